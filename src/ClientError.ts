@@ -1,0 +1,144 @@
+/**
+ * The errors that clientele fails with. Each is tagged and carries a closed `reason`; `message` names
+ * the provider, the base URL and the cause, and never a secret.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+
+/**
+ * An option is missing or can't be used. Raised before anything is built or sent.
+ *
+ * `received` describes what was given; for secrets it says no more than their shape.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OptionsError extends Data.TaggedError("OptionsError")<{
+  readonly provider: string
+  /** The option's path as the caller writes it, for instance `transport.maxConnections`. */
+  readonly field: string
+  /** What was given. Never a secret. */
+  readonly received: string
+  /** What would do. */
+  readonly expected: string
+}> {
+  override get message(): string {
+    return `${this.provider}: option ${this.field} is ${this.received}; expected ${this.expected}`
+  }
+}
+
+/**
+ * Why a client could not be lent:
+ *
+ * - `Closed`: its `ClientLayer` has been shut down.
+ * - `Capacity`: `maxClients` was reached, and nothing went idle within `acquireTimeout`.
+ * - `Construct`: the SDK's own constructor threw; see `cause`.
+ * - `Released`: it was kept beyond its scope.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PoolReason = "Closed" | "Capacity" | "Construct" | "Released"
+
+/**
+ * A client could not be lent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PoolError extends Data.TaggedError("PoolError")<{
+  readonly reason: PoolReason
+  readonly provider: string
+  readonly baseURL: string
+  /** What happened and what to do about it. */
+  readonly detail: string
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return `${this.provider} (${this.baseURL}): ${this.detail}`
+  }
+}
+
+/**
+ * Why a request failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type RequestReason =
+  | "RateLimited"
+  | "QuotaExceeded"
+  | "QueueTimeout"
+  | "Timeout"
+  | "Connection"
+  | "FileDescriptors"
+  | "Authentication"
+  | "Permission"
+  | "NotFound"
+  | "BadRequest"
+  | "Server"
+  | "Malformed"
+  | "Aborted"
+
+/**
+ * Whether the provider may have worked on a failed request: `no` if it certainly never saw it, `yes` if it
+ * answered, `maybe` for all else, since the wire looks the same either way.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Processed = "no" | "maybe" | "yes"
+
+/**
+ * A request that was made and did not succeed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestError extends Data.TaggedError("RequestError")<{
+  readonly reason: RequestReason
+  readonly provider: string
+  readonly baseURL: string
+  readonly detail: string
+  /** The HTTP status, if an answer came. */
+  readonly status?: number | undefined
+  /** The provider's own id of the request, to quote to its support. */
+  readonly requestId?: string | undefined
+  /** How long the provider asked to wait. */
+  readonly retryAfter?: Duration.Duration | undefined
+  readonly processed: Processed
+  /** How often it was sent. */
+  readonly attempts: number
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    const status = this.status === undefined ? "" : ` ${this.status}`
+    const attempts = this.attempts > 1 ? ` (${this.attempts} attempts)` : ""
+    return `${this.provider} (${this.baseURL}): ${this.reason}${status}: ${this.detail}${attempts}`
+  }
+}
+
+/**
+ * What the caller's own function threw: neither the SDK's error nor ours. It is in `cause`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CallbackError extends Data.TaggedError("CallbackError")<{
+  readonly provider: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `${this.provider}: the callback failed: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+  }
+}
+
+/**
+ * Everything that can go wrong between an agent and its provider.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ClientError = OptionsError | PoolError | RequestError | CallbackError

@@ -1,0 +1,90 @@
+/**
+ * What an HTTP exchange is to the pools: the contract between the `fetch` above and the sockets below.
+ * Plain promises and callbacks on purpose: this is the path of every request, and of every chunk.
+ */
+import type { Processed } from "../ClientError.ts"
+
+/** A body that can be sent more than once: a retry calls `open` again. */
+export interface StreamedBody {
+  /** Bytes in all, where known: it becomes Content-Length. */
+  readonly length: number | undefined
+  readonly open: () => AsyncIterable<Uint8Array>
+}
+
+export type RequestBody = undefined | string | Uint8Array | StreamedBody
+
+/** Milliseconds, `Infinity` for none. All run from dispatch: waiting in our queue counts for none of them. */
+export interface Timeouts {
+  /** Until the response's final headers. 1xx responses do not restart it. */
+  readonly headers: number
+  /** Between two chunks of the body, while somebody waits for one. */
+  readonly body: number
+  /** Until the last byte. */
+  readonly deadline: number
+}
+
+export interface WireRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  /** Names in lower case; no Host, no hop-by-hop headers, no Content-Length (it follows from the body). */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: RequestBody
+  readonly signal: AbortSignal | undefined
+  readonly timeouts: Timeouts
+}
+
+export interface WireBody {
+  /** The next chunk, `undefined` at the end. One read at a time. Rejects with a WireError if the body is cut. */
+  readonly read: () => Promise<Uint8Array | undefined>
+  /** Gives the rest up: HTTP/2 RST_STREAM(CANCEL), HTTP/1.1 closes the socket. No-op after the end. */
+  readonly cancel: () => void
+  /**
+   * Runs `f` once when the body has ended, failed or been cancelled (at once if it has): the exchange holds nothing
+   * any more. `f` must not throw.
+   */
+  readonly onEnd: (f: (error: WireError | undefined) => void) => void
+}
+
+export interface WireResponse {
+  readonly status: number
+  /** In order, names in lower case; a repeated header is repeated. No pseudo-headers. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>
+  readonly body: WireBody
+}
+
+export type WireReason = "Connection" | "FileDescriptors" | "Timeout" | "Aborted" | "Malformed" | "Closed"
+
+/** Why an exchange failed. `cause` is the socket's or the protocol's own error, or the signal's reason. */
+export class WireError extends Error {
+  override readonly name = "WireError"
+  readonly reason: WireReason
+  readonly processed: Processed
+  constructor(reason: WireReason, processed: Processed, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.reason = reason
+    this.processed = processed
+  }
+}
+
+export interface PoolStats {
+  /** Open sockets, those still connecting included. */
+  readonly sockets: number
+  /** Requests on the wire, their bodies included. */
+  readonly inFlight: number
+  /** Requests waiting for a socket. */
+  readonly queued: number
+  /** Sockets opened since the start. */
+  readonly opened: number
+  /** What ALPN decided, `undefined` until the first socket stands. */
+  readonly protocol: "h2" | "http/1.1" | undefined
+}
+
+/** The bounded pool of one origin. */
+export interface WirePool {
+  /** Rejects with a WireError only. Settles at once when the signal aborts, wherever the request is. */
+  readonly request: (request: WireRequest) => Promise<WireResponse>
+  readonly stats: () => PoolStats
+  /** No new requests; those queued fail ("Closed", "no"); those in flight get `drain` ms, then are destroyed. Never rejects. */
+  readonly close: (drain: number) => Promise<void>
+}

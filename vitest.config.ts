@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const src = fileURLToPath(new URL("./src", import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // Tests and the examples that they run meet the sources, not a build that may be stale.
+    alias: [
+      { find: /^clientele$/, replacement: `${src}/index.ts` },
+      { find: /^clientele\/(.*)$/, replacement: `${src}/$1.ts` }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    setupFiles: ["test/support/setup.ts"],
+    pool: "forks",
+    poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },
+    testTimeout: 20_000
+  }
+})
