@@ -1,0 +1,96 @@
+/**
+ * One attempt at an exchange: the request, its redirects, and a `Response` whose body may outlive this call. Retries,
+ * quotas and credentials are the business of those who call it.
+ */
+import { WireError, type Timeouts, type WirePool } from "../wire.ts"
+import type { Exchange } from "./prepare.ts"
+import { redirection, withoutBody, type Hop } from "./redirect.ts"
+import { discard, respond } from "./respond.ts"
+
+export { prepare, type Exchange } from "./prepare.ts"
+
+export interface ExchangeOptions {
+  /** In milliseconds. */
+  readonly timeouts: Timeouts
+  /** Aborts the exchange beside the caller's own signal, until the body has ended. */
+  readonly signal: AbortSignal | undefined
+  /** Laid over the exchange's headers, names in lower case. @default none */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
+   * collected unread. Must not throw. @default none
+   */
+  readonly onEnd?: (() => void) | undefined
+}
+
+interface Joined {
+  readonly signal: AbortSignal | undefined
+  readonly release: () => void
+}
+
+const nothing = () => {}
+
+/** Not `AbortSignal.any`: a caller's signal may live as long as the process, and must not collect what hangs on it. */
+const join = (own: AbortSignal | undefined, other: AbortSignal | undefined): Joined => {
+  if (own === undefined || other === undefined || own === other) return { signal: own ?? other, release: nothing }
+  const controller = new AbortController()
+  const abortOwn = () => controller.abort(own.reason)
+  const abortOther = () => controller.abort(other.reason)
+  if (own.aborted) abortOwn()
+  else if (other.aborted) abortOther()
+  own.addEventListener("abort", abortOwn)
+  other.addEventListener("abort", abortOther)
+  return {
+    signal: controller.signal,
+    release: () => {
+      own.removeEventListener("abort", abortOwn)
+      other.removeEventListener("abort", abortOther)
+    }
+  }
+}
+
+/**
+ * Rejects with a WireError, or, once the caller's own signal has aborted, with that signal's reason, as fetch does.
+ */
+export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
+  const { signal: own } = exchange
+  const { onEnd, timeouts } = options
+  const joined = join(own, options.signal)
+  let ended = false
+  const end = () => {
+    if (ended) return
+    ended = true
+    joined.release()
+    onEnd?.()
+  }
+  const failure = (error: unknown): unknown =>
+    error instanceof WireError && error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+
+  try {
+    own?.throwIfAborted()
+    const { signal } = joined
+    let hop: Hop = exchange
+    let headers = options.headers === undefined ? exchange.headers : { ...exchange.headers, ...options.headers }
+    for (let hops = 0; ; hops++) {
+      const { body, method, path } = hop
+      const wire = await pool.request({ method, path, headers, body, signal, timeouts })
+      let next: Hop | undefined
+      try {
+        next = redirection(wire, exchange, hop, hops)
+      } catch (error) {
+        wire.body.cancel()
+        throw error
+      }
+      if (next === undefined) {
+        wire.body.onEnd(end)
+        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure })
+      }
+      await discard(wire.body)
+      if (next.body === undefined && body !== undefined) headers = withoutBody(headers)
+      hop = next
+    }
+  } catch (error) {
+    end()
+    throw failure(error)
+  }
+}

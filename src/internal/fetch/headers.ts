@@ -1,0 +1,58 @@
+/**
+ * Request headers as a plain object with names in lower case: what the pools send. Read once per exchange.
+ */
+
+/** Hop-by-hop headers and those that follow from the connection or the body: the pools write them. */
+const dropped = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade"
+])
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** What neither HTTP version can carry in a value; CR, LF and NUL would let a value forge headers. */
+// oxlint-disable-next-line no-control-regex
+const unsendable = /[^\t\x20-\x7e\x80-\xff]/
+
+export interface HeaderIntake {
+  readonly headers: Record<string, string>
+  /** What the caller declared: the only source of a length for a body that can only be iterated. */
+  readonly contentLength: string | undefined
+}
+
+const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value
+
+export const readHeaders = (init: unknown): HeaderIntake => {
+  // Without a prototype, `__proto__` and `constructor` are names like any other.
+  const headers: Record<string, string> = Object.create(null)
+  let contentLength: string | undefined
+  const add = (rawName: unknown, rawValue: unknown) => {
+    if (rawValue === undefined || rawValue === null) return
+    const name = String(rawName).toLowerCase()
+    if (!token.test(name)) throw new TypeError("a header name holds characters that can't be sent")
+    const value = typeof rawValue === "string" ? rawValue.trim() : String(rawValue)
+    // Not even a part of the value goes into the message: it may be a key with a stray line break.
+    if (unsendable.test(value)) throw new TypeError(`the value of header "${name}" holds characters that can't be sent`)
+    if (name === "content-length") contentLength = value
+    if (dropped.has(name) || name.startsWith("proxy-")) return
+    const before = headers[name]
+    headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`
+  }
+  if (typeof init !== "object" || init === null) return { headers, contentLength }
+  if (isIterable(init)) {
+    for (const pair of init) {
+      if (!Array.isArray(pair) || pair.length !== 2) throw new TypeError("headers must be pairs of name and value")
+      add(pair[0], pair[1])
+    }
+  } else {
+    for (const [name, value] of Object.entries(init)) add(name, value)
+  }
+  return { headers, contentLength }
+}

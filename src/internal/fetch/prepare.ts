@@ -1,0 +1,117 @@
+/**
+ * Reads a call of fetch once, into what every attempt to send it needs. No `Request` is built: it would cost more than
+ * the exchange.
+ */
+import type { RequestBody } from "../wire.ts"
+import { outgoing, type Outgoing } from "./body.ts"
+import { readHeaders } from "./headers.ts"
+
+export interface Exchange {
+  /** Without fragment: what `Response.url` shows. */
+  readonly url: string
+  readonly origin: string
+  /** Path and query. */
+  readonly path: string
+  readonly method: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: RequestBody
+  /** Whether `body` can be sent more than once. */
+  readonly replayable: boolean
+  readonly redirect: "follow" | "manual" | "error"
+  /** The caller's own signal. */
+  readonly signal: AbortSignal | undefined
+}
+
+/** The parts of `RequestInit` that are read. Other libraries' init objects fit it too. */
+export interface Init {
+  readonly method?: string | undefined
+  readonly headers?: unknown
+  readonly body?: unknown
+  readonly signal?: AbortSignal | null | undefined
+  readonly redirect?: string | undefined
+}
+
+export interface Target {
+  readonly url: string
+  readonly origin: string
+  readonly path: string
+}
+
+export const readTarget = (url: URL): Target => {
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw new TypeError(`can't fetch ${url.protocol} URLs`)
+  if (url.username !== "" || url.password !== "") throw new TypeError("can't fetch a URL that includes credentials")
+  url.hash = ""
+  return { url: url.href, origin: url.origin, path: url.pathname + url.search }
+}
+
+const parse = (url: string | URL): Target => {
+  // A copy, since `readTarget` changes it.
+  const parsed = URL.parse(typeof url === "string" ? url : url.href)
+  // The URL itself stays out of the message: its query may hold a key.
+  if (parsed === null) throw new TypeError("can't fetch: the URL can't be parsed")
+  return readTarget(parsed)
+}
+
+const readMethod = (method: string | undefined): string => {
+  if (method === undefined || method === "POST") return method ?? "GET"
+  if (!/^[A-Za-z]+$/.test(method)) throw new TypeError("can't fetch: the method is no word")
+  const upper = method.toUpperCase()
+  if (upper === "CONNECT" || upper === "TRACE" || upper === "TRACK") throw new TypeError(`can't fetch with ${upper}`)
+  return upper
+}
+
+const assemble = (
+  target: Target,
+  method: string,
+  headers: Record<string, string>,
+  out: Outgoing,
+  init: Init | undefined
+): Exchange => {
+  if (out.body !== undefined && (method === "GET" || method === "HEAD")) {
+    throw new TypeError(`can't fetch: ${method} has no body`)
+  }
+  if (out.contentType !== undefined && (out.binding || headers["content-type"] === undefined)) {
+    headers["content-type"] = out.contentType
+  }
+  headers["accept"] ??= "*/*"
+  headers["accept-encoding"] ??= "gzip, deflate, br"
+  const redirect = init?.redirect
+  return {
+    url: target.url,
+    origin: target.origin,
+    path: target.path,
+    method,
+    headers,
+    body: out.body,
+    replayable: out.replayable,
+    redirect: redirect === "manual" || redirect === "error" ? redirect : "follow",
+    signal: init?.signal ?? undefined
+  }
+}
+
+const fromRequest = async (request: Request): Promise<Exchange> => {
+  // Held as bytes: a Request's stream says neither how long it is nor can it be read again.
+  const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
+  return prepare(request.url, {
+    method: request.method,
+    headers: request.headers,
+    body,
+    signal: request.signal,
+    redirect: request.redirect
+  })
+}
+
+/** Throws a TypeError, as fetch rejects, for what can't be sent. A promise only for a Request, a Blob or a form. */
+export const prepare = (url: string | URL | Request, init?: Init | RequestInit): Exchange | Promise<Exchange> => {
+  if (typeof url !== "string" && !(url instanceof URL)) {
+    return fromRequest(init === undefined ? url : new Request(url, init as RequestInit))
+  }
+  const target = parse(url)
+  const method = readMethod(init?.method)
+  const { contentLength, headers } = readHeaders(init?.headers)
+  const out = outgoing(init?.body, contentLength)
+  return out instanceof Promise
+    ? out.then((out) => assemble(target, method, headers, out, init))
+    : assemble(target, method, headers, out, init)
+}
