@@ -1,0 +1,160 @@
+/** One port in front, a plain or TLS socket server that counts, and node's HTTP/1.1 and HTTP/2 servers behind it. */
+import * as http from "node:http"
+import * as http2 from "node:http2"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import { certificate } from "../../testing/certificate.ts"
+import type { Counters } from "./counters.ts"
+import { type Connection, type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts"
+
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly protocol: "http/1.1" | "h2" | "both"
+  readonly tls: boolean
+  readonly maxStreams: number
+  readonly requestClientCert: boolean
+}
+
+export interface Listener {
+  readonly port: number
+  /** Destroys every connection at once. Never rejects. */
+  readonly close: () => Promise<void>
+}
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0")
+const CLOSE_LIMIT = 1000
+
+/** A client that resets much or pipelines much is what we are for, so node's own defences stand far off. */
+const http2Options = (maxStreams: number): http2.ServerOptions => ({
+  maxSessionMemory: 4000,
+  maxSessionInvalidFrames: 1_000_000,
+  maxSessionRejectedStreams: 1_000_000,
+  streamResetBurst: 1_000_000_000,
+  streamResetRate: 1_000_000_000,
+  settings: { maxConcurrentStreams: maxStreams, initialWindowSize: 1 << 20 }
+})
+
+export const listen = async (
+  options: ListenOptions,
+  counters: Counters,
+  handle: (exchange: Exchange) => void
+): Promise<Listener> => {
+  const sockets = new Set<net.Socket>()
+  const connections = new WeakMap<net.Socket, Connection>()
+  const byPeer = new Map<string, Connection>()
+
+  const http1 = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 })
+  http1.timeout = 0
+  http1.on("request", (request, response) => {
+    const connection = connections.get(request.socket)
+    if (connection !== undefined) handle(new Http1Exchange(request, response, connection))
+  })
+  http1.on("clientError", (_error, socket) => socket.destroy())
+
+  const h2 = http2.createServer(http2Options(options.maxStreams))
+  h2.on("sessionError", () => {})
+
+  const serve = (socket: net.Socket, protocol: "h2" | "http/1.1") => {
+    const connection = connections.get(socket)
+    if (connection === undefined) return
+    connection.protocol = protocol
+    if (protocol === "http/1.1") {
+      http1.emit("connection", socket)
+      return
+    }
+    // Node makes the session within this emit, which is how a session finds its connection.
+    h2.once("session", (session) => {
+      session.setLocalWindowSize(16 << 20)
+      session.on("stream", (stream, headers) => handle(new Http2Exchange(stream, headers, connection, socket)))
+    })
+    h2.emit("connection", socket)
+  }
+
+  const track = (socket: net.Socket): Connection => {
+    const connection = counters.connect(options.tls)
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`
+    sockets.add(socket)
+    connections.set(socket, connection)
+    byPeer.set(peer, connection)
+    socket.setNoDelay(true)
+    socket.on("error", () => {})
+    socket.on("close", () => {
+      sockets.delete(socket)
+      if (byPeer.get(peer) === connection) byPeer.delete(peer)
+      counters.disconnect(connection)
+    })
+    return connection
+  }
+
+  /** Without TLS there is no ALPN: HTTP/2 with prior knowledge begins with words that HTTP/1.1 never does. */
+  const sniff = (socket: net.Socket) => {
+    socket.once("data", (chunk: Buffer) => {
+      socket.pause()
+      socket.unshift(chunk)
+      const length = Math.min(chunk.length, PREFACE.length)
+      serve(socket, chunk.subarray(0, length).equals(PREFACE.subarray(0, length)) ? "h2" : "http/1.1")
+      setImmediate(() => socket.resume())
+    })
+  }
+
+  const front = options.tls
+    ? tls.createServer({
+        cert: certificate.cert,
+        key: certificate.key,
+        ALPNProtocols: options.protocol === "both" ? ["h2", "http/1.1"] : [options.protocol],
+        ...(options.requestClientCert ? { ca: certificate.ca, requestCert: true, rejectUnauthorized: true } : {})
+      })
+    : net.createServer()
+
+  front.on("connection", (socket: net.Socket) => {
+    track(socket)
+    if (options.tls) return
+    if (options.protocol === "both") sniff(socket)
+    else serve(socket, options.protocol)
+  })
+  front.on("secureConnection", (socket: tls.TLSSocket) => {
+    const connection = byPeer.get(`${socket.remoteAddress}:${socket.remotePort}`)
+    if (connection === undefined) {
+      socket.destroy()
+      return
+    }
+    connections.set(socket, connection)
+    if (options.requestClientCert) connection.clientName = subject(socket)
+    sockets.add(socket)
+    socket.on("error", () => {})
+    socket.on("close", () => sockets.delete(socket))
+    serve(socket, socket.alpnProtocol === "h2" ? "h2" : options.protocol === "h2" ? "h2" : "http/1.1")
+  })
+  front.on("tlsClientError", () => {})
+
+  await new Promise<void>((resolve, reject) => {
+    front.once("error", reject)
+    // The backlog bounds connects that nobody accepted yet: thousands of agents may start at once.
+    front.listen({ port: options.port, host: options.host, backlog: 4096 }, () => {
+      front.off("error", reject)
+      resolve()
+    })
+  })
+  front.on("error", () => {})
+  const address = front.address()
+  const port = typeof address === "object" && address !== null ? address.port : options.port
+
+  const close = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_LIMIT)
+      front.close(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+      for (const socket of sockets) socket.destroy()
+      http1.close()
+      h2.close()
+    })
+  return { port, close }
+}
+
+const subject = (socket: tls.TLSSocket): string | undefined => {
+  const name = socket.getPeerCertificate().subject?.CN
+  return typeof name === "string" ? name : undefined
+}

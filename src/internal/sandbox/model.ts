@@ -1,0 +1,235 @@
+/** The words that the sandbox and whoever drives it have in common. `testing/Sandbox` makes them public. */
+import type * as Duration from "effect/Duration"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ProviderName = "openai" | "azure" | "groq" | "cerebras" | "anthropic"
+
+/**
+ * Limits of one API key, as token buckets that refill continuously. Beyond them the answer is a real 429 in the
+ * provider's format, with Retry-After and x-ratelimit-* headers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimit {
+  /** @default no limit */
+  readonly requestsPerMinute?: number | undefined
+  /** Tokens of prompts and answers. @default no limit */
+  readonly tokensPerMinute?: number | undefined
+  /** Requests at the same time. @default no limit */
+  readonly maxConcurrency?: number | undefined
+  /** Part of a minute's limit that may come at once: 1 is a whole minute's worth. @default 1 */
+  readonly burst?: number | undefined
+}
+
+/**
+ * What goes wrong:
+ *
+ * - `status`: an error status. Without `body` the provider's own error of that status.
+ * - `resetBeforeHeaders`: RST_STREAM on HTTP/2 (`code` default 2, INTERNAL_ERROR; 7 is REFUSED_STREAM), a closed socket
+ *   on HTTP/1.1.
+ * - `resetMidBody`: the same after `afterBytes` of the body, or after `afterChunks` of it (events of a stream). Default:
+ *   half of the body's bytes.
+ * - `stall`: nothing more for `ms` (default: forever), before the headers or in the middle of the body.
+ * - `garbage`: an answer of 200 whose body is no JSON, or bytes that are no HTTP at all.
+ * - `slowDrip`: the body in pieces of `bytes`, one every `every` ms.
+ * - `truncate`: Content-Length says `missing` bytes more (default 10) than what is sent before the connection ends.
+ * - `goAway`: HTTP/2 GOAWAY with `code` (default 0), then the answer; on HTTP/1.1 `connection: close`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fault =
+  | {
+      readonly type: "status"
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>> | undefined
+      readonly body?: string | undefined
+    }
+  | { readonly type: "resetBeforeHeaders"; readonly code?: number | undefined }
+  | {
+      readonly type: "resetMidBody"
+      readonly afterBytes?: number | undefined
+      readonly afterChunks?: number | undefined
+      readonly code?: number | undefined
+    }
+  | {
+      readonly type: "stall"
+      readonly at: "headers" | "body"
+      readonly ms?: number | undefined
+      readonly afterBytes?: number | undefined
+      readonly afterChunks?: number | undefined
+    }
+  | { readonly type: "garbage"; readonly what: "json" | "protocol" }
+  | { readonly type: "slowDrip"; readonly bytes: number; readonly every: number }
+  | { readonly type: "truncate"; readonly missing?: number | undefined }
+  | { readonly type: "goAway"; readonly code?: number | undefined }
+
+/**
+ * Which requests a rule is for. What is absent matches everything.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FaultMatch {
+  /** The path without its query: the whole of it as a string, or an expression. */
+  readonly path?: string | RegExp | undefined
+  readonly model?: string | RegExp | undefined
+  readonly apiKey?: string | undefined
+  /** Only the n-th (from 1) of the requests that the fields above match. */
+  readonly nth?: number | undefined
+  /** Every n-th of them. */
+  readonly every?: number | undefined
+}
+
+/**
+ * The first rule that matches a request decides; later rules do not count it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FaultRule {
+  readonly match?: FaultMatch | undefined
+  /** How often the rule applies before it is spent. @default no limit */
+  readonly times?: number | undefined
+  readonly fault: Fault
+}
+
+/**
+ * The fault script of a running sandbox.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Faults {
+  /** Adds rules behind those that are there. */
+  readonly push: (...rules: ReadonlyArray<FaultRule>) => void
+  /** Forgets all rules and what they counted, and takes these. */
+  readonly replace: (rules: ReadonlyArray<FaultRule>) => void
+  /** Rules that are not spent. */
+  readonly pending: () => ReadonlyArray<FaultRule>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** @default 0: any free port */
+  readonly port?: number | undefined
+  /** Address to listen at. @default "127.0.0.1" */
+  readonly host?: string | undefined
+  /**
+   * What the port speaks. With TLS, ALPN says so to the client; without TLS, `h2` is HTTP/2 with prior knowledge, and
+   * `both` goes by a connection's first bytes.
+   *
+   * @default "both"
+   */
+  readonly protocol?: "http/1.1" | "h2" | "both" | undefined
+  /** TLS with the fixed certificate of `testing/certificate`. @default false */
+  readonly tls?: boolean | undefined
+  /** Refuse TLS clients without a certificate of the fixed authority. @default false */
+  readonly requestClientCert?: boolean | undefined
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of each HTTP/2 connection. @default 100 */
+  readonly maxStreams?: number | undefined
+  /** From the end of the request to the first byte of the answer; a number is in ms. @default 0 */
+  readonly latency?: Duration.DurationInput | undefined
+  /** Pause before each token of an answer; an answer that is not streamed waits for all of them. @default 0 */
+  readonly timePerToken?: Duration.DurationInput | undefined
+  /** Length of text answers, in tokens. @default 16 */
+  readonly tokens?: number | undefined
+  /** The keys that are known; others get 401. @default every key, and none */
+  readonly apiKeys?: ReadonlyArray<string> | undefined
+  /** The models that are known; others get 404. @default every name; listed are a few of the provider's */
+  readonly models?: ReadonlyArray<string> | undefined
+  /** @default no limits */
+  readonly rateLimit?: RateLimit | undefined
+  /** @default none */
+  readonly faults?: ReadonlyArray<FaultRule> | undefined
+  /** Serve statistics on a port of their own (see `controlOrigin`). @default no such port */
+  readonly controlPort?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionStats {
+  readonly id: number
+  readonly open: boolean
+  readonly tls: boolean
+  /** Undefined until the connection's first bytes. */
+  readonly protocol: "h2" | "http/1.1" | undefined
+  /** The subject of the certificate that the client showed. */
+  readonly clientName: string | undefined
+  readonly requests: number
+  readonly inFlight: number
+  readonly peakInFlight: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestLog {
+  readonly id: number
+  /** Milliseconds since 1970, when its headers were in. */
+  readonly at: number
+  /** Milliseconds until its end. */
+  readonly duration: number
+  readonly method: string
+  readonly path: string
+  readonly model: string | undefined
+  /** A fingerprint of the API key. */
+  readonly key: string
+  readonly connection: number
+  readonly status: number | undefined
+  readonly fault: string | undefined
+  /** `aborted` if the client gave up before the end of the answer. */
+  readonly outcome: "answered" | "fault" | "aborted"
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Sockets, those that never sent a request included. */
+  readonly connections: { readonly open: number; readonly peak: number; readonly total: number }
+  readonly byConnection: ReadonlyArray<ConnectionStats>
+  readonly requests: number
+  readonly inFlight: number
+  readonly peakInFlight: number
+  /** By the key as it was sent, "" for none. */
+  readonly requestsByKey: ReadonlyMap<string, number>
+  /** By path without query. */
+  readonly requestsByPath: ReadonlyMap<string, number>
+  readonly responsesByStatus: ReadonlyMap<number, number>
+  /** Answers of 429, scripted ones included. */
+  readonly rateLimited: number
+  /** Requests that a fault rule or header applied to. */
+  readonly faults: number
+  /** Answers that the client gave up. */
+  readonly aborts: number
+  /** By RST_STREAM code on HTTP/2 (8 is CANCEL), `"socket"` for a closed HTTP/1.1 socket. */
+  readonly abortCodes: ReadonlyMap<number | "socket", number>
+  /** The last 1,000 requests that ended, oldest first. */
+  readonly log: ReadonlyArray<RequestLog>
+}
+
+/**
+ * A file that was uploaded. Its bytes are gone; `sha256` (hex) tells whether they arrived whole.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Upload {
+  readonly id: string
+  readonly name: string
+  readonly purpose: string
+  readonly size: number
+  readonly sha256: string
+}

@@ -1,0 +1,26 @@
+/** An answer before it is sent. */
+import type { Headers } from "./exchange.ts"
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  /** The body in the pieces that a stream is sent in; one for everything else. */
+  readonly chunks: ReadonlyArray<string | Uint8Array>
+  readonly streamed: boolean
+  /** Tokens of the answer: how long it takes to say. */
+  readonly answerTokens: number
+  /** Tokens of prompt and answer: what a rate limit charges. */
+  readonly tokens: number
+}
+
+export const json = (status: number, value: unknown, headers: Headers = {}): Reply => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  chunks: [typeof value === "string" ? value : JSON.stringify(value)],
+  streamed: false,
+  answerTokens: 0,
+  tokens: 0
+})
+
+export const SSE: Headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" }
+export const JSON_TYPE: Headers = { "content-type": "application/json" }

@@ -1,0 +1,76 @@
+/** A whole sandbox: engine, port, and the port of the statistics. */
+import * as Duration from "effect/Duration"
+import { Counters } from "./counters.ts"
+import { Engine } from "./engine.ts"
+import { FaultScript } from "./faults.ts"
+import { Limits } from "./limits.ts"
+import { listen } from "./listen.ts"
+import type { Faults, Options, Stats, Upload } from "./model.ts"
+
+export interface Server {
+  readonly origin: string
+  readonly port: number
+  readonly controlOrigin: string | undefined
+  readonly faults: Faults
+  readonly uploads: ReadonlyArray<Upload>
+  readonly stats: () => Stats
+  readonly resetStats: () => void
+  readonly close: () => Promise<void>
+}
+
+const millis = (input: Duration.DurationInput | undefined): number =>
+  input === undefined ? 0 : Duration.toMillis(input)
+
+export const start = async (options: Options): Promise<Server> => {
+  const host = options.host ?? "127.0.0.1"
+  const counters = new Counters()
+  const faults = new FaultScript(options.faults ?? [])
+  const engine = new Engine(
+    {
+      latency: millis(options.latency),
+      perToken: millis(options.timePerToken),
+      tokens: options.tokens ?? 16,
+      apiKeys: options.apiKeys === undefined ? undefined : new Set(options.apiKeys),
+      models: options.models
+    },
+    counters,
+    new Limits(options.rateLimit),
+    faults
+  )
+  const listenOptions = {
+    host,
+    port: options.port ?? 0,
+    protocol: options.protocol ?? "both",
+    tls: options.tls ?? false,
+    maxStreams: options.maxStreams ?? 100,
+    requestClientCert: options.requestClientCert ?? false
+  } as const
+  const main = await listen(listenOptions, counters, (exchange) => engine.handle(exchange))
+  const shown = host.includes(":") ? `[${host}]` : host
+  let control
+  try {
+    // Its connections are counted by counters of their own, which nobody reads.
+    control =
+      options.controlPort === undefined
+        ? undefined
+        : await listen(
+            { ...listenOptions, port: options.controlPort, protocol: "http/1.1", tls: false, requestClientCert: false },
+            new Counters(),
+            (exchange) => engine.control(exchange)
+          )
+  } catch (error) {
+    await main.close()
+    throw error
+  }
+  let closed: Promise<void> | undefined
+  return {
+    origin: `${listenOptions.tls ? "https" : "http"}://${shown}:${main.port}`,
+    port: main.port,
+    controlOrigin: control === undefined ? undefined : `http://${shown}:${control.port}`,
+    faults,
+    uploads: engine.uploads,
+    stats: () => counters.stats(),
+    resetStats: () => counters.reset(),
+    close: () => (closed ??= Promise.all([main.close(), control?.close()]).then(() => {}))
+  }
+}
