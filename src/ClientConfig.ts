@@ -1,0 +1,292 @@
+/**
+ * The canonical form of a client's options, which is its key: two options that mean the same give the same object,
+ * and any difference gives another.
+ *
+ * Every field is part of the identity. Values are frozen, interned and hashed once, so a config that is made once and
+ * passed around costs nothing to look up. The table of configs is weak: configs that nobody holds are forgotten.
+ *
+ * @since 0.1.0
+ */
+import type { Input as HeadersInput } from "@effect/platform/Headers"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Equal from "effect/Equal"
+import type { Inspectable } from "effect/Inspectable"
+import type * as Redacted from "effect/Redacted"
+import type { OptionsError } from "./ClientError.ts"
+import type { Credential } from "./Credential.ts"
+import * as internal from "./internal/config/make.ts"
+import type { QuotaOptions, QuotaKey } from "./internal/config/quotaOptions.ts"
+import type { TransportOptions, TransportSettings } from "./internal/config/transportOptions.ts"
+import * as value from "./internal/config/value.ts"
+
+export type { QuotaKey, TransportSettings }
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: typeof value.TypeId = value.TypeId
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export type TypeId = typeof TypeId
+
+/**
+ * Everything that makes one client differ from another. Printing shows provider, base URL and fingerprint alone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientConfig<out P extends string = string> extends Equal.Equal, Inspectable {
+  readonly [TypeId]: TypeId
+  readonly provider: P
+  /** Scheme and host in lower case; no default port, trailing slash, user, query or fragment. */
+  readonly baseURL: string
+  readonly credential: Redacted.Redacted | Credential
+  /** Milliseconds from dispatch to the response's headers, `Infinity` for none. */
+  readonly timeout: number
+  /** Milliseconds between chunks of the body, `Infinity` for none. */
+  readonly bodyTimeout: number
+  /** Milliseconds from dispatch to the last byte, `Infinity` for none. */
+  readonly deadline: number
+  readonly maxRetries: number
+  /** Names in lower case and in order. May hold secrets: never print the values. */
+  readonly headers: Readonly<Record<string, string>>
+  /** In the order of their names. */
+  readonly query: Readonly<Record<string, string>>
+  readonly transport: TransportSettings
+  readonly quota: QuotaKey
+  /** What the provider's spec adds, all of its names present; `undefined` for what was not given. */
+  readonly extra: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * Options that every provider takes. What is absent or `undefined` comes from the provider's usual environment
+ * variables (through the fiber's `ConfigProvider`), then from the defaults below.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CommonOptions {
+  /**
+   * The secret; outer white space is dropped. A plain string is refused, so that keys are not printed by accident.
+   *
+   * @default the provider's variable, for instance `OPENAI_API_KEY`
+   */
+  readonly apiKey?: Redacted.Redacted | Credential | undefined
+  /**
+   * Where requests go: http or https, without user, password or query.
+   *
+   * @default the provider's variable, then the provider's own address
+   */
+  readonly baseURL?: string | undefined
+  /**
+   * From dispatch to the response's headers; waiting for quota or a socket does not count. A number is milliseconds,
+   * `Infinity` is no limit; fractions of a millisecond are rounded up.
+   *
+   * @default what the provider's SDK has: 10 minutes for OpenAI and Azure, 1 minute for Groq and Cerebras
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * Between two chunks of the response's body. A number is milliseconds, `Infinity` is no limit.
+   *
+   * @default "5 minutes", which is also the bodyTimeout of undici
+   */
+  readonly bodyTimeout?: Duration.DurationInput | undefined
+  /**
+   * From dispatch to the last byte of one attempt. A number is milliseconds, `Infinity` is no limit.
+   *
+   * @default Infinity
+   */
+  readonly deadline?: Duration.DurationInput | undefined
+  /**
+   * How often a request that failed is sent again.
+   *
+   * @default 2, as all the SDKs have it
+   */
+  readonly maxRetries?: number | undefined
+  /**
+   * Sent with each request. Names are matched whatever their case; each may occur once; an array is joined by ", ".
+   * Headers that belong to the connection (Host, Content-Length, ...) are refused.
+   *
+   * @default those of the provider's variable, for instance `OPENAI_CUSTOM_HEADERS`, over which these win
+   */
+  readonly headers?: HeadersInput | undefined
+  /**
+   * Query parameters of each request.
+   *
+   * @default none
+   */
+  readonly query?: Readonly<Record<string, string | undefined>> | undefined
+  /**
+   * The connections below.
+   *
+   * @default each of its fields
+   */
+  readonly transport?: TransportOptions | undefined
+  /**
+   * The budget above, shared by all who hold the same credential.
+   *
+   * @default no limits
+   */
+  readonly quota?: QuotaOptions | undefined
+}
+
+/**
+ * The common options and a provider's own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Options<Extra extends string = never> = CommonOptions & {
+  /** `null` is none, whatever the environment says. */
+  readonly [K in Extra]?: string | null | undefined
+}
+
+/**
+ * An option of one provider: text without control characters, in Latin-1.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExtraField {
+  /**
+   * The environment variable that is read when the option is absent.
+   *
+   * @default none
+   */
+  readonly env?: string | undefined
+  /**
+   * Whether a client can't be made without it.
+   *
+   * @default false
+   */
+  readonly required?: boolean | undefined
+  /**
+   * Whether a value will do, and what to tell who gives another.
+   *
+   * @default any text
+   */
+  readonly accepts?: { readonly test: (value: string) => boolean; readonly expected: string } | undefined
+  /**
+   * Makes the option another way to say `baseURL`: a URL to which this path is added. It is then no field of `extra`,
+   * and giving both is refused.
+   *
+   * @default undefined
+   */
+  readonly baseURLPath?: string | undefined
+}
+
+/**
+ * What is particular to a provider. Specs are constants: each is read once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spec<out P extends string = string, Extra extends string = never> {
+  /** The provider's name in keys, errors and metrics. */
+  readonly id: P
+  /**
+   * Where requests go when neither options nor environment say.
+   *
+   * @default none: it must be given
+   */
+  readonly baseURL?: string | undefined
+  /**
+   * The default of the option `timeout`. A number is milliseconds.
+   *
+   * @default "10 minutes"
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * Names of the environment variables for the common options. `headers` holds lines of `name: value`.
+   *
+   * @default none are read
+   */
+  readonly env?:
+    | {
+        readonly apiKey?: string | undefined
+        readonly baseURL?: string | undefined
+        readonly headers?: string | undefined
+      }
+    | undefined
+  /**
+   * The provider's own options.
+   *
+   * @default none
+   */
+  readonly extra?: { readonly [K in Extra]: ExtraField } | undefined
+}
+
+/**
+ * What a transport is shared by: clients with equal keys use one pool.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransportKey extends Omit<TransportSettings, "isolation"> {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** `"shared"`, or the one config that has the pool for itself. */
+  readonly isolation: "shared" | ClientConfig
+}
+
+/**
+ * What a quota is shared by: clients with equal keys use one budget.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CredentialKey {
+  readonly provider: string
+  readonly baseURL: string
+  readonly credential: Redacted.Redacted | Credential
+  readonly organization: string | undefined
+  readonly project: string | undefined
+}
+
+/**
+ * Validates and normalises options and gives the one config that they mean. A config of the same provider is
+ * returned as it is.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: <P extends string, Extra extends string = never>(
+  spec: Spec<P, Extra>,
+  options?: Options<Extra> | ClientConfig<P> | undefined
+) => Effect.Effect<ClientConfig<P>, OptionsError> = internal.make
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isClientConfig: (u: unknown) => u is ClientConfig = value.isClientConfig
+
+/**
+ * Ten hexadecimal digits that tell configs apart in logs. They differ from process to process, and say nothing of
+ * what is in the config.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const fingerprint: (config: ClientConfig) => string = value.fingerprint
+
+/**
+ * The key of the config's transport: equal by value, the same object for equal keys.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const transportKey: (config: ClientConfig) => TransportKey = value.transportKey
+
+/**
+ * The key of the config's quota: equal by value, the same object for equal keys.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const credentialKey: (config: ClientConfig) => CredentialKey = value.credentialKey

@@ -1,0 +1,79 @@
+/** The checks that options share. They throw `OptionsError`s; `make` turns these into failures. */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { OptionsError } from "../../ClientError.ts"
+
+/** Where a value stands: whose option it is and how the caller wrote it. */
+export interface At {
+  readonly provider: string
+  readonly field: string
+}
+
+export const within = (at: At, field: string): At => ({ provider: at.provider, field: `${at.field}.${field}` })
+
+export const invalid = (at: At, received: string, expected: string): OptionsError =>
+  new OptionsError({ provider: at.provider, field: at.field, received, expected })
+
+/** Names the kind of a value. Never the text of a string: a key in the wrong place must not be printed. */
+export const describe = (u: unknown): string => {
+  switch (typeof u) {
+    case "string":
+      return u.length === 0 ? "an empty string" : `a string of ${u.length} characters`
+    case "number":
+    case "bigint":
+    case "boolean":
+    case "undefined":
+      return String(u).slice(0, 40)
+    case "object":
+      return u === null ? "null" : Array.isArray(u) ? "an array" : Redacted.isRedacted(u) ? "a Redacted" : "an object"
+    default:
+      return `a ${typeof u}`
+  }
+}
+
+/** setTimeout fires at once beyond this. */
+const longest = 2 ** 31 - 1
+
+/** Whole milliseconds from `least` to what timers can hold, or `Infinity`. */
+export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
+  // effect takes negative durations and NaN for zero, so numbers are looked at before.
+  const ms = Number.isInteger(input)
+    ? (input as number)
+    : Option.match(Duration.decodeUnknown(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+  const whole = Math.ceil(ms)
+  if (whole === Infinity) return whole
+  const sane = typeof input !== "number" || input >= 0
+  if (sane && whole >= least && whole <= longest) return whole
+  const more = least === 0 ? "a duration" : "a duration above 0"
+  throw invalid(at, describe(input), `${more} like "30 seconds" or 30000 (ms), at most 24.8 days, or Infinity for none`)
+}
+
+export const integer = (at: At, input: unknown, least: number): number => {
+  if (Number.isSafeInteger(input) && (input as number) >= least) return input as number
+  throw invalid(at, describe(input), `an integer of at least ${least}`)
+}
+
+/** Text fit for a header: trimmed, not empty, no control characters, all in Latin-1. */
+export const text = (at: At, input: unknown): string => {
+  if (typeof input !== "string") throw invalid(at, describe(input), "a string")
+  const trimmed = input.trim()
+  if (trimmed === "") throw invalid(at, "empty", "a string with something in it")
+  const bad = unfit(trimmed)
+  if (bad >= 0) throw invalid(at, `a string whose character ${bad + 1} ${unfitReason(trimmed, bad)}`, latin1)
+  return trimmed
+}
+
+export const latin1 = "characters of Latin-1 without control characters, which is all that a header can carry"
+
+/** The index of the first character that a header can't carry, or -1. */
+export const unfit = (text: string): number => {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code === 0x7f || code > 0xff) return i
+  }
+  return -1
+}
+
+export const unfitReason = (text: string, index: number): string =>
+  text.charCodeAt(index) > 0xff ? "is not in Latin-1" : "is a control character"

@@ -1,0 +1,91 @@
+import * as Redacted from "effect/Redacted"
+import { type At, describe, integer, invalid, millis, within } from "./check.ts"
+import { record } from "./names.ts"
+import { open } from "./secret.ts"
+import { struct } from "./struct.ts"
+import type { TransportOptions, TransportSettings } from "./transportOptions.ts"
+import { proxyAddress } from "./url.ts"
+
+const defaults: TransportSettings = struct({
+  maxConnections: 256,
+  http2: true,
+  keepAlive: 60_000,
+  maxConnectionAge: 300_000,
+  connectTimeout: 10_000,
+  proxy: undefined,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  isolation: "shared" as const
+})
+
+const names: ReadonlySet<string> = new Set<keyof TransportOptions>(
+  Object.keys(defaults) as Array<keyof TransportOptions>
+)
+
+export const transport = (at: At, input: unknown): TransportSettings => {
+  if (input === undefined) return defaults
+  const given = record(at, input, names)
+  const read = <A>(name: keyof TransportSettings & string, f: (at: At, value: unknown) => A, otherwise: A): A => {
+    const value = given[name]
+    return value === undefined ? otherwise : f(within(at, name), value)
+  }
+  const cert = read("cert", pem, undefined)
+  const key = read("key", privateKey, undefined)
+  if ((cert === undefined) !== (key === undefined)) {
+    const [has, lacks] = cert === undefined ? ["key", "cert"] : ["cert", "key"]
+    throw invalid(within(at, lacks), "absent", `both or neither, and ${has} is given`)
+  }
+  return struct({
+    maxConnections: read("maxConnections", (at, value) => integer(at, value, 1), defaults.maxConnections),
+    http2: read("http2", boolean, defaults.http2),
+    keepAlive: read("keepAlive", millis, defaults.keepAlive),
+    maxConnectionAge: read("maxConnectionAge", millis, defaults.maxConnectionAge),
+    connectTimeout: read("connectTimeout", millis, defaults.connectTimeout),
+    proxy: read("proxy", proxy, undefined),
+    ca: read("ca", authorities, undefined),
+    cert,
+    key,
+    isolation: read("isolation", isolation, defaults.isolation)
+  })
+}
+
+const boolean = (at: At, value: unknown): boolean => {
+  if (typeof value === "boolean") return value
+  throw invalid(at, describe(value), "true or false")
+}
+
+const isolation = (at: At, value: unknown): "shared" | "client" => {
+  if (value === "shared" || value === "client") return value
+  throw invalid(at, describe(value), '"shared" or "client"')
+}
+
+const proxy = (at: At, value: unknown): Redacted.Redacted =>
+  Redacted.make(proxyAddress(at, Redacted.isRedacted(value) ? open(at, value, "a URL") : value))
+
+const privateKey = (at: At, value: unknown): Redacted.Redacted => {
+  const expected = "Redacted.make(pem) with a private key in it"
+  if (!Redacted.isRedacted(value)) throw invalid(at, describe(value), expected)
+  return Redacted.make(armour(at, open(at, value, expected), expected))
+}
+
+const pem = (at: At, value: unknown): string => {
+  const expected = "a certificate in PEM, as text or bytes"
+  const text = value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : value
+  if (typeof text !== "string") throw invalid(at, describe(value), expected)
+  return armour(at, text, expected)
+}
+
+const armour = (at: At, text: string, expected: string): string => {
+  const plain = text.replaceAll("\r\n", "\n").trim()
+  if (!plain.includes("-----BEGIN ")) throw invalid(at, "something that is not PEM", expected)
+  return plain
+}
+
+/** Which authorities are trusted does not depend on their order, nor on how they are spread over files. */
+const authorities = (at: At, value: unknown): string => {
+  const files = Array.isArray(value) ? value.map((file) => pem(at, file)) : [pem(at, value)]
+  const blocks = files.flatMap((file) => file.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [])
+  if (blocks.length === 0) throw invalid(at, "PEM with no whole certificate in it", "certificates in PEM")
+  return [...new Set(blocks)].sort().join("\n")
+}
