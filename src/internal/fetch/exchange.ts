@@ -30,6 +30,12 @@ interface Joined {
 
 const nothing = () => {}
 
+/** The words by which the SDKs tell a timeout from other failures: openai and groq look for them in the message. */
+const timedOut = (error: WireError): WireError =>
+  /timed? ?out/i.test(error.message)
+    ? error
+    : new WireError("Timeout", error.processed, `the request timed out: ${error.message}`, error.cause)
+
 /** Not `AbortSignal.any`: a caller's signal may live as long as the process, and must not collect what hangs on it. */
 const join = (own: AbortSignal | undefined, other: AbortSignal | undefined): Joined => {
   if (own === undefined || other === undefined || own === other) return { signal: own ?? other, release: nothing }
@@ -63,8 +69,11 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
     joined.release()
     onEnd?.()
   }
-  const failure = (error: unknown): unknown =>
-    error instanceof WireError && error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+  const failure = (error: unknown): unknown => {
+    if (!(error instanceof WireError)) return error
+    if (error.reason === "Timeout") return timedOut(error)
+    return error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+  }
 
   try {
     own?.throwIfAborted()

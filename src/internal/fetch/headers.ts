@@ -21,6 +21,22 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // oxlint-disable-next-line no-control-regex
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
+/**
+ * What a name becomes in lower case, "" if it is dropped. SDKs send the same dozen names each time, and checking one
+ * costs more than all the rest; names that callers make up are not kept.
+ */
+const known = new Map<string, string>()
+
+const readName = (raw: string): string => {
+  const before = known.get(raw)
+  if (before !== undefined) return before
+  if (!token.test(raw)) throw new TypeError("a header name holds characters that can't be sent")
+  const lower = raw.toLowerCase()
+  const name = dropped.has(lower) || lower.startsWith("proxy-") ? "" : lower
+  if (known.size < 256) known.set(raw, name)
+  return name
+}
+
 export interface HeaderIntake {
   readonly headers: Record<string, string>
   /** What the caller declared: the only source of a length for a body that can only be iterated. */
@@ -35,13 +51,14 @@ export const readHeaders = (init: unknown): HeaderIntake => {
   let contentLength: string | undefined
   const add = (rawName: unknown, rawValue: unknown) => {
     if (rawValue === undefined || rawValue === null) return
-    const name = String(rawName).toLowerCase()
-    if (!token.test(name)) throw new TypeError("a header name holds characters that can't be sent")
+    const name = readName(String(rawName))
+    if (name === "") {
+      if (String(rawName).toLowerCase() === "content-length") contentLength = String(rawValue)
+      return
+    }
     const value = typeof rawValue === "string" ? rawValue.trim() : String(rawValue)
     // Not even a part of the value goes into the message: it may be a key with a stray line break.
     if (unsendable.test(value)) throw new TypeError(`the value of header "${name}" holds characters that can't be sent`)
-    if (name === "content-length") contentLength = value
-    if (dropped.has(name) || name.startsWith("proxy-")) return
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`
   }

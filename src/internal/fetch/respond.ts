@@ -1,11 +1,12 @@
 /**
- * A genuine `Response` over what came off the wire. Small bodies are read whole first and handed over as bytes, since
- * it is streams that make WHATWG fetch slow; all else is a stream that pulls from the wire chunk by chunk.
+ * A genuine `Response` over what came off the wire. Small bodies are read whole first and kept as bytes, since it is
+ * streams that make WHATWG fetch slow; all else is a stream that pulls from the wire chunk by chunk.
  */
 import { STATUS_CODES } from "node:http"
 
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
 import { codingsOf, inflate } from "./inflate.ts"
+import { WholeResponse, named } from "./whole.ts"
 
 export interface ResponseContext {
   readonly url: string
@@ -18,12 +19,12 @@ export interface ResponseContext {
 /** Bodies up to this size, in bytes, are read before fetch resolves. */
 export const wholeBytes = 64 * 1024
 
-/** Cancels the body of a response that was dropped unread: otherwise it would keep its socket for ever. */
+/** Cancels bodies that nobody can read any more. The pools do so too, but can't see past a decoder that reads ahead. */
 const abandoned = new FinalizationRegistry<WireBody>((body) => body.cancel())
 
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
-const streamOf = (body: WireBody, failure: ResponseContext["failure"]): ReadableStream<Uint8Array> => {
-  const stream = new ReadableStream<Uint8Array>(
+const streamOf = (body: WireBody, failure: ResponseContext["failure"]): ReadableStream<Uint8Array> =>
+  new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
         body.read().then(
@@ -35,9 +36,6 @@ const streamOf = (body: WireBody, failure: ResponseContext["failure"]): Readable
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
   )
-  abandoned.register(stream, body)
-  return stream
-}
 
 const collect = async (body: WireBody, length: number): Promise<Uint8Array> => {
   const first = await body.read()
@@ -66,6 +64,9 @@ export const discard = async (body: WireBody): Promise<void> => {
 const bodiless = (status: number, method: string) =>
   method === "HEAD" || status === 204 || status === 205 || status === 304
 
+/** What describes the bytes on the wire, once they are decoded. */
+const ofTheWire = (name: string) => name === "content-encoding" || name === "content-length"
+
 const build = (
   wire: WireResponse,
   context: ResponseContext,
@@ -73,16 +74,17 @@ const build = (
   decoded: boolean
 ): Response => {
   const { status } = wire
-  const response = new Response(body, { status, statusText: STATUS_CODES[status] ?? "" })
+  const { redirected, url } = context
+  const statusText = STATUS_CODES[status] ?? ""
+  const response =
+    body instanceof Uint8Array
+      ? new WholeResponse(body, { status, statusText, url, redirected })
+      : named(new Response(body, { status, statusText }), url, redirected)
   // Appending costs half of what an init object does.
   const { headers } = response
   for (const [name, value] of wire.headers) {
-    // They describe the bytes on the wire, which nobody sees any more.
-    if (decoded && (name === "content-encoding" || name === "content-length")) continue
-    headers.append(name, value)
+    if (!decoded || !ofTheWire(name)) headers.append(name, value)
   }
-  Object.defineProperty(response, "url", { value: context.url, configurable: true })
-  if (context.redirected) Object.defineProperty(response, "redirected", { value: true, configurable: true })
   return response
 }
 
@@ -100,7 +102,10 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   }
   const codings = encoding === "" ? undefined : codingsOf(encoding)
   if (codings !== undefined && codings.length > 0) {
-    return build(wire, context, streamOf(inflate(body, codings), context.failure), true)
+    const inflated = inflate(body, codings)
+    const stream = streamOf(inflated, context.failure)
+    abandoned.register(stream, inflated)
+    return build(wire, context, stream, true)
   }
   const size = length === undefined ? Number.NaN : Number(length)
   if (size <= wholeBytes && !type.startsWith("text/event-stream")) {
