@@ -1,0 +1,74 @@
+/**
+ * OpenAI's models on Azure, through the `openai` SDK (6 or 7). `apiKey` is the resource's key, or a `Credential` that loads
+ * Entra tokens. `apiVersion` is required; so is `endpoint` or `baseURL`. Variables: `AZURE_OPENAI_API_KEY`,
+ * `AZURE_OPENAI_ENDPOINT`, `OPENAI_API_VERSION`, `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`,
+ * `OPENAI_CUSTOM_HEADERS`.
+ *
+ * Every function takes options or a `config` made from them; what is absent comes from the environment. The client is the
+ * SDK's own, and shared by all whose options mean the same.
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ *
+ * export const agent = (question: string) =>
+ *   AzureOpenAiClient.use(undefined, (azure) =>
+ *     azure.chat.completions.create({
+ *       model: "gpt-5-mini",
+ *       messages: [{ role: "user", content: question }]
+ *     })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { AzureOpenAI } from "openai"
+import * as Context from "effect/Context"
+import type * as ClientConfig from "./ClientConfig.ts"
+import * as ClientMap from "./ClientMap.ts"
+import { isCredential } from "./Credential.ts"
+import { azure as spec } from "./internal/config/specs.ts"
+import * as Provider from "./Provider.ts"
+
+/**
+ * The client as a service, for those who want it in their context.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient")<AzureOpenAiClient, AzureOpenAI>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployment" | "organization" | "project">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const provider = Provider.make({
+  tag: AzureOpenAiClient,
+  spec,
+  construct: ({ apiKey, ...given }, { credential, extra }) =>
+    new AzureOpenAI({
+      ...given,
+      // A key goes out as `api-key`, a token as `Authorization: Bearer`; either way the transport fills it in.
+      ...(isCredential(credential) ? { azureADTokenProvider: () => Promise.resolve(apiKey), apiKey: "" } : { apiKey }),
+      apiVersion: extra["apiVersion"],
+      deployment: extra["deployment"],
+      organization: extra["organization"] ?? null,
+      project: extra["project"] ?? null,
+      adminAPIKey: null,
+      webhookSecret: null
+    })
+})
+
+/**
+ * See `ClientMap.Accessors`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const { config, get, use, stream, layer } = ClientMap.accessors(provider)

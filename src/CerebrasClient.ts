@@ -1,0 +1,63 @@
+/**
+ * Cerebras, through `@cerebras/cerebras_cloud_sdk`, without the request that this SDK sends to warm up each client.
+ * Variables: `CEREBRAS_API_KEY`, `CEREBRAS_BASE_URL`, `CEREBRAS_CUSTOM_HEADERS`.
+ *
+ * Every function takes options or a `config` made from them; what is absent comes from the environment. The client is the
+ * SDK's own, and shared by all whose options mean the same.
+ *
+ * @example
+ * ```ts
+ * import * as CerebrasClient from "clientele/CerebrasClient"
+ *
+ * export const agent = (question: string) =>
+ *   CerebrasClient.use(undefined, (cerebras) =>
+ *     cerebras.chat.completions.create({
+ *       model: "llama3.1-8b",
+ *       messages: [{ role: "user", content: question }]
+ *     })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Cerebras, type ClientOptions } from "@cerebras/cerebras_cloud_sdk"
+import * as Context from "effect/Context"
+import type * as ClientConfig from "./ClientConfig.ts"
+import * as ClientMap from "./ClientMap.ts"
+import { cerebras as spec } from "./internal/config/specs.ts"
+import * as Provider from "./Provider.ts"
+
+type Fetch = NonNullable<ClientOptions["fetch"]>
+
+/**
+ * The client as a service, for those who want it in their context.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class CerebrasClient extends Context.Tag("clientele/CerebrasClient")<CerebrasClient, Cerebras>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = ClientConfig.Options
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const provider = Provider.make({
+  tag: CerebrasClient,
+  spec,
+  // Its types want node-fetch's fetch; the global one, given ours, serves it as well.
+  construct: (given) => new Cerebras({ ...given, fetch: given.fetch as unknown as Fetch, warmTCPConnection: false })
+})
+
+/**
+ * See `ClientMap.Accessors`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const { config, get, use, stream, layer } = ClientMap.accessors(provider)

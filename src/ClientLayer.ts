@@ -1,0 +1,100 @@
+/**
+ * What an app provides at its edge: the client map, with everything that agents share. When the layer closes, new
+ * leases fail with `PoolError` `Closed`, requests in flight get the drain timeout, and then all sockets are destroyed.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ClientMap } from "./ClientMap.ts"
+import * as internal from "./internal/clientMap.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * How long a client that nobody holds is kept for the next who wants it. Its sockets close with it.
+   *
+   * @default "1 minute"
+   */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * How many clients to keep. Beyond it the least recently used idle one is released; those in use never are, and no
+   * lease is refused for it.
+   *
+   * @default 1024
+   */
+  readonly capacity?: number | undefined
+  /**
+   * Hard bound on clients. At it, a lease that needs a new one waits for `acquireTimeout`, then fails with `PoolError`
+   * `Capacity`.
+   *
+   * @default Infinity
+   */
+  readonly maxClients?: number | undefined
+  /**
+   * How long a lease waits at `maxClients`.
+   *
+   * @default 0
+   */
+  readonly acquireTimeout?: Duration.DurationInput | undefined
+  /**
+   * Sockets of all transports together. At it, idle sockets are closed for those who need one, then requests queue.
+   *
+   * @default 512, or half of the soft limit on open files if that is less
+   */
+  readonly maxSockets?: number | undefined
+  /**
+   * How long requests in flight may go on when a transport, or the whole layer, closes.
+   *
+   * @default "10 seconds"
+   */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+  /**
+   * Warn once of each lease that is held longer, naming the fiber and span that took it.
+   *
+   * @default none
+   */
+  readonly leakWarning?: Duration.DurationInput | undefined
+}
+
+/**
+ * The client map. An option that can't be used makes each lease fail with an `OptionsError` that names it.
+ *
+ * @example
+ * ```ts
+ * import * as ClientLayer from "clientele/ClientLayer"
+ * import * as GroqClient from "clientele/GroqClient"
+ * import * as Effect from "effect/Effect"
+ *
+ * const agent = (title: string) =>
+ *   GroqClient.use(undefined, (groq) =>
+ *     groq.chat.completions.create({
+ *       model: "llama-3.3-70b-versatile",
+ *       messages: [{ role: "user", content: `Sum up ${title}` }]
+ *     })
+ *   )
+ *
+ * export const main = Effect.forEach(["Alien", "Brazil"], agent, { concurrency: "unbounded" }).pipe(
+ *   Effect.provide(ClientLayer.layer({ idleTimeToLive: "30 seconds" }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options = {}): Layer.Layer<ClientMap> => Layer.scoped(ClientMap, internal.make(options))
+
+/**
+ * The same with options from the environment.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (config: Config.Config.Wrap<Options>): Layer.Layer<ClientMap, ConfigError> =>
+  Layer.scoped(ClientMap, Effect.flatMap(Config.unwrap(config), internal.make))

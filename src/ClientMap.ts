@@ -1,0 +1,171 @@
+/**
+ * The service that lends clients. One client is built for each distinct configuration, shared by all who hold it, and
+ * released when nobody has held it for the idle time: a lease is a scope, and each request holds its client until its
+ * body has ended, so a client is never closed under its user.
+ *
+ * Agents do not call this module; they use the functions of a provider (`GroqClient.use`, ...), which `accessors` makes.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as ClientConfig from "./ClientConfig.ts"
+import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
+import * as call from "./internal/call.ts"
+import type { Provider } from "./Provider.ts"
+
+/**
+ * One client that is held, or that waits out its idle time.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientStats {
+  readonly provider: string
+  readonly baseURL: string
+  /** Tells configurations apart without saying what is in them. Differs from process to process. */
+  readonly fingerprint: string
+  /** Scopes that hold it. */
+  readonly leases: number
+  /** Its requests under way, bodies included; also those that wait for quota or for a socket. */
+  readonly inFlight: number
+  /** Requests that wait for this client's quota or transport, which it may share with other clients. */
+  readonly queued: number
+  /** Sockets of its transport, which it may share with other clients. */
+  readonly sockets: number
+  /** Milliseconds since the epoch; `undefined` while it is held or has requests under way. */
+  readonly idleSince: number | undefined
+}
+
+/**
+ * Counts since the layer was built, and the clients of this moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly hits: number
+  readonly misses: number
+  readonly built: number
+  readonly released: number
+  readonly evicted: number
+  readonly failed: number
+  /** Sockets of all transports now. */
+  readonly sockets: number
+  readonly clients: ReadonlyArray<ClientStats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Leases the client of a config until the scope closes, and builds it if there is none. */
+  readonly get: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig.ClientConfig<P>
+  ) => Effect.Effect<Client, OptionsError | PoolError, Scope.Scope>
+  /** The same for as long as `f` runs. */
+  readonly use: <I, Client, P extends string, Extra extends string, A, E, R>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig.ClientConfig<P>,
+    f: (client: Client) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OptionsError | PoolError, R>
+  readonly invalidate: (config: ClientConfig.ClientConfig) => Effect.Effect<void>
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class ClientMap extends Context.Tag("clientele/ClientMap")<ClientMap, Service>() {}
+
+/**
+ * Makes the next lease of a config build its client anew; those who hold the old one finish on it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const invalidate = (config: ClientConfig.ClientConfig): Effect.Effect<void, never, ClientMap> =>
+  Effect.flatMap(ClientMap, (map) => map.invalidate(config))
+
+/**
+ * @since 0.1.0
+ * @category accessors
+ */
+export const stats: Effect.Effect<Stats, never, ClientMap> = Effect.flatMap(ClientMap, (map) => map.stats)
+
+/**
+ * The functions with which agents take a provider's clients.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Accessors<I, Client, P extends string, Extra extends string> {
+  /**
+   * Validates and normalises options and fills in what is absent from the environment. The result may be given wherever
+   * options may, and saves that work: make it once, outside of the agents.
+   */
+  readonly config: (
+    options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
+  ) => Effect.Effect<ClientConfig.ClientConfig<P>, OptionsError>
+  /** Leases the SDK's own client until the scope closes. Kept longer, its requests fail with reason `Released`. */
+  readonly get: (
+    options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
+  ) => Effect.Effect<Client, ClientError, ClientMap | Scope.Scope>
+  /**
+   * Leases a client for one call. Interruption aborts the HTTP requests that `f` has under way, whether or not it hands
+   * on the signal.
+   */
+  readonly use: <A>(
+    options: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined,
+    f: (client: Client, signal: AbortSignal) => PromiseLike<A>
+  ) => Effect.Effect<A, ClientError, ClientMap>
+  /**
+   * Leases a client for one streamed answer: until the last chunk, an error, or the end of the stream's consumer, when
+   * the request is aborted. Back-pressure reaches the provider.
+   */
+  readonly stream: <A>(
+    options: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined,
+    f: (client: Client, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+  ) => Stream.Stream<A, ClientError, ClientMap>
+  /** The client as a service, leased for as long as the layer is. */
+  readonly layer: (
+    options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
+  ) => Layer.Layer<I, ClientError, ClientMap>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const accessors = <I, Client, P extends string, Extra extends string>(
+  provider: Provider<I, Client, P, Extra>
+): Accessors<I, Client, P, Extra> => {
+  type Options = ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined
+  const get = (options?: Options) =>
+    Effect.flatMap(ClientMap, (map) => Effect.flatMap(provider.config(options), (config) => map.get(provider, config)))
+  return {
+    config: provider.config,
+    get,
+    use: (options, f) =>
+      Effect.flatMap(ClientMap, (map) =>
+        Effect.flatMap(provider.config(options), (config) =>
+          map.use(provider, config, (client) => call.promise(config, (signal) => f(client, signal)))
+        )
+      ),
+    stream: (options, f) =>
+      Stream.unwrapScoped(
+        Effect.flatMap(ClientMap, (map) =>
+          Effect.flatMap(provider.config(options), (config) =>
+            Effect.map(map.get(provider, config), (client) => call.stream(config, (signal) => f(client, signal)))
+          )
+        )
+      ),
+    layer: (options) => Layer.scoped(provider.tag, get(options))
+  }
+}

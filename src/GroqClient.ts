@@ -1,0 +1,59 @@
+/**
+ * Groq, through `groq-sdk`. Variables: `GROQ_API_KEY`, `GROQ_BASE_URL`, `GROQ_CUSTOM_HEADERS`.
+ *
+ * Every function takes options or a `config` made from them; what is absent comes from the environment. The client is the
+ * SDK's own, and shared by all whose options mean the same.
+ *
+ * @example
+ * ```ts
+ * import * as GroqClient from "clientele/GroqClient"
+ *
+ * export const agent = (question: string) =>
+ *   GroqClient.use(undefined, (groq) =>
+ *     groq.chat.completions.create({
+ *       model: "llama-3.3-70b-versatile",
+ *       messages: [{ role: "user", content: question }]
+ *     })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Groq } from "groq-sdk"
+import * as Context from "effect/Context"
+import type * as ClientConfig from "./ClientConfig.ts"
+import * as ClientMap from "./ClientMap.ts"
+import { groq as spec } from "./internal/config/specs.ts"
+import * as Provider from "./Provider.ts"
+
+/**
+ * The client as a service, for those who want it in their context.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class GroqClient extends Context.Tag("clientele/GroqClient")<GroqClient, Groq>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = ClientConfig.Options
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const provider = Provider.make({
+  tag: GroqClient,
+  spec,
+  construct: (given) => new Groq(given)
+})
+
+/**
+ * See `ClientMap.Accessors`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const { config, get, use, stream, layer } = ClientMap.accessors(provider)

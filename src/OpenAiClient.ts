@@ -1,0 +1,68 @@
+/**
+ * OpenAI, and servers that speak its API, through the `openai` SDK (6 or 7). Variables: `OPENAI_API_KEY`,
+ * `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_CUSTOM_HEADERS`.
+ *
+ * Every function takes options or a `config` made from them; what is absent comes from the environment. The client is the
+ * SDK's own, and shared by all whose options mean the same.
+ *
+ * @example
+ * ```ts
+ * import * as OpenAiClient from "clientele/OpenAiClient"
+ *
+ * export const agent = (question: string) =>
+ *   OpenAiClient.use(undefined, (openai) =>
+ *     openai.chat.completions.create({
+ *       model: "gpt-5-mini",
+ *       messages: [{ role: "user", content: question }]
+ *     })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { OpenAI } from "openai"
+import * as Context from "effect/Context"
+import type * as ClientConfig from "./ClientConfig.ts"
+import * as ClientMap from "./ClientMap.ts"
+import { openai as spec } from "./internal/config/specs.ts"
+import * as Provider from "./Provider.ts"
+
+/**
+ * The client as a service, for those who want it in their context.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class OpenAiClient extends Context.Tag("clientele/OpenAiClient")<OpenAiClient, OpenAI>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = ClientConfig.Options<"organization" | "project">
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const provider = Provider.make({
+  tag: OpenAiClient,
+  spec,
+  construct: (given, { extra }) =>
+    new OpenAI({
+      ...given,
+      // `null` rather than absent: the SDK would ask the process's environment.
+      organization: extra["organization"] ?? null,
+      project: extra["project"] ?? null,
+      adminAPIKey: null,
+      webhookSecret: null
+    })
+})
+
+/**
+ * See `ClientMap.Accessors`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const { config, get, use, stream, layer } = ClientMap.accessors(provider)

@@ -1,0 +1,97 @@
+/**
+ * What a provider is: how its options become a configuration, and how its SDK is constructed over clientele's `fetch`.
+ * The four providers that come with the package are made with `make`, and so is one of your own, for any SDK that
+ * takes a `fetch`. See `ClientMap.accessors` for the functions that go with it.
+ *
+ * @example
+ * ```ts
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import * as Provider from "clientele/Provider"
+ * import * as Context from "effect/Context"
+ *
+ * class AnthropicClient extends Context.Tag("my-app/AnthropicClient")<AnthropicClient, Anthropic>() {}
+ *
+ * export const provider = Provider.make({
+ *   tag: AnthropicClient,
+ *   spec: {
+ *     id: "anthropic",
+ *     baseURL: "https://api.anthropic.com",
+ *     env: { apiKey: "ANTHROPIC_API_KEY", baseURL: "ANTHROPIC_BASE_URL", headers: "ANTHROPIC_CUSTOM_HEADERS" }
+ *   },
+ *   construct: (given) => new Anthropic({ ...given, authToken: null })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as ClientConfig from "./ClientConfig.ts"
+import type { OptionsError, PoolError } from "./ClientError.ts"
+import * as internal from "./internal/providerLayer.ts"
+import type { Wiring } from "./internal/wiring.ts"
+
+/**
+ * What a client must be constructed with, in the names that SDKs made by Stainless take.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Given {
+  readonly baseURL: string
+  /** A placeholder: `fetch` puts the secret in its place in whatever header it stands. The SDK never sees the secret. */
+  readonly apiKey: string
+  /** Lease, quota, retries and pooled connections. The client must send everything through it. */
+  readonly fetch: typeof globalThis.fetch
+  /** Never, in milliseconds: the transport keeps the configured timeouts, from dispatch, where an SDK would count queueing. */
+  readonly timeout: number
+  /** None: `fetch` retries, for all providers alike. */
+  readonly maxRetries: 0
+  /** `null` keeps out a header that the SDK would read from the process's environment by itself. */
+  readonly defaultHeaders: Record<string, string | null>
+  readonly defaultQuery: Record<string, string>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Definition<in out I, in out Client, P extends string, Extra extends string> {
+  /** The service under which `layer` provides the client. */
+  readonly tag: Context.Tag<I, Client>
+  readonly spec: ClientConfig.Spec<P, Extra>
+  /**
+   * Makes the SDK's client. Synchronous, and once for each distinct configuration. What it throws is a `PoolError` of
+   * reason `Construct`.
+   */
+  readonly construct: (given: Given, config: ClientConfig.ClientConfig<P>) => Client
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Provider<in out I, in out Client, P extends string = string, Extra extends string = never> {
+  readonly id: P
+  readonly tag: Context.Tag<I, Client>
+  /** Validates, fills in from the environment, normalises. A config is returned as it is. */
+  readonly config: (
+    options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
+  ) => Effect.Effect<ClientConfig.ClientConfig<P>, OptionsError>
+  /** The client as a scoped layer, made anew at each build: the client map is what shares it. */
+  readonly layer: (config: ClientConfig.ClientConfig<P>) => Layer.Layer<I, PoolError, Wiring>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <I, Client, P extends string, Extra extends string = never>(
+  definition: Definition<I, Client, P, Extra>
+): Provider<I, Client, P, Extra> => ({
+  id: definition.spec.id,
+  tag: definition.tag,
+  config: (options) => ClientConfig.make(definition.spec, options),
+  layer: (config) => internal.layer(definition, config)
+})

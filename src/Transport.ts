@@ -1,0 +1,78 @@
+/**
+ * The connections of one origin: a bounded pool of HTTP/2 sessions where the server offers HTTP/2, of HTTP/1.1
+ * connections where it does not, and one queue in front of them. Clients whose origin and transport options agree
+ * share a transport, whatever their API keys; `isolation: "client"` gives a client its own.
+ *
+ * A transport closes when the scope that it was made in does: requests in flight get the drain timeout, then sockets
+ * are destroyed.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { TransportKey } from "./ClientConfig.ts"
+import { makeFetch } from "./internal/fetch/makeFetch.ts"
+import * as Starvation from "./internal/starvation.ts"
+import { makePool } from "./internal/transport/pool.ts"
+import type { SocketBudget } from "./internal/transport/sockets.ts"
+import type { PoolStats, WirePool } from "./internal/wire.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type { TransportOptions as Options } from "./internal/config/transportOptions.ts"
+
+/**
+ * Sockets open and opened, requests in flight and queued, and the protocol that the server chose.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Stats = PoolStats
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transport {
+  readonly origin: string
+  /** Bare of credentials, quotas, retries and timeouts; bound to the origin. Its responses are the global `Response`. */
+  readonly fetch: typeof globalThis.fetch
+  readonly stats: () => Stats
+  /** @internal */
+  readonly pool: WirePool
+}
+
+const reveal = (secret: Redacted.Redacted | undefined): string | undefined =>
+  secret === undefined ? undefined : Redacted.value(secret)
+
+/**
+ * A transport of its own, for as long as the scope is open.
+ *
+ * @internal
+ */
+export const make = (
+  key: TransportKey,
+  budget: SocketBudget,
+  drainTimeout: number
+): Effect.Effect<Transport, never, Scope.Scope> =>
+  Effect.map(
+    Effect.flatMap(Starvation.warner, (onStarved) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const { origin, maxConnections, http2, keepAlive, maxConnectionAge, connectTimeout, ca, cert } = key
+          return makePool({
+            ...{ origin, maxConnections, http2, keepAlive, maxConnectionAge, connectTimeout, ca, cert },
+            proxy: reveal(key.proxy),
+            key: reveal(key.key),
+            budget,
+            onStarved
+          })
+        }),
+        (pool) => Effect.promise(() => pool.close(drainTimeout))
+      )
+    ),
+    (pool) => ({ origin: key.origin, fetch: makeFetch(() => pool), stats: pool.stats, pool })
+  )

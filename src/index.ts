@@ -1,0 +1,14 @@
+/**
+ * Everything but the providers, each of which has its own path (`clientele/OpenAiClient`, ...): this loads no SDK.
+ *
+ * @since 0.1.0
+ */
+export * as ClientConfig from "./ClientConfig.ts"
+export * as ClientError from "./ClientError.ts"
+export * as ClientLayer from "./ClientLayer.ts"
+export * as ClientMap from "./ClientMap.ts"
+export * as Credential from "./Credential.ts"
+export * as LeaseMap from "./LeaseMap.ts"
+export * as Provider from "./Provider.ts"
+export * as Quota from "./Quota.ts"
+export * as Transport from "./Transport.ts"

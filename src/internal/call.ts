@@ -1,0 +1,73 @@
+/** Runs what a caller does with a client: errors become ours, interruption aborts what is under way. */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { ClientError } from "../ClientError.ts"
+import * as CallContext from "./callContext.ts"
+import * as Failure from "./failure.ts"
+
+export const promise = <A>(
+  place: Failure.Place,
+  f: (signal: AbortSignal) => PromiseLike<A>
+): Effect.Effect<A, ClientError> =>
+  Effect.tryPromise({
+    try: (signal) => CallContext.run({ signal }, () => f(signal)),
+    catch: (thrown) => Failure.fromThrown(place, thrown)
+  })
+
+/** How long, in milliseconds, an iterator that has been aborted may take to clean up before we stop waiting for it. */
+const CLEANUP = 1_000
+
+export const stream = <A>(
+  place: Failure.Place,
+  f: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+): Stream.Stream<A, ClientError> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const controller = new AbortController()
+      const context = { signal: controller.signal }
+      // Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk.
+      const abort = Effect.sync(() => controller.abort())
+      yield* Effect.addFinalizer(() => abort)
+      const iterable = yield* Effect.onInterrupt(
+        Effect.tryPromise({
+          try: () => CallContext.run(context, () => f(context.signal)),
+          catch: (thrown) => Failure.fromThrown(place, thrown)
+        }),
+        () => abort
+      )
+      const iterator = iterable[Symbol.asyncIterator]()
+      let ended = false
+      yield* Effect.addFinalizer(() =>
+        ended || iterator.return === undefined
+          ? Effect.void
+          : Effect.zipRight(
+              abort,
+              Effect.promise(() => iterator.return!()).pipe(
+                Effect.interruptible,
+                Effect.timeoutOption(CLEANUP),
+                Effect.catchAllCause(() => Effect.void)
+              )
+            )
+      )
+      // Paging and multi-step iterables send requests from `next`, so it needs the context as well.
+      const next = Effect.tryPromise({
+        try: () => CallContext.run(context, () => iterator.next()),
+        catch: (thrown) => {
+          ended = true
+          return Option.some(Failure.fromThrown(place, thrown))
+        }
+      })
+      return Stream.repeatEffectChunkOption(
+        Effect.flatMap(
+          Effect.onInterrupt(next, () => abort),
+          (result) => {
+            if (result.done !== true) return Effect.succeed(Chunk.of(result.value))
+            ended = true
+            return Effect.fail(Option.none())
+          }
+        )
+      )
+    })
+  )

@@ -1,0 +1,183 @@
+/**
+ * The `fetch` that an SDK client is given: everything that coordinates agents sits here, below the SDK and above the
+ * sockets, so it holds on every road. One request: lease, credential, quota, retries, transport. The lease and the
+ * permit last as long as the body. Plain promises: this is the path of every request.
+ */
+import * as Redacted from "effect/Redacted"
+import { PoolError, RequestError } from "../ClientError.ts"
+import type { Handle } from "../LeaseMap.ts"
+import type { Quota } from "../Quota.ts"
+import * as CallContext from "./callContext.ts"
+import * as Failure from "./failure.ts"
+import { type Exchange, exchange, prepare } from "./fetch/exchange.ts"
+import * as Retry from "./retry.ts"
+import type { SecretSource } from "./secretSource.ts"
+import type { Transport } from "../Transport.ts"
+import { type Timeouts, WireError } from "./wire.ts"
+
+/** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
+export const PLACEHOLDER = "held-by-clientele"
+
+export interface Wiring {
+  readonly place: Failure.Place
+  readonly transport: Pick<Transport, "origin" | "pool">
+  readonly quota: Quota
+  readonly credential: SecretSource
+  readonly lease: Pick<Handle, "retain" | "release">
+  readonly timeouts: Timeouts
+  readonly maxRetries: number
+  /** Called with +1 and -1 as requests come and go. */
+  readonly count: (change: 1 | -1) => void
+}
+
+type Fetch = typeof globalThis.fetch
+
+const either = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>
+  a === undefined ? b : b === undefined ? a : AbortSignal.any([a, b])
+
+const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener("abort", aborted)
+    }
+    const aborted = (): void => {
+      done()
+      reject(signal!.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      done()
+      resolve()
+    }, ms)
+    if (signal?.aborted) return aborted()
+    signal?.addEventListener("abort", aborted, { once: true })
+  })
+
+/** The header in which the SDK put the placeholder, with the secret in its place; a caller's own stays as it is. */
+const withSecret = (headers: Readonly<Record<string, string>>, secret: Redacted.Redacted): Record<string, string> => {
+  const replaced: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]!
+    if (value.endsWith(PLACEHOLDER)) replaced[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+  }
+  return replaced
+}
+
+interface Refusal {
+  readonly response: Response
+  /** The provider's own error code, such as `insufficient_quota`. */
+  readonly code: unknown
+}
+
+/** Reads an answer that is no success: its code, and its text without the secret, should the provider repeat it. */
+const refusal = async (response: Response, secret: Redacted.Redacted, attempts: number): Promise<Refusal> => {
+  const text = await response.text()
+  const headers = new Headers(response.headers)
+  headers.delete("content-length")
+  headers.set(Failure.ATTEMPTS, String(attempts))
+  let code: unknown
+  try {
+    code = (JSON.parse(text) as { error?: { code?: unknown } }).error?.code
+  } catch {
+    // Not every error is JSON: a proxy's page, say. Then it has no code.
+  }
+  const { status, statusText } = response
+  const copy = new Response(text.replaceAll(Redacted.value(secret), "[key]"), { status, statusText, headers })
+  return { response: Object.defineProperty(copy, "url", { value: response.url }), code }
+}
+
+/** What can't be sent at all is refused here, where its field can still be named. */
+const read = async (
+  place: Failure.Place,
+  input: Parameters<Fetch>[0],
+  init: RequestInit | undefined
+): Promise<Exchange> => {
+  try {
+    return await prepare(input, init)
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
+  }
+}
+
+export const make = (wiring: Wiring): Fetch => {
+  const { place, quota, credential, lease, timeouts, maxRetries } = wiring
+  const { origin, pool } = wiring.transport
+
+  const send = async (input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Response> => {
+    // The loop holds the lease, and so does each attempt until its body has ended.
+    let holds = 1
+    const letGo = (): void => {
+      if (--holds === 0) {
+        wiring.count(-1)
+        lease.release()
+      }
+    }
+    const ended = (): void => {
+      quota.leave()
+      letGo()
+    }
+    wiring.count(1)
+    let attempts = 0
+    try {
+      const request = await read(place, input, init)
+      if (request.origin !== origin) throw elsewhere(place, origin, request.origin)
+      const outer = CallContext.current()?.signal
+      const repeatable = Retry.repeatable(request.method, request.path, request.headers)
+      for (;;) {
+        const secret = credential.peek() ?? (await credential.load(either(request.signal, outer)))
+        if (!quota.tryEnter()) await quota.enter(either(request.signal, outer))
+        attempts++
+        holds++
+        let delay: number | undefined
+        try {
+          const response = await exchange(pool, request, {
+            timeouts,
+            signal: outer,
+            headers: withSecret(request.headers, secret),
+            onEnd: ended
+          })
+          if (response.status < 400) return response
+          delay =
+            attempts > maxRetries || !request.replayable
+              ? undefined
+              : Retry.afterResponse(response, attempts, repeatable)
+          const { response: answer, code } = await refusal(response, secret, attempts)
+          if (delay === undefined || code === "insufficient_quota") return answer
+        } catch (error) {
+          if (!(error instanceof WireError)) throw error
+          delay =
+            attempts > maxRetries || !request.replayable ? undefined : Retry.afterError(error, attempts, repeatable)
+          if (delay === undefined) throw error
+        }
+        await sleep(delay, either(request.signal, outer))
+      }
+    } catch (error) {
+      throw error instanceof WireError ? Failure.fromWire(place, error, attempts) : error
+    } finally {
+      letGo()
+    }
+  }
+
+  return (input, init) => (lease.retain() ? send(input, init) : Promise.reject(released(place)))
+}
+
+const released = (place: Failure.Place): PoolError =>
+  new PoolError({
+    ...place,
+    reason: "Released",
+    detail:
+      "this client was kept after its scope had closed, and its connections are gone. Take it where it is used, " +
+      "with `use`, or with `get` inside the scope that needs it; a lease is cheap"
+  })
+
+const elsewhere = (place: Failure.Place, origin: string, asked: string): RequestError =>
+  new RequestError({
+    ...place,
+    reason: "BadRequest",
+    detail:
+      `a request to ${asked} was refused: this client's credential is for ${origin} alone. ` +
+      "Ask for a client with that baseURL instead",
+    processed: "no",
+    attempts: 0
+  })

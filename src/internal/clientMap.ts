@@ -1,0 +1,185 @@
+/** The client map: three lease maps, of clients over transports and quotas. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as ClientConfig from "../ClientConfig.ts"
+import { OptionsError, PoolError } from "../ClientError.ts"
+import type { Options } from "../ClientLayer.ts"
+import type { ClientStats, Service } from "../ClientMap.ts"
+import * as LeaseMap from "../LeaseMap.ts"
+import type { Provider } from "../Provider.ts"
+import * as Quota from "../Quota.ts"
+import * as Transport from "../Transport.ts"
+import * as LayerOptions from "./layerOptions.ts"
+import * as Leaks from "./leaks.ts"
+import * as LeaseLog from "./leaseLog.ts"
+import { SocketBudget } from "./transport/sockets.ts"
+import { type Activity, Wiring } from "./wiring.ts"
+
+/** What is held for a config. Its client is typed by the provider through which it is asked for. */
+interface Held {
+  readonly client: unknown
+  readonly activity: Activity
+  readonly transport: Transport.Transport
+  readonly quota: Quota.Quota
+}
+
+/** How the client of a config is built, and by whom. */
+interface Builder {
+  readonly provider: unknown
+  readonly build: Effect.Effect<unknown, PoolError, Scope.Scope | Wiring>
+}
+
+type Config = ClientConfig.ClientConfig
+
+/** A quota outlives its last client by the time in which any budget of a minute fills up again. */
+const QUOTA_IDLE = 60_000
+
+const placeOf = ({ baseURL, provider }: Config) => ({ provider, baseURL })
+
+/** Maps what the lease maps refuse; what came from below or from the caller stays as it is. */
+const refused =
+  (config: Config, options: LayerOptions.Settings) =>
+  <E>(error: E | LeaseMap.LeaseError): E | PoolError => {
+    if (!(error instanceof LeaseMap.LeaseError)) return error
+    const detail =
+      error.reason === "Closed"
+        ? "the client layer has been closed, so no client can be taken from it any more"
+        : `all ${options.maxClients} clients that maxClients allows are in use, and none went idle within ` +
+          `${options.acquireTimeout} ms. Raise maxClients or acquireTimeout`
+    return new PoolError({ ...placeOf(config), reason: error.reason, detail, cause: error })
+  }
+
+export const make = (options: Options): Effect.Effect<Service, never, Scope.Scope> => {
+  const settings = LayerOptions.read(options)
+  return settings instanceof OptionsError ? Effect.succeed(broken(settings)) : open(settings)
+}
+
+const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const budget = new SocketBudget(options.maxSockets)
+    const { drainTimeout, leakWarning } = options
+    // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
+    const transports = yield* LeaseMap.make({
+      name: "transports",
+      lookup: (key: ClientConfig.TransportKey) => Transport.make(key, budget, drainTimeout),
+      idleTimeToLive: 0,
+      // Sockets are drained for this long and then destroyed, which takes its own moment.
+      drainTimeout: drainTimeout + 1_000
+    })
+    const quotas = yield* LeaseMap.make({
+      name: "quotas",
+      lookup: (key: ClientConfig.CredentialKey) => Effect.sync(() => Quota.make(`${key.provider} (${key.baseURL})`)),
+      idleTimeToLive: QUOTA_IDLE
+    })
+    const builders = new WeakMap<Config, Builder>()
+    const clients = yield* LeaseMap.make({
+      name: "clients",
+      lookup: (config: Config, lease) =>
+        Effect.gen(function* () {
+          const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
+          const quota = yield* LeaseMap.get(quotas, ClientConfig.credentialKey(config))
+          const activity: Activity = { requests: 0 }
+          const client = yield* Effect.provideService(builders.get(config)!.build, Wiring, {
+            transport,
+            quota,
+            lease,
+            activity
+          })
+          return { client, activity, transport, quota } satisfies Held
+        }),
+      idleTimeToLive: options.idleTimeToLive,
+      capacity: options.capacity,
+      maxEntries: options.maxClients,
+      acquireTimeout: options.acquireTimeout,
+      onEvent: yield* LeaseLog.make
+    })
+
+    /** Notes how to build the client of a config, should it have to be built. */
+    const builder = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): OptionsError | undefined => {
+      const known = builders.get(config)
+      if (known === undefined) {
+        const build = Effect.map(Layer.build(provider.layer(config)), (context) => Context.get(context, provider.tag))
+        builders.set(config, { provider, build })
+        return undefined
+      }
+      if (known.provider === provider) return undefined
+      return new OptionsError({
+        provider: provider.id,
+        field: "spec.id",
+        received: "the id of another provider that is in use",
+        expected: "one provider for each id, made once"
+      })
+    }
+
+    const service: Service = {
+      get: <I, Client, P extends string, Extra extends string>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>
+      ) => {
+        const error = builder(provider, config)
+        if (error !== undefined) return Effect.fail(error)
+        const held = Effect.mapError(LeaseMap.get(clients, config), refused(config, options))
+        const client = Effect.map(held, ({ client }) => client as Client)
+        return leakWarning === undefined ? client : Effect.zipLeft(client, Leaks.watch(config, leakWarning))
+      },
+      use: <I, Client, P extends string, Extra extends string, A, E, R>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>,
+        f: (client: Client) => Effect.Effect<A, E, R>
+      ) => {
+        const error = builder(provider, config)
+        if (error !== undefined) return Effect.fail(error)
+        const run = ({ client }: Held) => f(client as Client)
+        const watched = leakWarning === undefined ? run : Leaks.watching(config, leakWarning, run)
+        return Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
+      },
+      invalidate: (config) => LeaseMap.invalidate(clients, config),
+      stats: Effect.gen(function* () {
+        const { entries, ...counts } = yield* LeaseMap.stats(clients)
+        const pools = yield* LeaseMap.stats(transports)
+        return {
+          ...counts,
+          sockets: pools.entries.reduce((sum, { value }) => sum + (value?.stats().sockets ?? 0), 0),
+          clients: entries.flatMap((entry) => clientStats(entry) ?? [])
+        }
+      })
+    }
+    return service
+  })
+
+const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, Held>): ClientStats | undefined => {
+  if (value === undefined) return undefined
+  const { activity, quota, transport } = value
+  const { queued, sockets } = transport.stats()
+  return {
+    ...placeOf(key),
+    fingerprint: ClientConfig.fingerprint(key),
+    leases: leases - activity.requests,
+    inFlight: activity.requests,
+    queued: queued + quota.stats().queued,
+    sockets,
+    idleSince
+  }
+}
+
+/** Bad layer options must not be defects, and a layer can't fail; so each lease says what is wrong. */
+const broken = (error: OptionsError): Service => ({
+  get: () => Effect.fail(error),
+  use: () => Effect.fail(error),
+  invalidate: () => Effect.void,
+  stats: Effect.succeed({
+    hits: 0,
+    misses: 0,
+    built: 0,
+    released: 0,
+    evicted: 0,
+    failed: 0,
+    sockets: 0,
+    clients: []
+  })
+})

@@ -1,0 +1,50 @@
+/** The options of a client layer with all said aloud. */
+import { OptionsError } from "../ClientError.ts"
+import type { Options } from "../ClientLayer.ts"
+import { integer, millis } from "./config/check.ts"
+import { record } from "./config/names.ts"
+import { defaultMaxSockets } from "./transport/sockets.ts"
+
+/** Durations in milliseconds, `Infinity` for none. */
+export interface Settings {
+  readonly idleTimeToLive: number
+  readonly capacity: number
+  readonly maxClients: number
+  readonly acquireTimeout: number
+  readonly maxSockets: number
+  readonly drainTimeout: number
+  readonly leakWarning: number | undefined
+}
+
+const names: ReadonlySet<string> = new Set<keyof Options>([
+  "idleTimeToLive",
+  "capacity",
+  "maxClients",
+  "acquireTimeout",
+  "maxSockets",
+  "drainTimeout",
+  "leakWarning"
+])
+
+export const read = (options: Options): Settings | OptionsError => {
+  const at = (field: string) => ({ provider: "clientele", field })
+  const count = (field: keyof Options, given: unknown, absent: number): number =>
+    given === undefined ? absent : given === Infinity ? Infinity : integer(at(field), given, 1)
+  const duration = (field: keyof Options, given: unknown, absent: number): number =>
+    given === undefined ? absent : millis(at(field), given, 0)
+  try {
+    const given = record(at("options"), options, names)
+    return {
+      idleTimeToLive: duration("idleTimeToLive", given["idleTimeToLive"], 60_000),
+      capacity: count("capacity", given["capacity"], 1024),
+      maxClients: count("maxClients", given["maxClients"], Infinity),
+      acquireTimeout: duration("acquireTimeout", given["acquireTimeout"], 0),
+      maxSockets: count("maxSockets", given["maxSockets"], defaultMaxSockets()),
+      drainTimeout: duration("drainTimeout", given["drainTimeout"], 10_000),
+      leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0)
+    }
+  } catch (error) {
+    if (error instanceof OptionsError) return error
+    throw error
+  }
+}

@@ -1,0 +1,78 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { ClientConfig } from "../ClientConfig.ts"
+import { PoolError } from "../ClientError.ts"
+import type { Definition } from "../Provider.ts"
+import * as ClientFetch from "./clientFetch.ts"
+import * as SecretSource from "./secretSource.ts"
+import { Wiring } from "./wiring.ts"
+
+/** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
+const NEVER = 2_147_483_647
+
+/**
+ * SDKs read header lines from a variable of the process by themselves. The config has read them too, through the
+ * fiber's ConfigProvider, which may say otherwise; `null` makes the SDK drop those that are no part of the config.
+ */
+const exactHeaders = (
+  variable: string | undefined,
+  headers: Readonly<Record<string, string>>
+): Record<string, string | null> => {
+  const all: Record<string, string | null> = { ...headers }
+  for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
+    const name = line
+      .slice(0, Math.max(0, line.indexOf(":")))
+      .trim()
+      .toLowerCase()
+    if (name !== "" && headers[name] === undefined) all[name] = null
+  }
+  return all
+}
+
+export const layer = <I, Client, P extends string, Extra extends string>(
+  definition: Definition<I, Client, P, Extra>,
+  config: ClientConfig<P>
+): Layer.Layer<I, PoolError, Wiring> =>
+  Layer.scoped(
+    definition.tag,
+    Effect.gen(function* () {
+      const wiring = yield* Wiring
+      const place = { provider: config.provider, baseURL: config.baseURL }
+      const { activity, quota, transport } = wiring
+      yield* quota.join(config.quota)
+      const fetch = ClientFetch.make({
+        place,
+        transport,
+        quota,
+        credential: yield* SecretSource.make(config),
+        lease: wiring.lease,
+        timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },
+        maxRetries: config.maxRetries,
+        count: (change) => {
+          activity.requests += change
+        }
+      })
+      return yield* Effect.try({
+        try: () =>
+          definition.construct(
+            {
+              baseURL: config.baseURL,
+              apiKey: ClientFetch.PLACEHOLDER,
+              fetch,
+              timeout: NEVER,
+              maxRetries: 0,
+              defaultHeaders: exactHeaders(definition.spec.env?.headers, config.headers),
+              defaultQuery: { ...config.query }
+            },
+            config
+          ),
+        catch: (cause) =>
+          new PoolError({
+            ...place,
+            reason: "Construct",
+            detail: `the SDK's constructor threw: ${cause instanceof Error ? cause.message : String(cause)}`,
+            cause
+          })
+      })
+    })
+  )

@@ -1,0 +1,20 @@
+/** What a provider's layer is built from: the shared things below a client, and the lease that its requests take. */
+import * as Context from "effect/Context"
+import type { Handle } from "../LeaseMap.ts"
+import type { Quota } from "../Quota.ts"
+import type { Transport } from "../Transport.ts"
+
+/** How many requests a client has under way. */
+export interface Activity {
+  requests: number
+}
+
+export interface WiringService {
+  readonly transport: Transport
+  readonly quota: Quota
+  readonly lease: Pick<Handle, "retain" | "release">
+  readonly activity: Activity
+}
+
+/** Provided by the client map to each client that it builds, and to nobody else. */
+export class Wiring extends Context.Tag("clientele/internal/Wiring")<Wiring, WiringService>() {}
