@@ -1,0 +1,239 @@
+/**
+ * A map from keys to scoped values that any number of fibers lease at once. A value is built on the first lease of its
+ * key, shared by everybody who leases it meanwhile, and released when it has had no lease for `idleTimeToLive`. Clients,
+ * transports and quotas all live in one.
+ *
+ * It is effect's `RcMap` driven so that no two fibers ever race in it:
+ *
+ * - a key is built at most once at a time, whatever the interleaving, and a failed build is not remembered;
+ * - `invalidate` replaces a value without touching those who borrow the old one;
+ * - `capacity` releases idle values and never leased ones, and never refuses a lease;
+ * - a value sees the `Context`, FiberRefs and async context of `make`, never those of whoever happened to lease it first;
+ * - closing is parallel and bounded in time, and leasing from a closed map is a typed error.
+ *
+ * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers. It is not a cache of plain results: use
+ * effect's `Cache` for values that need no release.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import type * as Scope from "effect/Scope"
+import * as internal from "./internal/leaseMap.ts"
+
+/**
+ * A lease was refused:
+ *
+ * - `Closed`: the map's scope has been closed.
+ * - `Capacity`: `maxEntries` values were leased, and none went idle within `acquireTimeout`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LeaseError extends Data.TaggedError("LeaseError")<{
+  readonly reason: "Closed" | "Capacity"
+  /** The `name` of the map. */
+  readonly map: string
+}> {
+  override get message(): string {
+    return this.reason === "Closed"
+      ? `${this.map}: closed, nothing can be leased any more`
+      : `${this.map}: maxEntries reached and nothing went idle within acquireTimeout`
+  }
+}
+
+/**
+ * What a value is given to take leases of itself from plain code: a client holds itself with it while a request that
+ * it has sent is in flight. Costs nanoseconds while the value is leased already.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handle {
+  /** Takes a lease. `false`, and nothing taken, once the release of the value has begun. */
+  readonly retain: () => boolean
+  /** Ends a lease taken with `retain`. More calls than there were successful `retain`s do nothing. */
+  readonly release: () => void
+  /** Which construction of the map this value is. Never reused within a map. */
+  readonly generation: number
+  /** How many leases there are now, those of fibers included. */
+  readonly leases: () => number
+}
+
+/**
+ * What happens to an entry, told as it happens.
+ *
+ * - `Hit`: a lease of a value that stands, or that is being built already.
+ * - `Miss`: a lease that starts a build; `Built` or `Failed` follows. `Failed` with an interruption as its cause is also
+ *   what a build ends in that nobody waits for any more.
+ * - `Evicted`: released early to make room. `Invalidated`: replaced by hand. Both are told before `Released`.
+ * - `Released`: the value's finalizers have run (or have run out of `drainTimeout`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Event<K> =
+  | {
+      readonly _tag: "Hit" | "Miss" | "Built" | "Released" | "Evicted" | "Invalidated"
+      readonly key: K
+      readonly generation: number
+    }
+  | {
+      readonly _tag: "Failed"
+      readonly key: K
+      readonly generation: number
+      readonly cause: Cause.Cause<unknown>
+    }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<K, A, E, R> {
+  /** Names the map in logs and errors. @default "LeaseMap" */
+  readonly name?: string | undefined
+  /**
+   * Builds the value of a key. Runs in a fiber of the map, with the services, FiberRefs and clock of `make`; its scope
+   * closes when the value is released.
+   */
+  readonly lookup: (key: K, self: Handle) => Effect.Effect<A, E, R>
+  /** How long a value stays after its last lease. Zero releases at once, infinity never. @default "1 minute" */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * How many values to hold. Beyond it the least recently used idle one is released; leased ones never are, so the map
+   * may be larger for a while. @default Infinity
+   */
+  readonly capacity?: number | undefined
+  /**
+   * Hard bound on values: at it, idle ones are released to make room, and a lease that needs a new value while all are
+   * leased waits, first come first served. @default Infinity
+   */
+  readonly maxEntries?: number | undefined
+  /** How long a lease waits at `maxEntries` before it fails with reason `Capacity`. @default 0 */
+  readonly acquireTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long the finalizers of one value are waited for, at release and when the map closes. What runs longer goes on
+   * in the background, with a warning. @default "10 seconds"
+   */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+  /** Called synchronously on the path of each lease: keep it short. What it throws is swallowed. */
+  readonly onEvent?: ((event: Event<K>) => void) | undefined
+}
+
+/**
+ * A value that stands or is being built.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry<K, A> {
+  readonly key: K
+  readonly generation: number
+  /** Leases of fibers and of handles, waiters of a build included. */
+  readonly leases: number
+  /** Since when it has had no lease, in milliseconds of the map's clock; `undefined` while leased. */
+  readonly idleSince: number | undefined
+  /** Invalidated: those who have it finish on it, nobody else gets it. */
+  readonly invalidated: boolean
+  /** `undefined` while it is being built. */
+  readonly value: A | undefined
+}
+
+/**
+ * Counts since `make`, and the values of this moment. Once nothing is being built, `misses = built + failed`; once the map
+ * is closed, `built = released`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats<K, A> {
+  readonly hits: number
+  readonly misses: number
+  readonly built: number
+  readonly failed: number
+  readonly released: number
+  readonly evicted: number
+  /** Leases that wait at `maxEntries`. */
+  readonly waiting: number
+  readonly entries: ReadonlyArray<Entry<K, A>>
+}
+
+/**
+ * Closes with the scope of `make`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeaseMap<in out K, in out A, in out E = never> {
+  readonly get: (key: K) => Effect.Effect<A, E | LeaseError, Scope.Scope>
+  readonly use: <B, E2, R>(key: K, f: (value: A) => Effect.Effect<B, E2, R>) => Effect.Effect<B, E | LeaseError | E2, R>
+  readonly invalidate: (key: K) => Effect.Effect<void>
+  readonly stats: Effect.Effect<Stats<K, A>>
+}
+
+/**
+ * Makes a map. When its scope closes, leases are refused, builds are interrupted (their waiters get a `LeaseError`), and
+ * all values are released in parallel, leased or not: draining what is in flight is the business of a value's finalizer,
+ * which has `drainTimeout` for it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: <K, A, E, R>(
+  options: Options<K, A, E, R>
+) => Effect.Effect<LeaseMap<K, A, E>, never, R | Scope.Scope> = (options) =>
+  internal.make(options, (reason, map) => new LeaseError({ reason, map }))
+
+/**
+ * Leases the value of a key until the scope closes, and builds it if nobody has.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const get: {
+  <K>(key: K): <A, E>(self: LeaseMap<K, A, E>) => Effect.Effect<A, E | LeaseError, Scope.Scope>
+  <K, A, E>(self: LeaseMap<K, A, E>, key: K): Effect.Effect<A, E | LeaseError, Scope.Scope>
+} = dual(2, <K, A, E>(self: LeaseMap<K, A, E>, key: K) => self.get(key))
+
+/**
+ * Leases the value of a key for as long as `f` runs. Cheaper than `Effect.scoped` around `get`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const use: {
+  <K, A, B, E2, R>(
+    key: K,
+    f: (value: A) => Effect.Effect<B, E2, R>
+  ): <E>(self: LeaseMap<K, A, E>) => Effect.Effect<B, E | LeaseError | E2, R>
+  <K, A, E, B, E2, R>(
+    self: LeaseMap<K, A, E>,
+    key: K,
+    f: (value: A) => Effect.Effect<B, E2, R>
+  ): Effect.Effect<B, E | LeaseError | E2, R>
+} = dual(3, <K, A, E, B, E2, R>(self: LeaseMap<K, A, E>, key: K, f: (value: A) => Effect.Effect<B, E2, R>) =>
+  self.use(key, f)
+)
+
+/**
+ * Makes the next lease of a key build anew. Those who have the old value finish on it; it is released with its last
+ * lease whatever the idle time, or at once, and before this returns, if nobody has it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const invalidate: {
+  <K>(key: K): <A, E>(self: LeaseMap<K, A, E>) => Effect.Effect<void>
+  <K, A, E>(self: LeaseMap<K, A, E>, key: K): Effect.Effect<void>
+} = dual(2, <K, A, E>(self: LeaseMap<K, A, E>, key: K) => self.invalidate(key))
+
+/**
+ * A snapshot of the counts and of the values that are held.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const stats = <K, A, E>(self: LeaseMap<K, A, E>): Effect.Effect<Stats<K, A>> => self.stats

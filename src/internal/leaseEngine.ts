@@ -1,0 +1,198 @@
+/**
+ * `RcMap` driven by one hand. A key of this RcMap is the slot object itself, compared by identity, so one slot is one
+ * construction, and it ends where it began: RcMap never meets the same key twice.
+ *
+ * RcMap's own steps are not atomic (a fiber may yield between its look-up and its bookkeeping), its timers inherit the
+ * FiberRefs of whoever releases, and its finalizers run in whichever fiber comes along. So every step here runs in a
+ * root fiber of the map, from start to end without a yield, and outside the async context of the caller.
+ */
+import { AsyncLocalStorage } from "node:async_hooks"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+
+/** One construction: what RcMap knows as a key. */
+export abstract class Slot<A, E, R> {
+  abstract readonly generation: number
+  abstract lookup(): Effect.Effect<A, E, R>
+  /** The value is about to be finalized, for whatever reason. At most once. */
+  abstract releasing(): void
+  /** Its finalizers are done, or out of time. */
+  abstract released(): void
+
+  // The engine's own.
+  started = false
+  abandoned = false
+  building: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  /** Holds our one reference in RcMap. */
+  hold: Scope.CloseableScope | undefined = undefined
+}
+
+export interface Options {
+  readonly name: string
+  readonly idleTimeToLive: Duration.DurationInput
+  readonly drainTimeout: Duration.DurationInput
+}
+
+export interface Engine<A, E, R> {
+  readonly clock: Clock.Clock
+  /** Runs in a root fiber of the map, synchronously as far as the effect is synchronous. */
+  readonly fork: <B, E2>(effect: Effect.Effect<B, E2, R>) => Fiber.RuntimeFiber<B, E2>
+  /** Builds the slot's value and holds it. `settled` is called once, never before this returns. */
+  readonly start: (slot: Slot<A, E, R>, settled: (exit: Exit.Exit<A, E>) => void) => void
+  /** Interrupts a build. It still settles. */
+  readonly abandon: (slot: Slot<A, E, R>) => void
+  /** Takes the reference of an idle slot, which stops its expiry. False if it has expired. */
+  readonly hold: (slot: Slot<A, E, R>) => boolean
+  /** Gives the reference back: RcMap starts the idle time, or releases if there is none. */
+  readonly letGo: (slot: Slot<A, E, R>) => void
+  /** Releases at once, held or idle. */
+  readonly discard: (slot: Slot<A, E, R>) => void
+  /** Closes RcMap, and with it whatever is left. */
+  readonly close: Effect.Effect<void>
+}
+
+/** What makes a step of ours atomic: neither the op budget nor a scheduler of the user's may cut it in two. */
+const atomically = <R>(runtime: Runtime.Runtime<R>): Runtime.Runtime<R> =>
+  runtime.pipe(
+    Runtime.setFiberRef(FiberRef.currentMaxOpsBeforeYield, Number.MAX_SAFE_INTEGER),
+    Runtime.setFiberRef(FiberRef.currentScheduler, Scheduler.defaultScheduler)
+  )
+
+/** Undoes `atomically` for the user's code. */
+const asIn =
+  (refs: FiberRefs.FiberRefs) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Effect.locally(
+        FiberRef.currentMaxOpsBeforeYield,
+        FiberRefs.getOrDefault(refs, FiberRef.currentMaxOpsBeforeYield)
+      ),
+      Effect.locally(FiberRef.currentScheduler, FiberRefs.getOrDefault(refs, FiberRef.currentScheduler))
+    )
+
+export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, never, R> =>
+  Effect.gen(function* () {
+    // A map made in an uninterruptible region, or by a fiber that is being interrupted, still has builds to interrupt.
+    const runtime = (yield* Effect.runtime<R>()).pipe(
+      Runtime.enableRuntimeFlag(RuntimeFlags.Interruption),
+      Runtime.setFiberRef(FiberRef.interruptedCause, Cause.empty)
+    )
+    const atomic = atomically(runtime)
+    const asMaker = asIn(runtime.fiberRefs)
+    const outside = AsyncLocalStorage.snapshot()
+    const scope = yield* Scope.make()
+    const clock = yield* Effect.clock
+
+    const fork = <B, E2>(effect: Effect.Effect<B, E2, R>) => outside(() => Runtime.runFork(atomic, effect))
+
+    const warn = (generation: number, ...message: ReadonlyArray<unknown>) =>
+      Effect.annotateLogs(Effect.logWarning(...message), { leaseMap: options.name, generation })
+
+    /** Never fails, is never cut short, and returns within the drain timeout. */
+    const finalize = (slot: Slot<A, E, R>, values: Scope.CloseableScope, exit: Exit.Exit<unknown, unknown>) =>
+      Effect.suspend(() => {
+        slot.releasing()
+        // A fiber of its own, since what runs out of time must go on without us.
+        const closing = outside(() => Runtime.runFork(runtime, Effect.uninterruptible(Scope.close(values, exit))))
+        const closed = (exit: Exit.Exit<void>) =>
+          Exit.isFailure(exit) ? warn(slot.generation, "a finalizer failed", exit.cause) : Effect.void
+        const polled = closing.unsafePoll()
+        const waited =
+          polled !== null
+            ? closed(polled)
+            : Effect.flatMap(
+                Effect.timeoutOption(Effect.interruptible(Fiber.await(closing)), options.drainTimeout),
+                Option.match({
+                  onNone: () => warn(slot.generation, "a finalizer outlives drainTimeout, and goes on by itself"),
+                  onSome: closed
+                })
+              )
+        return Effect.ensuring(
+          Effect.catchAllCause(waited, () => Effect.void),
+          Effect.sync(() => slot.released())
+        )
+      }).pipe(Effect.uninterruptible)
+
+    const build = (slot: Slot<A, E, R>): Effect.Effect<A, E, Scope.Scope> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.withFiberRuntime<A, E, Scope.Scope>((fiber) => {
+          if (slot.started) return Effect.dieMessage("a slot is built only once")
+          slot.started = true
+          slot.building = fiber
+          const entryScope = Context.unsafeGet(fiber.currentContext, Scope.Scope)
+          return Effect.flatMap(Scope.make(), (values) => {
+            const lookup = Effect.provide(
+              asMaker(Effect.suspend(() => slot.lookup())),
+              Context.add(runtime.context, Scope.Scope, values)
+            )
+            return Effect.zipRight(
+              Scope.addFinalizerExit(entryScope, (exit) => finalize(slot, values, exit)),
+              Effect.ensuring(
+                slot.abandoned ? Effect.interrupt : restore(lookup),
+                Effect.sync(() => {
+                  slot.building = undefined
+                })
+              )
+            )
+          })
+        })
+      )
+
+    const rcMap = yield* RcMap.make({
+      lookup: build,
+      idleTimeToLive: options.idleTimeToLive
+    }).pipe(Scope.extend(scope))
+
+    const acquire = (slot: Slot<A, E, R>) =>
+      Effect.flatMap(Scope.make(), (hold) => {
+        slot.hold = hold
+        return Effect.provideService(RcMap.get(rcMap, slot), Scope.Scope, hold)
+      })
+
+    const letGo = (slot: Slot<A, E, R>) => {
+      const hold = slot.hold
+      if (hold === undefined) return
+      slot.hold = undefined
+      fork(Scope.close(hold, Exit.void))
+    }
+
+    return {
+      clock,
+      fork,
+      start: (slot, settled) => {
+        fork(Effect.flatMap(Effect.exit(acquire(slot)), (exit) => Effect.sync(() => settled(exit))))
+      },
+      abandon: (slot) => {
+        slot.abandoned = true
+        slot.building?.unsafeInterruptAsFork(FiberId.none)
+      },
+      hold: (slot) => {
+        // Asking first: RcMap would build a slot anew that it has let expire.
+        const exit = fork(
+          Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? acquire(slot) : Effect.interrupt))
+        ).unsafePoll()
+        return exit !== null && Exit.isSuccess(exit)
+      },
+      letGo,
+      discard: (slot) => {
+        // RcMap closes at once only what nobody holds.
+        letGo(slot)
+        fork(RcMap.invalidate(rcMap, slot))
+      },
+      close: Scope.close(scope, Exit.void)
+    }
+  })
