@@ -1,0 +1,162 @@
+/**
+ * A response's body, the same for both protocols: it reads ahead a little, then holds the sender back. What the caller
+ * holds (`Body`) and what the socket holds (`BodyCore`) are two objects, so that a body which nobody can read any more
+ * is collected, and its socket freed, although it still arrives.
+ */
+import type { WireBody, WireError } from "../wire.ts"
+
+/** Bytes that are read ahead before the sender is held back. */
+export const readAhead = 256 * 1024
+
+/** What a body asks of the exchange that it belongs to. */
+export interface BodySource {
+  readonly pause: () => void
+  readonly resume: () => void
+  /** Nobody wants the rest. */
+  readonly giveUp: (why: string) => void
+  /** Somebody began, or ceased, to wait in `read`. */
+  readonly reading: (waiting: boolean) => void
+}
+
+/** A pending read. It holds the handle: who waits must not be collected. */
+interface Waiter {
+  readonly handle: Body
+  readonly resolve: (chunk: Uint8Array | undefined) => void
+  readonly reject: (error: WireError) => void
+}
+
+const ended: Promise<undefined> = Promise.resolve(undefined)
+
+export class BodyCore {
+  /** Since when the sender is held back, `undefined` if it is not. */
+  pausedAt: number | undefined
+  /** Whether anybody ever asked for a chunk. */
+  touched = false
+  readonly #source: BodySource
+  #chunks: Array<Uint8Array> = []
+  #head = 0
+  #size = 0
+  #done = false
+  #error: WireError | undefined
+  #waiter: Waiter | undefined
+  /** The handle of a young body. Most end before `guard` is called, and are spared the registry. */
+  #young: Body | undefined
+  #listeners: Array<(error: WireError | undefined) => void> | undefined
+
+  constructor(source: BodySource) {
+    this.#source = source
+  }
+
+  open(): WireBody {
+    const body = new Body(this)
+    if (!this.#done) this.#young = body
+    return body
+  }
+
+  get waiting(): boolean {
+    return this.#waiter !== undefined
+  }
+
+  /** From now on the body is given up when its handle is collected. */
+  guard(): void {
+    if (this.#young === undefined) return
+    abandoned.register(this.#young, this)
+    this.#young = undefined
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#done) return
+    if (this.#waiter !== undefined) return this.#waited(this.#waiter).resolve(chunk)
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size >= readAhead && this.pausedAt === undefined) {
+      this.pausedAt = performance.now()
+      this.#source.pause()
+    }
+  }
+
+  /** The end, or with an error a cut. `drop` forgets what was read ahead. */
+  finish(error: WireError | undefined, drop = false): void {
+    if (this.#done) return
+    this.#done = true
+    this.#error = error
+    this.#young = undefined
+    this.pausedAt = undefined
+    if (drop) {
+      this.#chunks = []
+      this.#head = this.#size = 0
+    }
+    if (this.#waiter !== undefined) {
+      const waiter = this.#waited(this.#waiter)
+      if (error === undefined) waiter.resolve(undefined)
+      else waiter.reject(error)
+    }
+    const listeners = this.#listeners
+    this.#listeners = undefined
+    if (listeners !== undefined) for (const f of listeners) f(error)
+  }
+
+  read(handle: Body): Promise<Uint8Array | undefined> {
+    this.touched = true
+    const chunk = this.#chunks[this.#head]
+    if (chunk !== undefined) {
+      this.#take(chunk)
+      return Promise.resolve(chunk)
+    }
+    if (this.#done) return this.#error === undefined ? ended : Promise.reject(this.#error)
+    if (this.#waiter !== undefined) return Promise.reject(new TypeError("one read at a time"))
+    return new Promise((resolve, reject) => {
+      this.#waiter = { handle, resolve, reject }
+      this.#source.reading(true)
+    })
+  }
+
+  cancel(why: string): void {
+    if (!this.#done) this.#source.giveUp(why)
+  }
+
+  onEnd(f: (error: WireError | undefined) => void): void {
+    if (this.#done) f(this.#error)
+    else (this.#listeners ??= []).push(f)
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#size -= chunk.length
+    if (++this.#head === this.#chunks.length) {
+      this.#chunks = []
+      this.#head = 0
+    }
+    if (this.pausedAt !== undefined && this.#size < readAhead / 2) {
+      this.pausedAt = undefined
+      this.#source.resume()
+    }
+  }
+
+  #waited(waiter: Waiter): Waiter {
+    this.#waiter = undefined
+    this.#source.reading(false)
+    return waiter
+  }
+}
+
+class Body implements WireBody {
+  readonly #core: BodyCore
+
+  constructor(core: BodyCore) {
+    this.#core = core
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    return this.#core.read(this)
+  }
+
+  cancel(): void {
+    this.#core.cancel("the body was cancelled")
+  }
+
+  onEnd(f: (error: WireError | undefined) => void): void {
+    this.#core.onEnd(f)
+  }
+}
+
+const abandoned = new FinalizationRegistry<BodyCore>((core) => core.cancel("nobody can read the body any more"))

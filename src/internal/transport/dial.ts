@@ -1,0 +1,127 @@
+/**
+ * Opens sockets: TCP, TLS with ALPN, and either through an HTTP proxy's CONNECT. Every socket of the engine comes
+ * from here, so that each is counted, bounded in time, and unref'd: a socket alone keeps no process alive.
+ */
+import * as net from "node:net"
+import * as tls from "node:tls"
+import { connectThrough } from "./proxy.ts"
+
+/** How to reach an origin. */
+export interface Route {
+  readonly host: string
+  readonly port: number
+  readonly secure: boolean
+  readonly context: tls.SecureContextOptions
+  readonly proxy: Proxy | undefined
+}
+
+export interface Proxy {
+  readonly host: string
+  readonly port: number
+  readonly secure: boolean
+  /** The value of Proxy-Authorization. Secret. */
+  readonly authorization: string | undefined
+}
+
+export interface Dial {
+  /** The TCP connection: when it closes, the descriptor is free. */
+  readonly base: net.Socket
+}
+
+const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
+const portOf = (url: URL): number => (url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port))
+
+export const makeRoute = (origin: URL, context: tls.SecureContextOptions, proxy: string | undefined): Route => {
+  const url = proxy === undefined ? undefined : new URL(proxy)
+  const user = url === undefined || (url.username === "" && url.password === "") ? undefined : url
+  return {
+    host: hostOf(origin),
+    port: portOf(origin),
+    secure: origin.protocol === "https:",
+    context,
+    proxy: url && {
+      host: hostOf(url),
+      port: portOf(url),
+      secure: url.protocol === "https:",
+      authorization:
+        user &&
+        `Basic ${Buffer.from(`${decodeURIComponent(user.username)}:${decodeURIComponent(user.password)}`).toString("base64")}`
+    }
+  }
+}
+
+const unref = function (this: net.Socket): void {
+  this.unref()
+}
+
+/** An IP address may not be a server name (RFC 6066). */
+const serverName = (host: string): string => (net.isIP(host) === 0 ? host : "")
+
+/** Keeps NATs from forgetting a connection on which a long request is silent. */
+const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
+
+/**
+ * Connects, and calls `done` once: with an error, or with the socket to talk through. The caller bounds the time, by
+ * destroying `base`.
+ */
+export const dial = (
+  route: Route,
+  protocols: Array<string> | undefined,
+  done: (error: Error | undefined, socket?: net.Socket) => void
+): Dial => {
+  let settled = false
+  const settle = (error: Error | undefined, socket?: net.Socket): void => {
+    if (settled) return
+    settled = true
+    if (error !== undefined) base.destroy()
+    done(error, socket)
+  }
+  const watch = <S extends net.Socket>(socket: S): S => {
+    socket.on("error", settle)
+    socket.once("close", () => {
+      base.destroy()
+      settle(new Error("the connection was closed while it was being set up"))
+    })
+    // Before there is a handle, and again after: happy eyeballs may have replaced it.
+    socket.unref()
+    socket.once("connect", unref)
+    return socket
+  }
+  const secured = (over: net.Socket | undefined): tls.TLSSocket => {
+    const socket = tls.connect({
+      ...route.context,
+      ...(over === undefined ? { port: route.port, ...tcp } : { socket: over }),
+      host: route.host,
+      servername: serverName(route.host),
+      ...(protocols === undefined ? undefined : { ALPNProtocols: protocols })
+    })
+    socket.once("secureConnect", () => {
+      socket.unref()
+      settle(undefined, socket)
+    })
+    return socket
+  }
+
+  const { proxy } = route
+  let base: net.Socket
+  if (proxy !== undefined) {
+    base = watch(
+      proxy.secure
+        ? tls.connect({ host: proxy.host, port: proxy.port, ...tcp, servername: serverName(proxy.host) })
+        : net.connect({ host: proxy.host, port: proxy.port, ...tcp })
+    )
+    base.once(proxy.secure ? "secureConnect" : "connect", () =>
+      connectThrough(base, route, proxy.authorization, (error) => {
+        if (error !== undefined) settle(error)
+        else if (route.secure) watch(secured(base))
+        else settle(undefined, base)
+      })
+    )
+  } else if (route.secure) {
+    base = watch(secured(undefined))
+  } else {
+    base = watch(net.connect({ host: route.host, port: route.port, ...tcp }))
+    base.once("connect", () => settle(undefined, base))
+  }
+  return { base }
+}

@@ -1,0 +1,51 @@
+/** The one place where the errors of sockets and protocols become ours. */
+import { WireError } from "../wire.ts"
+
+const codeOf = (error: unknown): string => {
+  const code = error instanceof Error && "code" in error ? error.code : undefined
+  return typeof code === "string" ? code : ""
+}
+
+const textOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  // What net throws when all addresses of a name failed has no message of its own.
+  return error.message === "" ? codeOf(error) : error.message
+}
+
+/** No socket could be opened: nothing was sent. */
+export const connectError = (origin: string, error: unknown): WireError => {
+  if (error instanceof WireError) return error
+  const code = codeOf(error)
+  const reason = code === "EMFILE" || code === "ENFILE" ? "FileDescriptors" : "Connection"
+  return new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error)
+}
+
+/** undici's verdict on an HTTP/1.1 exchange that it had begun to send. */
+export const h1Error = (error: unknown, answered: boolean): WireError => {
+  if (error instanceof WireError) return error
+  const code = codeOf(error)
+  const malformed = (code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE") || code === "UND_ERR_HEADERS_OVERFLOW"
+  const what = answered ? "the response was cut" : "the connection broke before a response"
+  return new WireError(
+    malformed ? "Malformed" : "Connection",
+    answered ? "yes" : "maybe",
+    malformed ? `the response is not HTTP/1.1: ${textOf(error)}` : `${what}: ${textOf(error)}`,
+    error
+  )
+}
+
+/** The request can't be written down as HTTP at all. */
+export const unsendable = (error: unknown): WireError =>
+  new WireError("Malformed", "no", `the request can't be sent: ${textOf(error)}`, error)
+
+/** The caller's own stream of request bytes failed. */
+export const uploadError = (error: unknown): WireError =>
+  new WireError("Aborted", "maybe", `the request's body failed: ${textOf(error)}`, error)
+
+/** An HTTP/2 stream that ended otherwise than by END_STREAM; `code` is of RST_STREAM or GOAWAY. */
+export const h2Error = (code: number, answered: boolean, processed: "no" | "maybe", error: unknown): WireError => {
+  if (error instanceof WireError && !answered && processed === "maybe") return error
+  const what = answered ? "the response was cut before its end" : "the stream was closed before a response"
+  const why = error === undefined ? "" : `: ${textOf(error)}`
+  return new WireError("Connection", answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
+}

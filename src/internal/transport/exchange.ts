@@ -1,0 +1,209 @@
+/**
+ * One request on its way: in the queue, sent, its body arriving, done. It owns the request's promise, its timers and
+ * its place on the abort signal, and lets go of all of them the moment it is done, from whatever state.
+ */
+import type { ClientHttp2Stream } from "node:http2"
+import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
+import { BodyCore, type BodySource } from "./body.ts"
+import { root } from "./context.ts"
+import type { Waiter } from "./queue.ts"
+
+/** The lane that an exchange is on. */
+export interface Carrier {
+  readonly pause: (exchange: Exchange) => void
+  readonly resume: (exchange: Exchange) => void
+  /** Stops an exchange that has not ended on the wire. */
+  readonly abort: (exchange: Exchange) => void
+}
+
+/** The pool that an exchange belongs to. */
+export interface Owner {
+  /** Somebody waits (1) or has ceased to (-1): while anybody does, the process stays alive. */
+  readonly hold: (change: 1 | -1) => void
+  /** A queued exchange has given up. */
+  readonly gaveUp: () => void
+  /** An exchange that had been sent is done. */
+  readonly finished: () => void
+}
+
+const queued = 0
+const sent = 1
+const answered = 2
+const done = 3
+
+/** Beyond this setTimeout fires at once. */
+const longest = 2 ** 31 - 1
+
+export class Exchange implements BodySource, Waiter {
+  readonly order: number
+  readonly request: WireRequest
+  /** When it was made, by performance.now(). */
+  readonly since = performance.now()
+  /** How often it was refused. */
+  refusals = 0
+  /** Its stream, on HTTP/2. */
+  stream: ClientHttp2Stream | undefined
+  body: BodyCore | undefined
+  #state: 0 | 1 | 2 | 3 = queued
+  #carrier: Carrier | undefined
+  #timer: NodeJS.Timeout | undefined
+  #deadline: NodeJS.Timeout | undefined
+  readonly #owner: Owner
+  readonly #resolve: (response: WireResponse) => void
+  readonly #reject: (error: WireError) => void
+
+  constructor(
+    owner: Owner,
+    order: number,
+    request: WireRequest,
+    resolve: (response: WireResponse) => void,
+    reject: (error: WireError) => void
+  ) {
+    this.#owner = owner
+    this.order = order
+    this.request = request
+    this.#resolve = resolve
+    this.#reject = reject
+    owner.hold(1)
+    request.signal?.addEventListener("abort", this)
+  }
+
+  /** The abort signal's: an object as the listener spares each request a closure. */
+  handleEvent(): void {
+    this.fail(
+      new WireError(
+        "Aborted",
+        this.#state === queued ? "no" : "maybe",
+        "the request was aborted",
+        this.request.signal?.reason
+      ),
+      true
+    )
+  }
+
+  isQueued(): boolean {
+    return this.#state === queued
+  }
+
+  /** Sent, and no final response headers yet. */
+  isSent(): boolean {
+    return this.#state === sent
+  }
+
+  isDone(): boolean {
+    return this.#state === done
+  }
+
+  /** It is on this lane now, and its clocks run. */
+  dispatched(carrier: Carrier): void {
+    this.#state = sent
+    this.#carrier = carrier
+    const { deadline, headers } = this.request.timeouts
+    if (headers <= longest) this.#timer = setTimeout(headersLate, headers, this).unref()
+    if (deadline <= longest) this.#deadline = setTimeout(deadlinePassed, deadline, this).unref()
+  }
+
+  /** The lane certainly did not deliver it: it goes back to the queue. */
+  returned(): void {
+    this.#clear()
+    this.#state = queued
+    this.#carrier = undefined
+    this.stream = undefined
+  }
+
+  respond(status: number, headers: WireResponse["headers"]): void {
+    if (this.#state !== sent) return
+    this.#state = answered
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#owner.hold(-1)
+    this.body = new BodyCore(this)
+    this.#resolve({ status, headers, body: this.body.open() })
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#state === answered) this.body?.push(chunk)
+  }
+
+  /** The whole response has arrived. */
+  end(): void {
+    if (this.#state !== answered) return
+    this.#leave()
+    this.body?.finish(undefined)
+  }
+
+  /** Fails it from whatever state; `drop` also forgets what was read ahead. */
+  fail(error: WireError, drop = false): void {
+    if (this.#state === done) return
+    const was = this.#state
+    const carrier = this.#carrier
+    this.#leave()
+    carrier?.abort(this)
+    if (was === answered) this.body?.finish(error, drop)
+    else this.#reject(error)
+  }
+
+  /** The lane has nothing more to do with it, so it can't be aborted there. */
+  detach(): void {
+    this.#carrier = undefined
+  }
+
+  pause(): void {
+    this.#carrier?.pause(this)
+  }
+
+  resume(): void {
+    if (this.#carrier !== undefined) root(resumeOn, this.#carrier, this)
+  }
+
+  giveUp(why: string): void {
+    this.fail(new WireError("Aborted", "yes", why), true)
+  }
+
+  reading(waiting: boolean): void {
+    this.#owner.hold(waiting ? 1 : -1)
+    if (!waiting || this.#state !== answered) return
+    if (this.#timer !== undefined) this.#timer.refresh()
+    else if (this.request.timeouts.body <= longest) {
+      this.#timer = setTimeout(bodyLate, this.request.timeouts.body, this).unref()
+    }
+  }
+
+  #leave(): void {
+    const was = this.#state
+    this.#state = done
+    this.#clear()
+    this.#carrier = undefined
+    this.request.signal?.removeEventListener("abort", this)
+    if (was < answered) this.#owner.hold(-1)
+    if (was === queued) this.#owner.gaveUp()
+    else this.#owner.finished()
+  }
+
+  #clear(): void {
+    clearTimeout(this.#timer)
+    clearTimeout(this.#deadline)
+    this.#timer = this.#deadline = undefined
+  }
+}
+
+const resumeOn = (carrier: Carrier, exchange: Exchange): void => carrier.resume(exchange)
+
+const headersLate = (exchange: Exchange): void => {
+  const ms = exchange.request.timeouts.headers
+  exchange.fail(new WireError("Timeout", "maybe", `no response headers within ${ms} ms`))
+}
+
+/** Refreshed whenever a read begins to wait, so that whoever waits now has waited all that time. */
+const bodyLate = (exchange: Exchange): void => {
+  if (exchange.body?.waiting !== true) return
+  exchange.fail(new WireError("Timeout", "yes", `no body chunk within ${exchange.request.timeouts.body} ms`))
+}
+
+const deadlinePassed = (exchange: Exchange): void => {
+  const ms = exchange.request.timeouts.deadline
+  exchange.fail(
+    new WireError("Timeout", exchange.isSent() ? "maybe" : "yes", `not finished within its deadline of ${ms} ms`),
+    true
+  )
+}

@@ -1,0 +1,225 @@
+/**
+ * A lane of HTTP/1.1: one socket under one undici `Client`, which parses and writes. The client never dials: it is
+ * handed the socket once, and the lane is gone when that socket closes. One exchange at a time, so the lane itself is
+ * the handler of whatever is on it.
+ */
+import type { Socket } from "node:net"
+import { Readable } from "node:stream"
+import type { Client, Dispatcher } from "undici"
+import type { WireError, WireResponse } from "../wire.ts"
+import { h1Error, unsendable, uploadError } from "./errors.ts"
+import type { Exchange } from "./exchange.ts"
+import { isStreamed } from "./upload.ts"
+import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+
+const stopped = new Error("the exchange was stopped")
+const noMore = new Error("the socket of this lane has been used up")
+
+const ignore = (): void => undefined
+
+/** undici's keep-alive timers are setTimeouts, and Infinity is not among their values. */
+const timer = (ms: number): number => Math.max(1, Math.min(ms, 2 ** 31 - 1))
+
+export class H1Lane implements Lane, Dispatcher.DispatchHandler {
+  readonly protocol = "http/1.1"
+  readonly openedAt = performance.now()
+  readonly expiresAt: number
+  idleSince = performance.now()
+  active = 0
+  readonly #host: LaneHost
+  readonly #socket: Socket
+  readonly #client: Client
+  readonly #reuse: boolean
+  #exchange: Exchange | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #upload: Readable | undefined
+  #retired = false
+  #used = false
+  #cause: unknown
+
+  constructor(host: LaneHost, clientClass: typeof Client, origin: string, socket: Socket, limits: LaneLimits) {
+    this.#host = host
+    this.#socket = socket
+    this.#reuse = limits.keepAlive > 0
+    this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
+    socket.on("error", this.#onError)
+    socket.once("close", () => {
+      this.retire()
+      host.gone(this)
+    })
+    // Nothing may arrive before the first request: if something does, be it the end, the socket is of no use.
+    socket.once("readable", this.#onEarly)
+    // undici refs its socket while a request is on it, be it one whose body nobody reads; who waits is held elsewhere.
+    socket.ref = () => socket
+    let handed = false
+    this.#client = new clientClass(origin, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: timer(limits.keepAlive),
+      keepAliveMaxTimeout: timer(limits.keepAlive),
+      // Called back at once, undici never sends.
+      connect: (_, callback) => {
+        const again = handed
+        handed = true
+        setImmediate(() => (again || socket.destroyed ? callback(noMore, null) : callback(null, socket)))
+      }
+    })
+  }
+
+  room(): number {
+    return this.#retired || this.#exchange !== undefined || this.#socket.destroyed ? 0 : 1
+  }
+
+  send(exchange: Exchange): boolean {
+    if (!this.#used) {
+      this.#used = true
+      this.#socket.off("readable", this.#onEarly)
+    }
+    const { body, headers, method, path } = exchange.request
+    this.active = 1
+    this.#exchange = exchange
+    this.#controller = undefined
+    exchange.dispatched(this)
+    let bytes: string | Uint8Array | Readable | null = null
+    let all = headers
+    if (isStreamed(body)) {
+      bytes = this.#upload = Readable.from(body.open(), { objectMode: false }).on("error", ignore)
+      if (body.length !== undefined) all = { ...headers, "content-length": String(body.length) }
+    } else if (body !== undefined) bytes = body
+    const options: Dispatcher.DispatchOptions = { path, method, headers: all, body: bytes }
+    if (!this.#reuse) options.reset = true
+    this.#client.dispatch(options, this)
+    return true
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(exchange: Exchange): void {
+    if (this.#exchange !== exchange) return
+    this.#exchange = undefined
+    // The socket goes with it: HTTP/1.1 has no other way to stop a response.
+    this.retire()
+    if (this.#controller === undefined) this.#socket.destroy()
+    else this.#controller.abort(stopped)
+    this.#drop()
+  }
+
+  retire(): void {
+    if (!this.#retired) {
+      this.#retired = true
+      this.#host.retired(this)
+    }
+    if (this.#exchange === undefined) this.#socket.destroy()
+  }
+
+  destroy(error: WireError): void {
+    this.#exchange?.fail(error)
+    this.retire()
+    this.#socket.destroy()
+  }
+
+  exchanges(): Iterable<Exchange> {
+    return this.#exchange === undefined ? [] : [this.#exchange]
+  }
+
+  tick(): void {
+    // undici itself closes the socket when it has been idle for too long, by the server's hint if there was one.
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#exchange === undefined) controller.abort(stopped)
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ParsedHeaders): void {
+    if (status >= 200) this.#exchange?.respond(status, pairs(headers))
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#exchange?.data(chunk)
+  }
+
+  onResponseEnd(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    // A body that only the connection's end delimits is not whole if that was a reset.
+    if (this.#cause !== undefined) return this.#failed(this.#cause)
+    this.#exchange = undefined
+    exchange.end()
+    this.#drop()
+    this.#idle()
+    // Only when undici has looked at this response's end too is it known whether the socket survives.
+    queueMicrotask(this.#free)
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController | null, error: Error): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    // Without a controller undici did not even take it: a header or the path is no HTTP. The socket is as good as before.
+    if (controller === null && !this.#socket.destroyed) {
+      this.#exchange = undefined
+      this.#drop()
+      this.#idle()
+      exchange.detach()
+      exchange.fail(unsendable(error))
+      queueMicrotask(this.#free)
+    } else this.#failed(error)
+  }
+
+  #failed(error: unknown): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    const started = this.#controller !== undefined
+    this.#exchange = undefined
+    const failed = this.#upload?.errored
+    this.#drop()
+    this.#idle()
+    exchange.detach()
+    if (failed !== undefined && failed !== null) exchange.fail(uploadError(failed))
+    else if (started) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent()))
+    else this.#host.requeue(exchange, h1Error(error, false))
+    this.retire()
+  }
+
+  #idle(): void {
+    this.active = 0
+    this.idleSince = performance.now()
+  }
+
+  #drop(): void {
+    this.#upload?.destroy()
+    this.#upload = undefined
+  }
+
+  #free = (): void => {
+    if (this.#retired || this.#socket.destroyed) this.retire()
+    else this.#host.freed(this)
+  }
+
+  #onEarly = (): void => {
+    this.#socket.destroy()
+  }
+
+  #onError = (error: unknown): void => {
+    this.#cause ??= error
+  }
+}
+
+type ParsedHeaders = Record<string, string | Array<string> | undefined>
+
+const pairs = (headers: ParsedHeaders): WireResponse["headers"] => {
+  const all: Array<readonly [string, string]> = []
+  for (const name of Object.keys(headers)) {
+    const value = headers[name]
+    if (typeof value === "string") all.push([name, value])
+    else if (value !== undefined) for (const one of value) all.push([name, one])
+  }
+  return all
+}

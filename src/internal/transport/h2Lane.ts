@@ -1,0 +1,344 @@
+/**
+ * A lane of HTTP/2: one session on node:http2, kept alive by pings, that never takes more streams than it may and never
+ * resets more than servers bear. It only leans on what was measured to hold on Node 22, 24 and 26.
+ */
+import * as http2 from "node:http2"
+import type { Socket } from "node:net"
+import { WireError, type WireResponse } from "../wire.ts"
+import { root } from "./context.ts"
+import { h2Error, unsendable, uploadError } from "./errors.ts"
+import type { Exchange } from "./exchange.ts"
+import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+import { isStreamed, upload } from "./upload.ts"
+
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
+
+/** Flow control: what a server may send ahead on one stream, and on all. */
+const streamWindow = 256 * 1024
+const sessionWindow = 16 * 1024 * 1024
+/** Streams on one session at most, whatever the server allows. */
+const mostStreams = 4_000
+/** Servers count a cancelled stream for a while yet, and refuse an innocent one in its place: keep away from the limit, */
+const headroom = 0.9
+/** and keep a cancelled stream's place for this long, in ms. */
+const cancelHold = 25
+/** Servers kill sessions that reset too much (Node: a burst of 1,000, then 33/s). Ours leave before, at this many, */
+const mostResets = 400
+/** of which so many are forgotten per second. */
+const forgivenResets = 20
+/** How long, in ms, a session that refused a stream is left alone. */
+const coolDown = 50
+/** Ms between pings while streams are open, and how long an answer may take. */
+const pingInterval = 10_000
+const pingTimeout = 10_000
+/** Ms that a server has to close its side of a session that we closed. */
+const closeTimeout = 1_000
+
+/** An exchange's stream carries it, so that listeners are shared and a request allocates none. */
+interface Stream extends http2.ClientHttp2Stream {
+  exchange: Exchange
+  lane: H2Lane
+  /** END_STREAM has come, as opposed to a reset. */
+  whole: boolean
+  cancelled: boolean
+  failure: unknown
+  inner: (chunk: unknown, encoding?: BufferEncoding) => boolean
+}
+
+export class H2Lane implements Lane {
+  readonly protocol = "h2"
+  readonly openedAt = performance.now()
+  readonly expiresAt: number
+  idleSince = performance.now()
+  active = 0
+  /** Streams that it takes by the server's last word, less the headroom; `undefined` before SETTINGS. */
+  limit: number | undefined
+  readonly #host: LaneHost
+  readonly #limits: LaneLimits
+  readonly #socket: Socket
+  readonly #session: http2.ClientHttp2Session
+  readonly #streams = new Set<Stream>()
+  #ready: ((error?: unknown) => void) | undefined
+  #retired = false
+  #lastId = Infinity
+  #held = 0
+  #resets = 0
+  #resetAt = 0
+  #coolUntil = 0
+  #pingAt = 0
+  #pinging = false
+  #closedAt = 0
+  #soon = false
+  #cause: unknown
+
+  /** `ready` is called once: when the server's SETTINGS have come, or with why they never will. */
+  constructor(host: LaneHost, origin: string, socket: Socket, limits: LaneLimits, ready: (error?: unknown) => void) {
+    this.#host = host
+    this.#limits = limits
+    this.#socket = socket
+    this.#ready = ready
+    this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
+    const session = (this.#session = http2.connect(origin, {
+      createConnection: () => socket,
+      maxSessionMemory: 1024,
+      settings: { enablePush: false, initialWindowSize: streamWindow }
+    }))
+    session.unref()
+    session.on("error", (error) => (this.#cause ??= error))
+    session.on("frameError", () => undefined)
+    session.once("connect", () => session.setLocalWindowSize(sessionWindow))
+    session.on("remoteSettings", (settings) => this.#onSettings(settings))
+    session.on("goaway", (_, lastId) => {
+      this.#lastId = Math.min(this.#lastId, lastId)
+      this.#leave()
+    })
+    session.once("close", () => {
+      this.#leave()
+      socket.destroy()
+      if (this.#ready === undefined) host.gone(this)
+      else this.#whenReady(this.#cause ?? new Error("the session was closed before its SETTINGS"))
+    })
+  }
+
+  room(): number {
+    if (this.#retired || this.limit === undefined || this.#coolUntil > performance.now()) return 0
+    if (this.#session.closed || this.#session.destroyed || this.#socket.destroyed) return 0
+    return this.limit - this.active - this.#held
+  }
+
+  send(exchange: Exchange): boolean {
+    const { body, headers, method, path } = exchange.request
+    const all: http2.OutgoingHttpHeaders = { ":method": method, ":path": path, ...headers }
+    const bytes = typeof body === "string" ? Buffer.from(body) : body
+    const length = bytes === undefined ? (needsLength(method) ? 0 : undefined) : bytes.length
+    if (length !== undefined) all["content-length"] = length
+    const empty = bytes === undefined || length === 0
+    let stream: Stream
+    try {
+      stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
+    } catch (error) {
+      const { closed, destroyed } = this.#session
+      if (closed || destroyed || isOutOfStreams(error)) {
+        this.retire()
+        return false
+      }
+      exchange.dispatched(this)
+      exchange.detach()
+      exchange.fail(unsendable(error))
+      return true
+    }
+    exchange.stream = stream
+    exchange.dispatched(this)
+    this.active++
+    this.#streams.add(stream)
+    if (empty) return true
+    if (isStreamed(bytes)) {
+      upload(bytes, stream).catch((error: unknown) => exchange.fail(uploadError(error)))
+    } else stream.end(bytes)
+    return true
+  }
+
+  pause(exchange: Exchange): void {
+    exchange.stream?.pause()
+  }
+
+  resume(exchange: Exchange): void {
+    exchange.stream?.resume()
+  }
+
+  /** RST_STREAM(CANCEL) and nothing else: `close()` followed by `destroy()` makes Node spin until memory ends. */
+  abort(exchange: Exchange): void {
+    const stream = exchange.stream as Stream | undefined
+    if (stream === undefined || stream.closed || stream.destroyed) return
+    stream.cancelled = true
+    stream.resume()
+    stream.close(NGHTTP2_CANCEL)
+    const now = performance.now()
+    this.#resets = Math.max(0, this.#resets - ((now - this.#resetAt) / 1000) * forgivenResets) + 1
+    this.#resetAt = now
+    if (this.#resets > mostResets) this.retire()
+  }
+
+  /** The session itself is closed when it is empty: after a client's GOAWAY some servers stall what is still open. */
+  retire(): void {
+    this.#leave()
+    if (this.active === 0) this.#close()
+  }
+
+  destroy(error: WireError): void {
+    this.#leave()
+    for (const stream of this.#streams) stream.exchange.fail(error)
+    this.#session.destroy()
+    this.#socket.destroy()
+  }
+
+  *exchanges(): Iterable<Exchange> {
+    for (const stream of this.#streams) yield stream.exchange
+  }
+
+  tick(now: number): void {
+    if (this.#closedAt > 0) {
+      if (now - this.#closedAt > closeTimeout) this.#session.destroy()
+      return
+    }
+    if (this.#pinging) {
+      if (now - this.#pingAt > pingTimeout) {
+        this.#cause = new WireError("Timeout", "maybe", `no answer to a ping within ${pingTimeout} ms`)
+        this.#leave()
+        this.#session.destroy()
+        this.#socket.destroy()
+      }
+    } else if (this.active > 0 && now - this.#pingAt > pingInterval) this.#ping(now)
+    else if (this.active === 0 && now - this.idleSince >= this.#limits.keepAlive) this.retire()
+  }
+
+  #ping(now: number): void {
+    this.#pingAt = now
+    // The answer counts, not the error that stands in for it when the session dies first.
+    this.#pinging = this.#session.ping(() => (this.#pinging = false))
+  }
+
+  #onSettings({ maxConcurrentStreams = Infinity }: http2.Settings): void {
+    this.limit =
+      maxConcurrentStreams === 0 ? 0 : Math.max(1, Math.floor(Math.min(mostStreams, maxConcurrentStreams * headroom)))
+    this.#pingAt = performance.now()
+    if (this.#ready === undefined) this.#freed()
+    else this.#whenReady()
+  }
+
+  #whenReady(error?: unknown): void {
+    const ready = this.#ready
+    this.#ready = undefined
+    if (ready !== undefined) root(ready, error)
+  }
+
+  /** No new streams. */
+  #leave(): void {
+    if (this.#retired) return
+    this.#retired = true
+    if (this.#ready === undefined) this.#host.retired(this)
+  }
+
+  #close(): void {
+    if (this.#closedAt > 0) return
+    this.#closedAt = performance.now()
+    this.#session.close()
+  }
+
+  /** The streams of a dying session close before it does: the next lane is chosen when all of that is known. */
+  #freed(): void {
+    if (this.#soon) return
+    this.#soon = true
+    setImmediate(() => {
+      this.#soon = false
+      this.#host.freed(this)
+    })
+  }
+
+  /** Called for every stream, whatever became of it. */
+  gone(stream: Stream): void {
+    const { exchange } = stream
+    const code = stream.rstCode
+    this.#streams.delete(stream)
+    this.active--
+    if (this.active === 0) this.idleSince = performance.now()
+    if (stream.cancelled) this.#hold()
+    if (!exchange.isDone() && exchange.stream === stream) {
+      const cause = stream.failure ?? this.#cause
+      exchange.detach()
+      if (exchange.isSent()) this.#unanswered(stream, code, cause)
+      else if (stream.whole && code === NGHTTP2_NO_ERROR) exchange.end()
+      else exchange.fail(h2Error(code, true, "maybe", cause))
+    }
+    if (this.#retired && this.active === 0) this.#close()
+    this.#freed()
+  }
+
+  #unanswered(stream: Stream, code: number, cause: unknown): void {
+    const { exchange } = stream
+    const refused = code === NGHTTP2_REFUSED_STREAM || (stream.id ?? 0) > this.#lastId
+    if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
+    if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause))
+    else exchange.fail(h2Error(code, false, "maybe", cause))
+  }
+
+  #hold(): void {
+    if (this.#retired) return
+    this.#held++
+    setTimeout(() => {
+      this.#held--
+      this.#freed()
+    }, cancelHold).unref()
+  }
+
+  #cool(): void {
+    this.#coolUntil = performance.now() + coolDown
+    setTimeout(() => this.#freed(), coolDown + 1).unref()
+  }
+}
+
+type ResponseHeaders = http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader
+
+const needsLength = (method: string): boolean => method === "POST" || method === "PUT" || method === "PATCH"
+
+const isOutOfStreams = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ERR_HTTP2_OUT_OF_STREAMS"
+
+const tag = (bare: http2.ClientHttp2Stream, exchange: Exchange, lane: H2Lane): Stream => {
+  const stream = bare as Stream
+  stream.exchange = exchange
+  stream.lane = lane
+  stream.whole = false
+  stream.cancelled = false
+  stream.failure = undefined
+  // A reset with NO_ERROR looks like a normal end, save that the stream is closed when `null` is pushed.
+  stream.inner = stream.push
+  stream.push = notingPush
+  stream.on("response", onResponse)
+  stream.on("error", onError)
+  stream.on("close", onClose)
+  return stream
+}
+
+function notingPush(this: Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null && !this.closed) this.whole = true
+  return this.inner(chunk, encoding)
+}
+
+function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: ReadonlyArray<string>): void {
+  const { exchange } = this
+  if (exchange.stream !== this) return
+  exchange.respond(headers[":status"] ?? 0, pairs(raw ?? []))
+  // Not earlier: data can come before 'response', and would be lost.
+  this.on("data", onData)
+  this.on("end", onEnd)
+}
+
+function onData(this: Stream, chunk: Uint8Array): void {
+  this.exchange.data(chunk)
+}
+
+function onEnd(this: Stream): void {
+  if (!this.whole || this.exchange.isDone()) return
+  this.exchange.end()
+  // The server has said all it will while we are still sending: nobody wants the rest.
+  if (!this.writableFinished) this.lane.abort(this.exchange)
+}
+
+function onError(this: Stream, error: unknown): void {
+  this.failure ??= error
+}
+
+function onClose(this: Stream): void {
+  this.lane.gone(this)
+}
+
+const pairs = (raw: ReadonlyArray<string>): WireResponse["headers"] => {
+  const all: Array<readonly [string, string]> = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i]
+    const value = raw[i + 1]
+    if (name !== undefined && value !== undefined && !name.startsWith(":")) all.push([name, value])
+  }
+  return all
+}

@@ -1,0 +1,49 @@
+/** What the pool asks of a socket, whichever protocol it speaks. */
+import type { WireError } from "../wire.ts"
+import type { Carrier, Exchange } from "./exchange.ts"
+
+/** A socket that can carry requests: an HTTP/2 session, or an HTTP/1.1 connection. */
+export interface Lane extends Carrier {
+  readonly protocol: "h2" | "http/1.1"
+  /** When it opened; all times are by performance.now(). */
+  readonly openedAt: number
+  /** When it is to be retired. */
+  readonly expiresAt: number
+  /** Exchanges on it. */
+  readonly active: number
+  /** Since when it has none. */
+  readonly idleSince: number
+  /** How many more it takes now. */
+  readonly room: () => number
+  /** False if the lane turns out to be unusable: it has retired, and the exchange is as it was. */
+  readonly send: (exchange: Exchange) => boolean
+  /** It takes no more requests, and closes when those on it have ended. */
+  readonly retire: () => void
+  /** Closes at once; whatever is on it fails with `error`. */
+  readonly destroy: (error: WireError) => void
+  readonly exchanges: () => Iterable<Exchange>
+  /** Pings, idle time and the like: called every so often. */
+  readonly tick: (now: number) => void
+}
+
+/** What a lane tells its pool. */
+export interface LaneHost {
+  /** It has room again. */
+  readonly freed: (lane: Lane) => void
+  /** It will take no more requests: out of the lists with it. */
+  readonly retired: (lane: Lane) => void
+  /** Its socket has closed. */
+  readonly gone: (lane: Lane) => void
+  /** The exchange was certainly not processed, and wants another lane. */
+  readonly requeue: (exchange: Exchange, error: WireError) => void
+}
+
+/** Milliseconds: see PoolOptions. */
+export interface LaneLimits {
+  readonly keepAlive: number
+  readonly maxConnectionAge: number
+}
+
+/** Jittered by up to a fifth, so that lanes which opened together don't all leave together. */
+export const expiry = (now: number, maxConnectionAge: number): number =>
+  now + maxConnectionAge * (0.8 + Math.random() * 0.2)

@@ -1,0 +1,105 @@
+/** A lane that is being opened: the dial, the protocol that ALPN chose, and the first SETTINGS, all in one time limit. */
+import type { Socket } from "node:net"
+import type { Client } from "undici"
+import { WireError } from "../wire.ts"
+import { dial, type Route } from "./dial.ts"
+import { H1Lane } from "./h1Lane.ts"
+import { H2Lane } from "./h2Lane.ts"
+import type { Lane, LaneHost } from "./lane.ts"
+import type { Settings } from "./options.ts"
+
+/** What it tells the pool. */
+export interface OpeningHost extends LaneHost {
+  readonly opened: (opening: Opening, lane: Lane) => void
+  readonly failed: (opening: Opening, error: unknown) => void
+  /** The socket's descriptor is free again; comes once, whatever else came. */
+  readonly closed: () => void
+}
+
+let client: typeof Client | undefined
+let loading: Promise<typeof Client> | undefined
+
+/** Loaded with the first lane of HTTP/1.1: half of all programs never need it. */
+const loadClient = (): Promise<typeof Client> =>
+  (loading ??= import("undici").then((undici) => (client = undici.Client)))
+
+export class Opening {
+  readonly #host: OpeningHost
+  readonly #settings: Settings
+  #base: Socket | undefined
+  #timer: NodeJS.Timeout | undefined
+  #over = false
+
+  constructor(host: OpeningHost, settings: Settings) {
+    this.#host = host
+    this.#settings = settings
+  }
+
+  /** `alpn`: what to offer; `undefined` for none. */
+  start(route: Route, alpn: Array<string> | undefined): void {
+    const { connectTimeout } = this.#settings
+    if (connectTimeout < 2 ** 31) {
+      this.#timer = setTimeout(() => {
+        this.#fail(
+          new WireError("Timeout", "no", `not connected to ${this.#settings.origin} within ${connectTimeout} ms`)
+        )
+      }, connectTimeout).unref()
+    }
+    try {
+      this.#base = dial(route, alpn, (error, socket) => {
+        if (socket === undefined) this.#fail(error)
+        else this.#connected(socket)
+      }).base
+      this.#base.once("close", this.#host.closed)
+    } catch (error) {
+      // A certificate that is none, an impossible port. Not now: the pool is still about to note this opening.
+      setImmediate(() => {
+        this.#fail(error)
+        this.#host.closed()
+      })
+    }
+  }
+
+  /** Nobody needs it any more. */
+  cancel(): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#base?.destroy()
+  }
+
+  #connected(socket: Socket): void {
+    if (this.#over) return void socket.destroy()
+    const alpn = "alpnProtocol" in socket ? socket.alpnProtocol : false
+    const { http2, origin, url } = this.#settings
+    if (alpn === "h2" || (http2 === "prior-knowledge" && url.protocol === "http:")) {
+      const lane = new H2Lane(this.#host, origin, socket, this.#settings, (error) => {
+        if (error === undefined) this.#opened(lane)
+        else this.#fail(error)
+      })
+    } else if (client === undefined) {
+      void loadClient().then(
+        (loaded) => this.#h1(loaded, socket),
+        (error: unknown) => this.#fail(error)
+      )
+    } else this.#h1(client, socket)
+  }
+
+  #h1(clientClass: typeof Client, socket: Socket): void {
+    if (this.#over) return
+    if (socket.destroyed) return this.#fail(new Error("the connection was closed before it was used"))
+    this.#opened(new H1Lane(this.#host, clientClass, this.#settings.origin, socket, this.#settings))
+  }
+
+  #opened(lane: Lane): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#host.opened(this, lane)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return
+    this.cancel()
+    this.#host.failed(this, error)
+  }
+}

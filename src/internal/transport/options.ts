@@ -1,0 +1,83 @@
+/** What a pool of sockets can be told. */
+import type { SocketBudget } from "./sockets.ts"
+
+/** Whether, and how, HTTP/2 is spoken. */
+export type Http2 = boolean | "prior-knowledge"
+
+/** Why requests wait: see `onStarved`. */
+export interface Starved {
+  /** The bound that was reached. */
+  readonly bound: "maxConnections" | "maxSockets"
+  readonly origin: string
+  /** That bound's value. */
+  readonly limit: number
+  /** How many requests wait. */
+  readonly queued: number
+  /** How long the first of them has waited, in ms. */
+  readonly waited: number
+}
+
+/** All times in milliseconds, `Infinity` for never. */
+export interface PoolOptions {
+  /** Scheme, host and port, for instance `https://api.openai.com`. */
+  readonly origin: string
+  /** The bound that this pool shares with others. */
+  readonly budget: SocketBudget
+  /** Sockets to this origin at most. @default 256 */
+  readonly maxConnections?: number | undefined
+  /**
+   * `true`: whatever ALPN decides on https, HTTP/1.1 on http. `false`: HTTP/1.1. `"prior-knowledge"`: HTTP/2 over
+   * clear text on http origins. @default true
+   */
+  readonly http2?: Http2 | undefined
+  /** How long an idle socket stays; a server's Keep-Alive hint can only shorten it. 0: one request a socket. @default 60_000 */
+  readonly keepAlive?: number | undefined
+  /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
+  readonly maxConnectionAge?: number | undefined
+  /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */
+  readonly connectTimeout?: number | undefined
+  /** `http://user:password@host:port`, or https: tunnels by CONNECT, for http origins too. Secret. */
+  readonly proxy?: string | undefined
+  /** PEM: the certificate authorities to trust, instead of Node's own. */
+  readonly ca?: string | undefined
+  /** PEM: this client's certificate. */
+  readonly cert?: string | undefined
+  /** PEM: its private key. Secret. */
+  readonly key?: string | undefined
+  /** How long the first in the queue may wait at a bound before `onStarved` is called. @default 5_000 */
+  readonly starvedAfter?: number | undefined
+  /** How long a body that nobody ever read may block requests that wait for a socket. @default 10_000 */
+  readonly unreadTimeout?: number | undefined
+  /** Called once a pool. Must not throw. */
+  readonly onStarved?: ((info: Starved) => void) | undefined
+}
+
+/** The options with their defaults. */
+export interface Settings {
+  readonly origin: string
+  readonly url: URL
+  readonly maxConnections: number
+  readonly http2: Http2
+  readonly keepAlive: number
+  readonly maxConnectionAge: number
+  readonly connectTimeout: number
+  readonly starvedAfter: number
+  readonly unreadTimeout: number
+  readonly onStarved: ((info: Starved) => void) | undefined
+}
+
+export const resolve = (options: PoolOptions): Settings => {
+  const url = new URL(options.origin)
+  return {
+    origin: url.origin,
+    url,
+    maxConnections: options.maxConnections ?? 256,
+    http2: options.http2 ?? true,
+    keepAlive: options.keepAlive ?? 60_000,
+    maxConnectionAge: options.maxConnectionAge ?? 300_000,
+    connectTimeout: options.connectTimeout ?? 10_000,
+    starvedAfter: options.starvedAfter ?? 5_000,
+    unreadTimeout: options.unreadTimeout ?? 10_000,
+    onStarved: options.onStarved
+  }
+}

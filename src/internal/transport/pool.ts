@@ -1,0 +1,337 @@
+/**
+ * The pool of one origin: one queue of ours in front of a bounded set of lanes. Nothing waits anywhere else, so a request
+ * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
+ */
+import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import { root } from "./context.ts"
+import { makeRoute, type Route } from "./dial.ts"
+import { connectError } from "./errors.ts"
+import { Exchange, type Owner } from "./exchange.ts"
+import { H2Lane } from "./h2Lane.ts"
+import type { Lane } from "./lane.ts"
+import { Opening, type OpeningHost } from "./opening.ts"
+import { resolve, type PoolOptions, type Settings } from "./options.ts"
+import { RequestQueue } from "./queue.ts"
+import type { BudgetUser, SocketBudget } from "./sockets.ts"
+import { Watch, type Watched } from "./watch.ts"
+
+/** How often a request that lanes refused is sent again. */
+const mostRefusals = 5
+/** How long, in ms, a pool that has lanes leaves off opening more after a failure. */
+const openBackOff = 1_000
+
+/** Makes a pool. It opens nothing before the first request. */
+export const makePool = (options: PoolOptions): WirePool => new OriginPool(options)
+
+class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
+  readonly settings: Settings
+  readonly queue = new RequestQueue<Exchange>()
+  readonly lanes = new Set<Lane>()
+  readonly budget: SocketBudget
+  readonly #route: Route
+  readonly #watch: Watch
+  readonly #opening = new Set<Opening>()
+  /** Lanes that take requests; `lanes` are all whose sockets are open. */
+  readonly #live = new Set<Lane>()
+  /** HTTP/1.1 lanes that have nothing to do, the most recently used last. */
+  readonly #idle: Array<Lane> = []
+  /** Sessions that take requests. */
+  readonly #sessions: Array<H2Lane> = []
+  /** What the lanes speak; forgotten with the last of them, since the next may be told otherwise. */
+  #protocol: PoolStats["protocol"]
+  #lastProtocol: PoolStats["protocol"]
+  /** Streams that a session takes, as last seen. */
+  #limit = 1
+  #order = 0
+  #sockets = 0
+  #opened = 0
+  #inFlight = 0
+  #noOpenUntil = 0
+  /** In the budget's line. */
+  #inLine = false
+  #closing: Promise<void> | undefined
+  #closed: (() => void) | undefined
+  #cut: NodeJS.Timeout | undefined
+  #cutAt = Infinity
+
+  constructor(options: PoolOptions) {
+    this.settings = resolve(options)
+    this.budget = options.budget
+    const { ca, cert, key } = options
+    this.#route = makeRoute(this.settings.url, { ca, cert, key }, options.proxy)
+    this.#watch = new Watch(this)
+  }
+
+  request = (request: WireRequest): Promise<WireResponse> => {
+    if (this.#closing !== undefined) return Promise.reject(closedError("no"))
+    const { signal } = request
+    if (signal?.aborted === true) {
+      return Promise.reject(new WireError("Aborted", "no", "the request was aborted", signal.reason))
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push(new Exchange(this, this.#order++, request, resolve, reject))
+      this.pump()
+    })
+  }
+
+  stats = (): PoolStats => ({
+    sockets: this.#sockets,
+    inFlight: this.#inFlight,
+    queued: this.queue.size,
+    opened: this.#opened,
+    protocol: this.#lastProtocol
+  })
+
+  close = (drain: number): Promise<void> => {
+    this.#closing ??= new Promise((resolve) => {
+      this.#closed = resolve
+      this.hold(1)
+      this.#failQueue(closedError("no"))
+      this.#leaveLine()
+      for (const opening of this.#opening) opening.cancel()
+      this.#opening.clear()
+      for (const lane of this.lanes) lane.retire()
+    })
+    const at = performance.now() + drain
+    if (at < this.#cutAt && drain < 2 ** 31) {
+      this.#cutAt = at
+      clearTimeout(this.#cut)
+      this.#cut = root(setTimeout, this.#destroyLanes, drain)
+    }
+    this.#whenEmpty()
+    return this.#closing
+  }
+
+  /** Gives the queue's head to whatever lane has room, and opens lanes for those who are left. */
+  pump = (): void => {
+    const { queue } = this
+    for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+      const lane = this.#pick()
+      if (lane === undefined) break
+      queue.shift()
+      this.#inFlight++
+      if (!root(sendOn, lane, next)) {
+        this.#inFlight--
+        queue.putBack(next)
+      }
+    }
+    if (queue.size > 0) return this.#grow()
+    this.#leaveLine()
+    if (this.#opening.size > 0 && !this.#watch.held) {
+      // Nobody waits for anything: a dial in progress would only keep the process alive.
+      for (const opening of this.#opening) opening.cancel()
+      this.#opening.clear()
+    }
+  }
+
+  // Owner
+
+  hold = (change: 1 | -1): void => this.#watch.hold(change)
+
+  gaveUp = (): void => {
+    this.queue.gaveUp()
+    if (this.queue.size > 0) return
+    this.#leaveLine()
+    if (this.#opening.size > 0) setImmediate(this.pump)
+  }
+
+  finished = (): void => {
+    this.#inFlight--
+  }
+
+  // OpeningHost
+
+  opened = (opening: Opening, lane: Lane): void => {
+    this.#opening.delete(opening)
+    this.lanes.add(lane)
+    this.#live.add(lane)
+    this.#protocol = this.#lastProtocol = lane.protocol
+    if (lane instanceof H2Lane) this.#sessions.push(lane)
+    this.freed(lane)
+  }
+
+  failed = (opening: Opening, error: unknown): void => {
+    this.#opening.delete(opening)
+    if (this.#live.size > 0 || this.#opening.size > 0) {
+      // Nothing was sent, and there is another way: whoever waits goes on waiting.
+      this.#noOpenUntil = performance.now() + openBackOff
+    } else {
+      this.#noOpenUntil = 0
+      this.#failQueue(connectError(this.settings.origin, error))
+    }
+  }
+
+  closed = (): void => {
+    this.#sockets--
+    this.budget.release(this)
+    this.#whenEmpty()
+    if (this.queue.size > 0) this.pump()
+  }
+
+  freed = (lane: Lane): void => {
+    if (this.#live.has(lane)) {
+      if (lane instanceof H2Lane) this.#limit = lane.limit ?? this.#limit
+      if (this.budget.mustYield(this, lane.openedAt)) this.#yield(lane)
+      else if (lane.protocol === "http/1.1") this.#idle.push(lane)
+    }
+    this.pump()
+    // Others are in line, and nobody here needs it.
+    if (lane.active === 0 && this.queue.size === 0 && this.#live.has(lane) && this.othersWaitSince() !== undefined) {
+      this.#yield(lane)
+    }
+  }
+
+  retired = (lane: Lane): void => {
+    this.#live.delete(lane)
+    remove(this.#idle, lane)
+    if (lane instanceof H2Lane) remove(this.#sessions, lane)
+  }
+
+  gone = (lane: Lane): void => {
+    this.lanes.delete(lane)
+    if (this.lanes.size === 0) this.#protocol = undefined
+    if (this.queue.size > 0) setImmediate(this.pump)
+  }
+
+  requeue = (exchange: Exchange, error: WireError): void => {
+    if (++exchange.refusals > mostRefusals || this.#closing !== undefined) return exchange.fail(error)
+    this.#inFlight--
+    exchange.returned()
+    this.queue.putBack(exchange)
+    setImmediate(this.pump)
+  }
+
+  // BudgetUser
+
+  held = (): number => this.#sockets
+
+  idleSince = (): number | undefined => this.#leastRecent()?.idleSince
+
+  closeIdle = (): void => this.#leastRecent()?.retire()
+
+  offer = (): boolean => {
+    this.#inLine = false
+    if (this.#closing !== undefined || this.queue.size === 0 || this.#missing() <= 0) return false
+    this.#open()
+    // For more it stands in line again: others come first.
+    this.#grow()
+    return true
+  }
+
+  // Watched
+
+  bound = (): { readonly bound: "maxConnections" | "maxSockets"; readonly limit: number } | undefined => {
+    const { maxConnections } = this.settings
+    if (this.#opening.size > 0) return undefined
+    if (this.#sockets >= maxConnections) return { bound: "maxConnections", limit: maxConnections }
+    return this.#inLine ? { bound: "maxSockets", limit: this.budget.limit } : undefined
+  }
+
+  othersWaitSince = (): number | undefined => this.budget.othersWaitSince(this)
+
+  #yield(lane: Lane): void {
+    if (lane.active === 0) this.budget.yielded()
+    lane.retire()
+  }
+
+  #leastRecent(): Lane | undefined {
+    let best: Lane | undefined = this.#idle[0]
+    for (const session of this.#sessions) {
+      if (session.active === 0 && (best === undefined || session.idleSince < best.idleSince)) best = session
+    }
+    return best
+  }
+
+  #pick(): Lane | undefined {
+    for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
+      if (lane.room() > 0) return lane
+    }
+    let best: Lane | undefined
+    let most = 0
+    for (const session of this.#sessions) {
+      const room = session.room()
+      if (room > most) {
+        best = session
+        most = room
+      }
+    }
+    return best
+  }
+
+  /** How many more lanes the queue wants. */
+  #missing(): number {
+    const opening = this.#opening.size
+    if (this.#sockets >= this.settings.maxConnections) return 0
+    if (performance.now() < this.#noOpenUntil && this.#live.size + opening > 0) return 0
+    if (this.#protocol === undefined) return this.#first() - opening
+    if (this.#protocol === "http/1.1") return this.queue.size - opening
+    for (const session of this.#sessions) if (session.limit === 0) return 0
+    return Math.ceil(this.queue.size / Math.max(1, this.#limit)) - opening
+  }
+
+  /** The first lane alone says what the origin speaks, unless that is settled anyhow. */
+  #first(): number {
+    const { http2, url } = this.settings
+    return http2 === false || (http2 === true && url.protocol === "http:") ? this.queue.size : 1
+  }
+
+  #grow(): void {
+    let missing = this.#missing()
+    for (; missing > 0 && this.#sockets < this.settings.maxConnections; missing--) {
+      if (this.#inLine || !this.budget.take(this)) {
+        this.#inLine = true
+        return
+      }
+      this.#open()
+    }
+  }
+
+  #open(): void {
+    this.#sockets++
+    this.#opened++
+    this.#watch.start()
+    const opening = new Opening(this, this.settings)
+    this.#opening.add(opening)
+    const { http2, url } = this.settings
+    const plain = url.protocol === "http:"
+    const old = http2 === false || this.#protocol === "http/1.1"
+    root(startOpening, opening, this.#route, plain ? undefined : old ? ["http/1.1"] : ["h2", "http/1.1"])
+  }
+
+  #leaveLine(): void {
+    if (!this.#inLine) return
+    this.#inLine = false
+    this.budget.leave(this)
+  }
+
+  #failQueue(error: WireError): void {
+    for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) next.fail(error)
+  }
+
+  #destroyLanes = (): void => {
+    for (const lane of this.lanes) lane.destroy(closedError("maybe"))
+  }
+
+  #whenEmpty(): void {
+    if (this.#sockets > 0) return
+    if (this.#closed === undefined) return
+    const closed = this.#closed
+    this.#closed = undefined
+    clearTimeout(this.#cut)
+    this.hold(-1)
+    this.#watch.stop()
+    closed()
+  }
+}
+
+const sendOn = (lane: Lane, exchange: Exchange): boolean => lane.send(exchange)
+
+const startOpening = (opening: Opening, route: Route, alpn: Array<string> | undefined): void =>
+  opening.start(route, alpn)
+
+const closedError = (processed: "no" | "maybe"): WireError => new WireError("Closed", processed, "the pool was closed")
+
+const remove = <T>(from: Array<T>, item: T): void => {
+  const at = from.indexOf(item)
+  if (at !== -1) from.splice(at, 1)
+}

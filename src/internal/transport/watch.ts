@@ -1,0 +1,109 @@
+/**
+ * A pool's clock: one interval that looks after lanes, and that alone keeps the process alive, only while somebody waits
+ * for a socket, for headers, or in a read.
+ */
+import { WireError } from "../wire.ts"
+import { root } from "./context.ts"
+import type { Exchange } from "./exchange.ts"
+import type { Lane } from "./lane.ts"
+import type { Settings, Starved } from "./options.ts"
+import type { RequestQueue } from "./queue.ts"
+
+/** What it sees of a pool. */
+export interface Watched {
+  readonly settings: Settings
+  readonly queue: RequestQueue<Exchange>
+  readonly lanes: ReadonlySet<Lane>
+  readonly pump: () => void
+  /** The bound that keeps the pool from opening another lane, if one does. */
+  readonly bound: () => Pick<Starved, "bound" | "limit"> | undefined
+  /** Since when another pool has waited for a socket. */
+  readonly othersWaitSince: () => number | undefined
+}
+
+export class Watch {
+  readonly #pool: Watched
+  readonly #every: number
+  #interval: NodeJS.Timeout | undefined
+  #waiting = 0
+  #told = false
+
+  constructor(pool: Watched) {
+    this.#pool = pool
+    const { keepAlive, maxConnectionAge, starvedAfter, unreadTimeout } = pool.settings
+    this.#every = Math.max(10, Math.min(250, keepAlive / 4, maxConnectionAge / 4, starvedAfter / 4, unreadTimeout / 4))
+  }
+
+  /** Whether anybody waits for anything. */
+  get held(): boolean {
+    return this.#waiting > 0
+  }
+
+  hold(change: 1 | -1): void {
+    const before = this.#waiting
+    this.#waiting += change
+    if (before === 0) this.start().ref()
+    else if (this.#waiting === 0) this.#interval?.unref()
+  }
+
+  start(): NodeJS.Timeout {
+    if (this.#interval === undefined) {
+      this.#interval = root(setInterval, this.#tick, this.#every)
+      if (this.#waiting === 0) this.#interval.unref()
+    }
+    return this.#interval
+  }
+
+  stop(): void {
+    clearInterval(this.#interval)
+    this.#interval = undefined
+  }
+
+  #tick = (): void => {
+    const now = performance.now()
+    const { lanes, queue } = this.#pool
+    for (const lane of lanes) {
+      for (const exchange of lane.exchanges()) exchange.body?.guard()
+      if (now >= lane.expiresAt) lane.retire()
+      lane.tick(now)
+    }
+    const head = queue.peek()
+    if (head !== undefined) {
+      this.#starved(now - head.since)
+      this.#unread(now, head.since, queue.size)
+      this.#pool.pump()
+    } else {
+      const since = this.#pool.othersWaitSince()
+      if (since !== undefined) this.#unread(now, since, 1)
+      if (this.#waiting === 0 && lanes.size === 0) this.stop()
+    }
+  }
+
+  #starved(waited: number): void {
+    const { onStarved, origin, starvedAfter } = this.#pool.settings
+    if (this.#told || onStarved === undefined || waited <= starvedAfter) return
+    const bound = this.#pool.bound()
+    if (bound === undefined) return
+    this.#told = true
+    onStarved({ ...bound, origin, queued: this.#pool.queue.size, waited })
+  }
+
+  /** Bodies that nobody ever read, and that hold sockets which others have waited for, are cut: the oldest first. */
+  #unread(now: number, since: number, most: number): void {
+    const { unreadTimeout } = this.#pool.settings
+    if (now - since < unreadTimeout || (this.#pool.queue.size > 0 && this.#pool.bound() === undefined)) return
+    const unread: Array<{ readonly exchange: Exchange; readonly pausedAt: number }> = []
+    for (const lane of this.#pool.lanes) {
+      for (const exchange of lane.exchanges()) {
+        const { body } = exchange
+        if (body === undefined || body.touched || body.pausedAt === undefined) continue
+        if (now - body.pausedAt >= unreadTimeout) unread.push({ exchange, pausedAt: body.pausedAt })
+      }
+    }
+    unread.sort((a, b) => a.pausedAt - b.pausedAt)
+    for (const { exchange } of unread.slice(0, most)) {
+      const why = `nobody read the body for ${unreadTimeout} ms while other requests waited for its socket`
+      exchange.fail(new WireError("Aborted", "yes", why), true)
+    }
+  }
+}
