@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net"
 
 import { makeFetch, type FetchOptions } from "../../src/internal/fetch/makeFetch.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
+import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 
 export interface Site {
   readonly origin: string
@@ -39,7 +40,7 @@ export const withSite = async <A>(
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const pool = await makePool({ origin, maxConnections: 8 })
+  const pool = makePool({ origin, maxConnections: 8, budget: new SocketBudget(64) })
   let ended = 0
   const fetch = makeFetch(() => pool, {
     ...options,

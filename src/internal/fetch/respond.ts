@@ -19,12 +19,12 @@ export interface ResponseContext {
 /** Bodies up to this size, in bytes, are read before fetch resolves. */
 export const wholeBytes = 64 * 1024
 
-/** Cancels bodies that nobody can read any more. The pools do so too, but can't see past a decoder that reads ahead. */
+/** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<WireBody>((body) => body.cancel())
 
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
-const streamOf = (body: WireBody, failure: ResponseContext["failure"]): ReadableStream<Uint8Array> =>
-  new ReadableStream<Uint8Array>(
+const streamOf = (body: WireBody, failure: ResponseContext["failure"]): ReadableStream<Uint8Array> => {
+  const stream = new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
         body.read().then(
@@ -36,6 +36,9 @@ const streamOf = (body: WireBody, failure: ResponseContext["failure"]): Readable
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
   )
+  abandoned.register(stream, body)
+  return stream
+}
 
 const collect = async (body: WireBody, length: number): Promise<Uint8Array> => {
   const first = await body.read()
@@ -102,10 +105,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   }
   const codings = encoding === "" ? undefined : codingsOf(encoding)
   if (codings !== undefined && codings.length > 0) {
-    const inflated = inflate(body, codings)
-    const stream = streamOf(inflated, context.failure)
-    abandoned.register(stream, inflated)
-    return build(wire, context, stream, true)
+    return build(wire, context, streamOf(inflate(body, codings), context.failure), true)
   }
   const size = length === undefined ? Number.NaN : Number(length)
   if (size <= wholeBytes && !type.startsWith("text/event-stream")) {
