@@ -5,10 +5,12 @@ import type { AddressInfo, Socket } from "node:net"
 import { makeFetch, type FetchOptions } from "../../src/internal/fetch/makeFetch.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
+import type { WirePool } from "../../src/internal/wire.ts"
 
 export interface Site {
   readonly origin: string
   readonly fetch: typeof fetch
+  readonly pool: WirePool
   readonly server: http.Server
   /** How often an exchange held nothing any more. */
   readonly ended: () => number
@@ -53,6 +55,7 @@ export const withSite = async <A>(
     return await use({
       origin,
       fetch,
+      pool,
       server,
       ended: () => ended,
       inFlight: () => pool.stats().inFlight,
