@@ -37,8 +37,10 @@ export abstract class Slot<A, E, R> {
   started = false
   abandoned = false
   building: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
-  /** Holds our one reference in RcMap. */
-  hold: Scope.CloseableScope | undefined = undefined
+  /** Our one reference in RcMap, as the effect that gives it back. */
+  hold: Effect.Effect<unknown> | undefined = undefined
+  /** Takes that reference once more. */
+  again: Effect.Effect<void, never, Scope.Scope> | undefined = undefined
 }
 
 export interface Options {
@@ -65,35 +67,34 @@ export interface Engine<A, E, R> {
   readonly close: Effect.Effect<void>
 }
 
-/** What makes a step of ours atomic: neither the op budget nor a scheduler of the user's may cut it in two. */
-const atomically = <R>(runtime: Runtime.Runtime<R>): Runtime.Runtime<R> =>
-  runtime.pipe(
-    Runtime.setFiberRef(FiberRef.currentMaxOpsBeforeYield, Number.MAX_SAFE_INTEGER),
-    Runtime.setFiberRef(FiberRef.currentScheduler, Scheduler.defaultScheduler)
-  )
+type Outside = <A>(f: () => A) => A
 
-/** Undoes `atomically` for the user's code. */
-const asIn =
-  (refs: FiberRefs.FiberRefs) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    effect.pipe(
-      Effect.locally(
-        FiberRef.currentMaxOpsBeforeYield,
-        FiberRefs.getOrDefault(refs, FiberRef.currentMaxOpsBeforeYield)
-      ),
-      Effect.locally(FiberRef.currentScheduler, FiberRefs.getOrDefault(refs, FiberRef.currentScheduler))
-    )
+/** Effect runs a batch of tasks in the async context of whoever asked first; a value must not keep that one alive. */
+const schedulerOutside = (outside: Outside, scheduler: Scheduler.Scheduler): Scheduler.Scheduler => ({
+  scheduleTask: (task, priority) => scheduler.scheduleTask(() => outside(task), priority),
+  shouldYield: (fiber) => scheduler.shouldYield(fiber)
+})
+
+/** Ends `RcMap.get` once it has counted us: what it would wait for, we have. */
+const counted: Effect.Effect<never, "counted"> = Exit.fail("counted")
 
 export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, never, R> =>
   Effect.gen(function* () {
     // A map made in an uninterruptible region, or by a fiber that is being interrupted, still has builds to interrupt.
-    const runtime = (yield* Effect.runtime<R>()).pipe(
+    const made = (yield* Effect.runtime<R>()).pipe(
       Runtime.enableRuntimeFlag(RuntimeFlags.Interruption),
       Runtime.setFiberRef(FiberRef.interruptedCause, Cause.empty)
     )
-    const atomic = atomically(runtime)
-    const asMaker = asIn(runtime.fiberRefs)
-    const outside = AsyncLocalStorage.snapshot()
+    const outside: Outside = AsyncLocalStorage.snapshot()
+    const budget = FiberRefs.getOrDefault(made.fiberRefs, FiberRef.currentMaxOpsBeforeYield)
+    const scheduler = schedulerOutside(outside, FiberRefs.getOrDefault(made.fiberRefs, FiberRef.currentScheduler))
+    // For the user's code.
+    const runtime = Runtime.setFiberRef(made, FiberRef.currentScheduler, scheduler)
+    // For our steps: neither the op budget nor a scheduler of the user's may cut one in two.
+    const atomic = made.pipe(
+      Runtime.setFiberRef(FiberRef.currentMaxOpsBeforeYield, Number.MAX_SAFE_INTEGER),
+      Runtime.setFiberRef(FiberRef.currentScheduler, schedulerOutside(outside, Scheduler.defaultScheduler))
+    )
     const scope = yield* Scope.make()
     const clock = yield* Effect.clock
 
@@ -135,9 +136,10 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
           slot.building = fiber
           const entryScope = Context.unsafeGet(fiber.currentContext, Scope.Scope)
           return Effect.flatMap(Scope.make(), (values) => {
-            const lookup = Effect.provide(
-              asMaker(Effect.suspend(() => slot.lookup())),
-              Context.add(runtime.context, Scope.Scope, values)
+            const lookup = Effect.suspend(() => slot.lookup()).pipe(
+              Effect.provide(Context.add(runtime.context, Scope.Scope, values)),
+              Effect.withMaxOpsBeforeYield(budget),
+              Effect.withScheduler(scheduler)
             )
             return Effect.zipRight(
               Scope.addFinalizerExit(entryScope, (exit) => finalize(slot, values, exit)),
@@ -157,35 +159,55 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       idleTimeToLive: options.idleTimeToLive
     }).pipe(Scope.extend(scope))
 
-    const acquire = (slot: Slot<A, E, R>) =>
-      Effect.flatMap(Scope.make(), (hold) => {
-        slot.hold = hold
-        return Effect.provideService(RcMap.get(rcMap, slot), Scope.Scope, hold)
-      })
+    // RcMap ends a reference through the scope that it finds. This one only keeps the finalizer for whom we are holding,
+    // in place of a scope for each idle time. RcMap counts us before it adds the finalizer and waits for the value after.
+    let holding: Slot<A, E, R> | undefined
+    let afterwards: Effect.Effect<void, unknown> = Effect.void
+    const holder: Scope.Scope = Object.assign(yield* Scope.make(), {
+      addFinalizer: (finalizer: Scope.Scope.Finalizer) => {
+        if (holding !== undefined) holding.hold = finalizer(Exit.void)
+        return afterwards
+      }
+    })
+    const withHolder = Runtime.provideService(atomic, Scope.Scope, holder)
+    const acquire = (
+      slot: Slot<A, E, R>,
+      then: Effect.Effect<void, unknown>,
+      effect: Effect.Effect<unknown, never, Scope.Scope>
+    ) => {
+      holding = slot
+      afterwards = then
+      outside(() => Runtime.runFork(withHolder, effect))
+      holding = undefined
+    }
 
     const letGo = (slot: Slot<A, E, R>) => {
       const hold = slot.hold
       if (hold === undefined) return
       slot.hold = undefined
-      fork(Scope.close(hold, Exit.void))
+      fork(hold)
     }
 
     return {
       clock,
       fork,
-      start: (slot, settled) => {
-        fork(Effect.flatMap(Effect.exit(acquire(slot)), (exit) => Effect.sync(() => settled(exit))))
-      },
+      start: (slot, settled) =>
+        acquire(
+          slot,
+          Effect.void,
+          Effect.flatMap(Effect.exit(RcMap.get(rcMap, slot)), (exit) => Effect.sync(() => settled(exit)))
+        ),
       abandon: (slot) => {
         slot.abandoned = true
         slot.building?.unsafeInterruptAsFork(FiberId.none)
       },
       hold: (slot) => {
         // Asking first: RcMap would build a slot anew that it has let expire.
-        const exit = fork(
-          Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? acquire(slot) : Effect.interrupt))
-        ).unsafePoll()
-        return exit !== null && Exit.isSuccess(exit)
+        slot.again ??= Effect.ignore(
+          Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? RcMap.get(rcMap, slot) : Effect.void))
+        )
+        acquire(slot, counted, slot.again)
+        return slot.hold !== undefined
       },
       letGo,
       discard: (slot) => {

@@ -182,8 +182,8 @@ export class Registry<K, A, E, R> {
     this.live.add(entry)
     this.totals.misses++
     this.emit("Miss", entry)
-    this.trim()
     this.engine.start(entry, (exit) => this.settled(entry, exit))
+    this.trim()
     return entry
   }
 
