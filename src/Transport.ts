@@ -62,14 +62,8 @@ export const make = (
     Effect.flatMap(Starvation.warner, (onStarved) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          const { origin, maxConnections, http2, keepAlive, maxConnectionAge, connectTimeout, ca, cert } = key
-          return makePool({
-            ...{ origin, maxConnections, http2, keepAlive, maxConnectionAge, connectTimeout, ca, cert },
-            proxy: reveal(key.proxy),
-            key: reveal(key.key),
-            budget,
-            onStarved
-          })
+          const { isolation: _, ...options } = key
+          return makePool({ ...options, proxy: reveal(key.proxy), key: reveal(key.key), budget, onStarved })
         }),
         (pool) => Effect.promise(() => pool.close(drainTimeout))
       )

@@ -26,12 +26,15 @@ const names: ReadonlySet<string> = new Set<keyof Options>([
   "leakWarning"
 ])
 
+const at = (field: string) => ({ provider: "clientele", field })
+
+const count = (field: keyof Options, given: unknown, absent: number): number =>
+  given === undefined ? absent : given === Infinity ? Infinity : integer(at(field), given, 1)
+
+const duration = (field: keyof Options, given: unknown, absent: number): number =>
+  given === undefined ? absent : millis(at(field), given, 0)
+
 export const read = (options: Options): Settings | OptionsError => {
-  const at = (field: string) => ({ provider: "clientele", field })
-  const count = (field: keyof Options, given: unknown, absent: number): number =>
-    given === undefined ? absent : given === Infinity ? Infinity : integer(at(field), given, 1)
-  const duration = (field: keyof Options, given: unknown, absent: number): number =>
-    given === undefined ? absent : millis(at(field), given, 0)
   try {
     const given = record(at("options"), options, names)
     return {

@@ -1,0 +1,15 @@
+import * as Effect from "effect/Effect"
+
+/** Looks until it is so, for at most ten seconds; then fails with what it saw last. */
+export const eventually = <A, E, R>(
+  look: Effect.Effect<A, E, R>,
+  isSo: (value: A) => boolean
+): Effect.Effect<A, E, R> => {
+  const until = Date.now() + 10_000
+  const again: Effect.Effect<A, E, R> = Effect.flatMap(look, (value) => {
+    if (isSo(value)) return Effect.succeed(value)
+    if (Date.now() > until) return Effect.die(new Error(`still not so after 10 s: ${JSON.stringify(value)}`))
+    return Effect.zipRight(Effect.sleep(5), again)
+  })
+  return again
+}
