@@ -107,7 +107,13 @@ export const dial = (
   if (proxy !== undefined) {
     base = watch(
       proxy.secure
-        ? tls.connect({ host: proxy.host, port: proxy.port, ...tcp, servername: serverName(proxy.host) })
+        ? tls.connect({
+            ca: route.context.ca,
+            host: proxy.host,
+            port: proxy.port,
+            ...tcp,
+            servername: serverName(proxy.host)
+          })
         : net.connect({ host: proxy.host, port: proxy.port, ...tcp })
     )
     base.once(proxy.secure ? "secureConnect" : "connect", () =>

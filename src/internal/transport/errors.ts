@@ -20,11 +20,15 @@ export const connectError = (origin: string, error: unknown): WireError => {
   return new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error)
 }
 
+/** undici's parser errors have no code (of 8.13 at least); one of them means that the bytes ended too early. */
+const isMalformed = (error: unknown): boolean =>
+  codeOf(error) === "UND_ERR_HEADERS_OVERFLOW" ||
+  (error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"))
+
 /** undici's verdict on an HTTP/1.1 exchange that it had begun to send. */
 export const h1Error = (error: unknown, answered: boolean): WireError => {
   if (error instanceof WireError) return error
-  const code = codeOf(error)
-  const malformed = (code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE") || code === "UND_ERR_HEADERS_OVERFLOW"
+  const malformed = isMalformed(error)
   const what = answered ? "the response was cut" : "the connection broke before a response"
   return new WireError(
     malformed ? "Malformed" : "Connection",

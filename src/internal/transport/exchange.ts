@@ -49,8 +49,9 @@ export class Exchange implements BodySource, Waiter {
   #timer: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
   readonly #owner: Owner
-  readonly #resolve: (response: WireResponse) => void
-  readonly #reject: (error: WireError) => void
+  /** Dropped when used: it leads to the response, and so to the body's handle. */
+  #resolve: ((response: WireResponse) => void) | undefined
+  #reject: ((error: WireError) => void) | undefined
 
   constructor(
     owner: Owner,
@@ -118,7 +119,9 @@ export class Exchange implements BodySource, Waiter {
     this.#timer = undefined
     this.#owner.hold(-1)
     this.body = new BodyCore(this)
-    this.#resolve({ status, headers, body: this.body.open() })
+    const resolve = this.#resolve
+    this.#resolve = this.#reject = undefined
+    resolve?.({ status, headers, body: this.body.open() })
   }
 
   data(chunk: Uint8Array): void {
@@ -140,7 +143,7 @@ export class Exchange implements BodySource, Waiter {
     this.#leave()
     carrier?.abort(this)
     if (was === answered) this.body?.finish(error, drop)
-    else this.#reject(error)
+    else this.#reject?.(error)
   }
 
   /** The lane has nothing more to do with it, so it can't be aborted there. */

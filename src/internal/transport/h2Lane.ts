@@ -106,6 +106,11 @@ export class H2Lane implements Lane {
     return this.limit - this.active - this.#held
   }
 
+  /** How many it will take as soon as it has cooled down. */
+  soon(): number {
+    return this.limit !== undefined && this.#coolUntil > performance.now() ? this.limit - this.active - this.#held : 0
+  }
+
   send(exchange: Exchange): boolean {
     const { body, headers, method, path } = exchange.request
     const all: http2.OutgoingHttpHeaders = { ":method": method, ":path": path, ...headers }
@@ -115,6 +120,7 @@ export class H2Lane implements Lane {
     const empty = bytes === undefined || length === 0
     let stream: Stream
     try {
+      check(headers)
       stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
     } catch (error) {
       const { closed, destroyed } = this.#session
@@ -280,6 +286,17 @@ export class H2Lane implements Lane {
 type ResponseHeaders = http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader
 
 const needsLength = (method: string): boolean => method === "POST" || method === "PUT" || method === "PATCH"
+
+const notName = /[^!#$%&'*+\-.^_`|~0-9a-z]/
+const notValue = /[^\t\x20-\x7e\x80-\xff]/
+
+/** node:http2 would send a line break as it stands, for a proxy behind the server to trip over. */
+const check = (headers: Readonly<Record<string, string>>): void => {
+  for (const name in headers) {
+    if (name === "" || notName.test(name)) throw new TypeError("a header has an invalid name")
+    if (notValue.test(headers[name] ?? "")) throw new TypeError(`the header ${name} has an invalid value`)
+  }
+}
 
 const isOutOfStreams = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ERR_HTTP2_OUT_OF_STREAMS"

@@ -265,8 +265,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     if (performance.now() < this.#noOpenUntil && this.#live.size + opening > 0) return 0
     if (this.#protocol === undefined) return this.#first() - opening
     if (this.#protocol === "http/1.1") return this.queue.size - opening
-    for (const session of this.#sessions) if (session.limit === 0) return 0
-    return Math.ceil(this.queue.size / Math.max(1, this.#limit)) - opening
+    let soon = 0
+    for (const session of this.#sessions) {
+      // A server that allows no streams now would not allow more on another connection.
+      if (session.limit === 0) return 0
+      soon += session.soon()
+    }
+    return Math.ceil((this.queue.size - soon) / Math.max(1, this.#limit)) - opening
   }
 
   /** The first lane alone says what the origin speaks, unless that is settled anyhow. */

@@ -1,0 +1,212 @@
+/**
+ * A server of hand-written HTTP/2 frames, for what no HTTP/2 library would do: half bodies, resets with odd codes,
+ * GOAWAY in mid-flight, silence. Over clear text unless told otherwise.
+ */
+import * as net from "node:net"
+import * as tls from "node:tls"
+import { certificate } from "../../src/testing/certificate.ts"
+
+const DATA = 0
+const HEADERS = 1
+const RST_STREAM = 3
+const SETTINGS = 4
+const PING = 6
+const GOAWAY = 7
+const END_STREAM = 1
+const ACK = 1
+const END_HEADERS = 4
+const preface = 24
+
+const frame = (type: number, flags: number, id: number, payload: Uint8Array = new Uint8Array()): Buffer => {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(id, 5)
+  return Buffer.concat([head, payload])
+}
+
+const words = (...values: ReadonlyArray<number>): Buffer => {
+  const bytes = Buffer.alloc(4 * values.length)
+  values.forEach((value, i) => bytes.writeUInt32BE(value, 4 * i))
+  return bytes
+}
+
+const maxStreams = (limit: number): Buffer => {
+  const payload = Buffer.alloc(6)
+  payload.writeUInt16BE(3, 0)
+  payload.writeUInt32BE(limit, 2)
+  return frame(SETTINGS, 0, 0, payload)
+}
+
+/** An HPACK literal without indexing, of names and values shorter than 127 bytes. */
+const literal = (name: string, value: string): Buffer =>
+  Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)])
+
+export class FrameConnection {
+  /** 1 for the server's first connection. */
+  readonly index: number
+  /** Requests on it so far. */
+  requests = 0
+  readonly #socket: net.Socket
+
+  constructor(index: number, socket: net.Socket) {
+    this.index = index
+    this.#socket = socket
+  }
+
+  write(...frames: ReadonlyArray<Buffer>): void {
+    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(frames))
+  }
+
+  settings(limit: number): void {
+    this.write(maxStreams(limit))
+  }
+
+  /** Response headers, `:status` 200 unless told otherwise. */
+  headers(id: number, options: { readonly end?: boolean; readonly status?: number } = {}): void {
+    const status = options.status === undefined ? Buffer.from([0x88]) : literal(":status", String(options.status))
+    this.write(frame(HEADERS, END_HEADERS | (options.end === true ? END_STREAM : 0), id, status))
+  }
+
+  data(id: number, text: string, end = false): void {
+    this.write(frame(DATA, end ? END_STREAM : 0, id, Buffer.from(text)))
+  }
+
+  trailers(id: number): void {
+    this.write(frame(HEADERS, END_HEADERS | END_STREAM, id, literal("grpc-status", "0")))
+  }
+
+  respond(id: number, text = "ok"): void {
+    this.headers(id)
+    this.data(id, text, true)
+  }
+
+  reset(id: number, code: number): void {
+    this.write(frame(RST_STREAM, 0, id, words(code)))
+  }
+
+  goaway(lastId: number, code = 0): void {
+    this.write(frame(GOAWAY, 0, 0, words(lastId, code)))
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Reads nothing any more. */
+  deafen(): void {
+    this.#socket.pause()
+  }
+}
+
+export interface FrameScript {
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of the first SETTINGS, `undefined` to send none. @default 100 */
+  readonly limit?: number | undefined
+  /** Whether pings are answered. @default true */
+  readonly pong?: boolean
+  readonly tls?: boolean
+  readonly onOpen?: (connection: FrameConnection) => void
+  /** A request's headers have come. */
+  readonly onHeaders?: (connection: FrameConnection, id: number) => void
+  /** A request has ended. */
+  readonly onRequest?: (connection: FrameConnection, id: number) => void
+}
+
+export interface FrameServer {
+  readonly origin: string
+  readonly connections: number
+  readonly open: number
+  readonly requests: number
+  readonly resets: ReadonlyArray<{ readonly id: number; readonly code: number }>
+  readonly pings: number
+  readonly close: () => Promise<void>
+}
+
+export const serveFrames = async (script: FrameScript): Promise<FrameServer> => {
+  const silent = "limit" in script && script.limit === undefined
+  const resets: Array<{ id: number; code: number }> = []
+  const open = new Set<net.Socket>()
+  let connections = 0
+  let requests = 0
+  let pings = 0
+
+  const onFrame = (connection: FrameConnection, type: number, flags: number, id: number, payload: Buffer): void => {
+    if (type === SETTINGS && (flags & ACK) === 0) {
+      if (!silent) connection.write(frame(SETTINGS, ACK, 0))
+    } else if (type === PING && (flags & ACK) === 0) {
+      pings++
+      if (script.pong !== false) connection.write(frame(PING, ACK, 0, payload))
+    } else if (type === RST_STREAM) resets.push({ id, code: payload.readUInt32BE(0) })
+    else if (type === DATA || type === HEADERS) {
+      if (type === HEADERS) script.onHeaders?.(connection, id)
+      if ((flags & END_STREAM) === 0) return
+      requests++
+      connection.requests++
+      script.onRequest?.(connection, id)
+    }
+  }
+
+  const onSocket = (socket: net.Socket): void => {
+    const connection = new FrameConnection(++connections, socket)
+    open.add(socket)
+    socket.setNoDelay(true)
+    socket.on("error", () => undefined)
+    socket.on("end", () => socket.end())
+    socket.on("close", () => open.delete(socket))
+    if (!silent) connection.settings(script.limit ?? 100)
+    script.onOpen?.(connection)
+    let buffer = Buffer.alloc(0)
+    let greeted = false
+    socket.on("data", (chunk: Buffer) => {
+      buffer = Buffer.concat([buffer, chunk])
+      if (!greeted) {
+        if (buffer.length < preface) return
+        buffer = buffer.subarray(preface)
+        greeted = true
+      }
+      while (buffer.length >= 9) {
+        const length = buffer.readUIntBE(0, 3)
+        if (buffer.length < 9 + length) return
+        const [type = 0, flags = 0] = [buffer[3], buffer[4]]
+        const id = buffer.readUInt32BE(5) & 0x7fffffff
+        const payload = buffer.subarray(9, 9 + length)
+        buffer = buffer.subarray(9 + length)
+        onFrame(connection, type, flags, id, payload)
+      }
+    })
+  }
+
+  const server =
+    script.tls === true
+      ? tls.createServer({ key: certificate.key, cert: certificate.cert, ALPNProtocols: ["h2"] }, onSocket)
+      : net.createServer(onSocket)
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const address = server.address()
+  const port = typeof address === "object" && address !== null ? address.port : 0
+  return {
+    origin: `${script.tls === true ? "https" : "http"}://127.0.0.1:${port}`,
+    get connections() {
+      return connections
+    },
+    get open() {
+      return open.size
+    },
+    get requests() {
+      return requests
+    },
+    get pings() {
+      return pings
+    },
+    resets,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of open) socket.destroy()
+        server.close(() => resolve())
+      })
+  }
+}

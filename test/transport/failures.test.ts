@@ -1,0 +1,472 @@
+import * as net from "node:net"
+import { expect, test } from "vitest"
+import {
+  ask,
+  failure,
+  pool,
+  pool2,
+  readAll,
+  serveH1,
+  serveH2,
+  serveScript,
+  serveTcp,
+  serveTls,
+  sleep,
+  text,
+  timeouts,
+  until,
+  verdict
+} from "./harness.ts"
+
+type Handler = (request: NodeJS.ReadableStream & { url?: string }, response: NodeJS.WritableStream & Loose) => void
+interface Loose {
+  destroyed?: boolean
+  on: (event: string, f: () => void) => unknown
+}
+const protocols = [
+  ["HTTP/1.1", (handler: Handler) => serveTls(handler as Parameters<typeof serveTls>[0])],
+  ["HTTP/2", (handler: Handler) => serveH2(handler as unknown as Parameters<typeof serveH2>[0])]
+] as const
+
+for (const [name, serve] of protocols) {
+  test(`${name}: an abort in the queue settles at once, and the server never sees it`, async () => {
+    const seen: Array<string | undefined> = []
+    const server = await serve((request, response) => {
+      seen.push(request.url)
+      setTimeout(() => response.end("ok"), 50)
+    })
+    const it = pool(server.origin, { maxConnections: 1, http2: name === "HTTP/2" })
+    const abort = new AbortController()
+    const first = text(it, { path: "/first" })
+    const second = failure(ask(it, { path: "/second", signal: abort.signal }))
+    const reason = new Error("changed my mind")
+    abort.abort(reason)
+    const error = await second
+    expect([error.reason, error.processed, error.cause]).toEqual(["Aborted", "no", reason])
+    expect(it.stats().queued).toBe(1)
+    expect(await first).toBe("ok")
+    expect(await text(it, { path: "/third" })).toBe("ok")
+    expect(seen).toEqual(["/first", "/third"])
+    expect(await verdict(ask(it, { signal: AbortSignal.abort() }))).toBe("Aborted, no")
+  })
+
+  test(`${name}: an abort before headers and in mid body reaches the server, and harms no neighbour`, async () => {
+    let closed = 0
+    const server = await serve((request, response) => {
+      request.on("error", () => undefined)
+      response.on("error", () => undefined)
+      response.on("close", () => closed++)
+      if (request.url === "/never") return
+      response.write("half")
+      if (request.url === "/whole") setTimeout(() => response.end(" and half"), 200)
+    })
+    const it = pool(server.origin)
+    const neighbours = Array.from({ length: 5 }, () => text(it, { path: "/whole" }))
+    const abort = new AbortController()
+    const before = failure(ask(it, { path: "/never", signal: abort.signal }))
+    const response = await ask(it, { path: "/half", signal: abort.signal })
+    const ends: Array<string | undefined> = []
+    response.body.onEnd((error) => ends.push(error?.reason))
+    expect(Buffer.from((await response.body.read()) ?? "").toString()).toBe("half")
+    const during = failure(response.body.read())
+    await sleep(50)
+    abort.abort()
+    expect([(await before).reason, (await before).processed]).toEqual(["Aborted", "maybe"])
+    expect((await during).reason).toBe("Aborted")
+    expect(ends).toEqual(["Aborted"])
+    await until(() => closed >= 2)
+    expect(await Promise.all(neighbours)).toEqual(neighbours.map(() => "half and half"))
+  })
+
+  test(`${name}: a cancelled body stops the server, and cancelling again or after the end does nothing`, async () => {
+    let closed = 0
+    const server = await serve((request, response) => {
+      response.on("close", () => closed++)
+      response.on("error", () => undefined)
+      if (request.url === "/whole") response.end("ok")
+      else response.write("half")
+    })
+    const it = pool(server.origin)
+    const { body } = await ask(it)
+    body.cancel()
+    body.cancel()
+    expect((await failure(body.read())).reason).toBe("Aborted")
+    await until(() => closed === 1 && it.stats().inFlight === 0)
+    const whole = await ask(it, { path: "/whole" })
+    expect(await readAll(whole.body)).toBe("ok")
+    whole.body.cancel()
+    expect(await whole.body.read()).toBeUndefined()
+    let ended: unknown = "not called"
+    whole.body.onEnd((error) => (ended = error))
+    expect(ended).toBeUndefined()
+  })
+
+  test(`${name}: no headers in time`, async () => {
+    const server = await serve((request, response) => {
+      if (request.url === "/ok") response.end("ok")
+    })
+    const it = pool(server.origin)
+    const began = performance.now()
+    expect(await verdict(ask(it, { timeouts: { ...timeouts, headers: 60 } }))).toBe("Timeout, maybe")
+    expect(performance.now() - began).toBeGreaterThanOrEqual(59)
+    expect(await text(it, { path: "/ok" })).toBe("ok")
+  })
+
+  test(`${name}: a pause between chunks longer than the body timeout, counted only while somebody waits`, async () => {
+    const server = await serve((request, response) => {
+      response.write("one ")
+      if (request.url === "/slow") return
+      setTimeout(() => response.write("two "), 40)
+      setTimeout(() => response.end("three"), 80)
+    })
+    const it = pool(server.origin)
+    const request = { timeouts: { ...timeouts, body: 200 } }
+    expect(await text(it, request)).toBe("one two three")
+    const { body } = await ask(it, request)
+    await sleep(400)
+    expect(await readAll(body)).toBe("one two three")
+    const slow = await ask(it, { ...request, path: "/slow" })
+    expect(Buffer.from((await slow.body.read()) ?? "").toString()).toBe("one ")
+    await sleep(300)
+    const began = performance.now()
+    expect((await failure(slow.body.read())).reason).toBe("Timeout")
+    expect(performance.now() - began).toBeGreaterThanOrEqual(199)
+  })
+
+  test(`${name}: a deadline runs on while bytes drip`, async () => {
+    const server = await serve((_, response) => {
+      const drip = setInterval(() => response.write("."), 10)
+      response.on("close", () => clearInterval(drip))
+      response.on("error", () => undefined)
+    })
+    const it = pool(server.origin)
+    const began = performance.now()
+    const error = await failure(text(it, { timeouts: { ...timeouts, deadline: 150 } }))
+    expect(error.reason).toBe("Timeout")
+    expect(performance.now() - began).toBeGreaterThanOrEqual(149)
+    await until(() => it.stats().inFlight === 0)
+  })
+
+  test(`${name}: time in the queue counts for no timeout`, async () => {
+    const server = await serve((_, response) => setTimeout(() => response.end("ok"), 60))
+    const it = pool(server.origin, { maxConnections: 1, http2: false })
+    const all = await Promise.all(
+      Array.from({ length: 6 }, () => text(it, { timeouts: { headers: 200, body: 200, deadline: 250 } }))
+    )
+    expect(all).toHaveLength(6)
+  })
+}
+
+test("HTTP/1.1: informational responses neither answer nor restart the headers' time", async () => {
+  const server = await serveTcp(
+    net.createServer((socket) => {
+      socket.on("error", () => undefined)
+      socket.once("data", (request) => {
+        const early = setInterval(() => socket.write("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"), 30)
+        socket.on("close", () => clearInterval(early))
+        if (request.toString().startsWith("GET /never")) return
+        setTimeout(() => {
+          clearInterval(early)
+          socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        }, 100)
+      })
+    })
+  )
+  const it = pool(server.origin)
+  expect(await text(it)).toBe("ok")
+  const late = ask(pool(server.origin), { path: "/never", timeouts: { ...timeouts, headers: 150 } })
+  expect(await verdict(late)).toBe("Timeout, maybe")
+})
+
+test("HTTP/1.1: a response that is cut is an error, however its length was said", async () => {
+  const answers: Record<string, string> = {
+    "/length": "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+    "/length-close": "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf",
+    "/chunked": "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    "/headers": "HTTP/1.1 200 OK\r\ncontent-le",
+    "/nothing": ""
+  }
+  const server = await serveTcp(
+    net.createServer((socket) =>
+      socket.once("data", (request) => {
+        socket.end(answers[request.toString().split(" ")[1] ?? ""] ?? "HTTP/1.1 200 OK\r\n\r\nuntil the end")
+      })
+    )
+  )
+  const it = pool(server.origin)
+  for (const path of ["/length", "/length-close", "/chunked"]) {
+    const { body } = await ask(it, { path })
+    expect(Buffer.from((await body.read()) ?? "").toString()).toBe("half")
+    expect(await verdict(body.read())).toBe("Connection, yes")
+  }
+  for (const path of ["/headers", "/nothing"]) expect(await verdict(ask(it, { path }))).toBe("Connection, maybe")
+  expect(await text(it, { path: "/until-close" })).toBe("until the end")
+})
+
+test("HTTP/1.1: a body that only the connection's end delimits is not whole if that was a reset", async () => {
+  const server = await serveTcp(
+    net.createServer((socket) =>
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\nhalf")
+        setTimeout(() => socket.resetAndDestroy(), 50)
+      })
+    )
+  )
+  expect(await verdict(text(pool(server.origin)))).toBe("Connection, yes")
+})
+
+test("HTTP/1.1: what is no HTTP is Malformed", async () => {
+  const server = await serveTcp(net.createServer((socket) => socket.once("data", () => socket.end("SSH-2.0-oops\r\n"))))
+  expect((await failure(ask(pool(server.origin)))).reason).toBe("Malformed")
+})
+
+test("HTTP/1.1: requests on sockets that the server closes while they idle are answered on others", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const it = pool(server.origin, { maxConnections: 4 })
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(Array.from({ length: 8 }, () => text(it)))
+    await sleep(5)
+  }
+  const closing = await serveTcp(
+    net.createServer((socket) => {
+      socket.on("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        setImmediate(() => socket.end())
+      })
+    })
+  )
+  const other = pool(closing.origin)
+  for (let i = 0; i < 10; i++) {
+    expect(await text(other)).toBe("ok")
+    await sleep(10)
+  }
+})
+
+for (const [name, code] of [
+  ["CANCEL", 8],
+  ["NO_ERROR", 0],
+  ["INTERNAL_ERROR", 2]
+] as const) {
+  test(`HTTP/2: a body that RST_STREAM(${name}) cuts is an error, after what had come`, async () => {
+    const server = await serveScript({
+      onRequest: (to, id) => {
+        to.headers(id)
+        to.data(id, "half")
+        setTimeout(() => to.reset(id, code), 10)
+      }
+    })
+    const { body } = await ask(pool2(server.origin))
+    expect(Buffer.from((await body.read()) ?? "").toString()).toBe("half")
+    expect(await verdict(body.read())).toBe("Connection, yes")
+  })
+}
+
+test("HTTP/2: a reset before headers may have been processed", async () => {
+  const server = await serveScript({ onRequest: (to, id) => to.reset(id, 8) })
+  expect(await verdict(ask(pool2(server.origin)))).toBe("Connection, maybe")
+})
+
+test("HTTP/2: a reset with NO_ERROR after the end is an end, trailers are an end, and 1xx is no beginning", async () => {
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      to.headers(id, { status: 103 })
+      if (id === 1) {
+        to.respond(id, "whole")
+        to.reset(id, 0)
+      } else if (id === 3) {
+        to.headers(id)
+        to.data(id, "with trailers")
+        to.trailers(id)
+      } else to.headers(id, { end: true, status: 204 })
+    }
+  })
+  const it = pool2(server.origin)
+  expect(await text(it)).toBe("whole")
+  expect(await text(it)).toBe("with trailers")
+  const empty = await ask(it)
+  expect(empty.status).toBe(204)
+  expect(await empty.body.read()).toBeUndefined()
+})
+
+test("HTTP/2: REFUSED_STREAM for every second request, and all are answered", async () => {
+  const server = await serveScript({
+    onRequest: (to, id) => (to.requests % 2 === 1 ? to.reset(id, 7) : to.respond(id))
+  })
+  const it = pool2(server.origin)
+  const all = await Promise.all(Array.from({ length: 20 }, () => text(it)))
+  expect(all).toEqual(all.map(() => "ok"))
+})
+
+test("HTTP/2: who is always refused fails as not processed after 6 attempts", async () => {
+  const server = await serveScript({ onRequest: (to, id) => to.reset(id, 7) })
+  expect(await verdict(ask(pool2(server.origin)))).toBe("Connection, no")
+  expect(server.requests).toBe(6)
+})
+
+test("HTTP/2: an abort sends CANCEL, for each of 300 in one tick", async () => {
+  const server = await serveScript({ limit: 1_000, onRequest: (to, id) => to.headers(id) })
+  const it = pool2(server.origin)
+  const abort = new AbortController()
+  const all = await Promise.all(Array.from({ length: 300 }, () => ask(it, { signal: abort.signal })))
+  const reads = all.map((response) => verdict(response.body.read()))
+  abort.abort()
+  expect(new Set(await Promise.all(reads))).toEqual(new Set(["Aborted, maybe"]))
+  await until(() => server.resets.length === 300)
+  expect(new Set(server.resets.map((reset) => reset.code))).toEqual(new Set([8]))
+  await until(() => it.stats().inFlight === 0)
+})
+
+test("HTTP/2: GOAWAY with a low id moves the rest to another session", async () => {
+  const held: Array<number> = []
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      if (to.index > 1) return to.respond(id)
+      if (held.push(id) < 20) return
+      to.goaway(held[9] ?? 0)
+      for (const one of held.slice(0, 10)) to.respond(one)
+    }
+  })
+  const all = await Promise.all(Array.from({ length: 20 }, () => text(pool2Once(server.origin))))
+  expect(all).toEqual(all.map(() => "ok"))
+  expect(server.connections).toBe(2)
+})
+
+let shared: ReturnType<typeof pool2> | undefined
+let sharedOrigin = ""
+const pool2Once = (origin: string): ReturnType<typeof pool2> => {
+  if (shared === undefined || sharedOrigin !== origin) shared = pool2(origin)
+  sharedOrigin = origin
+  return shared
+}
+
+test("HTTP/2: GOAWAY with an error and a low id: those below may have been processed, the rest is sent again", async () => {
+  const held: Array<number> = []
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      if (to.index > 1) return to.respond(id)
+      if (held.push(id) < 20) return
+      to.goaway(held[9] ?? 0, 11)
+      setTimeout(() => to.end(), 30)
+    }
+  })
+  const it = pool2(server.origin)
+  const all = await Promise.all(
+    Array.from({ length: 20 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
+  )
+  expect(all.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => "Connection, maybe"))
+  expect(all.slice(10)).toEqual(Array.from({ length: 10 }, () => "ok"))
+})
+
+test("HTTP/2: GOAWAY on every connection fails as not processed, after few connections", async () => {
+  const server = await serveScript({
+    onRequest: (to) => {
+      to.goaway(0)
+      setTimeout(() => to.end(), 5)
+    }
+  })
+  expect(await verdict(ask(pool2(server.origin)))).toBe("Connection, no")
+  expect(server.connections).toBe(6)
+})
+
+test("HTTP/2: GOAWAY after every 100 requests loses none", async () => {
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      if (to.requests > 100) return
+      setTimeout(() => to.respond(id), 5)
+      if (to.requests < 100) return
+      to.goaway(id)
+      setTimeout(() => to.end(), 60)
+    }
+  })
+  const it = pool2(server.origin)
+  const all = await Promise.all(Array.from({ length: 500 }, () => text(it)))
+  expect(all.every((body) => body === "ok")).toBe(true)
+})
+
+test("HTTP/2: a session destroyed with 9 sent and 40 waiting: 9 may have been processed, 40 are answered elsewhere", async () => {
+  let held = 0
+  const server = await serveScript({
+    limit: 10,
+    onRequest: (to, id) => {
+      if (to.index > 1) return to.respond(id)
+      if (++held === 9) setTimeout(() => to.destroy(), 20)
+    }
+  })
+  const it = pool2(server.origin, { maxConnections: 1 })
+  const all = await Promise.all(
+    Array.from({ length: 49 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
+  )
+  expect(all.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => "Connection, maybe"))
+  expect(all.slice(9)).toEqual(Array.from({ length: 40 }, () => "ok"))
+})
+
+test("HTTP/2: nothing is sent while the server allows no streams, and all once it does", async () => {
+  const server = await serveScript({
+    limit: 0,
+    onOpen: (to) => void setTimeout(() => to.settings(100), 300),
+    onRequest: (to, id) => to.respond(id)
+  })
+  const it = pool2(server.origin)
+  const all = Promise.all(Array.from({ length: 50 }, () => text(it)))
+  await sleep(150)
+  expect(server.requests).toBe(0)
+  expect((await all).every((body) => body === "ok")).toBe(true)
+  expect(server.connections).toBe(1)
+})
+
+test("HTTP/2: no SETTINGS in time is a connection that never was", async () => {
+  const server = await serveScript({ limit: undefined })
+  const it = pool2(server.origin, { connectTimeout: 200 })
+  expect(await verdict(ask(it))).toBe("Timeout, no")
+  await until(() => server.open === 0 && it.stats().sockets === 0)
+})
+
+test("HTTP/2: 30% of 100 concurrent streams are cancelled, and no neighbour of theirs is refused", async () => {
+  const open = new Set<number>()
+  let most = 0
+  const server = await serveScript({
+    limit: 100,
+    onHeaders: (_, id) => {
+      open.add(id)
+      most = Math.max(most, open.size)
+    },
+    onRequest: (to, id) => {
+      setTimeout(() => {
+        open.delete(id)
+        to.respond(id)
+      }, 5)
+    }
+  })
+  const it = pool2(server.origin, { maxConnections: 1 })
+  const outcomes = await Promise.all(
+    Array.from({ length: 600 }, async (_, i) => {
+      const abort = new AbortController()
+      const answer = text(it, { signal: abort.signal })
+      if (i % 3 === 0) setTimeout(() => abort.abort(), i % 40)
+      return answer.catch((error: Error & { reason: string }) => error.reason)
+    })
+  )
+  const innocent = outcomes.filter((_, i) => i % 3 !== 0)
+  expect(innocent.every((one) => one === "ok")).toBe(true)
+  expect(most).toBeLessThanOrEqual(100)
+})
+
+test("HTTP/2: a session is left before servers kill it for its resets", async () => {
+  const perConnection: Array<number> = []
+  const server = await serveScript({
+    limit: 4_000,
+    onOpen: () => void perConnection.push(0),
+    onRequest: (to, id) => {
+      perConnection[to.index - 1] = (perConnection[to.index - 1] ?? 0) + 1
+      to.headers(id)
+    }
+  })
+  const it = pool2(server.origin)
+  for (let i = 0; i < 6; i++) {
+    const all = await Promise.all(Array.from({ length: 150 }, () => ask(it)))
+    for (const { body } of all) body.cancel()
+  }
+  await until(() => server.resets.length === 900)
+  expect(server.connections).toBeGreaterThan(1)
+  expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
+})

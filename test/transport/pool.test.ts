@@ -1,0 +1,399 @@
+import * as net from "node:net"
+import { expect, test } from "vitest"
+import type { Starved } from "../../src/internal/transport/options.ts"
+import type { WirePool } from "../../src/internal/wire.ts"
+import { SocketBudget } from "../../src/internal/transport/sockets.ts"
+import {
+  ask,
+  failure,
+  pool,
+  readAll,
+  serveH1,
+  serveH2,
+  serveTcp,
+  serveTls,
+  sleep,
+  text,
+  until,
+  verdict
+} from "./harness.ts"
+
+const echo = (request: NodeJS.ReadableStream, response: NodeJS.WritableStream) => void request.pipe(response)
+
+const streamed = (chunks: ReadonlyArray<string>, length?: number) => ({
+  length,
+  open: async function* () {
+    for (const chunk of chunks) {
+      await sleep(1)
+      yield Buffer.from(chunk)
+    }
+  }
+})
+
+for (const [name, serve] of [
+  ["HTTP/1.1", serveH1],
+  ["HTTP/1.1 over TLS", serveTls]
+] as const) {
+  test(`${name}: 2,000 requests on a bound of 8 are all answered, on 8 sockets, in their order`, async () => {
+    const order: Array<number> = []
+    const server = await serve((request, response) => {
+      order.push(Number(request.url?.slice(1)))
+      request.pipe(response)
+    })
+    const it = pool(server.origin, { maxConnections: 8 })
+    const bodies = await Promise.all(
+      Array.from({ length: 2_000 }, (_, i) => text(it, { method: "POST", path: `/${i}`, body: `body ${i}` }))
+    )
+    expect(bodies).toEqual(bodies.map((_, i) => `body ${i}`))
+    expect(server.peak).toBeLessThanOrEqual(8)
+    expect(server.total).toBeLessThanOrEqual(8)
+    // The server sees 8 sockets at once, so each may be a few places off, and none overtakes by more.
+    expect(order.every((at, i) => Math.abs(at - i) < 24)).toBe(true)
+    expect(it.stats()).toMatchObject({ inFlight: 0, queued: 0, protocol: "http/1.1" })
+  })
+}
+
+test("one request after the other uses one socket", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const it = pool(server.origin)
+  for (let i = 0; i < 20; i++) expect(await text(it)).toBe("ok")
+  expect(server.total).toBe(1)
+  expect(it.stats()).toEqual({ sockets: 1, inFlight: 0, queued: 0, opened: 1, protocol: "http/1.1" })
+})
+
+test("an idle socket closes after keepAlive, and by the server's hint before that", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const it = pool(server.origin, { keepAlive: 100 })
+  await text(it)
+  await until(() => server.open === 0 && it.stats().sockets === 0)
+  const hinted = await serveTcp(
+    net.createServer((socket) =>
+      socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2\r\nContent-Length: 2\r\n\r\nok"))
+    )
+  )
+  const other = pool(hinted.origin)
+  // Of a hint of 2 s nothing is left when the safety margin is taken off.
+  await text(other)
+  await until(() => hinted.open === 0)
+})
+
+test("a server that closes after each response is served by a socket a request", async () => {
+  const server = await serveH1((_, response) => response.setHeader("connection", "close").end("ok"))
+  const it = pool(server.origin, { maxConnections: 4 })
+  const all = await Promise.all(Array.from({ length: 40 }, () => text(it)))
+  expect(all).toEqual(all.map(() => "ok"))
+  expect(server.peak).toBeLessThanOrEqual(4)
+})
+
+test("an old socket takes no more requests, but finishes what is on it", async () => {
+  const server = await serveH1(async (_, response) => {
+    response.write("begun, ")
+    await sleep(400)
+    response.end("done")
+  })
+  const it = pool(server.origin, { maxConnectionAge: 100 })
+  expect(await text(it)).toBe("begun, done")
+  await until(() => it.stats().sockets === 0)
+  expect(await text(it)).toBe("begun, done")
+  expect(server.total).toBe(2)
+})
+
+test("repeated headers are repeated, and names are in lower case", async () => {
+  const server = await serveH1((_, response) => {
+    response.setHeader("Set-Cookie", ["a=1", "b=2"]).setHeader("X-Request-Id", "7").end()
+  })
+  const { headers, status } = await ask(pool(server.origin))
+  expect(status).toBe(200)
+  expect(headers.filter(([name]) => name === "set-cookie")).toEqual([
+    ["set-cookie", "a=1"],
+    ["set-cookie", "b=2"]
+  ])
+  expect(headers).toContainEqual(["x-request-id", "7"])
+})
+
+test("HTTP/2: 2,000 requests where the server allows 100 streams", async () => {
+  const server = await serveH2((request, response) => request.pipe(response), {
+    settings: { maxConcurrentStreams: 100 }
+  })
+  const it = pool(server.origin, { maxConnections: 8 })
+  const bodies = await Promise.all(
+    Array.from({ length: 2_000 }, (_, i) => text(it, { method: "POST", path: `/${i}`, body: `body ${i}` }))
+  )
+  expect(bodies).toEqual(bodies.map((_, i) => `body ${i}`))
+  expect(server.peak).toBeLessThanOrEqual(8)
+  expect(it.stats().protocol).toBe("h2")
+})
+
+test("HTTP/2: 10,000 requests at once need 4 sockets where the server allows 3,000 streams", async () => {
+  const server = await serveH2((_, response) => response.end("ok"), { settings: { maxConcurrentStreams: 3_000 } })
+  const it = pool(server.origin, { maxConnections: 64 })
+  const all = await Promise.all(Array.from({ length: 10_000 }, () => text(it)))
+  expect(all.every((body) => body === "ok")).toBe(true)
+  expect(server.total).toBeLessThanOrEqual(4)
+})
+
+for (const [name, serve] of [
+  ["HTTP/1.1", serveTls],
+  ["HTTP/2", (handler: (q: never, s: never) => void) => serveH2(handler as Parameters<typeof serveH2>[0])]
+] as const) {
+  test(`${name}: a streamed request body arrives, with and without its length`, async () => {
+    const server = await serve(echo)
+    const it = pool(server.origin)
+    expect(await text(it, { method: "POST", body: streamed(["a", "bc", "", "def"]) })).toBe("abcdef")
+    expect(await text(it, { method: "POST", body: streamed(["a", "bc", "def"], 6) })).toBe("abcdef")
+  })
+
+  test(`${name}: a streamed request body of many MB is not held in memory`, async () => {
+    const server = await serve(((request: NodeJS.ReadableStream, response: NodeJS.WritableStream) => {
+      request.pause()
+      setTimeout(() => request.resume(), 300)
+      request.on("end", () => response.end("got it"))
+    }) as typeof echo)
+    let yielded = 0
+    const chunk = Buffer.alloc(64 * 1024)
+    const body = {
+      length: undefined,
+      open: async function* () {
+        for (let i = 0; i < 320; i++) {
+          yielded++
+          yield chunk
+        }
+      }
+    }
+    const answer = text(pool(server.origin), { method: "POST", body })
+    await sleep(200)
+    // 20 MB wait; the rest of this is in the buffers of both sides and of the kernel between them.
+    expect(yielded).toBeLessThan(200)
+    expect(await answer).toBe("got it")
+    expect(yielded).toBe(320)
+  })
+
+  test(`${name}: an error in a streamed request body fails the request, and no other`, async () => {
+    const server = await serve(echo)
+    const it = pool(server.origin)
+    const cause = new Error("disk on fire")
+    const body = {
+      length: undefined,
+      open: async function* () {
+        yield Buffer.from("half")
+        await sleep(10)
+        throw cause
+      }
+    }
+    const [error, other] = await Promise.all([
+      // The echo answers before the body is finished, so it may be the response that fails.
+      failure(text(it, { method: "POST", body })),
+      text(it, { method: "POST", body: "whole" })
+    ])
+    expect(error.reason).toBe("Aborted")
+    expect(error.cause).toBe(cause)
+    expect(other).toBe("whole")
+    expect(await text(it, { method: "POST", body: "again" })).toBe("again")
+  })
+
+  test(`${name}: a body that is not as long as it says fails the request`, async () => {
+    const server = await serve(((request: NodeJS.ReadableStream, response: NodeJS.WritableStream) => {
+      request.on("end", () => response.end("ok"))
+      request.resume()
+    }) as typeof echo)
+    const it = pool(server.origin)
+    for (const length of [5, 7]) {
+      const error = await failure(text(it, { method: "POST", body: streamed(["abc", "def"], length) }))
+      expect(error.reason).not.toBe("Timeout")
+    }
+    expect(await text(it, { method: "POST", body: streamed(["abc", "def"], 6) })).toBe("ok")
+  })
+
+  test(`${name}: a response that comes before the request's body has ended is whole`, async () => {
+    const server = await serve(((_: NodeJS.ReadableStream, response: NodeJS.WritableStream) => {
+      response.end("enough")
+    }) as typeof echo)
+    const it = pool(server.origin)
+    let stopped = false
+    const body = {
+      length: undefined,
+      open: async function* () {
+        try {
+          for (;;) {
+            yield Buffer.from("more ")
+            await sleep(5)
+          }
+        } finally {
+          stopped = true
+        }
+      }
+    }
+    expect(await text(it, { method: "POST", body })).toBe("enough")
+    await until(() => stopped && it.stats().inFlight === 0)
+    expect(await text(it)).toBe("enough")
+  })
+}
+
+test("a header that is no HTTP fails its own request, unsent", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const it = pool(server.origin)
+  expect(await verdict(ask(it, { headers: { "x-bad": "a\nb" } }))).toBe("Malformed, no")
+  expect(await text(it)).toBe("ok")
+  const second = await serveH2((_, response) => response.end("ok"))
+  const other = pool(second.origin)
+  expect(await verdict(ask(other, { headers: { "x-bad": "a\nb" } }))).toBe("Malformed, no")
+  expect(await text(other)).toBe("ok")
+})
+
+test("nobody listening: everybody who waits fails as not processed", async () => {
+  const server = await serveTcp(net.createServer())
+  const dead = pool("http://127.0.0.1:1", { maxConnections: 4 })
+  const verdicts = await Promise.all(Array.from({ length: 20 }, () => verdict(ask(dead))))
+  expect(new Set(verdicts)).toEqual(new Set(["Connection, no"]))
+  expect(dead.stats()).toMatchObject({ queued: 0, inFlight: 0 })
+  await until(() => dead.stats().sockets === 0)
+  expect(server.total).toBe(0)
+})
+
+test("close fails those who wait, lets those on the wire finish, and leaves no socket", async () => {
+  const server = await serveH1(async (_, response) => {
+    await sleep(100)
+    response.end("ok")
+  })
+  const it = pool(server.origin, { maxConnections: 2 })
+  const all = Array.from({ length: 5 }, () => text(it))
+  const outcomes = Promise.allSettled(all)
+  await until(() => it.stats().inFlight === 2)
+  const closing = it.close(5_000)
+  expect(await verdict(ask(it))).toBe("Closed, no")
+  await closing
+  expect(it.stats()).toMatchObject({ sockets: 0, inFlight: 0, queued: 0 })
+  expect((await outcomes).map((one) => (one.status === "fulfilled" ? one.value : one.reason.reason))).toEqual([
+    "ok",
+    "ok",
+    "Closed",
+    "Closed",
+    "Closed"
+  ])
+  await until(() => server.open === 0)
+})
+
+for (const [name, serve] of [
+  ["HTTP/1.1", serveTls],
+  ["HTTP/2", serveH2]
+] as const) {
+  test(`${name}: close cuts what is still on the wire when the drain is over`, async () => {
+    const server = await serve(((_: unknown, response: NodeJS.WritableStream) => void response.write("half")) as never)
+    const it = pool(server.origin)
+    const response = await ask(it)
+    const rest = failure(readAll(response.body))
+    await it.close(50)
+    expect((await rest).reason).toBe("Closed")
+    expect(it.stats()).toMatchObject({ sockets: 0, inFlight: 0 })
+    await until(() => server.open === 0)
+  })
+}
+
+test("40 origins with 100 requests each all finish under one budget of 16 sockets", async () => {
+  let peak = 0
+  const budget = new SocketBudget(16)
+  const pools: Array<WirePool> = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      const server = await serveTcp(
+        net.createServer((socket) => {
+          // Counted here, because the server sees a socket's end later than the client.
+          peak = Math.max(
+            peak,
+            pools.reduce((sum, it) => sum + it.stats().sockets, 0)
+          )
+          socket.on("error", () => undefined)
+          socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+        })
+      )
+      return pool(server.origin, { budget })
+    })
+  )
+  const all = await Promise.all(pools.flatMap((it) => Array.from({ length: 100 }, () => text(it))))
+  expect(all).toHaveLength(4_000)
+  expect(peak).toBe(16)
+  expect(budget.used).toBeLessThanOrEqual(16)
+})
+
+test("a pool whose queue never empties gives others their turn", async () => {
+  const budget = new SocketBudget(2)
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 5))
+  const greedy = pool(server.origin, { budget })
+  const load = { on: true }
+  const loops = Array.from({ length: 10 }, async () => {
+    while (load.on) await text(greedy)
+  })
+  await until(() => budget.used === 2)
+  const others = await Promise.all(Array.from({ length: 4 }, () => serveH1((_, response) => response.end("ok"))))
+  const answers = await Promise.all(others.map((other) => text(pool(other.origin, { budget }))))
+  expect(answers).toEqual(["ok", "ok", "ok", "ok"])
+  load.on = false
+  await Promise.all(loops)
+})
+
+test("a pool that waits for the budget and whose requests are aborted passes its turn", async () => {
+  const budget = new SocketBudget(1)
+  let free: (() => void) | undefined
+  const busy = await serveH1((_, response) => {
+    free = () => response.end("ok")
+  })
+  const other = await serveH1((_, response) => response.end("ok"))
+  const first = pool(busy.origin, { budget })
+  const held = text(first)
+  await until(() => free !== undefined)
+  const abort = new AbortController()
+  const second = pool(other.origin, { budget })
+  const gone = failure(ask(second, { signal: abort.signal }))
+  const third = pool(other.origin, { budget })
+  const waiting = text(third)
+  abort.abort(new Error("never mind"))
+  expect((await gone).processed).toBe("no")
+  free?.()
+  expect(await held).toBe("ok")
+  expect(await waiting).toBe("ok")
+  expect(second.stats().opened).toBe(0)
+})
+
+test("an idle socket of another pool closes when the budget is used up", async () => {
+  const budget = new SocketBudget(2)
+  const server = await serveH1((_, response) => response.end("ok"))
+  const second = await serveH2((_, response) => response.end("ok"))
+  const oldest = pool(server.origin, { budget })
+  const newer = pool(second.origin, { budget })
+  await text(oldest)
+  await text(newer)
+  expect(await text(pool(server.origin, { budget }))).toBe("ok")
+  expect(oldest.stats().sockets).toBe(0)
+  expect(newer.stats().sockets).toBe(1)
+  expect(budget.used).toBe(2)
+  expect(await text(pool(server.origin, { budget }))).toBe("ok")
+  expect(newer.stats().sockets).toBe(0)
+})
+
+test("whoever waits long at a bound is told of it once, with the bound's name", async () => {
+  const told: Array<Starved> = []
+  const onStarved = (info: Starved) => void told.push(info)
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 300))
+  const budget = new SocketBudget(2)
+  const it = pool(server.origin, { maxConnections: 1, starvedAfter: 100, onStarved, budget })
+  const other = pool(server.origin, { starvedAfter: 100, onStarved, budget })
+  await Promise.all(Array.from({ length: 4 }, () => text(it)))
+  expect(told).toHaveLength(1)
+  expect(told[0]).toMatchObject({ bound: "maxConnections", limit: 1, origin: server.origin })
+  expect(told[0]?.queued).toBeGreaterThan(0)
+  await Promise.all(Array.from({ length: 4 }, () => text(other)))
+  expect(told).toHaveLength(2)
+  expect(told[1]).toMatchObject({ bound: "maxSockets", limit: 2 })
+})
+
+test("nobody is told when it is only the connection that is slow", async () => {
+  const told: Array<Starved> = []
+  const silent = await serveTcp(net.createServer(() => undefined))
+  const it = pool(silent.origin.replace("http", "https"), {
+    maxConnections: 1,
+    starvedAfter: 50,
+    connectTimeout: 400,
+    onStarved: (info) => void told.push(info)
+  })
+  expect(await verdict(ask(it))).toBe("Timeout, no")
+  expect(told).toEqual([])
+})
