@@ -11,7 +11,7 @@ export interface Rendered {
   readonly reply: (id: string) => Reply
 }
 
-export const isProblem = (value: Rendered | Problem): value is Problem => "status" in value
+export const isProblem = (value: object): value is Problem => "status" in value
 
 export const textOf = (content: unknown): string =>
   typeof content === "string" ? content : array(content).map(partText).join("")

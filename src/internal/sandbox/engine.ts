@@ -7,8 +7,11 @@ import type { Exchange, Headers } from "./exchange.ts"
 import { type FaultScript, numeric, parseFault } from "./faults.ts"
 import { object } from "./json.ts"
 import { type Decision, limitHeaders, limitMessage, type Limits } from "./limits.ts"
-import type { Fault, Upload } from "./model.ts"
+import { fileOf, Files } from "./files.ts"
+import { messages } from "./messages.ts"
+import type { Fault } from "./model.ts"
 import { models } from "./models.ts"
+import { responses } from "./responses.ts"
 import { json, type Reply, SSE } from "./reply.ts"
 import { keyOf, type Route, route } from "./route.ts"
 import { type Pace, send } from "./send.ts"
@@ -31,7 +34,7 @@ export class Engine {
   readonly #limits: Limits
   readonly #faults: FaultScript
   readonly #cache = new Map<string, Rendered | Problem>()
-  readonly uploads: Array<Upload> = []
+  readonly files = new Files()
 
   constructor(options: EngineOptions, counters: Counters, limits: Limits, faults: FaultScript) {
     this.#options = options
@@ -71,9 +74,18 @@ export class Engine {
       exchange.body.resume()
       return answer(problem(to.provider, noRoute(to.provider, exchange.method, path)))
     }
-    if (exchange.method === "GET") {
+    const id = entry.id.toString(16).padStart(12, "0")
+    if (exchange.method !== "POST") {
       exchange.body.resume()
-      return answer(this.#read(to))
+      return answer(this.#read(to, exchange.method))
+    }
+    if (to.endpoint === "files") {
+      return this.files.receive(exchange, id, (result) => {
+        if (isProblem(result)) return answer(problem(to.provider, result))
+        const decision = this.#limits.take(key, 0)
+        if (decision.over !== undefined) return this.#refuse(to, entry, decision, answer)
+        answer(json(200, fileOf(result)), decision)
+      })
     }
     collect(exchange, (body) => {
       if (body === undefined) {
@@ -82,7 +94,7 @@ export class Engine {
       const rendered = this.#render(to, body)
       if (isProblem(rendered)) return answer(problem(to.provider, rendered))
       entry.model = rendered.model
-      const reply = rendered.reply(entry.id.toString(16).padStart(12, "0"))
+      const reply = rendered.reply(id)
       const decision = this.#limits.take(key, reply.tokens)
       if (decision.over !== undefined) return this.#refuse(to, entry, decision, answer)
       answer(reply, decision)
@@ -94,7 +106,11 @@ export class Engine {
     answer(problem(to.provider, { status: 429, code, message: limitMessage(entry.model, decision) }), decision)
   }
 
-  #read(to: Route): Reply {
+  #read(to: Route, method: string): Reply {
+    if (to.endpoint === "files") {
+      if (to.id === undefined) return this.files.list()
+      return method === "DELETE" ? this.files.delete(to.provider, to.id) : this.files.get(to.provider, to.id)
+    }
     if (to.endpoint === "models") return models(to.provider, to.id, this.#options.models)
     return json(200, {})
   }
@@ -112,14 +128,14 @@ export class Engine {
   }
 
   #think(to: Route, text: string): Rendered | Problem {
-    let body
+    let rendered
     try {
-      body = object(JSON.parse(text))
+      const body = object(JSON.parse(text))
+      rendered = body === undefined ? badJson(to.provider, "expected an object") : this.#endpoint(to, body)
     } catch (error) {
+      // Deep nesting overflows the stack here as well, and must not end the process.
       return badJson(to.provider, error instanceof Error ? error.message : String(error))
     }
-    if (body === undefined) return badJson(to.provider, "expected an object")
-    const rendered = this.#endpoint(to, body)
     const known = this.#options.models
     if (
       known !== undefined &&
@@ -136,6 +152,10 @@ export class Engine {
     switch (to.endpoint) {
       case "chat":
         return chat(to.provider, body, to.deployment, this.#options.tokens)
+      case "messages":
+        return messages(body, this.#options.tokens)
+      case "responses":
+        return responses(body, this.#options.tokens)
       case "embeddings":
         return embeddings(body, to.deployment)
       default:

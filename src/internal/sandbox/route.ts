@@ -36,7 +36,7 @@ export const route = (exchange: Exchange, path: string): Route => {
     const match = /^\/deployments\/([^/]+)(\/.*)$/.exec(rest)
     provider = match !== null || !rest.startsWith("/v1/") || exchange.header("api-key") !== undefined ? "azure" : "groq"
     if (match !== null) {
-      deployment = decodeURIComponent(match[1] ?? "")
+      deployment = decoded(match[1] ?? "")
       rest = match[2] ?? ""
     }
   } else if (rest.startsWith("/v1/messages") || exchange.header("anthropic-version") !== undefined) {
@@ -53,10 +53,18 @@ export const route = (exchange: Exchange, path: string): Route => {
     const after = tail.slice(prefix.length)
     if (after === "" || after === "/") return { provider, endpoint, deployment, id: undefined }
     if (after.startsWith("/") && (endpoint === "models" || endpoint === "files")) {
-      return { provider, endpoint, deployment, id: decodeURIComponent(after.slice(1)) }
+      return { provider, endpoint, deployment, id: decoded(after.slice(1)) }
     }
   }
   return { provider, endpoint: "unknown", deployment, id: undefined }
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** The key as the request carries it, in whichever header. */

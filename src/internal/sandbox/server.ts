@@ -67,8 +67,12 @@ export const start = async (options: Options): Promise<Server> => {
     origin: `${listenOptions.tls ? "https" : "http"}://${shown}:${main.port}`,
     port: main.port,
     controlOrigin: control === undefined ? undefined : `http://${shown}:${control.port}`,
-    faults,
-    uploads: engine.uploads,
+    faults: {
+      push: (...rules) => faults.push(...rules),
+      replace: (rules) => faults.replace(rules),
+      pending: () => faults.pending()
+    },
+    uploads: engine.files.all,
     stats: () => counters.stats(),
     resetStats: () => counters.reset(),
     close: () => (closed ??= Promise.all([main.close(), control?.close()]).then(() => {}))

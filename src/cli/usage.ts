@@ -1,0 +1,96 @@
+/** Reading flags, with complaints that name the flag, what was given, and what would do. */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util"
+
+/** The command was called wrongly: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError"
+}
+
+export type Values = Readonly<Record<string, string | boolean | ReadonlyArray<string | boolean> | undefined>>
+
+export const parse = (args: ReadonlyArray<string>, options: ParseArgsOptionsConfig, command: string): Values => {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    throw new UsageError(complaint(error, args, options, command))
+  }
+}
+
+const complaint = (
+  error: unknown,
+  args: ReadonlyArray<string>,
+  options: ParseArgsOptionsConfig,
+  command: string
+): string => {
+  const code = error instanceof Error && "code" in error ? error.code : undefined
+  const hint = `see clientele ${command} --help`
+  if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+    const flag = args.find((arg) => arg.startsWith("-") && !Object.hasOwn(options, nameOf(arg))) ?? "?"
+    const near = Object.keys(options).find((name) => distance(name, nameOf(flag)) <= 2)
+    const guess = near === undefined ? hint : `did you mean --${near}?`
+    return `${flag.split("=")[0]} is no option of ${command}; ${guess}`
+  }
+  if (code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL") {
+    const stray = error instanceof Error ? (/'([^']*)'/.exec(error.message)?.[1] ?? "") : ""
+    return `"${stray}" is no option of ${command}; options begin with --; ${hint}`
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  const flag = /--[\w-]+/.exec(message)?.[0] ?? "an option"
+  const takesValue = options[nameOf(flag)]?.type === "string"
+  return takesValue
+    ? `${flag} has no value; expected ${flag} VALUE, or ${flag}=VALUE if it begins with a dash; ${hint}`
+    : `${flag} was given a value and takes none; ${hint}`
+}
+
+const nameOf = (arg: string): string => arg.replace(/^--?/, "").split("=")[0] ?? ""
+
+/** Levenshtein's. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+export interface Range {
+  readonly min: number
+  readonly max?: number | undefined
+  readonly whole?: boolean | undefined
+  readonly unit?: string | undefined
+}
+
+export const number = (values: Values, name: string, range: Range): number | undefined => {
+  const given = values[name]
+  if (given === undefined) return undefined
+  const value = typeof given === "string" && given.trim() !== "" ? Number(given) : NaN
+  const max = range.max ?? Infinity
+  if (value >= range.min && value <= max && (range.whole !== true || Number.isInteger(value))) return value
+  const kind = range.whole === true ? "a whole number" : "a number"
+  const unit = range.unit === undefined ? "" : ` of ${range.unit}`
+  const bounds = max === Infinity ? `from ${range.min} up` : `from ${range.min} to ${max}`
+  throw new UsageError(`--${name} is ${JSON.stringify(given)}; expected ${kind}${unit} ${bounds}`)
+}
+
+export const oneOf = <A extends string>(values: Values, name: string, choices: ReadonlyArray<A>): A | undefined => {
+  const given = values[name]
+  if (given === undefined) return undefined
+  const choice = choices.find((one) => one === given)
+  if (choice !== undefined) return choice
+  throw new UsageError(`--${name} is ${JSON.stringify(given)}; expected one of ${choices.join(", ")}`)
+}
+
+export const texts = (values: Values, name: string): ReadonlyArray<string> | undefined => {
+  const given = values[name]
+  return Array.isArray(given) ? given.map(String) : undefined
+}
+
+export const text = (values: Values, name: string): string | undefined => {
+  const given = values[name]
+  return typeof given === "string" ? given : undefined
+}
