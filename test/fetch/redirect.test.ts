@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 
 import { WireError } from "../../src/internal/wire.ts"
-import { failureOf, readAll, withSite, type Handler } from "./support.ts"
+import { eventually, failureOf, readAll, withSite, type Handler } from "./support.ts"
 
 /** Answers `/to/<status>` with a redirect to `location`, and everything else with what it got. */
 const site =
@@ -92,6 +92,18 @@ describe("redirects within an origin", () => {
     )
   })
 
+  it("leave nothing open, even if their own body has no end", async () => {
+    const handler: Handler = ({ url }, response) => {
+      if (url === "/") response.writeHead(302, { location: "/there" }).write("moved")
+      else response.end("there")
+    }
+    await withSite(handler, async ({ aborts, ended, fetch, inFlight, origin }) => {
+      expect(await (await fetch(origin)).text()).toBe("there")
+      await eventually("the first is given up", () => aborts() === 1)
+      expect([ended(), inFlight()]).toEqual([1, 0])
+    })
+  })
+
   it("without an address are the answer", async () => {
     await withSite(
       (_, response) => void response.writeHead(304).end(),
@@ -137,5 +149,16 @@ describe("redirects to another origin", () => {
       }
     )
     expect(hits).toBe(0)
+  })
+
+  it("give the answer up, even if its body has no end", async () => {
+    await withSite(
+      (_, response) => void response.writeHead(307, { location: "https://other.example/" }).write("moved"),
+      async ({ aborts, ended, fetch, inFlight, origin }) => {
+        expect(await failureOf(fetch(origin))).toBeInstanceOf(WireError)
+        expect([ended(), inFlight()]).toEqual([1, 0])
+        await eventually("the server sees the abort", () => aborts() === 1)
+      }
+    )
   })
 })

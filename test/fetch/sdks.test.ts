@@ -282,7 +282,8 @@ describe("uploads", () => {
           const file = await source(name)
           expect(await make(site).files.create({ file, purpose: "batch" })).toMatchObject({ id: "file-1" })
           expect(seen).toEqual(["batch", "rows.jsonl", content])
-          // No request of the SDK's own to find out what our fetch can do.
+          // This spares the SDK a request of its own to find out what our fetch can do.
+          expect(site.fetch).toHaveProperty("Response", Response)
           expect(site.ended()).toBe(1)
         })
       } finally {

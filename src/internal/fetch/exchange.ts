@@ -3,9 +3,10 @@
  * quotas and credentials are the business of those who call it.
  */
 import { WireError, type Timeouts, type WirePool } from "../wire.ts"
+import { discard } from "./gather.ts"
 import type { Exchange } from "./prepare.ts"
 import { redirection, withoutBody, type Hop } from "./redirect.ts"
-import { discard, respond } from "./respond.ts"
+import { respond } from "./respond.ts"
 
 export { prepare, type Exchange } from "./prepare.ts"
 
@@ -76,7 +77,6 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
   }
 
   try {
-    own?.throwIfAborted()
     const { signal } = joined
     let hop: Hop = exchange
     let headers = options.headers === undefined ? exchange.headers : { ...exchange.headers, ...options.headers }

@@ -7,7 +7,7 @@ import * as zlib from "node:zlib"
 
 import { WireError, type WireBody } from "../wire.ts"
 
-type Coding = "gzip" | "deflate" | "br" | "zstd"
+export type Coding = "gzip" | "deflate" | "br" | "zstd"
 
 /** More than servers ever stack; each layer multiplies what a small body can grow to. */
 const maxCodings = 5
@@ -57,6 +57,38 @@ const decoder = (coding: Coding, first: Uint8Array | undefined): Transform => {
   }
 }
 
+/** Beyond this many bytes a body is no longer decoded in one go: it would keep everybody else waiting. */
+const wholeOutput = 1024 * 1024
+
+const undecodable = (codings: ReadonlyArray<Coding>, cause: unknown) =>
+  new WireError("Malformed", "yes", `the response's ${codings.join(", ")} body can't be decoded`, cause)
+
+const decodeWhole = (coding: Coding, bytes: Uint8Array): Uint8Array => {
+  const options = { maxOutputLength: wholeOutput }
+  switch (coding) {
+    case "gzip":
+      return zlib.gunzipSync(bytes, options)
+    case "deflate":
+      return (bytes[0]! & 0x0f) === 8 ? zlib.inflateSync(bytes, options) : zlib.inflateRawSync(bytes, options)
+    case "br":
+      return zlib.brotliDecompressSync(bytes, options)
+    case "zstd":
+      return zlib.zstdDecompressSync(bytes, options)
+  }
+}
+
+/** A whole body with its codings undone, `undefined` if it grows too large for that. */
+export const inflateWhole = (bytes: Uint8Array, codings: ReadonlyArray<Coding>): Uint8Array | undefined => {
+  // Servers label empty bodies too.
+  if (bytes.byteLength === 0) return bytes
+  try {
+    return codings.reduce((bytes, coding) => decodeWhole(coding, bytes), bytes)
+  } catch (error) {
+    if (error instanceof RangeError && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") return undefined
+    throw undecodable(codings, error)
+  }
+}
+
 async function* chunksOf(first: Uint8Array, body: WireBody): AsyncGenerator<Uint8Array> {
   yield first
   for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) yield chunk
@@ -91,7 +123,7 @@ export const inflate = (body: WireBody, codings: ReadonlyArray<Coding>): WireBod
         body.cancel()
         if (error instanceof WireError) throw error
         if (cancelled) throw new WireError("Aborted", "yes", "the response body was cancelled", error)
-        throw new WireError("Malformed", "yes", `the response's ${codings.join(", ")} body can't be decoded`, error)
+        throw undecodable(codings, error)
       }
     },
     cancel: () => {

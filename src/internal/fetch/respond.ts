@@ -5,7 +5,8 @@
 import { STATUS_CODES } from "node:http"
 
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
-import { codingsOf, inflate } from "./inflate.ts"
+import { collect, discard, gather, unread, wholeBytes } from "./gather.ts"
+import { codingsOf, inflate, inflateWhole, type Coding } from "./inflate.ts"
 import { WholeResponse, named } from "./whole.ts"
 
 export interface ResponseContext {
@@ -15,9 +16,6 @@ export interface ResponseContext {
   /** What the reader of the body gets to see of a failure. */
   readonly failure: (error: unknown) => unknown
 }
-
-/** Bodies up to this size, in bytes, are read before fetch resolves. */
-export const wholeBytes = 64 * 1024
 
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<WireBody>((body) => body.cancel())
@@ -38,30 +36,6 @@ const streamOf = (body: WireBody, failure: ResponseContext["failure"]): Readable
   )
   abandoned.register(stream, body)
   return stream
-}
-
-const collect = async (body: WireBody, length: number): Promise<Uint8Array> => {
-  const first = await body.read()
-  let chunk = first === undefined ? undefined : await body.read()
-  let bytes = first ?? new Uint8Array(0)
-  if (chunk !== undefined) {
-    const chunks = [bytes]
-    for (; chunk !== undefined; chunk = await body.read()) chunks.push(chunk)
-    bytes = Buffer.concat(chunks)
-  }
-  if (bytes.byteLength !== length) {
-    throw new WireError("Connection", "yes", `the response body ended after ${bytes.byteLength} of ${length} bytes`)
-  }
-  return bytes
-}
-
-/** Reads what little is left, so that the socket can be used again; gives up a body that turns out to be large. */
-export const discard = async (body: WireBody): Promise<void> => {
-  let seen = 0
-  for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) {
-    seen += chunk.byteLength
-    if (seen > wholeBytes) return body.cancel()
-  }
 }
 
 const bodiless = (status: number, method: string) =>
@@ -91,6 +65,25 @@ const build = (
   return response
 }
 
+const none: ReadonlyArray<Coding> = []
+
+const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
+
+const assemble = (
+  wire: WireResponse,
+  context: ResponseContext,
+  got: Uint8Array | WireBody,
+  codings: ReadonlyArray<Coding>
+): Response => {
+  const decoded = codings.length > 0
+  if (got instanceof Uint8Array) {
+    const whole = decoded ? inflateWhole(got, codings) : got
+    if (whole !== undefined) return build(wire, context, whole, decoded)
+    got = unread(wire.body, [got], undefined)
+  }
+  return build(wire, context, streamOf(decoded ? inflate(got, codings) : got, context.failure), decoded)
+}
+
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
   const { body, status } = wire
   if (status < 200 || status > 599) throw new WireError("Malformed", "yes", `the server answered with status ${status}`)
@@ -103,15 +96,14 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     else if (name === "content-type") type = value
     else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
   }
-  const codings = encoding === "" ? undefined : codingsOf(encoding)
-  if (codings !== undefined && codings.length > 0) {
-    return build(wire, context, streamOf(inflate(body, codings), context.failure), true)
+  const codings = encoding === "" ? none : (codingsOf(encoding) ?? none)
+  const size = length === undefined ? undefined : Number(length)
+  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, codings)
+  if (!type.startsWith("text/event-stream")) {
+    if (size !== undefined && size <= wholeBytes) return collect(body, size).then(finish)
+    if (size === undefined && isJson(type)) return gather(body).then(finish)
   }
-  const size = length === undefined ? Number.NaN : Number(length)
-  if (size <= wholeBytes && !type.startsWith("text/event-stream")) {
-    return collect(body, size).then((bytes) => build(wire, context, bytes, false))
-  }
-  return build(wire, context, streamOf(body, context.failure), false)
+  return finish(body)
 }
 
 /** Rejects or throws if a body that is read whole is cut; one that is streamed fails where it is read. */
