@@ -414,6 +414,35 @@ test("HTTP/2: nothing is sent while the server allows no streams, and all once i
   expect(server.connections).toBe(1)
 })
 
+test("HTTP/2: a session that answers no pings is dropped, what was on it may have been processed", async () => {
+  const server = await serveScript({
+    pong: false,
+    onRequest: (to, id) => (to.index === 1 ? undefined : to.respond(id))
+  })
+  const it = pool2(server.origin, { pingInterval: 60 })
+  expect(await verdict(ask(it))).toBe("Timeout, maybe")
+  expect(await text(it)).toBe("ok")
+  expect(server.connections).toBe(2)
+})
+
+test("HTTP/2: a session that answers pings stays, however long a response takes", async () => {
+  const server = await serveScript({ onRequest: (to, id) => void setTimeout(() => to.respond(id), 400) })
+  const it = pool2(server.origin, { pingInterval: 40 })
+  expect(await text(it)).toBe("ok")
+  expect(server.pings).toBeGreaterThan(2)
+  const pings = server.pings
+  await sleep(200)
+  // An idle session is left in peace.
+  expect(server.pings).toBeLessThanOrEqual(pings + 1)
+})
+
+test("HTTP/2: an idle session is closed after keepAlive", async () => {
+  const server = await serveScript({ onRequest: (to, id) => to.respond(id) })
+  const it = pool2(server.origin, { keepAlive: 80 })
+  expect(await text(it)).toBe("ok")
+  await until(() => it.stats().sockets === 0 && server.open === 0)
+})
+
 test("HTTP/2: no SETTINGS in time is a connection that never was", async () => {
   const server = await serveScript({ limit: undefined })
   const it = pool2(server.origin, { connectTimeout: 200 })

@@ -28,9 +28,13 @@ afterEach(async () => {
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Waits until `condition` holds, and fails by the test's own timeout if it never does. */
+/** Waits until `condition` holds, for 15 s at most. */
 export const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(5)
+  const end = performance.now() + 15_000
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`it never came to hold that ${condition}`)
+    await sleep(5)
+  }
 }
 
 export interface Served {

@@ -11,7 +11,8 @@ export interface Route {
   readonly host: string
   readonly port: number
   readonly secure: boolean
-  readonly context: tls.SecureContextOptions
+  /** Made once: parsing certificates anew for each socket costs more than the rest of it. */
+  readonly context: () => tls.SecureContext
   readonly proxy: Proxy | undefined
 }
 
@@ -19,6 +20,7 @@ export interface Proxy {
   readonly host: string
   readonly port: number
   readonly secure: boolean
+  readonly context: () => tls.SecureContext
   /** The value of Proxy-Authorization. Secret. */
   readonly authorization: string | undefined
 }
@@ -31,24 +33,42 @@ export interface Dial {
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
 const portOf = (url: URL): number => (url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port))
 
-export const makeRoute = (origin: URL, context: tls.SecureContextOptions, proxy: string | undefined): Route => {
-  const url = proxy === undefined ? undefined : new URL(proxy)
-  const user = url === undefined || (url.username === "" && url.password === "") ? undefined : url
+const lazily = (options: tls.SecureContextOptions): (() => tls.SecureContext) => {
+  let made: tls.SecureContext | undefined
+  return () => (made ??= tls.createSecureContext(options))
+}
+
+/** Throws if the proxy's URL can't be used, without quoting it: it may hold a password. */
+const makeProxy = (proxy: string, ca: string | undefined): Proxy => {
+  const url = URL.canParse(proxy) ? new URL(proxy) : undefined
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new TypeError("the proxy is no http or https URL")
+  }
+  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
   return {
-    host: hostOf(origin),
-    port: portOf(origin),
-    secure: origin.protocol === "https:",
-    context,
-    proxy: url && {
-      host: hostOf(url),
-      port: portOf(url),
-      secure: url.protocol === "https:",
-      authorization:
-        user &&
-        `Basic ${Buffer.from(`${decodeURIComponent(user.username)}:${decodeURIComponent(user.password)}`).toString("base64")}`
-    }
+    host: hostOf(url),
+    port: portOf(url),
+    secure: url.protocol === "https:",
+    context: lazily({ ca }),
+    authorization: user === ":" ? undefined : `Basic ${Buffer.from(user).toString("base64")}`
   }
 }
+
+/** What of the options concerns the way to the origin. */
+export interface RouteOptions {
+  readonly proxy?: string | undefined
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+export const makeRoute = (origin: URL, { ca, cert, key, proxy }: RouteOptions): Route => ({
+  host: hostOf(origin),
+  port: portOf(origin),
+  secure: origin.protocol === "https:",
+  context: lazily({ ca, cert, key }),
+  proxy: proxy === undefined ? undefined : makeProxy(proxy, ca)
+})
 
 const unref = function (this: net.Socket): void {
   this.unref()
@@ -89,7 +109,7 @@ export const dial = (
   }
   const secured = (over: net.Socket | undefined): tls.TLSSocket => {
     const socket = tls.connect({
-      ...route.context,
+      secureContext: route.context(),
       ...(over === undefined ? { port: route.port, ...tcp } : { socket: over }),
       host: route.host,
       servername: serverName(route.host),
@@ -108,7 +128,7 @@ export const dial = (
     base = watch(
       proxy.secure
         ? tls.connect({
-            ca: route.context.ca,
+            secureContext: proxy.context(),
             host: proxy.host,
             port: proxy.port,
             ...tcp,

@@ -28,9 +28,6 @@ const mostResets = 400
 const forgivenResets = 20
 /** How long, in ms, a session that refused a stream is left alone. */
 const coolDown = 50
-/** Ms between pings while streams are open, and how long an answer may take. */
-const pingInterval = 10_000
-const pingTimeout = 10_000
 /** Ms that a server has to close its side of a session that we closed. */
 const closeTimeout = 1_000
 
@@ -139,7 +136,9 @@ export class H2Lane implements Lane {
     this.#streams.add(stream)
     if (empty) return true
     if (isStreamed(bytes)) {
-      upload(bytes, stream).catch((error: unknown) => exchange.fail(uploadError(error)))
+      upload(bytes, stream).catch((error: unknown) => {
+        if (exchange.stream === stream) exchange.fail(uploadError(error))
+      })
     } else stream.end(bytes)
     return true
   }
@@ -187,15 +186,16 @@ export class H2Lane implements Lane {
       if (now - this.#closedAt > closeTimeout) this.#session.destroy()
       return
     }
+    const { keepAlive, pingInterval } = this.#limits
     if (this.#pinging) {
-      if (now - this.#pingAt > pingTimeout) {
-        this.#cause = new WireError("Timeout", "maybe", `no answer to a ping within ${pingTimeout} ms`)
+      if (now - this.#pingAt > pingInterval) {
+        this.#cause = new WireError("Timeout", "maybe", `no answer to a ping within ${pingInterval} ms`)
         this.#leave()
         this.#session.destroy()
         this.#socket.destroy()
       }
     } else if (this.active > 0 && now - this.#pingAt > pingInterval) this.#ping(now)
-    else if (this.active === 0 && now - this.idleSince >= this.#limits.keepAlive) this.retire()
+    else if (this.active === 0 && now - this.idleSince >= keepAlive) this.retire()
   }
 
   #ping(now: number): void {

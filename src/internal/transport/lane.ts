@@ -42,6 +42,7 @@ export interface LaneHost {
 export interface LaneLimits {
   readonly keepAlive: number
   readonly maxConnectionAge: number
+  readonly pingInterval: number
 }
 
 /** Jittered by up to a fifth, so that lanes which opened together don't all leave together. */

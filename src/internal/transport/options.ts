@@ -34,6 +34,8 @@ export interface PoolOptions {
   readonly keepAlive?: number | undefined
   /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
   readonly maxConnectionAge?: number | undefined
+  /** While requests are on an HTTP/2 session it is pinged this often, and dropped if an answer takes as long. @default 10_000 */
+  readonly pingInterval?: number | undefined
   /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */
   readonly connectTimeout?: number | undefined
   /** `http://user:password@host:port`, or https: tunnels by CONNECT, for http origins too. Secret. */
@@ -60,6 +62,7 @@ export interface Settings {
   readonly http2: Http2
   readonly keepAlive: number
   readonly maxConnectionAge: number
+  readonly pingInterval: number
   readonly connectTimeout: number
   readonly starvedAfter: number
   readonly unreadTimeout: number
@@ -75,6 +78,7 @@ export const resolve = (options: PoolOptions): Settings => {
     http2: options.http2 ?? true,
     keepAlive: options.keepAlive ?? 60_000,
     maxConnectionAge: options.maxConnectionAge ?? 300_000,
+    pingInterval: options.pingInterval ?? 10_000,
     connectTimeout: options.connectTimeout ?? 10_000,
     starvedAfter: options.starvedAfter ?? 5_000,
     unreadTimeout: options.unreadTimeout ?? 10_000,

@@ -57,8 +57,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   constructor(options: PoolOptions) {
     this.settings = resolve(options)
     this.budget = options.budget
-    const { ca, cert, key } = options
-    this.#route = makeRoute(this.settings.url, { ca, cert, key }, options.proxy)
+    this.#route = makeRoute(this.settings.url, options)
     this.#watch = new Watch(this)
   }
 

@@ -30,8 +30,9 @@ export class Watch {
 
   constructor(pool: Watched) {
     this.#pool = pool
-    const { keepAlive, maxConnectionAge, starvedAfter, unreadTimeout } = pool.settings
-    this.#every = Math.max(10, Math.min(250, keepAlive / 4, maxConnectionAge / 4, starvedAfter / 4, unreadTimeout / 4))
+    const { keepAlive, maxConnectionAge, pingInterval, starvedAfter, unreadTimeout } = pool.settings
+    const shortest = Math.min(keepAlive, maxConnectionAge, pingInterval, starvedAfter, unreadTimeout)
+    this.#every = Math.max(10, Math.min(250, shortest / 4))
   }
 
   /** Whether anybody waits for anything. */

@@ -1,0 +1,250 @@
+import { execFile } from "node:child_process"
+import { AsyncLocalStorage } from "node:async_hooks"
+import * as net from "node:net"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { expect, test } from "vitest"
+import { certificate } from "../../src/testing/certificate.ts"
+import type { WirePool } from "../../src/internal/wire.ts"
+import {
+  ask,
+  gc,
+  pool,
+  readAll,
+  serveH1,
+  serveH2,
+  serveScript,
+  serveTcp,
+  serveTls,
+  sleep,
+  text,
+  until
+} from "./harness.ts"
+
+const run = promisify(execFile)
+const source = (path: string): string => fileURLToPath(new URL(`../../src/internal/${path}`, import.meta.url))
+
+/** Runs a script that has `pool` and `ask`, and says how long it took to exit and what it printed. */
+const script = async (origin: string, options: string, body: string) => {
+  const code = `
+    import { makePool } from ${JSON.stringify(source("transport/pool.ts"))}
+    import { SocketBudget } from ${JSON.stringify(source("transport/sockets.ts"))}
+    const pool = makePool({ origin: ${JSON.stringify(origin)}, budget: new SocketBudget(), ca: process.env.CA, ...${options} })
+    const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+    const ask = (more) => pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts, ...more })
+    ${body}
+    console.log(Date.now())
+  `
+  const { stdout } = await run(process.execPath, ["--no-warnings", "--input-type=module", "-e", code], {
+    env: { ...process.env, CA: certificate.ca },
+    timeout: 15_000
+  })
+  const lines = stdout.trim().split("\n")
+  return { idleFor: Date.now() - Number(lines.at(-1)), printed: lines.slice(0, -1) }
+}
+
+const forever = (_: unknown, response: { write: (text: string) => unknown }): void => {
+  response.write("half")
+}
+
+test("a script that is done exits at once, whatever its sockets do", async () => {
+  const plain = await serveH1((request, response) => {
+    if (request.url === "/forever") forever(request, response)
+    else response.end("ok")
+  })
+  const secure = await serveH2((request, response) => {
+    if (request.url === "/forever") forever(request, response)
+    else response.end("ok")
+  })
+  const big = await serveTls((_, response) => response.end(Buffer.alloc(4 * 1024 * 1024)))
+  const silent = await serveTcp(net.createServer((socket) => void socket.resume()))
+  const cases = [
+    [plain.origin, "const r = await ask(); while (await r.body.read());"],
+    [secure.origin, "const r = await ask(); while (await r.body.read());"],
+    [plain.origin, `globalThis.kept = await ask({ path: "/forever" })`],
+    [secure.origin, `globalThis.kept = await ask({ path: "/forever" })`],
+    [secure.origin, `const r = await ask({ path: "/forever" }); await r.body.read()`],
+    [big.origin, "globalThis.kept = await ask()"],
+    [
+      silent.origin.replace("http", "https"),
+      `const stop = new AbortController(); const p = ask({ signal: stop.signal }).catch(() => {}); setTimeout(() => stop.abort(), 100); await p`
+    ]
+  ] as const
+  const done = await Promise.all(cases.map(([origin, body]) => script(origin, "{}", body)))
+  for (const { idleFor } of done) expect(idleFor).toBeLessThan(5_000)
+})
+
+const slow = async (response: { write: (text: string) => unknown; end: (text: string) => unknown }) => {
+  await sleep(700)
+  response.write("one ")
+  await sleep(700)
+  response.end("two")
+}
+
+test("a script stays for a request in the queue, for headers, and for a read", async () => {
+  const plain = await serveH1((_, response) => void slow(response))
+  const secure = await serveH2((_, response) => void slow(response))
+  const body = `
+    const read = async () => {
+      const r = await ask()
+      let text = ""
+      for (let c = await r.body.read(); c; c = await r.body.read()) text += Buffer.from(c)
+      console.log(text)
+    }
+    await Promise.all([read(), read()])
+  `
+  const done = await Promise.all([plain, secure].map(({ origin }) => script(origin, "{ maxConnections: 1 }", body)))
+  for (const { printed } of done) expect(printed).toEqual(["one two", "one two"])
+})
+
+for (const [name, serve] of [
+  ["HTTP/1.1", serveH1],
+  ["HTTP/1.1 over TLS", serveTls],
+  ["HTTP/2", (f: (q: never, s: never) => void) => serveH2(f as Parameters<typeof serveH2>[0])]
+] as const) {
+  test(`${name}: a socket does not keep the context of the request that opened it`, async () => {
+    const big = Buffer.alloc(2 * 1024 * 1024)
+    const server = await serve(((_: unknown, response: NodeJS.WritableStream) => void response.end(big)) as never)
+    const it = pool(server.origin)
+    const storage = new AsyncLocalStorage<object>()
+    const first = async (): Promise<WeakRef<object>> => {
+      const tenant = { name: "first" }
+      await storage.run(tenant, () => text(it))
+      return new WeakRef(tenant)
+    }
+    const ref = await first()
+    await until(() => {
+      gc()
+      return ref.deref() === undefined
+    })
+    expect(it.stats().sockets).toBe(1)
+    await text(it)
+    expect(server.total).toBe(1)
+  })
+}
+
+/** 30% of 200 concurrent streams are aborted while they arrive. Says who of the others failed, and of what. */
+const storm = async (
+  it: WirePool,
+  ms: number
+): Promise<{ readonly aborted: number; readonly failed: Array<string> }> => {
+  const failed: Array<string> = []
+  let aborted = 0
+  const end = performance.now() + ms
+  const one = async (id: number): Promise<void> => {
+    for (let i = 0; performance.now() < end; i++) {
+      const doomed = (id * 7 + i * 3) % 10 < 3
+      const abort = new AbortController()
+      if (doomed) setTimeout(() => abort.abort(), (id + i) % 25)
+      try {
+        const { body } = await ask(it, { signal: abort.signal })
+        if ((await readAll(body)) !== "data data data data ") failed.push("incomplete")
+      } catch (error) {
+        if (abort.signal.aborted) aborted++
+        else failed.push(String(error))
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: 200 }, (_, id) => one(id)))
+  return { aborted, failed }
+}
+
+const drip = (_: unknown, response: NodeJS.WritableStream & { destroyed?: boolean }): void => {
+  let left = 4
+  response.on("error", () => undefined)
+  const timer = setInterval(() => {
+    if (response.destroyed === true) return clearInterval(timer)
+    response.write("data ")
+    if (--left > 0) return undefined
+    clearInterval(timer)
+    response.end()
+    return undefined
+  }, 5)
+  response.on("close", () => clearInterval(timer))
+}
+
+for (const [name, serve] of [
+  ["HTTP/1.1 over TLS", serveTls],
+  ["HTTP/2", (f: (q: never, s: never) => void) => serveH2(f as never, { settings: { maxConcurrentStreams: 100 } })]
+] as const) {
+  test(`${name}: a storm of aborts fails nobody else, and leaves nothing in memory`, { timeout: 40_000 }, async () => {
+    const server = await serve(drip as never)
+    const it = pool(server.origin, { maxConnections: 64 })
+    await storm(it, 2_000)
+    gc()
+    const before = process.memoryUsage().heapUsed
+    const { aborted, failed } = await storm(it, 4_000)
+    expect(failed).toEqual([])
+    expect(aborted).toBeGreaterThan(100)
+    await it.close(1_000)
+    await sleep(100)
+    gc()
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(8 * 1024 * 1024)
+    expect(it.stats()).toMatchObject({ sockets: 0, inFlight: 0, queued: 0 })
+    await until(() => server.open === 0)
+  })
+}
+
+const active = (): ReadonlyArray<string> =>
+  process
+    .getActiveResourcesInfo()
+    .filter((kind) => kind === "TCPSocketWrap" || kind === "TLSWrap" || kind === "Timeout")
+
+test("without descriptors: whoever has a socket to wait for waits, and else it is said", async () => {
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 5))
+  const code = `
+    import { openSync } from "node:fs"
+    import { makePool } from ${JSON.stringify(source("transport/pool.ts"))}
+    import { SocketBudget } from ${JSON.stringify(source("transport/sockets.ts"))}
+    const origin = ${JSON.stringify(server.origin)}
+    const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+    const ask = (pool) => pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts })
+    const pool = makePool({ origin, budget: new SocketBudget(500) })
+    await ask(pool)
+    const all = await Promise.all(Array.from({ length: 400 }, () => ask(pool)))
+    console.log(all.length, pool.stats().sockets < 400)
+    const other = makePool({ origin, budget: new SocketBudget(500) })
+    const taken = []
+    try { for (;;) taken.push(openSync("/dev/null")) } catch {}
+    await ask(other).catch((error) => console.log(error.reason, error.processed))
+  `
+  const args = [
+    "-c",
+    `ulimit -n 100; exec "$0" "$@"`,
+    process.execPath,
+    "--no-warnings",
+    "--input-type=module",
+    "-e",
+    code
+  ]
+  const { stdout } = await run("bash", args, { timeout: 15_000 })
+  expect(stdout.trim().split("\n")).toEqual(["400 true", "FileDescriptors no"])
+})
+
+test("nothing remains when pools have closed: no socket, no timer", async () => {
+  const frames = await serveScript({ onRequest: (to, id) => to.headers(id) })
+  const plain = await serveH1(forever)
+  const secure = await serveTls((_, response) => response.end("ok"))
+  await sleep(50)
+  const before = active()
+  const pools = [
+    pool(frames.origin, { http2: "prior-knowledge" }),
+    pool(plain.origin),
+    pool(secure.origin),
+    pool(secure.origin, { maxConnections: 1 })
+  ]
+  const asked = pools.flatMap((it) =>
+    Array.from({ length: 4 }, () =>
+      ask(it).then(
+        ({ body }) => void body.read().catch(() => 0),
+        () => 0
+      )
+    )
+  )
+  await sleep(200)
+  await Promise.all(pools.map((it) => it.close(20)))
+  await Promise.all(asked)
+  for (const it of pools) expect(it.stats()).toMatchObject({ sockets: 0, inFlight: 0, queued: 0 })
+  await until(() => plain.open + secure.open + frames.open === 0)
+  await until(() => active().length <= before.length)
+})
