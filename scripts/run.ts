@@ -1,0 +1,9 @@
+/** Runs a command of this package's own tools, with its output as ours. */
+import { spawnSync } from "node:child_process"
+
+/** Its exit code; 1 if it could not be started or was killed. */
+export const run = (command: string, ...args: ReadonlyArray<string>): number => {
+  const { error, status } = spawnSync(command, args, { stdio: "inherit" })
+  if (error !== undefined) console.error(`${command}: ${error.message}`)
+  return status ?? 1
+}
