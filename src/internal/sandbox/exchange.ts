@@ -138,6 +138,8 @@ export class Http2Exchange implements Exchange {
   }
   reset(code: number): void {
     this.#ours = true
+    // Node would say END_STREAM before RST_STREAM, and a cut body would look whole.
+    this.body.end = () => this.body
     this.body.close(code)
   }
   goAway(code: number): void {

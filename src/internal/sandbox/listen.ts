@@ -143,7 +143,9 @@ export const listen = async (
   const close = () =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, CLOSE_LIMIT)
-      front.close(() => {
+      const gone = [...sockets].map((socket) => new Promise<void>((done) => socket.once("close", () => done())))
+      const stopped = new Promise<void>((done) => front.close(() => done()))
+      void Promise.all([stopped, ...gone]).then(() => {
         clearTimeout(timer)
         resolve()
       })

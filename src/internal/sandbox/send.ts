@@ -14,6 +14,9 @@ type Chunk = string | Uint8Array
 
 const INTERNAL_ERROR = 2
 
+/** Read as HTTP/2 it is a frame far too large, so that a client does not wait for the rest of it. */
+const GARBAGE = Buffer.from("\u00ff\u00fe\u00fdthis is no HTTP\r\n\r\n", "latin1")
+
 /** Returns what stops its timers. */
 export const send = (
   exchange: Exchange,
@@ -40,7 +43,7 @@ export const send = (
         return exchange.reset(fault.code ?? INTERNAL_ERROR)
       case "garbage":
         if (fault.what === "json") return whole(reply.chunks, 0)
-        return exchange.garble(Buffer.from("\u0000\u0001this is no HTTP\r\n\r\n".repeat(4)))
+        return exchange.garble(GARBAGE)
       case "goAway":
         exchange.goAway(fault.code ?? 0)
         return whole(reply.chunks, reply.streamed ? pace.perToken : 0)
