@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/consistent-function-scoping -- a test reads best with its server inside it
 import { describe, expect, it } from "vitest"
 
 import { WireError } from "../../src/internal/wire.ts"
