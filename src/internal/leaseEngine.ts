@@ -39,6 +39,8 @@ export abstract class Slot<A, E, R> {
   building: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   /** Our one reference in RcMap, as the effect that gives it back. */
   hold: Effect.Effect<unknown> | undefined = undefined
+  /** Gives it back; RcMap may take a moment to set its timer. */
+  lettingGo: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   /** Takes that reference once more. */
   again: Effect.Effect<void, never, Scope.Scope> | undefined = undefined
 }
@@ -162,41 +164,43 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
     // RcMap ends a reference through the scope that it finds. This one only keeps the finalizer for whom we are holding,
     // in place of a scope for each idle time. RcMap counts us before it adds the finalizer and waits for the value after.
     let holding: Slot<A, E, R> | undefined
-    let afterwards: Effect.Effect<void, unknown> = Effect.void
     const holder: Scope.Scope = Object.assign(yield* Scope.make(), {
       addFinalizer: (finalizer: Scope.Scope.Finalizer) => {
         if (holding !== undefined) holding.hold = finalizer(Exit.void)
-        return afterwards
+        return counted
       }
     })
     const withHolder = Runtime.provideService(atomic, Scope.Scope, holder)
-    const acquire = (
-      slot: Slot<A, E, R>,
-      then: Effect.Effect<void, unknown>,
-      effect: Effect.Effect<unknown, never, Scope.Scope>
-    ) => {
-      holding = slot
-      afterwards = then
-      outside(() => Runtime.runFork(withHolder, effect))
-      holding = undefined
+
+    const pending = (slot: Slot<A, E, R>) => {
+      const fiber = slot.lettingGo
+      return fiber === undefined || fiber.unsafePoll() !== null ? undefined : Fiber.await(fiber)
     }
 
     const letGo = (slot: Slot<A, E, R>) => {
       const hold = slot.hold
       if (hold === undefined) return
       slot.hold = undefined
-      fork(hold)
+      // One after the other, since RcMap would set two timers for two at once, and forget one of them.
+      const before = pending(slot)
+      slot.lettingGo = fork(before === undefined ? hold : Effect.zipRight(before, hold))
     }
 
     return {
       clock,
       fork,
-      start: (slot, settled) =>
-        acquire(
-          slot,
-          Effect.void,
-          Effect.flatMap(Effect.exit(RcMap.get(rcMap, slot)), (exit) => Effect.sync(() => settled(exit)))
-        ),
+      start: (slot, settled) => {
+        fork(
+          Effect.flatMap(Scope.make(), (hold) => {
+            slot.hold = Scope.close(hold, Exit.void)
+            return RcMap.get(rcMap, slot).pipe(
+              Effect.provideService(Scope.Scope, hold),
+              Effect.exit,
+              Effect.flatMap((exit) => Effect.sync(() => settled(exit)))
+            )
+          })
+        )
+      },
       abandon: (slot) => {
         slot.abandoned = true
         slot.building?.unsafeInterruptAsFork(FiberId.none)
@@ -206,14 +210,19 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
         slot.again ??= Effect.ignore(
           Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? RcMap.get(rcMap, slot) : Effect.void))
         )
-        acquire(slot, counted, slot.again)
+        const again = slot.again
+        holding = slot
+        outside(() => Runtime.runFork(withHolder, again))
+        holding = undefined
         return slot.hold !== undefined
       },
       letGo,
       discard: (slot) => {
-        // RcMap closes at once only what nobody holds.
+        // RcMap closes at once only what nobody holds, and stops only a timer that it has set.
         letGo(slot)
-        fork(RcMap.invalidate(rcMap, slot))
+        const invalidate = RcMap.invalidate(rcMap, slot)
+        const before = pending(slot)
+        fork(before === undefined ? invalidate : Effect.zipRight(before, invalidate))
       },
       close: Scope.close(scope, Exit.void)
     }

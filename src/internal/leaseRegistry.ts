@@ -121,7 +121,7 @@ export class Registry<K, A, E, R> {
     if (entry.status === "ended") return false
     if (entry.leases === 0) {
       if (!this.engine.hold(entry)) {
-        this.detach(entry)
+        this.discard(entry)
         return false
       }
       this.idle.delete(entry)
