@@ -1,4 +1,5 @@
 /** A config's secret as the request path wants it: at once where it is known, else loaded once for all who ask. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
@@ -37,7 +38,7 @@ export const make = (config: ClientConfig): Effect.Effect<SecretSource> => {
       Runtime.runPromiseExit(runtime)(load, signal === undefined ? undefined : { signal }).then((exit) => {
         if (exit._tag === "Success") return exit.value
         if (signal?.aborted) throw signal.reason
-        throw Runtime.makeFiberFailure(exit.cause)
+        throw Cause.squash(exit.cause)
       })
   }))
 }
