@@ -92,6 +92,46 @@ const raw2 = (session: http2.ClientHttp2Session, body: string, headers: Record<s
     request.end(body)
   })
 
+const frame = (type: number, flags: number, stream: number, payload: Buffer) => {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)])
+
+/** The HTTP/2 frames that answer a chat request, as `type:flags` and, for RST_STREAM, its code. */
+const frames = (port: number, wait = 300): Promise<ReadonlyArray<string>> =>
+  new Promise((resolve) => {
+    // HPACK: POST and http are in its static table; path and authority are literals with indexed names.
+    const headers = Buffer.concat([
+      Buffer.from([0x83, 0x86, 0x04]),
+      text("/v1/chat/completions"),
+      Buffer.from([0x01]),
+      text("x")
+    ])
+    const socket = net.connect(port, "127.0.0.1")
+    let bytes = Buffer.alloc(0)
+    socket.on("data", (chunk) => {
+      bytes = Buffer.concat([bytes, chunk])
+    })
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    socket.write(
+      Buffer.concat([frame(4, 0, 0, Buffer.alloc(0)), frame(1, 4, 1, headers), frame(0, 1, 1, Buffer.from(CHAT))])
+    )
+    setTimeout(() => {
+      socket.destroy()
+      const seen: Array<string> = []
+      for (let i = 0; i + 9 <= bytes.length; i += 9 + bytes.readUIntBE(i, 3)) {
+        const code = bytes[i + 3] === 3 ? `:${bytes.readUInt32BE(i + 9)}` : ""
+        if (bytes.readUInt32BE(i + 5) === 1) seen.push(`${bytes[i + 3]}:${bytes[i + 4]}${code}`)
+      }
+      resolve(seen)
+    }, wait)
+  })
+
 describe("protocols", () => {
   it.each([
     ["with prior knowledge", { protocol: "h2" }],
@@ -207,6 +247,11 @@ describe("faults", () => {
     const streamed = await raw2(connect2(sandbox.origin), STREAM)
     assert.strictEqual(streamed.body.split("\n\n").length - 1, 3)
     assert.strictEqual(streamed.end, "RST 2")
+  })
+
+  it("resetMidBody: never says END_STREAM before RST_STREAM, whatever the code", async () => {
+    const sandbox = await start({ faults: [{ fault: { type: "resetMidBody", afterBytes: 20, code: 0 } }] })
+    assert.deepEqual(await frames(sandbox.port), ["1:4", "0:0", "3:0:0"])
   })
 
   it("stall: silence before the headers or in the body, for a while or for good", async () => {

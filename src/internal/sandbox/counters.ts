@@ -4,6 +4,8 @@ import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
 import type { Connection, Exchange } from "./exchange.ts"
 
 const LOG_SIZE = 1000
+/** Of those that are closed; a sandbox may run for days. */
+const KEPT_CONNECTIONS = 10_000
 
 export interface Entry {
   readonly id: number
@@ -64,6 +66,9 @@ export class Counters {
   disconnect(connection: Connection): void {
     connection.closed = true
     this.#open.delete(connection)
+    if (this.#connections.length > 2 * KEPT_CONNECTIONS) {
+      this.#connections = this.#connections.filter((one, i) => !one.closed || i >= KEPT_CONNECTIONS)
+    }
   }
 
   begin(exchange: Exchange, path: string, key: string): Entry {

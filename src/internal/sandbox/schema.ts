@@ -1,5 +1,6 @@
 /** A value that satisfies a JSON schema, the same one for the same seed. */
 import { array, type JsonObject, number, object, string } from "./json.ts"
+import { fromPattern } from "./pattern.ts"
 import { prose, type Random, word } from "./text.ts"
 
 /** Below this depth optional properties and array items that need not be there are left out, so that recursion ends. */
@@ -13,7 +14,12 @@ const value = (schema: unknown, root: JsonObject, next: Random, depth: number): 
   if ("const" in node) return node["const"]
   if (Array.isArray(node["enum"])) return pick(node["enum"], next)
   const ref = string(node["$ref"])
-  if (ref !== undefined) return value(resolve(ref, root), root, next, depth)
+  if (ref !== undefined) {
+    const { $ref: _, ...own } = node
+    const target = object(resolve(ref, root))
+    // What stands beside a reference narrows it.
+    return value(target === undefined ? {} : { ...target, ...own }, root, next, depth)
+  }
   const options = [...array(node["anyOf"]), ...array(node["oneOf"])]
   // At depth the last alternative that is no reference ends a recursive type; null is one often.
   if (options.length > 0) {
@@ -93,8 +99,9 @@ const objectValue = (node: JsonObject, root: JsonObject, next: Random, depth: nu
 const arrayValue = (node: JsonObject, root: JsonObject, next: Random, depth: number): ReadonlyArray<unknown> => {
   const min = number(node["minItems"]) ?? 0
   const max = number(node["maxItems"]) ?? Infinity
-  const first = array(node["prefixItems"])
-  const items = node["items"]
+  // Tuples are written either way, by the draft of JSON schema.
+  const first = Array.isArray(node["items"]) ? node["items"] : array(node["prefixItems"])
+  const items = Array.isArray(node["items"]) ? node["additionalItems"] : node["items"]
   const result = first.map((item) => value(item, root, next, depth + 1))
   const wanted = items === false ? result.length : Math.min(max, Math.max(min, depth < DEEP ? 2 : 0))
   const seen = new Set(result.map((item) => JSON.stringify(item)))
@@ -151,5 +158,8 @@ const stringValue = (node: JsonObject, next: Random): string => {
   const max = number(node["maxLength"]) ?? Infinity
   let text = prose(next, 2).join("")
   while (text.length < min) text += ` ${word(next)}`
-  return text.length > max ? text.slice(0, max) : text
+  if (text.length > max) text = text.slice(0, max).replace(/ $/, "x")
+  const pattern = string(node["pattern"])
+  if (pattern === undefined) return text
+  return fromPattern(pattern, next, (drawn) => drawn.length >= min && drawn.length <= max) ?? text
 }
