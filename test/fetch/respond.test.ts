@@ -44,6 +44,8 @@ describe("a whole response", () => {
     const chunks: Array<Uint8Array> = []
     for await (const chunk of make().body) chunks.push(chunk)
     expect(Buffer.concat(chunks).toString()).toBe(expected)
+    // No view into what a socket read: it would show, and let change, other answers' bytes.
+    expect((await make().bytes()).buffer.byteLength).toBe(Buffer.byteLength(expected))
     expect(await make("\ufeffbom").text()).toBe("bom")
     expect(await make("\ufeff1").json()).toBe(1)
   })
@@ -283,6 +285,15 @@ describe("a JSON response of unknown length", () => {
       }
       expect(seen).toEqual(["1\n", "2\n", "3\n"])
       expect(ended()).toBe(1)
+    })
+  })
+
+  it("is not held in memory when it is large, however fast it comes", async () => {
+    const parts = Array.from({ length: 64 }, () => Buffer.alloc(65_536, 32))
+    await withSite(chunked(parts, 0), async ({ fetch, inFlight, origin }) => {
+      const response = await fetch(origin)
+      expect(inFlight()).toBe(1)
+      expect((await response.bytes()).length).toBe(64 * 65_536)
     })
   })
 
