@@ -1,0 +1,185 @@
+import { describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { assert } from "vitest"
+import * as ClientLayer from "../src/ClientLayer.ts"
+import * as ClientMap from "../src/ClientMap.ts"
+import * as Sandbox from "../src/testing/Sandbox.ts"
+import { ask, subjects } from "./support/providers.ts"
+import { eventually } from "./support/wait.ts"
+
+const roads = [
+  { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" }, code: "socket" },
+  { name: "HTTP/2", sandbox: { protocol: "both", tls: true }, code: 8 }
+] as const
+
+for (const subject of subjects) {
+  for (const road of roads) {
+    describe(`interrupting ${subject.name} over ${road.name}`, () => {
+      it.live("before the headers: settles, the server sees it, no neighbour fails", () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 300 })
+          const config = yield* subject.config(sandbox)
+          const neighbour = yield* Effect.fork(subject.ask(config))
+          const agent = yield* Effect.fork(
+            // A callback that ignores its signal, and makes its promise with something else in between.
+            subject.use(config, async (client) => {
+              await Promise.resolve()
+              return ask(client)
+            })
+          )
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().inFlight),
+            (inFlight) => inFlight === 2
+          )
+          const exit = yield* Fiber.interrupt(agent)
+          assert.isTrue(Exit.isInterrupted(exit))
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().aborts),
+            (aborts) => aborts === 1
+          )
+          assert.deepStrictEqual([...sandbox.stats().abortCodes], [[road.code, 1]])
+          assert.notStrictEqual(yield* Fiber.join(neighbour), "")
+          yield* nothingLeft(sandbox)
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+
+      it.live("in mid-stream: settles, the server sees it, no neighbour fails", () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 30, tokens: 30 })
+          const config = yield* subject.config(sandbox)
+          const started = yield* Deferred.make<void>()
+          const neighbour = yield* Effect.fork(Stream.runCollect(subject.stream(config)))
+          const agent = yield* Effect.fork(
+            Stream.runForEach(subject.stream(config), () => Deferred.succeed(started, undefined))
+          )
+          yield* Deferred.await(started)
+          yield* Fiber.interrupt(agent)
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().aborts),
+            (aborts) => aborts === 1
+          )
+          assert.deepStrictEqual([...sandbox.stats().abortCodes], [[road.code, 1]])
+          assert.strictEqual(Chunk.size(yield* Fiber.join(neighbour)), 30)
+          yield* nothingLeft(sandbox)
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+
+      it.live("a consumer that has enough ends the request", () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 20, tokens: 200 })
+          const config = yield* subject.config(sandbox)
+          const some = yield* Stream.runCollect(Stream.take(subject.stream(config), 3))
+          assert.strictEqual(Chunk.size(some), 3)
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().aborts),
+            (aborts) => aborts === 1
+          )
+          yield* nothingLeft(sandbox)
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+
+      it.live("while it waits for a socket: settles, and nothing was sent", () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 200, maxStreams: 1 })
+          const config = yield* subject.config(sandbox, { transport: { maxConnections: 1 } })
+          const first = yield* Effect.fork(subject.ask(config))
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().inFlight),
+            (inFlight) => inFlight === 1
+          )
+          const waiting = yield* Effect.fork(subject.ask(config))
+          yield* eventually(ClientMap.stats, ({ clients }) => clients[0]!.queued === 1)
+          yield* Fiber.interrupt(waiting)
+          assert.strictEqual((yield* ClientMap.stats).clients[0]!.queued, 0)
+          yield* Fiber.join(first)
+          assert.strictEqual(sandbox.stats().requests, 1)
+          yield* nothingLeft(sandbox)
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+    })
+  }
+}
+
+/** No request under way on either side, no lease, and the layer's sockets idle. */
+const nothingLeft = (sandbox: Sandbox.Sandbox) =>
+  eventually(
+    Effect.map(ClientMap.stats, ({ clients }) => ({
+      server: sandbox.stats().inFlight,
+      inFlight: clients.map((client) => client.inFlight),
+      leases: clients.map((client) => client.leases)
+    })),
+    ({ inFlight, leases, server }) => server === 0 && [...inFlight, ...leases].every((count) => count === 0)
+  )
+
+describe("what an interrupted or finished agent leaves behind", () => {
+  for (const road of roads) {
+    it.live(`over ${road.name}: the fiber whose request opened a socket can be collected while the socket lives`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make(road.sandbox)
+        const [subject] = subjects
+        const config = yield* subject!.config(sandbox)
+        const agent = yield* Effect.fork(subject!.ask(config))
+        let ref: WeakRef<object> | undefined = new WeakRef(agent)
+        yield* Fiber.join(agent)
+        yield* Effect.yieldNow()
+        const opened = sandbox.stats().connections.open
+        assert.strictEqual(opened, 1)
+        return { ref, sandbox }
+      }).pipe(
+        Effect.flatMap(({ ref, sandbox }) =>
+          Effect.gen(function* () {
+            yield* eventually(
+              Effect.zipRight(
+                Effect.sleep(10),
+                Effect.sync(() => {
+                  globalThis.gc?.()
+                  return ref?.deref() === undefined
+                })
+              ),
+              (collected) => collected
+            )
+            assert.strictEqual(sandbox.stats().connections.open, 1)
+          })
+        ),
+        Effect.provide(ClientLayer.layer()),
+        Effect.scoped
+      )
+    )
+  }
+
+  it.live("no timer remains after an interrupted request", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ latency: 5_000 })
+      const config = yield* subjects[0]!.config(sandbox, { timeout: "1 minute", deadline: "1 minute" })
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          const agent = yield* Effect.fork(subjects[0]!.ask(config))
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().inFlight),
+            (inFlight) => inFlight === 1
+          )
+          yield* Fiber.interrupt(agent)
+        }),
+        ClientLayer.layer()
+      )
+      yield* eventually(
+        Effect.sync(() => sandbox.stats().connections.open),
+        (open) => open === 0
+      )
+      yield* sandboxClosed(sandbox)
+      yield* eventually(
+        Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name === "Timeout")),
+        (timers) => timers.length <= timersBefore.length + 1
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+const timersBefore = process.getActiveResourcesInfo().filter((name) => name === "Timeout")
+
+const sandboxClosed = (sandbox: Sandbox.Sandbox) => Effect.promise(() => sandbox.close())
