@@ -209,7 +209,11 @@ describe("protocols", () => {
   it("survives what is no request", async () => {
     const sandbox = await start({})
     const bodies = ["", "{", "[]", "null", `{"model":"m","messages":${"[".repeat(50_000)}${"]".repeat(50_000)}}`]
-    for (const body of bodies) assert.strictEqual((await raw1(sandbox.port, body)).status, body.length > 99 ? 200 : 400)
+    for (const body of bodies)
+      assert.strictEqual(
+        (await raw1(sandbox.port, body, { connection: "close" }, 5000)).status,
+        body.length > 99 ? 200 : 400
+      )
     const socket = net.connect(sandbox.port, "127.0.0.1")
     socket.on("error", () => {})
     socket.write("\u0000\u0001\u0002 nonsense\r\n\r\n")
@@ -340,7 +344,8 @@ describe("faults", () => {
   })
 })
 
-const send = (sandbox: Sandbox.Sandbox, headers: Record<string, string> = {}) => raw1(sandbox.port, CHAT, headers)
+const send = (sandbox: Sandbox.Sandbox, headers: Record<string, string> = {}) =>
+  raw1(sandbox.port, CHAT, { connection: "close", ...headers }, 5000)
 
 describe("limits", () => {
   it("refuse a key beyond its requests a minute, and say when to come again", async () => {
