@@ -42,7 +42,7 @@ export abstract class Slot<A, E, R> {
   /** Gives it back; RcMap may take a moment to set its timer. */
   lettingGo: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   /** Takes that reference once more. */
-  again: Effect.Effect<void, never, Scope.Scope> | undefined = undefined
+  again: Effect.Effect<unknown, unknown, Scope.Scope> | undefined = undefined
 }
 
 export interface Options {
@@ -78,7 +78,7 @@ const schedulerOutside = (outside: Outside, scheduler: Scheduler.Scheduler): Sch
 })
 
 /** Ends `RcMap.get` once it has counted us: what it would wait for, we have. */
-const counted: Effect.Effect<never, "counted"> = Exit.fail("counted")
+const counted = Exit.interrupt(FiberId.none)
 
 export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, never, R> =>
   Effect.gen(function* () {
@@ -207,9 +207,7 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       },
       hold: (slot) => {
         // Asking first: RcMap would build a slot anew that it has let expire.
-        slot.again ??= Effect.ignore(
-          Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? RcMap.get(rcMap, slot) : Effect.void))
-        )
+        slot.again ??= Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? RcMap.get(rcMap, slot) : Effect.void))
         const again = slot.again
         holding = slot
         outside(() => Runtime.runFork(withHolder, again))
