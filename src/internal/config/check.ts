@@ -41,7 +41,8 @@ export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
   const ms = Number.isInteger(input)
     ? (input as number)
     : Option.match(Duration.decodeUnknown(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
-  const whole = Math.ceil(ms)
+  // Seconds with decimals come out of effect a nanosecond too long.
+  const whole = Math.ceil(ms - 1e-5)
   if (whole === Infinity) return whole
   const sane = typeof input !== "number" || input >= 0
   if (sane && whole >= least && whole <= longest) return whole

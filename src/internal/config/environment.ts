@@ -1,10 +1,12 @@
 /** What the environment says, through the fiber's ConfigProvider. */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { OptionsError } from "../../ClientError.ts"
 
 /** Values by variable, trimmed; what is unset or empty is absent, as the SDKs have it. */
@@ -33,16 +35,13 @@ const throughConfig = (
 ): Effect.Effect<Environment, OptionsError> =>
   Effect.map(
     Effect.forEach(variables, (variable) =>
-      Effect.catchAll(source.load(Config.string(variable)), (error) =>
-        ConfigError.isMissingDataOnly(error)
-          ? Effect.succeed(undefined)
-          : new OptionsError({
-              provider,
-              field: variable,
-              received: `unreadable (${error._op})`,
-              expected: "a ConfigProvider that can be read"
-            })
-      )
+      Effect.catchAllCause(source.load(Config.string(variable)), (cause) => {
+        if (Cause.isInterrupted(cause)) return Effect.interrupt
+        const error = Option.getOrUndefined(Cause.failureOption(cause))
+        if (error !== undefined && ConfigError.isMissingDataOnly(error)) return Effect.succeed(undefined)
+        const received = `unreadable (${error?._op ?? "the ConfigProvider died"})`
+        return new OptionsError({ provider, field: variable, received, expected: "a ConfigProvider that can be read" })
+      })
     ),
     (values): Environment => {
       const found = new Map(variables.map((variable, i) => [variable, usable(values[i])]))

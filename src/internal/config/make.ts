@@ -1,4 +1,5 @@
 /** From options, environment and defaults to the one config that they mean. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, ExtraField, Options, Spec } from "../../ClientConfig.ts"
@@ -61,12 +62,14 @@ const read = (plan: Plan, options: unknown): Given => {
 }
 
 const settle = (plan: Plan, key: Effect.Effect<Credential, unknown>): Effect.Effect<Credential, OptionsError> =>
-  Effect.catchAllCause(key, () =>
-    invalid(
-      { provider: plan.id, field: "apiKey" },
-      "a Credential whose version effect fails",
-      "a version effect that gives a string or a finite number"
-    )
+  Effect.catchAllCause(key, (cause) =>
+    Cause.isInterrupted(cause)
+      ? Effect.interrupt
+      : invalid(
+          { provider: plan.id, field: "apiKey" },
+          "a Credential whose version effect fails",
+          "a version effect that gives a string or a finite number"
+        )
   )
 
 const finish = <P extends string>(plan: Plan, given: Given): Effect.Effect<ClientConfig<P>, OptionsError> =>

@@ -1,0 +1,363 @@
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as Redacted from "effect/Redacted"
+import fc from "fast-check"
+import * as assert from "node:assert/strict"
+import { inspect } from "node:util"
+import { describe, it } from "vitest"
+import * as ClientConfig from "../src/ClientConfig.ts"
+import * as Credential from "../src/Credential.ts"
+import * as specs from "../src/internal/config/specs.ts"
+
+type Spec = ClientConfig.Spec<string, string>
+type Env = Readonly<Record<string, string>>
+
+/** What a configuration means, apart from how it is written. */
+interface Meaning {
+  readonly key: string
+  readonly secure: boolean
+  readonly host: string
+  readonly port: number | undefined
+  readonly path: ReadonlyArray<string>
+  readonly times: Readonly<Record<"timeout" | "bodyTimeout" | "deadline", number>>
+  readonly maxRetries: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
+  readonly transport: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly quota: Readonly<Record<string, number>>
+  readonly extra: Readonly<Record<string, string | undefined>>
+}
+
+const transportDefaults = {
+  maxConnections: 256,
+  http2: true,
+  keepAlive: 60_000,
+  maxConnectionAge: 300_000,
+  connectTimeout: 10_000,
+  proxy: undefined,
+  isolation: "shared"
+} as const
+
+const word = fc.stringMatching(/^[a-z][a-z0-9]{0,7}$/)
+const secretText = fc.stringMatching(/^[!-~]{1,40}$/)
+const time = fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(Infinity))
+const limit = fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.constant(Infinity))
+const maybe = <A>(a: fc.Arbitrary<A>) => fc.option(a, { nil: undefined })
+const headerValue = fc.stringMatching(/^[!-~]{0,10}$/)
+
+const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
+  fc.record({
+    key: secretText,
+    secure: fc.boolean(),
+    host: word.map((name) => `${name}.example`),
+    port: maybe(fc.integer({ min: 1024, max: 65_535 })),
+    path: fc.array(word, { maxLength: 2 }),
+    times: fc.record({
+      timeout: fc.oneof(time, fc.constant(Number(spec.timeout))),
+      bodyTimeout: fc.oneof(time, fc.constant(300_000)),
+      deadline: time
+    }),
+    maxRetries: fc.integer({ min: 0, max: 4 }),
+    headers: fc.dictionary(
+      word.map((name) => `x-${name}`),
+      headerValue,
+      { maxKeys: 3 }
+    ),
+    query: fc.dictionary(word, fc.string({ unit: "grapheme", maxLength: 6 }), { maxKeys: 3 }),
+    transport: fc.record({
+      maxConnections: fc.constantFrom(1, 64, 256),
+      http2: fc.boolean(),
+      keepAlive: fc.oneof(time, fc.constant(60_000)),
+      maxConnectionAge: fc.oneof(time, fc.constant(300_000)),
+      connectTimeout: fc.oneof(time, fc.constant(10_000)),
+      proxy: maybe(word.map((name) => `http://me:secret@${name}.example:3128`)),
+      isolation: fc.constantFrom("shared", "client")
+    }),
+    quota: fc.record({ requestsPerMinute: limit, maxConcurrency: limit }),
+    extra: fc.record(
+      Object.fromEntries(
+        Object.entries(spec.extra ?? {})
+          .filter(([, field]) => field.baseURLPath === undefined)
+          .map(([name, field]) => [name, field.required === true ? word : maybe(word)])
+      )
+    )
+  })
+
+/** One of the ways to write a meaning down, as `g` chooses. */
+const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options: unknown; readonly env: Env } => {
+  // Only places are drawn, never values: a value that was drawn for one meaning would come back for a smaller one.
+  const pick = <A>(...list: ReadonlyArray<A>): A => list[g(fc.nat, { max: list.length - 1 })] as A
+  const flip = () => g(fc.boolean)
+  const env: Record<string, string> = {}
+  const pad = (text: string) => (flip() ? ` ${text}\n` : text)
+  const anyCase = (text: string) => [...text].map((c) => (g(fc.boolean) ? c.toUpperCase() : c)).join("")
+  const shuffle = <A>(list: ReadonlyArray<A>): Array<A> => {
+    const rest = [...list]
+    return list.flatMap(() => rest.splice(g(fc.nat, { max: rest.length - 1 }), 1))
+  }
+  const mixed = (fields: Record<string, unknown>) => Object.fromEntries(shuffle(Object.entries(fields)))
+  const duration = (ms: number): unknown =>
+    ms === Infinity
+      ? pick<unknown>(Infinity, Duration.infinity)
+      : pick<unknown>(
+          ms,
+          Duration.millis(ms),
+          Duration.nanos(BigInt(ms) * 1_000_000n),
+          BigInt(ms) * 1_000_000n,
+          `${ms} millis`,
+          Duration.seconds(ms / 1000),
+          `${ms / 1000} seconds`,
+          [Math.floor(ms / 1000), (ms % 1000) * 1_000_000]
+        )
+  /** A default is said aloud, left out, or `undefined`. */
+  const put = (into: Record<string, unknown>, name: string, value: unknown, isDefault: boolean) => {
+    if (!isDefault || flip()) into[name] = value
+    else into[name] = undefined
+    if (isDefault && flip()) delete into[name]
+  }
+  const options: Record<string, unknown> = {}
+
+  const given = (name: string, variable: string | undefined, value: string, wrap: (text: string) => unknown) => {
+    // What is explicit wins, whatever the environment says.
+    if (variable === undefined || flip()) {
+      options[name] = wrap(value)
+      if (variable !== undefined && flip()) env[variable] = "http://elsewhere.example/other"
+    } else env[variable] = pad(value)
+  }
+  given("apiKey", spec.env?.apiKey, m.key, (key) =>
+    flip() ? Redacted.make(pad(key)) : Credential.fixed(Redacted.make(pad(key)))
+  )
+
+  const origin = (scheme: string) => {
+    const standard = scheme === "https" ? ":443" : ":80"
+    const port = m.port === undefined ? (flip() ? standard : "") : `:${m.port}`
+    return `${anyCase(scheme)}://${anyCase(m.host)}${port}`
+  }
+  const slash = pick("", "/", "//")
+  const fragment = pick("", "#part")
+  const base = origin(m.secure ? "https" : "http")
+  const endpoint = Object.entries(spec.extra ?? {}).find(([, field]) => field.baseURLPath !== undefined)
+  const path = endpoint === undefined ? m.path : ["openai", ...m.path]
+  if (endpoint !== undefined && m.path.length === 0 && flip()) {
+    const [name, field] = endpoint
+    if (field.env === undefined || flip()) options[name] = pad(base + slash)
+    else env[field.env] = base + slash
+  } else given("baseURL", spec.env?.baseURL, [base, ...path].join("/") + slash + fragment, pad)
+
+  put(options, "timeout", duration(m.times.timeout), m.times.timeout === spec.timeout)
+  put(options, "bodyTimeout", duration(m.times.bodyTimeout), m.times.bodyTimeout === 300_000)
+  put(options, "deadline", duration(m.times.deadline), m.times.deadline === Infinity)
+  put(options, "maxRetries", m.maxRetries, m.maxRetries === 2)
+
+  const [inEnv, inOptions] = flip() ? [Object.entries(m.headers), []] : [[], Object.entries(m.headers)]
+  if (inEnv.length > 0) {
+    const lines = shuffle(inEnv).map(([name, value]) => `${anyCase(name)}: ${value}`)
+    env[spec.env?.headers ?? ""] = ["not a header", ...lines].join("\n")
+  }
+  const pairs = shuffle(inOptions).map(([name, value]): [string, string] => [
+    anyCase(name),
+    pad(value).replace("\n", " ")
+  ])
+  put(
+    options,
+    "headers",
+    pick<unknown>(pairs, new Map(pairs), { ...Object.fromEntries(pairs), "x-absent": undefined }, new Headers(pairs)),
+    pairs.length === 0
+  )
+  put(options, "query", mixed({ ...m.query, absent: undefined }), Object.keys(m.query).length === 0)
+
+  const transport: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(m.transport)) {
+    const isTime = name === "keepAlive" || name === "maxConnectionAge" || name === "connectTimeout"
+    const written =
+      name === "proxy" && value !== undefined
+        ? pick<unknown>(value, `${String(value)}/`, Redacted.make(String(value)))
+        : isTime
+          ? duration(Number(value))
+          : value
+    put(transport, name, written, value === transportDefaults[name as keyof typeof transportDefaults])
+  }
+  put(options, "transport", mixed(transport), Object.keys(transport).length === 0)
+  const quota: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(m.quota)) put(quota, name, value, value === Infinity)
+  put(options, "quota", mixed(quota), Object.keys(quota).length === 0)
+
+  for (const [name, value] of Object.entries(m.extra)) {
+    if (value !== undefined) given(name, spec.extra?.[name]?.env, value, pad)
+    else if (flip()) options[name] = pick<unknown>(undefined, null)
+  }
+  return { options: mixed(options), env }
+}
+
+const config = (spec: Spec, options: unknown, env: Env) =>
+  ClientConfig.make(spec, options as ClientConfig.Options<string>).pipe(
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))),
+    Effect.either,
+    Effect.runSync
+  )
+
+const valid = (spec: Spec, written: { readonly options: unknown; readonly env: Env }): ClientConfig.ClientConfig =>
+  Either.getOrThrowWith(config(spec, written.options, written.env), (error) => error)
+
+const fields = ["credential", "baseURL", "timeout", "bodyTimeout", "deadline", "maxRetries", "headers", "query"].concat(
+  "transport",
+  "quota",
+  "extra"
+) as ReadonlyArray<keyof ClientConfig.ClientConfig>
+
+/** Every way to mean something else in one field. */
+const changes = (m: Meaning): ReadonlyArray<Meaning> => [
+  { ...m, key: `${m.key}x` },
+  { ...m, secure: !m.secure },
+  { ...m, host: `x${m.host}` },
+  { ...m, port: m.port === undefined ? 8443 : undefined },
+  { ...m, path: [...m.path, "x"] },
+  ...(["timeout", "bodyTimeout", "deadline"] as const).map((name) => ({
+    ...m,
+    times: { ...m.times, [name]: m.times[name] === 1 ? 2 : m.times[name] === Infinity ? 9 : m.times[name] - 1 }
+  })),
+  { ...m, maxRetries: m.maxRetries + 1 },
+  { ...m, headers: { ...m.headers, "x-zzzzzzzzz": "" } },
+  ...Object.entries(m.headers).map(([name, value]) => ({ ...m, headers: { ...m.headers, [name]: `${value}x` } })),
+  { ...m, query: { ...m.query, zzzzzzzzz: "" } },
+  ...Object.entries(m.query).map(([name, value]) => ({ ...m, query: { ...m.query, [name]: `${value}x` } })),
+  { ...m, transport: { ...m.transport, maxConnections: 7 } },
+  { ...m, transport: { ...m.transport, http2: m.transport["http2"] !== true } },
+  ...["keepAlive", "maxConnectionAge", "connectTimeout"].map((name) => ({
+    ...m,
+    transport: { ...m.transport, [name]: m.transport[name] === 77 ? 78 : 77 }
+  })),
+  { ...m, transport: { ...m.transport, proxy: "http://other.example:1" } },
+  { ...m, transport: { ...m.transport, isolation: m.transport["isolation"] === "shared" ? "client" : "shared" } },
+  { ...m, quota: { ...m.quota, requestsPerMinute: m.quota["requestsPerMinute"] === 7 ? 8 : 7 } },
+  { ...m, quota: { ...m.quota, maxConcurrency: m.quota["maxConcurrency"] === 7 ? 8 : 7 } },
+  ...Object.keys(m.extra).map((name) => ({ ...m, extra: { ...m.extra, [name]: `${m.extra[name] ?? ""}x` } }))
+]
+
+const all: ReadonlyArray<Spec> = [specs.openai, specs.azure, specs.groq, specs.cerebras] as ReadonlyArray<Spec>
+
+describe.each(all)("the key of $id", (spec) => {
+  it("is one object for all ways to write one meaning", () => {
+    fc.assert(
+      fc.property(meaning(spec), fc.gen(), (m, g) => {
+        const one = valid(spec, write(g, spec, m))
+        const two = valid(spec, write(g, spec, m))
+        assert.ok(
+          one === two,
+          `two keys: ${fields.filter((name) => !Equal.equals(one[name], two[name])).join()} differ`
+        )
+        assert.ok(Equal.equals(ClientConfig.transportKey(one), ClientConfig.transportKey(two)))
+      }),
+      { numRuns: 200 }
+    )
+  })
+
+  it("is another for any difference in any one field", () => {
+    fc.assert(
+      fc.property(meaning(spec), fc.gen(), (m, g) => {
+        const one = valid(spec, write(g, spec, m))
+        for (const changed of changes(m)) {
+          const two = valid(spec, write(g, spec, changed))
+          assert.ok(!Equal.equals(one, two), inspect(changed, { depth: 4 }))
+          assert.notEqual(ClientConfig.fingerprint(one), ClientConfig.fingerprint(two))
+        }
+      }),
+      { numRuns: 20 }
+    )
+  })
+
+  it("is frozen to its leaves, and its hash does not change", () => {
+    fc.assert(
+      fc.property(meaning(spec), fc.gen(), (m, g) => {
+        const one = valid(spec, write(g, spec, m))
+        for (const part of [one, one.headers, one.query, one.transport, one.quota, one.extra]) {
+          assert.ok(Object.isFrozen(part))
+          assert.equal(Hash.hash(part), Hash.hash(part))
+        }
+        assert.deepEqual({ ...one.headers }, m.headers)
+        assert.deepEqual({ ...one.query }, m.query)
+        assert.deepEqual({ ...one.extra }, m.extra)
+      }),
+      { numRuns: 100 }
+    )
+  })
+
+  it("shows no secret", () => {
+    const canary = "sk-canary-0123456789"
+    fc.assert(
+      fc.property(meaning(spec), fc.gen(), (m, g) => {
+        const one = valid(
+          spec,
+          write(g, spec, {
+            ...m,
+            key: canary,
+            headers: { ...m.headers, "x-secret": canary },
+            query: { ...m.query, code: canary },
+            transport: { ...m.transport, proxy: `http://me:${canary}@proxy.example:1` }
+          })
+        )
+        const shown = [
+          inspect(one, { depth: 9, showHidden: true }),
+          inspect({ nested: [one.headers, one.query, one.transport, one.credential] }, { depth: 9 }),
+          JSON.stringify([one, one.headers, one.query, one.transport, one.credential]),
+          String(one),
+          inspect(ClientConfig.credentialKey(one), { depth: 9 }),
+          inspect(ClientConfig.transportKey(one), { depth: 9 })
+        ].join("\n")
+        assert.ok(!shown.includes("canary"), shown)
+        assert.ok(shown.includes(ClientConfig.fingerprint(one)))
+      }),
+      { numRuns: 50 }
+    )
+  })
+
+  it("never dies of bad options, and its errors quote no secret", () => {
+    const canary = "sk-canary-0123456789"
+    const places = [...Object.keys(spec.extra ?? {}), "apiKey", "baseURL", "timeout", "bodyTimeout", "deadline"]
+    places.push("maxRetries", "headers", "query", "transport", "quota", "nonsense", canary)
+    const nested = ["maxConnections", "http2", "keepAlive", "proxy", "ca", "cert", "key", "isolation", "maxConcurrency"]
+    const raw = fc.oneof(
+      fc.constantFrom<unknown>(
+        canary,
+        `${canary}\u20ac`,
+        `https://me:${canary}@host.example`,
+        `https://${canary}\n.x/`
+      ),
+      fc.constantFrom<unknown>(
+        Redacted.make(`${canary}\0`),
+        Redacted.make(1),
+        Redacted.make(` `),
+        [canary],
+        [[canary]]
+      ),
+      fc.constantFrom<unknown>(
+        { [canary]: 1 },
+        { "x-a": `${canary}\r\nhost: x` },
+        { [`${canary} `]: "" },
+        () => canary
+      ),
+      fc.record({ name: fc.constantFrom(...nested) }).map(({ name }) => ({ [name]: canary })),
+      fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true })
+    )
+    let failures = 0
+    fc.assert(
+      fc.property(meaning(spec), fc.gen(), fc.constantFrom(...places), raw, (m, g, place, value) => {
+        const { options, env } = write(g, spec, m)
+        const result = config(spec, { ...(options as object), [place]: value }, env)
+        if (Either.isRight(result)) return
+        failures++
+        assert.equal(result.left._tag, "OptionsError")
+        assert.equal(result.left.provider, spec.id)
+        const shown = [result.left.message, inspect(result.left, { depth: 9 }), JSON.stringify(result.left)].join("\n")
+        // Names of options, headers and parameters are quoted, so that they can be found; all else is described.
+        if (place !== canary) assert.ok(!shown.replaceAll(`${place}.${canary}`, "").includes("canary"), shown)
+      }),
+      { numRuns: 300 }
+    )
+    assert.ok(failures > 60, `${failures} failures`)
+  })
+})
