@@ -33,7 +33,8 @@ it("HTTP/2 over TLS gives the SDK the same: JSON, compressed JSON, streams, cuts
       case "cut":
         stream.respond({ ":status": 200, "content-type": "text/event-stream" })
         stream.write(event)
-        setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), 20)
+        // Not `stream.close`: Node's servers send END_STREAM before the reset, so that the answer is whole on the wire.
+        setTimeout(() => stream.session?.destroy(), 20)
         break
       default:
         stream.respond({ ":status": 200, "content-type": "text/event-stream" })
@@ -57,6 +58,13 @@ it("HTTP/2 over TLS gives the SDK the same: JSON, compressed JSON, streams, cuts
       expect(answer.choices[0]!.message.content).toBe("hello")
     }
     expect(pool.stats().protocol).toBe("h2")
+    for await (const chunk of await stream("endless")) {
+      expect(chunk.choices[0]!.delta.content).toBe("a")
+      break
+    }
+    const { NGHTTP2_CANCEL } = http2.constants
+    await eventually("the server sees CANCEL", () => resets.length === 3 && resets[2] === NGHTTP2_CANCEL)
+    expect(pool.stats().sockets).toBe(1)
     const cut = await stream("cut")
     const error = await failureOf(
       (async () => {
@@ -64,13 +72,7 @@ it("HTTP/2 over TLS gives the SDK the same: JSON, compressed JSON, streams, cuts
       })()
     )
     expect(error).toMatchObject({ name: "WireError", reason: "Connection" })
-    for await (const chunk of await stream("endless")) {
-      expect(chunk.choices[0]!.delta.content).toBe("a")
-      break
-    }
-    const { NGHTTP2_CANCEL } = http2.constants
-    await eventually("the server sees CANCEL", () => resets.length === 4 && resets[3] === NGHTTP2_CANCEL)
-    expect([ended, pool.stats().inFlight, pool.stats().sockets]).toEqual([4, 0, 1])
+    expect([ended, pool.stats().inFlight]).toEqual([4, 0])
   } finally {
     await pool.close(0)
     server.close()
