@@ -149,6 +149,7 @@ describe("loading", () => {
       const second = yield* Effect.fork(token(credential))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(first)
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
       assert.deepEqual(state, { loads: 1, interrupted: 0 })
       yield* Fiber.interrupt(second)
       yield* Effect.repeat(Effect.yieldNow(), { until: () => state.interrupted === 1, times: 100 })
