@@ -41,7 +41,8 @@ export interface WireBody {
   readonly cancel: () => void
   /**
    * Runs `f` once when the body has ended, failed or been cancelled (at once if it has): the exchange holds nothing
-   * any more. `f` must not throw.
+   * any more. `f` must not throw, nor lead to this body: one that nobody can reach any more is cancelled when it is
+   * collected, and `f` is held until then.
    */
   readonly onEnd: (f: (error: WireError | undefined) => void) => void
 }

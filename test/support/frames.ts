@@ -115,6 +115,7 @@ export interface FrameScript {
   readonly onHeaders?: (connection: FrameConnection, id: number) => void
   /** A request has ended. */
   readonly onRequest?: (connection: FrameConnection, id: number) => void
+  readonly onReset?: (connection: FrameConnection, id: number) => void
 }
 
 export interface FrameServer {
@@ -141,8 +142,10 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
     } else if (type === PING && (flags & ACK) === 0) {
       pings++
       if (script.pong !== false) connection.write(frame(PING, ACK, 0, payload))
-    } else if (type === RST_STREAM) resets.push({ id, code: payload.readUInt32BE(0) })
-    else if (type === DATA || type === HEADERS) {
+    } else if (type === RST_STREAM) {
+      resets.push({ id, code: payload.readUInt32BE(0) })
+      script.onReset?.(connection, id)
+    } else if (type === DATA || type === HEADERS) {
       if (type === HEADERS) script.onHeaders?.(connection, id)
       if ((flags & END_STREAM) === 0) return
       requests++

@@ -353,6 +353,21 @@ test("a pool that waits for the budget and whose requests are aborted passes its
   expect(second.stats().opened).toBe(0)
 })
 
+test("a pool that has left the budget's line makes nobody give up a socket", async () => {
+  const budget = new SocketBudget(1)
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 50))
+  const first = pool(server.origin, { budget })
+  const held = text(first)
+  await until(() => first.stats().inFlight === 1)
+  const abort = new AbortController()
+  const gone = failure(ask(pool(server.origin, { budget }), { signal: abort.signal }))
+  abort.abort()
+  await gone
+  expect(await held).toBe("ok")
+  expect(await text(first)).toBe("ok")
+  expect(first.stats().opened).toBe(1)
+})
+
 test("an idle socket of another pool closes when the budget is used up", async () => {
   const budget = new SocketBudget(2)
   const server = await serveH1((_, response) => response.end("ok"))

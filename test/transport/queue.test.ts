@@ -21,7 +21,7 @@ test("whatever is pushed, taken, put back and given up, the smallest order of th
     { weight: 2, arbitrary: fc.constant("giveUp" as const) }
   )
   fc.assert(
-    fc.property(fc.array(fc.tuple(step, fc.nat()), { maxLength: 400 }), (steps) => {
+    fc.property(fc.array(fc.tuple(step, fc.nat()), { maxLength: 300, size: "max" }), (steps) => {
       const queue = new RequestQueue<Item>()
       const waiting: Array<Item> = []
       const out: Array<Item> = []
