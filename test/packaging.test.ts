@@ -1,0 +1,88 @@
+/** The package as it is published, in a project that has nothing but its peers and at most one SDK. */
+import { execFileSync, spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+
+const root = resolve(import.meta.dirname, "..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly exports: Readonly<Record<string, unknown>>
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, unknown>>
+}
+
+const sdks = Object.keys(manifest.peerDependenciesMeta)
+const needs: Readonly<Record<string, string>> = {
+  "./OpenAiClient": "openai",
+  "./AzureOpenAiClient": "openai",
+  "./GroqClient": "groq-sdk",
+  "./CerebrasClient": "@cerebras/cerebras_cloud_sdk"
+}
+const subpaths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path))
+
+const folder = mkdtempSync(join(tmpdir(), "clientele-package-"))
+const built = join(folder, "built")
+
+/** A project with the package, its dependencies, its required peers and these SDKs. */
+const project = (name: string, ...installed: ReadonlyArray<string>): string => {
+  const modules = join(folder, name, "node_modules")
+  cpSync(built, join(modules, "clientele"), { recursive: true })
+  for (const one of ["effect", "@effect/platform", ...Object.keys(manifest.dependencies), ...installed]) {
+    mkdirSync(dirname(join(modules, one)), { recursive: true })
+    symlinkSync(join(root, "node_modules", one), join(modules, one))
+  }
+  return join(folder, name)
+}
+
+const node = (cwd: string, program: string) =>
+  spawnSync(process.execPath, ["--input-type=module", "-e", program], { cwd, encoding: "utf8" })
+
+beforeAll(() => {
+  execFileSync("tsc", ["-p", "tsconfig.build.json", "--outDir", join(built, "dist"), "--incremental", "false"], {
+    cwd: root
+  })
+  writeFileSync(join(built, "package.json"), JSON.stringify(manifest))
+}, 60_000)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe("the published package", () => {
+  it("loads the barrel and all that is no provider without any SDK", () => {
+    const bare = project("bare")
+    const free = subpaths.filter((path) => needs[path] === undefined)
+    assert.includeMembers(free, [".", "./ClientLayer", "./testing/Sandbox"])
+    const { status, stderr } = node(
+      bare,
+      free.map((path) => `await import(${JSON.stringify(path.replace(".", "clientele"))})`).join("\n")
+    )
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(status, 0)
+  })
+
+  for (const [path, sdk] of Object.entries(needs)) {
+    it(`loads ${path} with ${sdk} alone, and not without it`, () => {
+      const program = `await import(${JSON.stringify(path.replace(".", "clientele"))})`
+      const only = node(project(`with-${path.slice(2)}`, sdk), program)
+      assert.strictEqual(only.stderr, "")
+      assert.strictEqual(only.status, 0)
+      const without = project(`without-${path.slice(2)}`, ...sdks.filter((other) => other !== sdk))
+      assert.include(node(without, program).stderr, `Cannot find package '${sdk}'`)
+    })
+  }
+
+  it("keeps its internals to itself", () => {
+    const { stderr } = node(project("internals"), `await import("clientele/internal/retry")`)
+    assert.include(stderr, "ERR_PACKAGE_PATH_NOT_EXPORTED")
+  })
+
+  it("loads undici only when a connection is made", () => {
+    const program = `
+      import { registerHooks } from "node:module"
+      const seen = []
+      registerHooks({ load: (url, context, next) => (seen.push(url), next(url, context)) })
+      await import("clientele")
+      console.log(JSON.stringify(seen.filter((url) => /undici/.test(url))))`
+    assert.strictEqual(node(project("lazy"), program).stdout.trim(), "[]")
+  })
+})
