@@ -1,6 +1,6 @@
 /**
  * The bound on the sockets of all pools together. A pool that finds it used up first has another pool's idle socket
- * closed; failing that it stands in line, and pools take turns.
+ * closed; failing that it stands in line, and whoever holds least is served first.
  */
 import { readFileSync } from "node:fs"
 
@@ -90,16 +90,14 @@ export class SocketBudget {
   }
 
   /**
-   * Whether a pool must give up the socket that it could use again: if it holds more than its share while others
-   * wait, or if there are more pools than sockets and it has had its turn.
+   * Whether a pool must give up the socket that it could use again: if one that waits has fewer even with one more, or
+   * if that has none and this pool has had its turn. Otherwise sockets would change hands for nothing.
    */
   mustYield(pool: BudgetUser, turnSince: number): boolean {
     if (this.#line.size <= this.#closing) return false
-    if (this.othersWaitSince(pool) === undefined) return false
-    const share = Math.floor(this.limit / Math.max(1, this.#pools.size))
-    if (pool.held() > Math.max(1, share)) return true
-    if (share > 0 && pool.held() <= share && this.#allServed()) return false
-    return performance.now() - turnSince > turn
+    const poorest = this.#poorest(pool)?.held() ?? Infinity
+    const own = pool.held()
+    return own > poorest + 1 || (own > poorest && poorest === 0 && performance.now() - turnSince > turn)
   }
 
   /** Says that `mustYield` was obeyed, so that no more sockets are given up than there are pools in line. */
@@ -107,16 +105,24 @@ export class SocketBudget {
     this.#closing++
   }
 
-  #allServed(): boolean {
-    for (const other of this.#line.keys()) if (other.held() === 0) return false
-    return true
+  /** Of those in line whoever holds least, and among equals who came first. */
+  #poorest(except: BudgetUser | undefined): BudgetUser | undefined {
+    let best: BudgetUser | undefined
+    let least = Infinity
+    for (const pool of this.#line.keys()) {
+      const held = pool.held()
+      if (pool === except || held >= least) continue
+      best = pool
+      least = held
+      if (held === 0) break
+    }
+    return best
   }
 
   #settle = (): void => {
     while (this.#used < this.limit) {
-      const first = this.#line.keys().next()
-      if (first.done === true) return
-      const pool = first.value
+      const pool = this.#poorest(undefined)
+      if (pool === undefined) return
       this.#line.delete(pool)
       this.#used++
       if (!pool.offer()) {
