@@ -1,6 +1,7 @@
 /**
- * What a lease costs, against bare RcMap and against what people do without: a client an agent. Nanoseconds, the median
- * of five runs. Run it directly: `node bench/leaseMap.ts`.
+ * What a lease costs, against bare RcMap and against what people do without: a client an agent. Nanoseconds of CPU, the
+ * median of five runs, taken in turns so that a busy machine is unfair to all alike. Run it directly:
+ * `node bench/leaseMap.ts`.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,18 +14,21 @@ const times = 20_000
 
 const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN
 
-/** Nanoseconds for each `step`, in one fiber. */
-const measure = <E, R>(step: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+const measure = <E, R>(
+  steps: Readonly<Record<string, Effect.Effect<unknown, E, R>>>
+): Effect.Effect<Record<string, number>, E, R> =>
   Effect.gen(function* () {
-    const loop = Effect.repeatN(step, times - 1)
-    yield* loop
-    const results: Array<number> = []
-    for (let run = 0; run < runs; run++) {
-      const start = process.hrtime.bigint()
-      yield* loop
-      results.push(Number(process.hrtime.bigint() - start) / times)
+    const results = new Map<string, Array<number>>()
+    for (let run = -1; run < runs; run++) {
+      for (const [name, step] of Object.entries(steps)) {
+        const start = process.cpuUsage()
+        yield* Effect.repeatN(step, times - 1)
+        const { system, user } = process.cpuUsage(start)
+        // The first is for warming up.
+        if (run >= 0) results.set(name, [...(results.get(name) ?? []), ((user + system) * 1000) / times])
+      }
     }
-    return Math.round(median(results))
+    return Object.fromEntries([...results].map(([name, values]) => [name, Math.round(median(values))]))
   })
 
 const lookup = (key: string) => Effect.succeed({ key })
@@ -33,40 +37,33 @@ const program = Effect.gen(function* () {
   const rcMap = yield* RcMap.make({ lookup, idleTimeToLive: Duration.minutes(1) })
   let handle: LeaseMap.Handle | undefined
   const leaseMap = yield* LeaseMap.make({
-    lookup: (key: string, self) => {
-      handle = self
-      return lookup(key)
-    }
+    lookup: (key: string, self) =>
+      Effect.zipRight(
+        Effect.sync(() => void (handle = self)),
+        lookup(key)
+      )
   })
-  const bare = Effect.scoped(RcMap.get(rcMap, "key"))
-  const get = Effect.scoped(LeaseMap.get(leaseMap, "key"))
-  const use = LeaseMap.use(leaseMap, "key", () => Effect.void)
-  const retain = Effect.sync(() => {
-    for (let i = 0; i < 100; i++) {
+  const steps = (state: string) => ({
+    [`RcMap get, ${state}`]: Effect.scoped(RcMap.get(rcMap, "key")),
+    [`LeaseMap get, ${state}`]: Effect.scoped(LeaseMap.get(leaseMap, "key")),
+    [`LeaseMap use, ${state}`]: LeaseMap.use(leaseMap, "key", () => Effect.void),
+    [`Handle retain and release, ${state}`]: Effect.sync(() => {
       handle?.retain()
       handle?.release()
-    }
+    })
   })
-  yield* get
-  return {
-    "rcMap get, idle": yield* measure(bare),
-    "leaseMap get, idle": yield* measure(get),
-    "leaseMap use, idle": yield* measure(use),
-    "handle retain, idle": Math.round((yield* measure(Effect.repeatN(retain, 0).pipe(Effect.when(() => false)))) + 0),
-    ...(yield* Effect.gen(function* () {
-      yield* RcMap.get(rcMap, "key")
-      yield* LeaseMap.get(leaseMap, "key")
-      return {
-        "rcMap get, leased": yield* measure(bare),
-        "leaseMap get, leased": yield* measure(get),
-        "leaseMap use, leased": yield* measure(use),
-        "handle retain, leased": Math.round((yield* measure(retain)) / 100)
-      }
-    }).pipe(Effect.scoped)),
-    "new OpenAI()": yield* measure(Effect.sync(() => new OpenAI({ apiKey: "none" })))
-  }
+  const idle = yield* measure(steps("idle"))
+  yield* RcMap.get(rcMap, "key")
+  yield* LeaseMap.get(leaseMap, "key")
+  const leased = yield* measure(steps("leased"))
+  const floor = yield* measure({
+    "Effect.scoped alone": Effect.scoped(Effect.void),
+    "new OpenAI()": Effect.sync(() => new OpenAI({ apiKey: "none" }))
+  })
+  return { ...idle, ...leased, ...floor }
 }).pipe(Effect.scoped)
 
+/** Nanoseconds by what was measured. */
 export const run = (): Promise<Record<string, number>> => Effect.runPromise(program)
 
 if (import.meta.main) console.table(await run())
