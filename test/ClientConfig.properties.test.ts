@@ -70,7 +70,7 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
     query: fc.dictionary(word, fc.string({ unit: "grapheme", maxLength: 6 }), { maxKeys: 3 }),
     transport: fc.record({
       maxConnections: fc.constantFrom(1, 64, 256),
-      http2: fc.boolean(),
+      http2: fc.constantFrom(true, false, "prior-knowledge"),
       keepAlive: fc.oneof(time, fc.constant(60_000)),
       maxConnectionAge: fc.oneof(time, fc.constant(300_000)),
       connectTimeout: fc.oneof(time, fc.constant(10_000)),

@@ -24,9 +24,10 @@ const classes = { openai: OpenAI, azure: AzureOpenAI, groq: Groq, cerebras: Cere
 
 /** What a newcomer would call HTTP/1.1, HTTP/2 over TLS, and HTTP/1.1 over TLS. */
 const roads = [
-  { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" } },
-  { name: "HTTP/2 over TLS", sandbox: { protocol: "both", tls: true } },
-  { name: "HTTP/1.1 over TLS", sandbox: { protocol: "http/1.1", tls: true } }
+  { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" }, transport: {} },
+  { name: "HTTP/2 without TLS", sandbox: { protocol: "h2" }, transport: { http2: "prior-knowledge" } },
+  { name: "HTTP/2 over TLS", sandbox: { protocol: "both", tls: true }, transport: {} },
+  { name: "HTTP/1.1 over TLS", sandbox: { protocol: "http/1.1", tls: true }, transport: {} }
 ] as const
 
 const key = "sk-contract-1"
@@ -37,7 +38,7 @@ for (const subject of subjects) {
       it.live("answers, over one socket, with the caller's key and the SDK's own client", () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make(road.sandbox)
-          const config = yield* subject.config(sandbox, { key })
+          const config = yield* subject.config(sandbox, { key, transport: road.transport })
           const client = yield* subject.get(config)
           assert.strictEqual(client.constructor, classes[subject.name])
           const first = yield* subject.ask(config, "one")
@@ -47,6 +48,10 @@ for (const subject of subjects) {
           const { connections, requests, requestsByKey } = sandbox.stats()
           assert.strictEqual(requests, 3, "and no warm-up call")
           assert.strictEqual(connections.total, 1)
+          assert.strictEqual(
+            sandbox.stats().byConnection[0]?.protocol,
+            road.name.startsWith("HTTP/2") ? "h2" : "http/1.1"
+          )
           assert.deepStrictEqual([...requestsByKey], [[key, 3]])
         }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
       )
@@ -54,7 +59,7 @@ for (const subject of subjects) {
       it.live("streams the same answer piece by piece, and gives everything back", () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make(road.sandbox)
-          const config = yield* subject.config(sandbox, { key })
+          const config = yield* subject.config(sandbox, { key, transport: road.transport })
           const whole = yield* subject.ask(config, "tell")
           const pieces = Chunk.toReadonlyArray(yield* Stream.runCollect(subject.stream(config, "tell")))
           assert.isAbove(pieces.length, 5)
@@ -71,7 +76,7 @@ for (const subject of subjects) {
       it.live("closes its sockets when its layer closes", () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make(road.sandbox)
-          const config = yield* subject.config(sandbox, { key })
+          const config = yield* subject.config(sandbox, { key, transport: road.transport })
           yield* Effect.provide(subject.ask(config), ClientLayer.layer())
           assert.strictEqual(sandbox.stats().connections.total, 1)
           yield* eventually(

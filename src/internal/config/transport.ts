@@ -38,7 +38,7 @@ export const transport = (at: At, input: unknown): TransportSettings => {
   }
   return struct({
     maxConnections: read("maxConnections", (at, value) => integer(at, value, 1), defaults.maxConnections),
-    http2: read("http2", boolean, defaults.http2),
+    http2: read("http2", http2, defaults.http2),
     keepAlive: read("keepAlive", millis, defaults.keepAlive),
     maxConnectionAge: read("maxConnectionAge", millis, defaults.maxConnectionAge),
     connectTimeout: read("connectTimeout", millis, defaults.connectTimeout),
@@ -50,9 +50,9 @@ export const transport = (at: At, input: unknown): TransportSettings => {
   })
 }
 
-const boolean = (at: At, value: unknown): boolean => {
-  if (typeof value === "boolean") return value
-  throw invalid(at, describe(value), "true or false")
+const http2 = (at: At, value: unknown): TransportSettings["http2"] => {
+  if (typeof value === "boolean" || value === "prior-knowledge") return value
+  throw invalid(at, describe(value), 'true, false or "prior-knowledge"')
 }
 
 const isolation = (at: At, value: unknown): "shared" | "client" => {

@@ -16,11 +16,12 @@ export interface TransportOptions {
    */
   readonly maxConnections?: number | undefined
   /**
-   * Whether to use HTTP/2 where the server offers it (ALPN decides, once for an origin).
+   * Whether to use HTTP/2 where the server offers it (ALPN decides, once for an origin). `"prior-knowledge"` speaks it
+   * over clear text, to local servers that are known to.
    *
    * @default true
    */
-  readonly http2?: boolean | undefined
+  readonly http2?: boolean | "prior-knowledge" | undefined
   /**
    * How long a socket stays open with nothing to do. A number is milliseconds, `Infinity` is for ever.
    *
@@ -80,7 +81,7 @@ export interface TransportOptions {
  */
 export interface TransportSettings {
   readonly maxConnections: number
-  readonly http2: boolean
+  readonly http2: boolean | "prior-knowledge"
   readonly keepAlive: number
   readonly maxConnectionAge: number
   readonly connectTimeout: number
