@@ -1,0 +1,59 @@
+/** A crowd of agents on clientele, as an application would write it. Imported by the processes that are measured. */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as ClientConfig from "clientele/ClientConfig"
+import type { ClientError, OptionsError } from "clientele/ClientError"
+import type { ClientMap } from "clientele/ClientMap"
+import * as OpenAiClient from "clientele/OpenAiClient"
+import { question } from "./question.ts"
+
+export interface Target {
+  readonly baseURLs: ReadonlyArray<string>
+  /** Of each base URL. */
+  readonly keys: number
+  readonly ca: string
+}
+
+type Config = ClientConfig.ClientConfig<"openai">
+
+/** A config for each key of each base URL. */
+export const configs = ({ baseURLs, ca, keys }: Target): Effect.Effect<ReadonlyArray<Config>, OptionsError> =>
+  Effect.forEach(baseURLs, (baseURL) =>
+    Effect.forEach(Array.from({ length: keys }), (_, key) =>
+      OpenAiClient.config({ baseURL, apiKey: Redacted.make(`sk-bench-${key}`), transport: { ca } })
+    )
+  ).pipe(Effect.map((all) => all.flat()))
+
+const agent = (config: Config, i: number): Effect.Effect<string, ClientError, ClientMap> =>
+  Effect.map(
+    OpenAiClient.use(config, (openai) => openai.chat.completions.create(question(i))),
+    (completion) => completion.choices[0]?.message.content ?? ""
+  )
+
+const range = (length: number): ReadonlyArray<number> => Array.from({ length }, (_, i) => i)
+
+/** `size` agents at once, which take turns with the configs; fails with the first of them. */
+export const crowd = (all: ReadonlyArray<Config>, size: number): Effect.Effect<void, ClientError, ClientMap> =>
+  Effect.forEach(range(size), (i) => agent(all[i % all.length]!, i), { concurrency: "unbounded", discard: true })
+
+/** The same, and nobody's failure is anybody else's. How many failed, and the first message. */
+export const census = (
+  all: ReadonlyArray<Config>,
+  size: number
+): Effect.Effect<{ readonly failed: number; readonly first: string | undefined }, never, ClientMap> =>
+  Effect.suspend(() => {
+    let failed = 0
+    let first: string | undefined
+    const note = (error: ClientError) =>
+      Effect.sync(() => {
+        failed++
+        first ??= error.message
+      })
+    return Effect.map(
+      Effect.forEach(range(size), (i) => Effect.catchAll(agent(all[i % all.length]!, i), note), {
+        concurrency: "unbounded",
+        discard: true
+      }),
+      () => ({ failed, first })
+    )
+  })

@@ -1,0 +1,62 @@
+/** What a bench is, and the arithmetic that all of them share. */
+
+export interface Options {
+  /** How often each variant is measured. */
+  readonly runs: number
+}
+
+/** One line of the table. */
+export interface Figure {
+  readonly what: string
+  /** The median of the runs. */
+  readonly value: number
+  /** How the value is printed, for instance `x`, `sockets`, `us`. */
+  readonly unit: string
+  /** At most this; absent for what is printed for information only. */
+  readonly atMost?: number | undefined
+  /** What else belongs to it: the spread, the absolute figures, how it was measured. */
+  readonly note?: string | undefined
+}
+
+export interface Bench {
+  readonly name: string
+  readonly about: string
+  readonly run: (options: Options) => Promise<ReadonlyArray<Figure>>
+}
+
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
+}
+
+export const round = (value: number, digits: number): string =>
+  value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits })
+
+/** The lowest and the highest of the runs. */
+export const spread = (values: ReadonlyArray<number>, digits: number): string =>
+  `${round(Math.min(...values), digits)} to ${round(Math.max(...values), digits)}`
+
+/**
+ * Measures A B C, A B C, ...: what changes with time (heat, neighbours, other load) meets all variants alike, and the ratios
+ * of one turn are free of it. The results of each variant, in the order of the turns.
+ */
+export const interleaved = async <Name extends string, A>(
+  variants: Readonly<Record<Name, () => Promise<A>>>,
+  runs: number
+): Promise<Readonly<Record<Name, ReadonlyArray<A>>>> => {
+  const names = Object.keys(variants) as Array<Name>
+  const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Array<A>>
+  for (let turn = 1; turn <= runs; turn++) {
+    for (const name of names) {
+      process.stderr.write(`  ${turn}/${runs} ${name}\n`)
+      results[name].push(await variants[name]())
+    }
+  }
+  return results
+}
+
+/** What one costs against another, turn by turn. */
+export const ratios = (of: ReadonlyArray<number>, to: ReadonlyArray<number>): ReadonlyArray<number> =>
+  of.map((value, i) => value / (to[i] ?? NaN))

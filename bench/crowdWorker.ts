@@ -1,0 +1,29 @@
+/** One crowd, from a cold start, and how it fared. */
+import * as Effect from "effect/Effect"
+import * as ClientLayer from "clientele/ClientLayer"
+import { census, configs, type Target } from "./agents.ts"
+import { input, report } from "./child.ts"
+
+export interface Work {
+  readonly target: Target
+  readonly agents: number
+}
+
+export interface Outcome {
+  readonly failed: number
+  /** The message of the first failure. */
+  readonly first: string | undefined
+  /** In ms. */
+  readonly wall: number
+}
+
+const { agents, target } = input<Work>()
+
+const outcome = await Effect.gen(function* () {
+  const all = yield* configs(target)
+  const start = performance.now()
+  const counts = yield* census(all, agents)
+  return { ...counts, wall: performance.now() - start }
+}).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
+
+report(outcome satisfies Outcome)

@@ -1,0 +1,91 @@
+/**
+ * `npm run bench`: measures what this package promises, each figure with its target beside it. A target that is missed
+ * is shown as missed and is no failure of the bench; one that can't be measured is.
+ */
+import { availableParallelism, loadavg } from "node:os"
+import { parseArgs } from "node:util"
+import { type Bench, type Figure, round } from "./bench.ts"
+import { cpu } from "./cpu.ts"
+import { heap } from "./heap.ts"
+import { imports } from "./imports.ts"
+import { lease } from "./lease.ts"
+import { origins } from "./origins.ts"
+import { sockets } from "./sockets.ts"
+
+const benches: ReadonlyArray<Bench> = [cpu, sockets, lease, origins, heap, imports]
+const names = benches.map(({ name }) => name).join(", ")
+
+const HELP = `usage: npm run bench -- [options]
+
+  --only NAME   one bench, repeatable: ${names}
+  --quick       one run each instead of five
+  --help        this text
+`
+
+const digits = ({ unit, value }: Figure): number => (unit === "x" || unit.startsWith("of ") || value < 10 ? 2 : 0)
+
+const shown = (figure: Figure, value: number): string => {
+  const number = round(value, Number.isInteger(value) ? 0 : digits(figure))
+  return figure.unit === "x" ? round(value, 2) : `${number} ${figure.unit}`
+}
+
+const verdict = ({ atMost, value }: Figure): string => (atMost === undefined ? "" : value <= atMost ? "met" : "missed")
+
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const line = (row: ReadonlyArray<string>) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ")
+  return rows.map((row) => line(row).trimEnd()).join("\n")
+}
+
+const row = (name: string, figure: Figure): ReadonlyArray<string> => [
+  name,
+  figure.what,
+  shown(figure, figure.value),
+  figure.atMost === undefined ? "" : `<= ${shown(figure, figure.atMost)}`,
+  verdict(figure),
+  figure.note ?? ""
+]
+
+const load = (): string =>
+  loadavg()
+    .map((value) => round(value, 1))
+    .join(" ")
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", multiple: true },
+      quick: { type: "boolean" },
+      help: { type: "boolean" }
+    }
+  })
+  if (values.help === true) {
+    console.log(HELP)
+    return 0
+  }
+  const unknown = values.only?.find((name) => !benches.some((bench) => bench.name === name))
+  if (unknown !== undefined) {
+    console.error(`there is no bench "${unknown}"; there is: ${names}`)
+    return 2
+  }
+  const runs = values.quick === true ? 1 : 5
+  console.log(`Node ${process.version}, ${availableParallelism()} cores, load ${load()}, medians of ${runs}`)
+  const rows: Array<ReadonlyArray<string>> = [["bench", "figure", "measured", "target", "", "more"]]
+  let broken = 0
+  for (const bench of benches) {
+    if (values.only !== undefined && !values.only.includes(bench.name)) continue
+    console.log(`\n${bench.name}: ${bench.about}`)
+    try {
+      for (const figure of await bench.run({ runs })) rows.push(row(bench.name, figure))
+    } catch (error) {
+      broken++
+      console.error(`${bench.name} broke:`, error)
+      rows.push([bench.name, "broke", "", "", "", error instanceof Error ? error.message : String(error)])
+    }
+  }
+  console.log(`\n${table(rows)}\n`)
+  console.log(`load at the end ${load()}`)
+  return broken === 0 ? 0 : 1
+}
+
+process.exitCode = await main()
