@@ -48,7 +48,10 @@ export interface Given {
   readonly timeout: number
   /** None: `fetch` retries, for all providers alike. */
   readonly maxRetries: 0
-  /** `null` keeps out a header that the SDK would read from the process's environment by itself. */
+  /**
+   * The names of the configured headers, each with a placeholder that `fetch` replaces by the value, which the SDK might
+   * print. `null` keeps out a header that the SDK would read from the process's environment by itself.
+   */
   readonly defaultHeaders: Record<string, string | null>
   readonly defaultQuery: Record<string, string>
 }

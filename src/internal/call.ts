@@ -7,14 +7,17 @@ import type { ClientError } from "../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 
+/** For one run only. */
 export const promise = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<A>
-): Effect.Effect<A, ClientError> =>
-  Effect.tryPromise({
-    try: (signal) => CallContext.run({ signal }, () => f(signal)),
-    catch: (thrown) => Failure.fromThrown(place, thrown)
+): Effect.Effect<A, ClientError> => {
+  let context: CallContext.CallContext | undefined
+  return Effect.tryPromise({
+    try: (signal) => CallContext.run((context = CallContext.make(signal)), () => f(signal)),
+    catch: (thrown) => Failure.fromThrown(place, thrown, context)
   })
+}
 
 /** How long, in milliseconds, an iterator that has been aborted may take to clean up before we stop waiting for it. */
 const CLEANUP = 1_000
@@ -26,14 +29,14 @@ export const stream = <A>(
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const controller = new AbortController()
-      const context = { signal: controller.signal }
+      const context = CallContext.make(controller.signal)
       // Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk.
       const abort = Effect.sync(() => controller.abort())
       yield* Effect.addFinalizer(() => abort)
       const iterable = yield* Effect.onInterrupt(
         Effect.tryPromise({
           try: () => CallContext.run(context, () => f(context.signal)),
-          catch: (thrown) => Failure.fromThrown(place, thrown)
+          catch: (thrown) => Failure.fromThrown(place, thrown, context)
         }),
         () => abort
       )
@@ -56,7 +59,7 @@ export const stream = <A>(
         try: () => CallContext.run(context, () => iterator.next()),
         catch: (thrown) => {
           ended = true
-          return Option.some(Failure.fromThrown(place, thrown))
+          return Option.some(Failure.fromThrown(place, thrown, context))
         }
       })
       return Stream.repeatEffectChunkOption(

@@ -10,6 +10,7 @@ import type { Quota } from "../Quota.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 import { type Exchange, exchange, prepare } from "./fetch/exchange.ts"
+import { noteCaller } from "./malformed.ts"
 import * as Retry from "./retry.ts"
 import type { SecretSource } from "./secretSource.ts"
 import type { Transport } from "../Transport.ts"
@@ -18,11 +19,16 @@ import { type Timeouts, WireError } from "./wire.ts"
 /** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
 export const PLACEHOLDER = "held-by-clientele"
 
+/** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
+export const HEADER_PLACEHOLDER = "configured-in-clientele"
+
 export interface Wiring {
   readonly place: Failure.Place
   readonly transport: Pick<Transport, "origin" | "pool">
   readonly quota: Quota
   readonly credential: SecretSource
+  /** The configured headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
   readonly lease: Pick<Handle, "retain" | "release">
   readonly timeouts: Timeouts
   readonly maxRetries: number
@@ -53,12 +59,17 @@ const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
     signal?.addEventListener("abort", aborted, { once: true })
   })
 
-/** The header in which the SDK put the placeholder, with the secret in its place; a caller's own stays as it is. */
-const withSecret = (headers: Readonly<Record<string, string>>, secret: Redacted.Redacted): Record<string, string> => {
+/** Headers in which the SDK put a placeholder, with the secret in its place; a caller's own stay as they are. */
+const withSecrets = (
+  headers: Readonly<Record<string, string>>,
+  configured: Readonly<Record<string, string>>,
+  secret: Redacted.Redacted
+): Record<string, string> => {
   const replaced: Record<string, string> = {}
   for (const name in headers) {
     const value = headers[name]!
-    if (value.endsWith(PLACEHOLDER)) replaced[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+    if (value === HEADER_PLACEHOLDER && configured[name] !== undefined) replaced[name] = configured[name]
+    else if (value.endsWith(PLACEHOLDER)) replaced[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
   }
   return replaced
 }
@@ -77,7 +88,7 @@ const refusal = async (response: Response, secret: Redacted.Redacted, attempts: 
   headers.set(Failure.ATTEMPTS, String(attempts))
   let code: unknown
   try {
-    code = (JSON.parse(text) as { error?: { code?: unknown } }).error?.code
+    code = Failure.codeIn(JSON.parse(text))
   } catch {
     // Not every error is JSON: a proxy's page, say. Then it has no code.
   }
@@ -118,11 +129,12 @@ export const make = (wiring: Wiring): Fetch => {
       letGo()
     }
     wiring.count(1)
+    const call = CallContext.current()
     let attempts = 0
     try {
       const request = await read(place, input, init)
       if (request.origin !== origin) throw elsewhere(place, origin, request.origin)
-      const outer = CallContext.current()?.signal
+      const outer = call?.signal
       const repeatable = Retry.repeatable(request.method, request.path, request.headers)
       for (;;) {
         const secret = credential.peek() ?? (await credential.load(either(request.signal, outer)))
@@ -134,9 +146,10 @@ export const make = (wiring: Wiring): Fetch => {
           const response = await exchange(pool, request, {
             timeouts,
             signal: outer,
-            headers: withSecret(request.headers, secret),
+            headers: withSecrets(request.headers, wiring.headers, secret),
             onEnd: ended
           })
+          if (call !== undefined) call.attempts = attempts
           if (response.status < 400) return response
           delay =
             attempts > maxRetries || !request.replayable
@@ -153,13 +166,21 @@ export const make = (wiring: Wiring): Fetch => {
         await sleep(delay, either(request.signal, outer))
       }
     } catch (error) {
-      throw error instanceof WireError ? Failure.fromWire(place, error, attempts) : error
+      const failure = error instanceof WireError ? Failure.fromWire(place, error, attempts) : error
+      if (call !== undefined && (failure instanceof PoolError || failure instanceof RequestError))
+        call.failure = failure
+      throw failure
     } finally {
       letGo()
     }
   }
 
-  return (input, init) => (lease.retain() ? send(input, init) : Promise.reject(released(place)))
+  /** A caller that can't be seen, as in a bundle, is not looked for at every request. */
+  let looks = 3
+  return (input, init) => {
+    if (looks > 0) looks = noteCaller() ? 0 : looks - 1
+    return lease.retain() ? send(input, init) : Promise.reject(released(place))
+  }
 }
 
 const released = (place: Failure.Place): PoolError =>

@@ -3,7 +3,16 @@
  * anthropic) share their shape, not their classes; so this looks at shapes, loads no SDK, and serves custom ones.
  */
 import * as Duration from "effect/Duration"
-import { CallbackError, type ClientError, PoolError, RequestError, type RequestReason } from "../ClientError.ts"
+import {
+  CallbackError,
+  type ClientError,
+  PoolError,
+  type Processed,
+  RequestError,
+  type RequestReason
+} from "../ClientError.ts"
+import type { CallContext } from "./callContext.ts"
+import { isMalformedAnswer } from "./malformed.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import { WireError } from "./wire.ts"
 
@@ -41,13 +50,39 @@ export const fromWire = (place: Place, error: WireError, attempts: number): Pool
 interface HttpError {
   readonly status: number
   readonly headers?: unknown
-  readonly code?: unknown
   readonly message: string
 }
 
 /** The `APIError` of a Stainless SDK: an answer came, and it was no success. */
 const isHttpError = (u: unknown): u is HttpError =>
   u instanceof Error && "status" in u && typeof u.status === "number" && "headers" in u
+
+const nameOf = (error: Error): string => (error.name === "Error" ? error.constructor.name : error.name)
+
+const property = (of: unknown, name: string): unknown =>
+  typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
+
+/** The provider's own code, such as `insufficient_quota`, in a body: OpenAI's and Groq's shape, then Cerebras's. */
+export const codeIn = (body: unknown): unknown => property(property(body, "error"), "code") ?? property(body, "code")
+
+/** openai takes the code out of the body; the others keep the body. */
+const codeOf = (error: object): unknown => property(error, "code") ?? codeIn(property(error, "error"))
+
+/**
+ * What an event of a stream says went wrong. To openai and groq that is an `APIError` without a status, to cerebras a
+ * failed connection, whose cause is the event's text, although all that our fetch sent was answered.
+ */
+const eventOf = (thrown: unknown, call: CallContext | undefined): unknown => {
+  if (!(thrown instanceof Error) || !("status" in thrown) || thrown.status !== undefined) return undefined
+  const error = property(thrown, "error")
+  if (error !== undefined || call === undefined || call.failure !== undefined) return error
+  if (nameOf(thrown) !== "APIConnectionError" || !(thrown.cause instanceof Error)) return undefined
+  try {
+    return JSON.parse(thrown.cause.message)
+  } catch {
+    return thrown.cause.message
+  }
+}
 
 const headersOf = (error: HttpError): Pick<Headers, "get"> => {
   const headers = error.headers
@@ -66,7 +101,7 @@ const fromHttp = (place: Place, error: HttpError): RequestError => {
   const retryAfter = RetryAfter.parse(headers)
   return new RequestError({
     ...place,
-    reason: statusReason(error.status, error.code),
+    reason: statusReason(error.status, codeOf(error)),
     detail: error.message,
     status: error.status,
     requestId: headers.get("x-request-id") ?? headers.get("request-id") ?? undefined,
@@ -85,28 +120,34 @@ const byName: Readonly<Record<string, RequestReason>> = {
   AbortError: "Aborted"
 }
 
-const nameOf = (error: Error): string => (error.name === "Error" ? error.constructor.name : error.name)
+/** A PoolError or RequestError as the caller is to see it: with what was thrown as its cause. */
+const because = (error: PoolError | RequestError, thrown: unknown): PoolError | RequestError =>
+  error === thrown
+    ? error
+    : error._tag === "PoolError"
+      ? new PoolError({ ...fields(error), cause: thrown })
+      : new RequestError({ ...fields(error), cause: thrown })
 
-export const fromThrown = (place: Place, thrown: unknown): ClientError => {
+export const fromThrown = (place: Place, thrown: unknown, call?: CallContext): ClientError => {
+  const attempts = call?.attempts ?? 1
   // Ours travel up through an SDK as the cause of its own error.
   let cause = thrown
   for (let depth = 0; depth < 5 && cause instanceof Error; depth++) {
-    if (cause instanceof PoolError || cause instanceof RequestError) {
-      if (cause === thrown) return cause
-      return cause._tag === "PoolError"
-        ? new PoolError({ ...fields(cause), cause: thrown })
-        : new RequestError({ ...fields(cause), cause: thrown })
-    }
-    if (cause instanceof WireError) return fromWire(place, cause, 1)
+    if (cause instanceof PoolError || cause instanceof RequestError) return because(cause, thrown)
+    if (cause instanceof WireError) return fromWire(place, cause, attempts)
     cause = cause.cause
   }
   if (isHttpError(thrown)) return fromHttp(place, thrown)
+  const of = (reason: RequestReason, processed: Processed) =>
+    new RequestError({ ...place, reason, detail: (thrown as Error).message, processed, attempts, cause: thrown })
+  const event = eventOf(thrown, call)
+  if (event !== undefined) return of(codeIn(event) === "insufficient_quota" ? "QuotaExceeded" : "Server", "yes")
+  if (isMalformedAnswer(thrown)) return of("Malformed", "yes")
   const reason = thrown instanceof Error ? byName[nameOf(thrown)] : undefined
-  if (reason !== undefined) {
-    const { message } = thrown as Error
-    return new RequestError({ ...place, reason, detail: message, processed: "maybe", attempts: 1, cause: thrown })
-  }
-  return new CallbackError({ provider: place.provider, cause: thrown })
+  if (reason === undefined) return new CallbackError({ provider: place.provider, cause: thrown })
+  // Some SDKs drop the cause of a failed connection.
+  const failure = call?.failure
+  return failure?._tag === "RequestError" && failure.reason === reason ? because(failure, thrown) : of(reason, "maybe")
 }
 
 const fields = <E extends PoolError | RequestError>(error: E): E => ({ ...error })

@@ -18,7 +18,8 @@ const exactHeaders = (
   variable: string | undefined,
   headers: Readonly<Record<string, string>>
 ): Record<string, string | null> => {
-  const all: Record<string, string | null> = { ...headers }
+  const all: Record<string, string | null> = {}
+  for (const name of Object.keys(headers)) all[name] = ClientFetch.HEADER_PLACEHOLDER
   for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
     const name = line
       .slice(0, Math.max(0, line.indexOf(":")))
@@ -45,6 +46,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         transport,
         quota,
         credential: yield* SecretSource.make(config),
+        headers: config.headers,
         lease: wiring.lease,
         timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },
         maxRetries: config.maxRetries,

@@ -61,8 +61,8 @@ export const ask = async (client: Chat, prompt = "hello"): Promise<string> => {
 const contentOf = (piece: unknown): Option.Option<string> =>
   Option.filter(Option.fromNullable((piece as Piece).choices?.[0]?.delta?.content), (content) => content !== "")
 
-const subject = (
-  name: "openai" | "azure" | "groq" | "cerebras",
+export const subject = <Name extends string>(
+  name: Name,
   door: Door,
   variables: (sandbox: Sandbox, key: string) => ReadonlyArray<readonly [string, string]>
 ) => {
@@ -88,7 +88,7 @@ const subject = (
   }
 }
 
-export type Subject = ReturnType<typeof subject>
+export type Subject = ReturnType<typeof subject<"openai" | "azure" | "groq" | "cerebras">>
 
 export const subjects: ReadonlyArray<Subject> = [
   subject("openai", OpenAiClient, (sandbox, key) => [
