@@ -62,6 +62,16 @@ const lease = <K, A, E>(map: LeaseMap.LeaseMap<K, A, E>, key: K) =>
 /** Lets all that is ready run. */
 const settle = Effect.promise(() => delay(1))
 
+/** A map in a scope of its own. */
+const closeable = <K, A, E>(options: LeaseMap.Options<K, A, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const map = yield* LeaseMap.make(options).pipe(Scope.extend(scope))
+    return { map, close: Scope.close(scope, Exit.void) }
+  })
+
+const fibers = () => Array.from(Effect.runSync(Fiber.roots)).length
+
 /** `p` synchronous operations, so that the automatic yield after 2,048 of them lands anywhere in what follows. */
 const steps = (p: number): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -306,10 +316,80 @@ describe("failures", () => {
       yield* TestClock.adjust(10)
       yield* settle
       // Both end in the same instant, in whichever order.
-      const [released, ...others] = ledger.released
+      assert.strictEqual(ledger.released.length, 1)
+      const [released] = ledger.released
       assert.deepStrictEqual([...ledger.built].sort(), ["k#1", "k#2"])
-      assert.deepStrictEqual(others, [])
       assert.notStrictEqual(yield* Fiber.join(next), released)
+    })
+  )
+})
+
+describe("interruption at any moment", () => {
+  const builds = {
+    "at once": () => Effect.void,
+    "after a while": () => Effect.promise(() => delay(1)),
+    never: () => Effect.never
+  }
+  for (const [name, build] of Object.entries(builds)) {
+    it.live(`leaves nothing behind where a build ends ${name}`, () =>
+      Effect.gen(function* () {
+        const before = fibers()
+        for (const microtasks of range(0, 24)) {
+          const ledger = new Ledger()
+          const { close, map } = yield* closeable({
+            idleTimeToLive: 0,
+            lookup: (key: string) => Effect.zipLeft(ledger.lookup(key), build())
+          })
+          const getter = Effect.runFork(Effect.scoped(LeaseMap.get(map, "k")))
+          yield* Effect.promise(async () => {
+            for (let i = 0; i < microtasks; i++) await Promise.resolve()
+          })
+          getter.unsafeInterruptAsFork(getter.id())
+          for (let i = 0; i < 3; i++) yield* settle
+          const { built, entries, failed, misses, released } = yield* LeaseMap.stats(map)
+          assert.deepStrictEqual(entries, [], `entries after ${microtasks}`)
+          assert.deepStrictEqual(ledger.released, ledger.built, `ledger after ${microtasks}`)
+          assert.deepStrictEqual([misses, released], [built + failed, built], `totals after ${microtasks}`)
+          assert.isAtMost(fibers(), before, `fibers after ${microtasks}`)
+          yield* close
+        }
+      })
+    )
+  }
+
+  it.live("no timer is forgotten when leases and invalidations follow each other without a pause", () =>
+    Effect.gen(function* () {
+      const handles: Array<LeaseMap.Handle> = []
+      const map = yield* LeaseMap.make({
+        lookup: (_: string, self) => Effect.sync(() => void (handles[0] = self))
+      })
+      const before = fibers()
+      for (const times of range(0, 20)) {
+        yield* LeaseMap.use(map, "k", () => Effect.void)
+        for (let i = 0; i < times % 3; i++) {
+          assert.isTrue(handles[0]?.retain())
+          handles[0]?.release()
+        }
+        if (times % 2 === 0) yield* settle
+        yield* LeaseMap.invalidate(map, "k")
+      }
+      yield* settle
+      assert.isAtMost(fibers(), before)
+    }).pipe(Effect.scoped)
+  )
+
+  it.scoped("a get made in the moment in which a build fails builds anew", () =>
+    Effect.gen(function* () {
+      const again: Array<Fiber.RuntimeFiber<string, string | LeaseMap.LeaseError>> = []
+      let builds = 0
+      const map: LeaseMap.LeaseMap<unknown, string, string> = yield* LeaseMap.make({
+        lookup: () => Effect.suspend(() => (++builds === 1 ? Effect.fail("first") : Effect.succeed("second"))),
+        onEvent: ({ _tag }) => {
+          if (_tag === "Failed") again.push(Effect.runFork(LeaseMap.use(map, "k", Effect.succeed)))
+        }
+      })
+      assert.strictEqual(yield* Effect.flip(LeaseMap.get(map, "k")), "first")
+      assert.deepStrictEqual(yield* Fiber.joinAll(again), ["second"])
     })
   )
 })
@@ -457,11 +537,11 @@ describe("the value's world", () => {
         idleTimeToLive: 1000
       }).pipe(Effect.locally(ref, "maker"), Effect.provideService(Tenant, "maker"))
       yield* TestClock.adjust(500)
-      const program = LeaseMap.use(map, "k", () => Effect.void).pipe(
-        Effect.locally(ref, "getter"),
-        Effect.provideService(Tenant, "getter"),
-        Effect.withClock(Clock.make())
-      )
+      // After a yield, so that effect's scheduler is in the getter's async context when the build begins.
+      const program = Effect.zipRight(
+        Effect.yieldNow(),
+        LeaseMap.use(map, "k", () => Effect.void)
+      ).pipe(Effect.locally(ref, "getter"), Effect.provideService(Tenant, "getter"), Effect.withClock(Clock.make()))
       yield* Effect.promise(() => als.run("getter", () => Effect.runPromise(program)))
       yield* TestClock.adjust(999)
       assert.deepStrictEqual(seen, ["maker", "maker", undefined, 500])
@@ -660,14 +740,6 @@ describe("Handle", () => {
   )
 })
 
-/** A map in a scope of its own. */
-const closeable = <K, A, E>(options: LeaseMap.Options<K, A, E, Scope.Scope>) =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    const map = yield* LeaseMap.make(options).pipe(Scope.extend(scope))
-    return { map, close: Scope.close(scope, Exit.void) }
-  })
-
 describe("closing", () => {
   it.scoped("rcmap-6: a late get fails with a typed error", () =>
     Effect.gen(function* () {
@@ -831,8 +903,6 @@ describe("closing", () => {
     })
   )
 })
-
-const fibers = () => Array.from(Effect.runSync(Fiber.roots)).length
 
 describe("what stays behind", () => {
   for (const options of [{ idleTimeToLive: 0 }, { capacity: 100 }]) {
