@@ -50,8 +50,8 @@ export interface Quota {
 const tightest = (holders: Iterable<Limits>): Gate.Limits => {
   const limits = { requestsPerMinute: Infinity, maxConcurrency: Infinity }
   for (const holder of holders) {
-    limits.requestsPerMinute = Math.min(limits.requestsPerMinute, holder.requestsPerMinute ?? Infinity)
-    limits.maxConcurrency = Math.min(limits.maxConcurrency, holder.maxConcurrency ?? Infinity)
+    limits.requestsPerMinute = Math.min(limits.requestsPerMinute, holder.requestsPerMinute)
+    limits.maxConcurrency = Math.min(limits.maxConcurrency, holder.maxConcurrency)
   }
   return limits
 }

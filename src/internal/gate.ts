@@ -1,6 +1,7 @@
 /**
  * The gate of one credential: requests pass in the order in which they came, at most `maxConcurrency` at once, and at
  * the pace of `requestsPerMinute` (GCRA with a burst of one: each departure sets the earliest time of the next).
+ * Those who wait depart by that schedule, not by when a timer happens to wake them, so that high rates are reached.
  * A waiter who gives up costs nothing and holds nobody up. Plain code: every request comes through here.
  */
 
@@ -22,26 +23,34 @@ export interface Gate {
 }
 
 interface Waiter {
+  /** When it came. */
+  readonly since: number
   readonly go: () => void
   gone: boolean
 }
 
 const MINUTE = 60_000
+/** By how many milliseconds a departure that was held up may still count as on time. */
+const LATE = 50
+const LONGEST_TIMER = 2 ** 31 - 1
 
 export const make = (initial: Limits, now: () => number = performance.now.bind(performance)): Gate => {
   let limits = initial
   let inFlight = 0
   let queued = 0
-  let nextAt = 0
+  /** When the last departure was due. */
+  let lastAt = -Infinity
   let timer: NodeJS.Timeout | undefined
   const waiters: Array<Waiter> = []
   let head = 0
 
   const paced = (): boolean => limits.requestsPerMinute !== Infinity
-  const free = (at: number): boolean => inFlight < limits.maxConcurrency && (!paced() || nextAt <= at)
-  const depart = (at: number): void => {
+  const dueAt = (): number => lastAt + MINUTE / limits.requestsPerMinute
+  const free = (at: number): boolean => inFlight < limits.maxConcurrency && (!paced() || dueAt() <= at)
+  const depart = (at: number, since: number): void => {
     inFlight++
-    if (paced()) nextAt = Math.max(nextAt, at) + MINUTE / limits.requestsPerMinute
+    // Nothing is saved up while nobody waits, nor while all permits are taken.
+    if (paced()) lastAt = Math.max(dueAt(), since, at - LATE)
   }
   const first = (): Waiter | undefined => {
     while (head < waiters.length && waiters[head]!.gone) head++
@@ -62,13 +71,13 @@ export const make = (initial: Limits, now: () => number = performance.now.bind(p
               timer = undefined
               pump()
             },
-            Math.max(1, Math.ceil(nextAt - at))
+            Math.min(LONGEST_TIMER, Math.max(1, Math.ceil(dueAt() - at)))
           )
         }
         return
       }
       head++
-      depart(at)
+      depart(at, waiter.since)
       waiter.go()
     }
     clearTimeout(timer)
@@ -80,7 +89,7 @@ export const make = (initial: Limits, now: () => number = performance.now.bind(p
       if (queued > 0) return false
       const at = paced() ? now() : 0
       if (!free(at)) return false
-      depart(at)
+      depart(at, at)
       return true
     },
     enter: (signal) =>
@@ -97,6 +106,7 @@ export const make = (initial: Limits, now: () => number = performance.now.bind(p
           pump()
         }
         const waiter: Waiter = {
+          since: now(),
           gone: false,
           go: () => {
             leaveQueue()
@@ -114,6 +124,8 @@ export const make = (initial: Limits, now: () => number = performance.now.bind(p
     },
     limit: (next) => {
       limits = next
+      clearTimeout(timer)
+      timer = undefined
       pump()
     },
     stats: () => ({ inFlight, queued, limits })
