@@ -340,11 +340,11 @@ describe("interruption at any moment", () => {
             idleTimeToLive: 0,
             lookup: (key: string) => Effect.zipLeft(ledger.lookup(key), build())
           })
-          const getter = Effect.runFork(Effect.scoped(LeaseMap.get(map, "k")))
           yield* Effect.promise(async () => {
+            const getter = Effect.runFork(Effect.scoped(LeaseMap.get(map, "k")))
             for (let i = 0; i < microtasks; i++) await Promise.resolve()
+            getter.unsafeInterruptAsFork(getter.id())
           })
-          getter.unsafeInterruptAsFork(getter.id())
           for (let i = 0; i < 3; i++) yield* settle
           const { built, entries, failed, misses, released } = yield* LeaseMap.stats(map)
           assert.deepStrictEqual(entries, [], `entries after ${microtasks}`)
@@ -356,6 +356,19 @@ describe("interruption at any moment", () => {
       })
     )
   }
+
+  it.live("a build whose last getter leaves as it ends is released", () =>
+    Effect.gen(function* () {
+      const ledger = new Ledger()
+      const getters: Array<Fiber.RuntimeFiber<string, LeaseMap.LeaseError>> = []
+      const leave = Effect.sync(() => getters[0]?.unsafeInterruptAsFork(getters[0].id()))
+      const map = yield* LeaseMap.make({ lookup: (key: string) => Effect.zipLeft(ledger.lookup(key), leave) })
+      getters.push(Effect.runFork(Effect.scoped(LeaseMap.get(map, "k"))))
+      for (let i = 0; i < 3; i++) yield* settle
+      assert.deepStrictEqual([ledger.built, ledger.released], [["k#1"], ["k#1"]])
+      assert.deepStrictEqual((yield* LeaseMap.stats(map)).entries, [])
+    }).pipe(Effect.scoped)
+  )
 
   it.live("no timer is forgotten when leases and invalidations follow each other without a pause", () =>
     Effect.gen(function* () {
@@ -537,12 +550,12 @@ describe("the value's world", () => {
         idleTimeToLive: 1000
       }).pipe(Effect.locally(ref, "maker"), Effect.provideService(Tenant, "maker"))
       yield* TestClock.adjust(500)
-      // After a yield, so that effect's scheduler is in the getter's async context when the build begins.
+      // After a yield, and from a task of its own: effect's scheduler is in the getter's async context when the build begins.
       const program = Effect.zipRight(
         Effect.yieldNow(),
         LeaseMap.use(map, "k", () => Effect.void)
       ).pipe(Effect.locally(ref, "getter"), Effect.provideService(Tenant, "getter"), Effect.withClock(Clock.make()))
-      yield* Effect.promise(() => als.run("getter", () => Effect.runPromise(program)))
+      yield* Effect.promise(() => delay(1).then(() => als.run("getter", () => Effect.runPromise(program))))
       yield* TestClock.adjust(999)
       assert.deepStrictEqual(seen, ["maker", "maker", undefined, 500])
       yield* TestClock.adjust(1)
