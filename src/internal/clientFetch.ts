@@ -86,6 +86,8 @@ const refusal = async (response: Response, secret: Redacted.Redacted, attempts: 
   const headers = new Headers(response.headers)
   headers.delete("content-length")
   headers.set(Failure.ATTEMPTS, String(attempts))
+  // All retries are ours: this keeps an SDK from its own, should a request ask for some (`{ maxRetries: 5 }`).
+  headers.set("x-should-retry", "false")
   let code: unknown
   try {
     code = Failure.codeIn(JSON.parse(text))
