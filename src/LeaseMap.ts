@@ -22,7 +22,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import * as internal from "./internal/leaseMap.ts"
+import * as internal from "./internal/lease/map.ts"
 
 /**
  * A lease was refused:

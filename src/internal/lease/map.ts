@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
-import type * as LeaseMap from "../LeaseMap.ts"
-import * as Engine from "./leaseEngine.ts"
-import { Waiter } from "./leaseQueue.ts"
-import { type Entry, type Refuse, Registry } from "./leaseRegistry.ts"
+import type * as LeaseMap from "../../LeaseMap.ts"
+import * as Engine from "./engine.ts"
+import { Waiter } from "./queue.ts"
+import { type Entry, type Refuse, Registry } from "./registry.ts"
 
 /** What one `get` or `use` holds. Ending it is idempotent, and right wherever it stands. */
 class Lease<K, A, E, R> extends Waiter<Entry<K, A, E, R>> {

@@ -12,9 +12,9 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
-import type * as LeaseMap from "../LeaseMap.ts"
-import * as Engine from "./leaseEngine.ts"
-import { Queue } from "./leaseQueue.ts"
+import type * as LeaseMap from "../../LeaseMap.ts"
+import * as Engine from "./engine.ts"
+import { Queue } from "./queue.ts"
 
 export type Refuse = (reason: LeaseMap.LeaseError["reason"], map: string) => LeaseMap.LeaseError
 

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import * as LeaseMap from "../src/LeaseMap.ts"
+import * as LeaseMap from "../../src/LeaseMap.ts"
 
 type Key = "a" | "b" | "c"
 type Plan = "now" | "slow" | "fails" | "fails slowly"
