@@ -176,7 +176,7 @@ for (const [name, serve] of [
     await storm(it, 1_000)
     gc()
     const before = process.memoryUsage().heapUsed
-    const { aborted, failed } = await storm(it, 3_000)
+    const { aborted, failed } = await storm(it, 8_000)
     expect(failed).toEqual([])
     expect(aborted).toBeGreaterThan(100)
     await it.close(1_000)
