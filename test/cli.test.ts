@@ -117,6 +117,14 @@ describe("clientele sandbox", () => {
     }
   })
 
+  it("ends with SIGTERM even while the input stays open that it was told to watch", async () => {
+    const child = begin("sandbox", "--stdin-close")
+    const end = ended(child)
+    await line(child)
+    child.kill("SIGTERM")
+    assert.deepInclude(await end, { code: 0, err: "" })
+  })
+
   it("tells a person how to point the SDKs at it, and ends when its input closes", async () => {
     const child = begin("sandbox", "--stdin-close", "--fault", "status=503@2")
     const end = ended(child)

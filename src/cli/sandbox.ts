@@ -139,6 +139,8 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
     await ended
   } finally {
     await sandbox.close()
+    // A pipe that is read would keep the process, if it was a signal that ended us.
+    process.stdin.destroy()
   }
   return 0
 }
