@@ -1,0 +1,22 @@
+/** What a worker is told and what it says: lines of JSON. */
+import * as Schema from "effect/Schema"
+import { Progress, Report } from "./measure.ts"
+
+export const ways = ["clientele", "a client per agent"] as const
+
+/** The worker's only argument. */
+export const Order = Schema.parseJson(
+  Schema.Struct({
+    way: Schema.Literal(...ways),
+    rows: Schema.String,
+    template: Schema.String,
+    total: Schema.NonNegativeInt,
+    concurrency: Schema.Int,
+    out: Schema.String,
+    baseURL: Schema.Struct({ openai: Schema.String, groq: Schema.String, cerebras: Schema.String })
+  })
+)
+export type Order = typeof Order.Type
+
+/** A line of the worker's output. The report is the last. */
+export const Message = Schema.parseJson(Schema.Union(Report, Progress))
