@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
+import { count } from "./format.ts"
 import * as Interrupted from "./interrupted.ts"
 import type { Report } from "./measure.ts"
 import * as Progress from "./progress.ts"
@@ -55,10 +56,18 @@ export const run = (options: Options) =>
         return { ...report, sockets: yield* sandbox.peakSockets }
       }).pipe(Interrupted.tellRows(out))
 
-    const ours = yield* measure("clientele", options.out)
-    const theirs = yield* measure("a client per agent", options.out.replace(/(\.\w+)?$/, "-today$1"))
-    yield* Console.log(`\n${Table.render({ [ways[0]]: ours, [ways[1]]: theirs })}\n\n${Verdict.compare(ours, theirs)}`)
-    yield* Console.log(`\nresults: ${options.out}`)
+    const outs = { ours: options.out, theirs: options.out.replace(/(\.\w+)?$/, "-today$1") }
+    const ours = yield* measure(ways[0], outs.ours)
+    const theirs = yield* measure(ways[1], outs.theirs)
+    const lines = [
+      "",
+      Table.render({ [ways[0]]: ours, [ways[1]]: theirs }, "the server's count"),
+      "",
+      Verdict.compare(ours, theirs),
+      `Results: ${outs.ours} and ${outs.theirs}`,
+      ...Verdict.advice(ours, outs.ours)
+    ]
+    yield* Console.log(lines.join("\n"))
     return ours.done === total ? 0 : 1
   }).pipe(Effect.scoped)
 
@@ -92,5 +101,3 @@ const work = (order: Order, caFile: string) =>
     Effect.scoped,
     Effect.mapError((error) => new WorkerFailed({ message: `the way "${order.way}" failed: ${error.message}` }))
   )
-
-const count = (n: number): string => n.toLocaleString("en-US")

@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { count } from "./format.ts"
 
 export const tellRows =
   (out: string) =>
@@ -12,7 +13,7 @@ export const tellRows =
         fs.stream(out).pipe(
           Stream.runFold(0, (rows, bytes) => rows + bytes.filter((byte) => byte === 0x0a).length),
           Effect.orElseSucceed(() => 0),
-          Effect.flatMap((rows) => Console.log(`\nstopped; ${rows.toLocaleString("en-US")} rows are in ${out}`))
+          Effect.flatMap((rows) => Console.log(`\nstopped; ${count(rows)} rows are in ${out}`))
         )
       )
     )

@@ -1,5 +1,6 @@
 /** One line that says how far a run is: rewritten on a terminal, written now and then elsewhere. */
 import * as Effect from "effect/Effect"
+import { count } from "./format.ts"
 import type { Progress } from "./measure.ts"
 
 const BAR = 24
@@ -10,7 +11,6 @@ export const render = (name: string, { done, failed, started, total }: Progress)
   const ended = done + failed
   const filled = total === 0 ? BAR : Math.round((BAR * ended) / total)
   const bar = "█".repeat(filled) + "░".repeat(BAR - filled)
-  const count = (n: number) => n.toLocaleString("en-US")
   return `${name} ${bar} ${count(ended)}/${count(total)} rows, ${count(started - ended)} at work, ${count(failed)} failed`
 }
 

@@ -7,6 +7,9 @@ import type { NumberedRow, Row } from "./rows.ts"
 
 export class PromptError extends Data.TaggedError("PromptError")<{ readonly message: string }> {}
 
+/** Fields that an error lists at most. */
+const LISTED = 50
+
 const HOLE = /\{\{\s*([^{}]+?)\s*\}\}/g
 
 /** The prompt of one row. A field that is `null` is blank, one that is absent is an error. */
@@ -34,13 +37,14 @@ export const check = <E, R>(
         count++
         if (Either.isLeft(row)) return
         for (const field of missing) if (valueAt(row.right, field) !== undefined) missing.delete(field)
-        if (missing.size > 0) for (const path of pathsIn(row.right)) known.add(path)
+        if (missing.size > 0 && known.size < LISTED) for (const path of pathsIn(row.right)) known.add(path)
       })
     )
     const [unknown] = missing
     if (unknown === undefined || known.size === 0) return count
+    const listed = [...known].slice(0, LISTED).join(", ")
     return yield* new PromptError({
-      message: `the prompt asks for {{${unknown}}}, which no row has; there is: ${[...known].join(", ")}`
+      message: `the prompt asks for {{${unknown}}}, which no row has; there is: ${listed}`
     })
   })
 

@@ -13,6 +13,7 @@ import * as Progress from "./progress.ts"
 import * as Prompt from "./prompt.ts"
 import * as Rows from "./rows.ts"
 import * as Table from "./table.ts"
+import * as Verdict from "./verdict.ts"
 
 export interface Options {
   readonly job: Job
@@ -29,6 +30,7 @@ export const run = ({ concurrency, job, limit, out, prompt, rows: file }: Option
     const agent = yield* Agent.make(job)
     const rows = Rows.read(file).pipe(Stream.take(limit))
     const total = yield* Prompt.check(prompt, rows)
+    if (total === 0) return yield* new Rows.RowsError({ message: `${file} has no rows` })
     const meter = new Meter(total)
     const show = Progress.make(job.provider)
     const { stats } = yield* ClientMap.ClientMap
@@ -47,6 +49,13 @@ export const run = ({ concurrency, job, limit, out, prompt, rows: file }: Option
     }).pipe(Interrupted.tellRows(out))
     const { built, hits } = yield* stats
     const report = meter.report({ clients: built, hits, sockets })
-    yield* Console.log(`\n${Table.render({ [job.provider]: report })}\n\nresults: ${out}`)
+    const lines = [
+      "",
+      Table.render({ [job.provider]: report }, "sampled"),
+      "",
+      `Results: ${out}`,
+      ...Verdict.advice(report, out)
+    ]
+    yield* Console.log(lines.join("\n"))
     return report.failed === 0 ? 0 : 1
   }).pipe(Effect.provide(ClientLayer.layer()))

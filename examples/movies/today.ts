@@ -13,9 +13,7 @@ export class RequestFailed extends Data.TaggedError("RequestFailed")<{ readonly 
   override get message(): string {
     let error = this.cause
     while (error instanceof Error && error.cause instanceof Error) error = error.cause
-    const first = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    const last = error instanceof Error ? error.message : ""
-    return first === last || last === "" ? first : `${first} ${last}`
+    return error instanceof Error ? error.message : String(error)
   }
 }
 

@@ -1,21 +1,26 @@
-/** A comparison in words. */
+/** Reports in words. */
+import { count } from "./format.ts"
 import type { Report } from "./measure.ts"
-
-const number = (value: number): string => Math.round(value).toLocaleString("en-US")
 
 /** What both runs have shown, and nothing that they have not. */
 export const compare = (ours: Report, theirs: Report): string => {
-  const done = ({ done, failed, total }: Report) =>
-    failed === 0
-      ? `all ${number(total)} rows`
-      : `${number(done)} of ${number(total)} rows and failed on ${number(failed)}`
-  const over = ({ sockets }: Report) => (sockets === null ? "" : ` over ${number(sockets)} sockets at most`)
   const cpu =
     ours.cpu === null || theirs.cpu === null
       ? ""
-      : ` A request took ${number((100 * ours.cpu) / theirs.cpu)}% of the CPU time that it takes with a client per agent.`
-  return (
-    `With clientele, ${number(ours.clients)} clients did ${done(ours)}${over(ours)}. ` +
-    `A client per agent did ${done(theirs)}${over(theirs)}.${cpu}`
-  )
+      : `A request took ${count((100 * ours.cpu) / theirs.cpu)}% of the CPU time that it takes with a client per agent.`
+  return [
+    `With clientele, ${did(ours)}.`,
+    `With a client per agent, ${did(theirs)}, after the retries that the SDKs do by themselves.`,
+    cpu
+  ].join("\n")
 }
+
+const did = ({ clients, done, failed, sockets, total }: Report): string =>
+  `${count(clients)} clients and ${count(sockets ?? 0)} sockets did ` +
+  (failed === 0 ? `all ${count(total)} rows` : `${count(done)} of ${count(total)} rows and failed on ${count(failed)}`)
+
+/** What to do about rows that failed; nothing if none did. */
+export const advice = (report: Report, out: string): ReadonlyArray<string> =>
+  report.failed === 0
+    ? []
+    : [`${count(report.failed)} rows failed: grep '"error"' ${out} tells which and why; put that right and run again.`]
