@@ -119,7 +119,8 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
   ) => Effect.Effect<Client, ClientError, ClientMap | Scope.Scope>
   /**
    * Leases a client for one call. Interruption aborts the HTTP requests that `f` has under way, whether or not it hands
-   * on the signal.
+   * on the signal. Bodies that `f` has not begun to read when it ends are given up, unless it returns an object, which
+   * may be such a body.
    */
   readonly use: <A>(
     options: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined,

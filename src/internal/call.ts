@@ -14,8 +14,17 @@ export const promise = <A>(
 ): Effect.Effect<A, ClientError> => {
   let context: CallContext.CallContext | undefined
   return Effect.tryPromise({
-    try: (signal) => CallContext.run((context = CallContext.make(signal)), () => f(signal)),
-    catch: (thrown) => Failure.fromThrown(place, thrown, context)
+    try: (signal) => {
+      const own = (context = CallContext.make(signal))
+      return CallContext.run(own, () => f(signal)).then((result) => {
+        CallContext.settled(own, result)
+        return result
+      })
+    },
+    catch: (thrown) => {
+      if (context !== undefined) CallContext.settled(context, undefined)
+      return Failure.fromThrown(place, thrown, context)
+    }
   })
 }
 

@@ -12,12 +12,32 @@ export interface CallContext {
   attempts: number
   /** The last failure of a request. */
   failure: PoolError | RequestError | undefined
+  /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
+  open: Set<WeakRef<Response>> | undefined
 }
 
 const storage = new AsyncLocalStorage<CallContext>()
 
-export const make = (signal: AbortSignal): CallContext => ({ signal, attempts: 1, failure: undefined })
+export const make = (signal: AbortSignal): CallContext => ({
+  signal,
+  attempts: 1,
+  failure: undefined,
+  open: undefined
+})
 
 export const run = <A>(context: CallContext, f: () => A): A => storage.run(context, f)
 
 export const current = (): CallContext | undefined => storage.getStore()
+
+/**
+ * The call has come to this. A body that it has not begun to read would keep its socket from others until it is
+ * collected, so it is given up, unless the result may hold it: a response or a stream to be read later.
+ */
+export const settled = (context: CallContext, result: unknown): void => {
+  if (context.open === undefined || typeof result === "function") return
+  if (typeof result === "object" && result !== null) return
+  for (const ref of context.open) {
+    const response = ref.deref()
+    if (response?.bodyUsed === false && response.body?.locked === false) response.body.cancel().catch(() => undefined)
+  }
+}

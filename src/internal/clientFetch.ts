@@ -144,15 +144,24 @@ export const make = (wiring: Wiring): Fetch => {
         attempts++
         holds++
         let delay: number | undefined
+        let open: WeakRef<Response> | undefined
+        let over = false
         try {
           const response = await exchange(pool, request, {
             timeouts,
             signal: outer,
             headers: withSecrets(request.headers, wiring.headers, secret),
-            onEnd: ended
+            onEnd: () => {
+              over = true
+              if (open !== undefined) call!.open!.delete(open)
+              ended()
+            }
           })
           if (call !== undefined) call.attempts = attempts
-          if (response.status < 400) return response
+          if (response.status < 400) {
+            if (call !== undefined && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
+            return response
+          }
           delay =
             attempts > maxRetries || !request.replayable
               ? undefined
