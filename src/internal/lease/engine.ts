@@ -23,6 +23,7 @@ import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
+import { quiet } from "./quietClock.ts"
 
 /** One construction: what RcMap knows as a key. */
 export abstract class Slot<A, E, R> {
@@ -99,6 +100,7 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
     )
     const scope = yield* Scope.make()
     const clock = yield* Effect.clock
+    const idleClock = quiet(clock)
 
     const fork = <B, E2>(effect: Effect.Effect<B, E2, R>) => outside(() => Runtime.runFork(atomic, effect))
 
@@ -181,9 +183,10 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       const hold = slot.hold
       if (hold === undefined) return
       slot.hold = undefined
+      const idle = Effect.withClock(hold, idleClock)
       // One after the other, since RcMap would set two timers for two at once, and forget one of them.
       const before = pending(slot)
-      slot.lettingGo = fork(before === undefined ? hold : Effect.zipRight(before, hold))
+      slot.lettingGo = fork(before === undefined ? idle : Effect.zipRight(before, idle))
     }
 
     return {

@@ -1,0 +1,33 @@
+/**
+ * A clock whose timers do not keep the process alive: waiting out an idle time is no work. A script that has done its
+ * work exits at once, whether or not it has closed the map.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+/** Beyond this setTimeout fires at once. */
+const LONGEST = 2 ** 31 - 1
+
+const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const ms = Duration.toMillis(duration)
+    if (ms > LONGEST) return
+    const timer = setTimeout(() => resume(Effect.void), ms).unref()
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+/** A clock of a test, or of the user's own, stays as it is. */
+export const quiet = (clock: Clock.Clock): Clock.Clock =>
+  clock !== Context.get(DefaultServices.liveServices, Clock.Clock)
+    ? clock
+    : {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanos: clock.currentTimeNanos,
+        sleep
+      }

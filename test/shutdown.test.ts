@@ -1,0 +1,185 @@
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { assert } from "vitest"
+import * as ClientLayer from "../src/ClientLayer.ts"
+import * as OpenAiClient from "../src/OpenAiClient.ts"
+import * as Sandbox from "../src/testing/Sandbox.ts"
+import * as Child from "./support/child.ts"
+import { question, subjects } from "./support/providers.ts"
+import { eventually } from "./support/wait.ts"
+
+const roads = [
+  { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" } },
+  { name: "HTTP/2", sandbox: { protocol: "both", tls: true } }
+] as const
+
+/** A client layer that the test closes. */
+const open = (options: ClientLayer.Options) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(ClientLayer.layer(options), scope)
+    return { context, close: Scope.close(scope, Exit.void) }
+  })
+
+const ask = (sandbox: Sandbox.Sandbox) =>
+  OpenAiClient.use(
+    {
+      apiKey: Redacted.make("k"),
+      baseURL: sandbox.baseURL("openai"),
+      maxRetries: 2,
+      transport: { ca: sandbox.ca, maxConnections: 500 }
+    },
+    (client) => client.chat.completions.create(question("hi"))
+  )
+
+/** So many requests are at the server. */
+const arrived = (sandbox: Sandbox.Sandbox, count: number) =>
+  eventually(
+    Effect.sync(() => sandbox.stats().inFlight),
+    (inFlight) => inFlight === count
+  )
+
+const times = (n: number) => Array.from({ length: n }, (_, i) => i)
+
+for (const road of roads) {
+  describe(`closing the layer over ${road.name}`, () => {
+    it.live("lets 500 requests in flight come to their end", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 1_500 })
+        const { close, context } = yield* open({ drainTimeout: "15 seconds" })
+        const agents = yield* Effect.forEach(times(500), () => Effect.fork(Effect.provide(ask(sandbox), context)))
+        yield* arrived(sandbox, 500)
+        yield* close
+        const exits = yield* Effect.forEach(agents, Fiber.await)
+        assert.strictEqual(exits.filter(Exit.isSuccess).length, 500)
+        const { connections, requests } = sandbox.stats()
+        assert.strictEqual(requests, 500)
+        yield* closed(sandbox)
+        assert.isAtLeast(connections.total, 1)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("destroys after the grace what does not end, for all origins at once, and says so", () =>
+      Effect.gen(function* () {
+        const sandboxes = yield* Effect.forEach(times(5), () => Sandbox.make({ ...road.sandbox, latency: 60_000 }))
+        const { close, context } = yield* open({ drainTimeout: 700 })
+        const agents = yield* Effect.forEach(times(500), (i) =>
+          Effect.fork(Effect.flip(Effect.provide(ask(sandboxes[i % 5]!), context)))
+        )
+        yield* Effect.forEach(sandboxes, (sandbox) => arrived(sandbox, 100))
+        const started = performance.now()
+        yield* close
+        const took = performance.now() - started
+        assert.isAtLeast(took, 690)
+        assert.isBelow(took, 3_000, "one after the other it would be 3.5 s")
+        const errors = yield* Effect.forEach(agents, Fiber.join)
+        assert.deepStrictEqual(
+          [...new Set(errors.map((error) => (error._tag === "PoolError" ? error.reason : error._tag)))],
+          ["Closed"]
+        )
+        yield* Effect.forEach(sandboxes, closed)
+        assert.strictEqual(
+          sandboxes.reduce((sum, sandbox) => sum + sandbox.stats().requests, 0),
+          500,
+          "nothing was sent again"
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("fails at once those who wait for a socket", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 400, maxStreams: 1 })
+        const { close, context } = yield* open({ drainTimeout: "15 seconds" })
+        const options = {
+          apiKey: Redacted.make("k"),
+          baseURL: sandbox.baseURL("openai"),
+          transport: { ca: sandbox.ca, maxConnections: 1 }
+        }
+        const ask = Effect.provide(
+          OpenAiClient.use(options, (client) => client.models.list()),
+          context
+        )
+        const first = yield* Effect.fork(ask)
+        yield* arrived(sandbox, 1)
+        const waiting = yield* Effect.fork(Effect.flip(ask))
+        yield* Effect.sleep(20)
+        const closing = yield* Effect.fork(close)
+        const error = yield* Fiber.join(waiting)
+        assert.strictEqual(error._tag === "PoolError" && error.reason, "Closed")
+        assert.strictEqual(sandbox.stats().inFlight, 1, "the first is still on its way")
+        assert.isTrue(Exit.isSuccess(yield* Fiber.await(first)))
+        yield* Fiber.join(closing)
+        assert.strictEqual(sandbox.stats().requests, 1)
+      }).pipe(Effect.scoped)
+    )
+  })
+}
+
+const closed = (sandbox: Sandbox.Sandbox) =>
+  eventually(
+    Effect.sync(() => sandbox.stats().connections.open),
+    (connections) => connections === 0
+  )
+
+describe("after the layer has closed", () => {
+  for (const subject of subjects) {
+    it.live(`a late lease of ${subject.name} fails with PoolError Closed, on every road`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make()
+        const config = yield* subject.config(sandbox)
+        const { close, context } = yield* open({})
+        const kept = yield* Effect.provide(Effect.scoped(subject.get(config)), context)
+        yield* close
+        for (const late of [subject.ask(config), Effect.asVoid(Effect.scoped(subject.get(config)))]) {
+          const error = yield* Effect.flip(Effect.provide(Effect.asVoid(late), context))
+          assert.strictEqual(error._tag === "PoolError" && error.reason, "Closed")
+          assert.match(error.message, /client layer has been closed/)
+        }
+        const raw = yield* Effect.tryPromise(async () => kept.chat.completions.create(question("hi"))).pipe(Effect.flip)
+        assert.match(String((raw.error as Error).cause), /kept after its scope had closed/)
+        assert.strictEqual(sandbox.stats().connections.total, 0)
+      }).pipe(Effect.scoped)
+    )
+  }
+})
+
+describe("a process", () => {
+  const unclean = /Unhandled|Uncaught|Warning|at .*\.ts/
+
+  it.live("that gets SIGINT with 500 requests in flight exits by itself, within the grace", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ latency: 60_000 })
+      const child = yield* Child.run("agents.ts", [sandbox.baseURL("groq"), "500"])
+      // All that the bound on connections of one origin allows; the others wait.
+      yield* arrived(sandbox, 256)
+      const started = performance.now()
+      child.kill("SIGINT")
+      const { code, signal, stderr, stdout } = yield* Effect.promise(() => child.ended)
+      assert.isBelow(performance.now() - started, 8_000)
+      assert.deepStrictEqual({ signal, stdout }, { signal: null, stdout: "ready\n" })
+      assert.strictEqual(code, 0)
+      assert.notMatch(stderr, unclean)
+      yield* closed(sandbox)
+    }).pipe(Effect.scoped)
+  )
+
+  for (const mode of ["run", "managed"]) {
+    it.live(`whose agents are done exits at once, in spite of its idle sockets (${mode})`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ latency: 20 })
+        const child = yield* Child.run("agents.ts", [sandbox.baseURL("groq"), "20", mode])
+        const { code, signal, stderr, stdout } = yield* Effect.promise(() => child.ended)
+        assert.isBelow(performance.now() - child.spokeAt(), 5_000, "idle time and keep-alive are a minute")
+        assert.deepStrictEqual(
+          { code, signal, stdout, stderr },
+          { code: 0, signal: null, stdout: "ready\ndone 20\n", stderr: "" }
+        )
+      }).pipe(Effect.scoped)
+    )
+  }
+})

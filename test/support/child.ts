@@ -1,0 +1,54 @@
+/** Scripts of `children/` in processes of their own. */
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Child {
+  readonly kill: (signal: NodeJS.Signals) => void
+  readonly ended: Promise<Ended>
+  readonly stdout: () => string
+  /** When its last output came, by performance.now(). */
+  readonly spokeAt: () => number
+}
+
+/** Killed when the scope closes, should it still be there. */
+export const run = (
+  script: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Child, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url))
+        return spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env }, stdio: "pipe" })
+      }),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    (child) => {
+      let [stdout, stderr, spokeAt] = ["", "", 0]
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        stdout += text
+        spokeAt = performance.now()
+      })
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        stderr += text
+      })
+      return {
+        kill: (signal) => void child.kill(signal),
+        ended: new Promise((resolve) => {
+          child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))
+        }),
+        stdout: () => stdout,
+        spokeAt: () => spokeAt
+      }
+    }
+  )
