@@ -32,11 +32,15 @@ const agent = (config: Config, i: number): Effect.Effect<string, ClientError, Cl
 
 const range = (length: number): ReadonlyArray<number> => Array.from({ length }, (_, i) => i)
 
-/** `size` agents at once, which take turns with the configs; fails with the first of them. */
-export const crowd = (all: ReadonlyArray<Config>, size: number): Effect.Effect<void, ClientError, ClientMap> =>
-  Effect.forEach(range(size), (i) => agent(all[i % all.length]!, i), { concurrency: "unbounded", discard: true })
+/** `size` agents, `atOnce` of them at a time, which take turns with the configs; fails with the first of them. */
+export const crowd = (
+  all: ReadonlyArray<Config>,
+  size: number,
+  atOnce: number
+): Effect.Effect<void, ClientError, ClientMap> =>
+  Effect.forEach(range(size), (i) => agent(all[i % all.length]!, i), { concurrency: atOnce, discard: true })
 
-/** The same, and nobody's failure is anybody else's. How many failed, and the first message. */
+/** `size` agents at once, and nobody's failure is anybody else's. How many failed, and the first message. */
 export const census = (
   all: ReadonlyArray<Config>,
   size: number

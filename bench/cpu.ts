@@ -4,25 +4,27 @@ import { measure } from "./child.ts"
 import type { Work } from "./cpuWorker.ts"
 import { type Server, withServer } from "./server.ts"
 
-const AGENTS = 2_000
-const WARM_UP = 3
-const ROUNDS = 5
+const AT_ONCE = 2_000
+const WARM_UP = 6_000
+const AGENTS = 10_000
+/** Of the servers, in ms: without it the first answers come before the last questions are sent, and few are ever under way. */
+const LATENCY = 20
 
 const work = (variant: Work["variant"], server: Server) => () =>
   measure<Work, number>("cpuWorker.ts", {
     variant,
     target: { baseURLs: [server.baseURL], keys: 1, ca: server.ca },
-    agents: AGENTS,
+    atOnce: AT_ONCE,
     warmUp: WARM_UP,
-    rounds: ROUNDS
+    agents: AGENTS
   })
 
 export const cpu: Bench = {
   name: "cpu",
-  about: `CPU of a chat request: ${AGENTS} agents at once, ${AGENTS * ROUNDS} requests a run after ${AGENTS * WARM_UP} to warm up`,
+  about: `CPU of a chat request: ${AT_ONCE} agents at once, ${AGENTS} a run after ${WARM_UP} to warm up, latency ${LATENCY} ms`,
   run: ({ runs }) =>
-    withServer(["--protocol", "http/1.1"], (h1) =>
-      withServer(["--protocol", "h2", "--tls", "--max-streams", "1000"], async (h2) => {
+    withServer(["--protocol", "http/1.1", "--latency", String(LATENCY)], (h1) =>
+      withServer(["--protocol", "h2", "--tls", "--max-streams", "1000", "--latency", String(LATENCY)], async (h2) => {
         const base = "default fetch"
         const floor = "thin fetch"
         const results = await interleaved(
@@ -30,6 +32,7 @@ export const cpu: Bench = {
             [base]: work("default fetch", h1),
             "clientele h1": work("clientele", h1),
             "clientele h2": work("clientele", h2),
+            "clientele h1, rounds": work("clientele, rounds", h1),
             [floor]: work("thin fetch", h1),
             "bare undici": work("bare undici", h1)
           },
@@ -49,6 +52,7 @@ export const cpu: Bench = {
           figure("clientele over TLS, HTTP/2 / openai, default fetch", "clientele h2", 0.65),
           figure("floor: openai over the thinnest fetch / openai, default fetch", floor),
           figure("bare undici.request, no SDK / openai, default fetch", "bare undici"),
+          figure("clientele over HTTP/1.1, a new fiber for each agent / openai, default fetch", "clientele h1, rounds"),
           above("above the floor, HTTP/1.1", "clientele h1"),
           above("above the floor, HTTP/2 with TLS", "clientele h2"),
           {

@@ -4,43 +4,56 @@ import { input, report } from "./child.ts"
 import { question } from "./question.ts"
 
 export interface Work {
-  readonly variant: "clientele" | "default fetch" | "thin fetch" | "bare undici"
+  readonly variant: "clientele" | "clientele, rounds" | "default fetch" | "thin fetch" | "bare undici"
   readonly target: Target
-  readonly agents: number
-  /** Rounds of all agents at once, before those that are measured. */
+  /** Agents at the same time. */
+  readonly atOnce: number
+  /** Agents that run before those that are measured. */
   readonly warmUp: number
-  readonly rounds: number
+  /** Agents that are measured. */
+  readonly agents: number
 }
 
-const { agents, rounds, target, variant, warmUp } = input<Work>()
+const { agents, atOnce, target, variant, warmUp } = input<Work>()
 const baseURL = target.baseURLs[0]!
 const { origin, pathname } = new URL(`${baseURL}/chat/completions`)
 const apiKey = "sk-bench-0"
 
-/** Microseconds of CPU for each request, in all threads of this process. */
-const perRequest = (from: NodeJS.CpuUsage): number => {
+/** Microseconds of CPU for each agent, in all threads of this process. */
+const perAgent = (from: NodeJS.CpuUsage): number => {
   const { system, user } = process.cpuUsage(from)
-  return (system + user) / (agents * rounds)
+  return (system + user) / agents
+}
+
+/** `size` agents, always `atOnce` of them. */
+const crowd = async (size: number, agent: (i: number) => Promise<unknown>): Promise<void> => {
+  let next = 0
+  const worker = async () => {
+    while (next < size) await agent(next++)
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
 }
 
 const measured = async (agent: (i: number) => Promise<unknown>): Promise<number> => {
-  const round = () => Promise.all(Array.from({ length: agents }, (_, i) => agent(i)))
-  for (let i = 0; i < warmUp; i++) await round()
+  await crowd(warmUp, agent)
   const from = process.cpuUsage()
-  for (let i = 0; i < rounds; i++) await round()
-  return perRequest(from)
+  await crowd(agents, agent)
+  return perAgent(from)
 }
 
-const clientele = async (): Promise<number> => {
+/** In rounds: a fiber for each agent, and the next round when the last of them has ended. Else fibers go from agent to agent. */
+const clientele = async (inRounds: boolean): Promise<number> => {
   const Effect = await import("effect/Effect")
   const ClientLayer = await import("clientele/ClientLayer")
   const { configs, crowd } = await import("./agents.ts")
   return Effect.gen(function* () {
-    const round = crowd(yield* configs(target), agents)
-    yield* Effect.repeatN(round, warmUp - 1)
+    const all = yield* configs(target)
+    const run = (size: number) =>
+      inRounds ? Effect.repeatN(crowd(all, atOnce, atOnce), size / atOnce - 1) : crowd(all, size, atOnce)
+    yield* run(warmUp)
     const from = process.cpuUsage()
-    yield* Effect.repeatN(round, rounds - 1)
-    return perRequest(from)
+    yield* run(agents)
+    return perAgent(from)
   }).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
 }
 
@@ -82,7 +95,8 @@ const bare = async (): Promise<number> => {
 }
 
 const variants = {
-  clientele,
+  clientele: () => clientele(false),
+  "clientele, rounds": () => clientele(true),
   "default fetch": () => sdk(),
   "thin fetch": thin,
   "bare undici": bare

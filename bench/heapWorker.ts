@@ -30,10 +30,10 @@ const weigh = Effect.promise(async () => {
 })
 
 const heaps = await Effect.gen(function* () {
-  const round = crowd(yield* configs(target), atOnce)
-  yield* Effect.repeatN(round, few / atOnce - 1)
+  const all = yield* configs(target)
+  yield* crowd(all, few, atOnce)
   const afterFew = yield* weigh
-  yield* Effect.repeatN(round, (many - few) / atOnce - 1)
+  yield* crowd(all, many - few, atOnce)
   return { few: afterFew, many: yield* weigh }
 }).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
 
