@@ -9,6 +9,7 @@ import type { Handle } from "../LeaseMap.ts"
 import type { Quota } from "../Quota.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
+import { excerpt } from "./fetch/excerpt.ts"
 import { type Exchange, exchange, prepare } from "./fetch/exchange.ts"
 import { noteCaller } from "./malformed.ts"
 import * as Retry from "./retry.ts"
@@ -30,6 +31,8 @@ export interface Wiring {
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly lease: Pick<Handle, "retain" | "release">
+  /** Whether the client layer has been closed, which ends all leases. */
+  readonly isClosed: () => boolean
   readonly timeouts: Timeouts
   readonly maxRetries: number
   /** Called with +1 and -1 as requests come and go. */
@@ -80,11 +83,14 @@ interface Refusal {
   readonly code: unknown
 }
 
-/** Reads an answer that is no success: its code, and its text without the secret, should the provider repeat it. */
+/** Reads an answer that is no success: its code, and all of it without the secret, should the provider repeat it. */
 const refusal = async (response: Response, secret: Redacted.Redacted, attempts: number): Promise<Refusal> => {
-  const text = await response.text()
-  const headers = new Headers(response.headers)
-  headers.delete("content-length")
+  const text = await excerpt(response)
+  const key = Redacted.value(secret)
+  const headers = new Headers()
+  for (const [name, value] of response.headers) {
+    if (name !== "content-length") headers.append(name, value.replaceAll(key, "[key]"))
+  }
   headers.set(Failure.ATTEMPTS, String(attempts))
   // All retries are ours: this keeps an SDK from its own, should a request ask for some (`{ maxRetries: 5 }`).
   headers.set("x-should-retry", "false")
@@ -95,7 +101,7 @@ const refusal = async (response: Response, secret: Redacted.Redacted, attempts: 
     // Not every error is JSON: a proxy's page, say. Then it has no code.
   }
   const { status, statusText } = response
-  const copy = new Response(text.replaceAll(Redacted.value(secret), "[key]"), { status, statusText, headers })
+  const copy = new Response(text.replaceAll(key, "[key]"), { status, statusText, headers })
   return { response: Object.defineProperty(copy, "url", { value: response.url }), code }
 }
 
@@ -116,6 +122,17 @@ const read = async (
 export const make = (wiring: Wiring): Fetch => {
   const { place, quota, credential, lease, timeouts, maxRetries } = wiring
   const { origin, pool } = wiring.transport
+
+  /** Waits for a permit, which may take longer than a token lives. */
+  const wait = async (signal: AbortSignal | undefined): Promise<Redacted.Redacted> => {
+    await quota.enter(signal)
+    try {
+      return credential.peek() ?? (await credential.load(signal))
+    } catch (error) {
+      quota.leave()
+      throw error
+    }
+  }
 
   const send = async (input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Response> => {
     // The loop holds the lease, and so does each attempt until its body has ended.
@@ -139,8 +156,8 @@ export const make = (wiring: Wiring): Fetch => {
       const outer = call?.signal
       const repeatable = Retry.repeatable(request.method, request.path, request.headers)
       for (;;) {
-        const secret = credential.peek() ?? (await credential.load(either(request.signal, outer)))
-        if (!quota.tryEnter()) await quota.enter(either(request.signal, outer))
+        let secret = credential.peek() ?? (await credential.load(either(request.signal, outer)))
+        if (!quota.tryEnter()) secret = await wait(either(request.signal, outer))
         attempts++
         holds++
         let delay: number | undefined
@@ -188,11 +205,20 @@ export const make = (wiring: Wiring): Fetch => {
 
   /** A caller that can't be seen, as in a bundle, is not looked for at every request. */
   let looks = 3
-  return (input, init) => {
+  const fetch: Fetch = (input, init) => {
     if (looks > 0) looks = noteCaller() ? 0 : looks - 1
-    return lease.retain() ? send(input, init) : Promise.reject(released(place))
+    return lease.retain() ? send(input, init) : Promise.reject(wiring.isClosed() ? closed(place) : released(place))
   }
+  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
+  return Object.assign(fetch, { Response })
 }
+
+const closed = (place: Failure.Place): PoolError =>
+  new PoolError({
+    ...place,
+    reason: "Closed",
+    detail: "the client layer has been closed, so no request can be started any more"
+  })
 
 const released = (place: Failure.Place): PoolError =>
   new PoolError({

@@ -72,6 +72,7 @@ export const subject = <Name extends string>(
     name,
     get: door.get,
     use: door.use,
+    streamWith: door.stream,
     /** A config against the sandbox, which trusts its certificate. */
     config: (sandbox: Sandbox, options: CommonOptions & { readonly key?: string } = {}) => {
       const { key = "sk-test", ...more } = options
