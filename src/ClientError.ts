@@ -120,6 +120,15 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   }
 }
 
+/** Anything can be thrown, and reading some of it throws. */
+const textOf = (thrown: unknown): string => {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  } catch {
+    return "what it threw can't be read"
+  }
+}
+
 /**
  * What the caller's own function threw: neither the SDK's error nor ours. It is in `cause`.
  *
@@ -131,7 +140,7 @@ export class CallbackError extends Data.TaggedError("CallbackError")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `${this.provider}: the callback failed: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+    return `${this.provider}: the callback failed: ${textOf(this.cause)}`
   }
 }
 

@@ -53,6 +53,8 @@ export interface Stats {
   readonly released: number
   readonly evicted: number
   readonly failed: number
+  /** Leases that wait at `maxClients` now. */
+  readonly waiting: number
   /** Sockets of all transports now. */
   readonly sockets: number
   readonly clients: ReadonlyArray<ClientStats>

@@ -31,6 +31,27 @@ export const promise = <A>(
 /** How long, in milliseconds, an iterator that has been aborted may take to clean up before we stop waiting for it. */
 const CLEANUP = 1_000
 
+/** Never rejects. By the real clock: under a test's clock an iterator that hangs would hang the test. */
+const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLEANUP)
+  })
+  try {
+    await Promise.race([iterator.return?.(), late])
+  } catch {
+    // It was told to stop, and how it did so is of no use to anybody.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
+  // Types don't bind those who write JavaScript, or cast.
+  if (typeof iterable?.[Symbol.asyncIterator] === "function") return iterable[Symbol.asyncIterator]()
+  throw new TypeError("no async iterable, which `stream` needs; SDKs give one for `stream: true`")
+}
+
 export const stream = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
@@ -49,18 +70,17 @@ export const stream = <A>(
         }),
         () => abort
       )
-      const iterator = iterable[Symbol.asyncIterator]()
+      const iterator = yield* Effect.try({
+        try: () => CallContext.run(context, () => iteratorOf(iterable)),
+        catch: (thrown) => Failure.fromThrown(place, thrown, context)
+      })
       let ended = false
       yield* Effect.addFinalizer(() =>
         ended || iterator.return === undefined
           ? Effect.void
           : Effect.zipRight(
               abort,
-              Effect.promise(() => iterator.return!()).pipe(
-                Effect.interruptible,
-                Effect.timeoutOption(CLEANUP),
-                Effect.catchAllCause(() => Effect.void)
-              )
+              Effect.promise(() => cleanedUp(iterator))
             )
       )
       // Paging and multi-step iterables send requests from `next`, so it needs the context as well.

@@ -74,6 +74,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       idleTimeToLive: QUOTA_IDLE
     })
     const builders = new WeakMap<Config, Builder>()
+    let closed = false
     const clients = yield* LeaseMap.make({
       name: "clients",
       lookup: (config: Config, lease) =>
@@ -85,6 +86,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
             transport,
             quota,
             lease,
+            isClosed: () => closed,
             activity
           })
           return { client, activity, transport, quota } satisfies Held
@@ -93,8 +95,15 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       capacity: options.capacity,
       maxEntries: options.maxClients,
       acquireTimeout: options.acquireTimeout,
+      // A client that goes waits for its transport, which has a bound of its own.
+      drainTimeout: drainTimeout + 2_000,
       onEvent: yield* LeaseLog.make
     })
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+      })
+    )
 
     /** Notes how to build the client of a config, should it have to be built. */
     const builder = <I, Client, P extends string, Extra extends string>(
@@ -179,6 +188,7 @@ const broken = (error: OptionsError): Service => ({
     released: 0,
     evicted: 0,
     failed: 0,
+    waiting: 0,
     sockets: 0,
     clients: []
   })

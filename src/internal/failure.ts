@@ -129,6 +129,15 @@ const because = (error: PoolError | RequestError, thrown: unknown): PoolError | 
       : new RequestError({ ...fields(error), cause: thrown })
 
 export const fromThrown = (place: Place, thrown: unknown, call?: CallContext): ClientError => {
+  try {
+    return classify(place, thrown, call)
+  } catch {
+    // To look at it throws: a getter, a revoked proxy. No SDK's then.
+    return new CallbackError({ provider: place.provider, cause: thrown })
+  }
+}
+
+const classify = (place: Place, thrown: unknown, call: CallContext | undefined): ClientError => {
   const attempts = call?.attempts ?? 1
   // Ours travel up through an SDK as the cause of its own error.
   let cause = thrown

@@ -48,6 +48,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         credential: yield* SecretSource.make(config),
         headers: config.headers,
         lease: wiring.lease,
+        isClosed: wiring.isClosed,
         timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },
         maxRetries: config.maxRetries,
         count: (change) => {

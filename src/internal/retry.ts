@@ -13,8 +13,8 @@ const LONGEST_DELAY = 8_000
 /** A provider that asks for more is not waited for: the caller learns of it at once. */
 export const LONGEST_RETRY_AFTER = 60_000
 
-/** Paths whose POST makes nothing that lasts. */
-const generation = /\/(chat\/completions|completions|embeddings|moderations|messages)$/
+/** Paths whose POST makes nothing that lasts: `/v1/messages`, say, and not `/v1/threads/{id}/messages`. */
+const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/)messages)$/
 
 /** Whether sending it twice does no harm. A caller's own Idempotency-Key says so too. */
 export const repeatable = (method: string, path: string, headers: Readonly<Record<string, string>>): boolean => {

@@ -13,6 +13,8 @@ export interface WiringService {
   readonly transport: Transport
   readonly quota: Quota
   readonly lease: Pick<Handle, "retain" | "release">
+  /** Whether the client layer has been closed, which ends all leases. */
+  readonly isClosed: () => boolean
   readonly activity: Activity
 }
 

@@ -15,9 +15,20 @@ export const proxyAddress = (at: At, input: unknown): string => {
   const url = parse(at, input)
   if (url.search !== "" || url.pathname !== "/")
     throw invalid(at, "a URL with a path or query in it", "http://host:port")
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    throw invalid(at, "a URL whose user or password has a % that encodes nothing", "% in them written as %25")
   const colon = url.password === "" ? "" : ":"
   const user = url.username === "" && colon === "" ? "" : `${url.username}${colon}${url.password}@`
   return `${url.protocol}//${user}${url.host}`
+}
+
+const isDecodable = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const parse = (at: At, input: unknown): URL => {

@@ -131,6 +131,6 @@ export const inflate = (body: WireBody, codings: ReadonlyArray<Coding>): WireBod
       body.cancel()
       source?.destroy()
     },
-    onEnd: body.onEnd
+    onEnd: (f) => body.onEnd(f)
   }
 }
