@@ -207,6 +207,7 @@ describe("validation", () => {
     ["a private key in the open", { transport: { cert: pem, key: "canary" } }, "transport.key", /string of 6/],
     ["a certificate without its key", { transport: { cert: pem } }, "transport.key", /^absent$/],
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
+    ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /encodes nothing/],
     ["a rate of 0", { quota: { requestsPerMinute: 0 } }, "quota.requestsPerMinute", /^0$/],
     ["half a concurrency", { quota: { maxConcurrency: 1.5 } }, "quota.maxConcurrency", /^1\.5$/],
     ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /no such URL/],

@@ -85,7 +85,13 @@ describe("the retry policy", () => {
     ]) {
       assert.isTrue(Retry.repeatable("POST", path, {}), path)
     }
-    for (const path of ["/v1/files", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/files?x=/v1/embeddings"]) {
+    for (const path of [
+      "/v1/files",
+      "/v1/batches",
+      "/v1/fine_tuning/jobs",
+      "/v1/threads/thread_1/messages",
+      "/v1/files?x=/v1/embeddings"
+    ]) {
       assert.isFalse(Retry.repeatable("POST", path, {}), path)
       assert.isTrue(Retry.repeatable("POST", path, { "idempotency-key": "k" }), path)
       assert.isTrue(Retry.repeatable("GET", path, {}), path)
