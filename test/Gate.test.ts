@@ -138,6 +138,19 @@ describe("the gate of a credential", () => {
     assert.isBelow(took, 3_000, "a timer for each would take 4 s and more")
   })
 
+  it("keeps what has fallen due for those who wait, not for who comes along", async () => {
+    let now = 0
+    const gate = Gate.make({ ...open, requestsPerMinute: 60 }, () => now)
+    assert.isTrue(gate.tryEnter())
+    const controller = new AbortController()
+    const waiting = gate.enter(controller.signal).catch(() => "gave up")
+    now = 1_000
+    assert.isFalse(gate.tryEnter())
+    controller.abort(new Error("enough"))
+    assert.strictEqual(await waiting, "gave up")
+    assert.isTrue(gate.tryEnter())
+  })
+
   it("saves nothing up while all permits are taken", async () => {
     let now = 0
     const gate = Gate.make({ requestsPerMinute: 60, maxConcurrency: 1 }, () => now)
