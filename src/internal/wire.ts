@@ -31,6 +31,8 @@ export interface WireRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body: RequestBody
   readonly signal: AbortSignal | undefined
+  /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
+  readonly outer?: AbortSignal | undefined
   readonly timeouts: Timeouts
 }
 

@@ -24,37 +24,11 @@ export interface ExchangeOptions {
   readonly onEnd?: (() => void) | undefined
 }
 
-interface Joined {
-  readonly signal: AbortSignal | undefined
-  readonly release: () => void
-}
-
-const nothing = () => {}
-
 /** The words by which the SDKs tell a timeout from other failures: openai and groq look for them in the message. */
 const timedOut = (error: WireError): WireError =>
   /timed? ?out/i.test(error.message)
     ? error
     : new WireError("Timeout", error.processed, `the request timed out: ${error.message}`, error.cause)
-
-/** Not `AbortSignal.any`: a caller's signal may live as long as the process, and must not collect what hangs on it. */
-const join = (own: AbortSignal | undefined, other: AbortSignal | undefined): Joined => {
-  if (own === undefined || other === undefined || own === other) return { signal: own ?? other, release: nothing }
-  const controller = new AbortController()
-  const abortOwn = () => controller.abort(own.reason)
-  const abortOther = () => controller.abort(other.reason)
-  if (own.aborted) abortOwn()
-  else if (other.aborted) abortOther()
-  own.addEventListener("abort", abortOwn)
-  other.addEventListener("abort", abortOther)
-  return {
-    signal: controller.signal,
-    release: () => {
-      own.removeEventListener("abort", abortOwn)
-      other.removeEventListener("abort", abortOther)
-    }
-  }
-}
 
 /**
  * Rejects with a WireError, or, once the caller's own signal has aborted, with that signal's reason, as fetch does.
@@ -62,12 +36,11 @@ const join = (own: AbortSignal | undefined, other: AbortSignal | undefined): Joi
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
   const { onEnd, timeouts } = options
-  const joined = join(own, options.signal)
+  const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
     if (ended) return
     ended = true
-    joined.release()
     onEnd?.()
   }
   const failure = (error: unknown): unknown => {
@@ -77,12 +50,11 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
   }
 
   try {
-    const { signal } = joined
     let hop: Hop = exchange
     let headers = options.headers === undefined ? exchange.headers : { ...exchange.headers, ...options.headers }
     for (let hops = 0; ; hops++) {
       const { body, method, path } = hop
-      const wire = await pool.request({ method, path, headers, body, signal, timeouts })
+      const wire = await pool.request({ method, path, headers, body, signal: own, outer, timeouts })
       let next: Hop | undefined
       try {
         next = redirection(wire, exchange, hop, hops)

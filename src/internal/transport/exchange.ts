@@ -67,19 +67,15 @@ export class Exchange implements BodySource, Waiter {
     this.#reject = reject
     owner.hold(1)
     request.signal?.addEventListener("abort", this)
+    request.outer?.addEventListener("abort", this)
   }
 
-  /** The abort signal's: an object as the listener spares each request a closure. */
+  /** The abort signals': an object as the listener spares each request a closure. */
   handleEvent(): void {
-    this.fail(
-      new WireError(
-        "Aborted",
-        this.#state === queued ? "no" : "maybe",
-        "the request was aborted",
-        this.request.signal?.reason
-      ),
-      true
-    )
+    const { outer, signal } = this.request
+    const reason: unknown = signal?.aborted === true ? signal.reason : outer?.reason
+    const processed = this.#state === queued ? "no" : "maybe"
+    this.fail(new WireError("Aborted", processed, "the request was aborted", reason), true)
   }
 
   isQueued(): boolean {
@@ -178,6 +174,7 @@ export class Exchange implements BodySource, Waiter {
     this.#clear()
     this.#carrier = undefined
     this.request.signal?.removeEventListener("abort", this)
+    this.request.outer?.removeEventListener("abort", this)
     if (was < answered) this.#owner.hold(-1)
     if (was === queued) this.#owner.gaveUp()
     else this.#owner.finished()

@@ -63,9 +63,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
 
   request = (request: WireRequest): Promise<WireResponse> => {
     if (this.#closing !== undefined) return Promise.reject(closedError("no"))
-    const { signal } = request
-    if (signal?.aborted === true) {
-      return Promise.reject(new WireError("Aborted", "no", "the request was aborted", signal.reason))
+    const { outer, signal } = request
+    const aborted = signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
+    if (aborted !== undefined) {
+      return Promise.reject(new WireError("Aborted", "no", "the request was aborted", aborted.reason))
     }
     return new Promise((resolve, reject) => {
       this.queue.push(new Exchange(this, this.#order++, request, resolve, reject))
