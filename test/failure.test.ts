@@ -189,15 +189,6 @@ for (const subject of all) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("bytes that are no HTTP are Malformed", () =>
-      Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "garbage", what: "protocol" } }] })
-        const config = yield* subject.config(sandbox, { maxRetries: 0 })
-        const error = yield* Effect.flip(subject.ask(config))
-        assert.strictEqual(error._tag === "RequestError" && error.reason, "Malformed")
-      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
-    )
-
     for (const road of roads) {
       it.live(`over ${road.name} a reset before the headers is Connection, perhaps processed`, () =>
         Effect.gen(function* () {
@@ -210,6 +201,19 @@ for (const subject of all) {
             processed: "maybe",
             attempts: 1
           })
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+
+      it.live(`over ${road.name} bytes that are no HTTP are an error`, () =>
+        Effect.gen(function* () {
+          const faults: ReadonlyArray<Sandbox.FaultRule> = [{ fault: { type: "garbage", what: "protocol" } }]
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, faults })
+          const config = yield* subject.config(sandbox, { maxRetries: 0 })
+          const error = yield* Effect.flip(subject.ask(config))
+          assert.strictEqual(
+            error._tag === "RequestError" && error.reason,
+            road.name === "HTTP/1.1" ? "Malformed" : "Connection"
+          )
         }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
       )
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2"
 import type { Readable } from "node:stream"
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 
 export interface Connection {
   readonly id: number
@@ -147,6 +148,9 @@ export class Http2Exchange implements Exchange {
   }
   garble(bytes: Uint8Array): void {
     this.#ours = true
+    // A write past the session ends the process if it doesn't complete at once (an assertion in node_http2.cc of 24.21
+    // at least), and over TLS none does: there the connection just breaks.
+    if (this.#socket instanceof TLSSocket) return void this.#socket.destroy()
     this.#socket.write(bytes)
     setTimeout(() => this.#socket.destroy(), 50).unref()
   }
