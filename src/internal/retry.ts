@@ -11,7 +11,7 @@ import type { WireError } from "./wire.ts"
 const FIRST_DELAY = 500
 const LONGEST_DELAY = 8_000
 /** A provider that asks for more is not waited for: the caller learns of it at once. */
-export const LONGEST_RETRY_AFTER = 60_000
+const LONGEST_RETRY_AFTER = 60_000
 
 /** Paths whose POST makes nothing that lasts: `/v1/messages`, say, and not `/v1/threads/{id}/messages`. */
 const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/)messages)$/

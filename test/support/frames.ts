@@ -43,7 +43,7 @@ const maxStreams = (limit: number): Buffer => {
 const literal = (name: string, value: string): Buffer =>
   Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)])
 
-export class FrameConnection {
+class FrameConnection {
   /** 1 for the server's first connection. */
   readonly index: number
   /** Requests on it so far. */

@@ -20,7 +20,7 @@ export interface Entry {
 }
 
 /** Tells keys apart in logs without showing any of one. */
-export const maskKey = (key: string): string =>
+const maskKey = (key: string): string =>
   key === "" ? "none" : `key-${createHash("sha256").update(key).digest("hex").slice(0, 8)}`
 
 export class Counters {

@@ -25,7 +25,7 @@ const openAiType = (status: number): string =>
 const groqType = (status: number, code: string | undefined): string =>
   status === 429 ? (code?.includes("tokens") === true ? "tokens" : "requests") : openAiType(status)
 
-export const errorBody = (provider: ProviderName, problem: Problem): unknown => {
+const errorBody = (provider: ProviderName, problem: Problem): unknown => {
   const { status, message, code, param } = problem
   switch (provider) {
     case "anthropic":

@@ -16,7 +16,7 @@ interface KeyState {
   today: number
 }
 
-export interface Window {
+interface Window {
   readonly limit: number
   readonly remaining: number
   /** Seconds until it is full again. */
@@ -150,7 +150,7 @@ export class Limits {
 }
 
 /** Go's notation, as OpenAI and Groq write it: `6ms`, `1.2s`, `6m0s`, `1h0m0s`. */
-export const goDuration = (seconds: number): string => {
+const goDuration = (seconds: number): string => {
   const ms = Math.max(1, Math.round(seconds * 1000))
   if (ms < 1000) return `${ms}ms`
   const s = (ms % 60_000) / 1000

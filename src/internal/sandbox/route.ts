@@ -2,7 +2,7 @@
 import type { Exchange } from "./exchange.ts"
 import type { ProviderName } from "./model.ts"
 
-export type Endpoint = "chat" | "responses" | "messages" | "embeddings" | "models" | "files" | "warming" | "unknown"
+type Endpoint = "chat" | "responses" | "messages" | "embeddings" | "models" | "files" | "warming" | "unknown"
 
 export interface Route {
   readonly provider: ProviderName

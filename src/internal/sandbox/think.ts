@@ -26,7 +26,7 @@ export interface Ask {
   readonly maxTokens: number | undefined
 }
 
-export interface Call {
+interface Call {
   readonly id: string
   readonly name: string
   readonly arguments: string

@@ -6,7 +6,7 @@
 import type { WireBody, WireError } from "../wire.ts"
 
 /** Bytes that are read ahead before the sender is held back. */
-export const readAhead = 256 * 1024
+const readAhead = 256 * 1024
 
 /** What a body asks of the exchange that it belongs to. */
 export interface BodySource {

@@ -2,7 +2,7 @@
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
-export type Http2 = boolean | "prior-knowledge"
+type Http2 = boolean | "prior-knowledge"
 
 /** Why requests wait: see `onStarved`. */
 export interface Starved {
