@@ -176,8 +176,8 @@ describe("figures", () => {
   })
 
   it("make a bar that is full when all rows have ended", () => {
-    assert.strictEqual(barOf(500, 0), `x ${"█".repeat(12)}${"░".repeat(12)} 500/1,000 rows, 500 at work, 0 failed`)
-    assert.strictEqual(barOf(990, 10), `x ${"█".repeat(24)} 1,000/1,000 rows, 0 at work, 10 failed`)
+    assert.strictEqual(barOf(500, 0), `x ${"█".repeat(9)}${"░".repeat(9)} 500/1,000 rows, 0 failed, 500 at work`)
+    assert.strictEqual(barOf(990, 10), `x ${"█".repeat(18)} 1,000/1,000 rows, 10 failed, 0 at work`)
   })
 })
 
@@ -265,6 +265,13 @@ describe("npm start", () => {
       results(join(folder, "movies-today.jsonl")).map(({ text }) => text),
       "the same answers"
     )
+  })
+
+  it("says in one line, with exit code 1, that the results can't be written", async () => {
+    const out = join(file(""), "results.jsonl")
+    const { code, err } = await begin(["--limit", "5", "--latency", "0", "--out", out]).ended
+    assert.strictEqual(code, 1)
+    assert.match(err, /^clientele: can't write [^\n]+results\.jsonl: [^\n]+\n$/)
   })
 
   it("stops with Ctrl-C, children and all, and tells how many rows there are", async () => {

@@ -91,13 +91,14 @@ const work = (order: Order, caFile: string) =>
       Stream.splitLines,
       Stream.mapEffect(Schema.decodeUnknown(Message)),
       Stream.runForEach((message) => {
-        if ("wall" in message) report = message
-        return "wall" in message ? Effect.void : show(message)
+        if ("problem" in message) return Effect.fail(new WorkerFailed({ message: message.problem }))
+        if ("started" in message) return show(message)
+        return Effect.sync(() => (report = message))
       })
     )
     if (report !== undefined) return report
     return yield* new WorkerFailed({ message: `the worker ended with exit code ${yield* child.exitCode}` })
   }).pipe(
     Effect.scoped,
-    Effect.mapError((error) => new WorkerFailed({ message: `the way "${order.way}" failed: ${error.message}` }))
+    Effect.mapError((error) => new WorkerFailed({ message: `${order.way}: ${error.message}` }))
   )

@@ -18,5 +18,5 @@ export const Order = Schema.parseJson(
 )
 export type Order = typeof Order.Type
 
-/** A line of the worker's output. The report is the last. */
-export const Message = Schema.parseJson(Schema.Union(Report, Progress))
+/** A line of the worker's output. The last is the report, or why there is none. */
+export const Message = Schema.parseJson(Schema.Union(Report, Progress, Schema.Struct({ problem: Schema.String })))

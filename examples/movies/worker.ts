@@ -4,6 +4,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as ClientLayer from "clientele/ClientLayer"
 import * as ClientMap from "clientele/ClientMap"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -54,12 +55,18 @@ const main = Effect.gen(function* () {
   const order = yield* Schema.decodeUnknown(Order)(process.argv[2])
   const report = yield* order.way === "clientele" ? clientele(order) : today(order)
   yield* say(report)
-})
+}).pipe(Effect.catchAll((error) => say({ problem: error.message })))
 
-/** Whoever started us is gone when standard input ends. */
+/** Standard output is for messages alone. */
+const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+/** Whoever started us is gone when standard input ends, and may be gone before we have said all. */
+process.stdout.on("error", () => {})
 const orphaned = Effect.async<void>((resume) => {
   process.stdin.on("end", () => resume(Effect.void)).resume()
   return Effect.sync(() => process.stdin.destroy())
 })
 
-NodeRuntime.runMain(Effect.raceFirst(main, orphaned).pipe(Effect.provide(NodeFileSystem.layer)))
+NodeRuntime.runMain(Effect.raceFirst(main, orphaned).pipe(Effect.provide([NodeFileSystem.layer, logger])), {
+  disablePrettyLogger: true
+})
