@@ -66,6 +66,9 @@ export interface Options {
 /**
  * The client map. An option that can't be used makes each lease fail with an `OptionsError` that names it.
  *
+ * Provide it once, around everything: each build is a map of its own, so agents that each provide the layer share
+ * nothing.
+ *
  * @example
  * ```ts
  * import * as ClientLayer from "clientele/ClientLayer"
