@@ -5,7 +5,8 @@ import type { Variant, Work } from "./leaseWorker.ts"
 
 const TIMES = 50_000
 
-const variant = (name: Variant) => () => measure<Work, number>("leaseWorker.ts", { variant: name, times: TIMES })
+const variant = (name: Variant, held: boolean) => () =>
+  measure<Work, number>("leaseWorker.ts", { variant: name, held, times: TIMES })
 
 export const lease: Bench = {
   name: "lease",
@@ -13,29 +14,33 @@ export const lease: Bench = {
   run: async ({ runs }) => {
     const results = await interleaved(
       {
-        "RcMap.get": variant("RcMap.get"),
-        "get, config": variant("get, config"),
-        "get, options": variant("get, options"),
-        "use, config": variant("use, config"),
-        "LeaseMap.get": variant("LeaseMap.get"),
-        "LeaseMap.use": variant("LeaseMap.use"),
-        "new OpenAI": variant("new OpenAI")
+        "RcMap.get": variant("RcMap.get", true),
+        "get, config": variant("get, config", true),
+        "get, options": variant("get, options", true),
+        "use, config": variant("use, config", true),
+        "LeaseMap.get": variant("LeaseMap.get", true),
+        "LeaseMap.use": variant("LeaseMap.use", true),
+        "RcMap.get, idle": variant("RcMap.get", false),
+        "get, config, idle": variant("get, config", false),
+        "new OpenAI": variant("new OpenAI", false)
       },
       runs
     )
-    const figure = (what: string, of: Variant, to: Variant, atMost?: number): Figure => {
+    type Name = keyof typeof results
+    const figure = (what: string, of: Name, to: Name, atMost?: number): Figure => {
       const all = ratios(results[of], results[to])
-      const us = (name: Variant) => round(median(results[name]) / 1000, 2)
+      const us = (name: Name) => round(median(results[name]) / 1000, 1)
       return { what, value: median(all), unit: "x", atMost, note: `${us(of)} and ${us(to)} us; runs ${spread(all, 2)}` }
     }
     return [
-      figure("scoped get with a config / scoped RcMap.get", "get, config", "RcMap.get", 1.3),
-      figure("scoped get with plain options / scoped RcMap.get", "get, options", "RcMap.get"),
-      figure("use with a config, its promise included / scoped RcMap.get", "use, config", "RcMap.get"),
-      figure("scoped LeaseMap.get / scoped RcMap.get", "LeaseMap.get", "RcMap.get"),
-      figure("LeaseMap.use / scoped RcMap.get", "LeaseMap.use", "RcMap.get"),
-      figure("scoped get with a config / new OpenAI()", "get, config", "new OpenAI"),
-      figure("scoped get with plain options / new OpenAI()", "get, options", "new OpenAI")
+      figure("get with a config / RcMap.get, both scoped, of what others hold", "get, config", "RcMap.get", 1.3),
+      figure("the same, of what nobody holds", "get, config, idle", "RcMap.get, idle", 1.3),
+      figure("get with plain options / RcMap.get, both scoped", "get, options", "RcMap.get"),
+      figure("use with a config, its promise included / RcMap.get, scoped", "use, config", "RcMap.get"),
+      figure("LeaseMap.get / RcMap.get, both scoped", "LeaseMap.get", "RcMap.get"),
+      figure("LeaseMap.use / RcMap.get, scoped", "LeaseMap.use", "RcMap.get"),
+      figure("get with a config, scoped / new OpenAI()", "get, config", "new OpenAI"),
+      figure("get with plain options, scoped / new OpenAI()", "get, options", "new OpenAI")
     ]
   }
 }
