@@ -32,6 +32,8 @@ const openai = (options: unknown) => untyped(specs.openai, options).pipe(under({
 
 const trusting = (ca: unknown) => openai({ apiKey, transport: { ca } })
 
+const showing = (cert: string, key: string) => openai({ apiKey, transport: { cert, key: Redacted.make(key) } })
+
 const quotaKey = (options: object) => Effect.map(openai({ apiKey, ...options }), ClientConfig.credentialKey)
 
 const names = {
@@ -309,6 +311,23 @@ describe("TLS material", () => {
       assert.ok(one === (yield* trusting(`${b}\n${a}\n`)))
       assert.ok(one === (yield* trusting([Buffer.from(b.replaceAll("\n", "\r\n")), a, a])))
       assert.ok(one !== (yield* trusting(a)))
+    })
+  )
+
+  it.effect("makes another client where it differs, in certificate or key", () =>
+    Effect.gen(function* () {
+      const [other, key] = [pem.replace("AAAA", "BBBB"), pem.replaceAll("CERTIFICATE", "PRIVATE KEY")]
+      const one = yield* showing(pem, key)
+      assert.ok(one === (yield* showing(`${pem.replaceAll("\n", "\r\n")}\n`, key)))
+      for (const two of [
+        yield* showing(other, key),
+        yield* showing(pem, key.replace("AAAA", "CCCC")),
+        yield* openai({ apiKey })
+      ]) {
+        assert.ok(!Equal.equals(one, two))
+        assert.ok(!Equal.equals(ClientConfig.transportKey(one), ClientConfig.transportKey(two)))
+        assert.notEqual(ClientConfig.fingerprint(one), ClientConfig.fingerprint(two))
+      }
     })
   )
 })

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks"
 import { describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
@@ -69,6 +70,28 @@ for (const subject of subjects) {
         }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
       )
 
+      it.live("in a stream that has stalled: settles, and the server sees it although no chunk comes", () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make(road.sandbox)
+          sandbox.faults.push({ fault: { type: "stall", at: "body", afterBytes: 1_000 } })
+          const config = yield* subject.config(sandbox)
+          const started = yield* Deferred.make<void>()
+          const agent = yield* Effect.fork(
+            Stream.runForEach(subject.stream(config), () => Deferred.succeed(started, undefined))
+          )
+          yield* Deferred.await(started)
+          // By now it waits for a chunk that never comes.
+          yield* Effect.sleep(50)
+          yield* Fiber.interrupt(agent)
+          yield* eventually(
+            Effect.sync(() => sandbox.stats().aborts),
+            (aborts) => aborts === 1
+          )
+          assert.deepStrictEqual([...sandbox.stats().abortCodes], [[road.code, 1]])
+          yield* nothingLeft(sandbox)
+        }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+
       it.live("a consumer that has enough ends the request", () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 20, tokens: 200 })
@@ -123,32 +146,30 @@ describe("what an interrupted or finished agent leaves behind", () => {
         const sandbox = yield* Sandbox.make(road.sandbox)
         const [subject] = subjects
         const config = yield* subject!.config(sandbox)
-        const agent = yield* Effect.fork(subject!.ask(config))
-        let ref: WeakRef<object> | undefined = new WeakRef(agent)
-        yield* Fiber.join(agent)
-        yield* Effect.yieldNow()
-        const opened = sandbox.stats().connections.open
-        assert.strictEqual(opened, 1)
-        return { ref, sandbox }
-      }).pipe(
-        Effect.flatMap(({ ref, sandbox }) =>
-          Effect.gen(function* () {
-            yield* eventually(
-              Effect.zipRight(
-                Effect.sleep(10),
-                Effect.sync(() => {
-                  globalThis.gc?.()
-                  return ref?.deref() === undefined
-                })
-              ),
-              (collected) => collected
-            )
-            assert.strictEqual(sandbox.stats().connections.open, 1)
-          })
-        ),
-        Effect.provide(ClientLayer.layer()),
-        Effect.scoped
-      )
+        const context = yield* Effect.context<ClientMap.ClientMap>()
+        // In an async context that leads to the fiber: whatever keeps that context keeps the fiber as well.
+        const storage = new AsyncLocalStorage<{ fiber?: Fiber.RuntimeFiber<string, unknown> }>()
+        const ref = yield* Effect.promise(async () => {
+          const store: { fiber?: Fiber.RuntimeFiber<string, unknown> } = {}
+          const agent = storage.run(store, () => Effect.runFork(Effect.provide(subject!.ask(config), context)))
+          store.fiber = agent
+          await Effect.runPromise(Fiber.join(agent))
+          return new WeakRef(agent)
+        })
+        yield* eventually(
+          Effect.zipRight(
+            Effect.sleep(10),
+            Effect.sync(() => {
+              globalThis.gc?.()
+              return ref.deref() === undefined
+            })
+          ),
+          (collected) => collected
+        )
+        assert.strictEqual(sandbox.stats().connections.open, 1)
+        yield* subject!.ask(config)
+        assert.strictEqual(sandbox.stats().connections.total, 1)
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
   }
 

@@ -8,6 +8,7 @@ import { certificate } from "../../src/testing/certificate.ts"
 import type { WirePool } from "../../src/internal/wire.ts"
 import {
   ask,
+  failure,
   gc,
   pool,
   readAll,
@@ -123,6 +124,41 @@ for (const [name, serve] of [
     expect(it.stats().sockets).toBe(1)
     await text(it)
     expect(server.total).toBe(1)
+  })
+}
+
+for (const [name, serve] of [
+  ["HTTP/1.1", serveH1],
+  ["HTTP/2", (f: (q: never, s: never) => void) => serveH2(f as Parameters<typeof serveH2>[0])]
+] as const) {
+  test(`${name}: a request that is over is forgotten, however long its timeouts are`, async () => {
+    const server = await serve(((request: { url?: string }, response: NodeJS.WritableStream) => {
+      if (request.url !== "/never") response.end("ok")
+    }) as never)
+    const it = pool(server.origin)
+    const timeouts = { headers: 600_000, body: 600_000, deadline: 600_000 }
+    const answered = async (): Promise<WeakRef<object>> => {
+      const headers = { "x-which": "answered" }
+      await readAll((await ask(it, { headers, timeouts })).body)
+      return new WeakRef(headers)
+    }
+    const aborted = async (): Promise<WeakRef<object>> => {
+      const headers = { "x-which": "aborted" }
+      const stop = new AbortController()
+      const failed = failure(ask(it, { path: "/never", headers, signal: stop.signal, timeouts }))
+      await until(() => it.stats().inFlight === 1)
+      stop.abort()
+      await failed
+      return new WeakRef(headers)
+    }
+    const refs = [await answered(), await aborted(), await answered(), await aborted()]
+    // So that none of them is the last that a socket has seen.
+    await text(it)
+    await until(() => {
+      gc()
+      return refs.every((ref) => ref.deref() === undefined)
+    })
+    expect(it.stats()).toMatchObject({ sockets: 1, inFlight: 0 })
   })
 }
 
