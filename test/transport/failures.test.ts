@@ -383,21 +383,21 @@ test("HTTP/2: GOAWAY after every 100 requests loses none", async () => {
   expect(all.every((body) => body === "ok")).toBe(true)
 })
 
-test("HTTP/2: a session destroyed with 9 sent and 40 waiting: 9 may have been processed, 40 are answered elsewhere", async () => {
+test("HTTP/2: a session destroyed with 10 sent and 40 waiting: 10 may have been processed, 40 are answered elsewhere", async () => {
   let held = 0
   const server = await serveScript({
     limit: 10,
     onRequest: (to, id) => {
       if (to.index > 1) return to.respond(id)
-      if (++held === 9) setTimeout(() => to.destroy(), 20)
+      if (++held === 10) setTimeout(() => to.destroy(), 20)
     }
   })
   const it = pool2(server.origin, { maxConnections: 1 })
   const all = await Promise.all(
-    Array.from({ length: 49 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
+    Array.from({ length: 50 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
   )
-  expect(all.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => "Connection, maybe"))
-  expect(all.slice(9)).toEqual(Array.from({ length: 40 }, () => "ok"))
+  expect(all.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => "Connection, maybe"))
+  expect(all.slice(10)).toEqual(Array.from({ length: 40 }, () => "ok"))
 })
 
 test("HTTP/2: nothing is sent while the server allows no streams, and all once it does", async () => {
@@ -472,13 +472,13 @@ test("HTTP/2: a server that counts cancelled streams a little longer never sees 
   const outcomes = Array.from({ length: 150 }, (_, i) =>
     text(it, { signal: i < 30 ? abort.signal : undefined }).catch((error: Error & { reason: string }) => error.reason)
   )
-  await until(() => counted.size === 90)
+  // All that it allows, until the first is cancelled.
+  await until(() => counted.size === 100)
   abort.abort()
   const all = await Promise.all(outcomes)
   expect(all.filter((one) => one === "ok")).toHaveLength(120)
   expect(all.slice(0, 30)).toEqual(Array.from({ length: 30 }, () => "Aborted"))
-  expect(most).toBeGreaterThanOrEqual(90)
-  expect(most).toBeLessThanOrEqual(100)
+  expect(most).toBe(100)
 })
 
 test("HTTP/2: a session is left before servers kill it for its resets", async () => {

@@ -18,7 +18,10 @@ const streamWindow = 256 * 1024
 const sessionWindow = 16 * 1024 * 1024
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
-/** Servers count a cancelled stream for a while yet, and refuse an innocent one in its place: keep away from the limit, */
+/**
+ * Servers count a cancelled stream for a while yet, and refuse an innocent one in its place: once a session has
+ * cancelled any, keep away from the limit by this,
+ */
 const headroom = 0.9
 /** and keep a cancelled stream's place for this long, in ms. */
 const cancelHold = 25
@@ -48,7 +51,7 @@ export class H2Lane implements Lane {
   readonly expiresAt: number
   idleSince = performance.now()
   active = 0
-  /** Streams that it takes by the server's last word, less the headroom; `undefined` before SETTINGS. */
+  /** Streams that it takes by the server's last word, less the headroom if it has one; `undefined` before SETTINGS. */
   limit: number | undefined
   readonly #host: LaneHost
   readonly #limits: LaneLimits
@@ -58,6 +61,9 @@ export class H2Lane implements Lane {
   #ready: ((error?: unknown) => void) | undefined
   #retired = false
   #lastId = Infinity
+  /** Streams that the server allows. */
+  #allowed = 0
+  #cancelled = false
   #held = 0
   #resets = 0
   #resetAt = 0
@@ -155,7 +161,8 @@ export class H2Lane implements Lane {
   abort(exchange: Exchange): void {
     const stream = exchange.stream as Stream | undefined
     if (stream === undefined || stream.closed || stream.destroyed) return
-    stream.cancelled = true
+    stream.cancelled = this.#cancelled = true
+    this.#setLimit()
     stream.resume()
     stream.close(NGHTTP2_CANCEL)
     const now = performance.now()
@@ -205,11 +212,16 @@ export class H2Lane implements Lane {
   }
 
   #onSettings({ maxConcurrentStreams = Infinity }: http2.Settings): void {
-    this.limit =
-      maxConcurrentStreams === 0 ? 0 : Math.max(1, Math.floor(Math.min(mostStreams, maxConcurrentStreams * headroom)))
+    this.#allowed = maxConcurrentStreams
+    this.#setLimit()
     this.#pingAt = performance.now()
     if (this.#ready === undefined) this.#freed()
     else this.#whenReady()
+  }
+
+  #setLimit(): void {
+    const most = Math.min(mostStreams, this.#cancelled ? this.#allowed * headroom : this.#allowed)
+    this.limit = this.#allowed === 0 ? 0 : Math.max(1, Math.floor(most))
   }
 
   #whenReady(error?: unknown): void {
