@@ -1,4 +1,5 @@
 /** Reading flags, with complaints that name the flag, what was given, and what would do. */
+import { nearest } from "../internal/nearest.ts"
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util"
 
 /** The command was called wrongly: exit code 2. */
@@ -26,7 +27,7 @@ const complaint = (
   const hint = `see clientele ${command} --help`
   if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
     const flag = args.find((arg) => arg.startsWith("-") && !Object.hasOwn(options, nameOf(arg))) ?? "?"
-    const near = Object.keys(options).find((name) => distance(name, nameOf(flag)) <= 2)
+    const near = nearest(nameOf(flag), Object.keys(options))
     const guess = near === undefined ? hint : `did you mean --${near}?`
     return `${flag.split("=")[0]} is no option of ${command}; ${guess}`
   }
@@ -43,20 +44,6 @@ const complaint = (
 }
 
 const nameOf = (arg: string): string => arg.replace(/^--?/, "").split("=")[0] ?? ""
-
-/** Levenshtein's. */
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
-}
 
 export interface Range {
   readonly min: number
