@@ -115,7 +115,10 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
   readonly config: (
     options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
   ) => Effect.Effect<ClientConfig.ClientConfig<P>, OptionsError>
-  /** Leases the SDK's own client until the scope closes. Kept longer, its requests fail with reason `Released`. */
+  /**
+   * Leases the SDK's own client until the scope closes. Kept longer, its requests fail with reason `Released`. Their
+   * errors are the SDK's, and interruption does not abort them unless they are given a signal: prefer `use`.
+   */
   readonly get: (
     options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
   ) => Effect.Effect<Client, ClientError, ClientMap | Scope.Scope>
