@@ -39,12 +39,17 @@ import * as Provider from "./Provider.ts"
 export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient")<AzureOpenAiClient, AzureOpenAI>() {}
 
 /**
+ * `endpoint`, `apiVersion`, `deployment`, `organization` and `project` beside the common options. What is absent comes from the environment; units and
+ * defaults are in `ClientConfig.CommonOptions`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployment" | "organization" | "project">
 
 /**
+ * How a `AzureOpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -66,7 +71,8 @@ export const provider = Provider.make({
 })
 
 /**
- * See `ClientMap.Accessors`.
+ * `config` validates options, `get` leases a client until the scope closes, `use` for one call, `stream` for one streamed
+ * answer, `layer` as a service. What each shares, when it ends and how it fails is in `ClientMap.Accessors`.
  *
  * @since 0.1.0
  * @category accessors

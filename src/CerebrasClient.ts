@@ -38,12 +38,17 @@ type Fetch = NonNullable<ClientOptions["fetch"]>
 export class CerebrasClient extends Context.Tag("clientele/CerebrasClient")<CerebrasClient, Cerebras>() {}
 
 /**
+ * The common options. What is absent comes from the environment; units and
+ * defaults are in `ClientConfig.CommonOptions`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Options = ClientConfig.Options
 
 /**
+ * How a `Cerebras` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -55,7 +60,8 @@ export const provider = Provider.make({
 })
 
 /**
- * See `ClientMap.Accessors`.
+ * `config` validates options, `get` leases a client until the scope closes, `use` for one call, `stream` for one streamed
+ * answer, `layer` as a service. What each shares, when it ends and how it fails is in `ClientMap.Accessors`.
  *
  * @since 0.1.0
  * @category accessors

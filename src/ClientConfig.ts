@@ -261,6 +261,8 @@ export const make: <P extends string, Extra extends string = never>(
 ) => Effect.Effect<ClientConfig<P>, OptionsError> = internal.make
 
 /**
+ * Whether it came from `make`; options that look alike are none.
+ *
  * @since 0.1.0
  * @category guards
  */

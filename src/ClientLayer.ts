@@ -13,6 +13,8 @@ import { ClientMap } from "./ClientMap.ts"
 import * as internal from "./internal/clientMap.ts"
 
 /**
+ * What bounds all that agents share. Numbers for durations are milliseconds; `Infinity` is no limit.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -61,6 +61,8 @@ export interface Stats {
 }
 
 /**
+ * The map itself, as `accessors` uses it. It ends with the layer that it came from: see `ClientLayer`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -81,6 +83,8 @@ export interface Service {
 }
 
 /**
+ * The service tag; `ClientLayer.layer` provides it.
+ *
  * @since 0.1.0
  * @category tags
  */
@@ -96,6 +100,21 @@ export const invalidate = (config: ClientConfig.ClientConfig): Effect.Effect<voi
   Effect.flatMap(ClientMap, (map) => map.invalidate(config))
 
 /**
+ * The counts and clients of this moment, without a secret in them. Takes time in proportion to the clients that are held.
+ *
+ * @example
+ * ```ts
+ * import * as ClientMap from "clientele/ClientMap"
+ * import * as Effect from "effect/Effect"
+ *
+ * // Every ten seconds, for as long as the app runs.
+ * export const watch = Effect.forever(
+ *   Effect.flatMap(ClientMap.stats, ({ built, clients, hits, sockets }) =>
+ *     Effect.zipRight(Effect.log({ built, hits, sockets, clients }), Effect.sleep("10 seconds"))
+ *   )
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @category accessors
  */
@@ -146,6 +165,10 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
 }
 
 /**
+ * The functions of a provider's module, for a provider of your own. Make them once, at the top of a module: all who use
+ * them share clients by configuration. A second provider of the same `spec.id` is refused the clients of the first, with an
+ * `OptionsError`.
+ *
  * @since 0.1.0
  * @category constructors
  */

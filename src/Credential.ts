@@ -50,6 +50,8 @@ export interface Expiring {
 }
 
 /**
+ * What a secret is called, and how it is had.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -80,6 +82,29 @@ export interface Options {
 /**
  * A secret that is loaded when it is needed.
  *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ * import * as Credential from "clientele/Credential"
+ * import * as Effect from "effect/Effect"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * declare const getToken: (scope: string) => Promise<{ token: string; expiresOnTimestamp: number }>
+ *
+ * const entra = Credential.make({
+ *   id: "entra/my-app",
+ *   load: Effect.map(
+ *     Effect.tryPromise(() => getToken("https://cognitiveservices.azure.com/.default")),
+ *     ({ expiresOnTimestamp, token }) => ({
+ *       secret: Redacted.make(token),
+ *       expiresAt: new Date(expiresOnTimestamp)
+ *     })
+ *   )
+ * })
+ *
+ * export const models = AzureOpenAiClient.use({ apiKey: entra }, (azure) => azure.models.list())
+ * ```
+ *
  * @throws OptionsError if `id`, `refreshBefore` or `version` can't be used: these are written in the program.
  * @since 0.1.0
  * @category constructors
@@ -95,6 +120,8 @@ export const make: (options: Options) => Credential = internal.make
 export const fixed: (secret: Redacted.Redacted) => Credential = internal.fixed
 
 /**
+ * Whether it came from `make` or `fixed`.
+ *
  * @since 0.1.0
  * @category guards
  */

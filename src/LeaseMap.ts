@@ -89,6 +89,8 @@ export type Event<K> =
     }
 
 /**
+ * How values are built, and how long and how many of them are kept. A number for a duration is milliseconds.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -178,6 +180,29 @@ export interface LeaseMap<in out K, in out A, in out E = never> {
  * Makes a map. When its scope closes, leases are refused, builds are interrupted (their waiters get a `LeaseError`), and
  * all values are released in parallel, leased or not: draining what is in flight is the business of a value's finalizer,
  * which has `drainTimeout` for it.
+ *
+ * @example
+ * ```ts
+ * import * as LeaseMap from "clientele/LeaseMap"
+ * import * as Effect from "effect/Effect"
+ *
+ * declare const connect: (host: string) => Promise<{ query: (text: string) => Promise<string>; end: () => Promise<void> }>
+ *
+ * export const program = Effect.gen(function* () {
+ *   const connections = yield* LeaseMap.make({
+ *     name: "connections",
+ *     lookup: (host: string) =>
+ *       Effect.acquireRelease(
+ *         Effect.tryPromise(() => connect(host)),
+ *         (connection) => Effect.promise(() => connection.end())
+ *       ),
+ *     idleTimeToLive: "30 seconds"
+ *   })
+ *   return yield* LeaseMap.use(connections, "db.example.com", (connection) =>
+ *     Effect.tryPromise(() => connection.query("select 1"))
+ *   )
+ * }).pipe(Effect.scoped)
+ * ```
  *
  * @since 0.1.0
  * @category constructors

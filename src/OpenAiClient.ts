@@ -36,12 +36,17 @@ import * as Provider from "./Provider.ts"
 export class OpenAiClient extends Context.Tag("clientele/OpenAiClient")<OpenAiClient, OpenAI>() {}
 
 /**
+ * `organization` and `project` beside the common options. What is absent comes from the environment; units and
+ * defaults are in `ClientConfig.CommonOptions`.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Options = ClientConfig.Options<"organization" | "project">
 
 /**
+ * How a `OpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -60,7 +65,8 @@ export const provider = Provider.make({
 })
 
 /**
- * See `ClientMap.Accessors`.
+ * `config` validates options, `get` leases a client until the scope closes, `use` for one call, `stream` for one streamed
+ * answer, `layer` as a service. What each shares, when it ends and how it fails is in `ClientMap.Accessors`.
  *
  * @since 0.1.0
  * @category accessors

@@ -57,6 +57,8 @@ export interface Given {
 }
 
 /**
+ * What `make` is told.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -72,6 +74,8 @@ export interface Definition<in out I, in out Client, P extends string, Extra ext
 }
 
 /**
+ * What the client map knows of a provider. It holds no client and no connection by itself.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -87,6 +91,9 @@ export interface Provider<in out I, in out Client, P extends string = string, Ex
 }
 
 /**
+ * A provider from its definition. Make it once, at the top of a module, and hand it to `ClientMap.accessors`. Nothing is
+ * built or validated yet: a `spec` that can't be used is an `OptionsError` of the first lease.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -21,6 +21,8 @@ export type { QuotaOptions as Options } from "./internal/config/quotaOptions.ts"
 type Limits = ClientConfig["quota"]
 
 /**
+ * Requests of one credential at this moment.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -32,6 +34,8 @@ export interface Stats {
 }
 
 /**
+ * The budget of one credential. The request path of every client goes through it; agents do not call it.
+ *
  * @since 0.1.0
  * @category models
  */

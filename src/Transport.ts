@@ -33,6 +33,8 @@ export type { TransportOptions as Options } from "./internal/config/transportOpt
 export type Stats = PoolStats
 
 /**
+ * The pool of one origin, as a provider's `layer` is given it. Leased: it is open for as long as a client stands on it.
+ *
  * @since 0.1.0
  * @category models
  */

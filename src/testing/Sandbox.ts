@@ -84,6 +84,8 @@ export interface Sandbox {
 }
 
 /**
+ * The service tag; `layer` provides it.
+ *
  * @since 0.1.0
  * @category services
  */
@@ -123,6 +125,8 @@ export const make = (options: Options = {}): Effect.Effect<Sandbox, SandboxError
   )
 
 /**
+ * A sandbox as a service, for tests that share one. It ends with the layer, which cuts every connection.
+ *
  * @since 0.1.0
  * @category layers
  */

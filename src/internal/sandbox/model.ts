@@ -2,6 +2,8 @@
 import type * as Duration from "effect/Duration"
 
 /**
+ * Whose wire format.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -114,6 +116,8 @@ export interface Faults {
 }
 
 /**
+ * Everything is optional: without options it is an HTTP server on a free port of 127.0.0.1 that answers at once.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -154,6 +158,8 @@ export interface Options {
 }
 
 /**
+ * One connection, open or not.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -171,6 +177,8 @@ export interface ConnectionStats {
 }
 
 /**
+ * One request that has ended.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -193,6 +201,8 @@ export interface RequestLog {
 }
 
 /**
+ * What was counted since the start, or since `resetStats`.
+ *
  * @since 0.1.0
  * @category models
  */
