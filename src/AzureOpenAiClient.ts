@@ -39,8 +39,8 @@ import * as Provider from "./Provider.ts"
 export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient")<AzureOpenAiClient, AzureOpenAI>() {}
 
 /**
- * `endpoint`, `apiVersion`, `deployment`, `organization` and `project` beside the common options. What is absent comes from the environment; units and
- * defaults are in `ClientConfig.CommonOptions`.
+ * `endpoint`, `apiVersion`, `deployment`, `organization` and `project` beside the common options. What is absent
+ * comes from the environment; units and defaults are in `ClientConfig.CommonOptions`.
  *
  * @since 0.1.0
  * @category models
