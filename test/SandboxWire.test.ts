@@ -2,7 +2,6 @@ import * as http2 from "node:http2"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { afterEach, assert, describe, expect, it } from "vitest"
-import { certificate } from "../src/testing/certificate.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 
 const CHAT = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] })
@@ -172,7 +171,7 @@ describe("protocols", () => {
 
   it("asks for a client's certificate, and refuses those without", async () => {
     const sandbox = await start({ tls: true, requestClientCert: true })
-    const known = connect2(sandbox.origin, { ca: sandbox.ca, ...certificate.client })
+    const known = connect2(sandbox.origin, { ca: sandbox.ca, ...sandbox.clientCertificate })
     assert.strictEqual((await raw2(known, CHAT, {}, 5000)).status, 200)
     assert.strictEqual(sandbox.stats().byConnection[0]?.clientName, "clientele-testing-client")
     const unknown = connect2(sandbox.origin, { ca: sandbox.ca })

@@ -77,6 +77,7 @@ describe("clientele sandbox", () => {
     [["--latency=-1"], /--latency is "-1"; expected a number of milliseconds from 0 up/],
     [["--fault", "fire"], /--fault is "fire"; expected/],
     [["--write-ca", "x"], /--write-ca needs --tls/],
+    [["--write-client-cert", "x"], /--write-client-cert needs --tls/],
     [["8080"], /"8080" is no option/]
   ])("refuses %j with exit code 2 and one line that helps", async (args, message) => {
     const { code, err, out } = await run("sandbox", ...args)
@@ -112,6 +113,25 @@ describe("clientele sandbox", () => {
       assert.deepInclude(stats, { connections: { ...(stats as { connections: object }).connections, total: 1 } })
       child.kill("SIGTERM")
       assert.deepInclude(await end, { code: 0, err: "" })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it("hands out the certificate that it asks clients for", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "clientele-"))
+    try {
+      const file = join(directory, "client.pem")
+      const child = begin("sandbox", "--tls", "--json", "--client-cert", "--write-client-cert", file)
+      const { ca, origin }: { ca: string; origin: string } = JSON.parse(await line(child))
+      const pem = readFileSync(file, "utf8")
+      const status = (own: { readonly cert?: string; readonly key?: string }) =>
+        new Promise<number | undefined>((resolve) => {
+          https
+            .get(`${origin}/v1/models`, { ca, agent: false, ...own }, (response) => resolve(response.statusCode))
+            .on("error", () => resolve(undefined))
+        })
+      assert.deepStrictEqual([await status({ cert: pem, key: pem }), await status({})], [200, undefined])
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -15,6 +15,8 @@ and Anthropic's messages. Answers follow from the prompt.
   --tls                  TLS with a fixed certificate for localhost, 127.0.0.1 and ::1
   --write-ca FILE        write the certificate authority there (PEM), for NODE_EXTRA_CA_CERTS
   --client-cert          refuse TLS clients without a certificate of that authority
+  --write-client-cert FILE
+                         write such a certificate and its key there (PEM), for instance for curl --cert FILE
   --max-streams N        streams that an HTTP/2 connection may have open (default 100)
   --latency MS           to the first byte (default 0)
   --time-per-token MS    before each token (default 0)
@@ -42,6 +44,7 @@ const FLAGS = {
   tls: { type: "boolean" },
   "write-ca": { type: "string" },
   "client-cert": { type: "boolean" },
+  "write-client-cert": { type: "string" },
   "max-streams": { type: "string" },
   latency: { type: "string" },
   "time-per-token": { type: "string" },
@@ -93,7 +96,7 @@ const optionsOf = (values: Values): Options => {
     faults: texts(values, "fault")?.map(rule),
     controlPort: number(values, "control-port", PORT) ?? 0
   }
-  for (const flag of ["write-ca", "client-cert"]) {
+  for (const flag of ["write-ca", "client-cert", "write-client-cert"]) {
     if (values[flag] !== undefined && options.tls !== true) throw new UsageError(`--${flag} needs --tls`)
   }
   return options
@@ -129,11 +132,16 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   }
   const options = optionsOf(values)
   const caFile = text(values, "write-ca")
+  const clientFile = text(values, "write-client-cert")
   const sandbox = await start(options)
   // Listened for before the line is printed, since whoever reads it may end us at once.
   const ended = end(values["stdin-close"] === true)
   try {
     if (caFile !== undefined) writeFileSync(caFile, sandbox.ca)
+    if (clientFile !== undefined) {
+      const { cert, key } = sandbox.clientCertificate
+      writeFileSync(clientFile, cert + key)
+    }
     const line = values["json"] === true ? forPrograms(sandbox) : forPeople(sandbox, options.tls === true, caFile)
     process.stdout.write(`${line}\n`)
     await ended

@@ -69,6 +69,11 @@ export interface Sandbox {
   readonly port: number
   /** The authority that clients must trust, as PEM. */
   readonly ca: string
+  /**
+   * What a client shows to a sandbox with `requestClientCert`, as PEM. The key is in this package for everybody to read:
+   * for tests on this machine alone.
+   */
+  readonly clientCertificate: { readonly cert: string; readonly key: string }
   /** Where the statistics are served, if `controlPort` was given. */
   readonly controlOrigin: string | undefined
   /** What a provider's SDK takes as `baseURL` (Azure: `endpoint`). */
@@ -104,6 +109,7 @@ export const start = async (options: Options = {}): Promise<Sandbox & AsyncDispo
   return {
     ...running,
     ca: certificate.ca,
+    clientCertificate: certificate.client,
     baseURL: (provider) => (provider === "openai" ? `${running.origin}/v1` : running.origin),
     [Symbol.asyncDispose]: running.close
   }

@@ -133,9 +133,9 @@ export interface Options {
    * @default "both"
    */
   readonly protocol?: "http/1.1" | "h2" | "both" | undefined
-  /** TLS with the fixed certificate of `testing/certificate`. @default false */
+  /** TLS with a fixed certificate for localhost, 127.0.0.1 and ::1, of the authority `ca`. @default false */
   readonly tls?: boolean | undefined
-  /** Refuse TLS clients without a certificate of the fixed authority. @default false */
+  /** Refuse TLS clients without a certificate of that authority: `clientCertificate` is one. @default false */
   readonly requestClientCert?: boolean | undefined
   /** SETTINGS_MAX_CONCURRENT_STREAMS of each HTTP/2 connection. @default 100 */
   readonly maxStreams?: number | undefined
