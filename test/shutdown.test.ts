@@ -161,8 +161,7 @@ describe("a process", () => {
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 60_000 })
       const child = yield* Child.run("agents.ts", [sandbox.baseURL("groq"), "500"])
-      // All that the bound on connections of one origin allows; the others wait.
-      yield* arrived(sandbox, 256)
+      yield* arrived(sandbox, 500)
       const started = performance.now()
       child.kill("SIGINT")
       const { code, signal, stderr, stdout } = yield* Effect.promise(() => child.ended)

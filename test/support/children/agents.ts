@@ -11,7 +11,9 @@ import * as GroqClient from "../../../src/GroqClient.ts"
 
 const [baseURL = "", count = "1", mode = "run"] = process.argv.slice(2)
 
-const agent = GroqClient.use({ apiKey: Redacted.make("sk-child"), baseURL }, (groq) =>
+const options = { apiKey: Redacted.make("sk-child"), baseURL, transport: { maxConnections: 500 } }
+
+const agent = GroqClient.use(options, (groq) =>
   groq.chat.completions.create({ model: "m", messages: [{ role: "user", content: "hi" }] })
 )
 
