@@ -24,13 +24,22 @@ const subpaths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test
 const folder = mkdtempSync(join(tmpdir(), "clientele-package-"))
 const built = join(folder, "built")
 
+/** Under another name than its own: the major of `openai` before this one. */
+const before = { openai: "openai6" }
+
 /** A project with the package, its dependencies, its required peers and these SDKs. */
-const project = (name: string, ...installed: ReadonlyArray<string>): string => {
+const project = (name: string, ...installed: ReadonlyArray<string>): string => projectWith(name, installed, {})
+
+const projectWith = (
+  name: string,
+  installed: ReadonlyArray<string>,
+  aliases: Readonly<Record<string, string>>
+): string => {
   const modules = join(folder, name, "node_modules")
   cpSync(built, join(modules, "clientele"), { recursive: true })
   for (const one of ["effect", "@effect/platform", ...Object.keys(manifest.dependencies), ...installed]) {
     mkdirSync(dirname(join(modules, one)), { recursive: true })
-    symlinkSync(join(root, "node_modules", one), join(modules, one))
+    symlinkSync(join(root, "node_modules", aliases[one] ?? one), join(modules, one))
   }
   return join(folder, name)
 }
@@ -70,6 +79,56 @@ describe("the published package", () => {
       assert.include(node(without, program).stderr, `Cannot find package '${sdk}'`)
     })
   }
+
+  it("works over the major of openai before this one", () => {
+    const cwd = projectWith("openai-before", ["openai"], before)
+    const sdk = JSON.parse(readFileSync(join(cwd, "node_modules/openai/package.json"), "utf8")) as { version: string }
+    assert.match(sdk.version, /^6\./)
+    const program = `
+      import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+      import * as ClientLayer from "clientele/ClientLayer"
+      import * as OpenAiClient from "clientele/OpenAiClient"
+      import * as Sandbox from "clientele/testing/Sandbox"
+      import * as Effect from "effect/Effect"
+      import * as Redacted from "effect/Redacted"
+      import * as Stream from "effect/Stream"
+      import { toFile } from "openai"
+      const body = { model: "m", messages: [{ role: "user", content: "hi" }] }
+      const told = await Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ tls: true, faults: [{ times: 1, fault: { type: "status", status: 503 } }] })
+        const common = { apiKey: Redacted.make("k"), transport: { ca: sandbox.ca } }
+        const openai = { ...common, baseURL: sandbox.baseURL("openai") }
+        const azure = { ...common, endpoint: sandbox.baseURL("azure"), apiVersion: "2024-10-21", deployment: "d" }
+        const plain = yield* OpenAiClient.use(openai, (client) => client.chat.completions.create(body))
+        const chunks = OpenAiClient.stream(openai, (client) => client.chat.completions.create({ ...body, stream: true }))
+        const streamed = yield* Stream.runFold(chunks, "", (text, chunk) => text + (chunk.choices[0]?.delta.content ?? ""))
+        const other = yield* AzureOpenAiClient.use(azure, (client) => client.chat.completions.create(body))
+        yield* OpenAiClient.use(openai, async (client) =>
+          client.files.create({ file: await toFile(Buffer.from("{}"), "rows.jsonl"), purpose: "batch" })
+        )
+        sandbox.faults.push({ fault: { type: "garbage", what: "json" } })
+        const error = yield* Effect.flip(OpenAiClient.use(openai, (client) => client.chat.completions.create(body)))
+        return {
+          same: plain.choices[0].message.content === streamed && streamed !== "",
+          azure: other.choices.length,
+          uploads: sandbox.uploads.length,
+          error: error.reason,
+          sockets: sandbox.stats().connections.total,
+          requests: sandbox.stats().requests
+        }
+      }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()), Effect.runPromise)
+      console.log(JSON.stringify(told))`
+    const { stderr, stdout } = node(cwd, program)
+    assert.strictEqual(stderr, "")
+    assert.deepStrictEqual(JSON.parse(stdout), {
+      same: true,
+      azure: 1,
+      uploads: 1,
+      error: "Malformed",
+      sockets: 1,
+      requests: 6
+    })
+  })
 
   it("keeps its internals to itself", () => {
     const { stderr } = node(project("internals"), `await import("clientele/internal/retry")`)
