@@ -62,7 +62,19 @@ export class PoolError extends Data.TaggedError("PoolError")<{
 }
 
 /**
- * Why a request failed.
+ * Why a request failed, after the retries that `maxRetries` allows:
+ *
+ * - `RateLimited`: status 429; `retryAfter` is what the provider asked for, if it did.
+ * - `QuotaExceeded`: the account's quota is used up, which no wait cures.
+ * - `QueueTimeout`: it waited too long for its turn. No option of this version sets such a limit.
+ * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed, or status 408.
+ * - `Connection`: no connection, or one that broke, before the answer or in it.
+ * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
+ * - `Authentication`: status 401, or a `Credential` that could not be loaded.
+ * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't
+ *   be sent at all. `Server`: status 500 and above, or an error that the provider told in a stream.
+ * - `Malformed`: an answer that is no HTTP, or not the JSON that it should be, or a redirect to another origin.
+ * - `Aborted`: by a signal, or because nobody read its body.
  *
  * @since 0.1.0
  * @category errors
