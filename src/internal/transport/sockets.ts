@@ -79,10 +79,6 @@ export class SocketBudget {
     if (pool.held() === 0) this.#pools.delete(pool)
   }
 
-  isWaiting(pool: BudgetUser): boolean {
-    return this.#line.has(pool)
-  }
-
   /** Since when another pool has been in line, `undefined` if none is. */
   othersWaitSince(pool: BudgetUser): number | undefined {
     for (const [other, since] of this.#line) if (other !== pool) return since
