@@ -10,7 +10,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -62,8 +62,11 @@ export interface Engine<A, E, R> {
   readonly abandon: (slot: Slot<A, E, R>) => void
   /** Takes the reference of an idle slot, which stops its expiry. False if it has expired. */
   readonly hold: (slot: Slot<A, E, R>) => boolean
-  /** Gives the reference back: RcMap starts the idle time, or releases if there is none. */
-  readonly letGo: (slot: Slot<A, E, R>) => void
+  /**
+   * Nobody leases it any more. RcMap starts the idle time, or releases if there is none. The former only when whatever
+   * runs now has run: who comes back by then, as a loop does, finds the slot still held.
+   */
+  readonly rest: (slot: Slot<A, E, R>) => void
   /** Releases at once, held or idle. */
   readonly discard: (slot: Slot<A, E, R>) => void
   /** Closes RcMap, and with it whatever is left. */
@@ -189,6 +192,13 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       slot.lettingGo = fork(before === undefined ? idle : Effect.zipRight(before, idle))
     }
 
+    const atOnce = Duration.toMillis(options.idleTimeToLive) === 0
+    const resting = new Set<Slot<A, E, R>>()
+    const settle = () => {
+      for (const slot of resting) letGo(slot)
+      resting.clear()
+    }
+
     return {
       clock,
       fork,
@@ -209,6 +219,7 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
         slot.building?.unsafeInterruptAsFork(FiberId.none)
       },
       hold: (slot) => {
+        if (resting.delete(slot)) return true
         // Asking first: RcMap would build a slot anew that it has let expire.
         slot.again ??= Effect.flatMap(RcMap.has(rcMap, slot), (has) => (has ? RcMap.get(rcMap, slot) : Effect.void))
         const again = slot.again
@@ -217,8 +228,13 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
         holding = undefined
         return slot.hold !== undefined
       },
-      letGo,
+      rest: (slot) => {
+        if (atOnce) return letGo(slot)
+        if (resting.size === 0) queueMicrotask(settle)
+        resting.add(slot)
+      },
       discard: (slot) => {
+        resting.delete(slot)
         // RcMap closes at once only what nobody holds, and stops only a timer that it has set.
         letGo(slot)
         const invalidate = RcMap.invalidate(rcMap, slot)

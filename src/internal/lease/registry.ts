@@ -145,7 +145,7 @@ export class Registry<K, A, E, R> {
     if (entry.doomed) {
       this.discard(entry)
     } else {
-      this.engine.letGo(entry)
+      this.engine.rest(entry)
       this.trim()
     }
     this.serve()

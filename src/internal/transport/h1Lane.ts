@@ -7,6 +7,7 @@ import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import type { Client, Dispatcher } from "undici"
 import type { WireError, WireResponse } from "../wire.ts"
+import { root } from "./context.ts"
 import { h1Error, unsendable, uploadError } from "./errors.ts"
 import type { Exchange } from "./exchange.ts"
 import { isStreamed } from "./upload.ts"
@@ -14,6 +15,9 @@ import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 
 const stopped = new Error("the exchange was stopped")
 const noMore = new Error("the socket of this lane has been used up")
+
+/** How long, in ms, a server may take to answer the end of a connection. */
+const goodbye = 500
 
 const ignore = (): void => undefined
 
@@ -36,6 +40,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   #retired = false
   #used = false
   #cause: unknown
+  #farewell: NodeJS.Timeout | undefined
 
   constructor(host: LaneHost, clientClass: typeof Client, origin: string, socket: Socket, limits: LaneLimits) {
     this.#host = host
@@ -45,6 +50,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     socket.on("error", this.#onError)
     socket.once("close", () => {
       this.retire()
+      clearTimeout(this.#farewell)
       host.gone(this)
     })
     // Nothing may arrive before the first request: if something does, be it the end, the socket is of no use.
@@ -116,7 +122,17 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
       this.#retired = true
       this.#host.retired(this)
     }
-    if (this.#exchange === undefined) this.#socket.destroy()
+    if (this.#exchange === undefined) this.#leave()
+  }
+
+  /**
+   * Ends rather than destroys: a socket gives its place to another when it has closed, and by then the server must have
+   * let go of it too, or it would see more than the bound.
+   */
+  #leave(): void {
+    if (this.#farewell !== undefined) return
+    this.#farewell = root(setTimeout, () => this.#socket.destroy(), goodbye).unref()
+    this.#socket.end()
   }
 
   destroy(error: WireError): void {

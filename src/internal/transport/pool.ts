@@ -176,9 +176,8 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     }
     this.pump()
     // Others are in line, and nobody here needs it.
-    if (lane.active === 0 && this.queue.size === 0 && this.#live.has(lane) && this.othersWaitSince() !== undefined) {
-      this.#yield(lane)
-    }
+    const needless = lane.active === 0 && this.queue.size === 0 && this.#live.has(lane)
+    if (needless && this.budget.short && this.othersWaitSince() !== undefined) this.#yield(lane)
   }
 
   retired = (lane: Lane): void => {

@@ -79,6 +79,11 @@ export class SocketBudget {
     if (pool.held() === 0) this.#pools.delete(pool)
   }
 
+  /** Whether more pools are in line than sockets are closing for them. */
+  get short(): boolean {
+    return this.#line.size > this.#closing
+  }
+
   /** Since when another pool has been in line, `undefined` if none is. */
   othersWaitSince(pool: BudgetUser): number | undefined {
     for (const [other, since] of this.#line) if (other !== pool) return since
@@ -90,7 +95,7 @@ export class SocketBudget {
    * if that has none and this pool has had its turn. Otherwise sockets would change hands for nothing.
    */
   mustYield(pool: BudgetUser, turnSince: number): boolean {
-    if (this.#line.size <= this.#closing) return false
+    if (!this.short) return false
     const poorest = this.#poorest(pool)?.held() ?? Infinity
     const own = pool.held()
     return own > poorest + 1 || (own > poorest && poorest === 0 && performance.now() - turnSince > turn)
