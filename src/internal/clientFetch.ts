@@ -62,19 +62,20 @@ const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
     signal?.addEventListener("abort", aborted, { once: true })
   })
 
-/** Headers in which the SDK put a placeholder, with the secret in its place; a caller's own stay as they are. */
+/** The headers, with the secret wherever the SDK put a placeholder; a caller's own stay as they are. */
 const withSecrets = (
   headers: Readonly<Record<string, string>>,
   configured: Readonly<Record<string, string>>,
   secret: Redacted.Redacted
 ): Record<string, string> => {
-  const replaced: Record<string, string> = {}
+  // A copy, since a retry may want another secret.
+  const all = { ...headers }
   for (const name in headers) {
     const value = headers[name]!
-    if (value === HEADER_PLACEHOLDER && configured[name] !== undefined) replaced[name] = configured[name]
-    else if (value.endsWith(PLACEHOLDER)) replaced[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+    if (value === HEADER_PLACEHOLDER) all[name] = configured[name] ?? value
+    else if (value.endsWith(PLACEHOLDER)) all[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
   }
-  return replaced
+  return all
 }
 
 interface Refusal {
@@ -106,17 +107,9 @@ const refusal = async (response: Response, secret: Redacted.Redacted, attempts: 
 }
 
 /** What can't be sent at all is refused here, where its field can still be named. */
-const read = async (
-  place: Failure.Place,
-  input: Parameters<Fetch>[0],
-  init: RequestInit | undefined
-): Promise<Exchange> => {
-  try {
-    return await prepare(input, init)
-  } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause)
-    throw new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
-  }
+const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
 }
 
 export const make = (wiring: Wiring): Fetch => {
@@ -151,7 +144,13 @@ export const make = (wiring: Wiring): Fetch => {
     const call = CallContext.current()
     let attempts = 0
     try {
-      const request = await read(place, input, init)
+      let request: Exchange
+      try {
+        const prepared = prepare(input, init)
+        request = prepared instanceof Promise ? await prepared : prepared
+      } catch (cause) {
+        throw unsendable(place, cause)
+      }
       if (request.origin !== origin) throw elsewhere(place, origin, request.origin)
       const outer = call?.signal
       const repeatable = Retry.repeatable(request.method, request.path, request.headers)

@@ -25,10 +25,10 @@ const handler: Handler = ({ headers, url }, response) => {
 }
 
 describe("exchange", () => {
-  it("lays the given headers over the exchange's own, and leaves those as they were", async () => {
+  it("sends the given headers instead of the exchange's own, and leaves those as they were", async () => {
     await withSite(handler, async ({ origin, pool }) => {
       const prepared = await prepare(origin, { headers: { authorization: "Bearer placeholder", a: "1" } })
-      const headers = { authorization: "Bearer real" }
+      const headers = { ...prepared.headers, authorization: "Bearer real" }
       const seen = await (await exchange(pool, prepared, { timeouts, signal: undefined, headers })).json()
       expect(seen).toMatchObject({ authorization: "Bearer real", a: "1" })
       expect(prepared.headers["authorization"]).toBe("Bearer placeholder")

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
+import { eventually } from "../support/wait.ts"
 import { Ledger, ledgerMap, lease, settle, handleMap } from "./support.ts"
 
 describe("invalidation", () => {
@@ -67,6 +68,28 @@ describe("invalidation", () => {
 })
 
 describe("idle time", () => {
+  it.live(
+    "a value that is leased again in the same turn of the event loop was never idle, and expires all the same",
+    () =>
+      Effect.gen(function* () {
+        const { ledger, map } = yield* ledgerMap({ idleTimeToLive: 1_000 })
+        yield* Effect.repeatN(
+          LeaseMap.use(map, "k", () => Effect.void),
+          1_000
+        )
+        assert.deepStrictEqual([ledger.built, ledger.released], [["k#1"], []])
+        yield* Effect.sleep(20)
+        yield* LeaseMap.use(map, "k", () => Effect.sleep(20))
+        assert.deepStrictEqual([ledger.built, ledger.released], [["k#1"], []])
+        yield* eventually(
+          Effect.sync(() => ledger.released.length),
+          (released) => released === 1
+        )
+        yield* LeaseMap.use(map, "k", () => Effect.void)
+        assert.deepStrictEqual(ledger.built, ["k#1", "k#2"])
+      }).pipe(Effect.scoped)
+  )
+
   it.scoped("a value stays open until just before its idle time, and closes at it", () =>
     Effect.gen(function* () {
       const { ledger, map } = yield* ledgerMap({ idleTimeToLive: "5 seconds" })

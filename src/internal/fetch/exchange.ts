@@ -15,7 +15,7 @@ export interface ExchangeOptions {
   readonly timeouts: Timeouts
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
   readonly signal: AbortSignal | undefined
-  /** Laid over the exchange's headers, names in lower case. @default none */
+  /** Instead of the exchange's own, names in lower case. @default the exchange's own */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /**
    * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
@@ -51,7 +51,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
 
   try {
     let hop: Hop = exchange
-    let headers = options.headers === undefined ? exchange.headers : { ...exchange.headers, ...options.headers }
+    let headers = options.headers ?? exchange.headers
     for (let hops = 0; ; hops++) {
       const { body, method, path } = hop
       const wire = await pool.request({ method, path, headers, body, signal: own, outer, timeouts })

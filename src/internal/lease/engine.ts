@@ -63,8 +63,8 @@ export interface Engine<A, E, R> {
   /** Takes the reference of an idle slot, which stops its expiry. False if it has expired. */
   readonly hold: (slot: Slot<A, E, R>) => boolean
   /**
-   * Nobody leases it any more. RcMap starts the idle time, or releases if there is none. The former only when whatever
-   * runs now has run: who comes back by then, as a loop does, finds the slot still held.
+   * Nobody leases it any more. RcMap starts the idle time, or releases if there is none. The former only at the end of
+   * this turn of the event loop: who comes back by then, as a loop does, finds the slot still held.
    */
   readonly rest: (slot: Slot<A, E, R>) => void
   /** Releases at once, held or idle. */
@@ -192,7 +192,8 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       slot.lettingGo = fork(before === undefined ? idle : Effect.zipRight(before, idle))
     }
 
-    const atOnce = Duration.toMillis(options.idleTimeToLive) === 0
+    // A test's clock does not wait for the event loop.
+    const atOnce = Duration.toMillis(options.idleTimeToLive) === 0 || idleClock === clock
     const resting = new Set<Slot<A, E, R>>()
     const settle = () => {
       for (const slot of resting) letGo(slot)
@@ -230,7 +231,7 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       },
       rest: (slot) => {
         if (atOnce) return letGo(slot)
-        if (resting.size === 0) queueMicrotask(settle)
+        if (resting.size === 0) setImmediate(settle)
         resting.add(slot)
       },
       discard: (slot) => {
