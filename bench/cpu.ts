@@ -7,8 +7,8 @@ import { type Server, withServer } from "./server.ts"
 const AT_ONCE = 2_000
 const WARM_UP = 6_000
 const AGENTS = 10_000
-/** Of the servers, in ms: without it the first answers come before the last questions are sent, and few are ever under way. */
-const LATENCY = 20
+/** Of the servers, in ms. None: as fast as they can, so that it is CPU which is the bound. With a wait, all variants cost more. */
+const LATENCY = 0
 
 const work = (variant: Work["variant"], server: Server) => () =>
   measure<Work, number>("cpuWorker.ts", {
