@@ -12,15 +12,22 @@ export interface Target {
   /** Of each base URL. */
   readonly keys: number
   readonly ca: string
+  /** Sockets to each origin. @default that of the package */
+  readonly maxConnections?: number | undefined
 }
 
 type Config = ClientConfig.ClientConfig<"openai">
 
 /** A config for each key of each base URL. */
-export const configs = ({ baseURLs, ca, keys }: Target): Effect.Effect<ReadonlyArray<Config>, OptionsError> =>
+export const configs = ({
+  baseURLs,
+  ca,
+  keys,
+  maxConnections
+}: Target): Effect.Effect<ReadonlyArray<Config>, OptionsError> =>
   Effect.forEach(baseURLs, (baseURL) =>
     Effect.forEach(Array.from({ length: keys }), (_, key) =>
-      OpenAiClient.config({ baseURL, apiKey: Redacted.make(`sk-bench-${key}`), transport: { ca } })
+      OpenAiClient.config({ baseURL, apiKey: Redacted.make(`sk-bench-${key}`), transport: { ca, maxConnections } })
     )
   ).pipe(Effect.map((all) => all.flat()))
 

@@ -68,7 +68,7 @@ const sdk = async (fetch?: typeof globalThis.fetch): Promise<number> => {
 
 const thin = async (): Promise<number> => {
   const { Pool } = await import("undici")
-  const pool = new Pool(origin, { connections: 64 })
+  const pool = new Pool(origin, { connections: target.maxConnections ?? 64 })
   const cost = await sdk(async (_, init) => {
     const { body, headers, statusCode } = await pool.request({
       path: pathname,
@@ -84,7 +84,7 @@ const thin = async (): Promise<number> => {
 
 const bare = async (): Promise<number> => {
   const { Pool } = await import("undici")
-  const pool = new Pool(origin, { connections: 64 })
+  const pool = new Pool(origin, { connections: target.maxConnections ?? 64 })
   const headers = { "content-type": "application/json", authorization: `Bearer ${apiKey}` }
   const cost = await measured(async (i) => {
     const body = JSON.stringify(question(i))
