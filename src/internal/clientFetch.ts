@@ -159,6 +159,7 @@ export const make = (wiring: Wiring): Fetch => {
         if (!quota.tryEnter()) secret = await wait(either(request.signal, outer))
         attempts++
         holds++
+        const mayRetry = attempts <= maxRetries && request.replayable
         let delay: number | undefined
         let open: WeakRef<Response> | undefined
         let over = false
@@ -178,16 +179,12 @@ export const make = (wiring: Wiring): Fetch => {
             if (call !== undefined && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
             return response
           }
-          delay =
-            attempts > maxRetries || !request.replayable
-              ? undefined
-              : Retry.afterResponse(response, attempts, repeatable)
+          if (mayRetry) delay = Retry.afterResponse(response, attempts, repeatable)
           const { response: answer, code } = await refusal(response, secret, attempts)
           if (delay === undefined || code === "insufficient_quota") return answer
         } catch (error) {
           if (!(error instanceof WireError)) throw error
-          delay =
-            attempts > maxRetries || !request.replayable ? undefined : Retry.afterError(error, attempts, repeatable)
+          if (mayRetry) delay = Retry.afterError(error, attempts, repeatable)
           if (delay === undefined) throw error
         }
         await sleep(delay, either(request.signal, outer))
