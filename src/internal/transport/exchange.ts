@@ -6,7 +6,7 @@ import type { ClientHttp2Stream } from "node:http2"
 import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { BodyCore, type BodySource } from "./body.ts"
 import { root } from "./context.ts"
-import type { Waiter } from "./queue.ts"
+import type { Waiter } from "../fifo.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {

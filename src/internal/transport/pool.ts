@@ -11,7 +11,7 @@ import { H2Lane } from "./h2Lane.ts"
 import type { Lane } from "./lane.ts"
 import { Opening, type OpeningHost } from "./opening.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
-import { RequestQueue } from "./queue.ts"
+import { RequestQueue } from "../fifo.ts"
 import type { BudgetUser, SocketBudget } from "./sockets.ts"
 import { Watch, type Watched } from "./watch.ts"
 

@@ -7,7 +7,7 @@ import { root } from "./context.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Lane } from "./lane.ts"
 import type { Settings, Starved } from "./options.ts"
-import type { RequestQueue } from "./queue.ts"
+import type { RequestQueue } from "../fifo.ts"
 
 /** What it sees of a pool. */
 export interface Watched {

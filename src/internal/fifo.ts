@@ -52,6 +52,10 @@ class Line<T extends Waiter> {
     this.#items = this.#items.filter((item) => item?.isQueued() === true)
     this.#head = 0
   }
+
+  all(): Array<T> {
+    return this.#items.filter((item) => item?.isQueued() === true) as Array<T>
+  }
 }
 
 export class RequestQueue<T extends Waiter> {
@@ -88,6 +92,11 @@ export class RequestQueue<T extends Waiter> {
     this.size--
     if (this.#returned.length > 0) this.#returned.shift()
     else this.#line.shift()
+  }
+
+  /** All who wait, in their order. */
+  all(): ReadonlyArray<T> {
+    return [...this.#returned.all(), ...this.#line.all()]
   }
 
   /** An item that is in the queue has given up. */

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { RequestQueue } from "../../src/internal/transport/queue.ts"
+import { RequestQueue } from "../src/internal/fifo.ts"
 
 class Item {
   state: "queued" | "out" | "gone" = "queued"
