@@ -2,15 +2,15 @@
  * One attempt at an exchange: the request, its redirects, and a `Response` whose body may outlive this call. Retries,
  * quotas and credentials are the business of those who call it.
  */
-import { WireError, type Timeouts, type WirePool } from "../wire.ts"
+import { WireError, type Timeouts, type WirePool, type WireResponse } from "../wire.ts"
 import { discard } from "./gather.ts"
 import type { Exchange } from "./prepare.ts"
 import { redirection, withoutBody, type Hop } from "./redirect.ts"
-import { respond } from "./respond.ts"
+import { respond, type Tapping } from "./respond.ts"
 
 export { prepare, type Exchange } from "./prepare.ts"
 
-export interface ExchangeOptions {
+export interface ExchangeOptions extends Tapping {
   /** In milliseconds. */
   readonly timeouts: Timeouts
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
@@ -22,6 +22,11 @@ export interface ExchangeOptions {
    * collected unread. Must not throw. @default none
    */
   readonly onEnd?: (() => void) | undefined
+  /**
+   * Called once with the head of the final answer, not that of a redirect, as it came off the wire: before anything
+   * of the body is read, and before `onEnd`. Must not throw. @default none
+   */
+  readonly onHead?: ((status: number, headers: WireResponse["headers"]) => void) | undefined
 }
 
 /** The words by which the SDKs tell a timeout from other failures: openai and groq look for them in the message. */
@@ -35,7 +40,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { onEnd, timeouts } = options
+  const { onEnd, onHead, onTapped, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
@@ -63,8 +68,9 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         throw error
       }
       if (next === undefined) {
+        onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure })
+        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure, tap, onTapped })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

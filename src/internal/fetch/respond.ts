@@ -9,7 +9,19 @@ import { collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding } from "./inflate.ts"
 import { WholeResponse, named } from "./whole.ts"
 
-export interface ResponseContext {
+/** Who listens in on a body while its reader reads it. Neither may throw, nor change or keep the bytes. */
+export interface Tapping {
+  /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
+  readonly tap?: ((chunk: Uint8Array) => void) | undefined
+  /**
+   * Called once when `tap` has seen all that it will: the reader came to the end (and is told so afterwards), failed or
+   * cancelled. The wire's own end may come before that, since bodies are read ahead. Not called for an answer without a
+   * body, for one that fails before there is a response, or for one that is dropped unread. @default none
+   */
+  readonly onTapped?: (() => void) | undefined
+}
+
+export interface ResponseContext extends Tapping {
   readonly url: string
   readonly method: string
   readonly redirected: boolean
@@ -21,15 +33,40 @@ export interface ResponseContext {
 const abandoned = new FinalizationRegistry<WireBody>((body) => body.cancel())
 
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
-const streamOf = (body: WireBody, failure: ResponseContext["failure"]): ReadableStream<Uint8Array> => {
+const streamOf = (
+  body: WireBody,
+  failure: ResponseContext["failure"],
+  tapping: Tapping
+): ReadableStream<Uint8Array> => {
+  const { tap } = tapping
+  let { onTapped } = tapping
+  const over = () => {
+    onTapped?.()
+    // A read may still fail after the reader has cancelled.
+    onTapped = undefined
+  }
   const stream = new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
         body.read().then(
-          (chunk) => (chunk === undefined ? controller.close() : controller.enqueue(chunk)),
-          (error: unknown) => controller.error(failure(error))
+          (chunk) => {
+            if (chunk === undefined) {
+              over()
+              controller.close()
+            } else {
+              tap?.(chunk)
+              controller.enqueue(chunk)
+            }
+          },
+          (error: unknown) => {
+            over()
+            controller.error(failure(error))
+          }
         ),
-      cancel: () => body.cancel()
+      cancel: () => {
+        over()
+        body.cancel()
+      }
     },
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
@@ -66,6 +103,7 @@ const build = (
 }
 
 const none: ReadonlyArray<Coding> = []
+const untapped: Tapping = {}
 
 const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
 
@@ -73,15 +111,20 @@ const assemble = (
   wire: WireResponse,
   context: ResponseContext,
   got: Uint8Array | WireBody,
-  codings: ReadonlyArray<Coding>
+  codings: ReadonlyArray<Coding>,
+  tapping: Tapping
 ): Response => {
   const decoded = codings.length > 0
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
-    if (whole !== undefined) return build(wire, context, whole, decoded)
+    if (whole !== undefined) {
+      tapping.tap?.(whole)
+      tapping.onTapped?.()
+      return build(wire, context, whole, decoded)
+    }
     got = unread(wire.body, [got], undefined)
   }
-  return build(wire, context, streamOf(decoded ? inflate(got, codings) : got, context.failure), decoded)
+  return build(wire, context, streamOf(decoded ? inflate(got, codings) : got, context.failure, tapping), decoded)
 }
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
@@ -96,9 +139,11 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     else if (name === "content-type") type = value
     else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
   }
-  const codings = encoding === "" ? none : (codingsOf(encoding) ?? none)
+  const known = encoding === "" ? none : codingsOf(encoding)
+  const codings = known ?? none
+  const tapping = known === undefined ? untapped : context
   const size = length === undefined ? undefined : Number(length)
-  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, codings)
+  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, codings, tapping)
   if (!type.startsWith("text/event-stream")) {
     if (size !== undefined && size <= wholeBytes) return collect(body, size).then(finish)
     if (size === undefined && isJson(type)) return gather(body).then(finish)
