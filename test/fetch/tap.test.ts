@@ -163,6 +163,8 @@ describe("a tap", () => {
         const reader = (await response).body!.getReader()
         await reader.read()
         const pending = waits ? reader.read() : undefined
+        // Until the stream has passed it on.
+        await new Promise((resolve) => setImmediate(resolve))
         await reader.cancel()
         await pending
         await eventually("the server sees the abort", () => aborts() === before + 1)
