@@ -16,11 +16,11 @@ import type * as Redacted from "effect/Redacted"
 import type { OptionsError } from "./ClientError.ts"
 import type { Credential } from "./Credential.ts"
 import * as internal from "./internal/config/make.ts"
-import type { QuotaOptions, QuotaKey } from "./internal/config/quotaOptions.ts"
+import type { AdaptiveKey, QuotaOptions, QuotaKey } from "./internal/config/quotaOptions.ts"
 import type { TransportOptions, TransportSettings } from "./internal/config/transportOptions.ts"
 import * as value from "./internal/config/value.ts"
 
-export type { QuotaKey, TransportSettings }
+export type { AdaptiveKey, QuotaKey, TransportSettings }
 
 /**
  * @since 0.1.0
@@ -53,6 +53,10 @@ export interface ClientConfig<out P extends string = string> extends Equal.Equal
   /** Milliseconds from dispatch to the last byte, `Infinity` for none. */
   readonly deadline: number
   readonly maxRetries: number
+  /** The longest Retry-After that is waited for, in milliseconds; `Infinity` for any. */
+  readonly maxRetryAfter: number
+  /** Milliseconds from the call to dispatch, `Infinity` for no limit. */
+  readonly queueTimeout: number
   /** Names in lower case and in order. May hold secrets: never print the values. */
   readonly headers: Readonly<Record<string, string>>
   /** In the order of their names. */
@@ -109,6 +113,23 @@ export interface CommonOptions {
    */
   readonly maxRetries?: number | undefined
   /**
+   * The longest wait that a provider may ask for. One that asks for more is not waited for: requests to that model
+   * fail at once, with a `RequestError` whose reason is `RateLimited` and whose `retryAfter` says when to come back.
+   * A number is milliseconds, `Infinity` waits however long it is told to, 0 never waits: whoever has another provider
+   * to go to wants that.
+   *
+   * @default "60 seconds", up to which openai's own retries obey a Retry-After
+   */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /**
+   * From the call to dispatch: how long a request may wait for quota and then for a socket. One that waits longer fails
+   * with a `RequestError` whose reason is `QueueTimeout`, and was certainly not sent. It is no part of `timeout`. A
+   * number is milliseconds, above 0; `Infinity` is no limit.
+   *
+   * @default Infinity
+   */
+  readonly queueTimeout?: Duration.DurationInput | undefined
+  /**
    * Sent with each request. Names are matched whatever their case; each may occur once; an array is joined by ", ".
    * Headers that belong to the connection (Host, Content-Length, ...) are refused.
    *
@@ -128,7 +149,7 @@ export interface CommonOptions {
    */
   readonly transport?: TransportOptions | undefined
   /**
-   * The budget above, shared by all who hold the same credential.
+   * The budget above, shared by all who hold the same credential, and counted for each model by itself.
    *
    * @default no limits
    */

@@ -66,7 +66,7 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  *
  * - `RateLimited`: status 429; `retryAfter` is what the provider asked for, if it did.
  * - `QuotaExceeded`: the account's quota is used up, which no wait cures.
- * - `QueueTimeout`: it waited too long for its turn. No option of this version sets such a limit.
+ * - `QueueTimeout`: it waited longer than `queueTimeout` for quota or a socket, and was not sent.
  * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed, or status 408.
  * - `Connection`: no connection, or one that broke, before the answer or in it.
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.

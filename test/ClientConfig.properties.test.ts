@@ -7,7 +7,7 @@ import * as Hash from "effect/Hash"
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import * as assert from "node:assert/strict"
-import { inspect } from "node:util"
+import { inspect, isDeepStrictEqual } from "node:util"
 import { describe, it } from "vitest"
 import * as ClientConfig from "../src/ClientConfig.ts"
 import * as Credential from "../src/Credential.ts"
@@ -16,6 +16,22 @@ import * as specs from "../src/internal/config/specs.ts"
 type Spec = ClientConfig.Spec<string, string>
 type Env = Readonly<Record<string, string>>
 
+/** The options that are durations, with their defaults; that of `timeout` is the spec's. */
+const timeDefaults = {
+  timeout: undefined,
+  bodyTimeout: 300_000,
+  deadline: Infinity,
+  maxRetryAfter: 60_000,
+  queueTimeout: Infinity
+} as const
+type TimeName = keyof typeof timeDefaults
+const timeNames = Object.keys(timeDefaults) as ReadonlyArray<TimeName>
+
+const quotaDefaults = { requestsPerMinute: Infinity, tokensPerMinute: Infinity, burst: 1, maxConcurrency: Infinity }
+const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.7, growth: 0.4, tolerance: 1.5 }
+type Adaptive = typeof adaptiveDefaults
+type Quota = Omit<typeof quotaDefaults, "maxConcurrency"> & { readonly maxConcurrency: number | Adaptive }
+
 /** What a configuration means, apart from how it is written. */
 interface Meaning {
   readonly key: string
@@ -23,12 +39,12 @@ interface Meaning {
   readonly host: string
   readonly port: number | undefined
   readonly path: ReadonlyArray<string>
-  readonly times: Readonly<Record<"timeout" | "bodyTimeout" | "deadline", number>>
+  readonly times: Readonly<Record<TimeName, number>>
   readonly maxRetries: number
   readonly headers: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly transport: Readonly<Record<string, string | number | boolean | undefined>>
-  readonly quota: Readonly<Record<string, number>>
+  readonly quota: Quota
   readonly extra: Readonly<Record<string, string | undefined>>
 }
 
@@ -49,6 +65,20 @@ const limit = fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.constant(Infinit
 const maybe = <A>(a: fc.Arbitrary<A>) => fc.option(a, { nil: undefined })
 const headerValue = fc.stringMatching(/^[!-~]{0,10}$/)
 
+const adaptive: fc.Arbitrary<Adaptive> = fc
+  .record({
+    bounds: fc.tuple(fc.integer({ min: 1, max: 20 }), limit, limit).map((all) => all.toSorted((a, b) => a - b)),
+    backoff: fc.constantFrom(0.5, 0.7, 0.9),
+    growth: fc.constantFrom(0.1, 0.4, 3),
+    tolerance: fc.constantFrom(1, 1.5, 2)
+  })
+  .map(({ bounds: [min = 1, initial = 1, max = 1], ...rest }) => ({
+    ...rest,
+    min,
+    initial: Number.isFinite(initial) ? initial : min,
+    max
+  }))
+
 const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
   fc.record({
     key: secretText,
@@ -59,7 +89,9 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
     times: fc.record({
       timeout: fc.oneof(time, fc.constant(Number(spec.timeout))),
       bodyTimeout: fc.oneof(time, fc.constant(300_000)),
-      deadline: time
+      deadline: time,
+      maxRetryAfter: fc.oneof(time, fc.constantFrom(0, 60_000)),
+      queueTimeout: time
     }),
     maxRetries: fc.integer({ min: 0, max: 4 }),
     headers: fc.dictionary(
@@ -77,7 +109,12 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       proxy: maybe(word.map((name) => `http://me:secret@${name}.example:3128`)),
       isolation: fc.constantFrom("shared", "client")
     }),
-    quota: fc.record({ requestsPerMinute: limit, maxConcurrency: limit }),
+    quota: fc.record({
+      requestsPerMinute: limit,
+      tokensPerMinute: limit,
+      burst: fc.integer({ min: 1, max: 3 }),
+      maxConcurrency: fc.oneof(limit, adaptive)
+    }),
     extra: fc.record(
       Object.fromEntries(
         Object.entries(spec.extra ?? {})
@@ -119,6 +156,15 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
     else into[name] = undefined
     if (isDefault && flip()) delete into[name]
   }
+  const concurrency = (value: Adaptive): unknown => {
+    const into: Record<string, unknown> = {}
+    for (const name of Object.keys(adaptiveDefaults) as ReadonlyArray<keyof Adaptive>) {
+      // A beginning that is not given follows the bounds.
+      const otherwise = name === "initial" ? Math.min(Math.max(10, value.min), value.max) : adaptiveDefaults[name]
+      put(into, name, value[name], value[name] === otherwise)
+    }
+    return isDeepStrictEqual(value, adaptiveDefaults) && flip() ? "adaptive" : mixed(into)
+  }
   const options: Record<string, unknown> = {}
 
   const given = (name: string, variable: string | undefined, value: string, wrap: (text: string) => unknown) => {
@@ -148,9 +194,9 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
     else env[field.env] = base + slash
   } else given("baseURL", spec.env?.baseURL, [base, ...path].join("/") + slash + fragment, pad)
 
-  put(options, "timeout", duration(m.times.timeout), m.times.timeout === spec.timeout)
-  put(options, "bodyTimeout", duration(m.times.bodyTimeout), m.times.bodyTimeout === 300_000)
-  put(options, "deadline", duration(m.times.deadline), m.times.deadline === Infinity)
+  for (const name of timeNames) {
+    put(options, name, duration(m.times[name]), m.times[name] === (timeDefaults[name] ?? spec.timeout))
+  }
   put(options, "maxRetries", m.maxRetries, m.maxRetries === 2)
 
   const [inEnv, inOptions] = flip() ? [Object.entries(m.headers), []] : [[], Object.entries(m.headers)]
@@ -183,7 +229,10 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
   }
   put(options, "transport", mixed(transport), Object.keys(transport).length === 0)
   const quota: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(m.quota)) put(quota, name, value, value === Infinity)
+  for (const name of Object.keys(quotaDefaults) as ReadonlyArray<keyof Quota>) {
+    const value = m.quota[name]
+    put(quota, name, typeof value === "number" ? value : concurrency(value), value === quotaDefaults[name])
+  }
   put(options, "quota", mixed(quota), Object.keys(quota).length === 0)
 
   for (const [name, value] of Object.entries(m.extra)) {
@@ -203,11 +252,29 @@ const config = (spec: Spec, options: unknown, env: Env) =>
 const valid = (spec: Spec, written: { readonly options: unknown; readonly env: Env }): ClientConfig.ClientConfig =>
   Either.getOrThrowWith(config(spec, written.options, written.env), (error) => error)
 
-const fields = ["credential", "baseURL", "timeout", "bodyTimeout", "deadline", "maxRetries", "headers", "query"].concat(
+const fields = [
+  "credential",
+  "baseURL",
+  ...timeNames,
+  "maxRetries",
+  "headers",
+  "query",
   "transport",
   "quota",
   "extra"
-) as ReadonlyArray<keyof ClientConfig.ClientConfig>
+] as const satisfies ReadonlyArray<keyof ClientConfig.ClientConfig>
+
+const adaptiveChanges = (from: number | Adaptive): ReadonlyArray<Adaptive> => {
+  if (typeof from === "number") return [adaptiveDefaults]
+  const { backoff, growth, initial, max, min, tolerance } = from
+  return [
+    min < initial ? { ...from, min: min + 1 } : { ...from, initial: initial + 1, max: Math.max(max, initial + 1) },
+    { ...from, max: Number.isFinite(max) ? max + 1 : initial },
+    { ...from, backoff: backoff / 2 },
+    { ...from, growth: growth * 2 },
+    { ...from, tolerance: tolerance + 1 }
+  ]
+}
 
 /** Every way to mean something else in one field. */
 const changes = (m: Meaning): ReadonlyArray<Meaning> => [
@@ -216,9 +283,9 @@ const changes = (m: Meaning): ReadonlyArray<Meaning> => [
   { ...m, host: `x${m.host}` },
   { ...m, port: m.port === undefined ? 8443 : undefined },
   { ...m, path: [...m.path, "x"] },
-  ...(["timeout", "bodyTimeout", "deadline"] as const).map((name) => ({
+  ...timeNames.map((name) => ({
     ...m,
-    times: { ...m.times, [name]: m.times[name] === 1 ? 2 : m.times[name] === Infinity ? 9 : m.times[name] - 1 }
+    times: { ...m.times, [name]: m.times[name] <= 1 ? 2 : m.times[name] === Infinity ? 9 : m.times[name] - 1 }
   })),
   { ...m, maxRetries: m.maxRetries + 1 },
   { ...m, headers: { ...m.headers, "x-zzzzzzzzz": "" } },
@@ -233,10 +300,19 @@ const changes = (m: Meaning): ReadonlyArray<Meaning> => [
   })),
   { ...m, transport: { ...m.transport, proxy: "http://other.example:1" } },
   { ...m, transport: { ...m.transport, isolation: m.transport["isolation"] === "shared" ? "client" : "shared" } },
-  { ...m, quota: { ...m.quota, requestsPerMinute: m.quota["requestsPerMinute"] === 7 ? 8 : 7 } },
-  { ...m, quota: { ...m.quota, maxConcurrency: m.quota["maxConcurrency"] === 7 ? 8 : 7 } },
+  ...(Object.keys(quotaDefaults) as ReadonlyArray<keyof Quota>).map((name) => ({
+    ...m,
+    quota: { ...m.quota, [name]: m.quota[name] === 7 ? 8 : 7 }
+  })),
+  ...adaptiveChanges(m.quota.maxConcurrency).map((maxConcurrency) => ({ ...m, quota: { ...m.quota, maxConcurrency } })),
   ...Object.keys(m.extra).map((name) => ({ ...m, extra: { ...m.extra, [name]: `${m.extra[name] ?? ""}x` } }))
 ]
+
+/** Without the prototypes of either side. */
+const plain = ({ maxConcurrency, ...rest }: Quota) => ({
+  ...rest,
+  maxConcurrency: typeof maxConcurrency === "number" ? maxConcurrency : { ...maxConcurrency }
+})
 
 const all: ReadonlyArray<Spec> = [specs.openai, specs.azure, specs.groq, specs.cerebras] as ReadonlyArray<Spec>
 
@@ -274,13 +350,16 @@ describe.each(all)("the key of $id", (spec) => {
     fc.assert(
       fc.property(meaning(spec), fc.gen(), (m, g) => {
         const one = valid(spec, write(g, spec, m))
-        for (const part of [one, one.headers, one.query, one.transport, one.quota, one.extra]) {
+        const { maxConcurrency } = one.quota
+        for (const part of [one, one.headers, one.query, one.transport, one.quota, maxConcurrency, one.extra]) {
           assert.ok(Object.isFrozen(part))
           assert.equal(Hash.hash(part), Hash.hash(part))
         }
         assert.deepEqual({ ...one.headers }, m.headers)
         assert.deepEqual({ ...one.query }, m.query)
         assert.deepEqual({ ...one.extra }, m.extra)
+        assert.deepEqual(Object.fromEntries(timeNames.map((name) => [name, one[name]])), { ...m.times })
+        assert.deepEqual(plain(one.quota), plain(m.quota))
       }),
       { numRuns: 100 }
     )
@@ -317,9 +396,11 @@ describe.each(all)("the key of $id", (spec) => {
 
   it("never dies of bad options, and its errors quote no secret", () => {
     const canary = "sk-canary-0123456789"
-    const places = [...Object.keys(spec.extra ?? {}), "apiKey", "baseURL", "timeout", "bodyTimeout", "deadline"]
+    const places = [...Object.keys(spec.extra ?? {}), "apiKey", "baseURL", ...timeNames]
     places.push("maxRetries", "headers", "query", "transport", "quota", "nonsense", canary)
-    const nested = ["maxConnections", "http2", "keepAlive", "proxy", "ca", "cert", "key", "isolation", "maxConcurrency"]
+    const nested = ["maxConnections", "http2", "keepAlive", "proxy", "ca", "cert", "key", "isolation"].concat(
+      Object.keys(quotaDefaults)
+    )
     const raw = fc.oneof(
       fc.constantFrom<unknown>(
         canary,

@@ -34,6 +34,13 @@ const trusting = (ca: unknown) => openai({ apiKey, transport: { ca } })
 
 const showing = (cert: string, key: string) => openai({ apiKey, transport: { cert, key: Redacted.make(key) } })
 
+const quota = (options: unknown) => Effect.map(openai({ apiKey, quota: options }), (config) => config.quota)
+
+const concurrency = (options: unknown) =>
+  Effect.map(quota({ maxConcurrency: options }), ({ maxConcurrency }) =>
+    typeof maxConcurrency === "number" ? maxConcurrency : { ...maxConcurrency }
+  )
+
 const quotaKey = (options: object) => Effect.map(openai({ apiKey, ...options }), ClientConfig.credentialKey)
 
 const names = {
@@ -51,6 +58,7 @@ describe("defaults", () => {
           [config.provider, config.baseURL, config.timeout, config.bodyTimeout, config.deadline, config.maxRetries],
           [spec.id, baseURL, timeout, 300_000, Infinity, 2]
         )
+        assert.deepEqual([config.maxRetryAfter, config.queueTimeout], [60_000, Infinity])
         assert.deepEqual(
           { ...config.transport },
           {
@@ -66,7 +74,15 @@ describe("defaults", () => {
             isolation: "shared"
           }
         )
-        assert.deepEqual({ ...config.quota }, { requestsPerMinute: Infinity, maxConcurrency: Infinity })
+        assert.deepEqual(
+          { ...config.quota },
+          {
+            requestsPerMinute: Infinity,
+            tokensPerMinute: Infinity,
+            burst: 1,
+            maxConcurrency: Infinity
+          }
+        )
       }
     })
   )
@@ -211,7 +227,21 @@ describe("validation", () => {
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
     ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /encodes nothing/],
     ["a rate of 0", { quota: { requestsPerMinute: 0 } }, "quota.requestsPerMinute", /^0$/],
+    ["a rate that is none", { quota: { requestsPerMinute: Number.NaN } }, "quota.requestsPerMinute", /^NaN$/],
+    ["tokens below 0", { quota: { tokensPerMinute: -1 } }, "quota.tokensPerMinute", /^-1$/],
+    ["tokens in words", { quota: { tokensPerMinute: "100k" } }, "quota.tokensPerMinute", /string of 4/],
+    ["no burst", { quota: { burst: 0 } }, "quota.burst", /^0$/],
+    ["half a burst", { quota: { burst: 1.5 } }, "quota.burst", /^1\.5$/],
+    ["a burst without end", { quota: { burst: Infinity } }, "quota.burst", /^Infinity$/],
     ["half a concurrency", { quota: { maxConcurrency: 1.5 } }, "quota.maxConcurrency", /^1\.5$/],
+    ["no concurrency", { quota: { maxConcurrency: 0 } }, "quota.maxConcurrency", /^0$/],
+    ["a concurrency of null", { quota: { maxConcurrency: null } }, "quota.maxConcurrency", /^null$/],
+    ["another word for adaptive", { quota: { maxConcurrency: "auto" } }, "quota.maxConcurrency", /string of 4/],
+    ["a list of concurrencies", { quota: { maxConcurrency: [1] } }, "quota.maxConcurrency", /^an array$/],
+    ["a Retry-After below 0", { maxRetryAfter: -1 }, "maxRetryAfter", /^-1$/],
+    ["a Retry-After that timers can't hold", { maxRetryAfter: "25 days" }, "maxRetryAfter", /string of 7/],
+    ["a queue that is left at once", { queueTimeout: 0 }, "queueTimeout", /^0$/],
+    ["a queue in words", { queueTimeout: "a while" }, "queueTimeout", /string of 7/],
     ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /no such URL/],
     ["no scheme", { baseURL: "api.example" }, "baseURL", /no such URL/],
     ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /no such URL/],
@@ -328,6 +358,79 @@ describe("TLS material", () => {
         assert.ok(!Equal.equals(ClientConfig.transportKey(one), ClientConfig.transportKey(two)))
         assert.notEqual(ClientConfig.fingerprint(one), ClientConfig.fingerprint(two))
       }
+    })
+  )
+})
+
+describe("limits", () => {
+  const adaptive = { initial: 10, min: 1, max: Infinity, backoff: 0.7, growth: 0.4, tolerance: 1.5 }
+
+  it.effect("are kept as they were said", () =>
+    Effect.gen(function* () {
+      const said = { requestsPerMinute: 0.5, tokensPerMinute: 250_000, burst: 20, maxConcurrency: 4 }
+      assert.deepEqual({ ...(yield* quota(said)) }, said)
+      const config = yield* openai({ apiKey, maxRetryAfter: "90 seconds", queueTimeout: "1.5 seconds" })
+      assert.deepEqual([config.maxRetryAfter, config.queueTimeout], [90_000, 1_500])
+      const never = yield* openai({ apiKey, maxRetryAfter: 0, queueTimeout: Infinity })
+      assert.deepEqual([never.maxRetryAfter, never.queueTimeout], [0, Infinity])
+      assert.equal((yield* openai({ apiKey, maxRetryAfter: Infinity })).maxRetryAfter, Infinity)
+    })
+  )
+
+  it.effect("that adapt are one key, whether their defaults are said aloud or not", () =>
+    Effect.gen(function* () {
+      const one = yield* openai({ apiKey, quota: { maxConcurrency: "adaptive" } })
+      for (const same of [{}, { initial: undefined }, { backoff: 0.7 }, adaptive]) {
+        assert.ok(one === (yield* openai({ apiKey, quota: { maxConcurrency: same } })))
+      }
+      assert.deepEqual(yield* concurrency("adaptive"), adaptive)
+      assert.ok(one !== (yield* openai({ apiKey, quota: { maxConcurrency: 10 } })))
+      assert.ok(one !== (yield* openai({ apiKey })))
+    })
+  )
+
+  it.effect("that adapt begin within their bounds", () =>
+    Effect.gen(function* () {
+      assert.deepEqual(yield* concurrency({ max: 4 }), { ...adaptive, max: 4, initial: 4 })
+      assert.deepEqual(yield* concurrency({ min: 30 }), { ...adaptive, min: 30, initial: 30 })
+      assert.deepEqual(yield* concurrency({ min: 2, initial: 2, max: 2 }), { ...adaptive, min: 2, initial: 2, max: 2 })
+    })
+  )
+
+  it.effect("that adapt are refused with what would do", () =>
+    Effect.gen(function* () {
+      for (const [given, name, received, expected] of [
+        [{ min: 0 }, "min", "0", "an integer of at least 1"],
+        [{ min: 1.5 }, "min", "1.5", "an integer of at least 1"],
+        [{ min: 5, max: 4 }, "max", "4", "an integer of at least min, which is 5, or Infinity for no bound"],
+        [
+          { max: "9" },
+          "max",
+          "a string of 1 characters",
+          "an integer of at least min, which is 1, or Infinity for no bound"
+        ],
+        [{ min: 2, initial: 1 }, "initial", "1", "an integer of at least min, which is 2"],
+        [{ max: 9, initial: 10 }, "initial", "10", "an integer from min to max, which are 1 and 9"],
+        [{ initial: Infinity }, "initial", "Infinity", "an integer of at least min, which is 1"],
+        [{ backoff: 1 }, "backoff", "1", "a number above 0 and below 1"],
+        [{ backoff: 0 }, "backoff", "0", "a number above 0 and below 1"],
+        [{ growth: 0 }, "growth", "0", "a finite number above 0"],
+        [{ growth: Infinity }, "growth", "Infinity", "a finite number above 0"],
+        [{ tolerance: 0.9 }, "tolerance", "0.9", "a finite number of at least 1"],
+        [{ tolerance: Number.NaN }, "tolerance", "NaN", "a finite number of at least 1"]
+      ] as const) {
+        const error = yield* refusal(specs.openai, { apiKey, quota: { maxConcurrency: given } })
+        assert.deepEqual(
+          [error.field, error.received, error.expected],
+          [`quota.maxConcurrency.${name}`, received, expected]
+        )
+      }
+      const misspelt = yield* refusal(specs.openai, { apiKey, quota: { maxConcurrency: { maximum: 9 } } })
+      assert.equal(misspelt.field, "quota.maxConcurrency.maximum")
+      assert.equal(
+        (yield* refusal(specs.openai, { apiKey, quota: { maxConcurrency: -1 } })).expected,
+        'an integer of at least 1, Infinity for no limit, "adaptive", or an object of its parameters'
+      )
     })
   )
 })

@@ -42,7 +42,8 @@ export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
     ? (input as number)
     : Option.match(Duration.decodeUnknown(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
   // Seconds with decimals come out of effect a nanosecond too long.
-  const whole = Math.ceil(ms - 1e-5)
+  // The 0 keeps -0 away.
+  const whole = Math.ceil(ms - 1e-5) + 0
   if (whole === Infinity) return whole
   const sane = typeof input !== "number" || input >= 0
   if (sane && whole >= least && whole <= longest) return whole
@@ -50,10 +51,13 @@ export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
   throw invalid(at, describe(input), `${more} like "30 seconds" or 30000 (ms), at most 24.8 days, or Infinity for none`)
 }
 
-export const integer = (at: At, input: unknown, least: number): number => {
-  if (Number.isSafeInteger(input) && (input as number) >= least) return input as number
-  throw invalid(at, describe(input), `an integer of at least ${least}`)
+export const number = (at: At, input: unknown, test: (n: number) => boolean, expected: string): number => {
+  if (typeof input === "number" && test(input)) return input
+  throw invalid(at, describe(input), expected)
 }
+
+export const integer = (at: At, input: unknown, least: number): number =>
+  number(at, input, (n) => Number.isSafeInteger(n) && n >= least, `an integer of at least ${least}`)
 
 /** Text fit for a header: trimmed, not empty, no control characters, all in Latin-1. */
 export const text = (at: At, input: unknown): string => {

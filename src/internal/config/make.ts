@@ -93,8 +93,8 @@ const variables = (plan: Plan, given: Given): ReadonlyArray<string> => {
 
 const normalise = <P extends string>(plan: Plan, given: Given, env: Environment): ClientConfig<P> => {
   const at = (field: string): At => ({ provider: plan.id, field })
-  const time = (name: string, otherwise: number) =>
-    given[name] === undefined ? otherwise : millis(at(name), given[name])
+  const time = (name: string, otherwise: number, least?: 0) =>
+    given[name] === undefined ? otherwise : millis(at(name), given[name], least)
   return config<P>({
     provider: plan.id as P,
     baseURL: baseURL(plan, given, env),
@@ -104,6 +104,9 @@ const normalise = <P extends string>(plan: Plan, given: Given, env: Environment)
     bodyTimeout: time("bodyTimeout", 300_000),
     deadline: time("deadline", Infinity),
     maxRetries: given["maxRetries"] === undefined ? 2 : integer(at("maxRetries"), given["maxRetries"], 0),
+    // openai's own retries obey a Retry-After up to this one.
+    maxRetryAfter: time("maxRetryAfter", 60_000, 0),
+    queueTimeout: time("queueTimeout", Infinity),
     headers: allHeaders(plan, given, env),
     query: sorted(given["query"] === undefined ? new Map() : query(at("query"), given["query"])),
     transport: transport(at("transport"), given["transport"]),

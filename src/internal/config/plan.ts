@@ -27,6 +27,8 @@ const common = [
   "bodyTimeout",
   "deadline",
   "maxRetries",
+  "maxRetryAfter",
+  "queueTimeout",
   "headers",
   "query",
   "transport",

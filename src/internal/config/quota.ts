@@ -1,25 +1,42 @@
-import { type At, describe, integer, invalid, within } from "./check.ts"
+import { adaptive } from "./adaptive.ts"
+import { type At, integer, number, within } from "./check.ts"
 import { record } from "./names.ts"
-import type { QuotaOptions, QuotaKey } from "./quotaOptions.ts"
+import type { QuotaKey, QuotaOptions } from "./quotaOptions.ts"
 import { struct } from "./struct.ts"
 
-const none: QuotaKey = struct({ requestsPerMinute: Infinity, maxConcurrency: Infinity })
+const none: QuotaKey = struct({
+  requestsPerMinute: Infinity,
+  tokensPerMinute: Infinity,
+  burst: 1,
+  maxConcurrency: Infinity
+})
 
-const names: ReadonlySet<string> = new Set<keyof QuotaOptions>(["requestsPerMinute", "maxConcurrency"])
+const names: ReadonlySet<string> = new Set<keyof QuotaOptions>(Object.keys(none) as Array<keyof QuotaOptions>)
 
 export const quota = (at: At, input: unknown): QuotaKey => {
   if (input === undefined) return none
-  const { requestsPerMinute, maxConcurrency } = record(at, input, names)
+  const { requestsPerMinute, tokensPerMinute, burst, maxConcurrency } = record(at, input, names)
   return struct({
-    requestsPerMinute: limit(requestsPerMinute, () => rate(within(at, "requestsPerMinute"), requestsPerMinute)),
-    maxConcurrency: limit(maxConcurrency, () => integer(within(at, "maxConcurrency"), maxConcurrency, 1))
+    requestsPerMinute: rate(within(at, "requestsPerMinute"), requestsPerMinute),
+    tokensPerMinute: rate(within(at, "tokensPerMinute"), tokensPerMinute),
+    burst: burst === undefined ? none.burst : integer(within(at, "burst"), burst, 1),
+    maxConcurrency: concurrency(within(at, "maxConcurrency"), maxConcurrency)
   })
 }
 
-const limit = (value: unknown, read: () => number): number =>
-  value === undefined || value === Infinity ? Infinity : read()
+const rate = (at: At, value: unknown): number =>
+  value === undefined || value === Infinity
+    ? Infinity
+    : number(at, value, (n) => n > 0, "a number above 0, or Infinity for no limit")
 
-const rate = (at: At, value: unknown): number => {
-  if (typeof value === "number" && value > 0) return value
-  throw invalid(at, describe(value), "a number above 0, or Infinity for no limit")
+const concurrency = (at: At, value: unknown): QuotaKey["maxConcurrency"] => {
+  if (value === undefined || value === Infinity) return Infinity
+  if (value === "adaptive") return adaptive(at, {})
+  if (typeof value === "object" && value !== null) return adaptive(at, value)
+  return number(
+    at,
+    value,
+    (n) => Number.isSafeInteger(n) && n >= 1,
+    'an integer of at least 1, Infinity for no limit, "adaptive", or an object of its parameters'
+  )
 }

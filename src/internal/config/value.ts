@@ -28,6 +28,8 @@ class Value<P extends string> implements ClientConfig<P> {
   readonly bodyTimeout: number
   readonly deadline: number
   readonly maxRetries: number
+  readonly maxRetryAfter: number
+  readonly queueTimeout: number
   readonly headers: ClientConfig["headers"]
   readonly query: ClientConfig["query"]
   readonly transport: ClientConfig["transport"]
@@ -46,6 +48,8 @@ class Value<P extends string> implements ClientConfig<P> {
     this.bodyTimeout = fields.bodyTimeout
     this.deadline = fields.deadline
     this.maxRetries = fields.maxRetries
+    this.maxRetryAfter = fields.maxRetryAfter
+    this.queueTimeout = fields.queueTimeout
     this.headers = fields.headers
     this.query = fields.query
     this.transport = fields.transport
@@ -113,6 +117,8 @@ const names = [
   "bodyTimeout",
   "deadline",
   "maxRetries",
+  "maxRetryAfter",
+  "queueTimeout",
   "headers",
   "query",
   "transport",
@@ -144,18 +150,23 @@ const secret = (value: Redacted.Redacted | undefined) => (value === undefined ? 
 
 const digest = (self: Value<string>): string => {
   const hmac = createHmac("sha256", salt)
-  const { transport } = self
+  const { quota, transport } = self
   const fields = [
     self.provider,
     self.baseURL,
     isCredential(self.credential) ? nameOf(self.credential) : secret(self.credential),
-    ...[self.timeout, self.bodyTimeout, self.deadline, self.maxRetries].map(String),
+    ...[self.timeout, self.bodyTimeout, self.deadline, self.maxRetries, self.maxRetryAfter, self.queueTimeout].map(
+      String
+    ),
     Object.entries(self.headers),
     Object.entries(self.query),
     Object.entries(transport).map(([name, value]) => [name, String(value)]),
     secret(transport.proxy),
     secret(transport.key),
-    [self.quota.requestsPerMinute, self.quota.maxConcurrency].map(String),
+    [quota.requestsPerMinute, quota.tokensPerMinute, quota.burst].map(String),
+    typeof quota.maxConcurrency === "number"
+      ? String(quota.maxConcurrency)
+      : Object.entries(quota.maxConcurrency).map(([name, value]) => [name, String(value)]),
     Object.entries(self.extra)
   ]
   return hmac.update(JSON.stringify(fields)).digest("hex").slice(0, 10)

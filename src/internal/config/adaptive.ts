@@ -1,0 +1,49 @@
+import { type At, integer, number, within } from "./check.ts"
+import { record } from "./names.ts"
+import type { AdaptiveKey, AdaptiveOptions } from "./quotaOptions.ts"
+import { struct } from "./struct.ts"
+
+/** Where each comes from is said in AdaptiveOptions. */
+const defaults: AdaptiveKey = { initial: 10, min: 1, max: Infinity, backoff: 0.7, growth: 0.4, tolerance: 1.5 }
+
+const names: ReadonlySet<string> = new Set<keyof AdaptiveOptions>(Object.keys(defaults) as Array<keyof AdaptiveOptions>)
+
+export const adaptive = (at: At, input: unknown): AdaptiveKey => {
+  const given = record(at, input, names)
+  const read = (name: keyof AdaptiveKey, f: (at: At, value: unknown) => number): number => {
+    const value = given[name]
+    return value === undefined ? defaults[name] : f(within(at, name), value)
+  }
+  const min = read("min", (at, value) => integer(at, value, 1))
+  const max = read("max", (at, value) =>
+    value === Infinity
+      ? Infinity
+      : number(at, value, from(min, Infinity), `an integer of at least min, which is ${min}, or Infinity for no bound`)
+  )
+  const initial = read("initial", (at, value) =>
+    number(
+      at,
+      value,
+      from(min, max),
+      max === Infinity
+        ? `an integer of at least min, which is ${min}`
+        : `an integer from min to max, which are ${min} and ${max}`
+    )
+  )
+  return struct({
+    // A bound that is given moves a beginning that is not.
+    initial: Math.min(Math.max(initial, min), max),
+    min,
+    max,
+    backoff: read("backoff", (at, value) => number(at, value, (n) => n > 0 && n < 1, "a number above 0 and below 1")),
+    growth: read("growth", (at, value) => number(at, value, (n) => n > 0 && n < Infinity, "a finite number above 0")),
+    tolerance: read("tolerance", (at, value) =>
+      number(at, value, (n) => n >= 1 && n < Infinity, "a finite number of at least 1")
+    )
+  })
+}
+
+const from =
+  (least: number, most: number) =>
+  (n: number): boolean =>
+    Number.isSafeInteger(n) && n >= least && n <= most
