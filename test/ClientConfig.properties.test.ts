@@ -28,7 +28,7 @@ type TimeName = keyof typeof timeDefaults
 const timeNames = Object.keys(timeDefaults) as ReadonlyArray<TimeName>
 
 const quotaDefaults = { requestsPerMinute: Infinity, tokensPerMinute: Infinity, burst: 1, maxConcurrency: Infinity }
-const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.7, growth: 0.4, tolerance: 1.5 }
+const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 type Adaptive = typeof adaptiveDefaults
 type Quota = Omit<typeof quotaDefaults, "maxConcurrency"> & { readonly maxConcurrency: number | Adaptive }
 
@@ -68,9 +68,9 @@ const headerValue = fc.stringMatching(/^[!-~]{0,10}$/)
 const adaptive: fc.Arbitrary<Adaptive> = fc
   .record({
     bounds: fc.tuple(fc.integer({ min: 1, max: 20 }), limit, limit).map((all) => all.toSorted((a, b) => a - b)),
-    backoff: fc.constantFrom(0.5, 0.7, 0.9),
-    growth: fc.constantFrom(0.1, 0.4, 3),
-    tolerance: fc.constantFrom(1, 1.5, 2)
+    backoff: fc.constantFrom(0.5, 0.8, 0.9),
+    growth: fc.constantFrom(0.4, 1, 3),
+    tolerance: fc.constantFrom(1, 2, Infinity)
   })
   .map(({ bounds: [min = 1, initial = 1, max = 1], ...rest }) => ({
     ...rest,
@@ -272,7 +272,7 @@ const adaptiveChanges = (from: number | Adaptive): ReadonlyArray<Adaptive> => {
     { ...from, max: Number.isFinite(max) ? max + 1 : initial },
     { ...from, backoff: backoff / 2 },
     { ...from, growth: growth * 2 },
-    { ...from, tolerance: tolerance + 1 }
+    { ...from, tolerance: Number.isFinite(tolerance) ? tolerance + 1 : 3 }
   ]
 }
 

@@ -1,10 +1,8 @@
+import { defaults } from "../quota/adaptive.ts"
 import { type At, integer, number, within } from "./check.ts"
 import { record } from "./names.ts"
 import type { AdaptiveKey, AdaptiveOptions } from "./quotaOptions.ts"
 import { struct } from "./struct.ts"
-
-/** Where each comes from is said in AdaptiveOptions. */
-const defaults: AdaptiveKey = { initial: 10, min: 1, max: Infinity, backoff: 0.7, growth: 0.4, tolerance: 1.5 }
 
 const names: ReadonlySet<string> = new Set<keyof AdaptiveOptions>(Object.keys(defaults) as Array<keyof AdaptiveOptions>)
 
@@ -38,7 +36,7 @@ export const adaptive = (at: At, input: unknown): AdaptiveKey => {
     backoff: read("backoff", (at, value) => number(at, value, (n) => n > 0 && n < 1, "a number above 0 and below 1")),
     growth: read("growth", (at, value) => number(at, value, (n) => n > 0 && n < Infinity, "a finite number above 0")),
     tolerance: read("tolerance", (at, value) =>
-      number(at, value, (n) => n >= 1 && n < Infinity, "a finite number of at least 1")
+      number(at, value, (n) => n >= 1, "a number of at least 1, or Infinity to look at refusals alone")
     )
   })
 }

@@ -37,9 +37,10 @@ export interface QuotaOptions {
 }
 
 /**
- * How `maxConcurrency: "adaptive"` looks for the concurrency that a model bears: from `initial` up while answers come
- * without delay and refusal, down by `backoff` at a refusal, and from there up again along the curve of CUBIC
- * (RFC 9438). What is absent has its default.
+ * How `maxConcurrency: "adaptive"` finds out the concurrency that a model bears. It is TCP's congestion control, with a
+ * refusal (429, 503) in the place of a lost packet: slow start (RFC 5681) from `initial`, until the first refusal or until
+ * answers take longer; then CUBIC (RFC 9438), which gives up a part at a refusal, is soon back where it was, and grows
+ * beyond that the faster the longer nothing happens. What is absent has its default.
  *
  * @since 0.1.0
  * @category models
@@ -48,38 +49,39 @@ export interface AdaptiveOptions {
   /**
    * The concurrency to begin with; an integer from `min` to `max`.
    *
-   * @default 10, the initial window of TCP (RFC 6928), or whichever of `min` and `max` is nearest
+   * @default 10, TCP's initial window (RFC 6928), or what is nearest to it between `min` and `max`
    */
   readonly initial?: number | undefined
   /**
    * It never falls below this integer, which is at least 1.
    *
-   * @default 1, with which a model that refuses everything is still asked one request at a time
+   * @default 1: a model that refuses everything is still asked, one request at a time
    */
   readonly min?: number | undefined
   /**
-   * It never grows above this integer, which is at least `min`. `Infinity` is no bound but the pool's own.
+   * It never grows above this integer, which is at least `min`. `Infinity` is no bound.
    *
    * @default Infinity
    */
   readonly max?: number | undefined
   /**
-   * What is left of the concurrency after a refusal: a fraction above 0 and below 1.
+   * What a refusal leaves of the concurrency: a number above 0 and below 1, the beta of CUBIC.
    *
-   * @default 0.7, the multiplicative decrease of CUBIC (RFC 9438, section 4.6)
+   * @default 0.8. CUBIC has 0.7 (RFC 9438, section 4.6), which leaves more of the capacity unused
    */
   readonly backoff?: number | undefined
   /**
-   * How steep the growth between two refusals is: the C of CUBIC, in requests per second cubed; a number above 0.
+   * How steep the growth is: the C of CUBIC, a finite number above 0. It is back where it was refused the cube root of
+   * `concurrency * (1 - backoff) / growth` seconds later, or more where answers take above a second.
    *
-   * @default 0.4 (RFC 9438, section 5)
+   * @default 1. With the 0.4 of CUBIC (RFC 9438, section 5) that takes a third longer
    */
   readonly growth?: number | undefined
   /**
-   * By what factor recent latency may exceed that of the longer past before it counts as congestion; a number of at
-   * least 1.
+   * By what factor answers may take longer than usual before the concurrency shrinks for it; a number of at least 1.
+   * `Infinity` looks at refusals alone.
    *
-   * @default 1.5, as in Gradient2 of Netflix's concurrency-limits
+   * @default 2. Gradient2 of Netflix's concurrency-limits has 1.5, but answers of models vary more
    */
   readonly tolerance?: number | undefined
 }
