@@ -3,30 +3,31 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { AnySpan } from "effect/Tracer"
 import type { ClientError } from "../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 
-/** For one run only. */
 export const promise = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<A>
-): Effect.Effect<A, ClientError> => {
-  let context: CallContext.CallContext | undefined
-  return Effect.tryPromise({
-    try: (signal) => {
-      const own = (context = CallContext.make(signal))
-      return CallContext.run(own, () => f(signal)).then((result) => {
-        CallContext.settled(own, result)
-        return result
-      })
-    },
-    catch: (thrown) => {
-      if (context !== undefined) CallContext.settled(context, undefined)
-      return Failure.fromThrown(place, thrown, context)
-    }
+): Effect.Effect<A, ClientError> =>
+  Effect.withFiberRuntime((fiber) => {
+    let context: CallContext.CallContext | undefined
+    return Effect.tryPromise({
+      try: (signal) => {
+        const own = (context = CallContext.make(signal, fiber.currentSpan))
+        return CallContext.run(own, () => f(signal)).then((result) => {
+          CallContext.settled(own, result)
+          return result
+        })
+      },
+      catch: (thrown) => {
+        if (context !== undefined) CallContext.settled(context, undefined)
+        return Failure.fromThrown(place, thrown, context)
+      }
+    })
   })
-}
 
 /** How long, in milliseconds, an iterator that has been aborted may take to clean up before we stop waiting for it. */
 const CLEANUP = 1_000
@@ -52,6 +53,10 @@ const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
   throw new TypeError("no async iterable, which `stream` needs; SDKs give one for `stream: true`")
 }
 
+const spanOfFiber: Effect.Effect<AnySpan | undefined> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(fiber.currentSpan)
+)
+
 export const stream = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
@@ -59,7 +64,8 @@ export const stream = <A>(
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const controller = new AbortController()
-      const context = CallContext.make(controller.signal)
+      const span = yield* spanOfFiber
+      const context = CallContext.make(controller.signal, span)
       // Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk.
       const abort = Effect.sync(() => controller.abort())
       yield* Effect.addFinalizer(() => abort)

@@ -1,13 +1,16 @@
 /**
- * What a call brings to every fetch that it makes, however deep in an SDK: the signal of the fiber that runs it.
- * This is what lets an interruption abort the request of a callback that ignores its own signal. In return it learns
- * what SDKs do not tell: how often a request was sent, and why it failed.
+ * What a call brings to every fetch that it makes, however deep in an SDK: the signal and the span of the fiber
+ * that runs it. The signal is what lets an interruption abort the request of a callback that ignores its own; the span
+ * is where attempts are told. In return it learns what SDKs do not tell: how often a request was sent, and why it failed.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
+import type { AnySpan } from "effect/Tracer"
 import type { PoolError, RequestError } from "../ClientError.ts"
 
 export interface CallContext {
   readonly signal: AbortSignal
+  /** The span that the fiber was in when the call began, if any. */
+  readonly span: AnySpan | undefined
   /** Of its last request: how often it was sent. */
   attempts: number
   /** The last failure of a request. */
@@ -18,8 +21,9 @@ export interface CallContext {
 
 const storage = new AsyncLocalStorage<CallContext>()
 
-export const make = (signal: AbortSignal): CallContext => ({
+export const make = (signal: AbortSignal, span: AnySpan | undefined): CallContext => ({
   signal,
+  span,
   attempts: 1,
   failure: undefined,
   open: undefined

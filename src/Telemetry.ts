@@ -1,0 +1,66 @@
+/**
+ * What clientele tells about itself while it works: metrics of effect's own registry, which any exporter of effect's
+ * metrics reads (`@effect/opentelemetry`, for one), and events of the calling fiber's span.
+ *
+ * Names follow OpenTelemetry: dots, base units, no `_total`. Prometheus exporters make `clientele_attempts_total` and the
+ * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened; never a
+ * key, a model, a URL or an agent.
+ *
+ * A span that surrounds a call (`Effect.withSpan`) receives an event for each attempt, `clientele.attempt`, with
+ * `clientele.provider`, `clientele.attempt.outcome`, `clientele.attempt.duration` (seconds, until headers or failure), and
+ * the conventions' `http.request.resend_count`, `http.response.status_code` and `error.type` where they apply; and
+ * `clientele.retry` before each further one, with `clientele.retry.reason`, `clientele.retry.delay` (seconds) and
+ * `http.request.resend_count`. Spans that are not sampled, or have ended, receive none.
+ *
+ * @since 0.1.0
+ */
+import * as Metric from "effect/Metric"
+import * as Attempts from "./internal/attempts.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type { Outcome } from "./internal/attempts.ts"
+
+/**
+ * `clientele.attempts`: how often requests were sent, retries included. Labels `provider` and `outcome`, in this order:
+ * effect holds another order for another metric. An `outcome` is final when the answer's headers are there; a body that
+ * breaks afterwards still counts as `ok`.
+ *
+ * @example
+ * ```ts
+ * import * as Telemetry from "clientele/Telemetry"
+ * import * as Effect from "effect/Effect"
+ * import * as Metric from "effect/Metric"
+ *
+ * const rateLimited = Telemetry.attempts.pipe(
+ *   Metric.tagged("provider", "groq"),
+ *   Metric.tagged("outcome", "rate_limited")
+ * )
+ *
+ * export const told = Effect.map(Metric.value(rateLimited), ({ count }) => `Groq said no ${count} times`)
+ * ```
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const attempts: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attempts.attemptsKey)
+
+/**
+ * `clientele.retries`: attempts that were followed by another, after the wait that the policy or the provider set. Labels
+ * `provider` and `reason`, the `outcome` of the attempt before, in this order.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const retries: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attempts.retriesKey)
+
+/**
+ * `clientele.quota.wait_time`: seconds between a request and its turn, a histogram from 10 ms to 82 s. Only requests that
+ * had to wait are in it. Label `provider`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const quotaWait: Metric.Metric.Histogram<number> = Metric.fromMetricKey(Attempts.waitKey)
