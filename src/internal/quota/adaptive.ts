@@ -3,86 +3,115 @@
  *
  * It is TCP's congestion control, with a refusal (429, 503) in the place of a lost packet: slow start (RFC 5681) from
  * `initial` until the first refusal or, as in HyStart++ (RFC 9406), until answers take longer; then CUBIC (RFC 9438):
- * a multiplicative decrease, a quick return to where it was, a long stay there, and a growth beyond that gets the
- * faster the longer nothing happens. What a plain AIMD regains in n answers' time CUBIC regains in the cube root.
- * Nothing grows unless the limit is in use.
+ * a multiplicative decrease, a quick return to where it was, a stay there, and then a growth that gets faster the
+ * longer nothing happens. Nothing grows unless the limit is in use.
  *
- * Left out of CUBIC: the region that is friendly to Reno, for there is none, and fast convergence, which gives up a
- * tenth of the use after each refusal.
+ * Left out of CUBIC are the region that is friendly to Reno, for there is none, and fast convergence, which would give
+ * up a tenth of the use after each refusal. Added is a bound on refusals: a level that was refused is not tried again
+ * before so many answers that refusals stay about one in a hundred.
+ *
+ * Latency (see latency.ts) only ever lowers the limit on trial. Fewer requests at once make answers faster if these
+ * waited for each other, and change nothing if the model is slow for other reasons: longer answers, other customers.
+ * So if the limit has been halved in vain it goes back to where it was, and the new latency is the usual one.
  */
 import * as Latency from "./latency.ts"
 
-/** What is said of each by `AdaptiveOptions` holds. */
+/** `AdaptiveOptions` says what each is, its default and where that comes from. */
 export interface Settings {
   readonly initial: number
   readonly min: number
   readonly max: number
-  /** What a refusal leaves of the limit: the beta of CUBIC. */
+  /** What a refusal leaves of the limit: CUBIC's beta. */
   readonly backoff: number
-  /** The C of CUBIC. */
+  /** CUBIC's C. */
   readonly growth: number
   /** By what factor answers may take longer than usual. */
   readonly tolerance: number
 }
-
-export const defaults: Settings = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 
 export interface Adaptive {
   /** How many may be in flight now: a whole number, at least `min`. */
   readonly limit: () => number
   /**
    * The model has answered, and did not refuse. `inFlight` is how many were in flight when the request was sent,
-   * itself included. Not for errors that say nothing of load, such as a 400: they come at once.
+   * itself included. Not for errors such as a 400: they come at once, and say nothing of load.
    */
   readonly answered: (now: number, sentAt: number, inFlight: number) => void
-  /** The model refused for its load. What was sent before the limit was last cut is of the same congestion. */
+  /**
+   * The model refused because of load. Of one congestion, only the first refusal counts: not those of requests that
+   * were sent before the limit was cut. `inFlight` is as above; a limit that isn't in use is cut from there.
+   */
   readonly refused: (now: number, sentAt: number, inFlight?: number) => void
 }
 
-/** A limit counts as in use if this part of it was in flight; 0.5 in slow start, in which it doubles meanwhile. */
-const IN_USE = 0.8
+/**
+ * Where it starts: 10 is TCP's initial window (RFC 6928). A beta of 0.7 and a C of 0.4 are RFC 9438's; BIC's beta of
+ * 0.8 keeps the mean at 95% of the capacity, and with a C of 1 a capacity that rises from 20 to 200 is found in 7 s
+ * instead of 9. Gradient2 tolerates 1.5, for services whose answers all take about the same.
+ */
+export const defaults: Settings = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 
-/** Growth by an answer at most: half of the limit in a round trip (RFC 9438, section 4.2: target of 1.5 cwnd). */
+/** The part of a limit that was in flight if it was in use; in slow start a limit doubles while an answer is made. */
+const IN_USE = 0.8
+const IN_USE_AT_START = 0.5
+
+/** Growth by an answer in slow start, and the same while answers take a bit longer (RFC 9406, CSS_GROWTH_DIVISOR). */
+const START_STEP = 1
+const CAREFUL_STEP = START_STEP / 4
+
+/** Growth by an answer later, at most: by half in a round trip (RFC 9438, section 4.2, target). */
 const STEP = 0.5
 
-/** In slow start while answers take a little longer (RFC 9406, CSS_GROWTH_DIVISOR). */
-const CAREFUL_STEP = 1 / 4
+/** CUBIC counts in seconds (of 1,000 ms); in longer ones if answers take longer than two of them. */
+const SECOND = 1_000
 
-/** A level that was refused is tried again after so many answers, so that refusals stay about 1 in 100. */
+/** A level that was refused is tried again after so many answers, */
 const ANSWERS_BETWEEN = 100
 
-/** Or after these milliseconds, doubled each time that it is refused again. */
+/** or after so many milliseconds, doubled with each time that it is refused again. */
 const HOLD = 1_000
 const LONGEST_HOLD = 32_000
 
-/** CUBIC's clock goes slower when answers take longer than this many milliseconds: so a wave is always many answers. */
-const SECOND = 1_000
+/** Round trips after a cut until latency is that of the new limit: at first few but old and long requests come back. */
+const SETTLED = 3
 
-/** If concurrency was halved and answers still take more than this part of the time, then it wasn't what slowed them. */
-const UNHELPED = 0.75
+/** A trial of fewer requests at once, because answers take too long. */
+interface Trial {
+  /** The limit to which it returns if the trial fails. */
+  readonly from: number
+  /** The first limit whose latency was seen to be too long, and that latency; unknown before the first cut. */
+  readonly slow: { readonly window: number; readonly mean: number } | undefined
+}
 
 export const make = (settings: Settings): Adaptive => {
   const { backoff, growth, max, min } = settings
   const latency = Latency.make(settings.tolerance)
   const within = (n: number): number => Math.min(max, Math.max(min, n))
 
+  /** The limit, with its fraction. */
   let window = within(settings.initial)
   let slowStart = true
-  /** CUBIC: where the last cut was made, when the window is there again, and the time that growth has had. */
+
+  // CUBIC: the limit before the last cut, in what time it is reached again, and the time that growth has had.
   let peak = window
   let returnsAt = 0
   let elapsed = 0
-  let lastAt = -Infinity
 
+  // The last cut, all answers since, and those to requests that were sent after it.
   let cutAt = -Infinity
-  /** Answers since the last cut, and those of them to requests that were sent after it. */
+  let cutByRefusal = false
   let answers = 0
   let fresh = 0
-  /** The level that was refused last, and how long it isn't tried again. */
+  let lastAnswerAt = -Infinity
+
+  // The level that was refused last, how long it isn't tried again, and that level while this holds.
   let refusedLevel = Infinity
   let hold = HOLD
-  /** The window and the latency when answers began to take too long. */
-  let slowed: { readonly window: number; readonly mean: number } | undefined
+  let ceiling = Infinity
+
+  let trial: Trial | undefined
+  /** What is usual is to be learned anew: those who come first in slow start are the quick ones. */
+  let untaught = false
 
   const cut = (now: number, from: number): void => {
     slowStart = false
@@ -95,61 +124,83 @@ export const make = (settings: Settings): Adaptive => {
     fresh = 0
   }
 
-  const grow = (now: number, sentAt: number): void => {
+  /** Grows as far as the time since `since` allows. */
+  const grow = (now: number, since: number): void => {
     if (slowStart) {
-      window = within(window + (latency.isRaised() ? CAREFUL_STEP : 1))
+      window = within(window + (latency.isRaised() ? CAREFUL_STEP : START_STEP))
       return
     }
-    // Idle time is no time to grow: at most the time that this request took counts.
-    const time = Math.min(now - lastAt, now - sentAt) / Math.max(SECOND, latency.mean())
-    const target = growth * (elapsed + time - returnsAt) ** 3 + peak
-    const next = within(Math.min(target, window + STEP))
-    if (next >= refusedLevel && answers < ANSWERS_BETWEEN && now - cutAt < hold) return
-    elapsed += time
+    const time = elapsed + (now - since) / Math.max(SECOND, latency.mean() / 2)
+    const next = within(Math.min(peak + growth * (time - returnsAt) ** 3, window + STEP))
+    if (next >= ceiling) {
+      if (answers < ANSWERS_BETWEEN && now - cutAt < hold) return
+      ceiling = Infinity
+    }
+    elapsed = time
     if (next > window) window = next
   }
 
-  /** Lets the window shrink while answers take too long, unless that is seen not to help. */
-  const slow = (now: number): void => {
-    if (cutAt !== -Infinity && fresh < latency.span(window)) return
-    if (slowed === undefined) slowed = { window, mean: latency.mean() }
-    else if (window <= slowed.window / 2) {
-      if (latency.mean() > slowed.mean * UNHELPED) return accept()
-      slowed = { window, mean: latency.mean() }
+  /** Answers take too long: one step of a trial, or its end. */
+  const tryFewer = (now: number): void => {
+    const mean = latency.mean()
+    const slow = trial?.slow
+    if (window <= min) return giveUp()
+    if (trial === undefined) trial = { from: window, slow: undefined }
+    else if (slow === undefined) trial = { from: trial.from, slow: { window, mean } }
+    else if (window <= slow.window / 2) {
+      // Had they waited for each other, they would now take as much less time. Halfway between that and none decides.
+      if (mean > slow.mean * Math.sqrt(window / slow.window)) return giveUp()
+      trial = { from: window, slow: { window, mean } }
     }
-    if (window <= min) return accept()
+    cutByRefusal = false
     cut(now, window)
   }
 
-  const accept = (): void => {
+  const giveUp = (): void => {
     latency.accept()
-    if (slowed !== undefined) window = Math.max(window, Math.min(slowed.window, within(refusedLevel - 1)))
-    slowed = undefined
+    if (trial !== undefined) window = Math.max(window, Math.min(trial.from, within(ceiling - 1)))
+    trial = undefined
+  }
+
+  const learn = (limit: number): void => {
+    // Where latency is what bounds the limit, the longer one is of our making and must not become the usual one.
+    if (!untaught) return latency.learn(limit, cutByRefusal)
+    untaught = false
+    latency.accept()
   }
 
   return {
     limit: () => Math.floor(window),
     answered: (now, sentAt, inFlight) => {
       const limit = Math.floor(window)
+      // Time in which nothing was asked is no time to grow.
+      const since = Math.max(lastAnswerAt, sentAt)
+      lastAnswerAt = now
       latency.add(now - sentAt, limit)
       answers++
       if (sentAt >= cutAt) fresh++
-      if (inFlight >= limit * (slowStart ? 0.5 : IN_USE)) {
-        if (latency.isFar()) slow(now)
-        else {
-          if (slowed !== undefined && fresh >= latency.span(window)) slowed = undefined
-          grow(now, sentAt)
-        }
+      if (inFlight < limit * (slowStart ? IN_USE_AT_START : IN_USE)) return
+
+      const settled = !slowStart && fresh >= SETTLED * Latency.span(limit)
+      if (trial !== undefined) {
+        if (!settled) return
+        if (latency.isRaised()) tryFewer(now)
+        else trial = undefined
+      } else if ((settled || slowStart) && latency.isFar()) tryFewer(now)
+      else {
+        if (settled) learn(limit)
+        grow(now, since)
       }
-      lastAt = now
     },
     refused: (now, sentAt, inFlight = Infinity) => {
+      if (sentAt < cutAt) return
       const level = Math.min(Math.floor(window), inFlight)
-      if (sentAt < cutAt) {
-        return
-      }
-      hold = level !== refusedLevel ? HOLD : answers > 0 ? Math.min(2 * hold, LONGEST_HOLD) : hold
+      if (Math.abs(level - refusedLevel) > 1) hold = HOLD
+      else if (answers > 0) hold = Math.min(2 * hold, LONGEST_HOLD)
       refusedLevel = level
+      ceiling = level
+      if (slowStart) untaught = true
+      cutByRefusal = true
       cut(now, level)
     }
   }
