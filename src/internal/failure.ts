@@ -120,6 +120,9 @@ const byName: Readonly<Record<string, RequestReason>> = {
   AbortError: "Aborted"
 }
 
+/** What an SDK takes a failure of ours for. They look for "timeout" in its text. */
+const looksLike = (reason: RequestReason): RequestReason => (reason === "QueueTimeout" ? "Timeout" : reason)
+
 /** A PoolError or RequestError as the caller is to see it: with what was thrown as its cause. */
 const because = (error: PoolError | RequestError, thrown: unknown): PoolError | RequestError =>
   error === thrown
@@ -156,7 +159,9 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   if (reason === undefined) return new CallbackError({ provider: place.provider, cause: thrown })
   // Some SDKs drop the cause of a failed connection.
   const failure = call?.failure
-  return failure?._tag === "RequestError" && failure.reason === reason ? because(failure, thrown) : of(reason, "maybe")
+  return failure?._tag === "RequestError" && looksLike(failure.reason) === reason
+    ? because(failure, thrown)
+    : of(reason, "maybe")
 }
 
 const fields = <E extends PoolError | RequestError>(error: E): E => ({ ...error })

@@ -13,8 +13,13 @@ export interface StreamedBody {
 
 export type RequestBody = undefined | string | Uint8Array | StreamedBody
 
-/** Milliseconds, `Infinity` for none. All run from dispatch: waiting in our queue counts for none of them. */
+/** Milliseconds, `Infinity` for none. All but `queue` run from dispatch: waiting in our queue counts for none of them. */
 export interface Timeouts {
+  /**
+   * How long it may wait for a socket, one that is being opened included. Whoever goes back to the queue because a server
+   * turned it away unread has what it had left. With 0 or less it is sent at once, or fails. @default Infinity
+   */
+  readonly queue?: number | undefined
   /** Until the response's final headers. 1xx responses do not restart it. */
   readonly headers: number
   /** Between two chunks of the body, while somebody waits for one. */
@@ -56,7 +61,14 @@ export interface WireResponse {
   readonly body: WireBody
 }
 
-export type WireReason = "Connection" | "FileDescriptors" | "Timeout" | "Aborted" | "Malformed" | "Closed"
+export type WireReason =
+  | "Connection"
+  | "FileDescriptors"
+  | "QueueTimeout"
+  | "Timeout"
+  | "Aborted"
+  | "Malformed"
+  | "Closed"
 
 /** Why an exchange failed. `cause` is the socket's or the protocol's own error, or the signal's reason. */
 export class WireError extends Error {

@@ -46,7 +46,11 @@ export class Exchange implements BodySource, Waiter {
   body: BodyCore | undefined
   #state: 0 | 1 | 2 | 3 = queued
   #carrier: Carrier | undefined
+  /** Of the queue, then of the headers, then of the body. */
   #timer: NodeJS.Timeout | undefined
+  /** Milliseconds that it may still wait in the queue, as of `queuedAt`. */
+  #patience: number
+  #queuedAt = 0
   #deadline: NodeJS.Timeout | undefined
   readonly #owner: Owner
   /** Dropped when used: it leads to the response, and so to the body's handle. */
@@ -65,6 +69,7 @@ export class Exchange implements BodySource, Waiter {
     this.request = request
     this.#resolve = resolve
     this.#reject = reject
+    this.#patience = request.timeouts.queue ?? Infinity
     owner.hold(1)
     request.signal?.addEventListener("abort", this)
     request.outer?.addEventListener("abort", this)
@@ -91,8 +96,20 @@ export class Exchange implements BodySource, Waiter {
     return this.#state === done
   }
 
+  /** It could not be sent at once: from now on its time in the queue counts. */
+  waits(): void {
+    if (this.#patience > longest || this.#state !== queued || this.#timer !== undefined) return
+    this.#queuedAt = performance.now()
+    this.#timer = setTimeout(queueLate, Math.max(1, this.#patience), this).unref()
+  }
+
   /** It is on this lane now, and its clocks run. */
   dispatched(carrier: Carrier): void {
+    if (this.#timer !== undefined) {
+      this.#patience -= performance.now() - this.#queuedAt
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
     this.#state = sent
     this.#carrier = carrier
     const { deadline, headers } = this.request.timeouts
@@ -106,6 +123,7 @@ export class Exchange implements BodySource, Waiter {
     this.#state = queued
     this.#carrier = undefined
     this.stream = undefined
+    this.waits()
   }
 
   respond(status: number, headers: WireResponse["headers"]): void {
@@ -188,6 +206,9 @@ export class Exchange implements BodySource, Waiter {
 }
 
 const resumeOn = (carrier: Carrier, exchange: Exchange): void => carrier.resume(exchange)
+
+const queueLate = (exchange: Exchange): void =>
+  exchange.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
 
 const headersLate = (exchange: Exchange): void => {
   const ms = exchange.request.timeouts.headers

@@ -69,8 +69,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       return Promise.reject(new WireError("Aborted", "no", "the request was aborted", aborted.reason))
     }
     return new Promise((resolve, reject) => {
-      this.queue.push(new Exchange(this, this.#order++, request, resolve, reject))
+      const exchange = new Exchange(this, this.#order++, request, resolve, reject)
+      this.queue.push(exchange)
       this.pump()
+      exchange.waits()
     })
   }
 
