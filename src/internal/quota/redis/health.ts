@@ -1,0 +1,102 @@
+/**
+ * Whether Redis counts. It does from the first script that ran until something fails; then a script is tried as soon as
+ * there is a new connection, and now and then on the one that there is, for a Redis that is there may still refuse to
+ * count: because it loads, has no memory left, is a replica, or does not let this user run scripts.
+ */
+import { type Client, reasonOf } from "./client.ts"
+
+export interface Health {
+  readonly isUp: () => boolean
+  /** Something did not work. */
+  readonly failed: (error: unknown) => void
+  /** Resolves as soon as it is known for the first time whether Redis counts. */
+  readonly known: Promise<void>
+  readonly stop: () => void
+}
+
+export interface Watch {
+  readonly client: Client
+  /** Runs a script that changes nothing of note. */
+  readonly probe: () => Promise<unknown>
+  /** If there is no connection after so many milliseconds, that is a failure. */
+  readonly patience: number
+  readonly onDown: (reason: string) => void
+  readonly onUp: () => void
+}
+
+/** Milliseconds between two looks at a connection that is there but doesn't count. */
+const FIRST_PAUSE = 250
+const LONGEST_PAUSE = 5_000
+/** After so many milliseconds without a failure the pauses start from the first again. */
+const CALM = 10_000
+
+export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health => {
+  let state: "unknown" | "up" | "down" | "stopped" = "unknown"
+  let looking = false
+  let pause = FIRST_PAUSE
+  let upAt = 0
+  let timer: NodeJS.Timeout | undefined
+  let decided: (() => void) | undefined
+  const known = new Promise<void>((resolve) => {
+    decided = resolve
+  })
+
+  const look = (): void => {
+    if (looking || state === "stopped" || client.status !== "ready") return
+    clearTimeout(timer)
+    timer = undefined
+    looking = true
+    probe().then(succeeded, (error: unknown) => {
+      looking = false
+      failed(error)
+    })
+  }
+  const succeeded = (): void => {
+    looking = false
+    if (state === "stopped") return
+    clearTimeout(first)
+    if (state !== "up") upAt = performance.now()
+    if (state === "down") onUp()
+    state = "up"
+    decided?.()
+  }
+  const failed = (error: unknown): void => {
+    if (state === "stopped") return
+    clearTimeout(first)
+    if (state === "up" && performance.now() - upAt > CALM) pause = FIRST_PAUSE
+    if (state !== "down") onDown(reasonOf(client, error))
+    state = "down"
+    decided?.()
+    // Without a connection there is nothing to look at; a new one is looked at when it is made.
+    if (timer !== undefined || client.status !== "ready") return
+    timer = setTimeout(() => {
+      timer = undefined
+      look()
+    }, pause).unref()
+    pause = Math.min(pause * 2, LONGEST_PAUSE)
+  }
+  const closed = (): void => failed(new Error("the connection was closed"))
+
+  const first = setTimeout(() => failed(new Error(`no connection within ${patience} ms`)), patience)
+  client.on("ready", look)
+  client.on("error", failed)
+  client.on("close", closed)
+  if (client.status === "wait") client.connect().catch(failed)
+  else if (client.status === "end") failed(new Error("the connection has been ended"))
+  else look()
+
+  return {
+    isUp: () => state === "up",
+    failed,
+    known,
+    stop: () => {
+      state = "stopped"
+      clearTimeout(first)
+      clearTimeout(timer)
+      client.off("ready", look)
+      client.off("error", failed)
+      client.off("close", closed)
+      decided?.()
+    }
+  }
+}

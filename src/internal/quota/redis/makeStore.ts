@@ -1,0 +1,153 @@
+/**
+ * Budgets in Redis, over a client that somebody else opens and closes. While Redis doesn't answer, reservations are
+ * refused at once, and corrections and closed gates are for this process alone.
+ */
+import type { Grant, Rates, SharedBudget, Store } from "../store.ts"
+import type { Client } from "./client.ts"
+import { reasonOf } from "./client.ts"
+import * as Health from "./health.ts"
+import * as scripts from "./scripts.ts"
+import * as Sender from "./sender.ts"
+
+export interface Settings {
+  /** What all keys start with. */
+  readonly prefix: string
+  /** Milliseconds that a command may take. */
+  readonly commandTimeout: number
+  /** Milliseconds that a timer may be late without losing budget. */
+  readonly lateness: number
+  /** Redis stopped counting; told once until it counts again. The reason holds no secret. */
+  readonly onDown: (reason: string) => void
+  /** Redis counts again. */
+  readonly onUp: () => void
+  /** A command had no answer in time, though the connection is there. */
+  readonly onTimeout: () => void
+}
+
+export interface RedisStore extends Store {
+  /** Resolves as soon as it is known whether Redis counts, at the latest after `commandTimeout`. */
+  readonly known: Promise<void>
+  /**
+   * Refuses reservations from now on, and lets go of the client, which it doesn't close. Resolves when all that was sent
+   * has an answer or has timed out; never rejects.
+   */
+  readonly stop: () => Promise<void>
+}
+
+const noop = (): void => {}
+
+export const defaults: Settings = {
+  prefix: "clientele",
+  commandTimeout: 1_000,
+  // As a process that counts for itself allows: event loops are busy at times.
+  lateness: 200,
+  onDown: noop,
+  onUp: noop,
+  onTimeout: noop
+}
+
+const MINUTE = 60_000_000
+/** Microseconds: requests that become due within so short a time are asked for together. */
+const SHORTEST_WAIT = 5_000
+/** What one request can cost: beyond any model, and far from where numbers lose their units. */
+const MOST_TOKENS = 1e9
+/** Requests to ask for at once, so that nobody else at Redis has to wait. */
+const MOST_REQUESTS = 1_000
+/** Milliseconds that a gate can be closed; setTimeout knows no longer time. */
+const LONGEST = 2 ** 31 - 1
+
+/** A cost as Redis can count it. */
+const tokens = (cost: number): number => (cost > 0 ? Math.min(cost, MOST_TOKENS) : 0)
+
+/** The same for a correction, which may go both ways. */
+const signed = (amount: number): number => (amount < 0 ? -tokens(-amount) : tokens(amount))
+
+/** Microseconds for one of so many a minute; 0 without a limit. A minute that begins late is that much longer. */
+const each = (perMinute: number, lateness: number): number =>
+  perMinute > 0 && perMinute !== Infinity ? (MINUTE + lateness) / perMinute : 0
+
+/** What a reply of the reserving script says. Anything else is refused. */
+export const grantOf = (reply: unknown): Grant => {
+  const numbers = Array.isArray(reply) ? reply.map(Number) : []
+  const [taken, wait, closed, left] = numbers
+  if (
+    taken === undefined ||
+    wait === undefined ||
+    closed === undefined ||
+    left === undefined ||
+    numbers.some(Number.isNaN)
+  ) {
+    throw new Error("Redis gave an answer that no script of clientele gives")
+  }
+  return { taken, wait: wait / 1000, closed: closed / 1000, tokensLeft: left < 0 ? Infinity : left }
+}
+
+/** The arguments of the reserving script. `lateness` is in milliseconds. */
+export const reserveArgs = (costs: ReadonlyArray<number>, rates: Rates, lateness: number): ReadonlyArray<number> => {
+  const micros = lateness * 1000
+  const [every, token] = [each(rates.requestsPerMinute, micros), each(rates.tokensPerMinute, micros)]
+  const perMinute = token === 0 ? 0 : rates.tokensPerMinute
+  return [every, token, rates.burst, micros, perMinute, SHORTEST_WAIT, ...costs.slice(0, MOST_REQUESTS).map(tokens)]
+}
+
+export const makeStore = (client: Client, settings: Partial<Settings> = {}): RedisStore => {
+  const { commandTimeout, lateness, onDown, onTimeout, onUp, prefix } = { ...defaults, ...settings }
+  const sender = Sender.make(client, commandTimeout, onTimeout)
+  const health = Health.watch({
+    client,
+    probe: () => sender.run(scripts.close, `${prefix}:quota:probe`, [0]),
+    patience: commandTimeout,
+    onDown,
+    onUp
+  })
+
+  const run = <A>(
+    script: scripts.Script,
+    key: string,
+    args: ReadonlyArray<number>,
+    read: (reply: unknown) => A
+  ): Promise<A> =>
+    health.isUp()
+      ? sender
+          .run(script, key, args)
+          .then(read)
+          .catch((error: unknown) => {
+            health.failed(error)
+            throw new Error(`Redis didn't count: ${reasonOf(client, error)}`)
+          })
+      : Promise.reject(new Error("Redis doesn't count at the moment"))
+  /** Of what can't be told to Redis, `health` knows, and so does whoever is asked next. */
+  const tell = (script: scripts.Script, key: string, args: ReadonlyArray<number>): void => {
+    run(script, key, args, noop).catch(noop)
+  }
+
+  const budget = (credential: string, model: string): SharedBudget => {
+    // In a cluster, what is in braces says on which node a key lives.
+    const key = `${prefix}:quota:{${credential}}:${model}`
+    return {
+      reserve: async (costs, rates) => {
+        const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness), grantOf)
+        return grant.taken === MOST_REQUESTS && costs.length > MOST_REQUESTS ? { ...grant, wait: 1 } : grant
+      },
+      correct: (requests, cost, rates) => {
+        const [more, moreTokens] = [
+          signed(requests) * each(rates.requestsPerMinute, lateness * 1000),
+          signed(cost) * each(rates.tokensPerMinute, lateness * 1000)
+        ]
+        if (more !== 0 || moreTokens !== 0) tell(scripts.correct, key, [more, moreTokens])
+      },
+      close: (ms) => {
+        if (ms > 0) tell(scripts.close, key, [Math.min(ms, LONGEST) * 1000])
+      }
+    }
+  }
+  return {
+    budget,
+    isAvailable: health.isUp,
+    known: health.known,
+    stop: () => {
+      health.stop()
+      return sender.stop()
+    }
+  }
+}

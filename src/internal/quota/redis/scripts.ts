@@ -1,0 +1,101 @@
+/**
+ * What Redis runs: each script is atomic, goes by the server's clock, so that the clocks of processes don't matter, and
+ * knows one key, a hash of one model of one credential. Redis 5 or later, for a script that asks for the time and writes.
+ *
+ * All times are microseconds: since 1970 in the hash, where they stay below 2^53 and are written with all their digits
+ * (Lua's own `tostring` keeps 14), and from now in replies, which are whole numbers because Redis cuts off fractions.
+ *
+ * - `requests`, `tokens`: when all that was taken will have been paid for: GCRA (ITU-T I.371, "virtual scheduling").
+ *   Who comes then may go, and pays after, so that a cost above a minute's limit completes as well.
+ * - `closed`: until when a Retry-After keeps the gate closed.
+ * - `awaited`: until when somebody is expected who has been told to wait. Who waited departs by the schedule, not by when
+ *   a timer woke it; for who did not, nothing is saved up.
+ */
+import { createHash } from "node:crypto"
+
+export interface Script {
+  readonly lua: string
+  /** By which Redis knows it once it has seen it. */
+  readonly sha: string
+}
+
+const head = `
+local key = KEYS[1]
+local time = redis.call("TIME")
+local now = time[1] * 1000000 + time[2]
+local stored = redis.call("HMGET", key, "requests", "tokens", "closed", "awaited")
+local requests = tonumber(stored[1]) or 0
+local tokens = tonumber(stored[2]) or 0
+local closed = tonumber(stored[3]) or 0
+local awaited = tonumber(stored[4]) or 0
+`
+
+/** The key goes away a minute after it has nothing more to say than a new one. */
+const save = `
+local function text(number) return string.format("%.17g", number) end
+redis.call("HSET", key, "requests", text(requests), "tokens", text(tokens), "closed", text(closed), "awaited", text(awaited))
+local last = math.max(now, requests, tokens, closed, awaited)
+redis.call("PEXPIRE", key, string.format("%.0f", math.ceil((last - now) / 1000) + 60000))
+`
+
+const script = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") })
+
+/**
+ * Takes for the first requests of a line as far as the budget goes. ARGV: microseconds for a request and for a token (0
+ * without a limit), the burst, the lateness that is forgiven, tokens a minute, the shortest wait, and each one's cost.
+ * Replies with how many were taken, the wait for the next, how long the gate is closed, and the tokens left or -1.
+ */
+export const reserve: Script = script(`${head}
+local every, each = tonumber(ARGV[1]), tonumber(ARGV[2])
+local ahead, lateness = tonumber(ARGV[3]) - 1, tonumber(ARGV[4])
+local count, taken, wait = #ARGV - 6, 0, 0
+local function cost(place) return tonumber(ARGV[6 + place]) * each end
+local function due(place)
+  local at = closed
+  if every > 0 then at = math.max(at, requests - ahead * every) end
+  if each > 0 then at = math.max(at, tokens - ahead * cost(place)) end
+  return at
+end
+
+-- Whoever waited has been ready for that long, but not while the gate was closed.
+local ready = now
+if now <= awaited then ready = math.max(now - lateness, math.min(now, closed)) end
+while taken < count and due(taken + 1) <= now do
+  taken = taken + 1
+  if every > 0 then requests = math.max(requests, ready) + every end
+  if each > 0 then tokens = math.max(tokens, ready) + cost(taken) end
+end
+
+if taken < count then
+  -- Where several become due within the shortest wait, they are asked for together.
+  wait = due(taken + 1) - now
+  local last = wait
+  for place = taken + 1, count - 1 do last = last + math.max(every, cost(place)) end
+  wait = math.max(wait, math.min(last, tonumber(ARGV[6])))
+  awaited = math.max(awaited, now + wait + lateness)
+end
+if count > 0 then ${save} end
+
+local left = -1
+if each > 0 then left = math.max(0, math.floor(tonumber(ARGV[5]) - math.max(0, tokens - now) / each + 0.5)) end
+return { taken, math.ceil(wait), math.ceil(math.max(0, closed - now)), left }
+`)
+
+/** Adds microseconds, negative to give back, to what requests and tokens have taken. What has been paid for stays so. */
+export const correct: Script = script(`${head}
+local function moved(paid, by)
+  if by > 0 then return math.max(paid, now) + by end
+  return paid + by
+end
+requests = moved(requests, tonumber(ARGV[1]))
+tokens = moved(tokens, tonumber(ARGV[2]))
+${save}
+return 1
+`)
+
+/** Closes the gate for so many microseconds; never shortens. */
+export const close: Script = script(`${head}
+closed = math.max(closed, now + tonumber(ARGV[1]))
+${save}
+return 1
+`)

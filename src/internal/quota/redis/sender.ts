@@ -1,0 +1,106 @@
+/**
+ * Sends scripts to Redis. Whatever is asked in one turn of the event loop goes out in one write. Each call settles
+ * within its timeout, and at once when the connection breaks: ioredis would queue it, and send it again, whatever the
+ * options of the client that we are given, and a budget that is taken later is of no use to who asked.
+ */
+import type { Client } from "./client.ts"
+import type { Script } from "./scripts.ts"
+
+export interface Sender {
+  /** Rejects with the error of Redis or of ioredis. */
+  readonly run: (script: Script, key: string, args: ReadonlyArray<number>) => Promise<unknown>
+  /** Resolves when all calls have settled, and lets go of the client. */
+  readonly stop: () => Promise<void>
+}
+
+interface Call {
+  readonly script: Script
+  readonly key: string
+  readonly args: ReadonlyArray<number>
+  readonly succeed: (reply: unknown) => void
+  readonly fail: (error: unknown) => void
+}
+
+const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
+
+/** `timedOut` is told when a call had no answer after so many milliseconds. */
+export const make = (client: Client, timeout: number, timedOut: () => void): Sender => {
+  const open = new Set<Call>()
+  let emptied: (() => void) | undefined
+  let waiting: Array<Call> = []
+
+  const failed = (call: Call, error: unknown): void => {
+    // It was not run, so to send it once more costs nothing, unless nobody waits for it any more.
+    if (!isUnknownScript(error) || !open.has(call)) return call.fail(error)
+    client.eval(call.script.lua, 1, call.key, ...call.args).then(call.succeed, call.fail)
+  }
+  const sendAlone = (call: Call): void => {
+    client
+      .evalsha(call.script.sha, 1, call.key, ...call.args)
+      .then(call.succeed, (error: unknown) => failed(call, error))
+  }
+  const sendTogether = (calls: ReadonlyArray<Call>): void => {
+    const pipeline = client.pipeline()
+    for (const call of calls) pipeline.evalsha(call.script.sha, 1, call.key, ...call.args)
+    pipeline.exec().then(
+      (replies) =>
+        calls.forEach((call, index) => {
+          const [error, reply] = replies?.[index] ?? [new Error("Redis gave no answer"), undefined]
+          if (error === null) call.succeed(reply)
+          else failed(call, error)
+        }),
+      (error: unknown) => calls.forEach((call) => call.fail(error))
+    )
+  }
+  const flush = (): void => {
+    const calls = waiting
+    waiting = []
+    // The keys of a cluster live on several nodes, and a pipeline goes to one.
+    if (calls.length > 1 && !client.isCluster) sendTogether(calls)
+    else calls.forEach(sendAlone)
+  }
+  const broken = (): void => {
+    for (const call of open) call.fail(new Error("the connection was closed"))
+  }
+  client.on("close", broken)
+
+  return {
+    run: (script, key, args) =>
+      new Promise((resolve, reject) => {
+        if (client.status !== "ready") return reject(new Error(`there is no connection (${client.status})`))
+        const settle = (): void => {
+          clearTimeout(timer)
+          open.delete(call)
+          if (open.size === 0) emptied?.()
+        }
+        const call: Call = {
+          script,
+          key,
+          args,
+          succeed: (reply) => {
+            settle()
+            resolve(reply)
+          },
+          fail: (error) => {
+            settle()
+            reject(error as Error)
+          }
+        }
+        const timer = setTimeout(() => {
+          call.fail(new Error(`no answer within ${timeout} ms`))
+          timedOut()
+        }, timeout)
+        open.add(call)
+        // After all promises that are due: then those who start together are sent together.
+        if (waiting.push(call) === 1) process.nextTick(flush)
+      }),
+    stop: async () => {
+      if (open.size > 0) {
+        await new Promise<void>((resolve) => {
+          emptied = resolve
+        })
+      }
+      client.off("close", broken)
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** By which a quota finds the store that its process shares with others; without one it counts for itself. */
+import * as Context from "effect/Context"
+import type { Store as StoreService } from "./store.ts"
+
+/**
+ * Where budgets are counted. `QuotaRedis.layer` provides one; by default each process counts for itself.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Store extends Context.Reference<Store>()("clientele/Quota/Store", {
+  defaultValue: (): StoreService | undefined => undefined
+}) {}

@@ -1,0 +1,606 @@
+import { inspect } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import fc from "fast-check"
+import { Cluster, Redis } from "ioredis"
+import { OptionsError } from "../src/ClientError.ts"
+import { makeStore, type Settings } from "../src/internal/quota/redis/makeStore.ts"
+import type { Rates, Store as StoreService } from "../src/internal/quota/store.ts"
+import { Store } from "../src/internal/quota/storeTag.ts"
+import * as QuotaRedis from "../src/QuotaRedis.ts"
+import { run as runChild } from "./support/child.ts"
+import * as RedisServer from "./support/redis.ts"
+import { eventually } from "./support/wait.ts"
+
+const rates: Rates = { requestsPerMinute: 60, tokensPerMinute: Infinity, burst: 1 }
+
+/** A logger that keeps what it is told. */
+const recorder = () => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    lines.push(`${logLevel.label} ${String(message)}`)
+  })
+  return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
+}
+
+/** A client of the test's own, as a user would make it. */
+const connect = (port: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Redis(port).on("error", () => {})),
+    (redis) => Effect.sync(() => redis.disconnect())
+  )
+
+/** A process's view of the budgets. */
+const processOf = (port: number, settings: Partial<Settings> = {}) =>
+  Effect.gen(function* () {
+    const redis = yield* connect(port)
+    const store = yield* Effect.acquireRelease(
+      Effect.sync(() => makeStore(redis, { lateness: 0, ...settings })),
+      (store) => Effect.promise(store.stop)
+    )
+    yield* Effect.promise(() => store.known)
+    assert.isTrue(store.isAvailable())
+    return store
+  })
+
+const reserve = (store: StoreService, count = 1, asked = rates) =>
+  Effect.promise(() =>
+    store.budget("digest", "model").reserve(
+      Array.from({ length: count }, () => 1),
+      asked
+    )
+  )
+
+const refused = (store: StoreService) =>
+  Effect.promise(() =>
+    store
+      .budget("digest", "model")
+      .reserve([1], rates)
+      .then(
+        () => "not refused",
+        (error: Error) => error.message
+      )
+  )
+
+const available = (store: StoreService, is: boolean) =>
+  eventually(
+    Effect.sync(() => store.isAvailable()),
+    (it) => it === is
+  )
+
+describe("a budget that processes share in Redis", () => {
+  it.scopedLive("is one for all: what one takes or corrects, the others have not", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const [a, b] = [yield* processOf(port), yield* processOf(port)]
+      assert.strictEqual((yield* reserve(a)).taken, 1)
+      const second = yield* reserve(b)
+      assert.strictEqual(second.taken, 0)
+      assert.isAbove(second.wait, 0)
+      assert.isAtMost(second.wait, 1_000)
+      a.budget("digest", "model").correct(-1, 0, rates)
+      const third = yield* eventually(reserve(b), ({ taken }) => taken === 1)
+      assert.deepStrictEqual(third, { taken: 1, wait: 0, closed: 0, tokensLeft: Infinity })
+    })
+  )
+
+  it.scopedLive("is another for each model, credential and prefix", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const [store, other] = [yield* processOf(port), yield* processOf(port, { prefix: "mine" })]
+      const budgets = [store.budget("a", "m"), store.budget("a", "n"), store.budget("b", "m"), other.budget("a", "m")]
+      const grants = yield* Effect.promise(() => Promise.all(budgets.map((one) => one.reserve([1], rates))))
+      assert.deepStrictEqual(
+        grants.map(({ taken }) => taken),
+        [1, 1, 1, 1]
+      )
+      const redis = yield* connect(port)
+      assert.deepStrictEqual((yield* Effect.promise(() => redis.keys("*:quota:{*"))).sort(), [
+        "clientele:quota:{a}:m",
+        "clientele:quota:{a}:n",
+        "clientele:quota:{b}:m",
+        "mine:quota:{a}:m"
+      ])
+    })
+  )
+
+  it.scopedLive("holds however many ask for it, and is used up", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const stores = [yield* processOf(port), yield* processOf(port)]
+      const redis = yield* connect(port)
+      const serverTime = () => redis.time().then(([seconds, micros]) => Number(seconds) * 1000 + Number(micros) / 1000)
+      let turn = 0
+      yield* Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(
+            fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 2, maxLength: 20 }),
+            fc.integer({ min: 6_000, max: 120_000 }),
+            fc.integer({ min: 1, max: 5 }),
+            async (counts, requestsPerMinute, burst) => {
+              const model = `model ${turn++}`
+              const asked = { requestsPerMinute, tokensPerMinute: Infinity, burst }
+              const start = await serverTime()
+              const until = performance.now() + 400
+              const worker = async (store: StoreService, first: number): Promise<number> => {
+                const budget = store.budget("digest", model)
+                let all = 0
+                for (let step = first; performance.now() < until; step++) {
+                  const costs = Array.from({ length: counts[step % counts.length]! }, () => 1)
+                  const { taken, wait } = await budget.reserve(costs, asked)
+                  all += taken
+                  await new Promise((resolve) => setTimeout(resolve, taken === costs.length ? 0 : wait))
+                }
+                return all
+              }
+              const taken = await Promise.all(stores.map(worker))
+              const perMs = requestsPerMinute / 60_000
+              const [total, most] = [taken[0]! + taken[1]!, ((await serverTime()) - start) * perMs + burst]
+              assert.isAtMost(total, most)
+              assert.isAtLeast(total, 2, "it goes on")
+            }
+          ),
+          { numRuns: 4 }
+        )
+      )
+    })
+  )
+
+  it.scopedLive("is closed for all by a Retry-After that one met, which a shorter one never shortens", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const [a, b] = [yield* processOf(port), yield* processOf(port)]
+      const closedFor = (ms: number) =>
+        eventually(reserve(b), ({ closed, taken }) => taken === 0 && closed > ms - 5_000 && closed <= ms)
+      a.budget("digest", "model").close(60_000)
+      yield* closedFor(60_000)
+      b.budget("digest", "model").close(1_000)
+      const grant = yield* closedFor(60_000)
+      assert.isAtLeast(grant.wait, grant.closed)
+      b.budget("digest", "model").close(90_000)
+      yield* closedFor(90_000)
+      for (const odd of [Number.NaN, -1, 0]) b.budget("digest", "model").close(odd)
+      yield* closedFor(90_000)
+      b.budget("digest", "model").close(Infinity)
+      assert.isAbove((yield* eventually(reserve(a), ({ closed }) => closed > 90_000)).closed, 2 ** 31 - 10_000)
+    })
+  )
+
+  it.scopedLive("leaves nothing in Redis a minute after it has been paid for", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const store = yield* processOf(port)
+      yield* reserve(store)
+      const redis = yield* connect(port)
+      const key = "clientele:quota:{digest}:model"
+      assert.deepStrictEqual(yield* Effect.promise(() => redis.type(key)), "hash")
+      const left = () => redis.pttl(key)
+      const afterOne = yield* Effect.promise(left)
+      assert.isAbove(afterOne, 55_000)
+      assert.isAtMost(afterOne, 61_001)
+      store.budget("digest", "model").correct(10, 0, rates)
+      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 66_000), 71_001)
+      store.budget("digest", "model").close(600_000)
+      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 100_000), 660_001)
+      for (const name of yield* Effect.promise(() => redis.keys("*"))) {
+        assert.isAbove(yield* Effect.promise(() => redis.pttl(name)), 0, name)
+      }
+    })
+  )
+
+  it.scopedLive("outlives the scripts: Redis learns them anew when it has forgotten them", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const store = yield* processOf(port)
+      yield* reserve(store)
+      const redis = yield* connect(port)
+      yield* Effect.promise(() => redis.script("FLUSH"))
+      const models = ["model", "b", "c"].map((model) => store.budget("digest", model).reserve([1], rates))
+      const grants = yield* Effect.promise(() => Promise.all(models))
+      assert.deepStrictEqual(
+        grants.map(({ taken }) => taken),
+        [0, 1, 1]
+      )
+    })
+  )
+
+  it.scopedLive("costs one write for all models that are asked for at once", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const store = yield* processOf(port)
+      const budgets = Array.from({ length: 20 }, (_, index) => store.budget("digest", `model ${index}`))
+      const redis = yield* connect(port)
+      const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await redis.info("stats"))?.[1])
+      const both = async () => {
+        await Promise.all(budgets.map((one) => one.reserve([1], rates)))
+        const before = await reads()
+        await Promise.all(budgets.map(async (one) => Promise.resolve().then(() => one.reserve([1], rates))))
+        return (await reads()) - before
+      }
+      assert.isAtMost(yield* Effect.promise(both), 3)
+    })
+  )
+
+  it.scopedLive("asks for a thousand at a time, however many wait", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const store = yield* processOf(port)
+      const free = { requestsPerMinute: Infinity, tokensPerMinute: 1e12, burst: 5_000 }
+      const { taken, wait } = yield* reserve(store, 1_200, free)
+      assert.deepStrictEqual([taken, wait], [1_000, 1])
+    })
+  )
+
+  it.scopedLive("lives in a cluster too", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make(["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"])
+      const admin = yield* connect(port)
+      yield* Effect.promise(() => admin.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383"))
+      const info = Effect.promise(() => admin.call("CLUSTER", "INFO"))
+      yield* eventually(info, (text) => String(text).includes("cluster_state:ok"))
+      const cluster = yield* Effect.acquireRelease(
+        Effect.sync(() => new Cluster([{ host: "127.0.0.1", port }])),
+        (cluster) => Effect.sync(() => cluster.disconnect())
+      )
+      const store = yield* QuotaRedis.make({ client: cluster })
+      yield* available(store, true)
+      const budgets = Array.from({ length: 10 }, (_, index) => store.budget(`digest ${index}`, "model"))
+      const all = () => Promise.all(budgets.map((one) => one.reserve([1], rates)))
+      const takenBy = (grants: Awaited<ReturnType<typeof all>>) => grants.reduce((sum, { taken }) => sum + taken, 0)
+      assert.strictEqual(takenBy(yield* Effect.promise(all)), 10)
+      assert.strictEqual(takenBy(yield* Effect.promise(all)), 0)
+    })
+  )
+})
+
+describe("a Redis that goes away", () => {
+  it.scopedLive("is warned of once, and counts again by itself when it is back", () =>
+    Effect.gen(function* () {
+      const { lines, layer: logger } = recorder()
+      const server = yield* RedisServer.make()
+      yield* Effect.gen(function* () {
+        const store = yield* QuotaRedis.make({ url: server.url })
+        assert.strictEqual((yield* reserve(store)).taken, 1)
+        assert.strictEqual((yield* reserve(store)).taken, 0)
+        yield* server.kill
+        yield* available(store, false)
+        assert.match(yield* refused(store), /^Redis doesn't count/)
+        store.budget("digest", "model").correct(1, 1, rates)
+        store.budget("digest", "model").close(1)
+        yield* Effect.sleep(300)
+        assert.strictEqual(lines.length, 1)
+        assert.match(
+          lines[0]!,
+          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it can, each process counts for itself$/
+        )
+        yield* server.start
+        yield* available(store, true)
+        assert.deepStrictEqual(lines.slice(1), [`INFO Redis at 127.0.0.1:${server.port} counts quotas again`])
+        assert.strictEqual((yield* reserve(store)).taken, 1, "it forgot all")
+        assert.strictEqual((yield* reserve(store)).taken, 0, "and limits hold again")
+      }).pipe(Effect.provide(logger))
+    })
+  )
+
+  it.scopedLive("refuses at once what was asked for when the connection broke, and takes nothing for it later", () =>
+    Effect.gen(function* () {
+      const server = yield* RedisServer.make()
+      // ioredis by default sends again what had no answer.
+      const redis = yield* connect(server.port)
+      const { layer: logger } = recorder()
+      const store = yield* QuotaRedis.make({ client: redis, commandTimeout: "10 seconds" }).pipe(Effect.provide(logger))
+      yield* server.pause
+      const asked = yield* Effect.fork(refused(store))
+      yield* Effect.sleep(50)
+      yield* server.kill
+      assert.match(yield* asked, /^Redis didn't count: (the connection was closed|read ECONNRESET)$/)
+      yield* server.start
+      yield* available(store, true)
+      assert.strictEqual((yield* reserve(store)).taken, 1)
+    })
+  )
+
+  it.scopedLive("may hang: then nobody waits longer for it than commandTimeout", () =>
+    Effect.gen(function* () {
+      const { lines, layer: logger } = recorder()
+      const server = yield* RedisServer.make()
+      yield* Effect.gen(function* () {
+        const store = yield* QuotaRedis.make({ url: server.url, commandTimeout: 150 })
+        const admin = yield* connect(server.port)
+        const ours = Effect.promise(
+          async () => /id=\d+(?=.* name=clientele )/.exec(String(await admin.client("LIST")))?.[0]
+        )
+        const connection = yield* ours
+        yield* server.pause
+        assert.strictEqual(yield* refused(store), "Redis didn't count: no answer within 150 ms")
+        assert.isFalse(store.isAvailable())
+        assert.deepStrictEqual(lines.length, 1)
+        yield* server.resume
+        yield* available(store, true)
+        yield* reserve(store)
+        assert.strictEqual((yield* reserve(store)).taken, 0, "limits hold")
+        assert.match(connection!, /^id=/)
+        assert.notStrictEqual(yield* ours, connection, "a connection that was silent is not trusted again")
+      }).pipe(Effect.provide(logger))
+    })
+  )
+
+  const refusals = [
+    {
+      name: "has no memory left",
+      set: ["CONFIG", "SET", "maxmemory", "1"],
+      undo: ["CONFIG", "SET", "maxmemory", "0"],
+      reason: "OOM"
+    },
+    {
+      name: "became a replica",
+      set: ["REPLICAOF", "127.0.0.1", "1"],
+      undo: ["REPLICAOF", "NO", "ONE"],
+      reason: "READONLY"
+    },
+    {
+      name: "no longer lets scripts run",
+      set: ["ACL", "SETUSER", "default", "-evalsha"],
+      undo: ["ACL", "SETUSER", "default", "+evalsha"],
+      reason: "NOPERM"
+    }
+  ]
+  for (const { name, reason, set, undo } of refusals) {
+    it.scopedLive(`counts as away while it ${name}`, () =>
+      Effect.gen(function* () {
+        const { lines, layer: logger } = recorder()
+        const server = yield* RedisServer.make()
+        const admin = yield* connect(server.port)
+        const order = ([command = "", ...args]: ReadonlyArray<string>) =>
+          Effect.promise(() => admin.call(command, ...args))
+        yield* Effect.gen(function* () {
+          const store = yield* QuotaRedis.make({ url: server.url })
+          yield* order(set)
+          assert.include(yield* refused(store), reason)
+          assert.isFalse(store.isAvailable())
+          yield* Effect.sleep(300)
+          assert.strictEqual(lines.length, 1)
+          assert.match(lines[0]!, new RegExp(`^WARN Redis at \\S+ can't count quotas: .*${reason}`))
+          yield* order(undo)
+          yield* available(store, true)
+          assert.strictEqual(lines.length, 2)
+          assert.strictEqual((yield* reserve(store)).taken, 1)
+        }).pipe(Effect.provide(logger))
+      })
+    )
+  }
+
+  it.scopedLive("does not keep an app from starting", () =>
+    Effect.gen(function* () {
+      const { lines, layer: logger } = recorder()
+      const server = yield* RedisServer.make()
+      yield* server.kill
+      const store = yield* QuotaRedis.make({ url: server.url }).pipe(Effect.provide(logger))
+      assert.isFalse(store.isAvailable())
+      assert.match(lines.join("\n"), /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: connect ECONNREFUSED [^\n]+$/)
+      yield* server.start
+      yield* available(store, true)
+    })
+  )
+})
+
+/** All that a log and a curious person see. */
+const seen = (lines: ReadonlyArray<string>, ...things: ReadonlyArray<unknown>) =>
+  lines.join("\n") + things.map((thing) => inspect(thing, { depth: 9 }) + JSON.stringify(thing)).join("\n")
+
+describe("a password", () => {
+  const secret = "p@ss/w0rd-of-redis"
+  it.scopedLive("opens Redis, from a URL with everything escaped", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make(["--requirepass", secret])
+      const url = Redacted.make(`redis://default:${encodeURIComponent(secret)}@localhost:${port}/2`)
+      const store = yield* QuotaRedis.make({ url })
+      assert.strictEqual((yield* reserve(store)).taken, 1)
+      const redis = yield* Effect.acquireRelease(
+        Effect.sync(() => new Redis({ port, password: secret, db: 2 })),
+        (redis) => Effect.sync(() => redis.disconnect())
+      )
+      assert.strictEqual(yield* Effect.promise(() => redis.exists("clientele:quota:{digest}:model")), 1)
+    })
+  )
+
+  const cases = [
+    { name: "that is wrong", flags: ["--requirepass", "another"], user: "default", reason: "WRONGPASS" },
+    {
+      name: "that Redis quotes in its error",
+      flags: ["--rename-command", "AUTH", ""],
+      user: "",
+      reason: "unknown command"
+    }
+  ]
+  for (const { flags, name, reason, user } of cases) {
+    it.scopedLive(`${name} is said to be so, and printed nowhere`, () =>
+      Effect.gen(function* () {
+        const { lines, layer: logger } = recorder()
+        const { port } = yield* RedisServer.make(flags)
+        const url = `redis://${user}:${encodeURIComponent(secret)}@127.0.0.1:${port}`
+        const store = yield* QuotaRedis.make({ url: Redacted.make(url) }).pipe(Effect.provide(logger))
+        const refusal = yield* refused(store)
+        yield* Effect.sleep(200)
+        assert.strictEqual(lines.length, 1)
+        assert.include(lines[0], reason)
+        assert.notInclude(seen(lines, store, refusal), secret)
+      })
+    )
+  }
+
+  it.scopedLive("that is missing is said to be so", () =>
+    Effect.gen(function* () {
+      const { lines, layer: logger } = recorder()
+      const { url } = yield* RedisServer.make(["--requirepass", secret])
+      yield* QuotaRedis.make({ url }).pipe(Effect.provide(logger))
+      assert.match(lines.join("\n"), /^WARN .+ NOAUTH [^\n]+$/)
+    })
+  )
+})
+
+describe("the layer", () => {
+  it.scopedLive("provides the store, and closes its connection with its scope", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* RedisServer.make()
+      const redis = yield* connect(port)
+      const names = Effect.promise(async () =>
+        String(await redis.client("LIST"))
+          .split("\n")
+          .filter((line) => line.includes(" name=clientele "))
+      )
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(QuotaRedis.layer({ url, prefix: "app" }), scope)
+      const store = yield* Effect.provide(Store, context)
+      assert.strictEqual((yield* reserve(store!)).taken, 1)
+      assert.strictEqual((yield* names).length, 1)
+      store!.budget("digest", "model").correct(100, 0, rates)
+      yield* Scope.close(scope, Exit.void)
+      yield* eventually(names, (lines) => lines.length === 0)
+      assert.match(yield* refused(store!), /^Redis doesn't count/)
+      assert.isAbove(
+        yield* Effect.promise(() => redis.pttl("app:quota:{digest}:model")),
+        150_000,
+        "the last correction"
+      )
+    })
+  )
+
+  it.scopedLive("closes in time although Redis hangs", () =>
+    Effect.gen(function* () {
+      const { lines, layer: logger } = recorder()
+      const { pause, url } = yield* RedisServer.make()
+      const scope = yield* Scope.make()
+      const store = yield* QuotaRedis.make({ url, commandTimeout: 100 }).pipe(
+        Scope.extend(scope),
+        Effect.provide(logger)
+      )
+      yield* pause
+      store.budget("digest", "model").correct(1, 0, rates)
+      yield* Scope.close(scope, Exit.void).pipe(Effect.timeoutFail({ duration: 5_000, onTimeout: () => "still open" }))
+      assert.deepStrictEqual(lines, [])
+    })
+  )
+
+  it.scopedLive("leaves a client of the user's own as it was", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const redis = yield* connect(port)
+      yield* Effect.promise(() => redis.ping())
+      const events = ["ready", "error", "close", "end", "connect"]
+      const before = events.map((event) => redis.listenerCount(event))
+      const options = { ...redis.options }
+      const store = yield* Effect.scoped(
+        Effect.tap(QuotaRedis.make({ client: redis }), (store) =>
+          Effect.map(reserve(store), ({ taken }) => assert.strictEqual(taken, 1))
+        )
+      )
+      assert.isFalse(store.isAvailable())
+      assert.deepStrictEqual(
+        events.map((event) => redis.listenerCount(event)),
+        before
+      )
+      assert.deepStrictEqual({ ...redis.options }, options)
+      assert.strictEqual(yield* Effect.promise(() => redis.ping()), "PONG")
+    })
+  )
+
+  it.scopedLive("connects a lazy client, and says so of one that has been ended", () =>
+    Effect.gen(function* () {
+      const { port } = yield* RedisServer.make()
+      const lazy = yield* Effect.acquireRelease(
+        Effect.sync(() => new Redis({ port, lazyConnect: true })),
+        (redis) => Effect.sync(() => redis.disconnect())
+      )
+      assert.isTrue((yield* QuotaRedis.make({ client: lazy })).isAvailable())
+      const { lines, layer: logger } = recorder()
+      const ended = new Redis(port)
+      yield* Effect.promise(() => ended.quit())
+      yield* eventually(
+        Effect.sync(() => ended.status),
+        (status) => status === "end"
+      )
+      const store = yield* QuotaRedis.make({ client: ended }).pipe(Effect.provide(logger))
+      assert.isFalse(store.isAvailable())
+      assert.match(lines.join("\n"), /^WARN Redis can't count quotas: the connection has been ended; /)
+    })
+  )
+
+  it.scopedLive("keeps no process alive, whether Redis is there or not", () =>
+    Effect.gen(function* () {
+      const server = yield* RedisServer.make()
+      const there = yield* runChild("redis.ts", [`${server.port}`])
+      const first = yield* Effect.promise(() => there.ended)
+      yield* server.kill
+      const away = yield* runChild("redis.ts", [`${server.port}`])
+      const second = yield* Effect.promise(() => away.ended)
+      assert.deepStrictEqual(
+        [first, second].map(({ code, stderr, stdout }) => [code, stdout, stderr]),
+        [
+          [0, "taken 1\n", ""],
+          [0, "refused\n", ""]
+        ]
+      )
+    })
+  )
+
+  it.scopedLive("reads its options from the environment", () =>
+    Effect.gen(function* () {
+      const { url } = yield* RedisServer.make()
+      const { Config } = yield* Effect.promise(() => import("effect"))
+      const layer = QuotaRedis.layerConfig({ url: Config.redacted("REDIS_URL"), prefix: Config.string("REDIS_PREFIX") })
+      const provider = ConfigProvider.fromMap(
+        new Map([
+          ["REDIS_URL", url],
+          ["REDIS_PREFIX", "env"]
+        ])
+      )
+      const taken = Effect.flatMap(Store, (store) => reserve(store!)).pipe(
+        Effect.provide(layer),
+        Effect.withConfigProvider(provider)
+      )
+      assert.strictEqual((yield* taken).taken, 1)
+    })
+  )
+
+  const secret = "sk-secret"
+  const wrong: ReadonlyArray<readonly [options: unknown, message: RegExp]> = [
+    [{}, /^QuotaRedis: option url is undefined; expected a URL like redis:/],
+    [{ url: "" }, /^QuotaRedis: option url is an empty string; expected a URL like/],
+    [{ url: 6379 }, /^QuotaRedis: option url is 6379; /],
+    [{ url: secret }, /^QuotaRedis: option url is a string of 9 characters that is none; /],
+    [{ url: `https://${secret}@host` }, /^QuotaRedis: option url is a string of \d+ characters that is none; /],
+    [
+      { url: Redacted.make(`redis://u:${secret}@host/?family=6`) },
+      /^QuotaRedis: option url is a URL with parameters; /
+    ],
+    [{ url: `redis://u:${secret}@host/name` }, /^QuotaRedis: option url is a URL whose path is no number; /],
+    [{ url: `redis://u:${secret}%@host` }, /^QuotaRedis: option url is a URL with a % that escapes nothing; /],
+    [{ client: "redis" }, /^QuotaRedis: option client is a string of 5 characters; expected an ioredis client/],
+    [{ client: {} }, /^QuotaRedis: option client is an object of another kind; expected an ioredis client/],
+    [
+      { url: "redis://host", client: new Redis({ lazyConnect: true }) },
+      /^QuotaRedis: option client is given beside url; /
+    ],
+    [{ url: "redis://host", prefix: " " }, /^QuotaRedis: option prefix is empty; /],
+    [{ url: "redis://host", commandTimeout: 0 }, /^QuotaRedis: option commandTimeout is 0; /],
+    [{ url: "redis://host", commandTimeout: Infinity }, /^QuotaRedis: option commandTimeout is Infinity; /],
+    [{ URL: "redis://host" }, /^QuotaRedis: option URL is unknown; expected one of url, client, prefix, commandTimeout/]
+  ]
+  it.effect("says which option can't be used, and never what a URL holds", () =>
+    Effect.forEach(wrong, ([options, message]) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Effect.scoped(QuotaRedis.make(options as QuotaRedis.Options)))
+        assert.instanceOf(error, OptionsError)
+        assert.match(error.message, message)
+        assert.notInclude(inspect(error), secret)
+      })
+    )
+  )
+})
