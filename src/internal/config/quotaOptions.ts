@@ -67,7 +67,7 @@ export interface AdaptiveOptions {
   /**
    * What a refusal leaves of the concurrency: a number above 0 and below 1, the beta of CUBIC.
    *
-   * @default 0.8. CUBIC has 0.7 (RFC 9438, section 4.6), which leaves more of the capacity unused
+   * @default 0.8, as BIC has it. CUBIC's own 0.7 (RFC 9438, section 4.6) leaves more of the capacity unused
    */
   readonly backoff?: number | undefined
   /**
@@ -78,8 +78,8 @@ export interface AdaptiveOptions {
    */
   readonly growth?: number | undefined
   /**
-   * By what factor answers may take longer than usual before the concurrency shrinks for it; a number of at least 1.
-   * `Infinity` looks at refusals alone.
+   * By what factor answers may take longer than usual before the concurrency is lowered for it, on trial: it goes back
+   * up if half of it did not help. A number of at least 1; `Infinity` looks at refusals alone.
    *
    * @default 2. Gradient2 of Netflix's concurrency-limits has 1.5, but answers of models vary more
    */
