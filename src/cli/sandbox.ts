@@ -23,13 +23,20 @@ and Anthropic's messages. Answers follow from the prompt.
   --tokens N             length of text answers (default 16)
   --api-key KEY          a key that is known, repeatable; others get 401 (default: all are known)
   --model NAME           a model that is known, repeatable; others get 404 (default: all are known)
-  --rpm N                requests a minute for each key
-  --tpm N                tokens a minute for each key
-  --max-concurrency N    requests at the same time for each key
+  --rpm N                requests a minute for each key and model
+  --tpm N                tokens a minute for each key and model
+  --max-concurrency N    requests at the same time for each key and model
+  --concurrency-retry-after MS
+                         what a 429 for --max-concurrency says (default: it says nothing)
   --burst F              part of a minute's limit that may come at once (default 1)
-  --fault F[@N]          a fault, repeatable: status=503, resetBeforeHeaders=7, resetMidBody=100, stall=headers,
-                         stall=body,500, garbage=json, slowDrip=10,50, truncate=10, goAway; @3 for every third request
-  --control-port N       port of the statistics (default 0, any free one): GET /__sandbox/stats, POST /__sandbox/reset
+  --charge C             tokens that a request costs: used, reserved (prompt and max_tokens, the unused ones given back at
+                         the end) or asked (never given back) (default used)
+  --fault F[@N]          a fault, repeatable: status=503, status=429,insufficient_quota, resetBeforeHeaders=7,
+                         resetMidBody=100, stall=headers, stall=body,500, garbage=json, slowDrip=10,50, truncate=10,
+                         goAway; @3 for every third request
+  --control-port N       port of the statistics (default 0, any free one): GET /__sandbox/stats, POST /__sandbox/reset;
+                         POST /__sandbox/limit and /__sandbox/api-keys change what was given here
+  --log-size N           ended requests that the statistics list (default 1000)
   --json                 print one line of JSON for programs
   --stdin-close          end when standard input closes
   --help                 this text
@@ -54,9 +61,12 @@ const FLAGS = {
   rpm: { type: "string" },
   tpm: { type: "string" },
   "max-concurrency": { type: "string" },
+  "concurrency-retry-after": { type: "string" },
   burst: { type: "string" },
+  charge: { type: "string" },
   fault: { type: "string", multiple: true },
   "control-port": { type: "string" },
+  "log-size": { type: "string" },
   json: { type: "boolean" },
   "stdin-close": { type: "boolean" },
   help: { type: "boolean", short: "h" }
@@ -78,7 +88,9 @@ const optionsOf = (values: Values): Options => {
     requestsPerMinute: number(values, "rpm", { min: 1 }),
     tokensPerMinute: number(values, "tpm", { min: 1 }),
     maxConcurrency: number(values, "max-concurrency", { min: 1, whole: true }),
-    burst: number(values, "burst", { min: 0.000_001, max: 1 })
+    concurrencyRetryAfter: number(values, "concurrency-retry-after", MILLIS),
+    burst: number(values, "burst", { min: 0.000_001, max: 1 }),
+    charge: oneOf(values, "charge", ["used", "reserved", "asked"])
   }
   const options: Options = {
     port: number(values, "port", PORT),
@@ -94,6 +106,7 @@ const optionsOf = (values: Values): Options => {
     models: texts(values, "model"),
     rateLimit: Object.values(limit).every((value) => value === undefined) ? undefined : limit,
     faults: texts(values, "fault")?.map(rule),
+    logSize: number(values, "log-size", { min: 0, max: 1_000_000, whole: true }),
     controlPort: number(values, "control-port", PORT) ?? 0
   }
   for (const flag of ["write-ca", "client-cert", "write-client-cert"]) {

@@ -3,16 +3,18 @@
  * APIs of OpenAI, Azure OpenAI, Groq and Cerebras, and Anthropic's messages, over HTTP/1.1 and HTTP/2, with and without
  * TLS. There is no model behind it: answers follow from the prompt and are the same each time.
  *
- * It counts what reaches it (sockets, streams, requests by key, aborts), enforces rate limits like the real ones, and
- * fails on demand, by script or by a request's own headers:
+ * It counts what reaches it (sockets, streams, requests by key, aborts), enforces rate limits like the real ones, which
+ * may change while it runs, as may the keys that it knows, and fails on demand, by script or by a request's own headers:
  *
  * - `x-sandbox-latency: 500`, `x-sandbox-time-per-token: 10`: milliseconds, instead of the options
- * - `x-sandbox-fault: status=503` (also `resetBeforeHeaders=7`, `resetMidBody=100`, `stall=headers`, `stall=body,500`,
+ * - `x-sandbox-fault: status=503` (also `status=429,insufficient_quota`, `resetBeforeHeaders=7`, `resetMidBody=100`, `stall=headers`, `stall=body,500`,
  *   `garbage=json`, `garbage=protocol`, `slowDrip=10,50`, `truncate=10`, `goAway`)
  * - `x-sandbox-provider: cerebras`: whose formats to use, where path and User-Agent do not tell
  *
- * Other processes find the counts at `GET /__sandbox/stats` and start them anew with `POST /__sandbox/reset`. These
- * requests are not counted, though their connections are, if they come to the main port: `controlPort` has its own.
+ * Other processes find the counts at `GET /__sandbox/stats` and start them anew with `POST /__sandbox/reset`. They change
+ * the rate limit with `POST /__sandbox/limit` (a `RateLimit` as JSON, times in ms, or `null`) and the known keys with
+ * `POST /__sandbox/api-keys` (an array, or `null`). These requests are not counted, though their connections are, if they
+ * come to the main port: `controlPort` has its own.
  *
  * One rule for tokens: a prompt has one for every four characters of its texts, rounded up; an answer has one for every
  * word of prose and for every four characters of JSON. A stream sends a token an event.
@@ -24,7 +26,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Faults, Options, ProviderName, Stats, Upload } from "../internal/sandbox/model.ts"
+import * as counters from "../internal/sandbox/counters.ts"
+import type { Faults, Options, ProviderName, RateLimit, Stats, Upload } from "../internal/sandbox/model.ts"
 import * as server from "../internal/sandbox/server.ts"
 import { certificate } from "./certificate.ts"
 
@@ -81,12 +84,27 @@ export interface Sandbox {
   readonly stats: () => Stats
   /** Open connections and requests in flight go on being counted; all else starts at 0. */
   readonly resetStats: () => void
+  /**
+   * Changes the rate limit, or ends it. What is in flight counts towards the new one; buckets keep their level, as far as
+   * it fits, and those of a limit that was not there before start full.
+   */
+  readonly limit: (limit: RateLimit | undefined) => void
+  /** Changes which keys are known to requests that come from now on; `undefined` for every key. */
+  readonly apiKeys: (keys: Iterable<string> | undefined) => void
   readonly faults: Faults
   /** Files that were uploaded, oldest first. */
   readonly uploads: ReadonlyArray<Upload>
   /** Cuts every connection and stops listening. Idempotent, and never rejects. */
   readonly close: () => Promise<void>
 }
+
+/**
+ * How a key is named in `stats().log` and by the statistics over HTTP.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const fingerprint = (key: string): string => counters.fingerprint(key)
 
 /**
  * The service tag; `layer` provides it.

@@ -3,11 +3,11 @@ import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import type { ProviderName } from "./model.ts"
 import { JSON_TYPE, type Reply, SSE } from "./reply.ts"
-import { type Ask, type Said, think, type Tool } from "./think.ts"
+import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
 
 /** A reply but for its id and time, which are all that differs when the same is asked again. */
 export interface Rendered {
-  readonly model: string | undefined
+  readonly model: string
   readonly reply: (id: string) => Reply
 }
 
@@ -86,7 +86,7 @@ export const chat = (
     completion_tokens: said.answerTokens,
     total_tokens: said.promptTokens + said.answerTokens
   }
-  const counted = { answerTokens: said.answerTokens, tokens: usage.total_tokens }
+  const counted = costOf(said)
   if (body["stream"] !== true) {
     const rest = JSON.stringify({ model, ...plainChoice(said), usage, ...extras(provider) }).slice(1)
     return {

@@ -3,24 +3,26 @@ import { createHash } from "node:crypto"
 import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
 import type { Connection, Exchange } from "./exchange.ts"
 
-const LOG_SIZE = 1000
 /** Of those that are closed; a sandbox may run for days. */
 const KEPT_CONNECTIONS = 10_000
 
 export interface Entry {
   readonly id: number
   readonly at: number
+  readonly arrived: number
   readonly method: string
   readonly path: string
   readonly key: string
+  readonly keyKnown: boolean
   readonly connection: Connection
   readonly exchange: Exchange
   model: string | undefined
+  streamed: boolean
   fault: string | undefined
 }
 
 /** Tells keys apart in logs without showing any of one. */
-const maskKey = (key: string): string =>
+export const fingerprint = (key: string): string =>
   key === "" ? "none" : `key-${createHash("sha256").update(key).digest("hex").slice(0, 8)}`
 
 export class Counters {
@@ -43,6 +45,11 @@ export class Counters {
   #masks = new Map<string, string>()
   #log: Array<RequestLog> = []
   #logNext = 0
+  readonly #logSize: number
+
+  constructor(logSize = 0) {
+    this.#logSize = logSize
+  }
 
   connect(tls: boolean): Connection {
     const connection: Connection = {
@@ -71,7 +78,7 @@ export class Counters {
     }
   }
 
-  begin(exchange: Exchange, path: string, key: string): Entry {
+  begin(exchange: Exchange, path: string, key: string, keyKnown: boolean): Entry {
     const connection = exchange.connection
     this.#requests++
     connection.requests++
@@ -82,12 +89,15 @@ export class Counters {
     return {
       id: ++this.#lastRequest,
       at: Date.now(),
+      arrived: performance.now(),
       method: exchange.method,
       path,
       key,
+      keyKnown,
       connection,
       exchange,
       model: undefined,
+      streamed: false,
       fault: undefined
     }
   }
@@ -103,20 +113,24 @@ export class Counters {
     if (status !== undefined) this.#byStatus.set(status, (this.#byStatus.get(status) ?? 0) + 1)
     if (status === 429) this.#rateLimited++
     if (entry.fault !== undefined) this.#faults++
+    if (this.#logSize === 0) return
     this.#log[this.#logNext] = {
       id: entry.id,
       at: entry.at,
+      arrived: entry.arrived,
       duration: Date.now() - entry.at,
       method: entry.method,
       path: entry.path,
       model: entry.model,
       key: this.#mask(entry.key),
+      keyKnown: entry.keyKnown,
+      streamed: entry.streamed,
       connection: entry.connection.id,
       status,
       fault: entry.fault,
       outcome: aborted !== undefined ? "aborted" : entry.fault !== undefined ? "fault" : "answered"
     }
-    this.#logNext = (this.#logNext + 1) % LOG_SIZE
+    this.#logNext = (this.#logNext + 1) % this.#logSize
   }
 
   /** Connections that are open and requests in flight go on being counted; all else starts anew. */
@@ -160,7 +174,7 @@ export class Counters {
   #mask(key: string): string {
     const known = this.#masks.get(key)
     if (known !== undefined) return known
-    const masked = maskKey(key)
+    const masked = fingerprint(key)
     this.#masks.set(key, masked)
     return masked
   }
@@ -180,7 +194,7 @@ const connectionStats = (connection: Connection): ConnectionStats => ({
 /** Statistics for other processes: maps become objects, and keys their masks. */
 export const statsJson = (stats: Stats): unknown => ({
   ...stats,
-  requestsByKey: Object.fromEntries([...stats.requestsByKey].map(([key, count]) => [maskKey(key), count])),
+  requestsByKey: Object.fromEntries([...stats.requestsByKey].map(([key, count]) => [fingerprint(key), count])),
   requestsByPath: Object.fromEntries(stats.requestsByPath),
   responsesByStatus: Object.fromEntries(stats.responsesByStatus),
   abortCodes: Object.fromEntries(stats.abortCodes)

@@ -25,7 +25,15 @@ export const embeddings = (body: JsonObject, deployment: string | undefined): Re
     model,
     usage: { prompt_tokens: tokens, total_tokens: tokens }
   })
-  const reply = { status: 200, headers: JSON_TYPE, chunks: [text], streamed: false, answerTokens: 0, tokens }
+  const reply = {
+    status: 200,
+    headers: JSON_TYPE,
+    chunks: [text],
+    streamed: false,
+    answerTokens: 0,
+    tokens,
+    asked: tokens
+  }
   return { model, reply: () => reply }
 }
 

@@ -1,12 +1,15 @@
 /** From a request to its answer: who asks, what goes wrong, what is said, what it costs, when it is sent. */
+import { collect, MAX_BODY } from "./body.ts"
 import { chat, isProblem, type Rendered } from "./chat.ts"
+import { control } from "./control.ts"
 import { type Counters, type Entry, statsJson } from "./counters.ts"
 import { embeddings } from "./embeddings.ts"
-import { badJson, noModel, noRoute, type Problem, problem, unauthorized } from "./errors.ts"
+import { badJson, noModel, noRoute, type Problem, problem, scripted, unauthorized } from "./errors.ts"
 import type { Exchange, Headers } from "./exchange.ts"
 import { type FaultScript, numeric, parseFault } from "./faults.ts"
 import { object } from "./json.ts"
-import { type Decision, limitHeaders, limitMessage, type Limits } from "./limits.ts"
+import { limitHeaders, limitProblem } from "./limitReply.ts"
+import type { Limits, Place } from "./limits.ts"
 import { fileOf, Files } from "./files.ts"
 import { messages } from "./messages.ts"
 import type { Fault } from "./model.ts"
@@ -20,13 +23,12 @@ export interface EngineOptions {
   readonly latency: number
   readonly perToken: number
   readonly tokens: number
-  readonly apiKeys: ReadonlySet<string> | undefined
   readonly models: ReadonlyArray<string> | undefined
 }
 
-const MAX_BODY = 64 * 1024 * 1024
 const CACHED_BODY = 8 * 1024
 const CACHE_SIZE = 1000
+const NO_HEADERS: Headers = {}
 
 export class Engine {
   readonly #options: EngineOptions
@@ -35,6 +37,7 @@ export class Engine {
   readonly #faults: FaultScript
   readonly #cache = new Map<string, Rendered | Problem>()
   readonly files = new Files()
+  #apiKeys: ReadonlySet<string> | undefined
 
   constructor(options: EngineOptions, counters: Counters, limits: Limits, faults: FaultScript) {
     this.#options = options
@@ -43,32 +46,45 @@ export class Engine {
     this.#faults = faults
   }
 
+  /** The keys that are known from now on; undefined for every key. */
+  apiKeys(keys: Iterable<string> | undefined): void {
+    this.#apiKeys = keys === undefined ? undefined : new Set(keys)
+  }
+
   handle(exchange: Exchange): void {
     const question = exchange.url.indexOf("?")
     const path = question < 0 ? exchange.url : exchange.url.slice(0, question)
     if (path.startsWith("/__sandbox/")) return this.control(exchange)
     const key = keyOf(exchange)
-    const entry = this.#counters.begin(exchange, path, key)
-    const entered = this.#limits.enter(key)
+    const known = this.#apiKeys === undefined || this.#apiKeys.has(key)
+    const entry = this.#counters.begin(exchange, path, key, known)
+    const to = route(exchange, path)
     let stop: (() => void) | undefined
+    let place: Place | undefined
+    let closed = false
     exchange.onClose((aborted) => {
+      closed = true
       stop?.()
-      if (entered) this.#limits.leave(key)
+      if (place !== undefined) this.#limits.leave(place)
       this.#counters.end(entry, aborted)
     })
-    const to = route(exchange, path)
-    const answer = (reply: Reply, decision?: Decision) => {
-      const limits = decision ?? this.#limits.peek(key)
-      stop = this.#send(exchange, entry, to, reply, limitHeaders(to.provider, limits))
+    const answer = (reply: Reply, limits = NO_HEADERS) => {
+      stop = this.#send(exchange, entry, to, reply, limits)
     }
-    const known = this.#options.apiKeys
-    if (known !== undefined && !known.has(key)) {
+    const admit = (model: string, reply: Reply) => {
+      // A place taken now would never be left.
+      if (closed) return
+      const admission = this.#limits.admit(key, model, reply)
+      place = admission.place
+      const refused = admission.decision.over !== undefined
+      answer(
+        refused ? problem(to.provider, limitProblem(to.provider, model, admission.decision)) : reply,
+        limitHeaders(to.provider, admission.decision)
+      )
+    }
+    if (!known) {
       exchange.body.resume()
       return answer(problem(to.provider, unauthorized(to.provider, key)))
-    }
-    if (!entered) {
-      exchange.body.resume()
-      return this.#refuse(to, entry, this.#limits.crowded(key), answer)
     }
     if (to.endpoint === "unknown") {
       exchange.body.resume()
@@ -82,9 +98,7 @@ export class Engine {
     if (to.endpoint === "files") {
       return this.files.receive(exchange, id, (result) => {
         if (isProblem(result)) return answer(problem(to.provider, result))
-        const decision = this.#limits.take(key, 0)
-        if (decision.over !== undefined) return this.#refuse(to, entry, decision, answer)
-        answer(json(200, fileOf(result)), decision)
+        admit("files", json(200, fileOf(result)))
       })
     }
     collect(exchange, (body) => {
@@ -93,17 +107,11 @@ export class Engine {
       }
       const rendered = this.#render(to, body)
       if (isProblem(rendered)) return answer(problem(to.provider, rendered))
-      entry.model = rendered.model
       const reply = rendered.reply(id)
-      const decision = this.#limits.take(key, reply.tokens)
-      if (decision.over !== undefined) return this.#refuse(to, entry, decision, answer)
-      answer(reply, decision)
+      entry.model = rendered.model
+      entry.streamed = reply.streamed
+      admit(to.deployment ?? rendered.model, reply)
     })
-  }
-
-  #refuse(to: Route, entry: Entry, decision: Decision, answer: (reply: Reply, decision: Decision) => void): void {
-    const code = decision.over === "tokens" && to.provider === "groq" ? "tokens_rate_limit" : "rate_limit_exceeded"
-    answer(problem(to.provider, { status: 429, code, message: limitMessage(entry.model, decision) }), decision)
   }
 
   #read(to: Route, method: string): Reply {
@@ -173,12 +181,12 @@ export class Engine {
     entry.fault = chosen?.type
     const headers: Headers = {
       ...said.headers,
-      ...limits,
+      ...(chosen?.type === "status" ? NO_HEADERS : limits),
       [to.provider === "anthropic" ? "request-id" : "x-request-id"]: id
     }
     if (to.provider === "openai") headers["openai-processing-ms"] = `${Math.max(1, Math.round(pace.latency))}`
     if (to.provider === "azure") headers["apim-request-id"] = id
-    if (chosen?.type === "status") Object.assign(headers, lowerCase(chosen.headers ?? {}))
+    if (chosen?.type === "status" || chosen?.type === "headers") Object.assign(headers, lowerCase(chosen.headers ?? {}))
     return send(exchange, said, headers, pace, chosen)
   }
 
@@ -196,19 +204,13 @@ export class Engine {
     }
   }
 
-  /** Statistics for other processes; not counted. */
   control(exchange: Exchange): void {
-    exchange.body.resume()
-    const path = exchange.url
-    const known = path === "/__sandbox/stats" || (path === "/__sandbox/reset" && exchange.method === "POST")
-    if (path === "/__sandbox/reset" && known) this.#counters.reset()
-    const body = JSON.stringify(known ? statsJson(this.#counters.stats()) : { error: `no ${path} here` })
-    exchange.onClose(() => {})
-    exchange.head(known ? 200 : 404, {
-      "content-type": "application/json",
-      "content-length": `${Buffer.byteLength(body)}`
+    control(exchange, {
+      stats: () => statsJson(this.#counters.stats()),
+      reset: () => this.#counters.reset(),
+      limit: (limit) => this.#limits.change(limit),
+      apiKeys: (keys) => this.apiKeys(keys)
     })
-    exchange.end(body)
   }
 }
 
@@ -219,12 +221,7 @@ const lowerCase = (headers: Readonly<Record<string, string>>): Headers =>
 const faulty = (to: Route, reply: Reply, fault: Fault | undefined): Reply => {
   if (fault?.type === "status") {
     if (fault.body !== undefined) return json(fault.status, fault.body)
-    const message = `The sandbox was told to fail with ${fault.status}.`
-    return problem(to.provider, {
-      status: fault.status,
-      code: fault.status === 429 ? "rate_limit_exceeded" : undefined,
-      message
-    })
+    return problem(to.provider, scripted(fault.status, fault.code))
   }
   if (fault?.type === "garbage" && fault.what === "json") {
     const broken = `{"id": "chatcmpl-broken", "choices": [{"mess`
@@ -233,20 +230,4 @@ const faulty = (to: Route, reply: Reply, fault: Fault | undefined): Reply => {
       : { ...json(200, broken), headers: reply.headers }
   }
   return reply
-}
-
-/** The body as text; undefined if it is too large. Nothing if it never ends. */
-const collect = (exchange: Exchange, done: (body: string | undefined) => void): void => {
-  const chunks: Array<Buffer> = []
-  let size = 0
-  exchange.body.on("data", (chunk: Buffer) => {
-    size += chunk.length
-    if (size <= MAX_BODY) chunks.push(chunk)
-  })
-  exchange.body.on("end", () => {
-    if (size > MAX_BODY) return done(undefined)
-    const only = chunks[0]
-    done(only === undefined ? "" : (chunks.length === 1 ? only : Buffer.concat(chunks)).toString())
-  })
-  exchange.body.on("error", () => {})
 }

@@ -19,11 +19,19 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error"
 }
 
-const openAiType = (status: number): string =>
-  status === 429 ? "rate_limit_error" : status >= 500 ? "server_error" : "invalid_request_error"
+const NO_MONEY = "insufficient_quota"
+
+const openAiType = (status: number, code?: string): string =>
+  code === NO_MONEY
+    ? NO_MONEY
+    : status === 429
+      ? "rate_limit_error"
+      : status >= 500
+        ? "server_error"
+        : "invalid_request_error"
 
 const groqType = (status: number, code: string | undefined): string =>
-  status === 429 ? (code?.includes("tokens") === true ? "tokens" : "requests") : openAiType(status)
+  status === 429 ? (code?.includes("tokens") === true ? "tokens" : "requests") : openAiType(status, code)
 
 const errorBody = (provider: ProviderName, problem: Problem): unknown => {
   const { status, message, code, param } = problem
@@ -33,7 +41,7 @@ const errorBody = (provider: ProviderName, problem: Problem): unknown => {
     case "cerebras":
       return {
         message,
-        type: status === 429 ? "too_many_requests_error" : openAiType(status),
+        type: status === 429 ? "too_many_requests_error" : openAiType(status, code),
         param: param ?? null,
         code: code ?? null
       }
@@ -42,12 +50,22 @@ const errorBody = (provider: ProviderName, problem: Problem): unknown => {
     case "groq":
       return { error: { message, type: groqType(status, code), ...(code === undefined ? {} : { code }) } }
     case "openai":
-      return { error: { message, type: openAiType(status), param: param ?? null, code: code ?? null } }
+      return { error: { message, type: openAiType(status, code), param: param ?? null, code: code ?? null } }
   }
 }
 
 export const problem = (provider: ProviderName, details: Problem): Reply =>
   json(details.status, errorBody(provider, details))
+
+/** What a fault of that status says. */
+export const scripted = (status: number, code: string | undefined): Problem => ({
+  status,
+  code: code ?? (status === 429 ? "rate_limit_exceeded" : undefined),
+  message:
+    code === NO_MONEY
+      ? "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors."
+      : `The sandbox was told to fail with ${status}.`
+})
 
 export const unauthorized = (provider: ProviderName, key: string): Problem => {
   switch (provider) {

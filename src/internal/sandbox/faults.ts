@@ -60,8 +60,9 @@ export class FaultScript implements Faults {
 const start = (rule: FaultRule): Live => ({ rule, seen: 0, applied: 0 })
 
 /**
- * A fault in a header's notation, a name and its numbers: `status=503`, `resetBeforeHeaders=7`, `resetMidBody=100`,
- * `stall=headers`, `stall=body,500`, `garbage=json`, `slowDrip=10,50`, `truncate=10`, `goAway`. Undefined if it is none.
+ * A fault in a header's notation, a name and its numbers: `status=503`, `status=429,insufficient_quota`,
+ * `resetBeforeHeaders=7`, `resetMidBody=100`, `stall=headers`, `stall=body,500`, `garbage=json`, `slowDrip=10,50`,
+ * `truncate=10`, `goAway`. Undefined if it is none.
  */
 export const parseFault = (text: string): Fault | undefined => {
   const [name = "", value = ""] = text.split("=", 2).map((part) => part.trim())
@@ -70,7 +71,7 @@ export const parseFault = (text: string): Fault | undefined => {
   const b = numeric(second)
   switch (name) {
     case "status":
-      return a !== undefined && a >= 200 && a <= 599 ? { type: "status", status: a } : undefined
+      return a !== undefined && a >= 200 && a <= 599 ? { type: "status", status: a, code: second } : undefined
     case "resetBeforeHeaders":
       return { type: "resetBeforeHeaders", code: a }
     case "resetMidBody":

@@ -1,6 +1,10 @@
-/** Rate limits of API keys: token buckets, and what each provider says of them in its headers. */
-import type { Headers } from "./exchange.ts"
-import type { ProviderName, RateLimit } from "./model.ts"
+/**
+ * Rate limits. Each key has a budget for each model, since that is how providers count (Groq's and Cerebras's pages of
+ * rate limits, Azure's quota by deployment): token buckets of requests and tokens, and places for requests in flight.
+ * The limit may change at any moment; what was spent, and who is in flight, stays.
+ */
+import * as Duration from "effect/Duration"
+import type { RateLimit } from "./model.ts"
 
 interface Bucket {
   readonly limit: number
@@ -9,14 +13,16 @@ interface Bucket {
   at: number
 }
 
-interface KeyState {
-  readonly requests: Bucket | undefined
-  readonly tokens: Bucket | undefined
+interface Account {
+  readonly key: string
+  readonly model: string
+  requests: Bucket | undefined
+  tokens: Bucket | undefined
   inFlight: number
   today: number
 }
 
-interface Window {
+export interface Window {
   readonly limit: number
   readonly remaining: number
   /** Seconds until it is full again. */
@@ -26,26 +32,50 @@ interface Window {
 export interface Decision {
   /** What has run out, if the request is refused. */
   readonly over: "requests" | "tokens" | "concurrency" | undefined
-  /** Seconds. */
-  readonly retryAfter: number
+  /** Seconds; undefined where nothing is said of it. */
+  readonly retryAfter: number | undefined
   readonly requests: Window
   readonly tokens: Window
   readonly day: Window
 }
 
+export interface Cost {
+  /** What prompt and answer really have. */
+  readonly tokens: number
+  /** What they might have had: the prompt and the longest answer that was asked for. */
+  readonly asked: number
+}
+
+/** What an admitted request holds until its answer ends. */
+export interface Place {
+  readonly account: Account
+  /** Tokens that were charged at admission and are given back at the end. */
+  readonly refund: number
+}
+
+export interface Admission {
+  readonly decision: Decision
+  /** Undefined if the request is refused; else for `leave`, once. */
+  readonly place: Place | undefined
+}
+
 const DAY = 86_400
-const UNLIMITED: Decision = {
+
+/** How things stand where there is no limit: about what OpenAI says of a large account. */
+export const UNLIMITED: Decision = {
   over: undefined,
-  retryAfter: 0,
+  retryAfter: undefined,
   requests: { limit: 10_000, remaining: 9_999, reset: 0.006 },
   tokens: { limit: 2_000_000, remaining: 1_999_900, reset: 0.003 },
   day: { limit: 14_400_000, remaining: 14_399_999, reset: 0.006 }
 }
 
-const bucket = (limit: number | undefined, burst: number, now: number): Bucket | undefined => {
+/** A full bucket, or one with the level of that before it, which the next `refill` cuts to what fits. */
+const bucket = (limit: number | undefined, burst = 1, before: Bucket | undefined, now: number): Bucket | undefined => {
   if (limit === undefined) return undefined
   const capacity = Math.max(1, limit * burst)
-  return { limit, capacity, level: capacity, at: now }
+  if (before !== undefined) refill(before, now)
+  return { limit, capacity, level: before?.level ?? capacity, at: now }
 }
 
 const refill = (b: Bucket, now: number): void => {
@@ -62,167 +92,104 @@ const window = (b: Bucket | undefined, otherwise: Window): Window =>
     : { limit: b.limit, remaining: Math.max(0, Math.floor(b.level)), reset: wait(b, b.capacity) }
 
 export class Limits {
-  readonly #limit: RateLimit | undefined
-  readonly #keys = new Map<string, KeyState>()
+  #limit: RateLimit | undefined
+  /** By key, then by model. */
+  readonly #accounts = new Map<string, Map<string, Account>>()
+
   constructor(limit: RateLimit | undefined) {
     this.#limit = limit
   }
 
-  #state(key: string): KeyState {
-    const known = this.#keys.get(key)
-    if (known !== undefined) return known
-    const burst = this.#limit?.burst ?? 1
+  /** From now on; a bucket whose limit is new starts full, any other keeps its level as far as that fits. */
+  change(limit: RateLimit | undefined): void {
+    this.#limit = limit
     const now = performance.now()
-    const state: KeyState = {
-      requests: bucket(this.#limit?.requestsPerMinute, burst, now),
-      tokens: bucket(this.#limit?.tokensPerMinute, burst, now),
+    for (const models of this.#accounts.values()) {
+      for (const account of models.values()) {
+        account.requests = bucket(limit?.requestsPerMinute, limit?.burst, account.requests, now)
+        account.tokens = bucket(limit?.tokensPerMinute, limit?.burst, account.tokens, now)
+      }
+    }
+  }
+
+  /** Charges a request and takes a place for it, or does neither if it is refused. */
+  admit(key: string, model: string, cost: Cost): Admission {
+    const limit = this.#limit
+    const account = this.#account(key, model)
+    if (limit === undefined) {
+      // Counted all the same, for a limit that comes while this is in flight.
+      account.inFlight++
+      return { decision: UNLIMITED, place: { account, refund: 0 } }
+    }
+    const now = performance.now()
+    const tokens = limit.charge === "reserved" || limit.charge === "asked" ? cost.asked : cost.tokens
+    if (account.requests !== undefined) refill(account.requests, now)
+    if (account.tokens !== undefined) refill(account.tokens, now)
+    const refuse = (over: Decision["over"], retryAfter: number | undefined): Admission => ({
+      decision: this.#decision(account, over, retryAfter),
+      place: undefined
+    })
+    if (limit.maxConcurrency !== undefined && account.inFlight >= limit.maxConcurrency) {
+      const said = limit.concurrencyRetryAfter
+      return refuse("concurrency", said === undefined ? undefined : Duration.toSeconds(said))
+    }
+    if (account.requests !== undefined && account.requests.level < 1) {
+      return refuse("requests", wait(account.requests, 1))
+    }
+    if (account.tokens !== undefined && account.tokens.level < tokens) {
+      return refuse("tokens", wait(account.tokens, tokens))
+    }
+    account.inFlight++
+    account.today++
+    if (account.requests !== undefined) account.requests.level -= 1
+    if (account.tokens !== undefined) account.tokens.level -= tokens
+    return {
+      decision: this.#decision(account, undefined, undefined),
+      place: { account, refund: limit.charge === "reserved" ? tokens - cost.tokens : 0 }
+    }
+  }
+
+  leave({ account, refund }: Place): void {
+    account.inFlight--
+    if (account.tokens !== undefined && refund > 0) {
+      refill(account.tokens, performance.now())
+      account.tokens.level = Math.min(account.tokens.capacity, account.tokens.level + refund)
+    }
+    if (this.#limit === undefined && account.inFlight === 0) this.#forget(account)
+  }
+
+  #account(key: string, model: string): Account {
+    let models = this.#accounts.get(key)
+    if (models === undefined) this.#accounts.set(key, (models = new Map()))
+    const known = models.get(model)
+    if (known !== undefined) return known
+    const now = performance.now()
+    const account: Account = {
+      key,
+      model,
+      requests: bucket(this.#limit?.requestsPerMinute, this.#limit?.burst, undefined, now),
+      tokens: bucket(this.#limit?.tokensPerMinute, this.#limit?.burst, undefined, now),
       inFlight: 0,
       today: 0
     }
-    this.#keys.set(key, state)
-    return state
+    models.set(model, account)
+    return account
   }
 
-  /** Takes a place at the key, to be given back once; refused beyond `maxConcurrency`. */
-  enter(key: string): boolean {
-    const max = this.#limit?.maxConcurrency
-    if (max === undefined) return true
-    const state = this.#state(key)
-    if (state.inFlight >= max) return false
-    state.inFlight++
-    return true
+  #forget(account: Account): void {
+    const models = this.#accounts.get(account.key)
+    models?.delete(account.model)
+    if (models?.size === 0) this.#accounts.delete(account.key)
   }
 
-  leave(key: string): void {
-    if (this.#limit?.maxConcurrency !== undefined) this.#state(key).inFlight--
-  }
-
-  /** Charges a request and its tokens, or nothing if it is refused. */
-  take(key: string, tokens: number): Decision {
-    if (this.#limit === undefined) return UNLIMITED
-    const state = this.#state(key)
-    const now = performance.now()
-    let over: Decision["over"]
-    let retryAfter = 0
-    if (state.requests !== undefined) {
-      refill(state.requests, now)
-      if (state.requests.level < 1) {
-        over = "requests"
-        retryAfter = wait(state.requests, 1)
-      }
-    }
-    if (state.tokens !== undefined) {
-      refill(state.tokens, now)
-      if (over === undefined && state.tokens.level < tokens) {
-        over = "tokens"
-        retryAfter = wait(state.tokens, tokens)
-      }
-    }
-    if (over === undefined) {
-      state.today++
-      if (state.requests !== undefined) state.requests.level -= 1
-      if (state.tokens !== undefined) state.tokens.level -= tokens
-    }
-    return this.#decision(state, over, retryAfter)
-  }
-
-  /** How things stand, for answers that cost nothing. */
-  peek(key: string): Decision {
-    if (this.#limit === undefined) return UNLIMITED
-    return this.#decision(this.#state(key), undefined, 0)
-  }
-
-  /** What a request beyond `maxConcurrency` is told: providers name a short wait, since nobody knows. */
-  crowded(key: string): Decision {
-    return this.#decision(this.#state(key), "concurrency", 1)
-  }
-
-  #decision(state: KeyState, over: Decision["over"], retryAfter: number): Decision {
+  #decision(account: Account, over: Decision["over"], retryAfter: number | undefined): Decision {
     const perDay = (this.#limit?.requestsPerMinute ?? 10_000) * 1440
     return {
       over,
       retryAfter,
-      requests: window(state.requests, UNLIMITED.requests),
-      tokens: window(state.tokens, UNLIMITED.tokens),
-      day: { limit: perDay, remaining: Math.max(0, perDay - state.today), reset: (state.today * DAY) / perDay }
+      requests: window(account.requests, UNLIMITED.requests),
+      tokens: window(account.tokens, UNLIMITED.tokens),
+      day: { limit: perDay, remaining: Math.max(0, perDay - account.today), reset: (account.today * DAY) / perDay }
     }
   }
-}
-
-/** Go's notation, as OpenAI and Groq write it: `6ms`, `1.2s`, `6m0s`, `1h0m0s`. */
-const goDuration = (seconds: number): string => {
-  const ms = Math.max(1, Math.round(seconds * 1000))
-  if (ms < 1000) return `${ms}ms`
-  const s = (ms % 60_000) / 1000
-  const minutes = Math.floor(ms / 60_000)
-  if (minutes === 0) return `${s}s`
-  return minutes < 60 ? `${minutes}m${s}s` : `${Math.floor(minutes / 60)}h${minutes % 60}m${s}s`
-}
-
-const iso = (seconds: number): string =>
-  new Date(Date.now() + Math.ceil(seconds) * 1000).toISOString().replace(/\.\d+Z/, "Z")
-
-const windows = (provider: ProviderName, d: Decision): Headers => {
-  switch (provider) {
-    case "openai":
-    case "azure":
-    case "groq": {
-      const requests = provider === "groq" ? d.day : d.requests
-      return {
-        "x-ratelimit-limit-requests": `${requests.limit}`,
-        "x-ratelimit-remaining-requests": `${requests.remaining}`,
-        "x-ratelimit-reset-requests": goDuration(requests.reset),
-        "x-ratelimit-limit-tokens": `${d.tokens.limit}`,
-        "x-ratelimit-remaining-tokens": `${d.tokens.remaining}`,
-        "x-ratelimit-reset-tokens": goDuration(d.tokens.reset)
-      }
-    }
-    case "cerebras":
-      return {
-        "x-ratelimit-limit-requests-day": `${d.day.limit}`,
-        "x-ratelimit-remaining-requests-day": `${d.day.remaining}`,
-        "x-ratelimit-reset-requests-day": `${d.day.reset}`,
-        "x-ratelimit-limit-tokens-minute": `${d.tokens.limit}`,
-        "x-ratelimit-remaining-tokens-minute": `${d.tokens.remaining}`,
-        "x-ratelimit-reset-tokens-minute": `${d.tokens.reset}`
-      }
-    case "anthropic":
-      return {
-        "anthropic-ratelimit-requests-limit": `${d.requests.limit}`,
-        "anthropic-ratelimit-requests-remaining": `${d.requests.remaining}`,
-        "anthropic-ratelimit-requests-reset": iso(d.requests.reset),
-        "anthropic-ratelimit-tokens-limit": `${d.tokens.limit}`,
-        "anthropic-ratelimit-tokens-remaining": `${d.tokens.remaining}`,
-        "anthropic-ratelimit-tokens-reset": iso(d.tokens.reset)
-      }
-  }
-}
-
-/** Without limits the headers never change, and are made once. */
-const unlimited = new Map<ProviderName, Headers>()
-
-export const limitHeaders = (provider: ProviderName, d: Decision): Headers => {
-  if (d === UNLIMITED && provider !== "anthropic") {
-    const known = unlimited.get(provider) ?? windows(provider, d)
-    unlimited.set(provider, known)
-    return known
-  }
-  const headers = windows(provider, d)
-  if (d.over !== undefined) {
-    headers["retry-after"] = `${Math.max(1, Math.ceil(d.retryAfter))}`
-    // Only these two say it in milliseconds as well.
-    if (provider === "openai" || provider === "azure") {
-      headers["retry-after-ms"] = `${Math.max(1, Math.ceil(d.retryAfter * 1000))}`
-    }
-  }
-  return headers
-}
-
-export const limitMessage = (model: string | undefined, d: Decision): string => {
-  const of = `Rate limit reached for model \`${model ?? "unknown"}\``
-  const retry = `Please try again in ${goDuration(d.retryAfter)}.`
-  if (d.over === "concurrency") return `Too many concurrent requests. ${retry}`
-  if (d.over === "tokens")
-    return `${of} on tokens per min (TPM): Limit ${d.tokens.limit}, Remaining ${d.tokens.remaining}. ${retry}`
-  return `${of} on requests per min (RPM): Limit ${d.requests.limit}, Remaining ${d.requests.remaining}. ${retry}`
 }

@@ -3,7 +3,7 @@ import { type Rendered, textOf } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { JSON_TYPE, SSE } from "./reply.ts"
-import { type Ask, type Said, think, type Tool } from "./think.ts"
+import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
 
 const STOP = { stop: "end_turn", length: "max_tokens", tool_calls: "tool_use" } as const
 
@@ -45,7 +45,7 @@ export const messages = (body: JsonObject, tokens: number): Rendered | Problem =
     },
     tokens
   )
-  const counted = { answerTokens: said.answerTokens, tokens: said.promptTokens + said.answerTokens }
+  const counted = costOf(said)
   const message = { type: "message", role: "assistant", model }
   if (body["stream"] !== true) {
     const usage = { input_tokens: said.promptTokens, output_tokens: said.answerTokens }

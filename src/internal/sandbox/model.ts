@@ -10,8 +10,9 @@ import type * as Duration from "effect/Duration"
 export type ProviderName = "openai" | "azure" | "groq" | "cerebras" | "anthropic"
 
 /**
- * Limits of one API key, as token buckets that refill continuously. Beyond them the answer is a real 429 in the
- * provider's format, with Retry-After and x-ratelimit-* headers.
+ * Limits of one API key for one model (Azure: deployment), as token buckets that refill continuously; models don't share.
+ * Beyond them the answer is a real 429 in the provider's format, with Retry-After and x-ratelimit-* headers. A request
+ * that is refused costs nothing; one that meets a fault costs what it would have cost without.
  *
  * @since 0.1.0
  * @category models
@@ -19,18 +20,41 @@ export type ProviderName = "openai" | "azure" | "groq" | "cerebras" | "anthropic
 export interface RateLimit {
   /** @default no limit */
   readonly requestsPerMinute?: number | undefined
-  /** Tokens of prompts and answers. @default no limit */
+  /** Tokens of prompts and answers: `charge` says which. @default no limit */
   readonly tokensPerMinute?: number | undefined
-  /** Requests at the same time. @default no limit */
+  /** Requests at the same time, from the end of a request's body to the end of its answer. @default no limit */
   readonly maxConcurrency?: number | undefined
   /** Part of a minute's limit that may come at once: 1 is a whole minute's worth. @default 1 */
   readonly burst?: number | undefined
+  /**
+   * The Retry-After of a 429 for `maxConcurrency`; a number is in ms. By default there is none, since a server can't know
+   * when others end: Cerebras documents no such header (inference-docs.cerebras.ai/support/rate-limits) and Azure leaves
+   * it out at times (learn.microsoft.com/answers/questions/5625878), though Anthropic says to send it always
+   * (anthropic-sdk-typescript#358) and Groq with every 429 of a rate limit (console.groq.com/docs/rate-limits).
+   *
+   * @default none
+   */
+  readonly concurrencyRetryAfter?: Duration.DurationInput | undefined
+  /**
+   * What a request costs of `tokensPerMinute` when it is admitted:
+   *
+   * - `used`: its prompt and its answer as `usage` will tell them, which only a sandbox can know beforehand.
+   * - `asked`: its prompt and the longest answer that it asks for (`max_tokens` and the like; without, as `used`), as
+   *   Azure counts (learn.microsoft.com/azure/ai-foundry/openai/how-to/quota).
+   * - `reserved`: the same, but what was not used is given back at the end of the answer. So Cerebras estimates
+   *   (inference-docs.cerebras.ai/support/rate-limits).
+   *
+   * @default "used"
+   */
+  readonly charge?: "used" | "reserved" | "asked" | undefined
 }
 
 /**
  * What goes wrong:
  *
- * - `status`: an error status. Without `body` the provider's own error of that status.
+ * - `status`: an error status. Without `body` the provider's own error of that status and `code`: a 429 of
+ *   `insufficient_quota` is an account without money. It has the `headers` that are given, and none of rate limits beside.
+ * - `headers`: the answer as it would be, with these headers instead of its own of those names.
  * - `resetBeforeHeaders`: RST_STREAM on HTTP/2 (`code` default 2, INTERNAL_ERROR; 7 is REFUSED_STREAM), a closed socket
  *   on HTTP/1.1.
  * - `resetMidBody`: the same after `afterBytes` of the body, or after `afterChunks` of it (events of a stream). Default:
@@ -50,7 +74,9 @@ export type Fault =
       readonly status: number
       readonly headers?: Readonly<Record<string, string>> | undefined
       readonly body?: string | undefined
+      readonly code?: string | undefined
     }
+  | { readonly type: "headers"; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: "resetBeforeHeaders"; readonly code?: number | undefined }
   | {
       readonly type: "resetMidBody"
@@ -153,6 +179,8 @@ export interface Options {
   readonly rateLimit?: RateLimit | undefined
   /** @default none */
   readonly faults?: ReadonlyArray<FaultRule> | undefined
+  /** How many requests that have ended `stats().log` holds. @default 1000 */
+  readonly logSize?: number | undefined
   /** Serve statistics on a port of their own (see `controlOrigin`). @default no such port */
   readonly controlPort?: number | undefined
 }
@@ -186,13 +214,19 @@ export interface RequestLog {
   readonly id: number
   /** Milliseconds since 1970, when its headers were in. */
   readonly at: number
+  /** The same by the sandbox's `performance.now()`: finer, and never set back. */
+  readonly arrived: number
   /** Milliseconds until its end. */
   readonly duration: number
   readonly method: string
   readonly path: string
   readonly model: string | undefined
-  /** A fingerprint of the API key. */
+  /** The API key's `fingerprint`. */
   readonly key: string
+  /** Whether the key was one of `apiKeys` when the request came. */
+  readonly keyKnown: boolean
+  /** Whether a stream was asked for. */
+  readonly streamed: boolean
   readonly connection: number
   readonly status: number | undefined
   readonly fault: string | undefined
@@ -226,7 +260,7 @@ export interface Stats {
   readonly aborts: number
   /** By RST_STREAM code on HTTP/2 (8 is CANCEL), `"socket"` for a closed HTTP/1.1 socket. */
   readonly abortCodes: ReadonlyMap<number | "socket", number>
-  /** The last 1,000 requests that ended, oldest first. */
+  /** The last requests that ended, as many as `logSize`, in the order of their ends. */
   readonly log: ReadonlyArray<RequestLog>
 }
 

@@ -9,8 +9,10 @@ export interface Reply {
   readonly streamed: boolean
   /** Tokens of the answer: how long it takes to say. */
   readonly answerTokens: number
-  /** Tokens of prompt and answer: what a rate limit charges. */
+  /** Tokens of prompt and answer, as `usage` tells them. */
   readonly tokens: number
+  /** Tokens of the prompt and of the longest answer that was asked for. */
+  readonly asked: number
 }
 
 export const json = (status: number, value: unknown, headers: Headers = {}): Reply => ({
@@ -19,7 +21,8 @@ export const json = (status: number, value: unknown, headers: Headers = {}): Rep
   chunks: [typeof value === "string" ? value : JSON.stringify(value)],
   streamed: false,
   answerTokens: 0,
-  tokens: 0
+  tokens: 0,
+  asked: 0
 })
 
 export const SSE: Headers = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" }

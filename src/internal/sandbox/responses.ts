@@ -3,7 +3,7 @@ import { type Rendered, textOf } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { JSON_TYPE, SSE } from "./reply.ts"
-import { type Ask, type Said, think, type Tool } from "./think.ts"
+import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
 
 const toolOf = (tool: unknown): Array<Tool> => {
   const one = object(tool)
@@ -43,7 +43,7 @@ export const responses = (body: JsonObject, tokens: number): Rendered | Problem 
   if (model === undefined) return missing("model")
   if (body["input"] === undefined) return missing("input")
   const said = think(askOf(body, model), tokens)
-  const counted = { answerTokens: said.answerTokens, tokens: said.promptTokens + said.answerTokens }
+  const counted = costOf(said)
   const cut = said.finish === "length"
   const done: JsonObject = {
     status: cut ? "incomplete" : "completed",

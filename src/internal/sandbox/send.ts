@@ -41,6 +41,8 @@ export const send = (
     switch (fault.type) {
       case "resetBeforeHeaders":
         return exchange.reset(fault.code ?? INTERNAL_ERROR)
+      case "headers":
+        return whole(reply.chunks, reply.streamed ? pace.perToken : 0)
       case "garbage":
         if (fault.what === "json") return whole(reply.chunks, 0)
         return exchange.garble(GARBAGE)

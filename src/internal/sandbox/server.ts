@@ -5,7 +5,7 @@ import { Engine } from "./engine.ts"
 import { FaultScript } from "./faults.ts"
 import { Limits } from "./limits.ts"
 import { listen } from "./listen.ts"
-import type { Faults, Options, Stats, Upload } from "./model.ts"
+import type { Faults, Options, RateLimit, Stats, Upload } from "./model.ts"
 
 export interface Server {
   readonly origin: string
@@ -15,28 +15,33 @@ export interface Server {
   readonly uploads: ReadonlyArray<Upload>
   readonly stats: () => Stats
   readonly resetStats: () => void
+  readonly limit: (limit: RateLimit | undefined) => void
+  readonly apiKeys: (keys: Iterable<string> | undefined) => void
   readonly close: () => Promise<void>
 }
+
+const LOG_SIZE = 1000
 
 const millis = (input: Duration.DurationInput | undefined): number =>
   input === undefined ? 0 : Duration.toMillis(input)
 
 export const start = async (options: Options): Promise<Server> => {
   const host = options.host ?? "127.0.0.1"
-  const counters = new Counters()
+  const counters = new Counters(options.logSize ?? LOG_SIZE)
+  const limits = new Limits(options.rateLimit)
   const faults = new FaultScript(options.faults ?? [])
   const engine = new Engine(
     {
       latency: millis(options.latency),
       perToken: millis(options.timePerToken),
       tokens: options.tokens ?? 16,
-      apiKeys: options.apiKeys === undefined ? undefined : new Set(options.apiKeys),
       models: options.models
     },
     counters,
-    new Limits(options.rateLimit),
+    limits,
     faults
   )
+  engine.apiKeys(options.apiKeys)
   const listenOptions = {
     host,
     port: options.port ?? 0,
@@ -75,6 +80,8 @@ export const start = async (options: Options): Promise<Server> => {
     uploads: engine.files.all,
     stats: () => counters.stats(),
     resetStats: () => counters.reset(),
+    limit: (limit) => limits.change(limit),
+    apiKeys: (keys) => engine.apiKeys(keys),
     close: () => (closed ??= Promise.all([main.close(), control?.close()]).then(() => {}))
   }
 }

@@ -23,6 +23,7 @@ export interface Ask {
   readonly toolsAnswered: boolean
   /** `true` for any JSON object. */
   readonly schema: unknown
+  /** Negative for no bound, as Cerebras has it. */
   readonly maxTokens: number | undefined
 }
 
@@ -39,7 +40,18 @@ export interface Said {
   readonly finish: "stop" | "length" | "tool_calls"
   readonly promptTokens: number
   readonly answerTokens: number
+  /** Tokens of the longest answer that was asked for, where that was said. */
+  readonly askedTokens: number
 }
+
+/** What a reply costs: by `usage`, and by what it might have been. */
+export const costOf = (
+  said: Said
+): { readonly answerTokens: number; readonly tokens: number; readonly asked: number } => ({
+  answerTokens: said.answerTokens,
+  tokens: said.promptTokens + said.answerTokens,
+  asked: said.promptTokens + said.askedTokens
+})
 
 export const think = (ask: Ask, tokens: number): Said => {
   const seed = hash(ask.text)
@@ -57,21 +69,23 @@ export const think = (ask: Ask, tokens: number): Said => {
       }
     })
     const answerTokens = calls.reduce((sum, call) => sum + pieces(call.arguments).length, 0)
-    return { tokens: [], calls, finish: "tool_calls", promptTokens: prompt, answerTokens }
+    const askedTokens = Math.max(answerTokens, ask.maxTokens ?? 0)
+    return { tokens: [], calls, finish: "tool_calls", promptTokens: prompt, answerTokens, askedTokens }
   }
   const next = random(seed)
   const all =
     ask.schema === undefined
       ? prose(next, tokens)
       : pieces(JSON.stringify(ask.schema === true ? { answer: prose(next, 3).join("") } : fromSchema(ask.schema, next)))
-  const cut = ask.maxTokens !== undefined && ask.maxTokens < all.length
+  const cut = ask.maxTokens !== undefined && ask.maxTokens >= 0 && ask.maxTokens < all.length
   const said = cut ? all.slice(0, ask.maxTokens) : all
   return {
     tokens: said,
     calls: [],
     finish: cut ? "length" : "stop",
     promptTokens: prompt,
-    answerTokens: said.length
+    answerTokens: said.length,
+    askedTokens: Math.max(said.length, ask.maxTokens ?? 0)
   }
 }
 
