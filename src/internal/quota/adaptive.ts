@@ -77,8 +77,9 @@ const SETTLED = 3
 
 /** A trial of fewer requests at once, because answers take too long. */
 interface Trial {
-  /** The limit to which it returns if the trial fails. */
+  /** The limit to which it returns if the trial is in vain, and whether that was still in slow start. */
   readonly from: number
+  readonly inSlowStart: boolean
   /** The first limit whose latency was seen to be too long, and that latency; unknown before the first cut. */
   readonly slow: { readonly window: number; readonly mean: number } | undefined
 }
@@ -145,20 +146,26 @@ export const make = (settings: Settings): Adaptive => {
     const mean = latency.mean()
     const slow = trial?.slow
     if (window <= min) return giveUp()
-    if (trial === undefined) trial = { from: window, slow: undefined }
-    else if (slow === undefined) trial = { from: trial.from, slow: { window, mean } }
+    if (trial === undefined) trial = { from: window, inSlowStart: slowStart, slow: undefined }
+    else if (slow === undefined) trial = { ...trial, slow: { window, mean } }
     else if (window <= slow.window / 2) {
       // Had they waited for each other, they would now take as much less time. Halfway between that and none decides.
       if (mean > slow.mean * Math.sqrt(window / slow.window)) return giveUp()
-      trial = { from: window, slow: { window, mean } }
+      trial = { from: window, inSlowStart: false, slow: { window, mean } }
     }
     cutByRefusal = false
     cut(now, window)
   }
 
+  /** As TCP undoes what it did for a loss that was none (RFC 4015): limit and slow start are what they were. */
   const giveUp = (): void => {
     latency.accept()
-    if (trial !== undefined) window = Math.max(window, Math.min(trial.from, within(ceiling - 1)))
+    if (trial === undefined) return
+    window = Math.max(window, Math.min(trial.from, within(ceiling - 1)))
+    slowStart = trial.inSlowStart && ceiling === Infinity
+    peak = window
+    returnsAt = 0
+    elapsed = 0
     trial = undefined
   }
 
@@ -174,7 +181,7 @@ export const make = (settings: Settings): Adaptive => {
     answered: (now, sentAt, inFlight) => {
       const limit = Math.floor(window)
       // Time in which nothing was asked is no time to grow.
-      const since = Math.max(lastAnswerAt, sentAt)
+      const since = Math.max(lastAnswerAt, sentAt, cutAt)
       lastAnswerAt = now
       latency.add(now - sentAt, limit)
       answers++

@@ -12,6 +12,9 @@
 /** Answers that the short mean is made of at least: a mean of fewer says more of these requests than of the server. */
 const LEAST = 32
 
+/** Answers until the long mean is first known: of those who begin together the quick ones are answered first. */
+const FIRST = 2 * LEAST
+
 /** How many times slower than the short mean the long one moves. */
 const SLOWNESS = 8
 
@@ -61,11 +64,11 @@ export const make = (tolerance: number): Latency => {
       if (count > 1) deviation += weight * (Math.abs(value - short) - deviation)
       short += weight * (value - short)
       chance = (DEVIATIONS * STANDARD * deviation) / Math.sqrt(answers)
-      if (count <= LEAST) long = short
+      if (count <= FIRST) long = short
     },
     mean: () => Math.exp(short),
-    isRaised: () => count > LEAST && short > long + near,
-    isFar: () => count > LEAST && short > long + Math.max(far, chance),
+    isRaised: () => count > FIRST && short > long + near,
+    isFar: () => count > FIRST && short > long + Math.max(far, chance),
     learn: (limit, mayRise) => {
       if (short < long || (mayRise && short < long + near)) {
         long += (weightOf(span(limit)) / SLOWNESS) * (short - long)
