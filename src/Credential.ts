@@ -1,9 +1,11 @@
 /**
- * A provider's secret that changes with time: Entra tokens, keys in a vault, short-lived gateway tokens.
+ * A provider's secret that changes with time (Entra tokens, keys in a vault, short-lived gateway tokens), and several
+ * secrets used as one.
  *
  * A credential is known by its `id` (and `version`), never by the secret it holds at the moment: a new token is the
- * same client. Whoever needs the secret first loads it, all others wait for that one load, and it is kept until
- * shortly before it expires. A load that fails is not remembered. A key that never changes needs none of this: give
+ * same client. Whoever needs the secret first loads it, and all others wait for that one load. Shortly before it
+ * expires the next is loaded in the background, while requests go on with the one at hand. If the provider answers 401,
+ * it is loaded anew and the request is sent once more. A key that never changes needs none of this: give
  * `Redacted.make(key)` as `apiKey`.
  *
  * @since 0.1.0
@@ -28,13 +30,15 @@ export const TypeId: typeof internal.TypeId = internal.TypeId
 export type TypeId = typeof TypeId
 
 /**
- * A secret known by its name. Equal and hashed by `id` and `version`; printing shows these alone.
+ * One secret or several. Equal and hashed by `id` and `version`, a fixed one by its secret, a pool by its members in
+ * their order; printing never shows a secret.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Credential extends Equal.Equal, Inspectable {
   readonly [TypeId]: TypeId
+  /** As given to `make`; "fixed" or "pool" of the other two. */
   readonly id: string
 }
 
@@ -59,24 +63,36 @@ export interface Options {
   /** What the secret is called. Two credentials of one id and version are taken for the same, whatever they load. */
   readonly id: string
   /**
-   * Fetches the secret. It runs in the fiber of the first who needs it, and others wait for it; when all who waited
-   * are gone it is interrupted. Without `expiresAt` the secret is kept for good.
+   * Fetches the secret: once for all who wait for it; when all of them are gone it is interrupted. It runs with the
+   * services and the logger of the client that asks first, outside of any one request. Let it end by itself
+   * (`Effect.timeout`): while it runs no other is begun. Without `expiresAt` the secret is kept until it is refused.
+   * A secret that has expired when it comes is a failure.
+   *
+   * A load that fails is not remembered: who waited for it fails with a `RequestError` of reason "Authentication", and
+   * the next request loads again. Ahead of time nobody waits: the failure is logged once as a warning, the secret at
+   * hand stays in use until it expires, and the next try comes after 1 second, then 2, 4, ... up to a minute, at most
+   * half of what is left of its life.
    */
   readonly load: Effect.Effect<Redacted.Redacted | Expiring, unknown>
   /**
-   * How long before `expiresAt` the secret is loaded anew. A secret that lives no longer than this is used for half
-   * of its life. A number is milliseconds.
+   * How long before `expiresAt` the next use begins to load the next secret, and goes on with the one at hand. A secret
+   * that lives no longer than this is refreshed from half of its life on. A number is milliseconds; 0 is never ahead.
    *
    * @default "1 minute"
    */
   readonly refreshBefore?: Duration.DurationInput | undefined
   /**
-   * Part of the identity: another version is another client, and borrowers finish on the old one. An effect is run
-   * each time that a config is made from options, so let it be cheap.
+   * Part of the identity: a config made after it changed is another client, and borrowers finish on the old one.
+   *
+   * An effect says which version is current now. It is run each time that a config is made from options, and for each
+   * request: once it gives another version, the next request of any client, old or new, goes out with a secret whose
+   * load began after that; those in flight finish. So let it be cheap: read a variable or a `Ref`, and where it has to
+   * ask somebody, keep the answer for a while (`Effect.cachedWithTTL`). If it fails or gives no version, making a config
+   * fails with an `OptionsError`; requests go on with the last version known, and a warning is logged once.
    *
    * @default none
    */
-  readonly version?: string | number | Effect.Effect<string | number> | undefined
+  readonly version?: string | number | Effect.Effect<string | number, unknown> | undefined
 }
 
 /**
@@ -120,7 +136,39 @@ export const make: (options: Options) => Credential = internal.make
 export const fixed: (secret: Redacted.Redacted) => Credential = internal.fixed
 
 /**
- * Whether it came from `make` or `fixed`.
+ * Several secrets of one provider as one credential: keys of several projects, or the same deployment's two accounts.
+ * Each keeps a budget of its own, as the provider counts it, and each request goes to the one that can send it
+ * earliest. Members are secrets of equal worth to the same base URL.
+ *
+ * Two pools are equal if their members are, in the same order. Pools inside are flattened. A secret given twice counts
+ * once, since it has one budget; one that is left alone is the same as without a pool.
+ *
+ * @example
+ * ```ts
+ * import * as Credential from "clientele/Credential"
+ * import * as GroqClient from "clientele/GroqClient"
+ * import * as Effect from "effect/Effect"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * declare const readFromVault: (path: string) => Effect.Effect<string, Error>
+ *
+ * const keys = Credential.pool([
+ *   Redacted.make("gsk-of-team-a"),
+ *   Redacted.make("gsk-of-team-b"),
+ *   Credential.make({ id: "vault/groq", load: Effect.map(readFromVault("groq/key"), Redacted.make) })
+ * ])
+ *
+ * export const models = GroqClient.use({ apiKey: keys, quota: { requestsPerMinute: 30 } }, (groq) => groq.models.list())
+ * ```
+ *
+ * @throws OptionsError if it is empty or holds something else: these are written in the program.
+ * @since 0.1.0
+ * @category constructors
+ */
+export const pool: (credentials: ReadonlyArray<Redacted.Redacted | Credential>) => Credential = internal.pool
+
+/**
+ * Whether it came from `make`, `fixed` or `pool`.
  *
  * @since 0.1.0
  * @category guards

@@ -1,33 +1,23 @@
-/** Secrets that change: known by name, loaded once for all who wait. */
-import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
+/** Credentials as values: what they are called and how they compare. What keeps their secrets fresh is the keeper. */
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import * as MutableHashSet from "effect/MutableHashSet"
 import * as Redacted from "effect/Redacted"
-import type { Credential, Expiring, Options } from "../Credential.ts"
+import type { Credential, Options } from "../Credential.ts"
 import { describe, invalid, millis, text } from "./config/check.ts"
 import { record } from "./config/names.ts"
 import { secret as headerSecret } from "./config/secret.ts"
+import { at, loads, version as checkVersion, type Version } from "./credential/check.ts"
+import * as Digest from "./credential/digest.ts"
+import { Keeper } from "./credential/keeper.ts"
+import { Versions } from "./credential/versions.ts"
 
 export const TypeId: unique symbol = Symbol.for("clientele/Credential")
 
-/** A loaded secret, and until when (ms since the epoch) it is used without asking again. */
-interface Current {
-  readonly secret: Redacted.Redacted
-  readonly goodUntil: number
-}
-
-/** One load under way, and how many wait for it. */
-interface Flight {
-  readonly done: Deferred.Deferred<Redacted.Redacted, unknown>
-  fiber: Fiber.RuntimeFiber<void> | undefined
-  waiters: number
-}
+/** One secret: fixed, or known by its name. */
+export type Member = Redacted.Redacted | Loaded
 
 abstract class Named implements Credential {
   readonly id: string
@@ -68,21 +58,18 @@ class Fixed extends Named {
   }
 }
 
-class Loaded extends Named {
-  readonly #load: Options["load"]
-  readonly #refreshBefore: number
+/** A secret that is loaded. Copies with their version settled share the keeper of the one they were made from. */
+export class Loaded extends Named {
   readonly #version: Options["version"]
+  readonly #keeper: Keeper
+  readonly #versions: Versions | undefined
   readonly #hash: number
-  /** The credential of the version that was current last, where the version is an effect. */
-  #latest: Loaded | undefined
-  #current: Current | undefined
-  #flight: Flight | undefined
 
-  constructor(id: string, load: Options["load"], refreshBefore: number, version: Options["version"]) {
+  constructor(id: string, version: Options["version"], keeper: Keeper, versions: Versions | undefined) {
     super(id)
-    this.#load = load
-    this.#refreshBefore = refreshBefore
     this.#version = version
+    this.#keeper = keeper
+    this.#versions = versions
     this.#hash = Hash.combine(Hash.hash(version))(Hash.string(id))
     Object.freeze(this)
   }
@@ -93,110 +80,59 @@ class Loaded extends Named {
     return that instanceof Loaded && this.id === that.id && this.#version === that.#version
   }
   override toJSON(): unknown {
-    return Effect.isEffect(this.#version) || this.#version === undefined
-      ? super.toJSON()
-      : { _id: "Credential", id: this.id, version: this.#version }
+    return this.version === undefined ? super.toJSON() : { _id: "Credential", id: this.id, version: this.version }
   }
 
+  get keeper(): Keeper {
+    return this.#keeper
+  }
+  /** Where the version is an effect. */
+  get versions(): Versions | undefined {
+    return this.#versions
+  }
+  /** As given, or as settled; undefined if there is none or it isn't settled. */
+  get version(): Version | undefined {
+    return Effect.isEffect(this.#version) ? undefined : this.#version
+  }
   /** With its version settled, so that it can be a key. */
   get settled(): Loaded | Effect.Effect<Loaded, unknown> {
-    if (!Effect.isEffect(this.#version)) return this
-    return Effect.flatMap(this.#version, (version) =>
-      thrown(() => {
-        if (this.#latest === undefined || this.#latest.#version !== version) {
-          this.#latest = new Loaded(this.id, this.#load, this.#refreshBefore, checkVersion(version))
-        }
-        return this.#latest
-      })
+    const versions = this.#versions
+    return versions === undefined || !Effect.isEffect(this.#version)
+      ? this
+      : Effect.map(versions.ask, (version) => new Loaded(this.id, version, this.#keeper, versions))
+  }
+}
+
+class Pool extends Named {
+  readonly #members: ReadonlyArray<Member>
+  readonly #hash: number
+  constructor(members: ReadonlyArray<Member>) {
+    super("pool")
+    this.#members = members
+    this.#hash = Hash.array(members)
+    Object.freeze(this)
+  }
+  get members(): ReadonlyArray<Member> {
+    return this.#members
+  }
+  [Hash.symbol](): number {
+    return this.#hash
+  }
+  [Equal.symbol](that: unknown): boolean {
+    return (
+      that instanceof Pool &&
+      this.#members.length === that.#members.length &&
+      this.#members.every((member, i) => Equal.equals(member, that.#members[i]))
     )
   }
-
-  get name(): ReadonlyArray<unknown> {
-    return [this.id, typeof this.#version, String(this.#version)]
+  override toJSON(): unknown {
+    const members = this.#members.map((one) => (Redacted.isRedacted(one) ? String(one) : one.toJSON()))
+    return { _id: "Credential", id: this.id, members }
   }
-
-  peek(now: number): Redacted.Redacted | undefined {
-    return this.#current !== undefined && now < this.#current.goodUntil ? this.#current.secret : undefined
-  }
-
-  readonly load: Effect.Effect<Redacted.Redacted, unknown> = Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const secret = this.peek(now)
-      if (secret !== undefined) return Effect.succeed(secret)
-      return Effect.flatMap(this.#join(), (flight) =>
-        Effect.ensuring(
-          restore(Deferred.await(flight.done)),
-          Effect.suspend(() => this.#leave(flight))
-        )
-      )
-    })
-  )
-
-  #join(): Effect.Effect<Flight> {
-    if (this.#flight !== undefined) {
-      this.#flight.waiters++
-      return Effect.succeed(this.#flight)
-    }
-    const flight: Flight = { done: Deferred.unsafeMake(FiberId.none), fiber: undefined, waiters: 1 }
-    this.#flight = flight
-    return Effect.map(Effect.forkDaemon(this.#fly(flight)), (fiber) => {
-      flight.fiber = fiber
-      return flight
-    })
-  }
-
-  #fly(flight: Flight): Effect.Effect<void> {
-    const load = Effect.flatMap(Effect.interruptible(this.#load), (loaded) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        thrown(() => checkLoaded(this.id, loaded, now, this.#refreshBefore))
-      )
-    )
-    return Effect.flatMap(Effect.exit(load), (exit) => {
-      if (this.#flight === flight) {
-        this.#flight = undefined
-        if (Exit.isSuccess(exit)) this.#current = exit.value
-      }
-      // A load that interrupts itself is a failed load: its waiters were not interrupted.
-      if (Exit.isInterrupted(exit))
-        return Deferred.fail(flight.done, invalid(at(`${this.id}.load`), "interrupted", loads))
-      return Deferred.done(
-        flight.done,
-        Exit.map(exit, (current) => current.secret)
-      )
-    })
-  }
-
-  /** A load that nobody waits for any more is stopped: one that hangs must not stand in the way of the next. */
-  #leave(flight: Flight): Effect.Effect<void> {
-    flight.waiters--
-    if (flight.waiters > 0 || this.#flight !== flight || flight.fiber === undefined) return Effect.void
-    this.#flight = undefined
-    return Fiber.interruptFork(flight.fiber)
+  override toString(): string {
+    return `Credential(pool of ${this.#members.length})`
   }
 }
-
-const at = (field: string) => ({ provider: "credential", field })
-
-const checkVersion = (version: unknown): string | number => {
-  if (typeof version === "string" || Number.isFinite(version)) return version as string | number
-  throw invalid(at("version"), describe(version), "a string or a finite number")
-}
-
-const loads = "Redacted.make(secret) or { secret: Redacted.make(secret), expiresAt: a Date }"
-
-const checkLoaded = (id: string, loaded: unknown, now: number, refreshBefore: number): Current => {
-  const where = at(`${id}.load`)
-  if (Redacted.isRedacted(loaded)) return { secret: headerSecret(where, loaded, loads), goodUntil: Infinity }
-  const { secret, expiresAt } = (loaded ?? {}) as Partial<Expiring>
-  if (!Redacted.isRedacted(secret)) throw invalid(where, `an effect of ${describe(loaded)}`, loads)
-  const expires = expiresAt instanceof Date ? expiresAt.getTime() : Number.NaN
-  if (Number.isNaN(expires)) throw invalid(where, "a secret without a valid expiresAt", loads)
-  const early = expires - refreshBefore
-  // A secret that lives no longer than `refreshBefore` would be loaded for each request.
-  return { secret: headerSecret(where, secret, loads), goodUntil: early > now ? early : now + (expires - now) / 2 }
-}
-
-const thrown = <A>(f: () => A): Effect.Effect<A, unknown> => Effect.try({ try: f, catch: (error) => error })
 
 const optionNames: ReadonlySet<string> = new Set<keyof Options>(["id", "load", "refreshBefore", "version"])
 
@@ -205,12 +141,10 @@ export const make = (options: Options): Credential => {
   const { load, refreshBefore, version } = options
   const id = text(at("id"), given["id"])
   if (!Effect.isEffect(load)) throw invalid(at("load"), describe(load), `an Effect of ${loads}`)
-  return new Loaded(
-    id,
-    load,
-    refreshBefore === undefined ? 60_000 : millis(at("refreshBefore"), refreshBefore, 0),
-    version === undefined || Effect.isEffect(version) ? version : checkVersion(version)
-  )
+  const ahead = refreshBefore === undefined ? 60_000 : millis(at("refreshBefore"), refreshBefore, 0)
+  const keeper = new Keeper(id, load, ahead)
+  if (Effect.isEffect(version)) return new Loaded(id, version, keeper, new Versions(version))
+  return new Loaded(id, version === undefined ? undefined : checkVersion(version), keeper, undefined)
 }
 
 export const fixed = (secret: Redacted.Redacted): Credential => {
@@ -219,33 +153,69 @@ export const fixed = (secret: Redacted.Redacted): Credential => {
   return new Fixed(headerSecret(at("secret"), secret, expected))
 }
 
-export const isCredential = (u: unknown): u is Credential => u instanceof Loaded || u instanceof Fixed
+export const pool = (credentials: ReadonlyArray<Redacted.Redacted | Credential>): Credential => {
+  const expected = "Redacted.make(key), Credential.make({ id, load }) or another pool"
+  if (!Array.isArray(credentials)) throw invalid(at("pool"), describe(credentials), `an array of ${expected}`)
+  if (credentials.length === 0) throw invalid(at("pool"), "empty", `at least one of ${expected}`)
+  return pooled(
+    credentials.flatMap((one: unknown, i) => {
+      const where = at(`pool[${i}]`)
+      if (isCredential(one)) return membersOf(one)
+      if (Redacted.isRedacted(one)) return headerSecret(where, one, expected)
+      throw invalid(where, typeof one === "string" ? "a plain string" : describe(one), expected)
+    })
+  )
+}
+
+/** Each once, and one alone as itself: a pool of it would mean the same and be another key. */
+const pooled = (all: Iterable<Member>): Credential => {
+  const members = [...MutableHashSet.fromIterable(all)]
+  const [first] = members
+  if (members.length > 1 || first === undefined) return new Pool(members)
+  return Redacted.isRedacted(first) ? new Fixed(first) : first
+}
+
+export const isCredential = (u: unknown): u is Credential =>
+  u instanceof Loaded || u instanceof Fixed || u instanceof Pool
 
 /** The secret of a fixed credential. */
 export const fixedSecret = (credential: Credential): Redacted.Redacted | undefined =>
   credential instanceof Fixed ? credential.secret : undefined
 
-/** The credential with its version settled, so that it can be a key. */
-export const settled = (credential: Credential): Credential | Effect.Effect<Credential, unknown> =>
-  credential instanceof Loaded ? credential.settled : credential
-
-/** What tells one credential from another, without a secret. */
-export const nameOf = (credential: Credential): ReadonlyArray<unknown> =>
-  credential instanceof Loaded ? credential.name : [credential.id]
-
-/**
- * The secret if it is at hand and good at `now` (ms since the epoch): the road of nearly every request, without an
- * Effect or a promise.
- */
-export const peek = (credential: Redacted.Redacted | Credential, now: number): Redacted.Redacted | undefined => {
-  if (Redacted.isRedacted(credential)) return credential
-  return credential instanceof Loaded ? credential.peek(now) : fixedSecret(credential)
+const membersOf = (credential: Redacted.Redacted | Credential): ReadonlyArray<Member> => {
+  if (Redacted.isRedacted(credential) || credential instanceof Loaded) return [credential]
+  if (credential instanceof Pool) return credential.members
+  const secret = fixedSecret(credential)
+  return secret === undefined ? [] : [secret]
 }
 
-/** The secret, loaded if it has to be. Fails as the load does, or with an OptionsError if what it gave is no secret. */
-export const load = (credential: Redacted.Redacted | Credential): Effect.Effect<Redacted.Redacted, unknown> => {
-  if (Redacted.isRedacted(credential)) return Effect.succeed(credential)
-  return credential instanceof Loaded
-    ? credential.load
-    : Effect.suspend(() => Effect.fromNullable(fixedSecret(credential)))
+/** The secrets of a pool, in order; a credential that is none is its own only member. Fixed ones are unwrapped. */
+export const members = (credential: Redacted.Redacted | Credential): ReadonlyArray<Redacted.Redacted | Credential> =>
+  membersOf(credential)
+
+/** The credential with its versions settled, so that it can be a key. */
+export const settled = (credential: Credential): Credential | Effect.Effect<Credential, unknown> => {
+  if (credential instanceof Loaded) return credential.settled
+  if (!(credential instanceof Pool)) return credential
+  const all = credential.members.map((one) => (one instanceof Loaded ? one.settled : one))
+  if (!all.some(Effect.isEffect)) return credential
+  return Effect.map(Effect.all(all.map((one) => (Effect.isEffect(one) ? one : Effect.succeed(one)))), pooled)
+}
+
+/** What tells one credential from another, without a secret. */
+export const nameOf = (credential: Redacted.Redacted | Credential): ReadonlyArray<unknown> => {
+  if (Redacted.isRedacted(credential)) return [Digest.ofSecret(credential)]
+  if (credential instanceof Loaded) return [credential.id, typeof credential.version, String(credential.version)]
+  return [credential.id, ...membersOf(credential).map(nameOf)]
+}
+
+/**
+ * Names its budget where processes share one: the same in each for the same secret or id, and no way to the secret. A
+ * version is no part of it, since processes do not learn of a new one at the same moment, and the account stays.
+ */
+export const stableDigest = (credential: Redacted.Redacted | Credential): string => {
+  if (Redacted.isRedacted(credential)) return Digest.ofSecret(credential)
+  if (credential instanceof Loaded) return Digest.ofId(credential.id)
+  const all = membersOf(credential).map(stableDigest)
+  return all.length === 1 ? all[0]! : Digest.ofAll(all)
 }

@@ -4,7 +4,8 @@ import { fixedSecret, isCredential } from "../credential.ts"
 import { type At, describe, invalid } from "./check.ts"
 import { secret } from "./secret.ts"
 
-const wrap = "Redacted.make(key), or Credential.make({ id, load }) for keys that change"
+const wrap =
+  "Redacted.make(key), Credential.make({ id, load }) for keys that change, or Credential.pool([...]) for several"
 
 /** Only wrapped secrets come in, so that no options object ever prints one. */
 export const apiKey = (at: At, input: unknown): Redacted.Redacted | Credential => {

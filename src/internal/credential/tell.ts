@@ -1,0 +1,21 @@
+/** Why a load failed, in a line for the log. */
+import * as Cause from "effect/Cause"
+import * as Redacted from "effect/Redacted"
+import { describe } from "../config/check.ts"
+
+/** Enough for what a token endpoint says; a page of HTML is cut. */
+const LONGEST = 300
+
+/** Its name and message alone: the rest of an error often holds the request, and with it the secret. */
+export const tell = (cause: Cause.Cause<unknown>, secret: Redacted.Redacted | undefined): string => {
+  const error = Cause.squash(cause)
+  const text =
+    error instanceof Error ? `${error.name}: ${error.message}` : typeof error === "string" ? error : tag(error)
+  const safe = secret === undefined ? text : text.replaceAll(Redacted.value(secret), "[key]")
+  return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe
+}
+
+const tag = (error: unknown): string =>
+  typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+    ? error._tag
+    : describe(error)

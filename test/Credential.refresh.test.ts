@@ -1,0 +1,498 @@
+import { it } from "@effect/vitest"
+import { AsyncLocalStorage } from "node:async_hooks"
+import * as assert from "node:assert/strict"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/TestClock"
+import { describe } from "vitest"
+import { RequestError } from "../src/ClientError.ts"
+import * as Credential from "../src/Credential.ts"
+import { settled } from "../src/internal/credential.ts"
+import { counting, idle, logs, open, peek, take, use } from "./support/credentials.ts"
+
+const MINUTE = 60_000
+const MS = 1
+
+/** A credential with this version, and what opens a source of it as a client does. */
+const versioned = (version: Effect.Effect<string | number, unknown>, life = 60 * MINUTE) => {
+  const { credential, ledger } = counting({ life, version })
+  const source = Effect.suspend(() => {
+    const one = settled(credential)
+    return Effect.isEffect(one) ? Effect.flatMap(one, open) : open(one)
+  })
+  return { credential, ledger, source }
+}
+
+describe("a secret that is about to expire", () => {
+  it.effect("is loaded anew in the background from refreshBefore on, and not a moment earlier", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { credential, ledger } = counting({
+        life: 10 * MINUTE,
+        before: (load) => (load === 2 ? Deferred.await(gate) : Effect.void)
+      })
+      const source = yield* open(credential)
+      assert.equal(peek(source), undefined)
+      assert.equal(yield* use(source), "token-1")
+      yield* TestClock.adjust(9 * MINUTE - MS)
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      assert.deepEqual(ledger, ["token-1"])
+      yield* TestClock.adjust(MS)
+      // One begins the load, nobody waits for it, and nobody begins another.
+      assert.deepEqual([peek(source), peek(source), ledger.length], ["token-1", "token-1", 1])
+      yield* idle
+      assert.deepEqual([peek(source), ledger], ["token-1", ["token-1", "token-2"]])
+      yield* Deferred.succeed(gate, undefined)
+      yield* idle
+      assert.equal(peek(source), "token-2")
+    })
+  )
+
+  it.effect("is used until then, and awaited from then on, by the load that is under way", () =>
+    Effect.gen(function* () {
+      const { credential, ledger } = counting({
+        life: 10 * MINUTE,
+        before: (load) => (load === 2 ? Effect.sleep(2 * MINUTE) : Effect.void)
+      })
+      const source = yield* open(credential)
+      yield* use(source)
+      yield* TestClock.adjust(9 * MINUTE)
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      yield* TestClock.adjust(MINUTE - MS)
+      assert.equal(peek(source), "token-1")
+      yield* TestClock.adjust(MS)
+      assert.equal(peek(source), undefined)
+      const waiters = yield* Effect.forkAll([use(source), use(source)])
+      yield* idle
+      yield* TestClock.adjust(MINUTE)
+      assert.deepEqual(yield* Fiber.join(waiters), ["token-2", "token-2"])
+      assert.equal(ledger.length, 2)
+    })
+  )
+
+  it.effect("and lives shorter than refreshBefore is refreshed from half of its life on", () =>
+    Effect.gen(function* () {
+      const { credential, ledger } = counting({ life: 30_000 })
+      const source = yield* open(credential)
+      yield* use(source)
+      yield* TestClock.adjust(14_999)
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      assert.equal(ledger.length, 1)
+      yield* TestClock.adjust(1)
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      assert.equal(peek(source), "token-2")
+    })
+  )
+
+  it.effect("with refreshBefore 0 is used to its end, and then awaited", () =>
+    Effect.gen(function* () {
+      const { credential, ledger } = counting({ life: MINUTE, refreshBefore: 0 })
+      const source = yield* open(credential)
+      yield* use(source)
+      yield* TestClock.adjust(MINUTE - MS)
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      assert.equal(ledger.length, 1)
+      yield* TestClock.adjust(MS)
+      assert.equal(peek(source), undefined)
+      assert.equal(yield* use(source), "token-2")
+    })
+  )
+
+  it.effect("is not handed to one who wakes after its end", () =>
+    Effect.gen(function* () {
+      // A machine so busy that ten milliseconds pass whenever anybody looks.
+      const real = yield* Effect.clock
+      let now = 0
+      const slow: Clock.Clock = {
+        ...real,
+        unsafeCurrentTimeMillis: () => (now += 10),
+        currentTimeMillis: Effect.sync(() => (now += 10))
+      }
+      let loads = 0
+      const credential = Credential.make({
+        id: "short",
+        load: Effect.sync(() => ({
+          secret: Redacted.make(`token-${++loads}`),
+          expiresAt: new Date(loads === 1 ? now + 25 : now + MINUTE)
+        }))
+      })
+      const source = yield* Effect.withClock(open(credential), slow)
+      assert.equal(yield* use(source), "token-2")
+    })
+  )
+
+  it.effect("is loaded outside of the request that began it", () =>
+    Effect.gen(function* () {
+      const storage = new AsyncLocalStorage<string>()
+      const seen: Array<string | undefined> = []
+      const credential = Credential.make({
+        id: "vault",
+        version: Effect.sync(() => {
+          seen.push(storage.getStore())
+          return 1
+        }),
+        load: Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.promise(async () => {
+            seen.push(storage.getStore())
+            return { secret: Redacted.make("token"), expiresAt: new Date(now + 2 * MINUTE) }
+          })
+        )
+      })
+      const source = yield* open(credential)
+      const request = Effect.promise(() => storage.run("request", async () => source.peek() ?? source.load(undefined)))
+      yield* request
+      yield* TestClock.adjust(MINUTE)
+      yield* request
+      yield* idle
+      assert.deepEqual(seen, [undefined, undefined, undefined, undefined, undefined])
+    })
+  )
+})
+
+describe("a load in the background that fails", () => {
+  it.effect("is told once, tried again after growing pauses, and stops nobody until the secret's end", () => {
+    const { layer, lines } = logs()
+    return Effect.gen(function* () {
+      const tries: Array<number> = []
+      const credential = Credential.make({
+        id: "vault",
+        load: Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          tries.push(now)
+          return tries.length === 1
+            ? Effect.succeed({ secret: Redacted.make("sk-canary"), expiresAt: new Date(2 * MINUTE) })
+            : Effect.fail(new Error("401 for sk-canary: vault is sealed"))
+        })
+      })
+      const source = yield* open(credential)
+      yield* use(source)
+      for (let i = 0; i < 120; i++) {
+        yield* TestClock.setTime(i * 1_000)
+        // As often as anybody asks, and at every moment.
+        assert.deepEqual([peek(source), peek(source)], ["sk-canary", "sk-canary"])
+        yield* idle
+      }
+      // A second, two, four, eight, sixteen; then half of what is left.
+      assert.deepEqual(
+        tries.map((at) => at / 1_000),
+        [0, 60, 61, 63, 67, 75, 91, 106, 113, 117, 119]
+      )
+      assert.deepEqual(lines, [
+        "WARN credential vault: the next secret could not be loaded ahead of time " +
+          "(Error: 401 for [key]: vault is sealed); the one at hand is used until 1970-01-01T00:02:00.000Z"
+      ])
+      yield* TestClock.setTime(2 * MINUTE)
+      assert.equal(peek(source), undefined)
+      assert.ok((yield* Effect.flip(use(source))) instanceof RequestError)
+      assert.equal(lines.length, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is told again after one that worked", () => {
+    const { layer, lines } = logs()
+    return Effect.gen(function* () {
+      const { credential } = counting({
+        life: 2 * MINUTE,
+        before: (load) => (load % 2 === 0 ? Effect.fail({ _tag: "VaultError", token: "sk-canary" }) : Effect.void)
+      })
+      const source = yield* open(credential)
+      yield* use(source)
+      const seen: Array<string | undefined> = []
+      for (const at of [60, 61, 62, 121, 122, 123]) {
+        yield* TestClock.setTime(at * 1_000)
+        seen.push(peek(source))
+        yield* idle
+      }
+      assert.deepEqual(seen, ["token-1", "token-1", "token-3", "token-3", "token-3", "token-5"])
+      assert.deepEqual(
+        lines.map((line) => line.replace(/.*\((.*)\).*/, "$1")),
+        ["VaultError", "VaultError"]
+      )
+    }).pipe(Effect.provide(layer))
+  })
+})
+
+describe("a secret that the provider refuses", () => {
+  it.effect("is loaded anew, once for a hundred refusals", () =>
+    Effect.gen(function* () {
+      const { credential, ledger } = counting({ life: 60 * MINUTE, before: () => Effect.sleep(5) })
+      const source = yield* open(credential)
+      const request = Effect.gen(function* () {
+        const secret = yield* take(source)
+        if (Redacted.value(secret) !== "token-1") return Redacted.value(secret)
+        // The answers come over a time in which the next secret is loaded.
+        yield* Effect.sleep(yield* Effect.sync(() => 1 + (answers++ % 20)))
+        assert.equal(source.refused(secret), true)
+        return yield* use(source)
+      })
+      let answers = 0
+      const all = yield* Effect.forkAll(Array.from({ length: 100 }, () => request))
+      for (let i = 0; i < 40; i++) {
+        yield* idle
+        yield* TestClock.adjust(1)
+      }
+      assert.deepEqual([...new Set(yield* Fiber.join(all))], ["token-2"])
+      assert.deepEqual(ledger, ["token-1", "token-2"])
+    })
+  )
+
+  it.effect("and given again by the load is not worth another try, until a growing pause is over", () =>
+    Effect.gen(function* () {
+      const loads: Array<number> = []
+      let key = "revoked"
+      const credential = Credential.make({
+        id: "vault",
+        load: Effect.map(Clock.currentTimeMillis, (now) => {
+          loads.push(now)
+          return Redacted.make(key)
+        })
+      })
+      const source = yield* open(credential)
+      const refused: Array<number> = []
+      for (let i = 0; i <= 20; i++) {
+        yield* TestClock.setTime(i * 500)
+        const secret = yield* take(source)
+        assert.equal(Redacted.value(secret), "revoked")
+        if (source.refused(secret)) refused.push(i * 500)
+      }
+      assert.deepEqual(refused, [0, 1_500, 4_000, 8_500])
+      assert.deepEqual(loads, [0, 500, 2_000, 4_500, 9_000])
+      // The vault has another: that is found, and the next refusal is acted upon at once.
+      key = "second"
+      yield* TestClock.setTime(30_000)
+      const last = yield* take(source)
+      assert.equal(source.refused(last), true)
+      const second = yield* take(source)
+      assert.equal(Redacted.value(second), "second")
+      assert.deepEqual([source.refused(last), peek(source)], [true, "second"])
+      key = "third"
+      assert.equal(source.refused(second), true)
+      assert.equal(yield* use(source), "third")
+    })
+  )
+
+  it.effect("while the next is being loaded in the background is not taken from there again", () =>
+    Effect.gen(function* () {
+      let [key, loads] = ["old", 0]
+      const gate = yield* Deferred.make<void>()
+      const credential = Credential.make({
+        id: "vault",
+        load: Effect.gen(function* () {
+          const read = { secret: Redacted.make(key), expiresAt: new Date(10 * MINUTE) }
+          if (++loads === 2) yield* Deferred.await(gate)
+          return read
+        })
+      })
+      const source = yield* open(credential)
+      const old = yield* take(source)
+      yield* TestClock.adjust(9 * MINUTE)
+      assert.equal(peek(source), "old")
+      yield* idle
+      // The key is rotated after that load has read it.
+      key = "new"
+      assert.equal(source.refused(old), true)
+      const waiter = yield* Effect.fork(use(source))
+      yield* idle
+      yield* Deferred.succeed(gate, undefined)
+      assert.equal(yield* Fiber.join(waiter), "new")
+      assert.equal(loads, 3)
+    })
+  )
+
+  it.effect("is known by what it is, not by which object holds it", () =>
+    Effect.gen(function* () {
+      const { credential, ledger } = counting({ life: 60 * MINUTE })
+      const source = yield* open(credential)
+      yield* use(source)
+      assert.equal(source.refused(Redacted.make("token-0")), true)
+      assert.equal(peek(source), "token-1")
+      assert.equal(source.refused(Redacted.make("token-1")), true)
+      assert.equal(peek(source), undefined)
+      assert.equal(ledger.length, 1)
+    })
+  )
+})
+
+describe("a version that changes", () => {
+  it.effect("takes effect on the next request of a client that exists", () =>
+    Effect.gen(function* () {
+      let version = 1
+      const { ledger, source } = versioned(Effect.sync(() => version))
+      const first = yield* source
+      assert.equal(yield* use(first), "token-1")
+      assert.equal(peek(first), "token-1")
+      version = 2
+      const second = yield* source
+      assert.equal(peek(first), undefined)
+      // Clients of the old and of the new version share one load.
+      const all = yield* Effect.all([use(first), use(second), use(first)], { concurrency: "unbounded" })
+      assert.deepEqual(all, ["token-2", "token-2", "token-2"])
+      assert.deepEqual([peek(first), peek(second)], ["token-2", "token-2"])
+      version = 1
+      assert.equal(yield* use(second), "token-3")
+      assert.equal(ledger.length, 3)
+    })
+  )
+
+  it.effect("while a load is under way has the next request begin another; who waits for the first goes on", () =>
+    Effect.gen(function* () {
+      let version = 1
+      const gates = [Deferred.unsafeMake<void>(FiberId.none), Deferred.unsafeMake<void>(FiberId.none)]
+      const { credential, ledger } = counting({
+        life: 60 * MINUTE,
+        version: Effect.sync(() => version),
+        before: (load) => Deferred.await(gates[load - 1]!)
+      })
+      const source = yield* open(credential)
+      const before = yield* Effect.fork(use(source))
+      yield* idle
+      version = 2
+      const after = yield* Effect.fork(use(source))
+      yield* idle
+      yield* Deferred.succeed(gates[1]!, undefined)
+      assert.equal(yield* Fiber.join(after), "token-2")
+      yield* Deferred.succeed(gates[0]!, undefined)
+      assert.equal(yield* Fiber.join(before), "token-1")
+      assert.equal(peek(source), "token-2")
+      assert.equal(ledger.length, 2)
+    })
+  )
+
+  it.effect("ends a load of the old one that nobody waits for", () =>
+    Effect.gen(function* () {
+      let [version, interrupted] = [1, 0]
+      const gate = yield* Deferred.make<void>()
+      const hang = Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      const { credential, ledger } = counting({
+        life: 10 * MINUTE,
+        version: Effect.sync(() => version),
+        before: (load) => [Effect.void, hang, hang, Deferred.await(gate)][load - 1]!
+      })
+      const source = yield* open(credential)
+      yield* use(source)
+      yield* TestClock.adjust(9 * MINUTE)
+      // The second load is ahead of time.
+      assert.equal(peek(source), "token-1")
+      yield* idle
+      version = 2
+      const gone = yield* Effect.fork(use(source))
+      yield* idle
+      assert.deepEqual([ledger.length, interrupted], [3, 1])
+      // The only one who waits for the third goes when the fourth is under way, which goes on.
+      version = 3
+      const first = yield* Effect.fork(use(source))
+      yield* idle
+      yield* Fiber.interrupt(gone)
+      yield* idle
+      const second = yield* Effect.fork(use(source))
+      yield* idle
+      assert.deepEqual([ledger.length, interrupted], [4, 2])
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepEqual([yield* Fiber.join(first), yield* Fiber.join(second)], ["token-4", "token-4"])
+    })
+  )
+
+  it.effect("may be an effect that waits: each request asks, and the order of asking counts", () =>
+    Effect.gen(function* () {
+      const answers: Array<readonly [number, number]> = []
+      let asked = 0
+      const { ledger, source } = versioned(
+        Effect.suspend(() => {
+          asked++
+          const [version, ms] = answers.shift() ?? [1, 10]
+          return Effect.delay(Effect.succeed(version), ms)
+        })
+      )
+      const opening = yield* Effect.fork(source)
+      yield* idle
+      yield* TestClock.adjust(10)
+      const first = yield* Fiber.join(opening)
+      const request = yield* Effect.fork(use(first))
+      yield* idle
+      yield* TestClock.adjust(10)
+      assert.equal(yield* Fiber.join(request), "token-1")
+      assert.equal(asked, 2)
+      // The first to ask is the last to be told, of a version that is no more.
+      answers.push([1, 100], [2, 10], [2, 10])
+      const late = yield* Effect.fork(use(first))
+      yield* idle
+      const early = yield* Effect.fork(use(first))
+      yield* idle
+      yield* TestClock.adjust(10)
+      assert.equal(yield* Fiber.join(early), "token-2")
+      yield* TestClock.adjust(90)
+      assert.equal(yield* Fiber.join(late), "token-2")
+      assert.equal(ledger.length, 2)
+      // Nobody waits longer than he wants to.
+      const gone = yield* Effect.fork(use(first))
+      yield* idle
+      yield* Fiber.interrupt(gone)
+      assert.equal(asked, 5)
+    })
+  )
+
+  it.effect("that waits has its secret refreshed ahead as well", () =>
+    Effect.gen(function* () {
+      const { ledger, source } = versioned(
+        Effect.as(
+          Effect.promise(() => Promise.resolve()),
+          1
+        ),
+        10 * MINUTE
+      )
+      const first = yield* source
+      yield* use(first)
+      yield* TestClock.adjust(9 * MINUTE)
+      assert.equal(yield* use(first), "token-1")
+      yield* idle
+      assert.equal(yield* use(first), "token-2")
+      assert.equal(ledger.length, 2)
+    })
+  )
+
+  it.effect("that fails leaves the last one known, and is told once until it works again", () => {
+    const { layer, lines } = logs()
+    return Effect.gen(function* () {
+      let answer: Effect.Effect<string | number, unknown> = Effect.succeed(1)
+      const { ledger, source } = versioned(Effect.suspend(() => answer))
+      const first = yield* source
+      yield* use(first)
+      const said = "WARN credential vault: its version is not to be had (Error: no route); the last one known stays"
+      answer = Effect.fail(new Error("no route"))
+      assert.deepEqual([peek(first), peek(first)], ["token-1", "token-1"])
+      yield* idle
+      assert.deepEqual(lines, [said])
+      answer = Effect.succeed(2)
+      assert.equal(yield* use(first), "token-2")
+      answer = Effect.zipRight(
+        Effect.promise(() => Promise.resolve()),
+        Effect.fail(new Error("no route"))
+      )
+      assert.equal(yield* use(first), "token-2")
+      yield* idle
+      assert.deepEqual(lines, [said, said])
+      answer = Effect.die(new Error("defect"))
+      assert.equal(peek(first), "token-2")
+      answer = Effect.succeed(Number.NaN)
+      assert.equal(peek(first), "token-2")
+      assert.deepEqual([lines.length, ledger.length], [2, 2])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("that has never been known is a typed error", () =>
+    Effect.gen(function* () {
+      const { credential } = versioned(Effect.fail("no route"))
+      const error = yield* Effect.flip(use(yield* open(credential)))
+      assert.ok(error instanceof RequestError)
+      assert.deepEqual([error.reason, error.cause], ["Authentication", "no route"])
+    })
+  )
+})
