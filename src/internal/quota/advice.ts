@@ -1,0 +1,123 @@
+/**
+ * What the head of an answer says of the limits: for how long it asks to wait, and for how long the gate of its model
+ * must stay closed. Every answer is read, and most say nothing: those are passed over without a trace.
+ *
+ * OpenAI, Azure and Groq send `x-ratelimit-remaining-requests` and `-reset-requests` (and `-tokens`) with Go's
+ * durations, Cerebras `-requests-day` and `-tokens-minute` with seconds, Anthropic `anthropic-ratelimit-requests-reset`
+ * (and `tokens`, `input-tokens`, `output-tokens`) with times in RFC 3339.
+ */
+import * as RetryAfter from "../retryAfter.ts"
+import type { WireResponse } from "../wire.ts"
+
+export interface Advice {
+  /** What an answer that is no success asks to wait, in milliseconds. */
+  readonly retryAfter: number | undefined
+  /** Milliseconds for which the gate of the model must stay closed: by Retry-After, else until what ran out is reset. */
+  readonly closed: number | undefined
+  /**
+   * Milliseconds until a single request is there again, where it was requests that ran out, if they come back evenly:
+   * all providers of these headers document `reset` as the time until the budget is full, not until some of it is back.
+   */
+  readonly refill: number | undefined
+}
+
+type Headers = WireResponse["headers"]
+
+/** Of nearly all answers. */
+export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined, refill: undefined })
+
+const ZERO = 0x30
+const MINUS = 0x2d
+
+const prefix = "x-ratelimit-remaining-"
+const anthropicPrefix = "anthropic-ratelimit-"
+const anthropicSuffix = "-remaining"
+
+const isExhausted = (value: string): boolean => {
+  const code = value.charCodeAt(0)
+  return (code === ZERO || code === MINUS) && Number(value) <= 0
+}
+
+/** Whether a header says that nothing remains; which of the budgets, is told by its name. */
+const saysNothingRemains = (name: string, value: string): boolean =>
+  isExhausted(value) &&
+  (name.startsWith(prefix) || (name.startsWith(anthropicPrefix) && name.endsWith(anthropicSuffix)))
+
+const valueOf = (headers: Headers, name: string): string | undefined => {
+  for (const header of headers) if (header[0] === name) return header[1]
+  return undefined
+}
+
+const units: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6
+}
+
+/** Go's `Duration.String()`, as in `1h0m0s`, `1.2s` or `12ms`; a bare number is in seconds. */
+const readDuration = (value: string): number | undefined => {
+  const seconds = RetryAfter.readNumber(value)
+  if (seconds !== undefined) return RetryAfter.sensible(seconds * 1000)
+  if (!/^(?:\d+(?:\.\d+)?(?:h|m|s|ms|us|µs|ns))+$/.test(value)) return undefined
+  let ms = 0
+  for (const [, number, unit] of value.matchAll(/([\d.]+)([a-zµ]+)/g)) ms += Number(number) * units[unit!]!
+  return RetryAfter.sensible(ms)
+}
+
+/** Milliseconds until the budget of which `name` says that nothing remains is full again. */
+const resetOf = (headers: Headers, name: string, now: number): number | undefined => {
+  const value = valueOf(headers, name.replace("-remaining", "-reset"))
+  if (value === undefined) return undefined
+  const at = RetryAfter.readDate(value)
+  if (at === undefined) return readDuration(value)
+  return RetryAfter.sensible(Math.max(0, at - (RetryAfter.readDate(valueOf(headers, "date")) ?? now)))
+}
+
+const refillOf = (headers: Headers, name: string, reset: number): number => {
+  if (!name.includes("requests")) return reset
+  const limit = RetryAfter.readNumber(valueOf(headers, name.replace("-remaining", "-limit")))
+  return limit === undefined || limit < 1 ? reset : reset / limit
+}
+
+/** The longest reset of what has run out. */
+const fromResets = (headers: Headers, now: number, retryAfter: number | undefined): Advice => {
+  let closed: number | undefined
+  let refill: number | undefined
+  for (const [name, value] of headers) {
+    if (!saysNothingRemains(name, value)) continue
+    const reset = resetOf(headers, name, now)
+    if (reset === undefined) continue
+    closed = Math.max(closed ?? 0, reset)
+    refill = Math.max(refill ?? 0, refillOf(headers, name, reset))
+  }
+  return closed === undefined && retryAfter === undefined ? silent : { retryAfter, closed, refill }
+}
+
+/** Too many requests, unavailable, and overloaded (Anthropic's own). */
+const isRefusal = (status: number): boolean => status === 429 || status === 503 || status === 529
+
+/** `now`, in milliseconds since 1970, is for answers without a `Date`. */
+export const read = (status: number, headers: Headers, now: number): Advice => {
+  if (status < 400) {
+    for (const header of headers) {
+      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now, undefined)
+    }
+    return silent
+  }
+  const retryAfter = RetryAfter.read(
+    {
+      "retry-after-ms": valueOf(headers, "retry-after-ms"),
+      "retry-after": valueOf(headers, "retry-after"),
+      date: valueOf(headers, "date")
+    },
+    now
+  )
+  if (!isRefusal(status))
+    return retryAfter === undefined ? silent : { retryAfter, closed: undefined, refill: undefined }
+  if (retryAfter === undefined) return fromResets(headers, now, undefined)
+  return { retryAfter, closed: retryAfter, refill: undefined }
+}
