@@ -307,9 +307,10 @@ export const fingerprint: (config: ClientConfig) => string = value.fingerprint
 export const transportKey: (config: ClientConfig) => TransportKey = value.transportKey
 
 /**
- * The key of the config's quota: equal by value, the same object for equal keys.
+ * The keys of the config's quotas: one, or one for each member of a `Credential.pool`. Equal by value, the same object
+ * for equal keys.
  *
  * @since 0.1.0
  * @category accessors
  */
-export const credentialKey: (config: ClientConfig) => CredentialKey = value.credentialKey
+export const credentialKeys: (config: ClientConfig) => ReadonlyArray<CredentialKey> = value.credentialKeys

@@ -16,6 +16,7 @@ import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import * as call from "./internal/call.ts"
 import type { Provider } from "./Provider.ts"
+import type * as Quota from "./Quota.ts"
 
 /**
  * One client that is held, or that waits out its idle time.
@@ -41,6 +42,19 @@ export interface ClientStats {
 }
 
 /**
+ * One credential's budget, which all clients of that credential share.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QuotaStats extends Quota.Stats {
+  readonly provider: string
+  readonly baseURL: string
+  /** The id of a `Credential`, else some digits that tell keys apart and from which no key can be had. */
+  readonly credential: string
+}
+
+/**
  * Counts since the layer was built, and the clients of this moment.
  *
  * @since 0.1.0
@@ -58,6 +72,8 @@ export interface Stats {
   /** Sockets of all transports now. */
   readonly sockets: number
   readonly clients: ReadonlyArray<ClientStats>
+  /** The budgets, by credential and model: who waits, what is left, and who is closed until when. */
+  readonly quotas: ReadonlyArray<QuotaStats>
 }
 
 /**

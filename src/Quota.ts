@@ -1,36 +1,84 @@
 /**
  * What all holders of one credential share, however many clients and agents they are: providers count by account, so
- * an account is what is limited. There is one quota for each provider, base URL, key, organization and project; it
- * lasts as long as a client that uses the credential, and a minute more, in which any budget fills up again.
+ * an account is what is limited. There is one quota for each provider, base URL, key, organization and project, and in
+ * it a line for each model; it lasts as long as a client that uses the credential, and a minute more, in which any
+ * budget fills up again.
  *
- * Limits are no part of its identity: where configurations of one credential disagree, the tightest holds.
+ * Requests to one model go in the order in which they came. They wait while a minute's budget of requests or tokens is
+ * used up, while `maxConcurrency` are in flight, and while the provider's Retry-After (or a rate limit header that says
+ * that nothing remains) keeps everybody out. Once that time is over the first to go is a probe, and the others follow
+ * as answers come, not all at once. Who waits holds no socket and no budget, and its `timeout` has not begun.
+ *
+ * Limits are no part of a quota's identity: where configurations of one credential disagree, the tightest holds.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "./ClientConfig.ts"
-import * as Gate from "./internal/gate.ts"
+import * as Account from "./internal/quota/account.ts"
+import type { Demand } from "./internal/quota/demand.ts"
+import type { Waiting } from "./internal/quota/entry.ts"
+import * as Limits from "./internal/quota/limits.ts"
+import type { Permit } from "./internal/quota/permit.ts"
+import type { RetryBudget } from "./internal/quota/retryBudget.ts"
+import * as internal from "./internal/quota/storeTag.ts"
+import * as Ticker from "./internal/ticker.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type { QuotaOptions as Options } from "./internal/config/quotaOptions.ts"
-
-type Limits = ClientConfig["quota"]
+export type { AdaptiveOptions, QuotaOptions as Options } from "./internal/config/quotaOptions.ts"
 
 /**
- * Requests of one credential at this moment.
+ * Where budgets are counted. Without one each process counts for itself; `QuotaRedis.layer` provides one that many
+ * processes share. It is read when the client layer is built, so provide it to that.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export const Store: typeof internal.Store = internal.Store
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export type Store = internal.Store
+
+/**
+ * The requests of one credential to one model at this moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ModelStats {
+  /** As the requests name it, for Azure the deployment; empty for requests that have none, such as uploads. */
+  readonly model: string
+  /** Requests that hold a permit: on the wire, or waiting for a socket. */
+  readonly inFlight: number
+  /** Requests that wait for a permit, in the order in which they came. */
+  readonly queued: number
+  /** How many may be in flight now, `Infinity` without a limit. With `"adaptive"` it changes. */
+  readonly limit: number
+  /** What is left of this minute's tokens, `Infinity` without a limit. */
+  readonly tokensLeft: number
+  /** Milliseconds since 1970 until which the provider wants no requests, `undefined` if it takes them. */
+  readonly closedUntil: number | undefined
+}
+
+/**
+ * The requests of one credential at this moment.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Stats {
-  /** Requests that hold a permit: on the wire, or waiting for a socket. */
+  /** Of all models together. */
   readonly inFlight: number
-  /** Requests that wait for a permit, in the order in which they came. */
+  /** Of all models together. */
   readonly queued: number
+  readonly models: ReadonlyArray<ModelStats>
 }
 
 /**
@@ -41,70 +89,72 @@ export interface Stats {
  */
 export interface Quota {
   /** Takes a permit if one is free and nobody waits for it. */
-  readonly tryEnter: () => boolean
-  /** Takes a permit when its turn comes. Rejects with the signal's reason. */
-  readonly enter: (signal: AbortSignal | undefined) => Promise<void>
-  /** Gives a permit back. A permit lasts until the response's body ends. */
-  readonly leave: () => void
+  readonly tryEnter: (demand: Demand) => Permit | undefined
+  /**
+   * Takes a permit when its turn comes. Rejects with the signal's reason, or with why the request was turned away.
+   * Resolves without a permit if the gate closed on a request that may as well use another credential.
+   */
+  readonly enter: (demand: Demand, waiting: Waiting) => Promise<Permit | undefined>
+  /** How this credential stands for a request: whether the provider refuses it, when it opens (ms), how full it is. */
+  readonly outlook: (demand: Demand) => readonly [refused: number, opensIn: number, load: number]
+  /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. */
+  readonly refuse: (permit: Permit, error: () => Error) => void
+  readonly retries: RetryBudget
   /** Adds a holder's limits for as long as the scope is open. The tightest of all holders apply; a disagreement is warned of once. */
-  readonly join: (limits: Limits) => Effect.Effect<void, never, Scope.Scope>
+  readonly join: (limits: ClientConfig["quota"]) => Effect.Effect<void, never, Scope.Scope>
   readonly stats: () => Stats
-}
-
-const tightest = (holders: Iterable<Limits>): Gate.Limits => {
-  const limits = { requestsPerMinute: Infinity, maxConcurrency: Infinity }
-  for (const holder of holders) {
-    limits.requestsPerMinute = Math.min(limits.requestsPerMinute, holder.requestsPerMinute)
-    limits.maxConcurrency = Math.min(limits.maxConcurrency, holder.maxConcurrency)
-  }
-  return limits
 }
 
 /**
  * A quota without limits until somebody joins with some. `name` says whose it is in the one warning about holders
- * that disagree; it must not be a secret.
+ * that disagree; it must not be a secret. `digest` is what other processes know the credential by, if there is a store.
+ * It keeps time by the fiber's Clock.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (name: string): Quota => {
-  // Holders with equal limits are one struct, so count by place, not by value.
-  const holders = new Map<object, Limits>()
-  let warned = false
-  const gate = Gate.make(tightest([]))
-  return {
-    tryEnter: gate.tryEnter,
-    enter: gate.enter,
-    leave: gate.leave,
-    join: (limits) =>
-      Effect.acquireRelease(
-        Effect.suspend(() => {
-          const other = [...holders.values()].find(
-            (one) => one.requestsPerMinute !== limits.requestsPerMinute || one.maxConcurrency !== limits.maxConcurrency
-          )
-          const holder = {}
-          holders.set(holder, limits)
-          const held = tightest(holders.values())
-          gate.limit(held)
-          if (other === undefined || warned) return Effect.succeed(holder)
-          warned = true
-          return Effect.as(
-            Effect.logWarning(
-              `${name}: configurations of one credential give different quotas; the tightest holds: ` +
-                `${held.requestsPerMinute} requests a minute, ${held.maxConcurrency} at once`
-            ),
-            holder
-          )
-        }),
-        (holder) =>
-          Effect.sync(() => {
-            holders.delete(holder)
-            gate.limit(tightest(holders.values()))
-          })
-      ).pipe(Effect.asVoid),
-    stats: () => {
-      const { inFlight, queued } = gate.stats()
-      return { inFlight, queued }
+export const make = (name: string, digest: string = name): Effect.Effect<Quota> =>
+  Effect.gen(function* () {
+    const ticker = yield* Ticker.current
+    const store = yield* internal.Store
+    const account = Account.make(
+      ticker,
+      store === undefined
+        ? () => undefined
+        : (model) => ({ budget: store.budget(digest, model), isAvailable: store.isAvailable })
+    )
+    let warned = false
+    const join = (limits: ClientConfig["quota"]) =>
+      Effect.suspend(() => {
+        const differs = [...account.holders()].some((one) => !Limits.equal(one, limits))
+        const leave = account.join(limits)
+        if (!differs || warned) return Effect.succeed(leave)
+        warned = true
+        return Effect.as(
+          Effect.logWarning(
+            `${name}: configurations of one credential give different quotas; the tightest holds: ` +
+              Limits.describe(account.limits())
+          ),
+          leave
+        )
+      })
+    return {
+      tryEnter: (demand) => account.lane(demand.model).tryEnter(demand),
+      enter: (demand, waiting) => account.lane(demand.model).enter(demand, waiting),
+      outlook: (demand) => {
+        const lane = account.lane(demand.model)
+        return [account.isRefused() ? 1 : 0, lane.opensIn(demand), lane.load]
+      },
+      refuse: account.refuse,
+      retries: account.retries,
+      join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
+      stats: () => {
+        const models = account.stats()
+        return {
+          inFlight: models.reduce((sum, { inFlight }) => sum + inFlight, 0),
+          queued: models.reduce((sum, { queued }) => sum + queued, 0),
+          models
+        }
+      }
     }
-  }
-}
+  })

@@ -384,7 +384,7 @@ describe.each(all)("the key of $id", (spec) => {
           inspect({ nested: [one.headers, one.query, one.transport, one.credential] }, { depth: 9 }),
           JSON.stringify([one, one.headers, one.query, one.transport, one.credential]),
           String(one),
-          inspect(ClientConfig.credentialKey(one), { depth: 9 }),
+          inspect(ClientConfig.credentialKeys(one), { depth: 9 }),
           inspect(ClientConfig.transportKey(one), { depth: 9 })
         ].join("\n")
         assert.ok(!shown.includes("canary"), shown)

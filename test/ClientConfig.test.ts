@@ -41,7 +41,7 @@ const concurrency = (options: unknown) =>
     typeof maxConcurrency === "number" ? maxConcurrency : { ...maxConcurrency }
   )
 
-const quotaKey = (options: object) => Effect.map(openai({ apiKey, ...options }), ClientConfig.credentialKey)
+const quotaKey = (options: object) => Effect.map(openai({ apiKey, ...options }), (config) => ClientConfig.credentialKeys(config)[0]!)
 
 const names = {
   openai: { spec: specs.openai, baseURL: "https://api.openai.com/v1", timeout: 600_000 },
@@ -536,7 +536,7 @@ describe("the table of configs", () => {
         for (let batch = 0; batch < 5; batch++) {
           for (let i = 0; i < 20_000; i++) {
             const config = yield* ClientConfig.make(specs.groq, { apiKey: Redacted.make(`one-off-${batch}-${i}`) })
-            ClientConfig.credentialKey(config)
+            ClientConfig.credentialKeys(config)
             if (i % 100 === 0) watched.push(new WeakRef(config))
           }
           yield* collect

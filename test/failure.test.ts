@@ -86,7 +86,8 @@ for (const subject of all) {
           reason: "Connection",
           status: undefined,
           processed: "no",
-          attempts: 2
+          // What never reached the provider is sent again five times, whatever maxRetries.
+          attempts: 6
         })
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )

@@ -68,10 +68,10 @@ const answer = (code: number, headers: Record<string, string> = {}) => ({
 })
 
 const fail = (reason: WireReason, processed: "no" | "maybe" | "yes", repeatable: boolean) =>
-  Retry.afterError(new WireError(reason, processed, ""), 1, repeatable) !== undefined
+  Retry.afterError(new WireError(reason, processed, ""), repeatable)
 
 const again = (code: number, repeatable: boolean, headers: Record<string, string> = {}) =>
-  Retry.afterResponse(answer(code, headers), 1, repeatable) !== undefined
+  Retry.afterResponse(answer(code, headers), 1, repeatable, 60_000) !== undefined
 
 describe("the retry policy", () => {
   it("repeats reads, generation and what has an Idempotency-Key, and nothing else", () => {
@@ -112,14 +112,52 @@ describe("the retry policy", () => {
     assert.isFalse(again(500, false, { "x-should-retry": "true" }), "but not into doing a thing twice")
   })
 
-  it("waits as long as asked at least, and not at all for more than a minute", () => {
+  it("waits as long as asked at least, and not at all for more than maxRetryAfter", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 120 }), fc.integer({ min: 1, max: 12 }), (seconds, attempt) => {
-        const delay = Retry.afterResponse(answer(429, { "retry-after": `${seconds}` }), attempt, true)
-        if (seconds > 60) return delay === undefined
-        return delay !== undefined && delay >= seconds * 1_000 && delay <= Math.max(seconds * 1_000, 8_000)
-      })
+      fc.property(
+        fc.integer({ min: 0, max: 120 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 120 }),
+        (seconds, attempt, most) => {
+          const delay = Retry.afterResponse(answer(429, { "retry-after": `${seconds}` }), attempt, true, most * 1_000)
+          if (seconds > most) return delay === undefined
+          return delay?.asked === seconds * 1_000 && delay.backoff >= 0 && delay.backoff <= 8_000
+        }
+      )
     )
+  })
+
+  it("repeats as often as maxRetries says, what never reached the provider five times more, and with 0 nothing", () => {
+    const count = (maxRetries: number, next: (retries: Retry.Retries) => unknown): number => {
+      const retries = new Retry.Retries(maxRetries, 60_000)
+      let made = 0
+      while (next(retries) !== undefined) made++
+      return made
+    }
+    const plenty = { request: () => undefined, take: () => true }
+    const lost = new WireError("Connection", "maybe", "")
+    const unsent = new WireError("Connection", "no", "")
+    for (const maxRetries of [0, 1, 2, 7]) {
+      assert.strictEqual(
+        count(maxRetries, (retries) => retries.afterResponse(answer(500), true, plenty)),
+        maxRetries
+      )
+      assert.strictEqual(
+        count(maxRetries, (retries) => retries.afterError(lost, true, plenty)),
+        maxRetries
+      )
+      const both = (retries: Retry.Retries) =>
+        retries.afterError(unsent, false, plenty) ?? retries.afterError(lost, true, plenty)
+      assert.strictEqual(count(maxRetries, both), maxRetries === 0 ? 0 : maxRetries + 5)
+    }
+  })
+
+  it("asks the budget of the credential for what a provider that is down would get, and not for a rate limit", () => {
+    const empty = { request: () => undefined, take: () => false }
+    const retries = () => new Retry.Retries(2, 60_000)
+    assert.isUndefined(retries().afterResponse(answer(503), true, empty))
+    assert.isUndefined(retries().afterError(new WireError("Connection", "no", ""), true, empty))
+    assert.isDefined(retries().afterResponse(answer(429), true, empty))
   })
 
   it("repeats after a failure what was certainly not worked on, or does no harm", () => {
@@ -300,7 +338,7 @@ describe("retries", () => {
 
   it.live("hold neither socket nor permit while they wait", () =>
     Effect.gen(function* () {
-      const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "50" })] })
+      const sandbox = yield* Sandbox.make({ faults: [status(500, { "retry-after": "50" })] })
       const given = { ...options(sandbox), quota: { maxConcurrency: 1 }, transport: { maxConnections: 1 } }
       const ask = OpenAiClient.use(given, (client) => client.models.list())
       const waiting = yield* Effect.fork(ask)

@@ -15,11 +15,11 @@ import type { WireError } from "./wire.ts"
  * What came of an attempt, up to the headers of its answer:
  *
  * - `ok`: status below 400.
- * - `rate_limited`: 429. `quota_exceeded`: 429 because the account's quota is used up, which no wait cures.
+ * - `rate_limited`: 429, whatever limit it is about.
  * - `unauthorized`: 401 or 403.
  * - `client`: any other status below 500.
  * - `server`: status 500 and above.
- * - `timeout`: one of ours passed, or status 408.
+ * - `timeout`: one of ours passed, also while it waited for a socket, or status 408.
  * - `connection`: none could be had (also for lack of file descriptors), or it broke.
  * - `malformed`: an answer that is no HTTP, or a redirect to another origin.
  * - `aborted`: by a signal, or by closing the client layer.
@@ -30,7 +30,6 @@ import type { WireError } from "./wire.ts"
 export type Outcome =
   | "ok"
   | "rate_limited"
-  | "quota_exceeded"
   | "unauthorized"
   | "client"
   | "server"
@@ -49,7 +48,6 @@ export const outcomeOfStatus = (status: number): Outcome => {
 
 const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
   Timeout: "timeout",
-  // Before it was sent, so of no attempt.
   QueueTimeout: "timeout",
   Connection: "connection",
   FileDescriptors: "connection",

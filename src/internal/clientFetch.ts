@@ -3,31 +3,31 @@
  * sockets, so it holds on every road. One request: lease, credential, quota, retries, transport. The lease and the
  * permit last as long as the body. Plain promises: this is the path of every request.
  */
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import { PoolError, RequestError } from "../ClientError.ts"
 import type { Handle } from "../LeaseMap.ts"
-import type { Quota } from "../Quota.ts"
+import type * as Accounts from "./accounts.ts"
+import * as Attempts from "./attempts.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
-import { excerpt } from "./fetch/excerpt.ts"
 import { type Exchange, exchange, prepare } from "./fetch/exchange.ts"
 import { noteCaller } from "./malformed.ts"
+import { Demand } from "./quota/demand.ts"
+import { isRefusal, type Permit } from "./quota/permit.ts"
+import { TurnedAway } from "./quota/turnedAway.ts"
+import * as Usage from "./quota/usage.ts"
+import * as Refusal from "./refusal.ts"
 import * as Retry from "./retry.ts"
-import type { SecretSource } from "./secretSource.ts"
+import { fillIn } from "./secrets.ts"
+import { sleep, type Ticker } from "./ticker.ts"
 import type { Transport } from "../Transport.ts"
 import { type Timeouts, WireError } from "./wire.ts"
-
-/** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
-export const PLACEHOLDER = "held-by-clientele"
-
-/** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
-export const HEADER_PLACEHOLDER = "configured-in-clientele"
 
 export interface Wiring {
   readonly place: Failure.Place
   readonly transport: Pick<Transport, "origin" | "pool">
-  readonly quota: Quota
-  readonly credential: SecretSource
+  /** One for each credential, of which there is at least one. */
+  readonly accounts: Accounts.Accounts
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly lease: Pick<Handle, "retain" | "release">
@@ -35,6 +35,9 @@ export interface Wiring {
   readonly isClosed: () => boolean
   readonly timeouts: Timeouts
   readonly maxRetries: number
+  readonly maxRetryAfter: number
+  readonly queueTimeout: number
+  readonly ticker: Ticker
   /** Called with +1 and -1 as requests come and go. */
   readonly count: (change: 1 | -1) => void
 }
@@ -44,85 +47,47 @@ type Fetch = typeof globalThis.fetch
 const either = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>
   a === undefined ? b : b === undefined ? a : AbortSignal.any([a, b])
 
-const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener("abort", aborted)
-    }
-    const aborted = (): void => {
-      done()
-      reject(signal!.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      done()
-      resolve()
-    }, ms)
-    if (signal?.aborted) return aborted()
-    signal?.addEventListener("abort", aborted, { once: true })
-  })
-
-/** The headers, with the secret wherever the SDK put a placeholder; a caller's own stay as they are. */
-const withSecrets = (
-  headers: Readonly<Record<string, string>>,
-  configured: Readonly<Record<string, string>>,
-  secret: Redacted.Redacted
-): Record<string, string> => {
-  // A copy, since a retry may want another secret.
-  const all = { ...headers }
-  for (const name in headers) {
-    const value = headers[name]!
-    if (value === HEADER_PLACEHOLDER) all[name] = configured[name] ?? value
-    else if (value.endsWith(PLACEHOLDER)) all[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
-  }
-  return all
-}
-
-interface Refusal {
-  readonly response: Response
-  /** The provider's own error code, such as `insufficient_quota`. */
-  readonly code: unknown
-}
-
-/** Reads an answer that is no success: its code, and all of it without the secret, should the provider repeat it. */
-const refusal = async (response: Response, secret: Redacted.Redacted, attempts: number): Promise<Refusal> => {
-  const text = await excerpt(response)
-  const key = Redacted.value(secret)
-  const headers = new Headers()
-  for (const [name, value] of response.headers) {
-    if (name !== "content-length") headers.append(name, value.replaceAll(key, "[key]"))
-  }
-  headers.set(Failure.ATTEMPTS, String(attempts))
-  // All retries are ours: this keeps an SDK from its own, should a request ask for some (`{ maxRetries: 5 }`).
-  headers.set("x-should-retry", "false")
-  let code: unknown
-  try {
-    code = Failure.codeIn(JSON.parse(text))
-  } catch {
-    // Not every error is JSON: a proxy's page, say. Then it has no code.
-  }
-  const { status, statusText } = response
-  const copy = new Response(text.replaceAll(key, "[key]"), { status, statusText, headers })
-  return { response: Object.defineProperty(copy, "url", { value: response.url }), code }
-}
-
 /** What can't be sent at all is refused here, where its field can still be named. */
 const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
   const detail = cause instanceof Error ? cause.message : String(cause)
   return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
 }
 
+/** What the answer really cost, if it says so; else the estimate stands. */
+const settle = (permit: Permit, meter: Usage.Meter): void => {
+  const total = meter.total()
+  if (total !== undefined) permit.settle(total, meter.output())
+}
+
+/** What a refusal of the whole credential tells those who wait for it. */
+const refused = (reason: "QuotaExceeded" | "Authentication") => () =>
+  new TurnedAway(
+    reason,
+    reason === "QuotaExceeded"
+      ? "the provider told another request of this credential that the account's quota is used up; this one was not sent"
+      : "the provider refused the credential of another request; this one was not sent"
+  )
+
+/** Whose business an answer is, if it is that of the credential. */
+const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
+  status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
+
 export const make = (wiring: Wiring): Fetch => {
-  const { place, quota, credential, lease, timeouts, maxRetries } = wiring
+  const { accounts, lease, maxRetries, maxRetryAfter, place, queueTimeout, ticker, timeouts } = wiring
   const { origin, pool } = wiring.transport
+  const recorder = Attempts.make(place.provider)
 
   /** Waits for a permit, which may take longer than a token lives. */
-  const wait = async (signal: AbortSignal | undefined): Promise<Redacted.Redacted> => {
-    await quota.enter(signal)
+  const wait = async (account: Accounts.Account, demand: Demand, timeout: number, signal: AbortSignal | undefined) => {
+    const since = ticker.now()
+    const permit = await account.quota.enter(demand, { signal, maxRetryAfter, timeout, movable: accounts.isPool })
+    recorder.waited(ticker.now() - since)
+    if (permit === undefined) return undefined
     try {
-      return credential.peek() ?? (await credential.load(signal))
+      return { permit, secret: account.secrets.peek() ?? (await account.secrets.load(signal)) }
     } catch (error) {
-      quota.leave()
+      permit.refund()
+      permit.leave()
       throw error
     }
   }
@@ -136,13 +101,64 @@ export const make = (wiring: Wiring): Fetch => {
         lease.release()
       }
     }
-    const ended = (): void => {
-      quota.leave()
-      letGo()
-    }
     wiring.count(1)
     const call = CallContext.current()
     let attempts = 0
+
+    /**
+     * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
+     * error only when it has been read: until then nobody knows whether the next had better not be sent.
+     */
+    const attempt = async (
+      request: Exchange,
+      permit: Permit,
+      secret: Redacted.Redacted,
+      queue: number
+    ): Promise<Response> => {
+      attempts++
+      holds++
+      let open: WeakRef<Response> | undefined
+      let over = false
+      let kept = false
+      const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
+      const ended = (outcome: Attempts.Outcome, status: number | undefined) =>
+        recorder.ended(call?.span, attempts, outcome, status, ticker.now() - permit.sentAt)
+      try {
+        const response = await exchange(pool, request, {
+          timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
+          signal: call?.signal,
+          headers: fillIn(request.headers, wiring.headers, secret),
+          onHead: (status, headers) => {
+            permit.answered(status, headers)
+            if (status >= 400) {
+              kept = true
+              // Providers count no tokens for what they refuse.
+              permit.settle(0, undefined)
+            }
+            ended(Attempts.outcomeOfStatus(status), status)
+          },
+          ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
+          onEnd: () => {
+            over = true
+            if (open !== undefined) call!.open!.delete(open)
+            if (!kept) permit.leave()
+            letGo()
+          }
+        })
+        if (call !== undefined) {
+          call.attempts = attempts
+          if (response.status < 400 && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
+        }
+        return response
+      } catch (error) {
+        if (error instanceof WireError) {
+          if (error.processed === "no") permit.refund()
+          ended(Attempts.outcomeOfError(error), undefined)
+        }
+        throw error
+      }
+    }
+
     try {
       let request: Exchange
       try {
@@ -152,45 +168,74 @@ export const make = (wiring: Wiring): Fetch => {
         throw unsendable(place, cause)
       }
       if (request.origin !== origin) throw elsewhere(place, origin, request.origin)
-      const outer = call?.signal
+      const demand = new Demand(request)
       const repeatable = Retry.repeatable(request.method, request.path, request.headers)
+      const signal = (): AbortSignal | undefined => either(request.signal, call?.signal)
+      const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter)
+      let renewed = false
+      let passedOn = 0
       for (;;) {
-        let secret = credential.peek() ?? (await credential.load(either(request.signal, outer)))
-        if (!quota.tryEnter()) secret = await wait(either(request.signal, outer))
-        attempts++
-        holds++
-        const mayRetry = attempts <= maxRetries && request.replayable
-        let delay: number | undefined
-        let open: WeakRef<Response> | undefined
-        let over = false
+        const account = accounts.choose(demand)
+        const { quota } = account
+        // Each attempt has the whole of it, for its turn and then for a socket.
+        const until = queueTimeout === Infinity ? Infinity : ticker.now() + queueTimeout
+        if (attempts === 0) quota.retries.request()
+        let secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
+        let permit = quota.tryEnter(demand)
+        if (permit === undefined) {
+          const waited = await wait(account, demand, until - ticker.now(), signal())
+          // The gate closed meanwhile, and another credential may be open.
+          if (waited === undefined) continue
+          ;({ permit, secret } = waited)
+        }
+        let pause: number | undefined
+        let outcome: Attempts.Outcome
         try {
-          const response = await exchange(pool, request, {
-            timeouts,
-            signal: outer,
-            headers: withSecrets(request.headers, wiring.headers, secret),
-            onEnd: () => {
-              over = true
-              if (open !== undefined) call!.open!.delete(open)
-              ended()
+          const response = await attempt(request, permit, secret, until - ticker.now())
+          if (response.status < 400) return response
+          outcome = Attempts.outcomeOfStatus(response.status)
+          let answer: Response
+          try {
+            const refusal = await Refusal.read(response, secret, attempts)
+            answer = refusal.response
+            const whose = concern(response.status, refusal.code)
+            if (whose === undefined) {
+              const delay = retries.afterResponse(response, repeatable, quota.retries)
+              // A gate that has closed holds the next attempt back by itself, in its place in the line.
+              if (delay !== undefined)
+                pause = isRefusal(response.status) ? delay.backoff : Math.max(delay.asked, delay.backoff)
+            } else if (
+              request.replayable &&
+              whose === "Authentication" &&
+              !renewed &&
+              account.secrets.refused(secret)
+            ) {
+              renewed = true
+              pause = 0
+            } else {
+              quota.refuse(permit, refused(whose))
+              if (request.replayable && ++passedOn < accounts.size) pause = 0
             }
-          })
-          if (call !== undefined) call.attempts = attempts
-          if (response.status < 400) {
-            if (call !== undefined && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
-            return response
+          } finally {
+            permit.leave()
           }
-          if (mayRetry) delay = Retry.afterResponse(response, attempts, repeatable)
-          const { response: answer, code } = await refusal(response, secret, attempts)
-          if (delay === undefined || code === "insufficient_quota") return answer
+          if (pause === undefined) return answer
         } catch (error) {
           if (!(error instanceof WireError)) throw error
-          if (mayRetry) delay = Retry.afterError(error, attempts, repeatable)
-          if (delay === undefined) throw error
+          outcome = Attempts.outcomeOfError(error)
+          pause = retries.afterError(error, repeatable, quota.retries)
+          if (pause === undefined) throw error
         }
-        await sleep(delay, either(request.signal, outer))
+        recorder.retry(call?.span, attempts, outcome, pause)
+        if (pause > 0) await sleep(ticker, pause, signal())
       }
     } catch (error) {
-      const failure = error instanceof WireError ? Failure.fromWire(place, error, attempts) : error
+      const failure =
+        error instanceof WireError
+          ? Failure.fromWire(place, error, attempts)
+          : error instanceof TurnedAway
+            ? Failure.fromTurnedAway(place, error, attempts)
+            : error
       if (call !== undefined && (failure instanceof PoolError || failure instanceof RequestError))
         call.failure = failure
       throw failure

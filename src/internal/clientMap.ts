@@ -2,11 +2,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as ClientConfig from "../ClientConfig.ts"
 import { OptionsError, PoolError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
-import type { ClientStats, Service } from "../ClientMap.ts"
+import type { ClientStats, QuotaStats, Service } from "../ClientMap.ts"
 import * as LeaseMap from "../LeaseMap.ts"
 import type { Provider } from "../Provider.ts"
 import * as Quota from "../Quota.ts"
@@ -14,6 +15,8 @@ import * as Transport from "../Transport.ts"
 import * as LayerOptions from "./layerOptions.ts"
 import * as Leaks from "./leaks.ts"
 import * as LeaseLog from "./leaseLog.ts"
+import * as QuotaDigest from "./quota/digest.ts"
+import * as Ticker from "./ticker.ts"
 import { SocketBudget } from "./transport/sockets.ts"
 import { type Activity, Wiring } from "./wiring.ts"
 
@@ -22,7 +25,7 @@ interface Held {
   readonly client: unknown
   readonly activity: Activity
   readonly transport: Transport.Transport
-  readonly quota: Quota.Quota
+  readonly quotas: ReadonlyArray<Quota.Quota>
 }
 
 /** How the client of a config is built, and by whom. */
@@ -60,6 +63,8 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
   Effect.gen(function* () {
     const budget = new SocketBudget(options.maxSockets)
     const { drainTimeout, leakWarning } = options
+    const store = yield* Quota.Store
+    const clock = yield* Effect.clock
     // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
     const transports = yield* LeaseMap.make({
       name: "transports",
@@ -70,9 +75,14 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     })
     const quotas = yield* LeaseMap.make({
       name: "quotas",
-      lookup: (key: ClientConfig.CredentialKey) => Effect.sync(() => Quota.make(`${key.provider} (${key.baseURL})`)),
+      lookup: (key: ClientConfig.CredentialKey) =>
+        Quota.make(`${key.provider} (${key.baseURL})`, QuotaDigest.of(key)).pipe(
+          Effect.provideService(Quota.Store, store),
+          Effect.withClock(clock)
+        ),
       idleTimeToLive: QUOTA_IDLE
     })
+    const ticker = yield* Ticker.current
     const builders = new WeakMap<Config, Builder>()
     let closed = false
     const clients = yield* LeaseMap.make({
@@ -80,16 +90,17 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       lookup: (config: Config, lease) =>
         Effect.gen(function* () {
           const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
-          const quota = yield* LeaseMap.get(quotas, ClientConfig.credentialKey(config))
+          const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
           const activity: Activity = { requests: 0 }
           const client = yield* Effect.provideService(builders.get(config)!.build, Wiring, {
             transport,
-            quota,
+            quotas: held,
+            ticker,
             lease,
             isClosed: () => closed,
             activity
           })
-          return { client, activity, transport, quota } satisfies Held
+          return { client, activity, transport, quotas: held } satisfies Held
         }),
       idleTimeToLive: options.idleTimeToLive,
       capacity: options.capacity,
@@ -151,10 +162,12 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       stats: Effect.gen(function* () {
         const { entries, ...counts } = yield* LeaseMap.stats(clients)
         const pools = yield* LeaseMap.stats(transports)
+        const budgets = yield* LeaseMap.stats(quotas)
         return {
           ...counts,
           sockets: pools.entries.reduce((sum, { value }) => sum + (value?.stats().sockets ?? 0), 0),
-          clients: entries.flatMap((entry) => clientStats(entry) ?? [])
+          clients: entries.flatMap((entry) => clientStats(entry) ?? []),
+          quotas: budgets.entries.flatMap(({ key, value }) => (value === undefined ? [] : quotaStats(key, value)))
         }
       })
     }
@@ -163,18 +176,25 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
 
 const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, Held>): ClientStats | undefined => {
   if (value === undefined) return undefined
-  const { activity, quota, transport } = value
+  const { activity, quotas, transport } = value
   const { queued, sockets } = transport.stats()
   return {
     ...placeOf(key),
     fingerprint: ClientConfig.fingerprint(key),
     leases: leases - activity.requests,
     inFlight: activity.requests,
-    queued: queued + quota.stats().queued,
+    queued: quotas.reduce((sum, quota) => sum + quota.stats().queued, queued),
     sockets,
     idleSince
   }
 }
+
+const quotaStats = (key: ClientConfig.CredentialKey, quota: Quota.Quota): QuotaStats => ({
+  provider: key.provider,
+  baseURL: key.baseURL,
+  credential: Redacted.isRedacted(key.credential) ? QuotaDigest.of(key) : key.credential.id,
+  ...quota.stats()
+})
 
 /** Bad layer options must not be defects, and a layer can't fail; so each lease says what is wrong. */
 const broken = (error: OptionsError): Service => ({
@@ -190,6 +210,7 @@ const broken = (error: OptionsError): Service => ({
     failed: 0,
     waiting: 0,
     sockets: 0,
-    clients: []
+    clients: [],
+    quotas: []
   })
 })

@@ -13,6 +13,7 @@ import {
 } from "../ClientError.ts"
 import type { CallContext } from "./callContext.ts"
 import { isMalformedAnswer } from "./malformed.ts"
+import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import { WireError } from "./wire.ts"
 
@@ -46,6 +47,17 @@ export const fromWire = (place: Place, error: WireError, attempts: number): Pool
         attempts,
         cause: error
       })
+
+/** What waited, and was not let through. */
+export const fromTurnedAway = (place: Place, error: TurnedAway, attempts: number): RequestError =>
+  new RequestError({
+    ...place,
+    reason: error.reason,
+    detail: error.message,
+    retryAfter: error.retryAfter === undefined ? undefined : Duration.millis(Math.ceil(error.retryAfter)),
+    processed: "no",
+    attempts
+  })
 
 interface HttpError {
   readonly status: number

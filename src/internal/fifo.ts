@@ -25,6 +25,10 @@ class Line<T extends Waiter> {
     return this.#items[this.#head]
   }
 
+  last(): T | undefined {
+    return this.#items.at(-1)
+  }
+
   shift(): void {
     this.#items[this.#head++] = undefined
     if (this.#head === this.#items.length) {
@@ -74,6 +78,15 @@ export class RequestQueue<T extends Waiter> {
   putBack(item: T): void {
     this.size++
     this.#returned.insert(item)
+  }
+
+  /** To where its order says, wherever that is; cheap for the newest and for the oldest. */
+  insert(item: T): void {
+    this.size++
+    const next = this.#line.peek()
+    const before = next === undefined ? this.#returned.last() : next
+    if (before !== undefined && item.order < before.order) this.#returned.insert(item)
+    else this.#line.insert(item)
   }
 
   /** The one whose turn it is; it stays in the queue. */

@@ -3,8 +3,9 @@ import * as Layer from "effect/Layer"
 import type { ClientConfig } from "../ClientConfig.ts"
 import { PoolError } from "../ClientError.ts"
 import type { Definition } from "../Provider.ts"
+import * as Accounts from "./accounts.ts"
 import * as ClientFetch from "./clientFetch.ts"
-import * as SecretSource from "./secretSource.ts"
+import { HEADER_PLACEHOLDER, PLACEHOLDER } from "./secrets.ts"
 import { Wiring } from "./wiring.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
@@ -19,7 +20,7 @@ const exactHeaders = (
   headers: Readonly<Record<string, string>>
 ): Record<string, string | null> => {
   const all: Record<string, string | null> = {}
-  for (const name of Object.keys(headers)) all[name] = ClientFetch.HEADER_PLACEHOLDER
+  for (const name of Object.keys(headers)) all[name] = HEADER_PLACEHOLDER
   for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
     const name = line
       .slice(0, Math.max(0, line.indexOf(":")))
@@ -39,18 +40,20 @@ export const layer = <I, Client, P extends string, Extra extends string>(
     Effect.gen(function* () {
       const wiring = yield* Wiring
       const place = { provider: config.provider, baseURL: config.baseURL }
-      const { activity, quota, transport } = wiring
-      yield* quota.join(config.quota)
+      const { activity, quotas, ticker, transport } = wiring
+      for (const quota of quotas) yield* quota.join(config.quota)
       const fetch = ClientFetch.make({
         place,
         transport,
-        quota,
-        credential: yield* SecretSource.make(config),
+        accounts: yield* Accounts.of(place, config, quotas),
         headers: config.headers,
         lease: wiring.lease,
         isClosed: wiring.isClosed,
         timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },
         maxRetries: config.maxRetries,
+        maxRetryAfter: config.maxRetryAfter,
+        queueTimeout: config.queueTimeout,
+        ticker,
         count: (change) => {
           activity.requests += change
         }
@@ -60,7 +63,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
           definition.construct(
             {
               baseURL: config.baseURL,
-              apiKey: ClientFetch.PLACEHOLDER,
+              apiKey: PLACEHOLDER,
               fetch,
               timeout: NEVER,
               maxRetries: 0,

@@ -1,17 +1,19 @@
 /**
- * The one retry policy, for every provider. Pure: it only says whether, and after how many milliseconds.
+ * The one retry policy, for every provider: whether, and after how many milliseconds.
  *
  * A request that the provider certainly never worked on may always be sent again. One that it may have worked on is
  * sent again only where a repeat changes nothing but cost: reads, and generation.
  */
+import type { RetryBudget } from "./quota/retryBudget.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import type { WireError } from "./wire.ts"
 
 /** The SDKs' own figures (openai `calculateDefaultRetryTimeoutMillis`): 0.5 s doubling up to 8 s. */
 const FIRST_DELAY = 500
 const LONGEST_DELAY = 8_000
-/** A provider that asks for more is not waited for: the caller learns of it at once. */
-const LONGEST_RETRY_AFTER = 60_000
+/** What never reached the provider is sent again so often, and sooner, since nobody is tired of it. */
+const RESENDS = 5
+const FIRST_RESEND = 100
 
 /** Paths whose POST makes nothing that lasts: `/v1/messages`, say, and not `/v1/threads/{id}/messages`. */
 const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/)messages)$/
@@ -26,25 +28,71 @@ export const repeatable = (method: string, path: string, headers: Readonly<Recor
 const retryableStatus = (status: number): boolean =>
   status === 408 || status === 409 || status === 429 || (status >= 500 && status <= 599)
 
-/** Full jitter: anywhere between nothing and the exponential bound. */
-const backoff = (attempt: number): number => Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 1))
+/** Full jitter (AWS, "Exponential Backoff And Jitter"): anywhere between nothing and the exponential bound. */
+const backoff = (first: number, attempt: number): number =>
+  Math.random() * Math.min(LONGEST_DELAY, first * 2 ** (attempt - 1))
 
-/** The delay before another attempt, `undefined` if there should be none. `attempt` counts those made. */
-export const afterResponse = (
-  response: { readonly status: number; readonly headers: Pick<Headers, "get"> },
-  attempt: number,
-  repeatable: boolean
-): number | undefined => {
-  const advice = response.headers.get("x-should-retry")
-  if (advice === "false" || (advice !== "true" && !retryableStatus(response.status))) return undefined
-  // A 429 was turned away before any work; all else may have been worked on.
-  if (response.status !== 429 && !repeatable) return undefined
-  const asked = RetryAfter.parse(response.headers) ?? 0
-  return asked > LONGEST_RETRY_AFTER ? undefined : Math.max(asked, backoff(attempt))
+/** What an answer is judged by. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Pick<Headers, "get">
 }
 
-export const afterError = (error: WireError, attempt: number, repeatable: boolean): number | undefined => {
-  if (error.reason !== "Connection" && error.reason !== "FileDescriptors" && error.reason !== "Timeout")
-    return undefined
-  return error.processed === "no" || repeatable ? backoff(attempt) : undefined
+/** Milliseconds: what the provider asks for, and what we would wait ourselves. */
+export interface Delay {
+  readonly asked: number
+  readonly backoff: number
+}
+
+/** How to wait for another attempt, `undefined` if there should be none. `attempt` counts those made. */
+export const afterResponse = (
+  answer: Answer,
+  attempt: number,
+  repeatable: boolean,
+  maxRetryAfter: number
+): Delay | undefined => {
+  const advice = answer.headers.get("x-should-retry")
+  if (advice === "false" || (advice !== "true" && !retryableStatus(answer.status))) return undefined
+  // A 429 was turned away before any work; all else may have been worked on.
+  if (answer.status !== 429 && !repeatable) return undefined
+  const asked = RetryAfter.parse(answer.headers) ?? 0
+  return asked > maxRetryAfter ? undefined : { asked, backoff: backoff(FIRST_DELAY, attempt) }
+}
+
+/** Whether another attempt may help. */
+export const afterError = (error: WireError, repeatable: boolean): boolean =>
+  (error.reason === "Connection" || error.reason === "FileDescriptors" || error.reason === "Timeout") &&
+  (error.processed === "no" || repeatable)
+
+/**
+ * The attempts of one request. What certainly never reached the provider costs nothing of `maxRetries`, but is not
+ * repeated for ever; and with `maxRetries: 0` nothing is. A provider that is down gets no more than the budget of retries
+ * that all holders of the credential have together; one that asks to wait is another matter: the quota sees to that.
+ */
+export class Retries {
+  readonly #maxRetries: number
+  readonly #maxRetryAfter: number
+  #made = 0
+  #resent = 0
+
+  constructor(maxRetries: number, maxRetryAfter: number) {
+    this.#maxRetries = maxRetries
+    this.#maxRetryAfter = maxRetryAfter
+  }
+
+  afterResponse(answer: Answer, repeatable: boolean, budget: RetryBudget): Delay | undefined {
+    if (this.#made >= this.#maxRetries) return undefined
+    const delay = afterResponse(answer, this.#made + 1, repeatable, this.#maxRetryAfter)
+    if (delay === undefined || (answer.status !== 429 && !budget.take())) return undefined
+    this.#made++
+    return delay
+  }
+
+  afterError(error: WireError, repeatable: boolean, budget: RetryBudget): number | undefined {
+    if (this.#maxRetries === 0 || !afterError(error, repeatable)) return undefined
+    const isFree = error.processed === "no"
+    if (isFree ? this.#resent >= RESENDS : this.#made >= this.#maxRetries) return undefined
+    if (!budget.take()) return undefined
+    return isFree ? backoff(FIRST_RESEND, ++this.#resent) : backoff(FIRST_DELAY, ++this.#made)
+  }
 }

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type { Handle } from "../LeaseMap.ts"
 import type { Quota } from "../Quota.ts"
+import type { Ticker } from "./ticker.ts"
 import type { Transport } from "../Transport.ts"
 
 /** How many requests a client has under way. */
@@ -11,7 +12,9 @@ export interface Activity {
 
 export interface WiringService {
   readonly transport: Transport
-  readonly quota: Quota
+  /** One for each of the config's credentials, in their order. */
+  readonly quotas: ReadonlyArray<Quota>
+  readonly ticker: Ticker
   readonly lease: Pick<Handle, "retain" | "release">
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean

@@ -5,7 +5,7 @@ import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, CredentialKey, TransportKey } from "../../ClientConfig.ts"
-import { isCredential, nameOf } from "../credential.ts"
+import { isCredential, members, nameOf } from "../credential.ts"
 import { makeInterner } from "./intern.ts"
 import { struct } from "./struct.ts"
 
@@ -38,7 +38,7 @@ class Value<P extends string> implements ClientConfig<P> {
   readonly #hash: number
   #fingerprint: string | undefined
   #transportKey: TransportKey | undefined
-  #credentialKey: CredentialKey | undefined
+  #credentialKeys: ReadonlyArray<CredentialKey> | undefined
 
   constructor(fields: Fields<P>) {
     this.provider = fields.provider
@@ -95,15 +95,17 @@ class Value<P extends string> implements ClientConfig<P> {
       })
     ))
   }
-  static credentialKey(self: Value<string>): CredentialKey {
-    return (self.#credentialKey ??= internCredential(
-      struct({
-        provider: self.provider,
-        baseURL: self.baseURL,
-        credential: self.credential,
-        organization: self.extra["organization"],
-        project: self.extra["project"]
-      })
+  static credentialKeys(self: Value<string>): ReadonlyArray<CredentialKey> {
+    return (self.#credentialKeys ??= members(self.credential).map((credential) =>
+      internCredential(
+        struct({
+          provider: self.provider,
+          baseURL: self.baseURL,
+          credential,
+          organization: self.extra["organization"],
+          project: self.extra["project"]
+        })
+      )
     ))
   }
 }
@@ -141,7 +143,7 @@ export const fingerprint = (config: ClientConfig): string => Value.fingerprint(o
 
 export const transportKey = (config: ClientConfig): TransportKey => Value.transportKey(own(config))
 
-export const credentialKey = (config: ClientConfig): CredentialKey => Value.credentialKey(own(config))
+export const credentialKeys = (config: ClientConfig): ReadonlyArray<CredentialKey> => Value.credentialKeys(own(config))
 
 /** Without a salt, a short digest of a config would let anyone test guesses at the key in it. */
 const salt = randomBytes(32)

@@ -185,7 +185,6 @@ export class Keeper {
     this.#held = held
     this.#refreshing.end()
     if (this.#isRefused(held)) return this.#repeating.grow(now)
-    this.#refused = undefined
     this.#repeating.end()
   }
 

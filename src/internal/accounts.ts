@@ -1,0 +1,59 @@
+/** The credentials of one client, each with its own quota: a request goes to the one that opens earliest. */
+import * as Effect from "effect/Effect"
+import type { ClientConfig } from "../ClientConfig.ts"
+import type { Quota } from "../Quota.ts"
+import { members } from "./credential.ts"
+import type { Place } from "./failure.ts"
+import type { Demand } from "./quota/demand.ts"
+import * as SecretSource from "./secretSource.ts"
+
+export interface Account {
+  readonly quota: Quota
+  readonly secrets: SecretSource.SecretSource
+}
+
+export interface Accounts {
+  readonly size: number
+  readonly isPool: boolean
+  readonly choose: (demand: Demand) => Account
+}
+
+const before = (a: ReturnType<Quota["outlook"]>, b: ReturnType<Quota["outlook"]>): boolean => {
+  for (let i = 0; i < a.length; i++) {
+    if (a[i]! !== b[i]!) return a[i]! < b[i]!
+  }
+  return false
+}
+
+/** `quotas` are those of the config's credentials, in their order. */
+export const of = (place: Place, config: ClientConfig, quotas: ReadonlyArray<Quota>): Effect.Effect<Accounts> =>
+  Effect.map(
+    Effect.forEach(members(config.credential), (member, index) =>
+      Effect.map(SecretSource.make(place, member), (secrets): Account => ({ quota: quotas[index]!, secrets }))
+    ),
+    make
+  )
+
+const make = (all: ReadonlyArray<Account>): Accounts => {
+  if (all.length === 1) {
+    const [only] = all
+    return { size: 1, isPool: false, choose: () => only! }
+  }
+  let turn = 0
+  return {
+    size: all.length,
+    isPool: true,
+    choose: (demand) => {
+      // Those that are equal take turns.
+      turn = (turn + 1) % all.length
+      let best = all[turn]!
+      let outlook = best.quota.outlook(demand)
+      for (let i = 1; i < all.length; i++) {
+        const other = all[(turn + i) % all.length]!
+        const itsOutlook = other.quota.outlook(demand)
+        if (before(itsOutlook, outlook)) [best, outlook] = [other, itsOutlook]
+      }
+      return best
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** One request that waits in line: it goes, moves on, gives up, or is turned away, and each of these once. */
+import type { Waiter } from "../fifo.ts"
+import type { Ticker } from "../ticker.ts"
+import type { Permit } from "./permit.ts"
+import { TurnedAway } from "./turnedAway.ts"
+
+/** How a request waits. Times are milliseconds. */
+export interface Waiting {
+  readonly signal: AbortSignal | undefined
+  /** A gate that stays closed for longer is not waited for. */
+  readonly maxRetryAfter: number
+  /** `Infinity` for as long as it takes. */
+  readonly timeout: number
+  /** Comes back without a permit when the gate closes: another credential may be open. */
+  readonly movable: boolean
+}
+
+export class Entry implements Waiter {
+  readonly order: number
+  /** Tokens. */
+  readonly cost: number
+  readonly since: number
+  readonly maxRetryAfter: number
+  readonly movable: boolean
+  readonly #signal: AbortSignal | undefined
+  readonly #resolve: (permit: Permit | undefined) => void
+  readonly #reject: (error: unknown) => void
+  readonly #gaveUp: (entry: Entry) => void
+  readonly #cancel: (() => void) | undefined
+  #queued = true
+
+  /** `gaveUp` is called when it leaves the line of its own accord. */
+  constructor(
+    order: number,
+    cost: number,
+    waiting: Waiting,
+    ticker: Ticker,
+    resolve: (permit: Permit | undefined) => void,
+    reject: (error: unknown) => void,
+    gaveUp: (entry: Entry) => void
+  ) {
+    this.order = order
+    this.cost = cost
+    this.since = ticker.now()
+    this.maxRetryAfter = waiting.maxRetryAfter
+    this.movable = waiting.movable
+    this.#signal = waiting.signal
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#gaveUp = gaveUp
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true })
+    if (waiting.timeout !== Infinity) this.#cancel = ticker.after(waiting.timeout, this.#onTimeout)
+  }
+
+  readonly isQueued = (): boolean => this.#queued
+
+  /** Its turn has come; without a permit it is to look elsewhere. */
+  go(permit: Permit | undefined): void {
+    this.#leave()
+    this.#resolve(permit)
+  }
+
+  fail(error: unknown): void {
+    this.#leave()
+    this.#reject(error)
+  }
+
+  #leave(): void {
+    this.#queued = false
+    this.#signal?.removeEventListener("abort", this.#onAbort)
+    this.#cancel?.()
+  }
+
+  #giveUp(error: unknown): void {
+    this.fail(error)
+    this.#gaveUp(this)
+  }
+
+  readonly #onAbort = (): void => this.#giveUp(this.#signal!.reason)
+
+  readonly #onTimeout = (): void =>
+    this.#giveUp(new TurnedAway("QueueTimeout", "it waited longer than queueTimeout for its turn; it was not sent"))
+}

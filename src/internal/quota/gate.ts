@@ -1,0 +1,106 @@
+/**
+ * The gate that a provider's Retry-After closes, for all at once. When its time has come it does not open at a stroke:
+ * the first to go is a probe, and only as answers show that the provider takes requests again do more follow, two for
+ * each at first. That is TCP's slow start with its threshold (RFC 5681): the window is how many may be out
+ * without an answer. Without it those who wait would all go in the same moment, and be refused together again.
+ */
+import type { Ticker } from "../ticker.ts"
+
+/**
+ * A refusal comes at once, an answer takes as long as it takes to write. So whoever has not been refused after this
+ * many milliseconds has been let in.
+ */
+const PATIENCE = 1_000
+
+/** A request on its way through a gate that is not fully open. Each end of it counts once. */
+export interface Trial {
+  readonly passed: () => void
+  /** Turned away, or closed again. */
+  readonly refused: () => void
+  /** It never came to an answer, which says nothing. */
+  readonly dropped: () => void
+}
+
+export class Gate {
+  readonly #ticker: Ticker
+  readonly #changed: () => void
+  /** Before this nobody goes. */
+  #until = -Infinity
+  #open = true
+  /** How many may be out that have not been let in, how many are, and from where on the window grows slowly. */
+  #window = 1
+  #out = 0
+  #threshold = Infinity
+  /** Counts closings: what went before the last one says nothing of what has been since. */
+  #round = 0
+
+  /** `changed` is called when somebody may go who could not before, unless only time had to pass. */
+  constructor(ticker: Ticker, changed: () => void) {
+    this.#ticker = ticker
+    this.#changed = changed
+  }
+
+  /** Nobody goes for so long, and longer if it was closed for longer. */
+  close(now: number, ms: number): void {
+    if (!this.#open && now >= this.#until) this.#narrow()
+    this.#open = false
+    this.#round++
+    this.#window = 1
+    this.#out = 0
+    this.#until = Math.max(this.#until, now + ms)
+  }
+
+  #narrow(): void {
+    this.#threshold = Math.max(1, Math.floor(this.#window / 2))
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Milliseconds for which it stays closed, 0 if it isn't. */
+  closedFor(now: number): number {
+    return this.#open ? 0 : Math.max(0, this.#until - now)
+  }
+
+  /** How many may go now. */
+  room(now: number): number {
+    if (this.#open) return Infinity
+    return now < this.#until ? 0 : Math.max(0, Math.floor(this.#window) - this.#out)
+  }
+
+  /** To be asked of each that goes while it is not open. */
+  trial(): Trial {
+    this.#out++
+    const round = this.#round
+    let over = false
+    const end = (settle: () => void) => (): void => {
+      if (over) return
+      over = true
+      cancel()
+      if (round !== this.#round) return
+      this.#out--
+      settle()
+      this.#changed()
+    }
+    const passed = end(() => {
+      this.#window += this.#window < this.#threshold ? 1 : 1 / this.#window
+    })
+    const cancel = this.#ticker.after(PATIENCE, passed)
+    return {
+      passed,
+      refused: end(() => {
+        this.#narrow()
+        this.#window = this.#threshold
+      }),
+      dropped: end(() => undefined)
+    }
+  }
+
+  /** Nobody waits any more: once the last answer is in it is open. */
+  rest(now: number): void {
+    if (this.#open || this.#out > 0 || now < this.#until || this.#window === 1) return
+    this.#open = true
+    this.#threshold = Infinity
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * The requests of one credential to one model: one line, first come first served, and what holds it up: the budget of
+ * a minute, the concurrency, the gate that a Retry-After closes, and the gate of the whole credential. Who waits holds
+ * nothing; who gives up costs nothing. Plain code: every request comes through here.
+ */
+import { RequestQueue } from "../fifo.ts"
+import type { Ticker } from "../ticker.ts"
+import * as Adaptive from "./adaptive.ts"
+import * as Advice from "./advice.ts"
+import { Entry, type Waiting } from "./entry.ts"
+import { Gate } from "./gate.ts"
+import type { Limits } from "./limits.ts"
+import { Pace } from "./pace.ts"
+import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
+import { Remote, type Shared } from "./remote.ts"
+import { TurnedAway } from "./turnedAway.ts"
+
+/** What a request asks for. */
+export interface Demand {
+  /** Its place among all requests: who came first goes first, also when it has to come again. */
+  readonly order: number
+  /** What it is thought to cost; `meanOutput` is what answers have had of late. */
+  readonly tokens: (meanOutput: number) => number
+}
+
+/** What the lanes of a credential have in common: its gate, and when the provider last took its key for good. */
+export interface Whole {
+  readonly gate: Gate
+  readonly accepted: { at: number }
+}
+
+/** For how many waiting requests a shared budget is asked at once. */
+const BATCH = 64
+/** Tokens of an answer before any has been seen, and the weight of a new one in their mean. */
+const FIRST_OUTPUT = 256
+const WEIGHT = 0.1
+
+export class Lane implements Issuer {
+  readonly gate: Gate
+  readonly #account: Gate
+  readonly #accepted: { at: number }
+  readonly #ticker: Ticker
+  readonly #remote: Remote | undefined
+  readonly #requests: Pace
+  readonly #tokens: Pace
+  readonly #queue = new RequestQueue<Entry>()
+  #limits: Limits
+  #adaptive: Adaptive.Adaptive | undefined
+  #inFlight = 0
+  #meanOutput = FIRST_OUTPUT
+  /** No waiter would wait less for a closed gate than this. */
+  #leastPatience = Infinity
+  #timer: { readonly at: number; readonly cancel: () => void } | undefined
+  /** Those for whom a shared budget is being asked. They are not in the queue meanwhile. */
+  #asked: ReadonlyArray<Entry> = []
+
+  constructor(ticker: Ticker, account: Whole, shared: Shared | undefined, limits: Limits) {
+    this.#ticker = ticker
+    this.#account = account.gate
+    this.#accepted = account.accepted
+    this.#remote = shared === undefined ? undefined : new Remote(shared, ticker)
+    this.gate = new Gate(ticker, this.pump)
+    this.#requests = new Pace(ticker.lateness)
+    this.#tokens = new Pace(ticker.lateness)
+    this.#limits = limits
+    this.limit(limits)
+  }
+
+  /** From now on these limits hold. */
+  limit(limits: Limits): void {
+    const { burst, maxConcurrency, requestsPerMinute, tokensPerMinute } = limits
+    if (typeof maxConcurrency === "number") this.#adaptive = undefined
+    else if (this.#adaptive === undefined || this.#limits.maxConcurrency !== maxConcurrency) {
+      this.#adaptive = Adaptive.make(maxConcurrency)
+    }
+    this.#requests.limit(requestsPerMinute, burst)
+    this.#tokens.limit(tokensPerMinute, burst)
+    this.#limits = limits
+    this.#wake()
+  }
+
+  get queued(): number {
+    return this.#queue.size + this.#asked.length
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  get concurrency(): number {
+    const { maxConcurrency } = this.#limits
+    return typeof maxConcurrency === "number" ? maxConcurrency : this.#adaptive!.limit()
+  }
+
+  /** Whether it knows nothing that a new one would not. */
+  isIdle(now: number): boolean {
+    const busy = this.#inFlight > 0 || this.queued > 0 || !this.gate.isOpen || this.#adaptive !== undefined
+    return !busy && this.#requests.isRested(now) && this.#tokens.isRested(now)
+  }
+
+  tokensLeft(now: number): number {
+    return this.#remote?.tokensLeft(now) ?? this.#tokens.left(now)
+  }
+
+  /** Milliseconds until one more would go, were all who wait ahead as costly; 0 for at once. */
+  opensIn(demand: Demand): number {
+    const { queued } = this
+    const now = this.#ticker.now()
+    const cost = this.#cost(demand)
+    const minute = Math.max(
+      (queued * 60_000) / this.#limits.requestsPerMinute,
+      (queued * cost * 60_000) / this.#limits.tokensPerMinute
+    )
+    return this.#closedFor(now) + this.#paceWait(now, cost) + minute
+  }
+
+  /** How full it is: what tells those apart that open at the same time. */
+  get load(): number {
+    return (this.#inFlight + this.queued) / Math.min(this.concurrency, 1_000)
+  }
+
+  tryEnter(demand: Demand): Permit | undefined {
+    if (this.#queue.size > 0 || this.#inFlight >= this.concurrency) return undefined
+    const now = this.#ticker.now()
+    if (this.#remote?.isTrusted(now) === true) return undefined
+    const cost = this.#cost(demand)
+    if (this.#paceWait(now, cost) > 0 || this.#room(now) < 1) return undefined
+    return this.#depart(now, now, cost, false)
+  }
+
+  /** Resolves without a permit if it is movable and had better look elsewhere. */
+  enter(demand: Demand, waiting: Waiting): Promise<Permit | undefined> {
+    const { maxRetryAfter, movable, signal } = waiting
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error)
+      const closed = this.#closedFor(this.#ticker.now())
+      if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
+      this.#leastPatience = Math.min(this.#leastPatience, movable ? 0 : maxRetryAfter)
+      this.#queue.insert(
+        new Entry(demand.order, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp)
+      )
+      this.pump()
+    })
+  }
+
+  readonly #gaveUp = (entry: Entry): void => {
+    if (!this.#asked.includes(entry)) this.#queue.gaveUp()
+    this.pump()
+  }
+
+  /** The gate closes for so long, for all who wait as well. `publish` tells other processes of it. */
+  close(now: number, ms: number, publish: boolean): void {
+    this.gate.close(now, ms)
+    if (publish) this.#remote?.close(ms)
+    const closed = this.#closedFor(now)
+    if (closed > this.#leastPatience) {
+      this.#leastPatience = Infinity
+      for (const entry of this.#queue.all()) {
+        if (!entry.movable && closed <= entry.maxRetryAfter) {
+          this.#leastPatience = Math.min(this.#leastPatience, entry.maxRetryAfter)
+          continue
+        }
+        this.#queue.gaveUp()
+        if (entry.movable) entry.go(undefined)
+        else entry.fail(tooLong(closed, entry.maxRetryAfter))
+      }
+    }
+    this.pump()
+  }
+
+  /** All who wait fail. */
+  turnAway(error: () => Error): void {
+    for (const entry of this.#queue.all()) {
+      this.#queue.gaveUp()
+      entry.fail(error())
+    }
+    this.pump()
+  }
+
+  answered(permit: Permit, status: number, headers: RawHeaders): void {
+    const now = this.#ticker.now()
+    if (status < 400) this.#accepted.at = now
+    const { closed } = Advice.read(status, headers, this.#ticker.date())
+    if (closed !== undefined && closed > 0) this.close(now, closed, true)
+    if (this.#adaptive === undefined) return
+    if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt)
+    else if (status < 500) this.#adaptive.answered(now, permit.sentAt, permit.inFlight)
+    this.pump()
+  }
+
+  settle(permit: Permit, tokens: number, output: number | undefined): void {
+    if (output !== undefined) this.#meanOutput += WEIGHT * (output - this.#meanOutput)
+    this.#correct(permit, 0, tokens - permit.tokens)
+  }
+
+  refund(permit: Permit): void {
+    this.#correct(permit, -1, -permit.tokens)
+  }
+
+  leave(): void {
+    this.#inFlight--
+    this.pump()
+  }
+
+  /** Lets all go whose turn it is, and sets a timer for the next. */
+  readonly pump = (): void => {
+    for (;;) {
+      const head = this.#queue.peek()
+      const now = this.#ticker.now()
+      if (head === undefined) {
+        if (this.#asked.length === 0) this.gate.rest(now)
+        return this.#disarm()
+      }
+      if (this.#inFlight >= this.concurrency) return
+      if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
+      const wait = Math.max(this.#closedFor(now), this.#paceWait(now, head.cost))
+      if (wait > 0) return this.#arm(now, wait)
+      if (this.#room(now) < 1) return
+      this.#queue.shift()
+      head.go(this.#depart(now, head.since, head.cost, false))
+    }
+  }
+
+  /** Asks a shared budget for those who wait, as many at once as may go. */
+  #ask(remote: Remote, now: number): void {
+    if (this.#asked.length > 0) return
+    const wait = Math.max(this.#closedFor(now), remote.wait(now))
+    if (wait > 0) return this.#arm(now, wait)
+    const most = Math.min(BATCH, this.concurrency - this.#inFlight, this.#room(now))
+    const batch: Array<Entry> = []
+    for (let head = this.#queue.peek(); head !== undefined && batch.length < most; head = this.#queue.peek()) {
+      this.#queue.shift()
+      batch.push(head)
+    }
+    if (batch.length === 0) return
+    this.#asked = batch
+    const costs = batch.map((entry) => entry.cost)
+    void remote.reserve(costs, this.#limits).then((grant) => {
+      this.#asked = []
+      const now = this.#ticker.now()
+      batch.forEach((entry, index) => {
+        const isTaken = index < (grant?.taken ?? 0)
+        if (entry.isQueued()) {
+          if (isTaken) entry.go(this.#depart(now, entry.since, entry.cost, true))
+          else this.#queue.insert(entry)
+        } else if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
+      })
+      // What another process was told; nobody needs to be told again.
+      if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.close(now, grant.closed, false)
+      else this.pump()
+    })
+  }
+
+  #cost(demand: Demand): number {
+    return this.#limits.tokensPerMinute === Infinity ? 0 : demand.tokens(this.#meanOutput)
+  }
+
+  #closedFor(now: number): number {
+    return Math.max(this.gate.closedFor(now), this.#account.closedFor(now))
+  }
+
+  #paceWait(now: number, cost: number): number {
+    return Math.max(this.#requests.wait(now, 1), this.#tokens.wait(now, cost))
+  }
+
+  #room(now: number): number {
+    return Math.min(this.gate.room(now), this.#account.room(now))
+  }
+
+  #depart(now: number, since: number, cost: number, shared: boolean): Permit {
+    this.#inFlight++
+    // Those of a shared budget are counted here too, for the case that it goes away.
+    this.#requests.take(now, since, 1)
+    this.#tokens.take(now, since, cost)
+    const open = this.gate.isOpen && this.#account.isOpen
+    const trials = open ? undefined : [this.gate, this.#account].flatMap((gate) => (gate.isOpen ? [] : gate.trial()))
+    return new Permit(this, now, this.#inFlight, cost, shared, trials)
+  }
+
+  #correct(permit: Permit, requests: number, tokens: number): void {
+    const now = this.#ticker.now()
+    if (requests !== 0) this.#requests.correct(now, requests)
+    if (tokens !== 0) this.#tokens.correct(now, tokens)
+    if (permit.shared) this.#remote!.correct(requests, tokens, this.#limits)
+    if (this.#queue.size > 0) this.#wake()
+  }
+
+  #wake(): void {
+    this.#disarm()
+    this.pump()
+  }
+
+  #arm(now: number, ms: number): void {
+    const at = now + ms
+    if (this.#timer !== undefined && this.#timer.at <= at) return
+    this.#disarm()
+    const cancel = this.#ticker.after(ms, () => {
+      this.#timer = undefined
+      this.pump()
+    })
+    this.#timer = { at, cancel }
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}
+
+const tooLong = (closed: number, maxRetryAfter: number): TurnedAway =>
+  new TurnedAway(
+    "RateLimited",
+    `the provider asked all users of this credential to wait another ${(closed / 1000).toFixed(1)} s, ` +
+      `which is more than maxRetryAfter (${maxRetryAfter / 1000} s); the request was not sent`,
+    closed
+  )

@@ -1,0 +1,78 @@
+/**
+ * One request that a quota has let through, from its dispatch to the end of its answer's body: what it took of the
+ * budget, and whom its answer concerns.
+ */
+import type { WireResponse } from "../wire.ts"
+import type { Trial } from "./gate.ts"
+
+export type RawHeaders = WireResponse["headers"]
+
+/** What providers turn requests away with, before any work: 529 is Anthropic's "overloaded". */
+export const isRefusal = (status: number): boolean => status === 429 || status === 503 || status === 529
+
+/** What a permit came from. */
+export interface Issuer {
+  readonly answered: (permit: Permit, status: number, headers: RawHeaders) => void
+  /** What it really cost: corrects the tokens that were taken. */
+  readonly settle: (permit: Permit, tokens: number, output: number | undefined) => void
+  /** It never reached the provider: gives the budget back. */
+  readonly refund: (permit: Permit) => void
+  readonly leave: () => void
+}
+
+export class Permit {
+  readonly #issuer: Issuer
+  /** When it was let through, and how many were in flight then, itself included. */
+  readonly sentAt: number
+  readonly inFlight: number
+  /** Tokens that were taken for it. */
+  readonly tokens: number
+  /** Whether a budget that other processes share was asked. */
+  readonly shared: boolean
+  readonly #trials: ReadonlyArray<Trial> | undefined
+  #settled = false
+
+  constructor(
+    issuer: Issuer,
+    sentAt: number,
+    inFlight: number,
+    tokens: number,
+    shared: boolean,
+    trials: ReadonlyArray<Trial> | undefined
+  ) {
+    this.#issuer = issuer
+    this.sentAt = sentAt
+    this.inFlight = inFlight
+    this.tokens = tokens
+    this.shared = shared
+    this.#trials = trials
+  }
+
+  /** The head of the answer is here. */
+  answered(status: number, headers: RawHeaders): void {
+    this.#issuer.answered(this, status, headers)
+    if (this.#trials === undefined) return
+    for (const trial of this.#trials) {
+      if (isRefusal(status)) trial.refused()
+      else trial.passed()
+    }
+  }
+
+  settle(tokens: number, output: number | undefined): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#issuer.settle(this, tokens, output)
+  }
+
+  refund(): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.#issuer.refund(this)
+  }
+
+  /** Once: the body has ended, or there is none. */
+  leave(): void {
+    if (this.#trials !== undefined) for (const trial of this.#trials) trial.dropped()
+    this.#issuer.leave()
+  }
+}

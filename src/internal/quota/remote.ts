@@ -1,0 +1,61 @@
+/** The budget that several processes share, as the line of one process sees it. */
+import type { Ticker } from "../ticker.ts"
+import type { Grant, Rates, SharedBudget } from "./store.ts"
+
+/** Counts in place of ours, when several processes share a budget. */
+export interface Shared {
+  readonly budget: SharedBudget
+  readonly isAvailable: () => boolean
+}
+
+/** After a failure it is left alone for so many milliseconds, in which each process counts for itself. */
+const DISTRUST = 1_000
+
+export class Remote {
+  readonly #shared: Shared
+  readonly #ticker: Ticker
+  #trustAt = -Infinity
+  #askAt = -Infinity
+  #tokensLeft: number | undefined
+
+  constructor(shared: Shared, ticker: Ticker) {
+    this.#shared = shared
+    this.#ticker = ticker
+  }
+
+  isTrusted(now: number): boolean {
+    return now >= this.#trustAt && this.#shared.isAvailable()
+  }
+
+  /** Milliseconds until it is worth while to ask. */
+  wait(now: number): number {
+    return Math.max(0, this.#askAt - now)
+  }
+
+  tokensLeft(now: number): number | undefined {
+    return this.isTrusted(now) ? this.#tokensLeft : undefined
+  }
+
+  /** Without a grant it can't be reached. Never rejects. */
+  async reserve(costs: ReadonlyArray<number>, rates: Rates): Promise<Grant | undefined> {
+    try {
+      const grant = await this.#shared.budget.reserve(costs, rates)
+      this.#askAt = this.#ticker.now() + grant.wait
+      this.#tokensLeft = grant.tokensLeft
+      return grant
+    } catch {
+      this.#trustAt = this.#ticker.now() + DISTRUST
+      return undefined
+    }
+  }
+
+  correct(requests: number, tokens: number, rates: Rates): void {
+    this.#shared.budget.correct(requests, tokens, rates)
+    // What is given back may be there for the next.
+    if (requests < 0 || tokens < 0) this.#askAt = -Infinity
+  }
+
+  close(ms: number): void {
+    this.#shared.budget.close(ms)
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * SDKs hold placeholders in place of secrets, for they print what they hold. Here the secrets are put in, on the last
+ * step before the wire, and taken out of what providers send back.
+ */
+import * as Redacted from "effect/Redacted"
+
+/** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
+export const PLACEHOLDER = "held-by-clientele"
+
+/** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
+export const HEADER_PLACEHOLDER = "configured-in-clientele"
+
+/** The headers, with the secret wherever the SDK put a placeholder; a caller's own stay as they are. */
+export const fillIn = (
+  headers: Readonly<Record<string, string>>,
+  configured: Readonly<Record<string, string>>,
+  secret: Redacted.Redacted
+): Record<string, string> => {
+  // A copy, since a retry may want another secret.
+  const all = { ...headers }
+  for (const name in headers) {
+    const value = headers[name]!
+    if (value === HEADER_PLACEHOLDER) all[name] = configured[name] ?? value
+    else if (value.endsWith(PLACEHOLDER)) all[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+  }
+  return all
+}
+
+/** Foreign text without the secret, should the provider repeat it. */
+export const scrub = (text: string, secret: Redacted.Redacted): string =>
+  text.replaceAll(Redacted.value(secret), "[key]")

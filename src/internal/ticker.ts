@@ -1,0 +1,66 @@
+/**
+ * Time for what waits without a fiber of its own: the queues of quotas, and the pauses between attempts. It follows the
+ * effect Clock of the layer, so that a test's clock moves it too, and costs nothing more than `setTimeout` otherwise.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+/** Beyond this setTimeout fires at once. */
+const LONGEST = 2 ** 31 - 1
+
+export interface Ticker {
+  /** Milliseconds, monotonic, from any start. */
+  readonly now: () => number
+  /** Milliseconds since 1970, for dates. */
+  readonly date: () => number
+  /** Runs `f` once, not before `ms` have passed. The result cancels it. */
+  readonly after: (ms: number, f: () => void) => () => void
+  /** By how many milliseconds timers may be late without any fault: event loops are busy at times. */
+  readonly lateness: number
+}
+
+const live: Ticker = {
+  now: () => performance.now(),
+  date: () => Date.now(),
+  after: (ms, f) => {
+    const timer = setTimeout(f, Math.min(LONGEST, Math.ceil(ms)))
+    return () => clearTimeout(timer)
+  },
+  lateness: 200
+}
+
+/** A clock of a test: its timers are exactly on time. */
+const of = (clock: Clock.Clock): Ticker => ({
+  now: () => clock.unsafeCurrentTimeMillis(),
+  date: () => clock.unsafeCurrentTimeMillis(),
+  after: (ms, f) => {
+    const fiber = Effect.runFork(Effect.andThen(clock.sleep(Duration.millis(ms)), Effect.sync(f)))
+    return () => fiber.unsafeInterruptAsFork(fiber.id())
+  },
+  lateness: 0
+})
+
+export const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
+
+/** Of the clock that the fiber has. */
+export const current: Effect.Effect<Ticker> = Effect.clockWith((clock) =>
+  Effect.succeed(isLive(clock) ? live : of(clock))
+)
+
+/** Rejects with the signal's reason as soon as it aborts. */
+export const sleep = (ticker: Ticker, ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const cancel = ticker.after(ms, () => {
+      signal?.removeEventListener("abort", aborted)
+      resolve()
+    })
+    const aborted = (): void => {
+      cancel()
+      reject(signal!.reason as Error)
+    }
+    signal?.addEventListener("abort", aborted, { once: true })
+  })

@@ -1,0 +1,270 @@
+import fc from "fast-check"
+import { assert, describe, it } from "vitest"
+import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
+import type { Permit } from "../../src/internal/quota/permit.ts"
+import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
+import { handTicker, settle, type HandTicker } from "../support/handTicker.ts"
+import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+
+const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
+
+/** Who was sent, and when. */
+const sender = (ticker: HandTicker, lane: Lane) => {
+  const sent: Array<readonly [at: number, permit: Permit]> = []
+  return {
+    sent,
+    send: (asked: Demand = demand()) => enter(lane, asked).then((permit) => void sent.push([ticker.now(), permit]))
+  }
+}
+
+const away = () => new TurnedAway("QuotaExceeded", "used up")
+
+const tell = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "sent",
+    (error: unknown) => (error instanceof TurnedAway ? [error.reason, error.retryAfter] : error)
+  )
+
+const reasonOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "sent",
+    (error: unknown) => (error instanceof TurnedAway ? error.reason : error)
+  )
+
+describe("a closed gate", () => {
+  it("stays closed for all as long as Retry-After says, then lets one probe through, and more as answers come", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 429, wait(2))
+    assert.strictEqual(lane.gate.closedFor(0), 2_000)
+    for (let i = 0; i < 200; i++) void send()
+    await ticker.pass(1_999)
+    assert.strictEqual(sent.length, 0, "none before its time")
+    await ticker.pass(1)
+    assert.strictEqual(sent.length, 1, "a probe")
+    const growth: Array<number> = []
+    for (let answered = 0; answered < 200;) {
+      growth.push(sent.length - answered)
+      for (const [, permit] of sent.slice(answered)) {
+        answer(permit, 200)
+        answered++
+      }
+      await ticker.pass(10)
+    }
+    assert.deepStrictEqual(growth, [1, 2, 4, 8, 16, 32, 64, 73])
+    assert.isTrue(lane.gate.isOpen)
+    assert.strictEqual(ticker.timers(), 0)
+  })
+
+  it("takes whoever was not refused for a second as let in", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 503, wait(1))
+    for (let i = 0; i < 7; i++) void send()
+    await ticker.pass(4_000)
+    assert.deepStrictEqual(
+      sent.map(([at]) => at),
+      [1_000, 2_000, 2_000, 3_000, 3_000, 3_000, 3_000]
+    )
+  })
+
+  it("is closed for longer by a longer wish, and never for shorter", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const [a, b, c, d] = [demand(), demand(), demand(), demand()].map((one) => lane.tryEnter(one)!)
+    answer(a!, 429, wait(2))
+    answer(b!, 429, wait(1))
+    answer(c!, 429)
+    assert.strictEqual(lane.gate.closedFor(0), 2_000)
+    await ticker.pass(1_500)
+    answer(d!, 429, wait(3))
+    assert.strictEqual(lane.gate.closedFor(ticker.now()), 3_000)
+  })
+
+  it("closes again, and opens more carefully, if it is refused while it opens", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 429, wait(1))
+    for (let i = 0; i < 100; i++) void send()
+    await ticker.pass(1_000)
+    answer(sent[0]![1], 200)
+    await ticker.pass(1)
+    for (const [, permit] of sent.slice(1)) answer(permit, 200)
+    await ticker.pass(1)
+    assert.strictEqual(sent.length, 7)
+    for (const [, permit] of sent.slice(3)) answer(permit, 429, wait(1))
+    await ticker.pass(999)
+    assert.strictEqual(sent.length, 7)
+    const growth: Array<number> = []
+    await ticker.pass(1)
+    for (let answered = 7; answered < 40;) {
+      growth.push(sent.length - answered)
+      for (const [, permit] of sent.slice(answered)) {
+        answer(permit, 200)
+        answered++
+      }
+      await ticker.pass(1)
+    }
+    assert.deepStrictEqual(growth.slice(0, 5), [1, 2, 2, 3, 4], "slowly beyond half of where it was refused")
+  })
+
+  it("a probe that is refused, or is lost, is followed by one probe", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 429, wait(1))
+    for (let i = 0; i < 5; i++) void send()
+    await ticker.pass(1_000)
+    answer(sent[0]![1], 429, wait(1))
+    await ticker.pass(1_000)
+    assert.strictEqual(sent.length, 2)
+    sent[1]![1].leave()
+    await ticker.pass(1)
+    assert.strictEqual(sent.length, 3, "without an answer it says nothing")
+    answer(sent[2]![1], 200)
+    await ticker.pass(0)
+    assert.strictEqual(sent.length, 5)
+  })
+
+  it("closes before the first refusal when an answer says that nothing remains", async () => {
+    const ticker = handTicker()
+    const account = accountOf(ticker)
+    const [a, b] = [account.lane("a"), account.lane("b")]
+    answer(a.tryEnter(demand())!, 200, { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1.5s" })
+    assert.deepStrictEqual([a.gate.closedFor(0), b.gate.closedFor(0)], [1_500, 0], "that model's alone")
+    assert.isUndefined(a.tryEnter(demand()))
+    assert.isDefined(b.tryEnter(demand()))
+  })
+
+  it("turns those away who would wait longer than their maxRetryAfter, and the others wait", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { maxConcurrency: 1 })
+    const held = lane.tryEnter(demand())!
+    const short = tell(lane.enter(demand(), { ...patient, maxRetryAfter: 5_000 }))
+    const long = tell(lane.enter(demand(), { ...patient, maxRetryAfter: 60_000 }))
+    answer(held, 429, wait(10))
+    const later = tell(lane.enter(demand(), { ...patient, maxRetryAfter: 0 }))
+    assert.deepStrictEqual(await short, ["RateLimited", 10_000])
+    assert.deepStrictEqual(await later, ["RateLimited", 10_000])
+    assert.strictEqual(lane.queued, 1)
+    await ticker.pass(10_000)
+    assert.strictEqual(await long, "sent")
+  })
+
+  it("whoever comes again goes before those who came later", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    const old = demand()
+    answer(lane.tryEnter(old)!, 429, wait(1))
+    const young = demand()
+    void send(young)
+    void send(old)
+    await ticker.pass(1_000)
+    const first = sent[0]![1]
+    await ticker.pass(100)
+    assert.strictEqual(sent.length, 1)
+    answer(first, 200)
+    await ticker.pass(0)
+    assert.strictEqual(sent.length, 2)
+  })
+
+  it("whatever answers come, nobody is sent while it is closed and everybody is in the end", async () => {
+    const replies = fc.constantFrom<readonly [number, Readonly<Record<string, string>>]>(
+      [200, {}],
+      [200, {}],
+      [429, wait(1)],
+      [429, wait(3)],
+      [429, {}],
+      [429, wait(0)],
+      [503, wait("NaN")],
+      [500, {}]
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.infiniteStream(replies),
+        fc.infiniteStream(fc.integer({ min: 0, max: 1_500 })),
+        fc.integer({ min: 1, max: 40 }),
+        async (answers, latencies, agents) => {
+          const ticker = handTicker()
+          const lane = laneOf(ticker)
+          let closedUntil = 0
+          let done = 0
+          const agent = async (): Promise<void> => {
+            const asked = demand()
+            for (let attempt = 0; ; attempt++) {
+              const permit = await enter(lane, asked)
+              assert.isAtLeast(ticker.now(), closedUntil)
+              await new Promise<void>((resolve) => ticker.after(latencies.next().value, resolve))
+              const [status, headers] = attempt > 3 ? ([200, {}] as const) : answers.next().value
+              const seconds = Number(headers["retry-after"])
+              if (seconds > 0) closedUntil = Math.max(closedUntil, ticker.now() + seconds * 1_000)
+              answer(permit, status, headers)
+              if (status === 200) break
+            }
+            done++
+          }
+          for (let i = 0; i < agents; i++) void agent()
+          await ticker.pass(1_000_000)
+          assert.strictEqual(done, agents)
+          assert.deepStrictEqual([lane.inFlight, lane.queued, ticker.timers()], [0, 0, 0])
+        }
+      ),
+      { numRuns: 100 }
+    )
+  })
+})
+
+describe("what concerns the whole credential", () => {
+  it("fails all who wait, for whichever model, and then one at a time asks again", async () => {
+    const ticker = handTicker()
+    const account = accountOf(ticker, { maxConcurrency: 1 })
+    const [a, b] = [account.lane("a"), account.lane("b")]
+    const [first, second] = [a.tryEnter(demand())!, b.tryEnter(demand())!]
+    const waiting = [reasonOf(enter(a)), reasonOf(enter(a)), reasonOf(enter(b))]
+    first.answered(429, [])
+    account.refuse(first, away)
+    first.leave()
+    second.leave()
+    assert.deepStrictEqual(await Promise.all(waiting), ["QuotaExceeded", "QuotaExceeded", "QuotaExceeded"])
+    assert.isTrue(account.isRefused())
+    const probe = a.tryEnter(demand())!
+    assert.isUndefined(b.tryEnter(demand()), "one at a time, whatever the model")
+    const next = enter(b)
+    answer(probe, 200)
+    answer(await next, 200)
+    await settle()
+    assert.isFalse(account.isRefused())
+    assert.strictEqual(ticker.timers(), 0)
+  })
+
+  it("is that request's own business if another one was let in meanwhile", async () => {
+    const ticker = handTicker()
+    const account = accountOf(ticker, { maxConcurrency: 2 })
+    const lane = account.lane("m")
+    const [denied, fine] = [lane.tryEnter(demand())!, lane.tryEnter(demand())!]
+    const waiting = reasonOf(enter(lane))
+    await ticker.pass(10)
+    answer(fine, 200)
+    denied.answered(401, [])
+    account.refuse(denied, away)
+    assert.isFalse(account.isRefused())
+    assert.strictEqual(await waiting, "sent")
+  })
+})
+
+describe("a request that may use another credential", () => {
+  it("comes back without a permit when the gate closes on it", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 1 })
+    const held = lane.tryEnter(demand())!
+    const moved = lane.enter(demand(), { ...patient, movable: true })
+    const stays = lane.enter(demand(), patient)
+    answer(held, 429, wait(1))
+    assert.isUndefined(await moved)
+    assert.strictEqual(lane.queued, 1)
+    void stays
+  })
+})

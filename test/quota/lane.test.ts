@@ -1,0 +1,255 @@
+import fc from "fast-check"
+import { assert, describe, it } from "vitest"
+import type { Lane } from "../../src/internal/quota/lane.ts"
+import { none } from "../../src/internal/quota/limits.ts"
+import type { Permit } from "../../src/internal/quota/permit.ts"
+import { handTicker, settle } from "../support/handTicker.ts"
+import { accountOf, demand, enter, laneOf, patient } from "../support/lanes.ts"
+
+/** Enters, and notes the name when it passes. */
+const line = (lane: Lane, passed: Array<string>, name: string, signal?: AbortSignal): Promise<Permit | undefined> =>
+  enter(lane, demand(), { ...patient, signal }).then(
+    (permit) => {
+      passed.push(name)
+      return permit
+    },
+    () => undefined
+  )
+
+const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "passed",
+    (error: unknown) => (error instanceof Error && "reason" in error ? error.reason : error)
+  )
+
+describe("the line of a model", () => {
+  it("lets everybody pass at once where nothing is limited, and sets no timer", () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    for (let i = 0; i < 1_000; i++) assert.isDefined(lane.tryEnter(demand()))
+    assert.deepStrictEqual([lane.inFlight, lane.queued, ticker.timers()], [1_000, 0, 0])
+  })
+
+  it("passes waiters in the order in which they came, and lets nobody jump the line", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 1 })
+    const passed: Array<string> = []
+    const permits = [lane.tryEnter(demand())!]
+    for (const name of ["a", "b", "c"]) void line(lane, passed, name).then((permit) => permits.push(permit!))
+    assert.isUndefined(lane.tryEnter(demand()))
+    for (const expected of [["a"], ["a", "b"], ["a", "b", "c"]]) {
+      permits.at(-1)!.leave()
+      assert.isUndefined(lane.tryEnter(demand()), "the permit belongs to the one who waited")
+      await settle()
+      assert.deepStrictEqual(passed, expected)
+    }
+    permits.at(-1)!.leave()
+    assert.deepStrictEqual([lane.inFlight, lane.queued], [0, 0])
+  })
+
+  it("gives one who has to come again his old place", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 1 })
+    const passed: Array<string> = []
+    const first = demand()
+    const held = lane.tryEnter(first)!
+    void line(lane, passed, "second")
+    void enter(lane, first).then(() => passed.push("first"))
+    held.leave()
+    await settle()
+    assert.deepStrictEqual(passed, ["first"])
+  })
+
+  it("a waiter who gives up costs nothing and holds up nobody", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { maxConcurrency: 1, requestsPerMinute: 60, tokensPerMinute: 6_000 })
+    const passed: Array<string> = []
+    const held = lane.tryEnter(demand(100))!
+    const controller = new AbortController()
+    const reason = new Error("enough")
+    const gone = lane.enter(demand(6_000), { ...patient, signal: controller.signal }).catch((error: unknown) => error)
+    void line(lane, passed, "next")
+    controller.abort(reason)
+    assert.strictEqual(await gone, reason)
+    assert.strictEqual(lane.queued, 1)
+    held.leave()
+    await ticker.pass(999)
+    assert.deepStrictEqual(passed, [])
+    await ticker.pass(1)
+    assert.deepStrictEqual(passed, ["next"])
+    const late = lane.enter(demand(), { ...patient, signal: AbortSignal.abort(reason) })
+    assert.strictEqual(await late.catch((error: unknown) => error), reason)
+    assert.deepStrictEqual([lane.inFlight, lane.queued], [1, 0])
+  })
+
+  it("a signal that aborts later does nothing to one who has passed", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 1 })
+    const held = lane.tryEnter(demand())!
+    const controller = new AbortController()
+    const waited = lane.enter(demand(), { ...patient, signal: controller.signal })
+    held.leave()
+    assert.isDefined(await waited)
+    controller.abort()
+    assert.deepStrictEqual([lane.inFlight, lane.queued], [1, 0])
+  })
+
+  it("new limits hold at once, for those who wait too", async () => {
+    const account = accountOf(handTicker(), { maxConcurrency: 3 })
+    const lane = account.lane("m")
+    const leave = account.join({ ...none, maxConcurrency: 1 })
+    const passed: Array<string> = []
+    const held = lane.tryEnter(demand())!
+    for (const name of ["a", "b", "c"]) void line(lane, passed, name)
+    leave()
+    await settle()
+    assert.deepStrictEqual(passed, ["a", "b"])
+    held.leave()
+    await settle()
+    assert.deepStrictEqual(passed, ["a", "b", "c"])
+  })
+
+  it("who waits longer than its queueTimeout fails, and holds up nobody", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { maxConcurrency: 1 })
+    const passed: Array<string> = []
+    const held = lane.tryEnter(demand())!
+    const gone = reasonOf(lane.enter(demand(), { ...patient, timeout: 100 }))
+    void line(lane, passed, "next")
+    await ticker.pass(99)
+    assert.strictEqual(lane.queued, 2)
+    await ticker.pass(1)
+    assert.deepStrictEqual([await gone, lane.queued], ["QueueTimeout", 1])
+    held.leave()
+    await settle()
+    assert.deepStrictEqual([passed, ticker.timers()], [["next"], 0])
+  })
+
+  it("models of one credential have each their own line, and idle ones are forgotten", () => {
+    const account = accountOf(handTicker(), { maxConcurrency: 1 })
+    const held = [account.lane("a").tryEnter(demand()), account.lane("b").tryEnter(demand())]
+    assert.deepStrictEqual(
+      held.map((permit) => permit === undefined),
+      [false, false]
+    )
+    for (let i = 0; i < 1_000; i++) account.lane(`model ${i}`)
+    assert.deepStrictEqual(
+      account.stats().map(({ inFlight, model }) => [model, inFlight]),
+      [
+        ["a", 1],
+        ["b", 1]
+      ]
+    )
+    assert.isUndefined(account.lane("a").tryEnter(demand()), "what is in use is remembered")
+  })
+})
+
+/** When those leave who come at once, in the first minute. */
+const times = async (limits: object, tokens: number, count: number): Promise<ReadonlyArray<number>> => {
+  const ticker = handTicker()
+  const lane = laneOf(ticker, limits)
+  const at: Array<number> = []
+  for (let i = 0; i < count; i++) void enter(lane, demand(tokens)).then(() => at.push(ticker.now()))
+  await ticker.pass(60_000 - 0.01)
+  return at
+}
+describe("the pace", () => {
+  it("spaces requests evenly, and saves nothing up while nobody asks", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 60 })
+    const departures: Array<number> = []
+    for (; ticker.now() < 5_000; await ticker.pass(100)) {
+      if (lane.tryEnter(demand()) !== undefined) departures.push(ticker.now())
+    }
+    assert.deepStrictEqual(departures, [0, 1_000, 2_000, 3_000, 4_000])
+    await ticker.pass(100_000)
+    assert.deepStrictEqual(
+      [lane.tryEnter(demand()), lane.tryEnter(demand())].map((permit) => permit !== undefined),
+      [true, false]
+    )
+  })
+
+  it("is exact at 7 requests a minute, and at 1,000,000 tokens", async () => {
+    const seven = await times({ requestsPerMinute: 7 }, 0, 20)
+    assert.deepStrictEqual(
+      seven.map((at) => Math.round(at)),
+      [0, 8571, 17143, 25714, 34286, 42857, 51429]
+    )
+    const thousand = await times({ tokensPerMinute: 1_000_000 }, 700, 2_000)
+    assert.strictEqual(thousand.length, Math.ceil(1_000_000 / 700))
+    thousand.forEach((at, i) => assert.approximately(at, i * 42, 0.01))
+  })
+
+  it("lets a cost above a whole minute's limit pass, and makes the next wait for it", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { tokensPerMinute: 1_000 })
+    const at: Array<number> = []
+    for (const tokens of [3_000, 10, 10]) void enter(lane, demand(tokens)).then(() => at.push(ticker.now()))
+    await ticker.pass(200_000)
+    assert.deepStrictEqual(at, [0, 180_000, 180_600])
+  })
+
+  it("settles what an answer really cost, at once for those who wait", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { tokensPerMinute: 6_000 })
+    const held = lane.tryEnter(demand(6_000))!
+    assert.strictEqual(lane.tokensLeft(0), 0)
+    const at: Array<number> = []
+    void enter(lane, demand(100)).then(() => at.push(ticker.now()))
+    await ticker.pass(1_000)
+    held.settle(500, undefined)
+    held.settle(0, undefined)
+    await ticker.pass(10_000)
+    assert.deepStrictEqual(at, [5_000])
+    const short = lane.tryEnter(demand(100))!
+    short.settle(1_100, undefined)
+    assert.strictEqual(lane.tokensLeft(ticker.now()), 4_900)
+  })
+
+  it("gets back what was never sent", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 1, tokensPerMinute: 100 })
+    const held = lane.tryEnter(demand(100))!
+    assert.isUndefined(lane.tryEnter(demand(100)))
+    held.refund()
+    held.refund()
+    held.leave()
+    assert.isDefined(lane.tryEnter(demand(100)))
+    assert.isUndefined(lane.tryEnter(demand(100)))
+  })
+
+  it("no 60 seconds hold more than limit + burst - 1 requests, whenever they come and however late timers are", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.array(fc.record({ pause: fc.integer({ min: 0, max: 20_000 }), count: fc.integer({ min: 1, max: 12 }) }), {
+          maxLength: 20
+        }),
+        fc.infiniteStream(fc.integer({ min: 0, max: 200 })),
+        async (requestsPerMinute, burst, batches, lates) => {
+          const ticker = handTicker(200, () => lates.next().value)
+          const lane = laneOf(ticker, { requestsPerMinute, burst })
+          const at: Array<number> = []
+          for (const { count, pause } of batches) {
+            await ticker.pass(pause)
+            for (let i = 0; i < count; i++) void enter(lane).then(() => at.push(ticker.now()))
+          }
+          await ticker.pass(20 * 60_000 * 12)
+          assert.strictEqual(lane.queued, 0)
+          for (const start of at) {
+            const within = at.filter((time) => time >= start && time < start + 60_000).length
+            assert.isAtMost(within, requestsPerMinute + burst - 1)
+          }
+        }
+      ),
+      { numRuns: 60 }
+    )
+  })
+
+  it("late timers cost no budget", async () => {
+    const ticker = handTicker(200, () => 150)
+    const lane = laneOf(ticker, { requestsPerMinute: 6_000 })
+    let done = 0
+    for (let i = 0; i < 1_000; i++) void enter(lane).then(() => done++)
+    await ticker.pass(10_200)
+    assert.isAtLeast(done, 990)
+  })
+})
