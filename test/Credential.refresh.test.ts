@@ -174,13 +174,13 @@ describe("a load in the background that fails", () => {
       })
       const source = yield* open(credential)
       yield* use(source)
-      for (let i = 0; i < 120; i++) {
-        yield* TestClock.setTime(i * 1_000)
+      for (const second of [...Array.from({ length: 120 }, (_, i) => i), 119.5, 119.8, 119.9]) {
+        yield* TestClock.setTime(second * 1_000)
         // As often as anybody asks, and at every moment.
         assert.deepEqual([peek(source), peek(source)], ["sk-canary", "sk-canary"])
         yield* idle
       }
-      // A second, two, four, eight, sixteen; then half of what is left.
+      // A second, two, four, eight, sixteen; then half of what is left, but no less than a second.
       assert.deepEqual(
         tries.map((at) => at / 1_000),
         [0, 60, 61, 63, 67, 75, 91, 106, 113, 117, 119]
@@ -275,7 +275,16 @@ describe("a secret that the provider refuses", () => {
       assert.deepEqual([source.refused(last), peek(source)], [true, "second"])
       key = "third"
       assert.equal(source.refused(second), true)
-      assert.equal(yield* use(source), "third")
+      const third = yield* take(source)
+      assert.equal(Redacted.value(third), "third")
+      // And the pauses begin anew.
+      const again: Array<boolean> = []
+      for (const at of [30_000, 30_999, 31_000]) {
+        yield* TestClock.setTime(at)
+        again.push(source.refused(third))
+        assert.equal(yield* use(source), "third")
+      }
+      assert.deepEqual(again, [true, false, true])
     })
   )
 

@@ -43,7 +43,7 @@ export class Keeper {
   #flight: Flight | undefined
   /** Between loads ahead of time that fail. */
   readonly #refreshing = new Pause()
-  /** The secret that the provider refused last, until a load gives another. */
+  /** The secret that the provider refused last. */
   #refused: Redacted.Redacted | undefined
   #refusals = 0
   /** Between loads that give the refused secret again. */
@@ -98,7 +98,7 @@ export class Keeper {
   refused(secret: Redacted.Redacted, now: number): boolean {
     const held = this.#held
     if (held === undefined || !same(held.secret, secret)) return true
-    if (this.#refused !== undefined && !this.#repeating.over(now)) return false
+    if (!this.#repeating.over(now)) return false
     this.#held = undefined
     this.#refused = held.secret
     this.#refusals++
@@ -184,8 +184,8 @@ export class Keeper {
   #keep(held: Held, now: number): void {
     this.#held = held
     this.#refreshing.end()
-    if (this.#isRefused(held)) return this.#repeating.grow(now)
-    this.#repeating.end()
+    if (this.#isRefused(held)) this.#repeating.grow(now)
+    else this.#repeating.end()
   }
 
   #failedAhead(exit: Exit.Failure<unknown, unknown>, now: number): Effect.Effect<void> {
