@@ -207,6 +207,8 @@ describe("a budget in Redis", () => {
       assert.strictEqual((await one.reserve(500, [1])).wait, 10_500)
       await one.correct(500, -11, -5_500)
       assert.strictEqual((await one.reserve(500, [1])).taken, 1)
+      await one.correct(100_000, 0, 7_000)
+      assert.strictEqual((await one.reserve(100_000, [1])).wait, 7_000, "more is paid for from now on")
     })
   )
 

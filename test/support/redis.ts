@@ -20,7 +20,8 @@ export interface RedisServer {
   readonly resume: Effect.Effect<void>
 }
 
-const freePort = async (): Promise<number> => {
+/** A port that was free a moment ago. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()

@@ -41,8 +41,9 @@ export const open = (target: Target): Connection => {
     enableReadyCheck: false,
     enableOfflineQueue: false,
     // ioredis would keep the process alive to connect again, and send again what had no answer.
-    retryStrategy: () => null
+    retryStrategy: () => null,
     // A replica that has taken the place of the primary: its name may lead elsewhere by now.
+    reconnectOnError: (error) => error.message.startsWith("READONLY")
   })
   let [closed, pause, readyAt] = [false, FIRST_PAUSE, 0]
   let timer: NodeJS.Timeout | undefined
