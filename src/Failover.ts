@@ -1,0 +1,212 @@
+/**
+ * When a provider is closed or failing, agents go to the next one, by effect's own `ExecutionPlan` or by plain operators.
+ *
+ * What another provider can cure fails over, and nothing else:
+ *
+ * | error | fails over | because |
+ * |---|---|---|
+ * | `RateLimited`, `QuotaExceeded`, `QueueTimeout` | yes | another account has a budget of its own |
+ * | `Server`, `Timeout`, `Connection` | yes | another provider has servers of its own |
+ * | `Malformed` | yes | the answer was at fault, not the question |
+ * | `Authentication`, `Permission` | yes | another account has a key and rights of its own |
+ * | `FileDescriptors`, `Capacity` | yes | the next may hold already what this one could not get |
+ * | `Construct` | yes | it is one SDK that could not be constructed |
+ * | `BadRequest`, `NotFound` | no | the question is at fault, or the model's name; another provider would hide it |
+ * | `OptionsError` | no | so is the configuration, and nothing has been sent |
+ * | `CallbackError` | no | the caller's own code threw |
+ * | `Aborted`, `Closed`, `Released` | no | nobody waits for the answer, or may ask any more |
+ *
+ * The first provider may have done the work all the same, unless the error's `processed` is `no`: let only that fail over
+ * which may be done twice, such as generation.
+ *
+ * How soon the next provider is asked is up to the first one's options. `maxRetries: 0` goes on at the first failure.
+ * `maxRetryAfter: 0` goes on at once for as long as the provider has told this credential to wait, without asking it; with
+ * more, agents wait that long first. `queueTimeout` goes on when the budget or the sockets are merely busy for so long.
+ *
+ * Effects that have no service in common, such as the `use` of several SDKs, need no plan:
+ *
+ * @example
+ * ```ts
+ * import * as Failover from "clientele/Failover"
+ * import * as GroqClient from "clientele/GroqClient"
+ * import * as OpenAiClient from "clientele/OpenAiClient"
+ * import * as Effect from "effect/Effect"
+ *
+ * const messages = [{ role: "user" as const, content: "hello" }]
+ *
+ * const groq = GroqClient.use({ maxRetries: 0, maxRetryAfter: 0 }, (client) =>
+ *   client.chat.completions.create({ model: "llama-3.3-70b-versatile", messages })
+ * )
+ * const openai = OpenAiClient.use(undefined, (client) =>
+ *   client.chat.completions.create({ model: "gpt-5-mini", messages })
+ * )
+ *
+ * export const answer = groq.pipe(
+ *   Effect.catchIf(Failover.shouldFailOver, (error) => Effect.zipRight(Effect.logWarning(error.message), openai))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as ExecutionPlan from "effect/ExecutionPlan"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { type PoolReason, PoolError, RequestError, type RequestReason } from "./ClientError.ts"
+
+const curable: Readonly<Record<RequestReason | PoolReason, boolean>> = {
+  RateLimited: true,
+  QuotaExceeded: true,
+  QueueTimeout: true,
+  Server: true,
+  Timeout: true,
+  Connection: true,
+  Malformed: true,
+  Authentication: true,
+  Permission: true,
+  FileDescriptors: true,
+  Capacity: true,
+  Construct: true,
+  BadRequest: false,
+  NotFound: false,
+  Aborted: false,
+  Closed: false,
+  Released: false
+}
+
+const isOurs = (error: unknown): error is PoolError | RequestError =>
+  error instanceof RequestError || error instanceof PoolError
+
+/**
+ * Whether another provider can cure it: the table above. What is no error of clientele's does not fail over.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const shouldFailOver = (error: unknown): boolean => isOurs(error) && curable[error.reason]
+
+/**
+ * One provider of a plan.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Step {
+  /** What warnings call it. */
+  readonly name: string
+  /** The service that agents use. It is built at each attempt, so it should hold what is shared, not make it. */
+  readonly provide: Layer.Layer<never, unknown, unknown>
+  /**
+   * How often all of the effect is tried with it, without a pause, before the next one is asked. Single requests are
+   * retried by `maxRetries`, with the pauses that they need, within each of these.
+   *
+   * @default 1
+   */
+  readonly attempts?: number | undefined
+}
+
+/**
+ * What `plan` returns: an `ExecutionPlan` that provides what all its layers provide, and needs and fails with what any
+ * of them does. It takes effects with errors of any type.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Plan<Steps extends ReadonlyArray<Step>> = ExecutionPlan.ExecutionPlan<{
+  provides: ExecutionPlan.make.StepProvides<Steps>
+  input: unknown
+  error: Steps[number]["provide"] extends Layer.Layer<infer _Out, infer E, infer _In> ? E : never
+  requirements: Steps[number]["provide"] extends Layer.Layer<infer _Out, infer _E, infer In> ? In : never
+}>
+
+interface Attempt {
+  readonly step: Step
+}
+
+/** Beside the attempt's own layer, so that it also learns of a failure to build that. */
+const remember = (origin: WeakMap<object, Attempt>, attempt: Attempt): Layer.Layer<never> =>
+  Layer.scopedDiscard(
+    Effect.addFinalizer((exit) =>
+      Effect.sync(() => {
+        if (Exit.isSuccess(exit)) return
+        for (const error of Cause.failures(exit.cause)) if (isOurs(error)) origin.set(error, attempt)
+      })
+    )
+  )
+
+/** Whether an error leads into this attempt. */
+const enter = (attempt: Attempt, error: unknown, origin: WeakMap<object, Attempt>): Effect.Effect<boolean> => {
+  if (!isOurs(error) || !curable[error.reason]) return Effect.succeed(false)
+  const from = origin.get(error)
+  if (from === attempt) return Effect.succeed(false)
+  // Unknown: of another plan, with which this one was merged.
+  if (from === undefined || from.step === attempt.step) return Effect.succeed(true)
+  const [provider, next] = [from.step.name, attempt.step.name]
+  return Effect.logWarning(`${provider} failed, so ${next} is asked: ${error.message}`).pipe(
+    Effect.annotateLogs({ provider, next, reason: error.reason }),
+    Effect.as(true)
+  )
+}
+
+/**
+ * A plan for `Effect.withExecutionPlan`: the first step that succeeds, or fails with what another could not cure, decides.
+ * Each switch is logged as a warning, with the annotations `provider` and `next`, which are names of steps, and `reason`.
+ *
+ * For `Stream.withExecutionPlan` always say `{ preventFallbackOnPartialStream: true }`: without it a stream that breaks is
+ * followed by the whole answer of the next provider.
+ *
+ * @example
+ * ```ts
+ * import type { ClientError } from "clientele/ClientError"
+ * import type { ClientMap } from "clientele/ClientMap"
+ * import * as Failover from "clientele/Failover"
+ * import * as GroqClient from "clientele/GroqClient"
+ * import * as OpenAiClient from "clientele/OpenAiClient"
+ * import * as Context from "effect/Context"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * interface Ask {
+ *   (content: string): Effect.Effect<string | null | undefined, ClientError, ClientMap>
+ * }
+ * class Chat extends Context.Tag("my-app/Chat")<Chat, Ask>() {}
+ *
+ * const groq = Layer.succeed(Chat, (content) =>
+ *   GroqClient.use({ maxRetries: 0, maxRetryAfter: 0 }, async (client) => {
+ *     const body = { model: "llama-3.3-70b-versatile", messages: [{ role: "user" as const, content }] }
+ *     return (await client.chat.completions.create(body)).choices[0]?.message.content
+ *   })
+ * )
+ * const openai = Layer.succeed(Chat, (content) =>
+ *   OpenAiClient.use(undefined, async (client) => {
+ *     const body = { model: "gpt-5-mini", messages: [{ role: "user" as const, content }] }
+ *     return (await client.chat.completions.create(body)).choices[0]?.message.content
+ *   })
+ * )
+ *
+ * const plan = Failover.plan({ name: "groq", provide: groq }, { name: "openai", provide: openai })
+ *
+ * export const agent = Effect.flatMap(Chat, (ask) => ask("hello")).pipe(Effect.withExecutionPlan(plan))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const plan = <const Steps extends Arr.NonEmptyReadonlyArray<Step>>(...steps: Steps): Plan<Steps> => {
+  const all: Arr.NonEmptyReadonlyArray<Step> = steps
+  // In which attempt an error came up. A plan calls `while` with the error of the attempt before, to enter this one; and in a
+  // stream, with its own.
+  const origin = new WeakMap<object, Attempt>()
+  const attempts = Arr.flatMap(all, (step) => Arr.makeBy(step.attempts ?? 1, (): Attempt => ({ step })))
+  const made = ExecutionPlan.make(
+    // An attempt is a step of its own: effect 3.22 starts the count of a step anew with each element of a stream.
+    ...Arr.map(attempts, (attempt) => ({
+      provide: Layer.flatMap(remember(origin, attempt), () => attempt.step.provide),
+      while: (error: unknown) => enter(attempt, error, origin)
+    }))
+  )
+  // The types of the steps are lost in the array.
+  return made as unknown as Plan<Steps>
+}

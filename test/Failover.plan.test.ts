@@ -1,0 +1,210 @@
+/** Plans by themselves: steps that fail as told, and no provider. */
+import { describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as ExecutionPlan from "effect/ExecutionPlan"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { assert, expectTypeOf } from "vitest"
+import {
+  CallbackError,
+  type ClientError,
+  OptionsError,
+  PoolError,
+  type PoolReason,
+  RequestError,
+  type RequestReason
+} from "../src/ClientError.ts"
+import type { ClientMap } from "../src/ClientMap.ts"
+import * as Failover from "../src/Failover.ts"
+import * as GroqClient from "../src/GroqClient.ts"
+import { warnings } from "./support/warnings.ts"
+
+/** What steps provide: their name. */
+class Chat extends Context.Tag("test/Chat")<Chat, string>() {}
+
+const failed = (provider: string, reason: RequestReason = "Server") =>
+  new RequestError({ provider, baseURL: "https://x", reason, detail: "no", processed: "yes", attempts: 1 })
+
+/** Steps that do nothing but fail, in this order, and remember that they were taken. */
+const failing = (...errors: ReadonlyArray<readonly [name: string, error: unknown]>) => {
+  const taken: Array<string> = []
+  const program = Effect.flatMap(Chat, (from) => {
+    taken.push(from)
+    return Effect.fail(errors.find(([name]) => name === from)?.[1])
+  })
+  return { taken, program }
+}
+const silent = (from: string) => Layer.succeed(Chat, from)
+const step = (name: string, attempts?: number) => ({ name, provide: silent(name), attempts })
+
+describe("what fails over", () => {
+  const place = { provider: "groq", baseURL: "https://x" }
+
+  it("is what another provider can cure, and nothing else", () => {
+    const requests: Readonly<Record<RequestReason, boolean>> = {
+      RateLimited: true,
+      QuotaExceeded: true,
+      QueueTimeout: true,
+      Timeout: true,
+      Connection: true,
+      FileDescriptors: true,
+      Authentication: true,
+      Permission: true,
+      NotFound: false,
+      BadRequest: false,
+      Server: true,
+      Malformed: true,
+      Aborted: false
+    }
+    const pools: Readonly<Record<PoolReason, boolean>> = {
+      Closed: false,
+      Capacity: true,
+      Construct: true,
+      Released: false
+    }
+    for (const [reason, expected] of Object.entries(requests)) {
+      assert.strictEqual(Failover.shouldFailOver(failed("groq", reason as RequestReason)), expected, reason)
+    }
+    for (const [reason, expected] of Object.entries(pools)) {
+      const error = new PoolError({ ...place, reason: reason as PoolReason, detail: "no" })
+      assert.strictEqual(Failover.shouldFailOver(error), expected, reason)
+    }
+    const others = [
+      new OptionsError({ provider: "groq", field: "apiKey", received: "nothing", expected: "a key" }),
+      new CallbackError({ provider: "groq", cause: failed("groq") }),
+      new Error("no"),
+      { _tag: "RequestError", reason: "Server" },
+      "Server",
+      undefined
+    ]
+    assert.deepStrictEqual(others.map(Failover.shouldFailOver), [false, false, false, false, false, false])
+  })
+})
+
+describe("a plan", () => {
+  it.effect("tries a provider as often as it says, and tells of the switch alone", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function* () {
+      const { program, taken } = failing(["a", failed("a")], ["b", failed("b")], ["c", failed("c", "BadRequest")])
+      const plan = Failover.plan(step("a", 2), step("b", 3), step("c", 2))
+      const error = yield* Effect.flip(Effect.withExecutionPlan(program, plan))
+      assert.deepInclude(error, { provider: "c", reason: "BadRequest" })
+      assert.deepStrictEqual(taken, ["a", "a", "b", "b", "b", "c"])
+      assert.deepStrictEqual(lines, [
+        {
+          message: "a failed, so b is asked: a (https://x): Server: no",
+          annotations: { provider: "a", next: "b", reason: "Server" }
+        },
+        {
+          message: "b failed, so c is asked: b (https://x): Server: no",
+          annotations: { provider: "b", next: "c", reason: "Server" }
+        }
+      ])
+      // And again, in the same fiber.
+      yield* Effect.flip(Effect.withExecutionPlan(program, plan))
+      assert.deepStrictEqual([taken.length, lines.length], [12, 4])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leaves alone what is no error of clientele's, and what is a defect", () =>
+    Effect.gen(function* () {
+      class NoSense extends Data.TaggedError("NoSense")<{}> {}
+      const { program, taken } = failing(["a", new NoSense()])
+      const plan = Failover.plan(step("a", 2), step("b"))
+      assert.deepStrictEqual(yield* Effect.flip(Effect.withExecutionPlan(program, plan)), new NoSense())
+      assert.deepStrictEqual(taken, ["a"])
+      const bug = Effect.withExecutionPlan(Effect.zipRight(Chat, Effect.die("bug")), plan)
+      assert.deepStrictEqual(yield* Effect.exit(bug), Exit.die("bug"))
+    })
+  )
+
+  it.effect("goes on from a layer that can't be built, unless the configuration is at fault", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function* () {
+      const broken = new PoolError({ provider: "a", baseURL: "https://x", reason: "Construct", detail: "no SDK" })
+      const plan = Failover.plan({ name: "a", provide: Layer.fail(broken) }, step("b"))
+      const from = Chat
+      assert.strictEqual(yield* Effect.withExecutionPlan(from, plan), "b")
+      assert.deepStrictEqual(lines, [
+        {
+          message: "a failed, so b is asked: a (https://x): no SDK",
+          annotations: { provider: "a", next: "b", reason: "Construct" }
+        }
+      ])
+      const wrong = new OptionsError({ provider: "a", field: "apiKey", received: "nothing", expected: "a key" })
+      const misconfigured = Failover.plan({ name: "a", provide: Layer.fail(wrong) }, step("b"))
+      assert.strictEqual(yield* Effect.flip(Effect.withExecutionPlan(from, misconfigured)), wrong)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("may be within another, and be merged with another", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function* () {
+      const { program, taken } = failing(["a", failed("a")], ["b", failed("b")], ["c", failed("c")])
+      const outer = Failover.plan(step("x"), step("y"))
+      const inner = Effect.withExecutionPlan(program, Failover.plan(step("a"), step("b")))
+      yield* Effect.flip(Effect.withExecutionPlan(Effect.zipRight(Chat, inner), outer))
+      assert.deepStrictEqual(taken, ["a", "b", "a", "b"])
+      assert.deepStrictEqual(
+        lines.map(({ annotations }) => annotations),
+        [
+          { provider: "a", next: "b", reason: "Server" },
+          { provider: "x", next: "y", reason: "Server" },
+          { provider: "a", next: "b", reason: "Server" }
+        ]
+      )
+      taken.length = 0
+      const merged = ExecutionPlan.merge(Failover.plan(step("a")), Failover.plan(step("b")))
+      yield* Effect.flip(Effect.withExecutionPlan(program, merged))
+      assert.deepStrictEqual(taken, ["a", "b"])
+      const bad = failing(["a", failed("a", "BadRequest")])
+      yield* Effect.flip(Effect.withExecutionPlan(bad.program, merged))
+      assert.deepStrictEqual(bad.taken, ["a"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("is interrupted as a whole", () =>
+    Effect.gen(function* () {
+      const plan = Failover.plan(step("a"), step("b"))
+      const asked = yield* Ref.make(0)
+      const program = Effect.zipRight(
+        Effect.zipRight(
+          Chat,
+          Ref.update(asked, (n) => n + 1)
+        ),
+        Effect.interrupt
+      )
+      const exit = yield* Effect.exit(Effect.withExecutionPlan(program, plan))
+      assert.isTrue(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause))
+      assert.strictEqual(yield* Ref.get(asked), 1)
+    })
+  )
+
+  it("says by its type what it needs, and how it fails", () => {
+    class Other extends Context.Tag("test/Other")<Other, number>() {}
+    class Need extends Context.Tag("test/Need")<Need, string>() {}
+    const wanting = Layer.effect(Chat, Need)
+    const plan = Failover.plan(
+      { name: "a", provide: Layer.merge(wanting, Layer.succeed(Other, 1)) },
+      { name: "b", provide: Layer.fail(new Cause.TimeoutException()) as Layer.Layer<Chat, Cause.TimeoutException> }
+    )
+    const program = Effect.zipRight(Other, Effect.zipRight(Chat, Effect.fail(failed("a"))))
+    // Only the first step provides `Other`, so it is still needed.
+    expectTypeOf(Effect.withExecutionPlan(program, plan)).toEqualTypeOf<
+      Effect.Effect<never, RequestError | Cause.TimeoutException, Need | Other>
+    >()
+    expectTypeOf(Stream.withExecutionPlan(Stream.fromEffect(Chat), Failover.plan(step("a")))).toEqualTypeOf<
+      Stream.Stream<string>
+    >()
+    const clients = Failover.plan({ name: "groq", provide: GroqClient.layer({ apiKey: Redacted.make("k") }) })
+    expectTypeOf(Effect.withExecutionPlan(GroqClient.GroqClient, clients)).toEqualTypeOf<
+      Effect.Effect<typeof GroqClient.GroqClient.Service, ClientError, ClientMap>
+    >()
+  })
+})
