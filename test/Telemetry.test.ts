@@ -18,7 +18,6 @@ const place = { provider: "groq", baseURL: "https://api.groq.com" }
 const outcomes = [
   "ok",
   "rate_limited",
-  "quota_exceeded",
   "unauthorized",
   "client",
   "server",
@@ -145,10 +144,18 @@ describe("counts of attempts", () => {
         [600, "server"]
       ]
     )
-    const reasons = ["Timeout", "Connection", "FileDescriptors", "Malformed", "Aborted", "Closed"] as const
+    const reasons = [
+      "Timeout",
+      "QueueTimeout",
+      "Connection",
+      "FileDescriptors",
+      "Malformed",
+      "Aborted",
+      "Closed"
+    ] as const
     assert.deepStrictEqual(
       reasons.map((reason) => Attempts.outcomeOfError(new WireError(reason, "no", "gone"))),
-      ["timeout", "connection", "connection", "malformed", "aborted", "aborted"]
+      ["timeout", "timeout", "connection", "connection", "malformed", "aborted", "aborted"]
     )
   })
 })
