@@ -26,7 +26,6 @@ import { AzureOpenAI } from "openai"
 import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
-import { isCredential } from "./Credential.ts"
 import { azure as spec } from "./internal/config/specs.ts"
 import * as Provider from "./Provider.ts"
 
@@ -47,6 +46,9 @@ export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient"
  */
 export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployment" | "organization" | "project">
 
+/** A header of JSON in base64url, which begins so, then claims and signature (RFC 7519). */
+const jwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
+
 /**
  * How a `AzureOpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
  *
@@ -56,11 +58,11 @@ export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployme
 export const provider = Provider.make({
   tag: AzureOpenAiClient,
   spec,
-  construct: ({ apiKey, ...given }, { credential, extra }) =>
+  // A key goes out as `api-key`, a token of Entra as `Authorization: Bearer`. Tokens are JWTs, which keys never look like.
+  authorize: (name, secret) => (jwt.test(secret) ? ["authorization", `Bearer ${secret}`] : [name, secret]),
+  construct: (given, { extra }) =>
     new AzureOpenAI({
       ...given,
-      // A key goes out as `api-key`, a token as `Authorization: Bearer`; either way the transport fills it in.
-      ...(isCredential(credential) ? { azureADTokenProvider: () => Promise.resolve(apiKey), apiKey: "" } : { apiKey }),
       apiVersion: extra["apiVersion"],
       deployment: extra["deployment"],
       organization: extra["organization"] ?? null,

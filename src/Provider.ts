@@ -71,6 +71,14 @@ export interface Definition<in out I, in out Client, P extends string, Extra ext
    * reason `Construct`.
    */
   readonly construct: (given: Given, config: ClientConfig.ClientConfig<P>) => Client
+  /**
+   * The header of a secret, for providers that take several kinds of them. It is asked for each request, with the name
+   * of the header in which the SDK put the placeholder; the name that it gives is in lower case. What it is given must
+   * not be kept.
+   *
+   * @default where the SDK put it, as the SDK wrote it
+   */
+  readonly authorize?: ((name: string, secret: string) => readonly [name: string, value: string]) | undefined
 }
 
 /**

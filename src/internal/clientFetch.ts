@@ -18,7 +18,7 @@ import { TurnedAway } from "./quota/turnedAway.ts"
 import * as Usage from "./quota/usage.ts"
 import * as Refusal from "./refusal.ts"
 import * as Retry from "./retry.ts"
-import { fillIn } from "./secrets.ts"
+import { type Authorize, fillIn } from "./secrets.ts"
 import { sleep, type Ticker } from "./ticker.ts"
 import type { Transport } from "../Transport.ts"
 import { type Timeouts, WireError } from "./wire.ts"
@@ -28,6 +28,7 @@ export interface Wiring {
   readonly transport: Pick<Transport, "origin" | "pool">
   /** One for each credential, of which there is at least one. */
   readonly accounts: Accounts.Accounts
+  readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly lease: Pick<Handle, "retain" | "release">
@@ -51,6 +52,14 @@ const either = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSi
 const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
   const detail = cause instanceof Error ? cause.message : String(cause)
   return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
+}
+
+/** One attempt that may be made. */
+interface Admission {
+  readonly account: Accounts.Account
+  readonly permit: Permit
+  /** The last that is known; what an answer refuses is what was sent. */
+  secret: Redacted.Redacted
 }
 
 /** What the answer really cost, if it says so; else the estimate stands. */
@@ -78,13 +87,18 @@ export const make = (wiring: Wiring): Fetch => {
   const recorder = Attempts.make(place.provider)
 
   /** Waits for a permit, which may take longer than a token lives. */
-  const wait = async (account: Accounts.Account, demand: Demand, timeout: number, signal: AbortSignal | undefined) => {
+  const wait = async (
+    account: Accounts.Account,
+    demand: Demand,
+    timeout: number,
+    signal: AbortSignal | undefined
+  ): Promise<Admission | undefined> => {
     const since = ticker.now()
     const permit = await account.quota.enter(demand, { signal, maxRetryAfter, timeout, movable: accounts.isPool })
     recorder.waited(ticker.now() - since)
     if (permit === undefined) return undefined
     try {
-      return { permit, secret: account.secrets.peek() ?? (await account.secrets.load(signal)) }
+      return { account, permit, secret: account.secrets.peek() ?? (await account.secrets.load(signal)) }
     } catch (error) {
       permit.refund()
       permit.leave()
@@ -109,12 +123,8 @@ export const make = (wiring: Wiring): Fetch => {
      * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
      * error only when it has been read: until then nobody knows whether the next had better not be sent.
      */
-    const attempt = async (
-      request: Exchange,
-      permit: Permit,
-      secret: Redacted.Redacted,
-      queue: number
-    ): Promise<Response> => {
+    const attempt = async (request: Exchange, admission: Admission, queue: number): Promise<Response> => {
+      const { account, permit } = admission
       attempts++
       holds++
       let open: WeakRef<Response> | undefined
@@ -127,7 +137,14 @@ export const make = (wiring: Wiring): Fetch => {
         const response = await exchange(pool, request, {
           timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
           signal: call?.signal,
-          headers: fillIn(request.headers, wiring.headers, secret),
+          // What was good when it was let through may have changed until it has a socket.
+          seal: (headers) =>
+            fillIn(
+              headers,
+              wiring.headers,
+              (admission.secret = account.secrets.peek() ?? admission.secret),
+              wiring.authorize
+            ),
           onHead: (status, headers) => {
             permit.answered(status, headers)
             if (status >= 400) {
@@ -180,23 +197,23 @@ export const make = (wiring: Wiring): Fetch => {
         // Each attempt has the whole of it, for its turn and then for a socket.
         const until = queueTimeout === Infinity ? Infinity : ticker.now() + queueTimeout
         if (attempts === 0) quota.retries.request()
-        let secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
-        let permit = quota.tryEnter(demand)
-        if (permit === undefined) {
-          const waited = await wait(account, demand, until - ticker.now(), signal())
-          // The gate closed meanwhile, and another credential may be open.
-          if (waited === undefined) continue
-          ;({ permit, secret } = waited)
-        }
+        const secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
+        const permit = quota.tryEnter(demand)
+        const admission =
+          permit === undefined
+            ? await wait(account, demand, until - ticker.now(), signal())
+            : { account, permit, secret }
+        // The gate closed while it waited, and another credential may be open.
+        if (admission === undefined) continue
         let pause: number | undefined
         let outcome: Attempts.Outcome
         try {
-          const response = await attempt(request, permit, secret, until - ticker.now())
+          const response = await attempt(request, admission, until - ticker.now())
           if (response.status < 400) return response
           outcome = Attempts.outcomeOfStatus(response.status)
           let answer: Response
           try {
-            const refusal = await Refusal.read(response, secret, attempts)
+            const refusal = await Refusal.read(response, admission.secret, attempts)
             answer = refusal.response
             const whose = concern(response.status, refusal.code)
             if (whose === undefined) {
@@ -208,16 +225,16 @@ export const make = (wiring: Wiring): Fetch => {
               request.replayable &&
               whose === "Authentication" &&
               !renewed &&
-              account.secrets.refused(secret)
+              account.secrets.refused(admission.secret)
             ) {
               renewed = true
               pause = 0
             } else {
-              quota.refuse(permit, refused(whose))
+              quota.refuse(admission.permit, refused(whose))
               if (request.replayable && ++passedOn < accounts.size) pause = 0
             }
           } finally {
-            permit.leave()
+            admission.permit.leave()
           }
           if (pause === undefined) return answer
         } catch (error) {

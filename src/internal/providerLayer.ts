@@ -46,6 +46,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         place,
         transport,
         accounts: yield* Accounts.of(place, config, quotas),
+        authorize: definition.authorize,
         headers: config.headers,
         lease: wiring.lease,
         isClosed: wiring.isClosed,

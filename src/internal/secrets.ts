@@ -10,18 +10,29 @@ export const PLACEHOLDER = "held-by-clientele"
 /** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
 export const HEADER_PLACEHOLDER = "configured-in-clientele"
 
+/** The header of a secret, where that depends on what it is. */
+export type Authorize = (name: string, secret: string) => readonly [name: string, value: string]
+
 /** The headers, with the secret wherever the SDK put a placeholder; a caller's own stay as they are. */
 export const fillIn = (
   headers: Readonly<Record<string, string>>,
   configured: Readonly<Record<string, string>>,
-  secret: Redacted.Redacted
+  secret: Redacted.Redacted,
+  authorize: Authorize | undefined
 ): Record<string, string> => {
   // A copy, since a retry may want another secret.
   const all = { ...headers }
   for (const name in headers) {
     const value = headers[name]!
     if (value === HEADER_PLACEHOLDER) all[name] = configured[name] ?? value
-    else if (value.endsWith(PLACEHOLDER)) all[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+    else if (value.endsWith(PLACEHOLDER)) {
+      if (authorize === undefined) all[name] = value.slice(0, -PLACEHOLDER.length) + Redacted.value(secret)
+      else {
+        delete all[name]
+        const [itsName, itsValue] = authorize(name, Redacted.value(secret))
+        all[itsName] = itsValue
+      }
+    }
   }
   return all
 }

@@ -34,6 +34,11 @@ export interface WireRequest {
   readonly path: string
   /** Names in lower case; no Host, no hop-by-hop headers, no Content-Length (it follows from the body). */
   readonly headers: Readonly<Record<string, string>>
+  /**
+   * Makes the headers that go out of those above, in the moment of dispatch: a token may change while the request waits
+   * for a socket. Must not throw. @default they go as they are
+   */
+  readonly seal?: ((headers: WireRequest["headers"]) => Readonly<Record<string, string>>) | undefined
   readonly body: RequestBody
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */

@@ -25,11 +25,11 @@ const handler: Handler = ({ headers, url }, response) => {
 }
 
 describe("exchange", () => {
-  it("sends the given headers instead of the exchange's own, and leaves those as they were", async () => {
+  it("sends the headers as they are sealed at dispatch, and leaves the exchange's own as they were", async () => {
     await withSite(handler, async ({ origin, pool }) => {
       const prepared = await prepare(origin, { headers: { authorization: "Bearer placeholder", a: "1" } })
-      const headers = { ...prepared.headers, authorization: "Bearer real" }
-      const seen = await (await exchange(pool, prepared, { timeouts, signal: undefined, headers })).json()
+      const seal = (headers: Readonly<Record<string, string>>) => ({ ...headers, authorization: "Bearer real" })
+      const seen = await (await exchange(pool, prepared, { timeouts, signal: undefined, seal })).json()
       expect(seen).toMatchObject({ authorization: "Bearer real", a: "1" })
       expect(prepared.headers["authorization"]).toBe("Bearer placeholder")
     })

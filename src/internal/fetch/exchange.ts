@@ -2,7 +2,7 @@
  * One attempt at an exchange: the request, its redirects, and a `Response` whose body may outlive this call. Retries,
  * quotas and credentials are the business of those who call it.
  */
-import { WireError, type Timeouts, type WirePool, type WireResponse } from "../wire.ts"
+import { WireError, type Timeouts, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
 import { discard } from "./gather.ts"
 import type { Exchange } from "./prepare.ts"
 import { redirection, withoutBody, type Hop } from "./redirect.ts"
@@ -15,8 +15,8 @@ export interface ExchangeOptions extends Tapping {
   readonly timeouts: Timeouts
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
   readonly signal: AbortSignal | undefined
-  /** Instead of the exchange's own, names in lower case. @default the exchange's own */
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
+  readonly seal?: WireRequest["seal"]
   /**
    * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
    * collected unread. Must not throw. @default none
@@ -40,7 +40,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { onEnd, onHead, onTapped, tap, timeouts } = options
+  const { onEnd, onHead, onTapped, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
@@ -56,10 +56,10 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
 
   try {
     let hop: Hop = exchange
-    let headers = options.headers ?? exchange.headers
+    let { headers } = exchange
     for (let hops = 0; ; hops++) {
       const { body, method, path } = hop
-      const wire = await pool.request({ method, path, headers, body, signal: own, outer, timeouts })
+      const wire = await pool.request({ method, path, headers, seal, body, signal: own, outer, timeouts })
       let next: Hop | undefined
       try {
         next = redirection(wire, exchange, hop, hops)

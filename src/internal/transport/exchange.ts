@@ -210,6 +210,10 @@ const resumeOn = (carrier: Carrier, exchange: Exchange): void => carrier.resume(
 const queueLate = (exchange: Exchange): void =>
   exchange.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
 
+/** The headers as they go out now. */
+export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =>
+  seal === undefined ? headers : seal(headers)
+
 const headersLate = (exchange: Exchange): void => {
   const ms = exchange.request.timeouts.headers
   exchange.fail(new WireError("Timeout", "maybe", `no response headers within ${ms} ms`))

@@ -9,7 +9,7 @@ import type { Client, Dispatcher } from "undici"
 import type { WireError, WireResponse } from "../wire.ts"
 import { root } from "./context.ts"
 import { h1Error, unsendable, uploadError } from "./errors.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Exchange, sealed } from "./exchange.ts"
 import { isStreamed } from "./upload.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 
@@ -82,7 +82,8 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
       this.#used = true
       this.#socket.off("readable", this.#onEarly)
     }
-    const { body, headers, method, path } = exchange.request
+    const { body, method, path } = exchange.request
+    const headers = sealed(exchange.request)
     this.active = 1
     this.#exchange = exchange
     this.#controller = undefined

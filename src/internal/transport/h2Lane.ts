@@ -7,7 +7,7 @@ import type { Socket } from "node:net"
 import { WireError, type WireResponse } from "../wire.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Exchange, sealed } from "./exchange.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { isStreamed, upload } from "./upload.ts"
 
@@ -115,7 +115,8 @@ export class H2Lane implements Lane {
   }
 
   send(exchange: Exchange): boolean {
-    const { body, headers, method, path } = exchange.request
+    const { body, method, path } = exchange.request
+    const headers = sealed(exchange.request)
     const all: http2.OutgoingHttpHeaders = { ":method": method, ":path": path, ...headers }
     const bytes = typeof body === "string" ? Buffer.from(body) : body
     const length = bytes === undefined ? (needsLength(method) ? 0 : undefined) : bytes.length
