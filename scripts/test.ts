@@ -4,6 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { provideRedis } from "./redis.ts"
 import { run } from "./run.ts"
 
 interface Report {
@@ -16,6 +17,8 @@ interface Report {
     readonly assertionResults: ReadonlyArray<{ readonly status: string }>
   }>
 }
+
+provideRedis()
 
 const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
 const file = join(folder, "report.json")

@@ -3,10 +3,9 @@
  * work exits at once, whether or not it has closed the map.
  */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { isLive } from "../ticker.ts"
 
 /** Beyond this setTimeout fires at once. */
 const LONGEST = 2 ** 31 - 1
@@ -21,7 +20,7 @@ const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
 
 /** A clock of a test, or of the user's own, stays as it is. */
 export const quiet = (clock: Clock.Clock): Clock.Clock =>
-  clock !== Context.get(DefaultServices.liveServices, Clock.Clock)
+  !isLive(clock)
     ? clock
     : {
         [Clock.ClockTypeId]: Clock.ClockTypeId,
