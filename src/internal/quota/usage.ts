@@ -1,7 +1,143 @@
-/** How many tokens an answer really cost: nothing is read yet. */
+/**
+ * How many tokens an answer really cost, read from its body while somebody else reads that: JSON, or a stream of
+ * events. Only the ends of the body are kept, and they are looked at once, when it is over.
+ *
+ * No text in an answer can pass for a usage: in JSON a quote within a string is escaped, so the key `usage` with its
+ * own two quotes is a key, and how deep it lies is counted from the end of the body, or of the event.
+ */
+import { Ends } from "./ends.ts"
+import { endOfValue, isEscaped, skipSpace } from "./topLevel.ts"
+
 export interface Meter {
+  /** To be given every chunk of the decoded body, cut anywhere. Keeps none of them. */
   readonly chunk: (bytes: Uint8Array) => void
+  /** All tokens that count toward a limit, once the body is over; `undefined` if it does not say. */
   readonly total: () => number | undefined
+  /** Those of them that were generated; `undefined` also for what generates nothing, such as embeddings. */
   readonly output: () => number | undefined
 }
-export const makeMeter = (): Meter => ({ chunk: () => undefined, total: () => undefined, output: () => undefined })
+
+interface Count {
+  readonly total: number
+  readonly output: number | undefined
+}
+
+/** The names that any provider uses, each in its own way. */
+interface Usage {
+  readonly total_tokens?: unknown
+  readonly prompt_tokens?: unknown
+  readonly completion_tokens?: unknown
+  readonly input_tokens?: unknown
+  readonly output_tokens?: unknown
+  readonly cache_creation_input_tokens?: unknown
+}
+
+const parse = (text: string): Usage | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The last `usage` in the JSON object with which `text` ends, read from the end; the text may begin anywhere. `deepest`
+ * is how many brackets may be open around it.
+ */
+const lastUsage = (text: string, deepest: number): Usage | undefined => {
+  let depth = 0
+  for (let at = text.length - 1; at >= 0; at--) {
+    switch (text[at]) {
+      case "}":
+      case "]":
+        depth++
+        break
+      case "{":
+      case "[":
+        if (--depth <= 0) return undefined
+        break
+      case '"': {
+        const end = at
+        do at = at === 0 ? -1 : text.lastIndexOf('"', at - 1)
+        while (at >= 0 && isEscaped(text, at))
+        // The string began before the text did.
+        if (at < 0) return undefined
+        if (depth > deepest || end - at !== 6 || !text.startsWith("usage", at + 1)) break
+        const colon = skipSpace(text, end + 1)
+        const value = skipSpace(text, colon + 1)
+        if (text[colon] === ":" && text[value] === "{") return parse(text.slice(value, endOfValue(text, value)))
+      }
+    }
+  }
+  return undefined
+}
+
+/** The lines of events that hold data; the first line counts too if it may have begun before the text. */
+const dataLines = (text: string, isWhole: boolean): ReadonlyArray<string> =>
+  text.split(/[\r\n]+/).filter((line, index) => line.startsWith("data:") || (index === 0 && !isWhole))
+
+const ofEvents = /^(data|event|id|retry)?:/
+
+/** Anthropic tells of the prompt in the first event, and of the answer in one of the last. */
+const isStart = (line: string): boolean => line.includes('"message_start"')
+
+const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+const firstCount = (...values: ReadonlyArray<unknown>): number | undefined => values.find(isCount)
+
+/**
+ * A total counts as it is. Anthropic gives parts: what is read from the cache does not count toward the limits of most
+ * models, what is written to it does ("Rate limits", cache-aware ITPM).
+ */
+const countOf = (usage: Usage | undefined, start: () => Usage | undefined): Count | undefined => {
+  if (usage === undefined) return undefined
+  const output = firstCount(usage.completion_tokens, usage.output_tokens)
+  if (isCount(usage.total_tokens)) return { total: usage.total_tokens, output }
+  if (output === undefined) return undefined
+  const ofPrompt = firstCount(usage.prompt_tokens, usage.input_tokens) === undefined ? start() : usage
+  const input = firstCount(ofPrompt?.prompt_tokens, ofPrompt?.input_tokens)
+  return input === undefined
+    ? undefined
+    : { total: input + (firstCount(ofPrompt?.cache_creation_input_tokens) ?? 0) + output, output }
+}
+
+const none = () => undefined
+
+const read = (ends: Ends): Count | undefined => {
+  const head = ends.head()
+  const first = head[skipSpace(head, 0)]
+  if (first === "{") return countOf(lastUsage(ends.tail(), 1), none)
+  if (!ofEvents.test(head)) return undefined
+  // Beside the usage of the event itself that of `response`, `x_groq` or `message`: one deeper.
+  const start = () => {
+    const line = dataLines(head, true).find(isStart)
+    return line === undefined ? undefined : lastUsage(line, 2)
+  }
+  for (const line of dataLines(ends.tail(), ends.isWhole).toReversed()) {
+    const count = isStart(line) ? undefined : countOf(lastUsage(line, 2), start)
+    if (count !== undefined) return count
+  }
+  return undefined
+}
+
+export const makeMeter = (): Meter => {
+  const ends = new Ends()
+  let count: Count | undefined
+  let isRead = false
+  const result = (): Count | undefined => {
+    if (!isRead) {
+      count = read(ends)
+      isRead = true
+    }
+    return count
+  }
+  return {
+    chunk: (bytes) => {
+      ends.add(bytes)
+      isRead = false
+    },
+    total: () => result()?.total,
+    output: () => result()?.output
+  }
+}

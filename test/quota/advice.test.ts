@@ -1,0 +1,253 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { read, silent, type Advice } from "../../src/internal/quota/advice.ts"
+import * as RetryAfter from "../../src/internal/retryAfter.ts"
+import { makePool } from "../../src/internal/transport/pool.ts"
+import { SocketBudget } from "../../src/internal/transport/sockets.ts"
+import { exchange, prepare } from "../../src/internal/fetch/exchange.ts"
+import type { WireResponse } from "../../src/internal/wire.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+
+const now = Date.parse("Wed, 21 Oct 2015 07:28:00 GMT")
+
+const advice = (status: number, headers: Readonly<Record<string, string>>): Advice =>
+  read(status, Object.entries(headers), now)
+const closed = (status: number, headers: Readonly<Record<string, string>>) => advice(status, headers).closed
+
+const plenty = {
+  "x-ratelimit-limit-requests": "10000",
+  "x-ratelimit-remaining-requests": "9999",
+  "x-ratelimit-reset-requests": "6ms",
+  "x-ratelimit-limit-tokens": "30000",
+  "x-ratelimit-remaining-tokens": "29000",
+  "x-ratelimit-reset-tokens": "6m0s"
+}
+
+describe("an answer that refuses", () => {
+  it.each([429, 503, 529])("closes the gate for as long as it asks (%i)", (status) => {
+    const date = "Wed, 21 Oct 2015 07:30:00 GMT"
+    for (const [headers, ms] of [
+      [{ "retry-after": "2" }, 2_000],
+      [{ "retry-after": "0" }, 0],
+      [{ "retry-after": "1.5", "retry-after-ms": "300" }, 300],
+      [{ "retry-after": "4000000" }, 4_000_000_000],
+      [{ "retry-after": "Wed, 21 Oct 2015 07:30:30 GMT", date }, 30_000],
+      [{ "retry-after": "Wed, 21 Oct 2015 07:28:30 GMT" }, 30_000],
+      [{ "retry-after": "Wed, 21 Oct 2015 07:29:00 GMT", date }, 0]
+    ] as const) {
+      expect(advice(status, headers)).toEqual({ retryAfter: ms, closed: ms, refill: undefined })
+    }
+  })
+
+  it("is not heard where it can't be read, and then its other words count", () => {
+    for (const odd of [
+      "-5",
+      "NaN",
+      "Infinity",
+      "",
+      "soon",
+      "1e3",
+      "1e300",
+      "9".repeat(400),
+      "1761000000",
+      "in 30000"
+    ]) {
+      expect(advice(429, { "retry-after": odd, "retry-after-ms": odd === "1761000000" ? "" : odd }), odd).toBe(silent)
+    }
+    expect(closed(429, { "retry-after-ms": "-1", "retry-after": "3" })).toBe(3_000)
+    expect(closed(429, { "retry-after-ms": "9".repeat(30), "retry-after": "3" })).toBe(3_000)
+    const spent = { ...plenty, "x-ratelimit-remaining-requests": "0" }
+    expect(advice(429, { ...spent, "retry-after": "-5" })).toEqual({ retryAfter: undefined, closed: 6, refill: 0.0006 })
+  })
+
+  it("without Retry-After closes it until what ran out is reset, and nothing else", () => {
+    expect(closed(429, { ...plenty, "x-ratelimit-remaining-tokens": "0" })).toBe(360_000)
+    expect(closed(429, { ...plenty, "x-ratelimit-remaining-requests": "0" })).toBe(6)
+    const both = { ...plenty, "x-ratelimit-remaining-tokens": "0", "x-ratelimit-remaining-requests": "0" }
+    expect(closed(429, both), "the longest").toBe(360_000)
+    expect(read(429, Object.entries(both).toReversed(), now).closed, "in any order").toBe(360_000)
+    expect(advice(429, plenty)).toBe(silent)
+    expect(closed(429, { ...both, "retry-after": "1" }), "Retry-After wins, though shorter").toBe(1_000)
+  })
+
+  it("with another status asks only for itself", () => {
+    for (const status of [400, 408, 500, 502]) {
+      expect(advice(status, { "retry-after": "7", "x-ratelimit-remaining-requests": "0" })).toEqual({
+        retryAfter: 7_000,
+        closed: undefined,
+        refill: undefined
+      })
+      expect(advice(status, plenty)).toBe(silent)
+    }
+  })
+})
+
+describe("a success", () => {
+  it("mostly says nothing, and leaves nothing behind", () => {
+    for (const status of [200, 204, 302]) expect(advice(status, plenty)).toBe(silent)
+    expect(advice(200, { "retry-after": "5", "content-length": "0", age: "0", "x-request-id": "0abc" })).toBe(silent)
+    expect(advice(200, { "x-ratelimit-remaining-requests": "0.5", "x-ratelimit-reset-requests": "1s" })).toBe(silent)
+  })
+
+  it("that was the last one closes the gate until the reset", () => {
+    expect(closed(200, { ...plenty, "x-ratelimit-remaining-tokens": "0" })).toBe(360_000)
+    expect(closed(200, { ...plenty, "x-ratelimit-remaining-requests": "-3" })).toBe(6)
+  })
+
+  it.each([
+    ["6m0s", 360_000],
+    ["1.2s", 1_200],
+    ["12ms", 12],
+    ["1h0m0s", 3_600_000],
+    ["2h3m4.5s", 7_384_500],
+    ["1m30.951999999s", 90_951.999999],
+    ["250µs", 0.25],
+    ["0s", 0],
+    ["33011.382867097855", 33_011_382.867097855],
+    ["0", 0],
+    ["2015-10-21T07:29:00Z", 60_000],
+    ["2015-10-21T09:29:00.500+02:00", 60_500],
+    ["2015-10-21T07:27:00Z", 0],
+    ["-1s", undefined],
+    ["-5", undefined],
+    ["NaN", undefined],
+    ["1e300", undefined],
+    ["1445412480", undefined],
+    [`${"9".repeat(400)}s`, undefined],
+    ["1s1", undefined],
+    ["1 s", undefined],
+    ["1d", undefined],
+    ["", undefined]
+  ])("whose reset is %j means that many milliseconds: %j", (reset, ms) => {
+    const headers = { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": reset }
+    if (ms === undefined) expect(advice(200, headers)).toBe(silent)
+    else expect(closed(200, headers)).toBeCloseTo(ms, 6)
+  })
+
+  it("is understood in Cerebras's and in Anthropic's words", () => {
+    expect(
+      advice(200, {
+        "x-ratelimit-limit-requests-day": "1440",
+        "x-ratelimit-remaining-requests-day": "0",
+        "x-ratelimit-reset-requests-day": "86400",
+        "x-ratelimit-remaining-tokens-minute": "5",
+        "x-ratelimit-reset-tokens-minute": "100000"
+      })
+    ).toEqual({ retryAfter: undefined, closed: 86_400_000, refill: 60_000 })
+    for (const budget of ["requests", "tokens", "input-tokens", "output-tokens"]) {
+      const headers = {
+        date: "Wed, 21 Oct 2015 08:00:00 GMT",
+        "anthropic-ratelimit-other-remaining": "5",
+        "anthropic-ratelimit-other-reset": "2015-10-21T09:00:00Z",
+        [`anthropic-ratelimit-${budget}-remaining`]: "0",
+        [`anthropic-ratelimit-${budget}-reset`]: "2015-10-21T08:00:30Z"
+      }
+      expect(closed(200, headers), "from the answer's own date").toBe(30_000)
+      expect(advice(200, { ...headers, [`anthropic-ratelimit-${budget}-remaining`]: "1" })).toBe(silent)
+    }
+  })
+
+  it("that says nothing of the reset is no reason to wait", () => {
+    expect(advice(200, { "x-ratelimit-remaining-requests": "0" })).toBe(silent)
+    expect(advice(200, { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-tokens": "9s" })).toBe(silent)
+  })
+
+  it("tells when one more request is there, if they come back evenly", () => {
+    const spent = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m0s" }
+    expect(advice(200, { ...spent, "x-ratelimit-limit-requests": "600" }).refill).toBe(100)
+    for (const limit of ["0", "-1", "many", ""]) {
+      expect(advice(200, { ...spent, "x-ratelimit-limit-requests": limit }).refill, limit).toBe(60_000)
+    }
+    const tokens = { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2m0s" }
+    expect(advice(200, { ...spent, ...tokens, "x-ratelimit-limit-requests": "600" }).refill).toBe(120_000)
+  })
+})
+
+describe("any answer", () => {
+  const name = fc.constantFrom(
+    "retry-after",
+    "retry-after-ms",
+    "date",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit--remaining"
+  )
+  const value = fc.oneof(
+    fc.string(),
+    fc.constantFrom("0", "-0", "00", "6m0s", "1e300", "NaN", "2015-10-21T08:00:30Z", "Wed, 21 Oct 2015 08:00:00 GMT"),
+    fc.integer().map(String),
+    fc.double().map(String)
+  )
+  const headers = fc.array(fc.tuple(name, value))
+
+  it("gives times that a timer of hours can count, or none", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 599 }), headers, (status, pairs) => {
+        for (const ms of Object.values(read(status, pairs, now)) as Array<number | undefined>) {
+          expect(ms === undefined || (ms >= 0 && ms < 1e12)).toBe(true)
+        }
+      })
+    )
+  })
+
+  it("has one Retry-After, however it is looked at", () => {
+    const dated = fc.tuple(fc.tuple(fc.constant("date"), fc.constant("Wed, 21 Oct 2015 08:00:00 GMT")), value, value)
+    fc.assert(
+      fc.property(dated, ([date, after, ms]) => {
+        const pairs = [date, ["retry-after", after.trim()], ["retry-after-ms", ms.trim()]] as const
+        const latin = pairs.every(([, text]) => /^[ -~]*$/.test(text))
+        fc.pre(latin)
+        const got = RetryAfter.parse(new Headers(pairs.map(([n, v]) => [n, v] as [string, string])))
+        expect(read(500, pairs, now).retryAfter).toBe(got)
+      })
+    )
+  })
+})
+
+/** The heads of that many answers of a sandbox, as they come off the wire. */
+const heads = async (provider: Sandbox.ProviderName, limit: Sandbox.RateLimit, times: number) => {
+  await using sandbox = await Sandbox.start({ rateLimit: limit })
+  const pool = makePool({ origin: sandbox.origin, maxConnections: 1, budget: new SocketBudget(1) })
+  const read: Array<readonly [number, WireResponse["headers"]]> = []
+  const path = provider === "anthropic" ? "/v1/messages" : "/v1/chat/completions"
+  const body = JSON.stringify({ model: "m", max_tokens: 5, messages: [{ role: "user", content: "hello" }] })
+  try {
+    for (let i = 0; i < times; i++) {
+      const request = await prepare(`${sandbox.origin}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-sandbox-provider": provider, authorization: "Bearer k" },
+        body
+      })
+      const timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+      const onHead = (status: number, headers: WireResponse["headers"]) => void read.push([status, headers])
+      await (await exchange(pool, request, { timeouts, signal: undefined, onHead })).text()
+    }
+  } finally {
+    await pool.close(0)
+  }
+  return read
+}
+
+describe("a provider's own words", () => {
+  it.each(["openai", "azure", "groq", "cerebras", "anthropic"] as const)("are understood (%s)", async (provider) => {
+    const [first, second, third] = await heads(provider, { requestsPerMinute: 2, burst: 1 }, 3)
+    expect([first![0], second![0], third![0]]).toEqual([200, 200, 429])
+    expect(read(...first!, Date.now())).toBe(silent)
+    const last = read(...second!, Date.now())
+    // Groq and Cerebras speak of requests per day, of which many are left.
+    if (provider === "groq" || provider === "cerebras") expect(last).toBe(silent)
+    else {
+      expect(last.closed).toBeGreaterThan(50_000)
+      expect(last.closed).toBeLessThanOrEqual(62_000)
+      expect(last.refill! * 2).toBeCloseTo(last.closed!, 6)
+    }
+    const refused = read(...third!, Date.now())
+    expect(refused.closed).toBe(refused.retryAfter)
+    expect(refused.closed).toBeGreaterThan(20_000)
+    expect(refused.closed).toBeLessThanOrEqual(30_000)
+  })
+})
