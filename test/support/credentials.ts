@@ -33,6 +33,8 @@ export const peek = (source: SecretSource.SecretSource): string | undefined => {
 /** Until all that can run without waiting has run. */
 export const idle: Effect.Effect<void> = Effect.promise(async () => {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+  // After many turns without a rest effect's scheduler goes on in a timer.
+  await new Promise((resolve) => setTimeout(resolve, 1))
 })
 
 /** Loads `token-1`, `token-2`, ..., each of which lives for `life` ms. */
