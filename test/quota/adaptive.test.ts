@@ -90,6 +90,14 @@ describe("the rules", () => {
     assert.isAbove(idle.limit(), 80)
   })
 
+  it("answers that take no time at all are a measure too", () => {
+    const adaptive = make({ initial: 100 })
+    for (let i = 0; i < 100; i++) adaptive.answered(0, 0, 100)
+    assert.strictEqual(adaptive.limit(), 200)
+    answers(adaptive, 400, 10_000)
+    assert.isBelow(adaptive.limit(), 200)
+  })
+
   it("is a whole number from min to max, whatever happens", () => {
     const happening = fc.record({
       kind: fc.constantFrom("answered", "refused"),
@@ -211,6 +219,42 @@ describe("a provider that never refuses", () => {
       atMost(Math.max(...result.limits(30_000, 90_000)), 400, "limit")
       // 500 a second is what it could do if asked by endlessly many.
       atLeast(result.done(30_000, 90_000) / 60, 250, "answers a second")
+    }
+  })
+
+  it("gives all of a max that is asked for, however its latency varies", () => {
+    for (const [max, sigma, tolerance, use] of [
+      [40, 1, 2, 0.9],
+      [10, 1, 1.2, 0.7]
+    ] as const) {
+      const uses = Array.from({ length: 10 }, (_, seed) => {
+        const result = run({ until: 120_000, service: lognormal(200, sigma), seed }, make({ max, tolerance }))
+        return result.busy(20_000, 120_000) / max
+      })
+      // Means of few answers are seldom, but sometimes, so far apart that fewer are tried.
+      atLeast(uses.reduce((all, one) => all + one, 0) / uses.length, use, `use of ${max} with sigma ${sigma}`)
+    }
+  })
+
+  it("may get slower in slow start: if fewer are tried in vain, slow start goes on", () => {
+    for (const seed of SEEDS) {
+      const service = (random: () => number, now: number) => about(now < 700 ? 100 : 1_000)(random)
+      const result = run({ until: 60_000, agents: () => 5_000, service, seed }, make())
+      const first = Math.max(...result.limits(0, 3_000))
+      const again = result.limits(3_000, 60_000).findIndex((limit) => limit >= 2 * first)
+      const trial = result.limits(3_000, 60_000).findLastIndex((limit, i) => i < again && limit < first)
+      atMost(first, 2_000, "limit before the trial")
+      // As many round trips as doubling takes, not the cube root of the distance in seconds.
+      atMost((again - trial) * 100, 3_000, `ms from ${first} to twice that`)
+    }
+  })
+
+  it("may get slower at min: then that is usual, and more are tried", () => {
+    for (const seed of SEEDS) {
+      const service = (random: () => number, now: number) => about(now < 10_000 ? 200 : 1_500)(random)
+      const result = run({ until: 60_000, service, seed }, make({ initial: 10, min: 10, max: 12 }))
+      atMost(Math.min(...result.limits(10_000, 60_000)), 10, "limit on trial")
+      assert.deepStrictEqual(new Set(result.limits(50_000, 60_000)), new Set([12]))
     }
   })
 

@@ -62,15 +62,15 @@ const CAREFUL_STEP = START_STEP / 4
 /** Growth by an answer later, at most: by half in a round trip (RFC 9438, section 4.2, target). */
 const STEP = 0.5
 
-/** CUBIC counts in seconds (of 1,000 ms); in longer ones if answers take longer than two of them. */
+/** CUBIC counts in seconds. */
 const SECOND = 1_000
 
 /** A level that was refused is tried again after so many answers, */
 const ANSWERS_BETWEEN = 100
 
-/** or after so many milliseconds, doubled with each time that it is refused again. */
+/** or after so many milliseconds, doubled with each time that it is refused again: about as long as it has been so. */
 const HOLD = 1_000
-const LONGEST_HOLD = 32_000
+const LONGEST_HOLD = 128_000
 
 /** Round trips after a cut until latency is that of the new limit: at first few but old and long requests come back. */
 const SETTLED = 3
@@ -100,7 +100,6 @@ export const make = (settings: Settings): Adaptive => {
 
   // The last cut, all answers since, and those to requests that were sent after it.
   let cutAt = -Infinity
-  let cutByRefusal = false
   let answers = 0
   let fresh = 0
   let lastAnswerAt = -Infinity
@@ -111,8 +110,17 @@ export const make = (settings: Settings): Adaptive => {
   let ceiling = Infinity
 
   let trial: Trial | undefined
+  /** The last trial made answers faster: the model lets requests wait, so latency depends on the limit. */
+  let queues = false
   /** What is usual is to be learned anew: those who come first in slow start are the quick ones. */
   let untaught = false
+
+  /** With a bound found, if by latency only on trial. */
+  const endSlowStart = (): void => {
+    if (slowStart) untaught = true
+    slowStart = false
+    fresh = 0
+  }
 
   const cut = (now: number, from: number): void => {
     slowStart = false
@@ -129,9 +137,10 @@ export const make = (settings: Settings): Adaptive => {
   const grow = (now: number, since: number): void => {
     if (slowStart) {
       window = within(window + (latency.isRaised() ? CAREFUL_STEP : START_STEP))
+      if (window === max) endSlowStart()
       return
     }
-    const time = elapsed + (now - since) / Math.max(SECOND, latency.mean() / 2)
+    const time = elapsed + (now - since) / SECOND
     const next = within(Math.min(peak + growth * (time - returnsAt) ** 3, window + STEP))
     if (next >= ceiling) {
       if (answers < ANSWERS_BETWEEN && now - cutAt < hold) return
@@ -152,14 +161,15 @@ export const make = (settings: Settings): Adaptive => {
       // Had they waited for each other, they would now take as much less time. Halfway between that and none decides.
       if (mean > slow.mean * Math.sqrt(window / slow.window)) return giveUp()
       trial = { from: window, inSlowStart: false, slow: { window, mean } }
+      queues = true
     }
-    cutByRefusal = false
     cut(now, window)
   }
 
   /** As TCP undoes what it did for a loss that was none (RFC 4015): limit and slow start are what they were. */
   const giveUp = (): void => {
     latency.accept()
+    queues = false
     if (trial === undefined) return
     window = Math.max(window, Math.min(trial.from, within(ceiling - 1)))
     slowStart = trial.inSlowStart && ceiling === Infinity
@@ -171,7 +181,7 @@ export const make = (settings: Settings): Adaptive => {
 
   const learn = (limit: number): void => {
     // Where latency is what bounds the limit, the longer one is of our making and must not become the usual one.
-    if (!untaught) return latency.learn(limit, cutByRefusal)
+    if (!untaught) return latency.learn(limit, !queues)
     untaught = false
     latency.accept()
   }
@@ -192,7 +202,10 @@ export const make = (settings: Settings): Adaptive => {
       if (trial !== undefined) {
         if (!settled) return
         if (latency.isRaised()) tryFewer(now)
-        else trial = undefined
+        else {
+          trial = undefined
+          queues = true
+        }
       } else if ((settled || slowStart) && latency.isFar()) tryFewer(now)
       else {
         if (settled) learn(limit)
@@ -206,8 +219,8 @@ export const make = (settings: Settings): Adaptive => {
       else if (answers > 0) hold = Math.min(2 * hold, LONGEST_HOLD)
       refusedLevel = level
       ceiling = level
-      if (slowStart) untaught = true
-      cutByRefusal = true
+      endSlowStart()
+      queues = false
       cut(now, level)
     }
   }
