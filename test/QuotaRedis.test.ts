@@ -1,85 +1,22 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import fc from "fast-check"
 import { Cluster, Redis } from "ioredis"
 import { OptionsError } from "../src/ClientError.ts"
-import { makeStore, type Settings } from "../src/internal/quota/redis/makeStore.ts"
-import type { Rates, Store as StoreService } from "../src/internal/quota/store.ts"
+import type { Store as StoreService } from "../src/internal/quota/store.ts"
 import { Store } from "../src/internal/quota/storeTag.ts"
 import * as QuotaRedis from "../src/QuotaRedis.ts"
 import { run as runChild } from "./support/child.ts"
 import * as RedisServer from "./support/redis.ts"
+import { rates, recorder, connect, open, processOf, reserve, refused, available } from "./support/stores.ts"
 import { eventually } from "./support/wait.ts"
-
-const rates: Rates = { requestsPerMinute: 60, tokensPerMinute: Infinity, burst: 1 }
-
-/** A logger that keeps what it is told. */
-const recorder = () => {
-  const lines: Array<string> = []
-  const logger = Logger.make(({ logLevel, message }) => {
-    lines.push(`${logLevel.label} ${String(message)}`)
-  })
-  return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
-}
-
-/** A client of the test's own, as a user would make it. */
-const connect = (port: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => new Redis(port).on("error", () => {})),
-    (redis) => Effect.sync(() => redis.disconnect())
-  )
-
-/** A store with the patience that busy machines need. */
-const open = (options: QuotaRedis.Options) => QuotaRedis.make({ commandTimeout: "10 seconds", ...options })
-
-/** Which connection of a store it is, as Redis knows it. */
-const connectionOf = (admin: Redis) =>
-  Effect.promise(async () => /id=\d+(?=.* name=clientele )/.exec(String(await admin.client("LIST")))?.[0] ?? "none")
-
-/** A process's view of the budgets. */
-const processOf = (port: number, settings: Partial<Settings> = {}) =>
-  Effect.gen(function* () {
-    const redis = yield* connect(port)
-    const store = yield* Effect.acquireRelease(
-      Effect.sync(() => makeStore(redis, { lateness: 0, commandTimeout: 10_000, ...settings })),
-      (store) => Effect.promise(store.stop)
-    )
-    yield* Effect.promise(() => store.known)
-    assert.isTrue(store.isAvailable())
-    return store
-  })
-
-const reserve = (store: StoreService, count = 1, asked = rates) =>
-  Effect.promise(() =>
-    store.budget("digest", "model").reserve(
-      Array.from({ length: count }, () => 1),
-      asked
-    )
-  )
-
-const refused = (store: StoreService) =>
-  Effect.promise(() =>
-    store
-      .budget("digest", "model")
-      .reserve([1], rates)
-      .then(
-        () => "not refused",
-        (error: Error) => error.message
-      )
-  )
-
-const available = (store: StoreService, is: boolean) =>
-  eventually(
-    Effect.sync(() => store.isAvailable()),
-    (it) => it === is
-  )
 
 describe("a budget that processes share in Redis", () => {
   it.scopedLive("is one for all: what one takes or corrects, the others have not", () =>
@@ -282,196 +219,6 @@ describe("a budget that processes share in Redis", () => {
   )
 })
 
-describe("a Redis that goes away", () => {
-  it.scopedLive("is warned of once, and counts again by itself when it is back", () =>
-    Effect.gen(function* () {
-      const { lines, layer: logger } = recorder()
-      const server = yield* RedisServer.make()
-      yield* Effect.gen(function* () {
-        const store = yield* open({ url: server.url })
-        assert.strictEqual((yield* reserve(store)).taken, 1)
-        assert.strictEqual((yield* reserve(store)).taken, 0)
-        yield* server.kill
-        yield* available(store, false)
-        assert.match(yield* refused(store), /^Redis doesn't count/)
-        store.budget("digest", "model").correct(1, 1, rates)
-        store.budget("digest", "model").close(1)
-        yield* Effect.sleep(300)
-        assert.strictEqual(lines.length, 1)
-        assert.match(
-          lines[0]!,
-          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it can, each process counts for itself$/
-        )
-        yield* server.start
-        yield* available(store, true)
-        assert.deepStrictEqual(lines.slice(1), [`INFO Redis at 127.0.0.1:${server.port} counts quotas again`])
-        assert.strictEqual((yield* reserve(store)).taken, 1, "it forgot all")
-        assert.strictEqual((yield* reserve(store)).taken, 0, "and limits hold again")
-      }).pipe(Effect.provide(logger))
-    })
-  )
-
-  it.scopedLive("refuses at once what was asked for when the connection broke, and takes nothing for it later", () =>
-    Effect.gen(function* () {
-      const server = yield* RedisServer.make()
-      // ioredis by default sends again what had no answer.
-      const redis = yield* connect(server.port)
-      const { layer: logger } = recorder()
-      const store = yield* open({ client: redis }).pipe(Effect.provide(logger))
-      yield* server.pause
-      const asked = yield* Effect.fork(refused(store))
-      yield* Effect.sleep(50)
-      yield* server.kill
-      assert.match(yield* asked, /^Redis didn't count: (the connection was closed|read ECONNRESET)$/)
-      yield* server.start
-      yield* available(store, true)
-      assert.strictEqual((yield* reserve(store)).taken, 1)
-    })
-  )
-
-  it.scopedLive("may hang: then nobody waits longer for it than commandTimeout", () =>
-    Effect.gen(function* () {
-      const { lines, layer: logger } = recorder()
-      const server = yield* RedisServer.make()
-      yield* Effect.gen(function* () {
-        const store = yield* QuotaRedis.make({ url: server.url, commandTimeout: 150 })
-        const admin = yield* connect(server.port)
-        const connection = yield* connectionOf(admin)
-        yield* server.pause
-        assert.strictEqual(yield* refused(store), "Redis didn't count: no answer within 150 ms")
-        assert.isFalse(store.isAvailable())
-        assert.deepStrictEqual(lines.length, 1)
-        yield* server.resume
-        yield* available(store, true)
-        yield* reserve(store)
-        assert.strictEqual((yield* reserve(store)).taken, 0, "limits hold")
-        assert.match(connection, /^id=/)
-        assert.notStrictEqual(
-          yield* connectionOf(admin),
-          connection,
-          "a connection that was silent is not trusted again"
-        )
-      }).pipe(Effect.provide(logger))
-    })
-  )
-
-  const refusals = [
-    {
-      name: "has no memory left",
-      set: ["CONFIG", "SET", "maxmemory", "1"],
-      undo: ["CONFIG", "SET", "maxmemory", "0"],
-      reason: "OOM"
-    },
-    {
-      name: "became a replica",
-      set: ["REPLICAOF", "127.0.0.1", "1"],
-      undo: ["REPLICAOF", "NO", "ONE"],
-      reason: "READONLY"
-    },
-    {
-      name: "no longer lets scripts run",
-      set: ["ACL", "SETUSER", "default", "-evalsha"],
-      undo: ["ACL", "SETUSER", "default", "+evalsha"],
-      reason: "NOPERM"
-    }
-  ]
-  for (const { name, reason, set, undo } of refusals) {
-    it.scopedLive(`counts as away while it ${name}`, () =>
-      Effect.gen(function* () {
-        const { lines, layer: logger } = recorder()
-        const server = yield* RedisServer.make()
-        const admin = yield* connect(server.port)
-        const order = ([command = "", ...args]: ReadonlyArray<string>) =>
-          Effect.promise(() => admin.call(command, ...args))
-        yield* Effect.gen(function* () {
-          const store = yield* open({ url: server.url })
-          const connection = yield* connectionOf(admin)
-          yield* order(set)
-          assert.include(yield* refused(store), reason)
-          assert.isFalse(store.isAvailable())
-          yield* Effect.sleep(300)
-          assert.strictEqual(lines.length, 1)
-          assert.match(lines[0]!, new RegExp(`^WARN Redis at \\S+ can't count quotas: .*${reason}`))
-          yield* order(undo)
-          yield* available(store, true)
-          assert.strictEqual(lines.length, 2)
-          assert.strictEqual((yield* reserve(store)).taken, 1)
-          // A replica's name may lead to the new primary by now.
-          assert.strictEqual((yield* connectionOf(admin)) === connection, reason !== "READONLY")
-        }).pipe(Effect.provide(logger))
-      })
-    )
-  }
-
-  it.scopedLive("does not keep an app from starting", () =>
-    Effect.gen(function* () {
-      const { lines, layer: logger } = recorder()
-      const server = yield* RedisServer.make()
-      yield* server.kill
-      const store = yield* open({ url: server.url }).pipe(Effect.provide(logger))
-      assert.isFalse(store.isAvailable())
-      assert.match(lines.join("\n"), /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: connect ECONNREFUSED [^\n]+$/)
-      yield* server.start
-      yield* available(store, true)
-    })
-  )
-})
-
-/** All that a log and a curious person see. */
-const seen = (lines: ReadonlyArray<string>, ...things: ReadonlyArray<unknown>) =>
-  lines.join("\n") + things.map((thing) => inspect(thing, { depth: 9 }) + JSON.stringify(thing)).join("\n")
-
-describe("a password", () => {
-  const secret = "p@ss/w0rd-of-redis"
-  it.scopedLive("opens Redis, from a URL with everything escaped", () =>
-    Effect.gen(function* () {
-      const { port } = yield* RedisServer.make(["--requirepass", secret])
-      const url = Redacted.make(`redis://default:${encodeURIComponent(secret)}@localhost:${port}/2`)
-      const store = yield* open({ url })
-      assert.strictEqual((yield* reserve(store)).taken, 1)
-      const redis = yield* Effect.acquireRelease(
-        Effect.sync(() => new Redis({ port, password: secret, db: 2 })),
-        (redis) => Effect.sync(() => redis.disconnect())
-      )
-      assert.strictEqual(yield* Effect.promise(() => redis.exists("clientele:quota:{digest}:model")), 1)
-    })
-  )
-
-  const cases = [
-    { name: "that is wrong", flags: ["--requirepass", "another"], user: "default", reason: "WRONGPASS" },
-    {
-      name: "that Redis quotes in its error",
-      flags: ["--rename-command", "AUTH", ""],
-      user: "",
-      reason: "unknown command"
-    }
-  ]
-  for (const { flags, name, reason, user } of cases) {
-    it.scopedLive(`${name} is said to be so, and printed nowhere`, () =>
-      Effect.gen(function* () {
-        const { lines, layer: logger } = recorder()
-        const { port } = yield* RedisServer.make(flags)
-        const url = `redis://${user}:${encodeURIComponent(secret)}@127.0.0.1:${port}`
-        const store = yield* open({ url: Redacted.make(url) }).pipe(Effect.provide(logger))
-        const refusal = yield* refused(store)
-        yield* Effect.sleep(200)
-        assert.strictEqual(lines.length, 1)
-        assert.include(lines[0], reason)
-        assert.notInclude(seen(lines, store, refusal), secret)
-      })
-    )
-  }
-
-  it.scopedLive("that is missing is said to be so", () =>
-    Effect.gen(function* () {
-      const { lines, layer: logger } = recorder()
-      const { url } = yield* RedisServer.make(["--requirepass", secret])
-      yield* open({ url }).pipe(Effect.provide(logger))
-      assert.match(lines.join("\n"), /^WARN .+ NOAUTH [^\n]+$/)
-    })
-  )
-})
-
 describe("the layer", () => {
   it.scopedLive("provides the store, and closes its connection with its scope", () =>
     Effect.gen(function* () {
@@ -583,7 +330,6 @@ describe("the layer", () => {
   it.scopedLive("reads its options from the environment", () =>
     Effect.gen(function* () {
       const { url } = yield* RedisServer.make()
-      const { Config } = yield* Effect.promise(() => import("effect"))
       const layer = QuotaRedis.layerConfig({ url: Config.redacted("REDIS_URL"), prefix: Config.string("REDIS_PREFIX") })
       const provider = ConfigProvider.fromMap(
         new Map([

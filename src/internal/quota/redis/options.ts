@@ -32,7 +32,7 @@ const clientOf = (given: unknown): Client => {
   throw invalid(at("client"), "an object of another kind", "an ioredis client: new Redis(...) or new Cluster(...)")
 }
 
-/** What a URL says, decoded; undefined if it can't be. */
+/** User and password, as they were before they were put into a URL. */
 const decoded = (part: string): string => {
   try {
     return decodeURIComponent(part)
