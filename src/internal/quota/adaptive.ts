@@ -115,7 +115,7 @@ export const make = (settings: Settings): Adaptive => {
   /** What is usual is to be learned anew: those who come first in slow start are the quick ones. */
   let untaught = false
 
-  /** With a bound found, if by latency only on trial. */
+  /** Slow start has found a bound, a refusal or max. What latency finds is only tried, and ends it in `cut`. */
   const endSlowStart = (): void => {
     if (slowStart) untaught = true
     slowStart = false
