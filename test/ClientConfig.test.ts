@@ -41,7 +41,8 @@ const concurrency = (options: unknown) =>
     typeof maxConcurrency === "number" ? maxConcurrency : { ...maxConcurrency }
   )
 
-const quotaKey = (options: object) => Effect.map(openai({ apiKey, ...options }), (config) => ClientConfig.credentialKeys(config)[0]!)
+const quotaKey = (options: object) =>
+  Effect.map(openai({ apiKey, ...options }), (config) => ClientConfig.credentialKeys(config)[0]!)
 
 const names = {
   openai: { spec: specs.openai, baseURL: "https://api.openai.com/v1", timeout: 600_000 },

@@ -73,6 +73,14 @@ const fail = (reason: WireReason, processed: "no" | "maybe" | "yes", repeatable:
 const again = (code: number, repeatable: boolean, headers: Record<string, string> = {}) =>
   Retry.afterResponse(answer(code, headers), 1, repeatable, 60_000) !== undefined
 
+/** How many attempts follow the first. */
+const count = (maxRetries: number, next: (retries: Retry.Retries) => unknown): number => {
+  const retries = new Retry.Retries(maxRetries, 60_000)
+  let made = 0
+  while (next(retries) !== undefined) made++
+  return made
+}
+
 describe("the retry policy", () => {
   it("repeats reads, generation and what has an Idempotency-Key, and nothing else", () => {
     for (const path of [
@@ -128,12 +136,6 @@ describe("the retry policy", () => {
   })
 
   it("repeats as often as maxRetries says, what never reached the provider five times more, and with 0 nothing", () => {
-    const count = (maxRetries: number, next: (retries: Retry.Retries) => unknown): number => {
-      const retries = new Retry.Retries(maxRetries, 60_000)
-      let made = 0
-      while (next(retries) !== undefined) made++
-      return made
-    }
     const plenty = { request: () => undefined, take: () => true }
     const lost = new WireError("Connection", "maybe", "")
     const unsent = new WireError("Connection", "no", "")
@@ -154,10 +156,9 @@ describe("the retry policy", () => {
 
   it("asks the budget of the credential for what a provider that is down would get, and not for a rate limit", () => {
     const empty = { request: () => undefined, take: () => false }
-    const retries = () => new Retry.Retries(2, 60_000)
-    assert.isUndefined(retries().afterResponse(answer(503), true, empty))
-    assert.isUndefined(retries().afterError(new WireError("Connection", "no", ""), true, empty))
-    assert.isDefined(retries().afterResponse(answer(429), true, empty))
+    assert.isUndefined(new Retry.Retries(2, 60_000).afterResponse(answer(503), true, empty))
+    assert.isUndefined(new Retry.Retries(2, 60_000).afterError(new WireError("Connection", "no", ""), true, empty))
+    assert.isDefined(new Retry.Retries(2, 60_000).afterResponse(answer(429), true, empty))
   })
 
   it("repeats after a failure what was certainly not worked on, or does no harm", () => {

@@ -3,6 +3,7 @@
  * sockets, so it holds on every road. One request: lease, credential, quota, retries, transport. The lease and the
  * permit last as long as the body. Plain promises: this is the path of every request.
  */
+import * as Equal from "effect/Equal"
 import type * as Redacted from "effect/Redacted"
 import { PoolError, RequestError } from "../ClientError.ts"
 import type { Handle } from "../LeaseMap.ts"
@@ -60,6 +61,18 @@ interface Admission {
   readonly permit: Permit
   /** The last that is known; what an answer refuses is what was sent. */
   secret: Redacted.Redacted
+}
+
+/** Whether there is another secret than the one that was refused. If it can't be had, the 401 says more than that. */
+const renew = async ({ account, secret }: Admission, signal: AbortSignal | undefined): Promise<boolean> => {
+  const { secrets } = account
+  if (!secrets.refused(secret)) return false
+  try {
+    return !Equal.equals(secrets.peek() ?? (await secrets.load(signal)), secret)
+  } catch (error) {
+    if (signal?.aborted === true) throw error
+    return false
+  }
 }
 
 /** What the answer really cost, if it says so; else the estimate stands. */
@@ -225,7 +238,7 @@ export const make = (wiring: Wiring): Fetch => {
               request.replayable &&
               whose === "Authentication" &&
               !renewed &&
-              account.secrets.refused(admission.secret)
+              (await renew(admission, signal()))
             ) {
               renewed = true
               pause = 0

@@ -24,11 +24,12 @@ const handler: Handler = ({ headers, url }, response) => {
   else if (url !== "/hang") json(response, headers)
 }
 
+const seal = (headers: Readonly<Record<string, string>>) => ({ ...headers, authorization: "Bearer real" })
+
 describe("exchange", () => {
   it("sends the headers as they are sealed at dispatch, and leaves the exchange's own as they were", async () => {
     await withSite(handler, async ({ origin, pool }) => {
       const prepared = await prepare(origin, { headers: { authorization: "Bearer placeholder", a: "1" } })
-      const seal = (headers: Readonly<Record<string, string>>) => ({ ...headers, authorization: "Bearer real" })
       const seen = await (await exchange(pool, prepared, { timeouts, signal: undefined, seal })).json()
       expect(seen).toMatchObject({ authorization: "Bearer real", a: "1" })
       expect(prepared.headers["authorization"]).toBe("Bearer placeholder")

@@ -35,7 +35,7 @@ describe("an answer that refuses", () => {
       [{ "retry-after": "Wed, 21 Oct 2015 07:28:30 GMT" }, 30_000],
       [{ "retry-after": "Wed, 21 Oct 2015 07:29:00 GMT", date }, 0]
     ] as const) {
-      expect(advice(status, headers)).toEqual({ retryAfter: ms, closed: ms, refill: undefined })
+      expect(advice(status, headers)).toEqual({ retryAfter: ms, closed: ms })
     }
   })
 
@@ -57,7 +57,7 @@ describe("an answer that refuses", () => {
     expect(closed(429, { "retry-after-ms": "-1", "retry-after": "3" })).toBe(3_000)
     expect(closed(429, { "retry-after-ms": "9".repeat(30), "retry-after": "3" })).toBe(3_000)
     const spent = { ...plenty, "x-ratelimit-remaining-requests": "0" }
-    expect(advice(429, { ...spent, "retry-after": "-5" })).toEqual({ retryAfter: undefined, closed: 6, refill: 0.0006 })
+    expect(advice(429, { ...spent, "retry-after": "-5" })).toEqual({ retryAfter: undefined, closed: 6 })
   })
 
   it("without Retry-After closes it until what ran out is reset, and nothing else", () => {
@@ -74,8 +74,7 @@ describe("an answer that refuses", () => {
     for (const status of [400, 408, 500, 502]) {
       expect(advice(status, { "retry-after": "7", "x-ratelimit-remaining-requests": "0" })).toEqual({
         retryAfter: 7_000,
-        closed: undefined,
-        refill: undefined
+        closed: undefined
       })
       expect(advice(status, plenty)).toBe(silent)
     }
@@ -105,8 +104,8 @@ describe("a success", () => {
     ["0s", 0],
     ["33011.382867097855", 33_011_382.867097855],
     ["0", 0],
-    ["2015-10-21T07:29:00Z", 60_000],
-    ["2015-10-21T09:29:00.500+02:00", 60_500],
+    ["2015-10-21T07:28:30Z", 30_000],
+    ["2015-10-21T09:28:30.500+02:00", 30_500],
     ["2015-10-21T07:27:00Z", 0],
     ["-1s", undefined],
     ["-5", undefined],
@@ -129,11 +128,11 @@ describe("a success", () => {
       advice(200, {
         "x-ratelimit-limit-requests-day": "1440",
         "x-ratelimit-remaining-requests-day": "0",
-        "x-ratelimit-reset-requests-day": "86400",
+        "x-ratelimit-reset-requests-day": "7200",
         "x-ratelimit-remaining-tokens-minute": "5",
         "x-ratelimit-reset-tokens-minute": "100000"
       })
-    ).toEqual({ retryAfter: undefined, closed: 86_400_000, refill: 60_000 })
+    ).toEqual({ retryAfter: undefined, closed: 7_200_000 })
     for (const budget of ["requests", "tokens", "input-tokens", "output-tokens"]) {
       const headers = {
         date: "Wed, 21 Oct 2015 08:00:00 GMT",
@@ -152,14 +151,19 @@ describe("a success", () => {
     expect(advice(200, { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-tokens": "9s" })).toBe(silent)
   })
 
-  it("tells when one more request is there, if they come back evenly", () => {
+  it("closes until the next request is there, if it takes a whole window until all are", () => {
     const spent = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m0s" }
-    expect(advice(200, { ...spent, "x-ratelimit-limit-requests": "600" }).refill).toBe(100)
+    expect(closed(200, { ...spent, "x-ratelimit-limit-requests": "600" })).toBe(100)
     for (const limit of ["0", "-1", "many", ""]) {
-      expect(advice(200, { ...spent, "x-ratelimit-limit-requests": limit }).refill, limit).toBe(60_000)
+      expect(closed(200, { ...spent, "x-ratelimit-limit-requests": limit }), limit).toBe(60_000)
     }
-    const tokens = { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2m0s" }
-    expect(advice(200, { ...spent, ...tokens, "x-ratelimit-limit-requests": "600" }).refill).toBe(120_000)
+    const daily = { "x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "86400" }
+    expect(closed(200, { ...daily, "x-ratelimit-limit-requests-day": "1440" })).toBe(60_000)
+    const tokens = { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "59.5s" }
+    expect(closed(200, tokens)).toBeCloseTo(59_500 / 60, 6)
+    const short = { ...spent, "x-ratelimit-reset-requests": "30s", "x-ratelimit-limit-requests": "600" }
+    expect(closed(200, short), "the rest of a window").toBe(30_000)
+    expect(closed(429, { ...spent, "x-ratelimit-limit-requests": "600" }), "it was refused").toBe(60_000)
   })
 })
 
@@ -241,9 +245,8 @@ describe("a provider's own words", () => {
     // Groq and Cerebras speak of requests per day, of which many are left.
     if (provider === "groq" || provider === "cerebras") expect(last).toBe(silent)
     else {
-      expect(last.closed).toBeGreaterThan(50_000)
-      expect(last.closed).toBeLessThanOrEqual(62_000)
-      expect(last.refill! * 2).toBeCloseTo(last.closed!, 6)
+      expect(last.closed).toBeGreaterThan(25_000)
+      expect(last.closed).toBeLessThanOrEqual(31_000)
     }
     const refused = read(...third!, Date.now())
     expect(refused.closed).toBe(refused.retryAfter)

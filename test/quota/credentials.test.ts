@@ -93,6 +93,24 @@ for (const subject of subjects) {
 }
 
 describe("a key that changes", () => {
+  it.live("is not sent again if it is the same, or can't be loaded: the 401 says more", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      sandbox.apiKeys(["another"])
+      let loads = 0
+      const same = Credential.make({ id: "same", load: Effect.sync(() => Redacted.make("token")) })
+      const lost = Credential.make({
+        id: "lost",
+        load: Effect.suspend(() => (++loads === 1 ? Effect.succeed(Redacted.make("token")) : Effect.fail("no vault")))
+      })
+      for (const apiKey of [same, lost]) {
+        const error = yield* Effect.flip(openai.ask(yield* openai.config(sandbox, { apiKey })))
+        assert.deepInclude(error, { _tag: "RequestError", reason: "Authentication", status: 401, attempts: 1 })
+      }
+      assert.deepStrictEqual([loads, sandbox.stats().requests], [2, 2])
+    }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+  )
+
   it.live("fails typed when the new one is refused as well", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()

@@ -12,19 +12,14 @@ import type { WireResponse } from "../wire.ts"
 export interface Advice {
   /** What an answer that is no success asks to wait, in milliseconds. */
   readonly retryAfter: number | undefined
-  /** Milliseconds for which the gate of the model must stay closed: by Retry-After, else until what ran out is reset. */
+  /** Milliseconds for which the gate of the model must stay closed. */
   readonly closed: number | undefined
-  /**
-   * Milliseconds until a single request is there again, where it was requests that ran out, if they come back evenly:
-   * all providers of these headers document `reset` as the time until the budget is full, not until some of it is back.
-   */
-  readonly refill: number | undefined
 }
 
 type Headers = WireResponse["headers"]
 
 /** Of nearly all answers. */
-export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined, refill: undefined })
+export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined })
 
 const ZERO = 0x30
 const MINUS = 0x2d
@@ -77,24 +72,33 @@ const resetOf = (headers: Headers, name: string, now: number): number | undefine
   return RetryAfter.sensible(Math.max(0, at - (RetryAfter.readDate(valueOf(headers, "date")) ?? now)))
 }
 
-const refillOf = (headers: Headers, name: string, reset: number): number => {
-  if (!name.includes("requests")) return reset
+const MINUTE = 60_000
+const DAY = 86_400_000
+
+const isAbout = (ms: number, window: number): boolean => Math.abs(ms - window) < window / 20
+
+/**
+ * For how long the gate closes when an answer tells that nothing remains, before anything was refused. All providers of
+ * these headers document `reset` as the time until the budget is full: a whole window if it is empty and fills evenly.
+ * Then the next request is there long before: to wait until all of them are would leave most of the budget unused.
+ */
+const untilNext = (headers: Headers, name: string, reset: number): number => {
+  if (!isAbout(reset, MINUTE) && !isAbout(reset, DAY)) return reset
+  // Of tokens nobody knows how many the next needs: a sixtieth, which is a second's worth of a minute's.
+  if (!name.includes("requests")) return reset / 60
   const limit = RetryAfter.readNumber(valueOf(headers, name.replace("-remaining", "-limit")))
   return limit === undefined || limit < 1 ? reset : reset / limit
 }
 
-/** The longest reset of what has run out. */
-const fromResets = (headers: Headers, now: number, retryAfter: number | undefined): Advice => {
+/** By the longest reset of what has run out. */
+const fromResets = (headers: Headers, now: number, isRefused: boolean): Advice => {
   let closed: number | undefined
-  let refill: number | undefined
   for (const [name, value] of headers) {
     if (!saysNothingRemains(name, value)) continue
     const reset = resetOf(headers, name, now)
-    if (reset === undefined) continue
-    closed = Math.max(closed ?? 0, reset)
-    refill = Math.max(refill ?? 0, refillOf(headers, name, reset))
+    if (reset !== undefined) closed = Math.max(closed ?? 0, isRefused ? reset : untilNext(headers, name, reset))
   }
-  return closed === undefined && retryAfter === undefined ? silent : { retryAfter, closed, refill }
+  return closed === undefined ? silent : { retryAfter: undefined, closed }
 }
 
 /** Too many requests, unavailable, and overloaded (Anthropic's own). */
@@ -104,7 +108,7 @@ const isRefusal = (status: number): boolean => status === 429 || status === 503 
 export const read = (status: number, headers: Headers, now: number): Advice => {
   if (status < 400) {
     for (const header of headers) {
-      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now, undefined)
+      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now, false)
     }
     return silent
   }
@@ -116,8 +120,6 @@ export const read = (status: number, headers: Headers, now: number): Advice => {
     },
     now
   )
-  if (!isRefusal(status))
-    return retryAfter === undefined ? silent : { retryAfter, closed: undefined, refill: undefined }
-  if (retryAfter === undefined) return fromResets(headers, now, undefined)
-  return { retryAfter, closed: retryAfter, refill: undefined }
+  if (!isRefusal(status)) return retryAfter === undefined ? silent : { retryAfter, closed: undefined }
+  return retryAfter === undefined ? fromResets(headers, now, true) : { retryAfter, closed: retryAfter }
 }
