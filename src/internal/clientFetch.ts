@@ -151,13 +151,15 @@ export const make = (wiring: Wiring): Fetch => {
           timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
           signal: call?.signal,
           // What was good when it was let through may have changed until it has a socket.
-          seal: (headers) =>
-            fillIn(
+          seal: (headers) => {
+            permit.sentAt = ticker.now()
+            return fillIn(
               headers,
               wiring.headers,
               (admission.secret = account.secrets.peek() ?? admission.secret),
               wiring.authorize
-            ),
+            )
+          },
           onHead: (status, headers) => {
             permit.answered(status, headers)
             if (status >= 400) {

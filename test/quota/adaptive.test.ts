@@ -51,11 +51,11 @@ describe("the rules", () => {
 
   it("a refusal cuts it by backoff, once for all that were sent before the cut", () => {
     const adaptive = make({ initial: 100, backoff: 0.8 })
-    adaptive.refused(1_000, 900)
+    adaptive.refused(1_000, 900, 100)
     assert.strictEqual(adaptive.limit(), 80)
-    for (let sentAt = 900; sentAt < 1_000; sentAt++) adaptive.refused(1_001, sentAt)
+    for (let sentAt = 900; sentAt < 1_000; sentAt++) adaptive.refused(1_001, sentAt, 100)
     assert.strictEqual(adaptive.limit(), 80)
-    adaptive.refused(1_002, 1_000)
+    adaptive.refused(1_002, 1_000, 100)
     assert.strictEqual(adaptive.limit(), 64)
   })
 
@@ -80,8 +80,8 @@ describe("the rules", () => {
   it("an idle hour is no time to grow", () => {
     const idle = make({ initial: 100 })
     const busy = make({ initial: 100 })
-    idle.refused(0, 0)
-    busy.refused(0, 0)
+    idle.refused(0, 0, 100)
+    busy.refused(0, 0, 100)
     for (let i = 1; i <= 20; i++) {
       answers(idle, 1, 3_600_000 * i, 100)
       answers(busy, 1, 100 * i, 100)

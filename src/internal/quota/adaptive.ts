@@ -41,7 +41,7 @@ export interface Adaptive {
    * The model refused because of load. Of one congestion, only the first refusal counts: not those of requests that
    * were sent before the limit was cut. `inFlight` is as above; a limit that isn't in use is cut from there.
    */
-  readonly refused: (now: number, sentAt: number, inFlight?: number) => void
+  readonly refused: (now: number, sentAt: number, inFlight: number) => void
 }
 
 /**
@@ -212,7 +212,7 @@ export const make = (settings: Settings): Adaptive => {
         grow(now, since)
       }
     },
-    refused: (now, sentAt, inFlight = Infinity) => {
+    refused: (now, sentAt, inFlight) => {
       if (sentAt < cutAt) return
       const level = Math.min(Math.floor(window), inFlight)
       if (Math.abs(level - refusedLevel) > 1) hold = HOLD

@@ -183,8 +183,9 @@ export class Lane implements Issuer {
     const { closed } = Advice.read(status, headers, this.#ticker.date())
     if (closed !== undefined && closed > 0) this.close(now, closed, true)
     if (this.#adaptive === undefined) return
-    if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt)
-    else if (status < 500) this.#adaptive.answered(now, permit.sentAt, permit.inFlight)
+    if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt, permit.inFlight)
+    // Other errors say nothing of load: they come at once.
+    else if (status < 400) this.#adaptive.answered(now, permit.sentAt, permit.inFlight)
     this.pump()
   }
 

@@ -22,8 +22,9 @@ export interface Issuer {
 
 export class Permit {
   readonly #issuer: Issuer
-  /** When it was let through, and how many were in flight then, itself included. */
-  readonly sentAt: number
+  /** When it went onto the wire; until then, when it was let through. */
+  sentAt: number
+  /** How many were in flight when it was let through, itself included. */
   readonly inFlight: number
   /** Tokens that were taken for it. */
   readonly tokens: number
