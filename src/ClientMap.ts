@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import * as call from "./internal/call.ts"
+import type { Outlet } from "./internal/outlet.ts"
 import type { Provider } from "./Provider.ts"
 import type * as Quota from "./Quota.ts"
 
@@ -94,6 +95,11 @@ export interface Service {
     config: ClientConfig.ClientConfig<P>,
     f: (client: Client) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | OptionsError | PoolError, R>
+  /** The `fetch` of the client of a config, until the scope closes: for those who bring an SDK object of their own. */
+  readonly outlet: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig.ClientConfig<P>
+  ) => Effect.Effect<Outlet, OptionsError | PoolError, Scope.Scope>
   readonly invalidate: (config: ClientConfig.ClientConfig) => Effect.Effect<void>
   readonly stats: Effect.Effect<Stats>
 }

@@ -13,6 +13,7 @@ import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 import { type Exchange, exchange, prepare } from "./fetch/exchange.ts"
 import { noteCaller } from "./malformed.ts"
+import { type Outlet, ownOf } from "./outlet.ts"
 import { Demand } from "./quota/demand.ts"
 import { isRefusal, type Permit } from "./quota/permit.ts"
 import { TurnedAway } from "./quota/turnedAway.ts"
@@ -94,8 +95,8 @@ const refused = (reason: "QuotaExceeded" | "Authentication") => () =>
 const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
   status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
 
-export const make = (wiring: Wiring): Fetch => {
-  const { accounts, lease, maxRetries, maxRetryAfter, place, queueTimeout, ticker, timeouts } = wiring
+export const make = (wiring: Wiring): Outlet => {
+  const { accounts, lease, maxRetryAfter, place, queueTimeout, ticker } = wiring
   const { origin, pool } = wiring.transport
   const recorder = Attempts.make(place.provider)
 
@@ -130,6 +131,9 @@ export const make = (wiring: Wiring): Fetch => {
     }
     wiring.count(1)
     const call = CallContext.current()
+    const own = ownOf(init)
+    const maxRetries = own?.maxRetries ?? wiring.maxRetries
+    const timeouts = own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout }
     let attempts = 0
 
     /**
@@ -278,12 +282,14 @@ export const make = (wiring: Wiring): Fetch => {
 
   /** A caller that can't be seen, as in a bundle, is not looked for at every request. */
   let looks = 3
-  const fetch: Fetch = (input, init) => {
+  const tryFetch: Outlet["tryFetch"] = (input, init) => {
     if (looks > 0) looks = noteCaller() ? 0 : looks - 1
-    return lease.retain() ? send(input, init) : Promise.reject(wiring.isClosed() ? closed(place) : released(place))
+    return lease.retain() ? send(input, init) : undefined
   }
+  const fetch: Fetch = (input, init) =>
+    tryFetch(input, init) ?? Promise.reject(wiring.isClosed() ? closed(place) : released(place))
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  return Object.assign(fetch, { Response })
+  return { fetch: Object.assign(fetch, { Response }), tryFetch }
 }
 
 const closed = (place: Failure.Place): PoolError =>

@@ -17,12 +17,14 @@ import * as Leaks from "./leaks.ts"
 import * as LeaseLog from "./leaseLog.ts"
 import * as QuotaDigest from "./quota/digest.ts"
 import * as Ticker from "./ticker.ts"
+import type { Outlet } from "./outlet.ts"
 import { SocketBudget } from "./transport/sockets.ts"
 import { type Activity, Wiring } from "./wiring.ts"
 
 /** What is held for a config. Its client is typed by the provider through which it is asked for. */
 interface Held {
   readonly client: unknown
+  readonly outlet: Outlet
   readonly activity: Activity
   readonly transport: Transport.Transport
   readonly quotas: ReadonlyArray<Quota.Quota>
@@ -92,15 +94,19 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
           const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
           const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
           const activity: Activity = { requests: 0 }
+          let outlet: Outlet | undefined
           const client = yield* Effect.provideService(builders.get(config)!.build, Wiring, {
             transport,
             quotas: held,
             ticker,
             lease,
             isClosed: () => closed,
-            activity
+            activity,
+            opened: (opened) => {
+              outlet = opened
+            }
           })
-          return { client, activity, transport, quotas: held } satisfies Held
+          return { client, outlet: outlet!, activity, transport, quotas: held } satisfies Held
         }),
       idleTimeToLive: options.idleTimeToLive,
       capacity: options.capacity,
@@ -158,6 +164,17 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         const watched = leakWarning === undefined ? run : Leaks.watching(config, leakWarning, run)
         return Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
       },
+      outlet: <I, Client, P extends string, Extra extends string>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>
+      ) => {
+        const error = builder(provider, config)
+        if (error !== undefined) return Effect.fail(error)
+        return Effect.mapBoth(LeaseMap.get(clients, config), {
+          onFailure: refused(config, options),
+          onSuccess: ({ outlet }) => outlet
+        })
+      },
       invalidate: (config) => LeaseMap.invalidate(clients, config),
       stats: Effect.gen(function* () {
         const { entries, ...counts } = yield* LeaseMap.stats(clients)
@@ -200,6 +217,7 @@ const quotaStats = (key: ClientConfig.CredentialKey, quota: Quota.Quota): QuotaS
 const broken = (error: OptionsError): Service => ({
   get: () => Effect.fail(error),
   use: () => Effect.fail(error),
+  outlet: () => Effect.fail(error),
   invalidate: () => Effect.void,
   stats: Effect.succeed({
     hits: 0,

@@ -42,7 +42,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
       const place = { provider: config.provider, baseURL: config.baseURL }
       const { activity, quotas, ticker, transport } = wiring
       for (const quota of quotas) yield* quota.join(config.quota)
-      const fetch = ClientFetch.make({
+      const outlet = ClientFetch.make({
         place,
         transport,
         accounts: yield* Accounts.of(place, config, quotas),
@@ -59,13 +59,14 @@ export const layer = <I, Client, P extends string, Extra extends string>(
           activity.requests += change
         }
       })
+      wiring.opened(outlet)
       return yield* Effect.try({
         try: () =>
           definition.construct(
             {
               baseURL: config.baseURL,
               apiKey: PLACEHOLDER,
-              fetch,
+              fetch: outlet.fetch,
               timeout: NEVER,
               maxRetries: 0,
               defaultHeaders: exactHeaders(definition.spec.env?.headers, config.headers),

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type { Handle } from "../LeaseMap.ts"
 import type { Quota } from "../Quota.ts"
+import type { Outlet } from "./outlet.ts"
 import type { Ticker } from "./ticker.ts"
 import type { Transport } from "../Transport.ts"
 
@@ -19,6 +20,8 @@ export interface WiringService {
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly activity: Activity
+  /** To be told how requests are sent. */
+  readonly opened: (outlet: Outlet) => void
 }
 
 /** Provided by the client map to each client that it builds, and to nobody else. */

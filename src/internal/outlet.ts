@@ -1,0 +1,23 @@
+/** What a client of the map gives to those who send requests through it. */
+
+type Fetch = typeof globalThis.fetch
+
+export interface Outlet {
+  /** Rejects with a PoolError once the lease is over. */
+  readonly fetch: Fetch
+  /** The same, but `undefined` once the lease is over: nothing was begun, and another lease may be taken. */
+  readonly tryFetch: (...args: Parameters<Fetch>) => Promise<Response> | undefined
+}
+
+/** Under this name a request's own settings travel in the `init` of its fetch, which SDKs hand on as it is. */
+export const OWN: unique symbol = Symbol.for("clientele/own")
+
+/** What one request has otherwise than its client. */
+export interface Own {
+  /** Milliseconds from dispatch to the headers, `Infinity` for none. */
+  readonly timeout?: number | undefined
+  readonly maxRetries?: number | undefined
+}
+
+export const ownOf = (init: object | undefined): Own | undefined =>
+  (init as { readonly [OWN]?: Own } | undefined)?.[OWN]
