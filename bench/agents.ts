@@ -1,11 +1,14 @@
 /** A crowd of agents on clientele, as an application would write it. Imported by the processes that are measured. */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as ClientConfig from "clientele/ClientConfig"
 import type { ClientError, OptionsError } from "clientele/ClientError"
+import * as ClientLayer from "clientele/ClientLayer"
 import type { ClientMap } from "clientele/ClientMap"
 import * as OpenAiClient from "clientele/OpenAiClient"
-import { question } from "./question.ts"
+import type * as Quota from "clientele/Quota"
+import { question, type Size, sized } from "./question.ts"
 
 export interface Target {
   readonly baseURLs: ReadonlyArray<string>
@@ -14,6 +17,21 @@ export interface Target {
   readonly ca: string
   /** Sockets to each origin. @default that of the package */
   readonly maxConnections?: number | undefined
+  /** @default no limits */
+  readonly quota?: Quota.Options | undefined
+}
+
+/** Where processes share a budget. */
+export interface Redis {
+  readonly url: string
+  readonly prefix: string
+}
+
+/** The client layer, with budgets in Redis if there is one: only then is that loaded. */
+export const clients = async (redis: Redis | undefined): Promise<Layer.Layer<ClientMap, OptionsError>> => {
+  if (redis === undefined) return ClientLayer.layer()
+  const QuotaRedis = await import("clientele/QuotaRedis")
+  return Layer.provide(ClientLayer.layer(), QuotaRedis.layer(redis))
 }
 
 type Config = ClientConfig.ClientConfig<"openai">
@@ -23,11 +41,17 @@ export const configs = ({
   baseURLs,
   ca,
   keys,
-  maxConnections
+  maxConnections,
+  quota
 }: Target): Effect.Effect<ReadonlyArray<Config>, OptionsError> =>
   Effect.forEach(baseURLs, (baseURL) =>
     Effect.forEach(Array.from({ length: keys }), (_, key) =>
-      OpenAiClient.config({ baseURL, apiKey: Redacted.make(`sk-bench-${key}`), transport: { ca, maxConnections } })
+      OpenAiClient.config({
+        baseURL,
+        apiKey: Redacted.make(`sk-bench-${key}`),
+        transport: { ca, maxConnections },
+        quota
+      })
     )
   ).pipe(Effect.map((all) => all.flat()))
 
@@ -67,4 +91,42 @@ export const census = (
       }),
       () => ({ failed, first })
     )
+  })
+
+/** What became of the questions of agents that go on asking. */
+export interface Tally {
+  answered: number
+  /** What the answers say they cost. */
+  tokens: number
+  failed: number
+  /** The message of the first failure. */
+  first?: string
+}
+
+/** `size` agents that ask on and on, whatever becomes of each question, for so many milliseconds. */
+export const restless = (
+  config: Config,
+  size: number,
+  question: Size,
+  ms: number
+): Effect.Effect<Tally, never, ClientMap> =>
+  Effect.suspend(() => {
+    const tally: Tally = { answered: 0, tokens: 0, failed: 0 }
+    let next = 0
+    const ask = Effect.suspend(() => {
+      const i = next++
+      return OpenAiClient.use(config, (openai) => openai.chat.completions.create(sized(i, question)))
+    })
+    const once = Effect.match(ask, {
+      onSuccess: ({ usage }) => {
+        tally.answered++
+        tally.tokens += usage?.total_tokens ?? 0
+      },
+      onFailure: ({ message }) => {
+        tally.failed++
+        tally.first ??= message
+      }
+    })
+    const all = Effect.forEach(range(size), () => Effect.forever(once), { concurrency: "unbounded", discard: true })
+    return Effect.as(Effect.raceFirst(all, Effect.sleep(ms)), tally)
   })

@@ -3,6 +3,8 @@
 export interface Options {
   /** How often each variant is measured. */
   readonly runs: number
+  /** Whether what takes minutes should be cut short. */
+  readonly quick: boolean
 }
 
 /** One line of the table. */
@@ -12,7 +14,8 @@ export interface Figure {
   readonly value: number
   /** How the value is printed, for instance `x`, `sockets`, `us`. */
   readonly unit: string
-  /** At most this; absent for what is printed for information only. */
+  /** At least this, and at most this; both absent for what is printed for information only. */
+  readonly atLeast?: number | undefined
   readonly atMost?: number | undefined
   /** What else belongs to it: the spread, the absolute figures, how it was measured. */
   readonly note?: string | undefined

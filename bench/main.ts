@@ -4,32 +4,50 @@
  */
 import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
+import { adaptive } from "./adaptive.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
+import { budget } from "./budget.ts"
 import { cpu } from "./cpu.ts"
 import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
 import { origins } from "./origins.ts"
+import { quotaCpu } from "./quotaCpu.ts"
+import { redis } from "./redis.ts"
 import { sockets } from "./sockets.ts"
 
-const benches: ReadonlyArray<Bench> = [cpu, sockets, lease, origins, heap, imports]
+const benches: ReadonlyArray<Bench> = [cpu, quotaCpu, budget, adaptive, redis, sockets, lease, origins, heap, imports]
 const names = benches.map(({ name }) => name).join(", ")
 
 const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names}
-  --quick       one run each instead of five: 3 minutes instead of 15
+  --quick       one run each instead of five, and shorter ones: 5 minutes instead of 25
   --help        this text
 `
 
-const digits = ({ unit, value }: Figure): number => (unit === "x" || unit.startsWith("of ") || value < 10 ? 2 : 0)
+const digits = ({ unit, value }: Figure): number => {
+  if (unit === "%") return 1
+  return unit === "x" || unit.startsWith("of ") || value < 10 ? 2 : 0
+}
 
 const shown = (figure: Figure, value: number): string => {
   const number = round(value, Number.isInteger(value) ? 0 : digits(figure))
   return figure.unit === "x" ? round(value, 2) : `${number} ${figure.unit}`
 }
 
-const verdict = ({ atMost, value }: Figure): string => (atMost === undefined ? "" : value <= atMost ? "met" : "missed")
+const target = (figure: Figure): string => {
+  const { atLeast, atMost } = figure
+  return [
+    ...(atLeast === undefined ? [] : [`>= ${shown(figure, atLeast)}`]),
+    ...(atMost === undefined ? [] : [`<= ${shown(figure, atMost)}`])
+  ].join(", ")
+}
+
+const verdict = ({ atLeast, atMost, value }: Figure): string => {
+  if (atLeast === undefined && atMost === undefined) return ""
+  return value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity) ? "met" : "missed"
+}
 
 const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
@@ -41,7 +59,7 @@ const row = (name: string, figure: Figure): ReadonlyArray<string> => [
   name,
   figure.what,
   shown(figure, figure.value),
-  figure.atMost === undefined ? "" : `<= ${shown(figure, figure.atMost)}`,
+  target(figure),
   verdict(figure),
   figure.note ?? ""
 ]
@@ -68,7 +86,8 @@ const main = async (): Promise<number> => {
     console.error(`there is no bench "${unknown}"; there is: ${names}`)
     return 2
   }
-  const runs = values.quick === true ? 1 : 5
+  const quick = values.quick === true
+  const runs = quick ? 1 : 5
   console.log(`Node ${process.version}, ${availableParallelism()} cores, load ${load()}, medians of ${runs}`)
   const rows: Array<ReadonlyArray<string>> = [["bench", "figure", "measured", "target", "", "more"]]
   let broken = 0
@@ -76,7 +95,7 @@ const main = async (): Promise<number> => {
     if (values.only !== undefined && !values.only.includes(bench.name)) continue
     console.log(`\n${bench.name}: ${bench.about}`)
     try {
-      for (const figure of await bench.run({ runs })) rows.push(row(bench.name, figure))
+      for (const figure of await bench.run({ runs, quick })) rows.push(row(bench.name, figure))
     } catch (error) {
       broken++
       console.error(`${bench.name} broke:`, error)

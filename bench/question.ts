@@ -3,3 +3,17 @@ export const question = (i: number) => ({
   model: "test-model",
   messages: [{ role: "user" as const, content: `Sum up row ${i} in a sentence.` }]
 })
+
+/** How long a question is, in tokens as the sandbox counts them, and how long an answer it allows. */
+export interface Size {
+  readonly prompt: number
+  /** Said in every other question, as agents do; the others leave it open. */
+  readonly maxTokens: number
+}
+
+/** The sandbox has a token for every four characters. */
+export const sized = (i: number, { maxTokens, prompt }: Size) => ({
+  model: "test-model",
+  messages: [{ role: "user" as const, content: `Sum up row ${i}: `.padEnd(4 * prompt, "lorem ipsum ") }],
+  ...(i % 2 === 0 && { max_tokens: maxTokens })
+})

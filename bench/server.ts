@@ -11,12 +11,19 @@ export interface Server {
   /** What it counted since the last reset. */
   readonly stats: () => Promise<Counts>
   readonly reset: () => Promise<void>
+  /** From now on so many requests at the same time, of each key and model. */
+  readonly maxConcurrency: (limit: number) => Promise<void>
 }
 
 export interface Counts {
   readonly connections: { readonly open: number; readonly peak: number; readonly total: number }
   readonly requests: number
+  readonly inFlight: number
   readonly peakInFlight: number
+  /** Of answers that have ended. */
+  readonly responsesByStatus: Readonly<Record<string, number>>
+  /** Those of status 429. */
+  readonly rateLimited: number
 }
 
 interface Line {
@@ -40,13 +47,19 @@ export const withServer = async <A>(flags: ReadonlyArray<string>, use: (server: 
       child.once("error", reject)
       child.once("exit", (code) => reject(new Error(`the sandbox ended with ${code}`)))
     })
+    const post = async (path: string, body?: object): Promise<void> => {
+      const init = body === undefined ? { method: "POST" } : { method: "POST", body: JSON.stringify(body) }
+      const { ok, status } = await fetch(`${line.controlOrigin}/__sandbox/${path}`, init)
+      if (!ok) throw new Error(`the sandbox answers ${status} to ${path}`)
+    }
     return await use({
       origin: line.origin,
       port: line.port,
       baseURL: line.baseURL.openai,
       ca: line.ca,
       stats: async () => (await (await fetch(`${line.controlOrigin}/__sandbox/stats`)).json()) as Counts,
-      reset: async () => void (await fetch(`${line.controlOrigin}/__sandbox/reset`, { method: "POST" }))
+      reset: () => post("reset"),
+      maxConcurrency: (limit) => post("limit", { maxConcurrency: limit })
     })
   } finally {
     child.stdin.end()
