@@ -1,0 +1,104 @@
+/** The options of `new AzureOpenAI`, of openai 6 and 7. */
+import type { AzureOpenAI } from "openai"
+import { describe, invalid } from "../../config/check.ts"
+import { azure as spec } from "../../config/specs.ts"
+import { variable } from "./environment.ts"
+import { rawKeyOf } from "./key.ts"
+import { table as openai } from "./openai.ts"
+import { type Door, type Draft, read as readOptions } from "./read.ts"
+import type { Bypass, Reading } from "./reading.ts"
+import { keyFunction, type KeyFunction, wrapKey } from "./secret.ts"
+import { apiKeyNote, common, modern, ours, type Table } from "./table.ts"
+import type { PoolOptions, WrappedKey } from "./types.ts"
+
+type ClientOptions = NonNullable<ConstructorParameters<typeof AzureOpenAI>[0]>
+
+/**
+ * All options of `new AzureOpenAI`, in the openai that is installed, and ours beside them. docs/options.md says what
+ * each does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AzureOpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolOptions {
+  /**
+   * The resource's key; tokens of Entra come from `azureADTokenProvider`.
+   *
+   * @default the environment's `AZURE_OPENAI_API_KEY`
+   */
+  readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
+  /** Not read by openai 6 and 7. How connections are made, `transport` says. */
+  readonly httpAgent?: undefined
+}
+
+const notAzure = "AzureOpenAI does not take it"
+
+export const table = {
+  apiKey: { fate: "pool", env: "AZURE_OPENAI_API_KEY", identity: true, note: apiKeyNote },
+  azureADTokenProvider: {
+    fate: "sdk",
+    identity: true,
+    note:
+      "Called by the SDK for each request, in the caller's async context; clients with the same function object are " +
+      "one client with one budget. Not beside `apiKey`"
+  },
+  endpoint: { fate: "pool", env: "AZURE_OPENAI_ENDPOINT", note: "`baseURL` is the path /openai at this address" },
+  deployment: { fate: "pool", note: "In the paths of requests, as the SDK writes them" },
+  apiVersion: { fate: "pool", env: "OPENAI_API_VERSION", note: "Required, here or in the environment" },
+  baseURL: {
+    fate: "pool",
+    env: "OPENAI_BASE_URL",
+    null: true,
+    note: "Where requests go, if `endpoint` does not say so; `null` is none, whatever the environment says"
+  },
+  adminAPIKey: openai.adminAPIKey,
+  organization: openai.organization,
+  project: openai.project,
+  webhookSecret: openai.webhookSecret,
+  ...common,
+  ...modern,
+  logLevel: openai.logLevel,
+  workloadIdentity: openai.workloadIdentity,
+  x509Transport: { fate: "refused", since: "openai 7", note: notAzure },
+  credential: { fate: "refused", since: "openai 7", note: notAzure },
+  dataResidency: { fate: "refused", since: "openai 7", note: notAzure },
+  provider: { fate: "refused", note: notAzure },
+  ...ours
+} as const satisfies Table
+
+const settle = (draft: Draft): void => {
+  const { at, given, options } = draft
+  if (given["endpoint"] === "") delete options["endpoint"]
+  if (given["baseURL"] === null || given["baseURL"] === "") {
+    delete options["baseURL"]
+    // Said aloud, so that the environment's base URL does not come first.
+    options["endpoint"] ??= variable("AZURE_OPENAI_ENDPOINT")
+    if (options["endpoint"] === undefined) {
+      throw invalid(
+        at("baseURL"),
+        "none",
+        "the option baseURL or endpoint, or the environment variable AZURE_OPENAI_ENDPOINT"
+      )
+    }
+  }
+  const provider = given["azureADTokenProvider"]
+  if (provider === undefined)
+    return wrapKey(draft, "the resource's key as a string; azureADTokenProvider is for tokens")
+  if (typeof provider !== "function") {
+    throw invalid(at("azureADTokenProvider"), describe(provider), "a function that gives a token")
+  }
+  if (given["apiKey"] !== undefined) {
+    throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both say who is asking")
+  }
+  keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)
+}
+
+const door: Door<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
+  spec,
+  table,
+  settle
+}
+
+export const read = (options?: unknown): Reading<"azure"> | Bypass => readOptions(door, options)
+
+export const rawKey = rawKeyOf(door)

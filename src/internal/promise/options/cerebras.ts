@@ -1,0 +1,49 @@
+/** The options of `new Cerebras`. */
+import type { ClientOptions } from "@cerebras/cerebras_cloud_sdk"
+import { cerebras as spec } from "../../config/specs.ts"
+import { rawKeyOf } from "./key.ts"
+import { type Door, type Draft, read as readOptions } from "./read.ts"
+import type { Bypass, Reading } from "./reading.ts"
+import { plain } from "./secret.ts"
+import { apiKeyNote, baseURLNote, common, ours, type Table } from "./table.ts"
+import type { PoolOptions, WrappedKey } from "./types.ts"
+
+/**
+ * All options of `new Cerebras`, and ours beside them. docs/options.md says what each does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CerebrasOptions extends Omit<ClientOptions, "apiKey">, PoolOptions {
+  /**
+   * The key.
+   *
+   * @default the environment's `CEREBRAS_API_KEY`
+   */
+  readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
+}
+
+export const table = {
+  apiKey: { fate: "pool", env: "CEREBRAS_API_KEY", identity: true, note: apiKeyNote },
+  baseURL: { fate: "pool", env: "CEREBRAS_BASE_URL", null: true, note: baseURLNote },
+  ...common,
+  httpAgent: { fate: "unpooled", note: common.fetch.note },
+  warmTCPConnection: {
+    fate: "nothing",
+    note:
+      "Never warmed, where the SDK by itself sends a request for each client: the first real request opens a " +
+      "connection, and those after it find it open"
+  },
+  ...ours
+} as const satisfies Table
+
+const settle = (draft: Draft): void => {
+  plain(spec)(draft)
+  draft.sdk["warmTCPConnection"] = false
+}
+
+const door: Door<"cerebras", never> = { spec, table, settle }
+
+export const read = (options?: unknown): Reading<"cerebras"> | Bypass => readOptions(door, options)
+
+export const rawKey = rawKeyOf(door)

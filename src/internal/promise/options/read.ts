@@ -1,0 +1,191 @@
+/**
+ * From a constructor's options and the process's environment to the config that they mean, and what is the SDK's alone.
+ * Synchronous. What an SDK would read from the environment by itself is read here, so that it is in the key.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import type { Options, Spec } from "../../../ClientConfig.ts"
+import { OptionsError } from "../../../ClientError.ts"
+import { type At, describe, invalid, within } from "../../config/check.ts"
+import { isClientConfig } from "../../config/value.ts"
+import { make } from "../../config/make.ts"
+import { object, record } from "../../config/names.ts"
+import { struct } from "../../config/struct.ts"
+import { isCredential } from "../../credential.ts"
+import * as Environment from "./environment.ts"
+import { splitHeaders } from "./headers.ts"
+import { translate } from "./messages.ts"
+import { type Bypass, make as makeReading, type Reading } from "./reading.ts"
+import { INIT, type Row, type Table } from "./table.ts"
+
+/** What is particular to one SDK. */
+export interface Door<P extends string, X extends string> {
+  readonly spec: Spec<P, X>
+  readonly table: Table
+  /** What can't be said row by row: the key, and where requests go. */
+  readonly settle: (draft: Draft) => void
+}
+
+/** Options on their way. */
+export interface Draft {
+  readonly at: (field: string) => At
+  /** As given; `undefined` is absent, and so is `null` where it says nothing else. */
+  readonly given: Readonly<Record<string, unknown>>
+  /** For the config, under the names that it has for them. */
+  readonly options: Record<string, unknown>
+  /** For the SDK. */
+  readonly sdk: Record<string, unknown>
+}
+
+/** Throws an OptionsError. */
+export const read = <P extends string, X extends string>(door: Door<P, X>, input: unknown): Reading<P> | Bypass => {
+  const at = (field: string): At => ({ provider: door.spec.id, field })
+  const given = input === undefined ? {} : present(door.table, at("options"), input)
+  const bypass = unpooled(door.table, at, given)
+  if (bypass !== undefined) return bypass
+  const draft: Draft = { at, given, options: {}, sdk: {} }
+  for (const name of Object.keys(given)) place(door.table, draft, name)
+  environment(door.table, draft)
+  door.settle(draft)
+  const { nulls, set } = splitHeaders(draft.options["headers"])
+  if (nulls.length > 0) {
+    draft.options["headers"] = set
+    draft.sdk["defaultHeaders"] = struct(Object.fromEntries(nulls.map((name) => [name, null])))
+  }
+  const config = finish(door, draft.options as Options<X>, nulls)
+  for (const name of Object.keys(config.extra)) {
+    // What is none is said aloud where the SDK would ask the environment once more.
+    draft.sdk[name] = config.extra[name] ?? (door.table[name]?.null === true ? null : undefined)
+  }
+  return makeReading(config, draft.sdk)
+}
+
+/** The options that say something. Each is read once. */
+const present = (table: Table, at: At, input: unknown): Readonly<Record<string, unknown>> => {
+  if (isClientConfig(input)) throw invalid(at, "a ClientConfig", "an object of options")
+  if (isCredential(input)) throw invalid(at, "a Credential", "an object of options: { apiKey: credential }")
+  const given: Record<string, unknown> = {}
+  for (const [name, value] of entries(at, input)) {
+    const row = rowOf(table, name)
+    if (value === undefined || (value === null && row !== undefined && row.null !== true)) continue
+    if (row?.fate === "refused") throw refusal({ ...at, field: name }, row)
+    given[name] = value
+  }
+  checkNames(table, at, given)
+  return given
+}
+
+/** Not what an object has from birth, like `constructor`. */
+const rowOf = (table: Table, name: string): Row | undefined => (Object.hasOwn(table, name) ? table[name] : undefined)
+
+const checkNames = (table: Table, at: At, given: Readonly<Record<string, unknown>>): void => {
+  const names = Object.keys(table).filter((name) => !name.includes(".") && table[name]?.fate !== "refused")
+  for (const name of names) {
+    // Whoever comes from the Effect modules may have brought their names along.
+    const { as } = table[name]!
+    if (as !== undefined && as in given) throw invalid({ ...at, field: as }, "unknown", `the SDK's own name, ${name}`)
+  }
+  record(at, given, new Set(names))
+}
+
+const entries = (at: At, input: unknown): ReadonlyArray<readonly [string, unknown]> => {
+  const fields = object(at, input, "an object of options")
+  try {
+    return Object.entries(fields)
+  } catch {
+    throw invalid(at, "something that throws when it is read", "plain values")
+  }
+}
+
+/** Whether one of them says how requests are sent. What nobody could keep then is refused. */
+const unpooled = (table: Table, at: Draft["at"], given: Draft["given"]): Bypass | undefined => {
+  const init = given["fetchOptions"]
+  const inInit = typeof init === "object" && init !== null ? init : {}
+  const names = [
+    ...Object.keys(given),
+    ...Object.entries(inInit).flatMap(([name, value]) => (value === undefined || value === null ? [] : [INIT + name]))
+  ]
+  const first = names.find((name) => rowOf(table, name)?.fate === "unpooled")
+  if (first === undefined) return undefined
+  for (const name of names) {
+    if (rowOf(table, name)?.ours === true) {
+      throw invalid(at(name), `given beside ${first}`, `one of the two: with ${first} the pool sends no requests`)
+    }
+  }
+  return { bypass: `option ${first}: ${table[first]!.note}` }
+}
+
+const place = (table: Table, draft: Draft, name: string): void => {
+  const row = table[name]!
+  const value = draft.given[name]
+  if (row.fate === "pool") draft.options[row.as ?? name] = value
+  if (row.fate !== "sdk") return
+  if (name === "fetchOptions") return init(table, draft, value)
+  draft.sdk[name] = checked(draft.at(name), row, value)
+}
+
+const refusal = (at: At, row: Row) => invalid(at, "given", `nothing there: ${row.note}`)
+
+const checked = (at: At, row: Row, value: unknown): unknown => {
+  if (value === null || row.type === undefined || typeof value === row.type) return value
+  throw invalid(at, describe(value), row.type === "object" ? "an object" : `a ${row.type}`)
+}
+
+const redirects: ReadonlyArray<unknown> = ["follow", "manual", "error"]
+
+const init = (table: Table, draft: Draft, value: unknown): void => {
+  const at = draft.at("fetchOptions")
+  const given: Record<string, unknown> = {}
+  for (const [name, field] of entries(at, value)) if (field !== undefined && field !== null) given[name] = field
+  record(
+    at,
+    given,
+    new Set(Object.keys(table).flatMap((name) => (name.startsWith(INIT) ? name.slice(INIT.length) : [])))
+  )
+  for (const name of Object.keys(given)) {
+    const row = table[INIT + name]!
+    if (row.fate === "refused") throw refusal(within(at, name), row)
+  }
+  const { redirect } = given
+  if (redirect === undefined) return
+  if (!redirects.includes(redirect)) {
+    throw invalid(within(at, "redirect"), describe(redirect), '"follow", "manual" or "error"')
+  }
+  // To follow is what happens anyway.
+  if (redirect !== "follow") draft.sdk["fetchOptions"] = struct({ redirect })
+}
+
+/** What the SDK would read for itself. The config's own variables are read with the config. */
+const environment = (table: Table, { given, sdk }: Draft): void => {
+  for (const name of Object.keys(table)) {
+    const row = table[name]!
+    if (row.fate !== "sdk" || row.env === undefined || given[name] !== undefined) continue
+    const value = Environment.variable(row.env) ?? (row.null === true ? null : undefined)
+    if (value !== undefined) sdk[name] = value
+  }
+}
+
+const finish = <P extends string, X extends string>(
+  door: Door<P, X>,
+  options: Options<X>,
+  without: ReadonlyArray<string>
+) => {
+  const { spec } = door
+  if (typeof options.transport?.key === "string") {
+    options = { ...options, transport: { ...options.transport, key: Redacted.make(options.transport.key) } }
+  }
+  const config = Effect.either(Environment.without(make(spec, options), spec.env?.headers, without))
+  let result
+  try {
+    result = Effect.runSync(config)
+  } catch {
+    throw invalid(
+      { provider: spec.id, field: "apiKey" },
+      "a Credential whose version is not there at once",
+      "a version that is a value, or an effect that does not wait"
+    )
+  }
+  if (Either.isRight(result)) return result.right
+  throw result.left instanceof OptionsError ? translate(door.table, result.left) : result.left
+}

@@ -1,0 +1,111 @@
+/**
+ * What becomes of each option of an SDK's constructor, as data: validation, keys and docs/options.md come from it. Here
+ * are the rows that several SDKs share; each SDK's own file has the whole table.
+ */
+
+/**
+ * - `pool`: the pool does it, for all SDKs alike; it is part of the `ClientConfig`.
+ * - `sdk`: goes to the SDK's constructor; other values are another object over the same connections.
+ * - `unpooled`: says by itself how requests are sent. The SDK's class is made with all options as they are, uncached.
+ * - `nothing`: allowed, and has no effect here; the note says why.
+ * - `refused`: an OptionsError with the note in it.
+ */
+export type Fate = "pool" | "sdk" | "unpooled" | "nothing" | "refused"
+
+export interface Row {
+  readonly fate: Fate
+  /** A sentence without a full stop, for the docs; of what is refused or unpooled it is the reason in messages. */
+  readonly note: string
+  /** The environment variable that is read where the option is absent. */
+  readonly env?: string
+  /** The name of the same thing in the options of the Effect modules, where that is another. */
+  readonly as?: string
+  /** Whether `null` means something else than leaving it out, namely: none, whatever the environment says. */
+  readonly null?: true
+  /** What an `sdk` option must be. */
+  readonly type?: "string" | "boolean" | "object"
+  /** Told apart by which object it is, for what it does can't be seen. */
+  readonly identity?: true
+  /** Not the SDK's: one of ours beside them. */
+  readonly ours?: true
+  /** The version of the SDK that brought it. */
+  readonly since?: string
+}
+
+export type Table = Readonly<Record<string, Row>>
+
+/** Options of `fetchOptions` stand in the same table under `fetchOptions.name`. */
+export const INIT = "fetchOptions."
+
+const own = "it sends requests in its own way, so they have no pool, quota or retries of ours"
+
+/** Of all SDKs. */
+export const common = {
+  timeout: {
+    fate: "pool",
+    note:
+      "Milliseconds until the response's headers, counted from the moment a request is sent: waiting for its turn or " +
+      "for a socket is no part of it; `Infinity` is none"
+  },
+  maxRetries: { fate: "pool", note: "The SDK itself sends each request once; the pool repeats it, for all SDKs alike" },
+  defaultHeaders: {
+    fate: "pool",
+    as: "headers",
+    note: "As given, whatever the case of names; a `null` takes away a header that the SDK or the environment would set"
+  },
+  defaultQuery: { fate: "pool", as: "query", note: "As given, in any order" },
+  fetch: { fate: "unpooled", note: own }
+} as const satisfies Table
+
+/** Of the SDKs that send through the global fetch: openai and groq-sdk. */
+export const modern = {
+  logger: {
+    fate: "sdk",
+    type: "object",
+    identity: true,
+    note: "The SDK logs to it; another logger object is another client object, so make it once"
+  },
+  dangerouslyAllowBrowser: { fate: "sdk", type: "boolean", note: "Goes to the SDK" },
+  httpAgent: {
+    fate: "refused",
+    note: "the SDK itself does not read it any more; the options of `transport` say how connections are made"
+  },
+  fetchOptions: { fate: "sdk", type: "object", note: "Each of its fields by itself, as the next lines say" },
+  "fetchOptions.redirect": { fate: "sdk", type: "string", note: "Goes to the SDK; redirects stay within one origin" },
+  "fetchOptions.dispatcher": { fate: "unpooled", note: own },
+  "fetchOptions.agent": { fate: "unpooled", note: own },
+  "fetchOptions.client": { fate: "unpooled", note: own },
+  "fetchOptions.proxy": { fate: "unpooled", note: own },
+  "fetchOptions.integrity": { fate: "unpooled", note: "only the SDK's own fetch checks it" },
+  "fetchOptions.cache": { fate: "nothing", note: "Nothing is cached" },
+  "fetchOptions.credentials": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.duplex": { fate: "nothing", note: "The SDK sets it where it applies" },
+  "fetchOptions.keepalive": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.mode": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.priority": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.referrer": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.referrerPolicy": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.window": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.body": { fate: "refused", note: "the SDK sets it for each request" },
+  "fetchOptions.headers": { fate: "refused", note: "it would replace the key's own header: use `defaultHeaders`" },
+  "fetchOptions.method": { fate: "refused", note: "the SDK sets it for each request" },
+  "fetchOptions.signal": { fate: "refused", note: "it would replace each request's own: give it with the request" }
+} as const satisfies Table
+
+/** Ours, beside those of each SDK. */
+export const ours = {
+  bodyTimeout: { fate: "pool", ours: true, note: "Between two chunks of the body; default 5 minutes" },
+  deadline: { fate: "pool", ours: true, note: "From dispatch to the last byte of one attempt; default none" },
+  maxRetryAfter: {
+    fate: "pool",
+    ours: true,
+    note: "The longest wait that a provider may ask for: beyond it a request fails at once; default 60 seconds"
+  },
+  queueTimeout: { fate: "pool", ours: true, note: "How long a request may wait to be sent; default no limit" },
+  quota: { fate: "pool", ours: true, note: "Requests, tokens and concurrency, shared by all who have the same key" },
+  transport: { fate: "pool", ours: true, note: "Connections: how many, HTTP/2, proxy, certificates, isolation" }
+} as const satisfies Table
+
+export const apiKeyNote = "The same key, the same budget; neither errors nor logs show it"
+
+export const baseURLNote = "Where requests go; `null` is the provider's own address, whatever the environment says"
