@@ -1,0 +1,168 @@
+/**
+ * The same shared clients for code without Effect. The getters of `clientele/promise/openai`, `/groq` and `/cerebras` give
+ * the SDK's own objects over the process's default set of clients; here are that set's controls, sets of one's own, and a
+ * pooled `fetch` for libraries that bring their own client. No SDK is loaded.
+ *
+ * Nothing has to be closed: requests take leases of their own, sockets close when they have been idle, and a process with
+ * nothing else to do ends by itself. On SIGTERM and SIGINT, if nobody else listens, requests under way are given the drain
+ * timeout, and then the process dies of the signal, at once if it comes again. An app that listens for a signal decides
+ * for itself.
+ *
+ * Each worker thread has a default set of its own, with its own sockets and budgets, and so has each process.
+ *
+ * @since 0.1.0
+ */
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import type * as ClientLayer from "./ClientLayer.ts"
+import type * as ClientMap from "./ClientMap.ts"
+import * as fetches from "./internal/promise/fetches.ts"
+import type { PoolOptions, WrappedKey } from "./internal/promise/options/types.ts"
+import * as internal from "./internal/promise/set.ts"
+
+/**
+ * Counts since the set was made, and the clients of this moment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends ClientMap.Stats {
+  /** SDK objects that are held for who asks next. Others that are in use are held by their users alone. */
+  readonly objects: number
+}
+
+/**
+ * For `getFetch`, in the names of the SDKs' own options. What is absent comes from the provider's usual environment
+ * variables.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FetchOptions extends PoolOptions {
+  /**
+   * Whose API it is; for others that speak OpenAI's, `baseURL` says where.
+   *
+   * @default "openai"
+   */
+  readonly provider?: "openai" | "azure" | "groq" | "cerebras" | undefined
+  /** The key by which budgets are shared. The library sends its own, which must be the same. */
+  readonly apiKey?: string | WrappedKey | undefined
+  /** Requests elsewhere than to its origin are refused. */
+  readonly baseURL?: string | null | undefined
+  /** Milliseconds to the response's headers. */
+  readonly timeout?: number | undefined
+  /** Turn the library's own retries off. @default 2 */
+  readonly maxRetries?: number | undefined
+  readonly defaultHeaders?: Readonly<Record<string, string | null | undefined>> | undefined
+  /** OpenAI and Azure. */
+  readonly organization?: string | null | undefined
+  /** OpenAI and Azure. */
+  readonly project?: string | null | undefined
+  /** Azure. */
+  readonly endpoint?: string | undefined
+  /** Azure. */
+  readonly apiVersion?: string | undefined
+  /** Azure. */
+  readonly deployment?: string | undefined
+}
+
+/**
+ * A set of clients. The getters take it as their last argument.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Clients extends AsyncDisposable {
+  /**
+   * A `fetch` that shares connections and budgets with all clients of the set. The same options give the same function.
+   * Throws an `OptionsError`.
+   */
+  readonly getFetch: (options?: FetchOptions) => typeof globalThis.fetch
+  /**
+   * Lets the connections of a client go, or of a fetch of `getFetch`, or of all of them, and has the next request open
+   * others. Requests under way come to their end.
+   */
+  readonly invalidate: (client?: object) => Promise<void>
+  /** Without a secret in it. */
+  readonly stats: () => Promise<Stats>
+  /**
+   * Refuses new requests, with `PoolError` `Closed`, gives those under way the drain timeout, and closes all sockets. A
+   * runtime that the set was made with stays open, and requests under way go on in it.
+   */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * What a set is made with: limits of its own, or a runtime that has a `ClientMap`, whose clients, connections and budgets
+ * it then shares.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Options =
+  | ClientLayer.Options
+  | { readonly runtime: ManagedRuntime.ManagedRuntime<ClientMap.ClientMap, unknown> }
+
+const clientsOf = (set: internal.ClientSet): Clients =>
+  internal.register(
+    {
+      getFetch: (options) => fetches.fetchOf(set, options),
+      invalidate: set.invalidate,
+      stats: set.stats,
+      close: set.close,
+      [Symbol.asyncDispose]: set.close
+    },
+    set
+  )
+
+/**
+ * A set of one's own, which shares nothing with the default one. It can be closed, and keeps no process alive if it is not.
+ * Throws an `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * import { makeClients } from "clientele/Promise"
+ *
+ * export const main = async () => {
+ *   await using clients = makeClients({ maxSockets: 100, drainTimeout: "5 seconds" })
+ *   const fetch = clients.getFetch({ provider: "groq", apiKey: "gsk-..." })
+ *   return (await fetch("https://api.groq.com/openai/v1/models")).status
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeClients = (options: Options = {}): Clients => clientsOf(internal.make(options))
+
+/**
+ * Closes the default set. Clients that were got from it are refused from then on; who asks for another gets one of a new set.
+ *
+ * @since 0.1.0
+ * @category default set
+ */
+export const closeAll = async (): Promise<void> => internal.peekDefault()?.close()
+
+/**
+ * `Clients.invalidate` of the default set.
+ *
+ * @since 0.1.0
+ * @category default set
+ */
+export const invalidate = (client?: object): Promise<void> => internal.defaultSet().invalidate(client)
+
+/**
+ * `Clients.stats` of the default set.
+ *
+ * @since 0.1.0
+ * @category default set
+ */
+export const stats = (): Promise<Stats> => internal.defaultSet().stats()
+
+/**
+ * `Clients.getFetch` of the default set.
+ *
+ * @since 0.1.0
+ * @category default set
+ */
+export const getFetch = (options?: FetchOptions): typeof globalThis.fetch =>
+  fetches.fetchOf(internal.defaultSet(), options)

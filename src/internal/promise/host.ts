@@ -1,0 +1,48 @@
+/** Where the client map of a set lives: in a runtime of the set's own, or in the user's. */
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as ClientLayer from "../../ClientLayer.ts"
+import { ClientMap, type Service } from "../../ClientMap.ts"
+import { root } from "../transport/context.ts"
+import { logger } from "./say.ts"
+
+export interface Host {
+  /** A promise only while a runtime of the user's has yet to be built. */
+  readonly service: () => Service | Promise<Service>
+  /** What `service` has given, if it has been asked for. */
+  readonly peek: () => Service | undefined
+  /** Drains and closes what is the set's own. */
+  readonly close: () => Promise<void>
+}
+
+const nothing = async (): Promise<void> => undefined
+
+/** A layer of one's own. It is built when the first request comes. */
+export const own = (options: ClientLayer.Options): Host => {
+  let service: Service | undefined
+  let close = nothing
+  const open = (): Service => {
+    const layer = Layer.provide(ClientLayer.layer(options), Logger.replace(Logger.defaultLogger, logger))
+    const runtime = ManagedRuntime.make(layer)
+    close = () => runtime.dispose()
+    return runtime.runSync(ClientMap)
+  }
+  return {
+    // Not in the context of whichever request came first: the map outlives it.
+    service: () => (service ??= root(open)),
+    peek: () => service,
+    close: () => close()
+  }
+}
+
+/** The client map of a runtime that the user has made, and closes. */
+export const shared = (runtime: ManagedRuntime.ManagedRuntime<ClientMap, unknown>): Host => {
+  let service: Service | undefined
+  const open = async (): Promise<Service> => (service = await runtime.runPromise(ClientMap))
+  return {
+    service: () => service ?? root(open),
+    peek: () => service,
+    close: nothing
+  }
+}

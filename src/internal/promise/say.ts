@@ -1,0 +1,20 @@
+/** What the Promise door tells: warnings as Node's own, on stderr, each once; all else only to who asks for it. */
+import { debuglog } from "node:util"
+import * as HashMap from "effect/HashMap"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+
+/** Heard with `process.on("warning")`, silenced with `--no-warnings` or `--disable-warning=ClienteleWarning`. */
+export const warn = (message: string): void => process.emitWarning(message, "ClienteleWarning")
+
+/** A line on stderr with `NODE_DEBUG=clientele`. */
+export const debug = debuglog("clientele")
+
+/** Effect's own logger writes to stdout, where the answers of a script go that knows nothing of Effect. */
+export const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
+  const words = (Array.isArray(message) ? message : [message]).map(String)
+  for (const [name, value] of HashMap.toEntries(annotations)) words.push(`${name}=${String(value)}`)
+  const text = words.join(" ")
+  if (LogLevel.greaterThanEqual(logLevel, LogLevel.Warning)) warn(text)
+  else debug(text)
+})

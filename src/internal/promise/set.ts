@@ -1,0 +1,168 @@
+/**
+ * A set of clients for code without Effect: a client map, one `fetch` for each config, and one SDK object for each meaning
+ * of options. Nothing of it has a scope: leases are taken by requests, and objects last as long as somebody has them.
+ */
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Effect from "effect/Effect"
+import type { ClientConfig } from "../../ClientConfig.ts"
+import { OptionsError } from "../../ClientError.ts"
+import type * as ClientLayer from "../../ClientLayer.ts"
+import type { ClientMap, Stats } from "../../ClientMap.ts"
+import type { Clients } from "../../Promise.ts"
+import type { Provider } from "../../Provider.ts"
+import * as LayerOptions from "../layerOptions.ts"
+import * as Host from "./host.ts"
+import * as Leasing from "./leasing.ts"
+import * as Objects from "./objects.ts"
+
+export type { Clients } from "../../Promise.ts"
+export type { Wanted } from "./objects.ts"
+
+type Fetch = typeof globalThis.fetch
+
+export interface ClientSet {
+  /** One fetch for a config: takes a lease for each request, and holds none between them. Same config, same function. */
+  readonly fetchOf: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig<P>
+  ) => Fetch
+  /**
+   * The object of these options, made if there is none. `kind` says what sort of object it is, compared by identity: the
+   * SDK's class, or a name. `raw` is a cheap key of the options as given, and `undefined` if they have none; it must say all
+   * that `wanted` would read. What `wanted` or its `make` throws is thrown, and nothing is kept.
+   */
+  readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Objects.Wanted<A>) => A
+  /** Of what `object` gave; without one, of all that are still there. */
+  readonly invalidate: (of?: object) => Promise<void>
+  readonly stats: () => Promise<SetStats>
+  /** Requests under way, bodies included. */
+  readonly inFlight: () => Promise<number>
+  /** From now on requests that come wait for ever, or go on again: for a process that is about to end. */
+  readonly park: (on: boolean) => void
+  /** Gives idle sockets back; whoever comes afterwards opens others. */
+  readonly rest: () => Promise<void>
+  /** How long `close` lets requests under way go on, in milliseconds. */
+  readonly drainTimeout: number
+  readonly close: () => Promise<void>
+}
+
+export interface SetStats extends Stats {
+  /** SDK objects that are held for whoever asks next; those beyond them are held by their users alone. */
+  readonly objects: number
+}
+
+export type Options = ClientLayer.Options | { readonly runtime: ManagedRuntime.ManagedRuntime<ClientMap, unknown> }
+
+const nothing: Stats = {
+  hits: 0,
+  misses: 0,
+  built: 0,
+  released: 0,
+  evicted: 0,
+  failed: 0,
+  waiting: 0,
+  sockets: 0,
+  clients: [],
+  quotas: []
+}
+
+const read = (options: ClientLayer.Options): LayerOptions.Settings => {
+  const settings = LayerOptions.read(options)
+  if (settings instanceof OptionsError) throw settings
+  return settings
+}
+
+/** Throws an OptionsError. `onClose` is called once, as the set begins to close. */
+export const make = (options: Options = {}, onClose?: () => void): ClientSet => {
+  const settings = read("runtime" in options ? {} : options)
+  const host = "runtime" in options ? Host.shared(options.runtime) : Host.own(options)
+  const objects = Objects.make(settings.capacity, settings.idleTimeToLive)
+  const gate: Leasing.Gate = { shut: undefined }
+  const fetches = new WeakMap<ClientConfig, Fetch>()
+  let closing: Promise<void> | undefined
+
+  const stats = (): Promise<Stats> => {
+    const service = host.peek()
+    return service === undefined ? Promise.resolve(nothing) : Effect.runPromise(service.stats)
+  }
+
+  const release = async (all: Iterable<ClientConfig>): Promise<void> => {
+    const service = host.peek()
+    if (service === undefined) return
+    await Effect.runPromise(Effect.forEach(all, service.invalidate, { concurrency: "unbounded", discard: true }))
+  }
+
+  const configOf = (of: object): ClientConfig => {
+    const config = objects.configOf(of)
+    if (config !== undefined) return config
+    throw new OptionsError({
+      provider: "clientele",
+      field: "client",
+      received: "no client of this set",
+      expected: "a client or a fetch that came from it"
+    })
+  }
+
+  return {
+    fetchOf: (provider, config) => {
+      let fetch = fetches.get(config)
+      if (fetch === undefined) {
+        fetch = Leasing.make(host, gate, provider, config)
+        fetches.set(config, fetch)
+      }
+      return fetch
+    },
+    object: (kind, raw, wanted) => {
+      if (gate.shut === "closed") throw Leasing.closed(wanted().config)
+      return objects.get(kind, raw, wanted)
+    },
+    invalidate: async (of) => release(of === undefined ? objects.configs() : [configOf(of)]),
+    stats: async () => ({ ...(await stats()), objects: objects.counts().held }),
+    inFlight: async () => (await stats()).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    park: (on) => {
+      if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
+    },
+    rest: () => release(objects.configs()),
+    drainTimeout: settings.drainTimeout,
+    close: () => {
+      if (closing === undefined) {
+        gate.shut = "closed"
+        objects.clear()
+        onClose?.()
+        closing = host.close()
+      }
+      return closing
+    }
+  }
+}
+
+let current: ClientSet | undefined
+
+/** The process's own, or that of a worker: made when it is asked for first, and anew once it has been closed. */
+export const defaultSet = (): ClientSet =>
+  (current ??= make({}, () => {
+    current = undefined
+  }))
+
+/** What has been made of it, without making it. */
+export const peekDefault = (): ClientSet | undefined => current
+
+const sets = new WeakMap<Clients, ClientSet>()
+
+export const register = <A extends Clients>(clients: A, set: ClientSet): A => {
+  sets.set(clients, set)
+  return clients
+}
+
+/** The set behind what a caller has been given, or the default one. Throws an OptionsError. */
+export const setOf = (clients: Clients | undefined): ClientSet => {
+  if (clients === undefined) return defaultSet()
+  const set = sets.get(clients)
+  if (set !== undefined) return set
+  throw new OptionsError({
+    provider: "clientele",
+    field: "clients",
+    received: "nothing that came from makeClients",
+    expected: "the result of makeClients, of this copy of the package"
+  })
+}
