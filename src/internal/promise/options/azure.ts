@@ -34,7 +34,7 @@ export interface AzureOpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolO
 const notAzure = "AzureOpenAI does not take it"
 
 export const table = {
-  apiKey: { fate: "pool", env: "AZURE_OPENAI_API_KEY", identity: true, note: apiKeyNote },
+  apiKey: { fate: "pool", env: "AZURE_OPENAI_API_KEY", null: true, identity: true, note: apiKeyNote },
   azureADTokenProvider: {
     fate: "sdk",
     identity: true,
@@ -56,6 +56,7 @@ export const table = {
   project: openai.project,
   webhookSecret: openai.webhookSecret,
   ...common,
+  defaultHeaders: openai.defaultHeaders,
   ...modern,
   logLevel: openai.logLevel,
   workloadIdentity: openai.workloadIdentity,
@@ -87,7 +88,7 @@ const settle = (draft: Draft): void => {
   if (typeof provider !== "function") {
     throw invalid(at("azureADTokenProvider"), describe(provider), "a function that gives a token")
   }
-  if (given["apiKey"] !== undefined) {
+  if (given["apiKey"] !== undefined && given["apiKey"] !== null) {
     throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both say who is asking")
   }
   keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)

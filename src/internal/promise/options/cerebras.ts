@@ -5,7 +5,7 @@ import { rawKeyOf } from "./key.ts"
 import { type Door, type Draft, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { plain } from "./secret.ts"
-import { apiKeyNote, baseURLNote, common, ours, type Table } from "./table.ts"
+import { apiKeyNote, baseURLNote, common, defaultHeaders, ours, type Table } from "./table.ts"
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
@@ -24,9 +24,10 @@ export interface CerebrasOptions extends Omit<ClientOptions, "apiKey">, PoolOpti
 }
 
 export const table = {
-  apiKey: { fate: "pool", env: "CEREBRAS_API_KEY", identity: true, note: apiKeyNote },
+  apiKey: { fate: "pool", env: "CEREBRAS_API_KEY", null: true, identity: true, note: apiKeyNote },
   baseURL: { fate: "pool", env: "CEREBRAS_BASE_URL", null: true, note: baseURLNote },
   ...common,
+  defaultHeaders: defaultHeaders("CEREBRAS_CUSTOM_HEADERS"),
   httpAgent: { fate: "unpooled", note: common.fetch.note },
   warmTCPConnection: {
     fate: "nothing",
@@ -40,6 +41,10 @@ export const table = {
 const settle = (draft: Draft): void => {
   plain(spec)(draft)
   draft.sdk["warmTCPConnection"] = false
+  // With this SDK alone `undefined` takes a header away, as `null` does.
+  const given = draft.options["headers"]
+  if (typeof given !== "object" || given === null || Symbol.iterator in given) return
+  draft.options["headers"] = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? null]))
 }
 
 const door: Door<"cerebras", never> = { spec, table, settle }

@@ -5,7 +5,7 @@ import { rawKeyOf } from "./key.ts"
 import { type Door, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { plain } from "./secret.ts"
-import { apiKeyNote, baseURLNote, common, modern, ours, type Table } from "./table.ts"
+import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Table } from "./table.ts"
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
@@ -26,9 +26,10 @@ export interface GroqOptions extends Omit<ClientOptions, "apiKey">, PoolOptions 
 }
 
 export const table = {
-  apiKey: { fate: "pool", env: "GROQ_API_KEY", identity: true, note: apiKeyNote },
+  apiKey: { fate: "pool", env: "GROQ_API_KEY", null: true, identity: true, note: apiKeyNote },
   baseURL: { fate: "pool", env: "GROQ_BASE_URL", null: true, note: baseURLNote },
   ...common,
+  defaultHeaders: defaultHeaders("GROQ_CUSTOM_HEADERS"),
   ...modern,
   logLevel: { fate: "sdk", type: "string", env: "GROQ_LOG", note: "Goes to the SDK" },
   ...ours

@@ -20,8 +20,9 @@ interface Variable {
 export const rawKeyOf = <P extends string, X extends string>(door: Door<P, X>): RawKey => {
   const rows = new Map<string, Row>(Object.entries(door.table as Table))
   const variables: Array<Variable> = []
-  for (const [option, row] of rows) if (row.env !== undefined) variables.push({ name: row.env, option })
-  if (door.spec.env?.headers !== undefined) variables.push({ name: door.spec.env.headers, option: undefined })
+  for (const [option, row] of rows) {
+    if (row.env !== undefined) variables.push({ name: row.env, option: row.merged === true ? undefined : option })
+  }
   return (options) => {
     if (options !== undefined && !isPlain(options)) return undefined
     let key = ""

@@ -8,7 +8,7 @@ import { rawKeyOf } from "./key.ts"
 import { type Door, type Draft, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { keyFunction, type KeyFunction, wrapKey } from "./secret.ts"
-import { apiKeyNote, baseURLNote, common, modern, ours, type Table } from "./table.ts"
+import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Table } from "./table.ts"
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
@@ -60,6 +60,7 @@ export const table = {
   baseURL: { fate: "pool", env: "OPENAI_BASE_URL", null: true, note: baseURLNote },
   dataResidency: { fate: "pool", since: "openai 7", note: "The region's `baseURL`; not beside one" },
   ...common,
+  defaultHeaders: defaultHeaders("OPENAI_CUSTOM_HEADERS"),
   ...modern,
   logLevel: { fate: "sdk", type: "string", env: "OPENAI_LOG", note: "Goes to the SDK" },
   workloadIdentity: { fate: "unpooled", note: identity },

@@ -11,12 +11,11 @@ import { type At, describe, invalid, within } from "../../config/check.ts"
 import { isClientConfig } from "../../config/value.ts"
 import { make } from "../../config/make.ts"
 import { object, record } from "../../config/names.ts"
-import { struct } from "../../config/struct.ts"
 import { isCredential } from "../../credential.ts"
 import * as Environment from "./environment.ts"
 import { splitHeaders } from "./headers.ts"
 import { translate } from "./messages.ts"
-import { type Bypass, make as makeReading, type Reading } from "./reading.ts"
+import { type Bypass, make as makeReading, part, type Reading } from "./reading.ts"
 import { INIT, type Row, type Table } from "./table.ts"
 
 /** What is particular to one SDK. */
@@ -41,6 +40,20 @@ export interface Draft {
 /** Throws an OptionsError. */
 export const read = <P extends string, X extends string>(door: Door<P, X>, input: unknown): Reading<P> | Bypass => {
   const at = (field: string): At => ({ provider: door.spec.id, field })
+  try {
+    return understood(door, at, input)
+  } catch (error) {
+    if (error instanceof OptionsError) throw error
+    // What it threw may have a secret in it.
+    throw invalid(at("options"), "something that throws when it is read", "plain values")
+  }
+}
+
+const understood = <P extends string, X extends string>(
+  door: Door<P, X>,
+  at: Draft["at"],
+  input: unknown
+): Reading<P> | Bypass => {
   const given = input === undefined ? {} : present(door.table, at("options"), input)
   const bypass = unpooled(door.table, at, given)
   if (bypass !== undefined) return bypass
@@ -51,7 +64,7 @@ export const read = <P extends string, X extends string>(door: Door<P, X>, input
   const { nulls, set } = splitHeaders(draft.options["headers"])
   if (nulls.length > 0) {
     draft.options["headers"] = set
-    draft.sdk["defaultHeaders"] = struct(Object.fromEntries(nulls.map((name) => [name, null])))
+    draft.sdk["defaultHeaders"] = part(Object.fromEntries(nulls.map((name) => [name, null])))
   }
   const config = finish(door, draft.options as Options<X>, nulls)
   for (const name of Object.keys(config.extra)) {
@@ -89,14 +102,8 @@ const checkNames = (table: Table, at: At, given: Readonly<Record<string, unknown
   record(at, given, new Set(names))
 }
 
-const entries = (at: At, input: unknown): ReadonlyArray<readonly [string, unknown]> => {
-  const fields = object(at, input, "an object of options")
-  try {
-    return Object.entries(fields)
-  } catch {
-    throw invalid(at, "something that throws when it is read", "plain values")
-  }
-}
+const entries = (at: At, input: unknown): ReadonlyArray<readonly [string, unknown]> =>
+  Object.entries(object(at, input, "an object of options"))
 
 /** Whether one of them says how requests are sent. What nobody could keep then is refused. */
 const unpooled = (table: Table, at: Draft["at"], given: Draft["given"]): Bypass | undefined => {
@@ -153,7 +160,7 @@ const init = (table: Table, draft: Draft, value: unknown): void => {
     throw invalid(within(at, "redirect"), describe(redirect), '"follow", "manual" or "error"')
   }
   // To follow is what happens anyway.
-  if (redirect !== "follow") draft.sdk["fetchOptions"] = struct({ redirect })
+  if (redirect !== "follow") draft.sdk["fetchOptions"] = part({ redirect })
 }
 
 /** What the SDK would read for itself. The config's own variables are read with the config. */

@@ -18,6 +18,8 @@ export interface Row {
   readonly note: string
   /** The environment variable that is read where the option is absent. */
   readonly env?: string
+  /** Whether what the environment says is added to what is given, which wins. */
+  readonly merged?: true
   /** The name of the same thing in the options of the Effect modules, where that is another. */
   readonly as?: string
   /** Whether `null` means something else than leaving it out, namely: none, whatever the environment says. */
@@ -48,14 +50,20 @@ export const common = {
       "for a socket is no part of it; `Infinity` is none"
   },
   maxRetries: { fate: "pool", note: "The SDK itself sends each request once; the pool repeats it, for all SDKs alike" },
-  defaultHeaders: {
-    fate: "pool",
-    as: "headers",
-    note: "As given, whatever the case of names; a `null` takes away a header that the SDK or the environment would set"
-  },
-  defaultQuery: { fate: "pool", as: "query", note: "As given, in any order" },
+  defaultQuery: { fate: "pool", as: "query", note: "Sent with each request" },
   fetch: { fate: "unpooled", note: own }
 } as const satisfies Table
+
+export const defaultHeaders = <const Variable extends string>(env: Variable) =>
+  ({
+    fate: "pool",
+    as: "headers",
+    env,
+    merged: true,
+    note:
+      "Sent with each request, over the lines of the variable; a `null` takes away a header that the SDK or the " +
+      "variable would set"
+  }) as const satisfies Row
 
 /** Of the SDKs that send through the global fetch: openai and groq-sdk. */
 export const modern = {
