@@ -1,0 +1,70 @@
+/** An SDK object over a pooled fetch, made from what its constructor's options were read as. */
+import * as Redacted from "effect/Redacted"
+import type { ClientConfig, Spec } from "../../ClientConfig.ts"
+import { HEADER_PLACEHOLDER, PLACEHOLDER } from "../secrets.ts"
+import { type Classes, type Style, unwrap, wrap } from "./errors.ts"
+import type { Reading } from "./options/reading.ts"
+import { of, POOLED, type Pooled } from "./pooled.ts"
+
+/** An SDK. */
+export interface Kind<A extends object> {
+  readonly sdk: (new (options: never) => A) & Classes
+  readonly style: Style
+  readonly spec: Spec
+}
+
+export const make = <A extends object>(
+  kind: Kind<A>,
+  { config, sdk }: Reading,
+  fetch: typeof globalThis.fetch,
+  withOptions: NonNullable<Pooled["withOptions"]>
+): A => {
+  const token = [sdk["apiKey"], sdk["azureADTokenProvider"]].find(isFunction)
+  const pooled: Pooled = {
+    timeout: config.timeout,
+    maxRetries: config.maxRetries,
+    apiKey: () => keyOf(config, sdk),
+    token,
+    unwrap: unwrap(kind.sdk, kind.style),
+    withOptions
+  }
+  return new (of(kind.sdk))({
+    ...sdk,
+    // `endpoint` is in it already.
+    endpoint: undefined,
+    baseURL: config.baseURL,
+    // `null` rather than absent: the SDK would ask the environment, and refuse a key beside a function.
+    apiKey: "apiKey" in sdk ? sdk["apiKey"] : token === undefined ? PLACEHOLDER : null,
+    fetch: wrap(fetch),
+    timeout: config.timeout,
+    maxRetries: config.maxRetries,
+    defaultHeaders: headersOf(kind.spec.env?.headers, config, sdk["defaultHeaders"]),
+    defaultQuery: { ...config.query },
+    [POOLED]: pooled
+  })
+}
+
+const isFunction = (u: unknown): u is () => unknown => typeof u === "function"
+
+/** As the SDK has it: `null` where a function gives the key, or there is none. Of one that changes nobody can say. */
+const keyOf = ({ credential }: ClientConfig, sdk: Reading["sdk"]): string | null =>
+  "apiKey" in sdk || !Redacted.isRedacted(credential) ? null : Redacted.value(credential)
+
+/** Names with placeholders, which our fetch replaces: SDKs print headers. `null` keeps one out. */
+const headersOf = (
+  variable: string | undefined,
+  { headers }: ClientConfig,
+  nulls: unknown
+): Record<string, string | null> => {
+  const all: Record<string, string | null> = {}
+  for (const name of Object.keys(headers)) all[name] = HEADER_PLACEHOLDER
+  // The environment's are in the config as they were when it was made, and the SDK would add what is there now.
+  for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
+    const name = line
+      .slice(0, Math.max(0, line.indexOf(":")))
+      .trim()
+      .toLowerCase()
+    if (name !== "" && headers[name] === undefined) all[name] = null
+  }
+  return typeof nulls === "object" && nulls !== null ? { ...all, ...nulls } : all
+}

@@ -1,0 +1,102 @@
+/** From the options of an SDK's constructor to the object that all share who gave the same. */
+import type { ClientConfig } from "../../ClientConfig.ts"
+import type { Provider } from "../../Provider.ts"
+import { type Kind, make } from "./client.ts"
+import type { Wanted } from "./objects.ts"
+import type { RawKey } from "./options/key.ts"
+import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
+import { defaultSet } from "./set.ts"
+import { debug } from "./say.ts"
+
+/** Where a set of clients has what is inside. */
+export const SET: unique symbol = Symbol.for("clientele/promise/set")
+
+export interface Clients {
+  readonly [SET]: Holder
+}
+
+/** What a set of clients does for this. */
+export interface Holder {
+  /** One fetch for a config, which takes a lease for each request and holds none between them. */
+  readonly fetchOf: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig<P>
+  ) => typeof globalThis.fetch
+  readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Wanted<A>) => A
+}
+
+export interface Door<A extends object, I, Client, P extends string, Extra extends string> extends Kind<A> {
+  readonly provider: Provider<I, Client, P, Extra>
+  readonly read: (options?: unknown) => Reading<P> | Bypass
+  readonly rawKey: RawKey
+}
+
+/** The function that takes the place of an SDK's constructor. */
+export const accessor =
+  <A extends object, I, Client, P extends string, Extra extends string>(door: Door<A, I, Client, P, Extra>) =>
+  (options?: object, clients?: Clients): A =>
+    open(door, clients === undefined ? defaultSet() : clients[SET], options)
+
+/** Thrown through the table, which has no word for "not kept". */
+class Unpooled {
+  readonly why: string
+  constructor(why: string) {
+    this.why = why
+  }
+}
+
+/** Throws an OptionsError. */
+export const open = <A extends object, I, Client, P extends string, Extra extends string>(
+  door: Door<A, I, Client, P, Extra>,
+  set: Holder,
+  options: object | undefined
+): A => {
+  try {
+    return set.object<A>(door, door.rawKey(options), () => {
+      const reading = door.read(options)
+      if (isBypass(reading)) throw new Unpooled(reading.bypass)
+      const { config, sdk } = reading
+      return {
+        config,
+        sdk,
+        make: () => {
+          // The caller may change them.
+          const given = { ...options }
+          return make(door, reading, set.fetchOf(door.provider, config), (more) =>
+            open(door, set, inherit(given, reading, more))
+          )
+        }
+      }
+    })
+  } catch (error) {
+    if (!(error instanceof Unpooled)) throw error
+    debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
+    return new (door.sdk as unknown as new (options: object | undefined) => A)(options)
+  }
+}
+
+/** What the environment said when the client was made, and says no more to those made from it. */
+const fixed = ["organization", "project", "adminAPIKey", "webhookSecret", "logLevel", "apiVersion"]
+
+/** Options that say the same thing in different words: the later one counts. */
+const either = [
+  ["baseURL", "endpoint", "dataResidency"],
+  ["apiKey", "azureADTokenProvider"]
+]
+
+type Options = Record<string, unknown>
+
+const inherit = (given: Options, { config, sdk }: Reading, more: object): Options => {
+  const all: Options = {}
+  for (const name of fixed) if (sdk[name] !== undefined) all[name] = sdk[name]
+  all["baseURL"] = config.baseURL
+  // `null` where an admin's key is all there is.
+  all["apiKey"] = "apiKey" in sdk ? sdk["apiKey"] : config.credential
+  for (const options of [given, more as Options]) {
+    for (const group of either) {
+      if (group.some((name) => options[name] !== undefined)) for (const name of group) delete all[name]
+    }
+    Object.assign(all, options)
+  }
+  return all
+}

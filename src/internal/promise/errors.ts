@@ -1,0 +1,123 @@
+/**
+ * Failures of our fetch as the SDK's own errors, for those who catch by the SDK's classes. The SDKs wrap what a fetch
+ * throws, and some lose it on the way; so it travels in an envelope that none of them looks into.
+ */
+import * as Duration from "effect/Duration"
+import { PoolError, type PoolReason, RequestError, type RequestReason } from "../../ClientError.ts"
+
+type Fetch = typeof globalThis.fetch
+type Failure = PoolError | RequestError
+
+/**
+ * Where an SDK's body of an error has its message: OpenAI's and Groq's under `error`, Cerebras's at the top, where
+ * headers are a plain object too.
+ */
+export type Style = "nested" | "flat"
+
+/** The errors that the classes of all Stainless SDKs have as statics. */
+export interface Classes {
+  readonly APIError: {
+    new (status: undefined, error: undefined, message: string, headers: undefined): Error
+    generate(status: number, body: object, message: undefined, headers: never): Error
+  }
+  readonly APIConnectionError: new (options: { message?: string; cause?: Error }) => Error
+  readonly APIConnectionTimeoutError: new (options: { message?: string }) => Error
+  readonly APIUserAbortError: new (options: { message?: string }) => Error
+}
+
+class Envelope extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    // Told in the SDK's logs.
+    super(failure.message)
+    this.failure = failure
+  }
+  /** The SDKs look for "timed out" in this text, and then drop what it was. */
+  override toString(): string {
+    return "Envelope"
+  }
+}
+
+const seal = (error: unknown): never => {
+  throw error instanceof PoolError || error instanceof RequestError ? new Envelope(error) : error
+}
+
+/** The fetch to give to an SDK whose errors `unwrap` maps. */
+export const wrap = (fetch: Fetch): Fetch =>
+  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
+  Object.assign<Fetch, object>((input, init) => fetch(input, init).catch(seal), { Response })
+
+/** What an SDK threw, as its users know it. */
+export const unwrap =
+  (sdk: Classes, style: Style) =>
+  (thrown: unknown): unknown =>
+    thrown instanceof Error && thrown.cause instanceof Envelope ? translate(sdk, style, thrown.cause.failure) : thrown
+
+interface Marks {
+  cause?: unknown
+  reason?: PoolReason | RequestReason
+}
+
+/**
+ * The SDK's own class for what it has one for. All else is an `APIError` of the nearest class, and says in `reason` what
+ * it is. Our error is the `cause`.
+ */
+const translate = (sdk: Classes, style: Style, failure: Failure): Error => {
+  const error: Error & Marks = made(sdk, style, failure)
+  error.cause = failure
+  if (!plain.has(failure.reason)) error.reason = failure.reason
+  return error
+}
+
+/** The SDKs have these themselves, with words that people look for. */
+const plain: ReadonlySet<PoolReason | RequestReason> = new Set([
+  "Timeout",
+  "Connection",
+  "Aborted",
+  "RateLimited",
+  "Authentication"
+])
+
+const made = (sdk: Classes, style: Style, failure: Failure): Error => {
+  const { message } = failure
+  switch (failure.reason) {
+    case "Timeout":
+      return new sdk.APIConnectionTimeoutError({})
+    case "QueueTimeout":
+      return new sdk.APIConnectionTimeoutError({ message })
+    case "Connection":
+      return new sdk.APIConnectionError({})
+    case "FileDescriptors":
+    case "Malformed":
+    case "BadRequest":
+      return new sdk.APIConnectionError({ message })
+    case "Aborted":
+      return new sdk.APIUserAbortError({})
+    // Not sent, because of what the provider told another request: what it would have told this one.
+    case "RateLimited":
+      return answered(sdk, style, failure, 429, "rate_limit_exceeded")
+    case "QuotaExceeded":
+      return answered(sdk, style, failure, 429, "insufficient_quota")
+    case "Authentication":
+      return answered(sdk, style, failure, 401, "invalid_api_key")
+    default:
+      return new sdk.APIError(undefined, undefined, message, undefined)
+  }
+}
+
+const answered = (sdk: Classes, style: Style, failure: RequestError, status: number, code: string): Error => {
+  const error = { message: failure.detail, type: code, param: null, code }
+  const headers = new Headers()
+  if (failure.retryAfter !== undefined) {
+    const millis = Duration.toMillis(failure.retryAfter)
+    headers.set("retry-after", String(Math.ceil(millis / 1000)))
+    headers.set("retry-after-ms", String(Math.ceil(millis)))
+  }
+  const nested = style === "nested"
+  return sdk.APIError.generate(
+    status,
+    nested ? { error } : error,
+    undefined,
+    (nested ? headers : Object.fromEntries(headers)) as never
+  )
+}

@@ -1,0 +1,265 @@
+/**
+ * The SDK's own class, over our fetch: one attempt and no timer as far as the SDK is concerned, for retries and timeouts
+ * are kept below, also those of a single request. What users read of a client is what they set; they can't set it, for
+ * the client is shared; and printing it shows no secret.
+ *
+ * It serves openai (6 and 7), AzureOpenAI, groq-sdk and cerebras alike, for all are made by Stainless. It overrides what
+ * they have in common, and looks before it overrides what only some have.
+ */
+import { inspect, type InspectOptions } from "node:util"
+import { OWN, type Own } from "../outlet.ts"
+import { PLACEHOLDER } from "../secrets.ts"
+
+/** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
+const NEVER = 2_147_483_647
+
+/** Under this name an SDK's options carry what is ours, into `withOptions` too. */
+export const POOLED: unique symbol = Symbol("clientele/pooled")
+
+/** What a client is beside what its SDK knows. */
+export interface Pooled {
+  /** The client's, which our fetch keeps for requests that say nothing else. */
+  readonly timeout: number
+  readonly maxRetries: number
+  /**
+   * How the key reads, `null` for none. The SDK is given a placeholder, which our fetch replaces.
+   *
+   * @default as the SDK has it
+   */
+  readonly apiKey?: (() => string | null) | undefined
+  /** A function that gives each request its key. @default none */
+  readonly token?: (() => unknown) | undefined
+  /** What becomes of an SDK's error. @default it is thrown as it is */
+  readonly unwrap?: ((thrown: unknown) => unknown) | undefined
+  /** @default the SDK's own, over the same fetch */
+  readonly withOptions?: ((options: object) => object) | undefined
+}
+
+interface Request {
+  readonly timeout?: number
+  readonly maxRetries?: number
+}
+
+interface Built {
+  readonly req: { [OWN]?: Own; readonly dispatcher?: unknown }
+  readonly timeout: number
+}
+
+interface Schemes {
+  readonly bearerAuth?: boolean
+}
+
+type Capture = (key: string | null) => void
+
+/** What the classes have in common, most of it private to TypeScript. */
+interface Client {
+  readonly apiKey: string | null
+  readonly baseURL: string
+  readonly timeout: number
+  readonly maxRetries: number
+  readonly _options: Record<PropertyKey, unknown>
+  makeRequest(options: Request | Promise<Request>, retries: number | null, retryOf?: string): Promise<unknown>
+  buildRequest(options: Request, progress?: object): Promise<Built>
+  prepareOptions(options: Request): Promise<void>
+  authHeaders(options: Request, schemes?: Schemes): unknown
+  withOptions(options: object): object
+  _callApiKey(capture?: Capture): Promise<boolean>
+}
+
+type Sdk<A> = new (options: never) => A
+
+/** Of one client. */
+interface State extends Pooled {
+  /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
+  written: string | undefined
+  readonly fields: Record<string, unknown>
+  /** In closures, where no printer looks. */
+  readonly secrets: Record<string, () => unknown>
+}
+
+const STATE: unique symbol = Symbol("clientele/state")
+
+const secret = new Set(["apiKey", "adminAPIKey", "webhookSecret"])
+
+const known = new WeakMap<object, unknown>()
+
+/** The class of clients over our fetch. One for each class of an SDK; its `options` are the SDK's, with `POOLED`. */
+export const of = <A extends object>(sdk: Sdk<A>): new (options: object) => A => {
+  let pooled = known.get(sdk)
+  if (pooled === undefined) known.set(sdk, (pooled = extend(sdk as unknown as new (options: object) => Client)))
+  return pooled as new (options: object) => A
+}
+
+const extend = (Base: new (options: object) => Client): unknown => {
+  class Shared extends Base {
+    declare readonly [STATE]: State
+
+    constructor(options: { readonly [POOLED]: Pooled }) {
+      super(options)
+      const state: State = { ...options[POOLED], written: undefined, fields: {}, secrets: {} }
+      Object.defineProperty(this, STATE, { value: state })
+      share(this, state)
+    }
+
+    /** One attempt. What the caller says of retries travels with the request. */
+    override makeRequest(options: Request | Promise<Request>, retries: number | null, retryOf?: string) {
+      const { unwrap } = this[STATE]
+      const asked = typeof retries === "number" ? limited(options, retries) : options
+      const made = super.makeRequest(asked, 0, retryOf)
+      if (unwrap === undefined) return made
+      return made.catch((error: unknown) => {
+        throw unwrap(error)
+      })
+    }
+
+    override async buildRequest(options: Request, progress?: object) {
+      const built = await super.buildRequest(options, { ...progress, retryCount: 0 })
+      const own = ownOf(options, this, this[STATE])
+      if (own !== undefined) built.req[OWN] = own
+      return { ...built, timeout: NEVER }
+    }
+
+    /** In the header stands a placeholder, or the key that was got for this request and for no other. */
+    override authHeaders(options: Request, schemes?: Schemes) {
+      const state = this[STATE]
+      const write = (key: string | undefined) => {
+        state.written = key
+        try {
+          return super.authHeaders(options, schemes)
+        } finally {
+          state.written = undefined
+        }
+      }
+      if (state.token === undefined) return write(state.apiKey?.() === null ? undefined : PLACEHOLDER)
+      return schemes?.bearerAuth === false || (schemes !== undefined && schemes.bearerAuth === undefined)
+        ? write(undefined)
+        : tokenOf(Base, state.token).then(write)
+    }
+
+    /** openai 6 gets the key here, and keeps it in a field until the header is written: another's, by then. */
+    override prepareOptions(options: Request) {
+      return this[STATE].token === undefined ? super.prepareOptions(options) : Promise.resolve()
+    }
+
+    toJSON() {
+      return seen(this)
+    }
+
+    [inspect.custom](_depth: number, options: InspectOptions) {
+      return `${Base.name} ${inspect(seen(this), options)}`
+    }
+  }
+
+  const { prototype } = Base
+  if ("_callApiKey" in prototype) method(Shared, "_callApiKey", callApiKey)
+  if ("withOptions" in prototype) {
+    method(Shared, "withOptions", function (this: Shared, options: object) {
+      return (this[STATE].withOptions ?? ((more) => prototype.withOptions.call(this, more)))(options)
+    })
+  }
+  // The SDKs send it as their User-Agent.
+  Object.defineProperty(Shared, "name", { value: Base.name })
+  return Shared
+}
+
+const method = (owner: { readonly prototype: object }, name: string, value: unknown) =>
+  Object.defineProperty(owner.prototype, name, { value, writable: true, configurable: true })
+
+/** `request` of the SDKs takes a number of retries of its own. */
+const limited = async (options: Request | Promise<Request>, retries: number): Promise<Request> => {
+  const request = await options
+  return { ...request, maxRetries: Math.min(retries, request.maxRetries ?? Infinity) }
+}
+
+const ownOf = (request: Request, client: Client, pool: Pooled): Own | undefined => {
+  // A client that `withOptions` made has its own.
+  const timeout = request.timeout ?? (client.timeout === pool.timeout ? undefined : client.timeout)
+  const asked = request.maxRetries ?? (client.maxRetries === pool.maxRetries ? undefined : client.maxRetries)
+  // What is no number of retries is the client's number.
+  const maxRetries = typeof asked === "number" && asked >= 0 ? asked : undefined
+  return timeout === undefined && maxRetries === undefined ? undefined : { timeout, maxRetries }
+}
+
+/** The SDK's own words, for those who look for them. */
+const tokenOf = async (sdk: unknown, token: () => unknown): Promise<string> => {
+  const { OpenAIError } = sdk as { readonly OpenAIError: new (message: string, options?: ErrorOptions) => Error }
+  let key: unknown
+  try {
+    key = await token()
+  } catch (cause) {
+    if (cause instanceof OpenAIError) throw cause
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new OpenAIError(`Failed to get token from 'apiKey' function: ${message}`, { cause })
+  }
+  if (typeof key === "string" && key !== "") return key
+  throw new OpenAIError(`Expected 'apiKey' function argument to return a string but it returned ${typeof key}`)
+}
+
+/** Asked by openai 7 for the header of a request, and by both for what opens sockets of its own: realtime. */
+async function callApiKey(this: Client & { readonly [STATE]: State }, capture?: Capture): Promise<boolean> {
+  const state = this[STATE]
+  if (state.written !== undefined) {
+    capture?.(state.written)
+    return false
+  }
+  if (state.token === undefined) {
+    capture?.(this.apiKey)
+    return false
+  }
+  const key = await tokenOf(this.constructor, state.token)
+  state.secrets["apiKey"] = () => key
+  capture?.(key)
+  return true
+}
+
+/** Fields read as before. They can't be set, and those with secrets are not counted among what is printed. */
+const share = (client: Client & { readonly [STATE]: State }, { apiKey, fields, secrets }: State): void => {
+  for (const [name, value] of Object.entries(client)) {
+    if (name.startsWith("_")) continue
+    if (!secret.has(name)) fields[name] = value
+    else secrets[name] = name === "apiKey" && apiKey !== undefined ? apiKey : () => value
+    Object.defineProperty(client, name, accessors(name))
+  }
+  const options = client._options
+  for (const name of secret) if (name !== "apiKey" && options[name] != null) options[name] = null
+  Object.defineProperty(client, "_options", { value: options, enumerable: false })
+}
+
+type Self = { readonly [STATE]: State }
+
+const reader = (name: string) =>
+  name === "apiKey"
+    ? function (this: Self) {
+        const { secrets, written } = this[STATE]
+        return written ?? secrets[name]!()
+      }
+    : secret.has(name)
+      ? function (this: Self) {
+          return this[STATE].secrets[name]!()
+        }
+      : function (this: Self) {
+          return this[STATE].fields[name]
+        }
+
+const accessorsOf = new Map<string, PropertyDescriptor>()
+
+const accessors = (name: string): PropertyDescriptor => {
+  let made = accessorsOf.get(name)
+  if (made === undefined) {
+    made = {
+      get: reader(name),
+      set: () => {
+        throw new TypeError(
+          `client.${name} can't be set: the client is shared by all who asked for it with the same options. ` +
+            `Ask for one with another ${name}, or use client.withOptions`
+        )
+      },
+      enumerable: !secret.has(name),
+      configurable: true
+    }
+    accessorsOf.set(name, made)
+  }
+  return made
+}
+
+const seen = ({ baseURL, maxRetries, timeout }: Client) => ({ baseURL, timeout, maxRetries })

@@ -1,0 +1,47 @@
+/**
+ * The Cerebras SDK's own clients, shared and pooled, for code without Effect: `getCerebrasClient(options)` where
+ * `new Cerebras(options)` was. Options that mean the same give the same client. Keep it or ask again: each request takes
+ * what it needs and gives it back with its answer, so there is nothing to close.
+ *
+ * @example
+ * ```ts
+ * import { getCerebrasClient } from "clientele/promise/cerebras"
+ *
+ * export const agent = async (question: string) => {
+ *   const cerebras = getCerebrasClient({ timeout: 30_000 })
+ *   return await cerebras.chat.completions.create({
+ *     model: "llama3.1-8b",
+ *     messages: [{ role: "user", content: question }]
+ *   })
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
+import * as CerebrasClient from "../CerebrasClient.ts"
+import * as specs from "../internal/config/specs.ts"
+import { accessor, type Clients } from "../internal/promise/door.ts"
+import * as cerebras from "../internal/promise/options/cerebras.ts"
+
+export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
+
+/**
+ * The client of these options: a `Cerebras`, at once. All options of `new Cerebras` are taken, and ours beside them;
+ * docs/options.md says what each does. What is absent comes from the environment. Errors of requests are the SDK's own;
+ * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
+ * default it is the process's.
+ *
+ * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getCerebrasClient: (options?: cerebras.CerebrasOptions, clients?: Clients) => Cerebras = accessor({
+  sdk: Cerebras,
+  style: "flat",
+  spec: specs.cerebras,
+  provider: CerebrasClient.provider,
+  read: cerebras.read,
+  rawKey: cerebras.rawKey
+})

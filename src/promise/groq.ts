@@ -1,0 +1,47 @@
+/**
+ * The `groq-sdk`'s own clients, shared and pooled, for code without Effect: `getGroqClient(options)` where
+ * `new Groq(options)` was. Options that mean the same give the same client. Keep it or ask again: each request takes
+ * what it needs and gives it back with its answer, so there is nothing to close.
+ *
+ * @example
+ * ```ts
+ * import { getGroqClient } from "clientele/promise/groq"
+ *
+ * export const agent = async (question: string) => {
+ *   const groq = getGroqClient({ timeout: 30_000 })
+ *   return await groq.chat.completions.create({
+ *     model: "llama-3.3-70b-versatile",
+ *     messages: [{ role: "user", content: question }]
+ *   })
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Groq } from "groq-sdk"
+import * as GroqClient from "../GroqClient.ts"
+import * as specs from "../internal/config/specs.ts"
+import { accessor, type Clients } from "../internal/promise/door.ts"
+import * as groq from "../internal/promise/options/groq.ts"
+
+export type { GroqOptions } from "../internal/promise/options/groq.ts"
+
+/**
+ * The client of these options: a `Groq`, at once. All options of `new Groq` are taken, and ours beside them;
+ * docs/options.md says what each does. What is absent comes from the environment. Errors of requests are the SDK's own;
+ * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
+ * default it is the process's.
+ *
+ * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getGroqClient: (options?: groq.GroqOptions, clients?: Clients) => Groq = accessor({
+  sdk: Groq,
+  style: "nested",
+  spec: specs.groq,
+  provider: GroqClient.provider,
+  read: groq.read,
+  rawKey: groq.rawKey
+})

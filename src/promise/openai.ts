@@ -1,0 +1,66 @@
+/**
+ * The `openai` SDK's own clients (6 or 7), shared and pooled, for code without Effect: `getOpenAIClient(options)` where
+ * `new OpenAI(options)` was. Options that mean the same give the same client. Keep it or ask again: each request takes
+ * what it needs and gives it back with its answer, so there is nothing to close.
+ *
+ * @example
+ * ```ts
+ * import { getOpenAIClient } from "clientele/promise/openai"
+ *
+ * export const agent = async (question: string) => {
+ *   const openai = getOpenAIClient({ timeout: 30_000 })
+ *   const answer = await openai.chat.completions.create({
+ *     model: "gpt-5-mini",
+ *     messages: [{ role: "user", content: question }]
+ *   })
+ *   return answer.choices[0]?.message.content
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { AzureOpenAI, OpenAI } from "openai"
+import * as AzureOpenAiClient from "../AzureOpenAiClient.ts"
+import * as specs from "../internal/config/specs.ts"
+import { accessor, type Clients } from "../internal/promise/door.ts"
+import * as azure from "../internal/promise/options/azure.ts"
+import * as openai from "../internal/promise/options/openai.ts"
+import * as OpenAiClient from "../OpenAiClient.ts"
+
+export type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
+export type { OpenAIOptions } from "../internal/promise/options/openai.ts"
+
+/**
+ * The client of these options: an `OpenAI`, at once. All options of `new OpenAI` are taken, and ours beside them;
+ * docs/options.md says what each does. What is absent comes from the environment. Errors of requests are the SDK's own;
+ * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
+ * default it is the process's.
+ *
+ * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getOpenAIClient: (options?: openai.OpenAIOptions, clients?: Clients) => OpenAI = accessor({
+  sdk: OpenAI,
+  style: "nested",
+  spec: specs.openai,
+  provider: OpenAiClient.provider,
+  read: openai.read,
+  rawKey: openai.rawKey
+})
+
+/**
+ * The same for `new AzureOpenAI`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getAzureOpenAIClient: (options?: azure.AzureOpenAIOptions, clients?: Clients) => AzureOpenAI = accessor({
+  sdk: AzureOpenAI,
+  style: "nested",
+  spec: specs.azure,
+  provider: AzureOpenAiClient.provider,
+  read: azure.read,
+  rawKey: azure.rawKey
+})
