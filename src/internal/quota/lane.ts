@@ -120,7 +120,7 @@ export class Lane implements Issuer {
   }
 
   tryEnter(demand: Demand): Permit | undefined {
-    if (this.#queue.size > 0 || this.#inFlight >= this.concurrency) return undefined
+    if (this.queued > 0 || this.#inFlight >= this.concurrency) return undefined
     const now = this.#ticker.now()
     if (this.#remote?.isTrusted(now) === true) return undefined
     const cost = this.#cost(demand)
@@ -144,8 +144,18 @@ export class Lane implements Issuer {
   }
 
   readonly #gaveUp = (entry: Entry): void => {
-    if (!this.#asked.includes(entry)) this.#queue.gaveUp()
+    this.#forget(entry)
     this.pump()
+  }
+
+  /** It has left the line. Those for whom a budget is being asked are in no queue. */
+  #forget(entry: Entry): void {
+    if (!this.#asked.includes(entry)) this.#queue.gaveUp()
+  }
+
+  #waiting(): ReadonlyArray<Entry> {
+    const all = this.#queue.all()
+    return this.#asked.length === 0 ? all : [...this.#asked.filter((entry) => entry.isQueued()), ...all]
   }
 
   /** The gate closes for so long, for all who wait as well. `publish` tells other processes of it. */
@@ -155,14 +165,14 @@ export class Lane implements Issuer {
     const closed = this.#closedFor(now)
     if (closed > this.#leastPatience) {
       this.#leastPatience = Infinity
-      for (const entry of this.#queue.all()) {
+      for (const entry of this.#waiting()) {
         if (!entry.movable && closed <= entry.maxRetryAfter) {
           this.#leastPatience = Math.min(this.#leastPatience, entry.maxRetryAfter)
           continue
         }
-        this.#queue.gaveUp()
         if (entry.movable) entry.go(undefined)
         else entry.fail(tooLong(closed, entry.maxRetryAfter))
+        this.#forget(entry)
       }
     }
     this.pump()
@@ -170,9 +180,9 @@ export class Lane implements Issuer {
 
   /** All who wait fail. */
   turnAway(error: () => Error): void {
-    for (const entry of this.#queue.all()) {
-      this.#queue.gaveUp()
+    for (const entry of this.#waiting()) {
       entry.fail(error())
+      this.#forget(entry)
     }
     this.pump()
   }
@@ -212,7 +222,8 @@ export class Lane implements Issuer {
         if (this.#asked.length === 0) this.gate.rest(now)
         return this.#disarm()
       }
-      if (this.#inFlight >= this.concurrency) return
+      // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.
+      if (this.#asked.length > 0 || this.#inFlight >= this.concurrency) return
       if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
       const wait = Math.max(this.#closedFor(now), this.#paceWait(now, head.cost))
       if (wait > 0) return this.#arm(now, wait)
@@ -224,7 +235,6 @@ export class Lane implements Issuer {
 
   /** Asks a shared budget for those who wait, as many at once as may go. */
   #ask(remote: Remote, now: number): void {
-    if (this.#asked.length > 0) return
     const wait = Math.max(this.#closedFor(now), remote.wait(now))
     if (wait > 0) return this.#arm(now, wait)
     const most = Math.min(BATCH, this.concurrency - this.#inFlight, this.#room(now))
@@ -241,10 +251,12 @@ export class Lane implements Issuer {
       const now = this.#ticker.now()
       batch.forEach((entry, index) => {
         const isTaken = index < (grant?.taken ?? 0)
-        if (entry.isQueued()) {
-          if (isTaken) entry.go(this.#depart(now, entry.since, entry.cost, true))
-          else this.#queue.insert(entry)
-        } else if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
+        // A gate may have closed, or a limit fallen, while the answer was on its way.
+        if (isTaken && entry.isQueued() && this.#hasRoom(now)) {
+          return entry.go(this.#depart(now, entry.since, entry.cost, true))
+        }
+        if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
+        if (entry.isQueued()) this.#queue.insert(entry)
       })
       // What another process was told; nobody needs to be told again.
       if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.close(now, grant.closed, false)
@@ -266,6 +278,11 @@ export class Lane implements Issuer {
 
   #room(now: number): number {
     return Math.min(this.gate.room(now), this.#account.room(now))
+  }
+
+  /** Whether all but the budget allows one more. */
+  #hasRoom(now: number): boolean {
+    return this.#inFlight < this.concurrency && this.#closedFor(now) === 0 && this.#room(now) >= 1
   }
 
   #depart(now: number, since: number, cost: number, shared: boolean): Permit {

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "vitest"
+import type { Shared } from "../../src/internal/quota/remote.ts"
+import type { Grant } from "../../src/internal/quota/store.ts"
+import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
+import { handTicker, settle } from "../support/handTicker.ts"
+import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+
+/** A shared budget that answers when it is told to. */
+const budget = () => {
+  const asked: Array<{
+    readonly costs: ReadonlyArray<number>
+    readonly grant: (taken: number, wait?: number) => Promise<void>
+    readonly fail: () => Promise<void>
+  }> = []
+  const corrections: Array<readonly [requests: number, tokens: number]> = []
+  const state = { available: true }
+  const shared: Shared = {
+    isAvailable: () => state.available,
+    budget: {
+      reserve: (costs) =>
+        new Promise<Grant>((resolve, reject) => {
+          asked.push({
+            costs,
+            grant: (taken, wait = 0) => {
+              resolve({ taken, wait, closed: 0, tokensLeft: Infinity })
+              return settle()
+            },
+            fail: () => {
+              reject(new Error("away"))
+              return settle()
+            }
+          })
+        }),
+      correct: (requests, tokens) => void corrections.push([requests, tokens]),
+      close: () => {}
+    }
+  }
+  return { asked, corrections, shared, state }
+}
+
+const named = (passed: Array<string>, name: string, promise: ReturnType<typeof enter>) =>
+  promise.then((permit) => {
+    passed.push(name)
+    return permit
+  })
+
+const reasonOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "passed",
+    (error: unknown) => (error instanceof TurnedAway ? error.reason : error)
+  )
+
+describe("a request for which a shared budget is being asked", () => {
+  it("does not go through a gate that closed meanwhile, and what was taken for it is given back", async () => {
+    const { asked, corrections, shared } = budget()
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { tokensPerMinute: 1_000 }, shared)
+    const passed: Array<string> = []
+    const first = enter(lane)
+    await asked[0]!.grant(1)
+    void named(passed, "second", enter(lane, demand(7)))
+    answer(await first, 429, { "retry-after": "2" })
+    corrections.length = 0
+    await asked[1]!.grant(1)
+    assert.deepStrictEqual([passed, lane.queued, corrections], [[], 1, [[-1, -7]]])
+    await ticker.pass(2_000)
+    await asked[2]!.grant(1)
+    assert.deepStrictEqual(passed, ["second"])
+  })
+
+  it("is told like all others that the gate closed for too long, and that the credential is refused", async () => {
+    const { asked, shared } = budget()
+    const account = accountOf(handTicker(), {}, shared)
+    const lane = account.lane("m")
+    const entered = [enter(lane), enter(lane)]
+    await asked[0]!.grant(1)
+    const [first] = entered
+    await asked[1]!.grant(1)
+    const second = await entered[1]!
+    const hasty = reasonOf(lane.enter(demand(), { ...patient, maxRetryAfter: 1_000 }))
+    const steady = reasonOf(lane.enter(demand(), patient))
+    answer(await first!, 429, { "retry-after": "5" })
+    assert.strictEqual(await hasty, "RateLimited")
+    account.refuse(second, () => new TurnedAway("Authentication", "refused"))
+    assert.strictEqual(await steady, "Authentication")
+  })
+
+  it("is not overtaken if that budget goes away before it answers, nor is the concurrency exceeded", async () => {
+    const { asked, shared, state } = budget()
+    const lane = laneOf(handTicker(), { maxConcurrency: 1 }, shared)
+    const passed: Array<string> = []
+    void named(passed, "first", enter(lane))
+    state.available = false
+    assert.isUndefined(lane.tryEnter(demand()), "others stand in line behind it")
+    void named(passed, "second", enter(lane))
+    await settle()
+    assert.deepStrictEqual(passed, [])
+    await asked[0]!.grant(1)
+    assert.deepStrictEqual([passed, lane.inFlight], [["first"], 1])
+  })
+
+  it("goes by the budget of its own process if the shared one fails", async () => {
+    const { asked, shared } = budget()
+    const lane = laneOf(handTicker(), { requestsPerMinute: 60 }, shared)
+    const passed: Array<string> = []
+    for (const name of ["first", "second"]) void named(passed, name, enter(lane))
+    await asked[0]!.fail()
+    assert.deepStrictEqual([passed, lane.queued], [["first"], 1])
+  })
+})
