@@ -59,12 +59,6 @@ for (const subject of subjects) {
         assert.deepStrictEqual(failed, [])
         assert.isAbove(loads, 2)
         const { log } = sandbox.stats()
-        console.log(
-          loads,
-          log.filter(({ keyKnown }) => !keyKnown).map((l) => [l.arrived, l.key, l.status]),
-          [0, 1, 2, 3, 4, 5].map((n) => Sandbox.fingerprint(`token-${n}`)),
-          log.length
-        )
         assert.isTrue(log.every(({ keyKnown }) => keyKnown))
         assert.strictEqual(log.length, 500)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
