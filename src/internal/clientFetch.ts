@@ -187,6 +187,8 @@ export const make = (wiring: Wiring): Outlet => {
         }
         return response
       } catch (error) {
+        // The body of an error was cut: there is nothing of it to be read.
+        if (kept) permit.leave()
         if (error instanceof WireError) {
           if (error.processed === "no") permit.refund()
           ended(Attempts.outcomeOfError(error), undefined)
