@@ -98,6 +98,15 @@ describe("a permit", () => {
     )
   }
 
+  it.live("is not held for long by an error whose body never ends", () =>
+    Effect.gen(function* () {
+      const { baseURL, seen } = yield* server((_, response) => begin(response, 500))
+      // Three seconds for its body; a body of any other answer may take minutes.
+      yield* Effect.timeout(ask(yield* configOf(baseURL, { maxRetries: 1 })), "15 seconds")
+      assert.strictEqual(seen(), 2)
+    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
+  )
+
   it.live("is given back when an agent is interrupted while it reads an error", () =>
     Effect.gen(function* () {
       const { baseURL, seen } = yield* server((_, response) => begin(response, 500))

@@ -145,8 +145,10 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   const size = length === undefined ? undefined : Number(length)
   const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, codings, tapping)
   if (!type.startsWith("text/event-stream")) {
-    if (size !== undefined && size <= wholeBytes) return collect(body, size).then(finish)
-    if (size === undefined && isJson(type)) return gather(body).then(finish)
+    const isSmall = size !== undefined && size <= wholeBytes
+    // Whoever reads an error has little patience, so it must not wait here for one that never ends.
+    if (isSmall && status < 400) return collect(body, size).then(finish)
+    if (isSmall || (size === undefined && isJson(type))) return gather(body).then(finish)
   }
   return finish(body)
 }
