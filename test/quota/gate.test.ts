@@ -139,6 +139,57 @@ describe("a closed gate", () => {
     assert.isDefined(b.tryEnter(demand()))
   })
 
+  it("is a pause for a moment, if nothing remains and nobody was refused: as many may be out as before", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    const held = Array.from({ length: 5 }, () => lane.tryEnter(demand())!)
+    const spent = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "100ms" }
+    for (const permit of held) permit.answered(200, Object.entries(spent))
+    for (let i = 0; i < 20; i++) void send()
+    await ticker.pass(99)
+    assert.strictEqual(sent.length, 0)
+    await ticker.pass(1)
+    assert.strictEqual(sent.length, 5)
+    for (const [, permit] of sent.slice()) answer(permit, 200)
+    await ticker.pass(0)
+    assert.strictEqual(sent.length, 15)
+  })
+
+  it("does not keep an account with a small bucket from being used in full, where the pace is known", async () => {
+    let seed = 1
+    const late = () => (seed = (seed * 48_271) % 2_147_483_647) % 30
+    const ticker = handTicker(200, late)
+    const lane = laneOf(ticker, { requestsPerMinute: 6_000 })
+    // A tenth of a second's worth, at 100 a second; an answer takes two seconds, a refusal none.
+    const bucket = { level: 10, at: 0 }
+    const done = { ok: 0, refused: 0 }
+    const agent = async (): Promise<void> => {
+      for (;;) {
+        const permit = await enter(lane)
+        bucket.level = Math.min(10, bucket.level + (ticker.now() - bucket.at) / 10)
+        bucket.at = ticker.now()
+        const isLet = bucket.level >= 1
+        if (isLet) bucket.level -= 1
+        const headers = {
+          "x-ratelimit-limit-requests": "6000",
+          "x-ratelimit-remaining-requests": `${Math.floor(bucket.level)}`,
+          "x-ratelimit-reset-requests": `${Math.ceil((10 - bucket.level) * 10)}ms`,
+          ...(!isLet && { "retry-after-ms": "10" })
+        }
+        if (isLet) await new Promise<void>((resolve) => ticker.after(2_000, resolve))
+        answer(permit, isLet ? 200 : 429, headers)
+        done[isLet ? "ok" : "refused"]++
+      }
+    }
+    for (let i = 0; i < 500; i++) void agent()
+    await ticker.pass(12_000)
+    const before = done.ok
+    await ticker.pass(20_000)
+    assert.isAtLeast((done.ok - before) / 2_000, 0.9)
+    assert.isAtMost(done.refused / done.ok, 0.05)
+  })
+
   it("turns those away who would wait longer than their maxRetryAfter, and the others wait", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { maxConcurrency: 1 })

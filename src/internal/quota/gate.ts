@@ -10,7 +10,7 @@ import type { Ticker } from "../ticker.ts"
  * A refusal comes at once, an answer takes as long as it takes to write. So whoever has not been refused after this
  * many milliseconds has been let in.
  */
-const PATIENCE = 1_000
+export const PATIENCE = 1_000
 
 /** A request on its way through a gate that is not fully open. Each end of it counts once. */
 export interface Trial {
@@ -22,6 +22,8 @@ export interface Trial {
 }
 
 export class Gate {
+  /** Whether those who pass are also held to a pace. */
+  isPaced = false
   readonly #ticker: Ticker
   readonly #changed: () => void
   /** Before this nobody goes. */
@@ -40,18 +42,33 @@ export class Gate {
     this.#changed = changed
   }
 
-  /** Nobody goes for so long, and longer if it was closed for longer. */
+  /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
   close(now: number, ms: number): void {
     if (!this.#open && now >= this.#until) this.#narrow()
-    this.#open = false
-    this.#round++
-    this.#window = 1
-    this.#out = 0
+    this.#shut(1)
     this.#until = Math.max(this.#until, now + ms)
   }
 
+  /**
+   * Nothing remains, though nobody was refused. For a moment that is a pause, after which as many may be out as were
+   * let in before; after more the first is a probe again.
+   */
+  pause(now: number, ms: number, inFlight: number): void {
+    if (ms > PATIENCE) this.#shut(1)
+    else if (this.#open) this.#shut(Math.max(1, inFlight))
+    this.#until = Math.max(this.#until, now + ms)
+  }
+
+  #shut(window: number): void {
+    this.#open = false
+    this.#round++
+    this.#window = window
+    this.#out = 0
+  }
+
   #narrow(): void {
-    this.#threshold = Math.max(1, Math.floor(this.#window / 2))
+    // Where a pace is kept, that says how fast to go; the window only keeps them from all going at once.
+    this.#threshold = this.isPaced ? Infinity : Math.max(1, Math.floor(this.#window / 2))
   }
 
   get isOpen(): boolean {
@@ -90,8 +107,8 @@ export class Gate {
     return {
       passed,
       refused: end(() => {
-        this.#narrow()
-        this.#window = this.#threshold
+        this.#window = Math.max(1, Math.floor(this.#window / 2))
+        this.#threshold = this.isPaced ? Infinity : this.#window
       }),
       dropped: end(() => undefined)
     }

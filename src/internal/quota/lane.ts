@@ -8,7 +8,7 @@ import type { Ticker } from "../ticker.ts"
 import * as Adaptive from "./adaptive.ts"
 import * as Advice from "./advice.ts"
 import { Entry, type Waiting } from "./entry.ts"
-import { Gate } from "./gate.ts"
+import { Gate, PATIENCE } from "./gate.ts"
 import type { Limits } from "./limits.ts"
 import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
@@ -48,6 +48,8 @@ export class Lane implements Issuer {
   #adaptive: Adaptive.Adaptive | undefined
   #inFlight = 0
   #meanOutput = FIRST_OUTPUT
+  /** Until then something other than the pace held the first of the line, so nothing was saved up. */
+  #heldTo = -Infinity
   /** No waiter would wait less for a closed gate than this. */
   #leastPatience = Infinity
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
@@ -75,6 +77,7 @@ export class Lane implements Issuer {
     }
     this.#requests.limit(requestsPerMinute, burst)
     this.#tokens.limit(tokensPerMinute, burst)
+    this.gate.isPaced = this.#requests.isLimited || this.#tokens.isLimited
     this.#limits = limits
     this.#wake()
   }
@@ -158,10 +161,11 @@ export class Lane implements Issuer {
     return this.#asked.length === 0 ? all : [...this.#asked.filter((entry) => entry.isQueued()), ...all]
   }
 
-  /** The gate closes for so long, for all who wait as well. `publish` tells other processes of it. */
-  close(now: number, ms: number, publish: boolean): void {
-    this.gate.close(now, ms)
-    if (publish) this.#remote?.close(ms)
+  /** The gate closes for so long, for all who wait as well; why, and who has not heard of it, goes by the cause. */
+  #close(now: number, ms: number, cause: "refused" | "spent" | "told"): void {
+    if (cause === "spent") this.gate.pause(now, ms, this.#inFlight)
+    else this.gate.close(now, ms)
+    if (cause === "refused" || (cause === "spent" && ms > PATIENCE)) this.#remote?.close(ms)
     const closed = this.#closedFor(now)
     if (closed > this.#leastPatience) {
       this.#leastPatience = Infinity
@@ -191,7 +195,7 @@ export class Lane implements Issuer {
     const now = this.#ticker.now()
     if (status < 400) this.#accepted.at = now
     const { closed } = Advice.read(status, headers, this.#ticker.date())
-    if (closed !== undefined && closed > 0) this.close(now, closed, true)
+    if (closed !== undefined && closed > 0) this.#close(now, closed, isRefusal(status) ? "refused" : "spent")
     if (this.#adaptive === undefined) return
     if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt, permit.inFlight)
     // Other errors say nothing of load: they come at once.
@@ -223,9 +227,12 @@ export class Lane implements Issuer {
         return this.#disarm()
       }
       // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.
-      if (this.#asked.length > 0 || this.#inFlight >= this.concurrency) return
+      if (this.#asked.length > 0) return
+      const closed = this.#closedFor(now)
+      if (closed > 0 || this.#inFlight >= this.concurrency || this.#room(now) < 1) this.#heldTo = now + closed
+      if (this.#inFlight >= this.concurrency) return
       if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
-      const wait = Math.max(this.#closedFor(now), this.#paceWait(now, head.cost))
+      const wait = Math.max(closed, this.#paceWait(now, head.cost))
       if (wait > 0) return this.#arm(now, wait)
       if (this.#room(now) < 1) return
       this.#queue.shift()
@@ -259,7 +266,7 @@ export class Lane implements Issuer {
         if (entry.isQueued()) this.#queue.insert(entry)
       })
       // What another process was told; nobody needs to be told again.
-      if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.close(now, grant.closed, false)
+      if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.#close(now, grant.closed, "told")
       else this.pump()
     })
   }
@@ -287,9 +294,10 @@ export class Lane implements Issuer {
 
   #depart(now: number, since: number, cost: number, shared: boolean): Permit {
     this.#inFlight++
+    const ready = Math.max(since, this.#heldTo)
     // Those of a shared budget are counted here too, for the case that it goes away.
-    this.#requests.take(now, since, 1)
-    this.#tokens.take(now, since, cost)
+    this.#requests.take(now, ready, 1)
+    this.#tokens.take(now, ready, cost)
     const open = this.gate.isOpen && this.#account.isOpen
     const trials = open ? undefined : [this.gate, this.#account].flatMap((gate) => (gate.isOpen ? [] : gate.trial()))
     return new Permit(this, now, this.#inFlight, cost, shared, trials)
