@@ -146,16 +146,21 @@ export const make = (wiring: Wiring): Outlet => {
       holds++
       let open: WeakRef<Response> | undefined
       let over = false
+      let sent = false
+      let told = false
       let kept = false
       const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
-      const ended = (outcome: Attempts.Outcome, status: number | undefined) =>
+      const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
+        told = true
         recorder.ended(call?.span, attempts, outcome, status, ticker.now() - permit.sentAt)
+      }
       try {
         const response = await exchange(pool, request, {
           timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
           signal: call?.signal,
           // What was good when it was let through may have changed until it has a socket.
           seal: (headers) => {
+            sent = true
             permit.sentAt = ticker.now()
             return fillIn(
               headers,
@@ -189,10 +194,9 @@ export const make = (wiring: Wiring): Outlet => {
       } catch (error) {
         // The body of an error was cut: there is nothing of it to be read.
         if (kept) permit.leave()
-        if (error instanceof WireError) {
-          if (error.processed === "no") permit.refund()
-          ended(Attempts.outcomeOfError(error), undefined)
-        }
+        // What is no WireError is the reason with which the caller aborted it.
+        if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
+        if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
         throw error
       }
     }

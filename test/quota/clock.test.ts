@@ -100,4 +100,18 @@ describe("attempts", () => {
       )
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
+
+  it.live("are told once, also of an answer whose body is cut", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      sandbox.faults.push({ times: 1, fault: { type: "resetMidBody", afterBytes: 10 } })
+      const config = yield* openai.config(sandbox)
+      const span = yield* Effect.withSpan(Effect.zipLeft(Effect.currentSpan, openai.ask(config)), "agent")
+      const { events } = span as unknown as { readonly events: ReadonlyArray<readonly [string]> }
+      assert.deepStrictEqual(
+        events.map(([name]) => name),
+        ["clientele.attempt", "clientele.retry", "clientele.attempt"]
+      )
+    }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+  )
 })

@@ -119,4 +119,30 @@ describe("a permit", () => {
       assert.strictEqual(seen(), 2)
     }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
   )
+
+  it.live("of a request that is aborted while it waits for a socket costs no budget", () =>
+    Effect.gen(function* () {
+      const { baseURL, seen } = yield* server(() => {})
+      const config = yield* configOf(baseURL, {
+        quota: { tokensPerMinute: 1_000_000 },
+        transport: { maxConnections: 1 }
+      })
+      const first = yield* Effect.fork(ask(config))
+      yield* eventually(Effect.sync(seen), (count) => count === 1)
+      const controller = new AbortController()
+      const second = yield* Effect.fork(
+        // A tenth of a minute's tokens.
+        OpenAiClient.use(config, (client) =>
+          client.chat.completions.create(question("word".repeat(100_000)), { signal: controller.signal })
+        )
+      )
+      const tokensLeft = Effect.map(ClientMap.stats, ({ quotas }) => quotas[0]?.models[0]?.tokensLeft ?? 0)
+      yield* eventually(tokensLeft, (left) => left < 950_000)
+      yield* eventually(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 2)
+      controller.abort()
+      assert.strictEqual((yield* Effect.exit(Fiber.join(second)))._tag, "Failure")
+      assert.isAbove(yield* tokensLeft, 990_000)
+      yield* Fiber.interrupt(first)
+    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
+  )
 })
