@@ -156,6 +156,55 @@ describe("a closed gate", () => {
     assert.strictEqual(sent.length, 15)
   })
 
+  it("opens with a probe after a longer pause as well", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    const held = Array.from({ length: 5 }, () => lane.tryEnter(demand())!)
+    const spent = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s" }
+    for (const permit of held) permit.answered(200, Object.entries(spent))
+    for (let i = 0; i < 20; i++) void send()
+    await ticker.pass(20_000)
+    assert.strictEqual(sent.length, 1)
+  })
+
+  it("saves up no budget for those whom it held, however late timers may be", async () => {
+    const ticker = handTicker(200)
+    const lane = laneOf(ticker, { requestsPerMinute: 60 })
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 429, wait(10))
+    for (let i = 0; i < 3; i++) void send()
+    await ticker.pass(10_000)
+    answer(sent[0]![1], 200)
+    await ticker.pass(1_002)
+    assert.strictEqual(sent.length, 1, "a minute that may begin late has longer seconds")
+    await ticker.pass(2)
+    assert.strictEqual(sent.length, 2)
+  })
+
+  it("opens as fast as ever where a pace is kept, however often it was closed", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 600_000 })
+    const { send, sent } = sender(ticker, lane)
+    answer(lane.tryEnter(demand())!, 429, wait(1))
+    for (let i = 0; i < 100; i++) void send()
+    for (let closings = 0; closings < 3; closings++) {
+      await ticker.pass(1_000)
+      answer(sent.at(-1)![1], 429, wait(1))
+    }
+    await ticker.pass(1_000)
+    const growth: Array<number> = []
+    for (let answered = 3; sent.length < 60;) {
+      growth.push(sent.length - answered)
+      for (const [, permit] of sent.slice(answered)) {
+        answer(permit, 200)
+        answered++
+      }
+      await ticker.pass(20)
+    }
+    assert.deepStrictEqual(growth.slice(0, 5), [1, 2, 4, 8, 16])
+  })
+
   it("does not keep an account with a small bucket from being used in full, where the pace is known", async () => {
     let seed = 1
     const late = () => (seed = (seed * 48_271) % 2_147_483_647) % 30
