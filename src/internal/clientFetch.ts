@@ -56,6 +56,9 @@ const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
   return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
 }
 
+/** The gate closed while a request with a permit waited for a socket: it goes back into line, in its old place. */
+const recalled = new WireError("Aborted", "no", "the gate of its quota closed while it waited for a socket")
+
 /** One attempt that may be made. */
 interface Admission {
   readonly account: Accounts.Account
@@ -169,6 +172,7 @@ export const make = (wiring: Wiring): Outlet => {
               wiring.authorize
             )
           },
+          recall: () => (permit.isOutdated ? recalled : undefined),
           onHead: (status, headers) => {
             permit.answered(status, headers)
             if (status >= 400) {
@@ -196,7 +200,8 @@ export const make = (wiring: Wiring): Outlet => {
         if (kept) permit.leave()
         // What is no WireError is the reason with which the caller aborted it.
         if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
-        if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
+        if (error === recalled) attempts--
+        else if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
         throw error
       }
     }
@@ -263,6 +268,7 @@ export const make = (wiring: Wiring): Outlet => {
           }
           if (pause === undefined) return answer
         } catch (error) {
+          if (error === recalled) continue
           if (!(error instanceof WireError)) throw error
           outcome = Attempts.outcomeOfError(error)
           pause = retries.afterError(error, repeatable, quota.retries)

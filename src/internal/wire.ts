@@ -39,6 +39,11 @@ export interface WireRequest {
    * for a socket. Must not throw. @default they go as they are
    */
   readonly seal?: ((headers: WireRequest["headers"]) => Readonly<Record<string, string>>) | undefined
+  /**
+   * Asked when it is about to leave the queue, and maybe more often: why it had better not be sent any more. It fails
+   * with that. Must not throw. @default nothing changes while it waits
+   */
+  readonly recall?: (() => WireError | undefined) | undefined
   readonly body: RequestBody
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */

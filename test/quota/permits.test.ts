@@ -120,6 +120,33 @@ describe("a permit", () => {
     }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
   )
 
+  it.live("is worth nothing any more if the gate closes before there is a socket", () =>
+    Effect.gen(function* () {
+      const at: Array<number> = []
+      const note =
+        (handler: Handler): Handler =>
+        (request, response) => {
+          at.push(performance.now())
+          handler(request, response)
+        }
+      const refuse: Handler = (_, response) => response.writeHead(429, { "retry-after-ms": "700" }).end()
+      const { baseURL } = yield* server(
+        note((request, response) => setTimeout(refuse, 100, request, response)),
+        ...Array.from({ length: 20 }, () => note(fine))
+      )
+      const config = yield* configOf(baseURL, { quota: {}, maxRetries: 1, transport: { maxConnections: 1 } })
+      const agents = yield* Effect.fork(
+        Effect.forEach(Array.from({ length: 10 }), () => ask(config), { concurrency: "unbounded" })
+      )
+      yield* eventually(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 10)
+      yield* eventually(ClientMap.stats, ({ quotas }) => quotas[0]!.queued >= 9)
+      assert.strictEqual(at.length, 1)
+      yield* Fiber.join(agents)
+      assert.strictEqual(at.length, 11)
+      assert.isAtLeast(at[1]! - at[0]!, 790)
+    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
+  )
+
   it.live("of a request that is aborted while it waits for a socket costs no budget", () =>
     Effect.gen(function* () {
       const { baseURL, seen } = yield* server(() => {})

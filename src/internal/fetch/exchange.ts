@@ -17,6 +17,8 @@ export interface ExchangeOptions extends Tapping {
   readonly signal: AbortSignal | undefined
   /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
   readonly seal?: WireRequest["seal"]
+  /** What `WireRequest.recall` is, until it has been sent for the first time. @default nothing changes while it waits */
+  readonly recall?: WireRequest["recall"]
   /**
    * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
    * collected unread. Must not throw. @default none
@@ -40,7 +42,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { onEnd, onHead, onTapped, seal, tap, timeouts } = options
+  const { onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
@@ -59,7 +61,17 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
     let { headers } = exchange
     for (let hops = 0; ; hops++) {
       const { body, method, path } = hop
-      const wire = await pool.request({ method, path, headers, seal, body, signal: own, outer, timeouts })
+      const wire = await pool.request({
+        method,
+        path,
+        headers,
+        seal,
+        recall: hops === 0 ? recall : undefined,
+        body,
+        signal: own,
+        outer,
+        timeouts
+      })
       let next: Hop | undefined
       try {
         next = redirection(wire, exchange, hop, hops)

@@ -71,6 +71,11 @@ export class Gate {
     this.#threshold = this.isPaced ? Infinity : Math.max(1, Math.floor(this.#window / 2))
   }
 
+  /** How often it has been closed. */
+  get closings(): number {
+    return this.#round
+  }
+
   get isOpen(): boolean {
     return this.#open
   }

@@ -212,6 +212,10 @@ export class Lane implements Issuer {
     this.#correct(permit, -1, -permit.tokens)
   }
 
+  closings(): number {
+    return this.gate.closings + this.#account.closings
+  }
+
   leave(): void {
     this.#inFlight--
     this.pump()

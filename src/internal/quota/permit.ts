@@ -18,6 +18,8 @@ export interface Issuer {
   /** It never reached the provider: gives the budget back. */
   readonly refund: (permit: Permit) => void
   readonly leave: () => void
+  /** How often a gate has been closed that its permits pass. */
+  readonly closings: () => number
 }
 
 export class Permit {
@@ -31,6 +33,7 @@ export class Permit {
   /** Whether a budget that other processes share was asked. */
   readonly shared: boolean
   readonly #trials: ReadonlyArray<Trial> | undefined
+  readonly #closings: number
   #settled = false
 
   constructor(
@@ -47,6 +50,12 @@ export class Permit {
     this.tokens = tokens
     this.shared = shared
     this.#trials = trials
+    this.#closings = issuer.closings()
+  }
+
+  /** Whether a gate has closed since: who has not been sent by now must not be. */
+  get isOutdated(): boolean {
+    return this.#closings !== this.#issuer.closings()
   }
 
   /** The head of the answer is here. */

@@ -108,6 +108,11 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   pump = (): void => {
     const { queue } = this
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+      const recalled = next.request.recall?.()
+      if (recalled !== undefined) {
+        next.fail(recalled)
+        continue
+      }
       const lane = this.#pick()
       if (lane === undefined) break
       queue.shift()
