@@ -221,13 +221,14 @@ export const make = (wiring: Wiring): Outlet => {
       const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter)
       let renewed = false
       let passedOn = 0
+      let counted = false
+      let until: number | undefined
       for (;;) {
         const account = accounts.choose(demand)
         const { quota } = account
-        // Each attempt has the whole of it, for its turn and then for a socket.
-        const until = queueTimeout === Infinity ? Infinity : ticker.now() + queueTimeout
-        if (attempts === 0) quota.retries.request()
         const secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
+        // Each attempt has the whole of it, for its turn, in however many lines, and then for a socket.
+        until ??= queueTimeout === Infinity ? Infinity : ticker.now() + queueTimeout
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined
@@ -235,6 +236,8 @@ export const make = (wiring: Wiring): Outlet => {
             : { account, permit, secret }
         // The gate closed while it waited, and another credential may be open.
         if (admission === undefined) continue
+        if (!counted) quota.retries.request()
+        counted = true
         let pause: number | undefined
         let outcome: Attempts.Outcome
         try {
@@ -275,6 +278,7 @@ export const make = (wiring: Wiring): Outlet => {
           if (pause === undefined) throw error
         }
         recorder.retry(call?.span, attempts, outcome, pause)
+        until = undefined
         if (pause > 0) await sleep(ticker, pause, signal())
       }
     } catch (error) {

@@ -19,6 +19,8 @@ const fine: Handler = (_, response) => {
   response.end(JSON.stringify({ choices: [], usage: { total_tokens: 1 } }))
 }
 
+const refuse: Handler = (_, response) => response.writeHead(429, { "retry-after-ms": "700" }).end()
+
 /** Some of a body that has more. */
 const begin = (response: http.ServerResponse, status: number): void => {
   response.writeHead(status, { "content-type": "application/json", "content-length": "1000" })
@@ -129,7 +131,6 @@ describe("a permit", () => {
           at.push(performance.now())
           handler(request, response)
         }
-      const refuse: Handler = (_, response) => response.writeHead(429, { "retry-after-ms": "700" }).end()
       const { baseURL } = yield* server(
         note((request, response) => setTimeout(refuse, 100, request, response)),
         ...Array.from({ length: 20 }, () => note(fine))

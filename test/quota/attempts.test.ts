@@ -1,0 +1,93 @@
+/** The attempts of one request, over quotas and sockets that do as they are told. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
+import type { Account } from "../../src/internal/accounts.ts"
+import * as ClientFetch from "../../src/internal/clientFetch.ts"
+import type { Waiting } from "../../src/internal/quota/entry.ts"
+import type { Permit } from "../../src/internal/quota/permit.ts"
+import { WireError, type WirePool } from "../../src/internal/wire.ts"
+import { handTicker, settle } from "../support/handTicker.ts"
+import { laneOf, demand } from "../support/lanes.ts"
+
+const place = { provider: "openai", baseURL: "https://example.com/v1" }
+const origin = "https://example.com"
+
+/** Nothing comes of what is sent. */
+const pool: WirePool = {
+  request: () => Promise.reject(new WireError("Malformed", "yes", "odd")),
+  stats: () => ({ sockets: 0, inFlight: 0, queued: 0, opened: 0, protocol: undefined }),
+  close: () => Promise.resolve()
+}
+
+const setup = (queueTimeout: number) => {
+  const ticker = handTicker()
+  const waits: Array<{ readonly timeout: number; readonly resolve: (permit: Permit | undefined) => void }> = []
+  const facts = { counted: 0, loads: 0 }
+  const secret = Redacted.make("sk")
+  let load = Promise.resolve(secret)
+  let known = true
+  const account: Account = {
+    quota: {
+      tryEnter: () => undefined,
+      enter: (_, { timeout }: Waiting) => new Promise((resolve) => waits.push({ timeout, resolve })),
+      outlook: () => [0, 0, 0],
+      refuse: () => {},
+      retries: { request: () => void facts.counted++, take: () => true },
+      join: () => {
+        throw new Error("not here")
+      },
+      stats: () => ({ inFlight: 0, queued: 0, models: [] })
+    },
+    secrets: { peek: () => (known ? secret : undefined), load: () => load, refused: () => false }
+  }
+  const { fetch } = ClientFetch.make({
+    place,
+    transport: { origin, pool },
+    accounts: { size: 2, isPool: true, choose: () => account },
+    authorize: undefined,
+    headers: {},
+    lease: { retain: () => true, release: () => {} },
+    isClosed: () => false,
+    timeouts: { headers: Infinity, body: Infinity, deadline: Infinity },
+    maxRetries: 0,
+    maxRetryAfter: 60_000,
+    queueTimeout,
+    ticker,
+    count: () => {}
+  })
+  const send = () =>
+    fetch(`${origin}/v1/chat/completions`, { method: "POST", body: "{}" }).catch((error: unknown) => error)
+  const loadsIn = (ms: number) => {
+    known = false
+    load = new Promise((resolve) => void ticker.after(ms, () => resolve(secret)))
+  }
+  return { ticker, waits, facts, send, loadsIn }
+}
+
+describe("a request that is moved from line to line", () => {
+  it("waits no longer than queueTimeout in all, and is one request to the budget of retries", async () => {
+    const { facts, send, ticker, waits } = setup(1_000)
+    const sent = send()
+    await ticker.pass(300)
+    waits[0]!.resolve(undefined)
+    await ticker.pass(500)
+    waits[1]!.resolve(undefined)
+    await settle()
+    assert.deepStrictEqual(
+      waits.map(({ timeout }) => timeout),
+      [1_000, 700, 200]
+    )
+    assert.strictEqual(facts.counted, 0, "nothing was sent")
+    waits[2]!.resolve(laneOf(ticker).tryEnter(demand())!)
+    assert.propertyVal(await sent, "reason", "Malformed")
+    assert.strictEqual(facts.counted, 1)
+  })
+
+  it("has all of its queueTimeout when its secret has been loaded", async () => {
+    const { loadsIn, send, ticker, waits } = setup(1_000)
+    loadsIn(5_000)
+    void send()
+    await ticker.pass(5_000)
+    assert.strictEqual(waits[0]!.timeout, 1_000)
+  })
+})
