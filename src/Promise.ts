@@ -148,7 +148,8 @@ export const closeAll = async (): Promise<void> => internal.peekDefault()?.close
  * @since 0.1.0
  * @category default set
  */
-export const invalidate = (client?: object): Promise<void> => internal.defaultSet().invalidate(client)
+export const invalidate = (client?: object): Promise<void> =>
+  internal.peekDefault()?.invalidate(client) ?? Promise.resolve()
 
 /**
  * `Clients.stats` of the default set.
@@ -156,7 +157,7 @@ export const invalidate = (client?: object): Promise<void> => internal.defaultSe
  * @since 0.1.0
  * @category default set
  */
-export const stats = (): Promise<Stats> => internal.defaultSet().stats()
+export const stats = (): Promise<Stats> => internal.peekDefault()?.stats() ?? Promise.resolve(internal.noStats)
 
 /**
  * `Clients.getFetch` of the default set.

@@ -11,6 +11,7 @@ import type { ClientMap, Stats } from "../../ClientMap.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import * as LayerOptions from "../layerOptions.ts"
+import * as Exit from "./exit.ts"
 import * as Host from "./host.ts"
 import * as Leasing from "./leasing.ts"
 import * as Objects from "./objects.ts"
@@ -53,6 +54,7 @@ export interface SetStats extends Stats {
 
 export type Options = ClientLayer.Options | { readonly runtime: ManagedRuntime.ManagedRuntime<ClientMap, unknown> }
 
+/** Of a set that nobody has sent anything through. */
 const nothing: Stats = {
   hits: 0,
   misses: 0,
@@ -65,6 +67,8 @@ const nothing: Stats = {
   clients: [],
   quotas: []
 }
+
+export const noStats: SetStats = { ...nothing, objects: 0 }
 
 const read = (options: ClientLayer.Options): LayerOptions.Settings => {
   const settings = LayerOptions.read(options)
@@ -139,10 +143,15 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
 let current: ClientSet | undefined
 
 /** The process's own, or that of a worker: made when it is asked for first, and anew once it has been closed. */
-export const defaultSet = (): ClientSet =>
-  (current ??= make({}, () => {
+export const defaultSet = (): ClientSet => {
+  if (current !== undefined) return current
+  const set = make({}, () => {
     current = undefined
-  }))
+    detach()
+  })
+  const detach = Exit.attach(set)
+  return (current = set)
+}
 
 /** What has been made of it, without making it. */
 export const peekDefault = (): ClientSet | undefined => current
