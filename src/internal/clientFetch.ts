@@ -250,10 +250,10 @@ export const make = (wiring: Wiring): Outlet => {
             answer = refusal.response
             const whose = concern(response.status, refusal.code)
             if (whose === undefined) {
-              const delay = retries.afterResponse(response, repeatable, quota.retries)
               // A gate that has closed holds the next attempt back by itself, in its place in the line.
-              if (delay !== undefined)
-                pause = isRefusal(response.status) ? delay.backoff : Math.max(delay.asked, delay.backoff)
+              const isHeld = isRefusal(response.status)
+              const delay = retries.afterResponse(response, repeatable, quota.retries, isHeld && accounts.isPool)
+              if (delay !== undefined) pause = isHeld ? delay.backoff : Math.max(delay.asked, delay.backoff)
             } else if (
               request.replayable &&
               whose === "Authentication" &&

@@ -80,9 +80,10 @@ export class Retries {
     this.#maxRetryAfter = maxRetryAfter
   }
 
-  afterResponse(answer: Answer, repeatable: boolean, budget: RetryBudget): Delay | undefined {
+  /** `elsewhere`: the next may go to another credential, to which it doesn't matter how long this one asks to wait. */
+  afterResponse(answer: Answer, repeatable: boolean, budget: RetryBudget, elsewhere = false): Delay | undefined {
     if (this.#made >= this.#maxRetries) return undefined
-    const delay = afterResponse(answer, this.#made + 1, repeatable, this.#maxRetryAfter)
+    const delay = afterResponse(answer, this.#made + 1, repeatable, elsewhere ? Infinity : this.#maxRetryAfter)
     if (delay === undefined || (answer.status !== 429 && !budget.take())) return undefined
     this.#made++
     return delay

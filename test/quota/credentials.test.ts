@@ -170,6 +170,11 @@ for (const subject of subjects) {
   })
 }
 
+const refusal = (apiKey: string): Sandbox.FaultRule => ({
+  match: { apiKey },
+  fault: { type: "status", status: 429, headers: { "retry-after": "600" } }
+})
+
 describe("a pool of keys", () => {
   it.live("has the budgets of all its members together", () =>
     Effect.gen(function* () {
@@ -206,6 +211,21 @@ describe("a pool of keys", () => {
       })
       const error = yield* Effect.flip(openai.ask(config))
       assert.deepInclude(error, { _tag: "RequestError", reason: "QuotaExceeded", attempts: 2 })
+    }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+  )
+
+  it.live("goes on with another member if one asks to wait for longer than maxRetryAfter, and fails if all do", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      sandbox.faults.push(refusal("sk-a"))
+      const apiKey = Credential.pool([Redacted.make("sk-a"), Redacted.make("sk-b")])
+      const config = yield* openai.config(sandbox, { apiKey })
+      for (let i = 0; i < 4; i++) yield* openai.ask(config)
+      assert.deepStrictEqual(carried(sandbox, "sk-a", "sk-b"), [1, 4])
+      sandbox.faults.push(refusal("sk-b"))
+      const error = yield* Effect.flip(openai.ask(config))
+      assert.deepInclude(error, { _tag: "RequestError", reason: "RateLimited", attempts: 1 })
+      assert.deepStrictEqual(carried(sandbox, "sk-a", "sk-b"), [1, 5])
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
