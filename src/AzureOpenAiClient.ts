@@ -27,6 +27,7 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { azure as spec } from "./internal/config/specs.ts"
+import { construct } from "./internal/promise/pooled.ts"
 import * as Provider from "./Provider.ts"
 
 /**
@@ -60,16 +61,20 @@ export const provider = Provider.make({
   spec,
   // A key goes out as `api-key`, a token of Entra as `Authorization: Bearer`. Tokens are JWTs, which keys never look like.
   authorize: (name, secret) => (jwt.test(secret) ? ["authorization", `Bearer ${secret}`] : [name, secret]),
-  construct: (given, { extra }) =>
-    new AzureOpenAI({
-      ...given,
-      apiVersion: extra["apiVersion"],
-      deployment: extra["deployment"],
-      organization: extra["organization"] ?? null,
-      project: extra["project"] ?? null,
-      adminAPIKey: null,
-      webhookSecret: null
-    })
+  construct: (given, config) =>
+    construct(
+      AzureOpenAI,
+      {
+        ...given,
+        apiVersion: config.extra["apiVersion"],
+        deployment: config.extra["deployment"],
+        organization: config.extra["organization"] ?? null,
+        project: config.extra["project"] ?? null,
+        adminAPIKey: null,
+        webhookSecret: null
+      },
+      config
+    )
 })
 
 /**

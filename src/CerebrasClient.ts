@@ -20,14 +20,13 @@
  *
  * @since 0.1.0
  */
-import { Cerebras, type ClientOptions } from "@cerebras/cerebras_cloud_sdk"
+import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { cerebras as spec } from "./internal/config/specs.ts"
+import { construct } from "./internal/promise/pooled.ts"
 import * as Provider from "./Provider.ts"
-
-type Fetch = NonNullable<ClientOptions["fetch"]>
 
 /**
  * The client as a service, for those who want it in their context.
@@ -55,8 +54,7 @@ export type Options = ClientConfig.Options
 export const provider = Provider.make({
   tag: CerebrasClient,
   spec,
-  // Its types want node-fetch's fetch; the global one, given ours, serves it as well.
-  construct: (given) => new Cerebras({ ...given, fetch: given.fetch as unknown as Fetch, warmTCPConnection: false })
+  construct: (given, config) => construct(Cerebras, { ...given, warmTCPConnection: false }, config)
 })
 
 /**

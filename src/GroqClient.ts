@@ -24,6 +24,7 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { groq as spec } from "./internal/config/specs.ts"
+import { construct } from "./internal/promise/pooled.ts"
 import * as Provider from "./Provider.ts"
 
 /**
@@ -52,7 +53,7 @@ export type Options = ClientConfig.Options
 export const provider = Provider.make({
   tag: GroqClient,
   spec,
-  construct: (given) => new Groq(given)
+  construct: (given, config) => construct(Groq, given, config)
 })
 
 /**

@@ -25,6 +25,7 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { openai as spec } from "./internal/config/specs.ts"
+import { construct } from "./internal/promise/pooled.ts"
 import * as Provider from "./Provider.ts"
 
 /**
@@ -53,15 +54,19 @@ export type Options = ClientConfig.Options<"organization" | "project">
 export const provider = Provider.make({
   tag: OpenAiClient,
   spec,
-  construct: (given, { extra }) =>
-    new OpenAI({
-      ...given,
-      // `null` rather than absent: the SDK would ask the process's environment.
-      organization: extra["organization"] ?? null,
-      project: extra["project"] ?? null,
-      adminAPIKey: null,
-      webhookSecret: null
-    })
+  construct: (given, config) =>
+    construct(
+      OpenAI,
+      {
+        ...given,
+        // `null` rather than absent: the SDK would ask the process's environment.
+        organization: config.extra["organization"] ?? null,
+        project: config.extra["project"] ?? null,
+        adminAPIKey: null,
+        webhookSecret: null
+      },
+      config
+    )
 })
 
 /**

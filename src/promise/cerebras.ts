@@ -21,8 +21,9 @@
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import * as CerebrasClient from "../CerebrasClient.ts"
 import * as specs from "../internal/config/specs.ts"
-import { accessor, type Clients } from "../internal/promise/door.ts"
+import { accessor } from "../internal/promise/door.ts"
 import * as cerebras from "../internal/promise/options/cerebras.ts"
+import type { Clients } from "../Promise.ts"
 
 export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
 

@@ -21,8 +21,9 @@
 import { Groq } from "groq-sdk"
 import * as GroqClient from "../GroqClient.ts"
 import * as specs from "../internal/config/specs.ts"
-import { accessor, type Clients } from "../internal/promise/door.ts"
+import { accessor } from "../internal/promise/door.ts"
 import * as groq from "../internal/promise/options/groq.ts"
+import type { Clients } from "../Promise.ts"
 
 export type { GroqOptions } from "../internal/promise/options/groq.ts"
 

@@ -22,10 +22,11 @@
 import { AzureOpenAI, OpenAI } from "openai"
 import * as AzureOpenAiClient from "../AzureOpenAiClient.ts"
 import * as specs from "../internal/config/specs.ts"
-import { accessor, type Clients } from "../internal/promise/door.ts"
+import { accessor } from "../internal/promise/door.ts"
 import * as azure from "../internal/promise/options/azure.ts"
 import * as openai from "../internal/promise/options/openai.ts"
 import * as OpenAiClient from "../OpenAiClient.ts"
+import type { Clients } from "../Promise.ts"
 
 export type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
 export type { OpenAIOptions } from "../internal/promise/options/openai.ts"

@@ -5,10 +5,11 @@ import * as http from "node:http"
 import { AzureOpenAI, OpenAI } from "openai"
 import { OpenAI as OpenAI6 } from "openai6"
 import * as specs from "../../src/internal/config/specs.ts"
-import { accessor, type Clients } from "../../src/internal/promise/door.ts"
+import { accessor } from "../../src/internal/promise/door.ts"
 import type { Classes } from "../../src/internal/promise/errors.ts"
 import * as openai from "../../src/internal/promise/options/openai.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import type { Clients } from "../../src/Promise.ts"
 import { getCerebrasClient } from "../../src/promise/cerebras.ts"
 import { getGroqClient } from "../../src/promise/groq.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
@@ -29,6 +30,8 @@ export interface RequestOptions {
   readonly headers?: Record<string, string | null>
   readonly query?: Record<string, unknown>
   readonly idempotencyKey?: string
+  readonly fetchOptions?: object
+  readonly httpAgent?: http.Agent
 }
 
 interface Question {
@@ -47,6 +50,7 @@ export interface Client {
   baseURL: string
   timeout: number
   maxRetries: number
+  withOptions?(options: object): Client
   chat: {
     completions: {
       create(body: Question & { stream?: false }, options?: RequestOptions): Sent

@@ -2,27 +2,20 @@ import { inspect } from "node:util"
 import type { AzureOpenAI, OpenAI } from "openai"
 import { afterAll, assert, describe, expectTypeOf, it, vi } from "vitest"
 import { OptionsError } from "../../src/ClientError.ts"
-import { SET } from "../../src/internal/promise/door.ts"
-import { defaultSet, make } from "../../src/internal/promise/set.ts"
+import { closeAll, makeClients } from "../../src/Promise.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { ask, getOpenAI6Client, hello, json, rejection, serve, subjects } from "./doors.ts"
 
 const nowhere = "http://127.0.0.1:9"
 
-afterAll(() => defaultSet().close())
-
-/** A set of a test's own. */
-const clients = () => {
-  const set = make()
-  return { [SET]: set, [Symbol.asyncDispose]: () => set.close() }
-}
+afterAll(closeAll)
 
 describe.each(subjects)("a client of $name", ({ bare, get, sdk }) => {
   it("is the SDK's own, and the same for the same options", () => {
     const client = get(nowhere)
     assert.isTrue(client instanceof sdk)
-    assert.strictEqual(client.constructor.name, sdk.name)
+    assert.strictEqual(client.constructor, sdk)
     assert.strictEqual(get(nowhere), client)
     assert.notStrictEqual(get(nowhere, { apiKey: "sk-another" }), client)
     assert.notStrictEqual(get(nowhere, { timeout: 1_000 }), client)
@@ -77,7 +70,7 @@ const isShown = (name: string) => !["_options", "apiKey", "adminAPIKey", "webhoo
 describe("withOptions", () => {
   it("gives a client with these options over the same connections", async () => {
     await using sandbox = await Sandbox.start()
-    await using own = clients()
+    await using own = makeClients()
     const options = { apiKey: "sk-test", baseURL: sandbox.baseURL("openai"), organization: "org" }
     const client = getOpenAIClient(options, own)
     const patient = client.withOptions({ timeout: 1_234 })
@@ -146,7 +139,7 @@ describe.each([
       const asked = JSON.parse(body) as { readonly model: string }
       json(response, 200, { model: asked.model, said: request.headers.authorization })
     })
-    await using own = clients()
+    await using own = makeClients()
     let turn = 0
     const apiKey = async () => {
       const mine = ++turn

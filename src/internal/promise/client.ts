@@ -4,7 +4,7 @@ import type { ClientConfig, Spec } from "../../ClientConfig.ts"
 import { HEADER_PLACEHOLDER, PLACEHOLDER } from "../secrets.ts"
 import { type Classes, type Style, unwrap, wrap } from "./errors.ts"
 import type { Reading } from "./options/reading.ts"
-import { of, POOLED, type Pooled } from "./pooled.ts"
+import { construct, type Pooled } from "./pooled.ts"
 
 /** An SDK. */
 export interface Kind<A extends object> {
@@ -20,15 +20,7 @@ export const make = <A extends object>(
   withOptions: NonNullable<Pooled["withOptions"]>
 ): A => {
   const token = [sdk["apiKey"], sdk["azureADTokenProvider"]].find(isFunction)
-  const pooled: Pooled = {
-    timeout: config.timeout,
-    maxRetries: config.maxRetries,
-    apiKey: () => keyOf(config, sdk),
-    token,
-    unwrap: unwrap(kind.sdk, kind.style),
-    withOptions
-  }
-  return new (of(kind.sdk))({
+  const options = {
     ...sdk,
     // `endpoint` is in it already.
     endpoint: undefined,
@@ -36,11 +28,14 @@ export const make = <A extends object>(
     // `null` rather than absent: the SDK would ask the environment, and refuse a key beside a function.
     apiKey: "apiKey" in sdk ? sdk["apiKey"] : token === undefined ? PLACEHOLDER : null,
     fetch: wrap(fetch),
-    timeout: config.timeout,
-    maxRetries: config.maxRetries,
     defaultHeaders: headersOf(kind.spec.env?.headers, config, sdk["defaultHeaders"]),
-    defaultQuery: { ...config.query },
-    [POOLED]: pooled
+    defaultQuery: { ...config.query }
+  }
+  return construct(kind.sdk, options, config, {
+    apiKey: () => keyOf(config, sdk),
+    token,
+    unwrap: unwrap(kind.sdk, kind.style),
+    withOptions
   })
 }
 

@@ -1,29 +1,11 @@
 /** From the options of an SDK's constructor to the object that all share who gave the same. */
-import type { ClientConfig } from "../../ClientConfig.ts"
+import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import { type Kind, make } from "./client.ts"
-import type { Wanted } from "./objects.ts"
 import type { RawKey } from "./options/key.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
-import { defaultSet } from "./set.ts"
+import { type ClientSet, setOf } from "./set.ts"
 import { debug } from "./say.ts"
-
-/** Where a set of clients has what is inside. */
-export const SET: unique symbol = Symbol.for("clientele/promise/set")
-
-export interface Clients {
-  readonly [SET]: Holder
-}
-
-/** What a set of clients does for this. */
-export interface Holder {
-  /** One fetch for a config, which takes a lease for each request and holds none between them. */
-  readonly fetchOf: <I, Client, P extends string, Extra extends string>(
-    provider: Provider<I, Client, P, Extra>,
-    config: ClientConfig<P>
-  ) => typeof globalThis.fetch
-  readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Wanted<A>) => A
-}
 
 export interface Door<A extends object, I, Client, P extends string, Extra extends string> extends Kind<A> {
   readonly provider: Provider<I, Client, P, Extra>
@@ -35,7 +17,7 @@ export interface Door<A extends object, I, Client, P extends string, Extra exten
 export const accessor =
   <A extends object, I, Client, P extends string, Extra extends string>(door: Door<A, I, Client, P, Extra>) =>
   (options?: object, clients?: Clients): A =>
-    open(door, clients === undefined ? defaultSet() : clients[SET], options)
+    open(door, setOf(clients), options)
 
 /** Thrown through the table, which has no word for "not kept". */
 class Unpooled {
@@ -48,7 +30,7 @@ class Unpooled {
 /** Throws an OptionsError. */
 export const open = <A extends object, I, Client, P extends string, Extra extends string>(
   door: Door<A, I, Client, P, Extra>,
-  set: Holder,
+  set: ClientSet,
   options: object | undefined
 ): A => {
   try {

@@ -65,7 +65,7 @@ interface Marks {
 const translate = (sdk: Classes, style: Style, failure: Failure): Error => {
   const error: Error & Marks = made(sdk, style, failure)
   error.cause = failure
-  if (!plain.has(failure.reason)) error.reason = failure.reason
+  if (!plain.has(failure.reason) || error.constructor === sdk.APIError) error.reason = failure.reason
   return error
 }
 
@@ -99,7 +99,10 @@ const made = (sdk: Classes, style: Style, failure: Failure): Error => {
     case "QuotaExceeded":
       return answered(sdk, style, failure, 429, "insufficient_quota")
     case "Authentication":
-      return answered(sdk, style, failure, 401, "invalid_api_key")
+      // A credential that could not be loaded has a cause, and no provider refused it.
+      return failure.cause === undefined
+        ? answered(sdk, style, failure, 401, "invalid_api_key")
+        : new sdk.APIError(undefined, undefined, message, undefined)
     default:
       return new sdk.APIError(undefined, undefined, message, undefined)
   }

@@ -7,6 +7,7 @@
  * they have in common, and looks before it overrides what only some have.
  */
 import { inspect, type InspectOptions } from "node:util"
+import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../outlet.ts"
 import { PLACEHOLDER } from "../secrets.ts"
 
@@ -14,7 +15,7 @@ import { PLACEHOLDER } from "../secrets.ts"
 const NEVER = 2_147_483_647
 
 /** Under this name an SDK's options carry what is ours, into `withOptions` too. */
-export const POOLED: unique symbol = Symbol("clientele/pooled")
+const POOLED: unique symbol = Symbol("clientele/pooled")
 
 /** What a client is beside what its SDK knows. */
 export interface Pooled {
@@ -22,9 +23,9 @@ export interface Pooled {
   readonly timeout: number
   readonly maxRetries: number
   /**
-   * How the key reads, `null` for none. The SDK is given a placeholder, which our fetch replaces.
+   * How the key reads, `null` for none. The SDK writes what it was given: a placeholder, which our fetch replaces.
    *
-   * @default as the SDK has it
+   * @default as the SDK was given it
    */
   readonly apiKey?: (() => string | null) | undefined
   /** A function that gives each request its key. @default none */
@@ -38,6 +39,9 @@ export interface Pooled {
 interface Request {
   readonly timeout?: number
   readonly maxRetries?: number
+  readonly fetchOptions?: Readonly<Record<string, unknown>> | null
+  /** Cerebras's. */
+  readonly httpAgent?: unknown
 }
 
 interface Built {
@@ -70,6 +74,8 @@ type Sdk<A> = new (options: never) => A
 
 /** Of one client. */
 interface State extends Pooled {
+  /** The key that the SDK was given. */
+  given: string | undefined
   /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
   written: string | undefined
   readonly fields: Record<string, unknown>
@@ -84,10 +90,22 @@ const secret = new Set(["apiKey", "adminAPIKey", "webhookSecret"])
 const known = new WeakMap<object, unknown>()
 
 /** The class of clients over our fetch. One for each class of an SDK; its `options` are the SDK's, with `POOLED`. */
-export const of = <A extends object>(sdk: Sdk<A>): new (options: object) => A => {
+const of = <A extends object>(sdk: Sdk<A>): new (options: object) => A => {
   let pooled = known.get(sdk)
   if (pooled === undefined) known.set(sdk, (pooled = extend(sdk as unknown as new (options: object) => Client)))
   return pooled as new (options: object) => A
+}
+
+/** The SDK's client with these options, whose timeout and retries our fetch keeps. */
+export const construct = <A extends object>(
+  sdk: Sdk<A>,
+  options: object,
+  { maxRetries, timeout }: Pick<Pooled, "timeout" | "maxRetries">,
+  more?: Omit<Pooled, "timeout" | "maxRetries">
+): A => {
+  // Cerebras takes whole numbers alone, and `Infinity` is none.
+  const settings = { maxRetries, timeout: Math.min(NEVER, Math.ceil(timeout)) }
+  return new (of(sdk))({ ...options, ...settings, [POOLED]: { ...more, ...settings } })
 }
 
 const extend = (Base: new (options: object) => Client): unknown => {
@@ -96,7 +114,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
 
     constructor(options: { readonly [POOLED]: Pooled }) {
       super(options)
-      const state: State = { ...options[POOLED], written: undefined, fields: {}, secrets: {} }
+      const state: State = { ...options[POOLED], given: undefined, written: undefined, fields: {}, secrets: {} }
       Object.defineProperty(this, STATE, { value: state })
       share(this, state)
     }
@@ -113,6 +131,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
     }
 
     override async buildRequest(options: Request, progress?: object) {
+      refuse(Base.name, options)
       const built = await super.buildRequest(options, { ...progress, retryCount: 0 })
       const own = ownOf(options, this, this[STATE])
       if (own !== undefined) built.req[OWN] = own
@@ -130,7 +149,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
           state.written = undefined
         }
       }
-      if (state.token === undefined) return write(state.apiKey?.() === null ? undefined : PLACEHOLDER)
+      if (state.token === undefined) return write(state.given)
       return schemes?.bearerAuth === false || (schemes !== undefined && schemes.bearerAuth === undefined)
         ? write(undefined)
         : tokenOf(Base, state.token).then(write)
@@ -154,11 +173,19 @@ const extend = (Base: new (options: object) => Client): unknown => {
   if ("_callApiKey" in prototype) method(Shared, "_callApiKey", callApiKey)
   if ("withOptions" in prototype) {
     method(Shared, "withOptions", function (this: Shared, options: object) {
-      return (this[STATE].withOptions ?? ((more) => prototype.withOptions.call(this, more)))(options)
+      const { withOptions } = this[STATE]
+      if (withOptions !== undefined) return withOptions(options)
+      // The SDK makes the other client with this.
+      Object.defineProperty(this, "constructor", { value: Shared, configurable: true })
+      try {
+        return prototype.withOptions.call(this, options)
+      } finally {
+        Reflect.deleteProperty(this, "constructor")
+      }
     })
   }
-  // The SDKs send it as their User-Agent.
-  Object.defineProperty(Shared, "name", { value: Base.name })
+  // To all who ask it is the SDK's own, which also names itself by it in User-Agent.
+  method(Shared, "constructor", Base)
   return Shared
 }
 
@@ -169,6 +196,21 @@ const method = (owner: { readonly prototype: object }, name: string, value: unkn
 const limited = async (options: Request | Promise<Request>, retries: number): Promise<Request> => {
   const request = await options
   return { ...request, maxRetries: Math.min(retries, request.maxRetries ?? Infinity) }
+}
+
+/** What says by itself how a request is sent. */
+const ways = ["dispatcher", "agent", "client", "proxy"]
+
+const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void => {
+  if (fetchOptions == null && httpAgent == null) return
+  const way = httpAgent == null ? ways.find((name) => fetchOptions?.[name] != null) : undefined
+  if (way === undefined && httpAgent == null) return
+  throw new OptionsError({
+    provider,
+    field: way === undefined ? "httpAgent" : `fetchOptions.${way}`,
+    received: "given with a request",
+    expected: "nothing there: the pool sends requests; give it with the options of a client, which is then unpooled"
+  })
 }
 
 const ownOf = (request: Request, client: Client, pool: Pooled): Own | undefined => {
@@ -213,7 +255,9 @@ async function callApiKey(this: Client & { readonly [STATE]: State }, capture?: 
 }
 
 /** Fields read as before. They can't be set, and those with secrets are not counted among what is printed. */
-const share = (client: Client & { readonly [STATE]: State }, { apiKey, fields, secrets }: State): void => {
+const share = (client: Client & { readonly [STATE]: State }, state: State): void => {
+  const { apiKey, fields, secrets } = state
+  state.given = client.apiKey ?? undefined
   for (const [name, value] of Object.entries(client)) {
     if (name.startsWith("_")) continue
     if (!secret.has(name)) fields[name] = value
@@ -262,4 +306,4 @@ const accessors = (name: string): PropertyDescriptor => {
   return made
 }
 
-const seen = ({ baseURL, maxRetries, timeout }: Client) => ({ baseURL, timeout, maxRetries })
+const seen = ({ baseURL, maxRetries, timeout }: Client) => ({ apiKey: PLACEHOLDER, baseURL, timeout, maxRetries })

@@ -1,0 +1,176 @@
+import { inspect } from "node:util"
+import { OpenAI } from "openai"
+import { assert, describe, it } from "vitest"
+import * as Credential from "../../src/Credential.ts"
+import * as Effect from "effect/Effect"
+import { type PoolError, RequestError } from "../../src/ClientError.ts"
+import { makeClients } from "../../src/Promise.ts"
+import { getOpenAIClient } from "../../src/promise/openai.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { ask, json, rejection, serve, subjects } from "./doors.ts"
+
+/** What catch clauses look at. */
+const seen = (error: Record<string, unknown> & Error) => ({
+  class: error.constructor,
+  message: error.message,
+  status: error["status"],
+  code: error["code"],
+  param: error["param"],
+  type: error["type"],
+  error: error["error"],
+  requestID: error["requestID"],
+  headers: Object.fromEntries(
+    error["headers"] instanceof Headers ? error["headers"] : Object.entries(error["headers"] ?? {})
+  )
+})
+
+describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
+  it.each([400, 401, 403, 404, 409, 422, 429, 418, 500, 503])(
+    "of status %i are the SDK's as before",
+    async (status) => {
+      const date = new Date().toUTCString()
+      const error = { message: "no, because", code: "its_code", param: "model", type: "its_type" }
+      await using provider = await serve((_, response) =>
+        json(response, status, name === "cerebras" ? error : { error }, { "x-request-id": "req_1", date })
+      )
+      await using clients = makeClients()
+      const ours = await rejection(ask(get(provider.origin, { maxRetries: 0 }, clients)))
+      const theirs = await rejection(ask(bare(provider.origin, { maxRetries: 0 })))
+      const { headers, ...rest } = seen(theirs)
+      // By which layers above are told what was done below.
+      const marks = { "x-clientele-attempts": "1", "x-should-retry": "false" }
+      assert.deepStrictEqual(seen(ours), { ...rest, headers: { ...headers, ...marks } })
+      assert.isTrue(ours instanceof sdk.APIError)
+      assert.strictEqual(provider.requests(), 2)
+    }
+  )
+
+  it("of a key that is refused are an AuthenticationError for each of a hundred requests, and nothing is repeated", async () => {
+    await using sandbox = await Sandbox.start({ apiKeys: ["sk-good"] })
+    await using clients = makeClients()
+    const client = get(sandbox.origin, {}, clients)
+    const errors = await Promise.all(Array.from({ length: 100 }, () => rejection(ask(client))))
+    assert.deepStrictEqual(
+      errors.map((error) => [error instanceof sdk.AuthenticationError, error["status"]]),
+      errors.map(() => [true, 401])
+    )
+    assert.isAtMost(sandbox.stats().requests, 100)
+  })
+
+  it("of a gate that is closed are a RateLimitError that says when to come again", async () => {
+    await using provider = await serve((_, response) =>
+      json(response, 429, { error: { message: "slow down" } }, { "retry-after": "3600" })
+    )
+    await using clients = makeClients()
+    const client = get(provider.origin, {}, clients)
+    const first = await rejection(ask(client))
+    const second = await rejection(ask(client))
+    assert.isTrue(first instanceof sdk.RateLimitError && second instanceof sdk.RateLimitError)
+    assert.strictEqual(provider.requests(), 1)
+    assert.strictEqual(second["status"], 429)
+    const headers = seen(second).headers as Record<string, string>
+    assert.approximately(Number(headers["retry-after"]), 3600, 60)
+    assert.approximately(Number(headers["retry-after-ms"]), 3_600_000, 60_000)
+    assert.strictEqual((second.cause as RequestError).reason, "RateLimited")
+    assert.strictEqual((second.cause as RequestError).processed, "no")
+  })
+
+  it("of a server that is not there are an APIConnectionError", async () => {
+    const provider = await serve(() => undefined)
+    await provider[Symbol.asyncDispose]()
+    await using clients = makeClients()
+    const ours = await rejection(ask(get(provider.origin, { maxRetries: 0 }, clients)))
+    const theirs = await rejection(ask(bare(provider.origin, { maxRetries: 0 })))
+    assert.deepStrictEqual(seen(ours), seen(theirs))
+    assert.strictEqual(ours.constructor, sdk.APIConnectionError)
+    assert.deepInclude(ours.cause, { _tag: "RequestError", reason: "Connection", processed: "no" })
+  })
+
+  it("of a timeout are an APIConnectionTimeoutError", async () => {
+    await using provider = await serve(() => undefined)
+    await using clients = makeClients()
+    const options = { maxRetries: 0, timeout: 30 }
+    const ours = await rejection(ask(get(provider.origin, options, clients)))
+    const theirs = await rejection(ask(bare(provider.origin, options)))
+    assert.deepStrictEqual(seen(ours), seen(theirs))
+    assert.strictEqual(ours.constructor, sdk.APIConnectionTimeoutError)
+    assert.deepInclude(ours.cause, { _tag: "RequestError", reason: "Timeout" })
+  })
+
+  it("of the user's own signal are an APIUserAbortError", async () => {
+    await using provider = await serve(() => undefined)
+    await using clients = makeClients()
+    const failed = async (client: ReturnType<typeof get>) => {
+      const controller = new AbortController()
+      const asked = rejection(ask(client, { signal: controller.signal }))
+      setTimeout(() => controller.abort(), 20)
+      return seen(await asked)
+    }
+    const ours = await failed(get(provider.origin, {}, clients))
+    assert.deepStrictEqual(ours, await failed(bare(provider.origin)))
+    assert.strictEqual(ours.class, sdk.APIUserAbortError)
+  })
+
+  it("of a queue that took too long are a timeout that says so", async () => {
+    await using provider = await serve(() => undefined)
+    await using clients = makeClients()
+    const client = get(provider.origin, { queueTimeout: 30, quota: { maxConcurrency: 1 } }, clients)
+    const controller = new AbortController()
+    const first = rejection(ask(client, { signal: controller.signal }))
+    const error = await rejection(ask(client))
+    controller.abort()
+    await first
+    assert.strictEqual(error.constructor, sdk.APIConnectionTimeoutError)
+    assert.strictEqual(error["reason"], "QueueTimeout")
+    assert.include(error.message, "QueueTimeout")
+  })
+
+  it("of clients that have been closed are an APIError that says so", async () => {
+    const clients = makeClients()
+    const client = get("http://127.0.0.1:9", {}, clients)
+    await clients.close()
+    const error = await rejection(ask(client))
+    assert.strictEqual(error.constructor, sdk.APIError)
+    assert.strictEqual(error["reason"], "Closed")
+    assert.strictEqual((error.cause as PoolError)._tag, "PoolError")
+    assert.throws(() => get("http://127.0.0.1:9", {}, clients), "closed")
+  })
+
+  it("of an account's quota are a RateLimitError with the provider's code, also of those that were not sent", async () => {
+    await using provider = await serve((_, response) => {
+      const error = { message: "pay", type: "insufficient_quota", param: null, code: "insufficient_quota" }
+      setTimeout(() => json(response, 429, name === "cerebras" ? error : { error }), 20)
+    })
+    await using clients = makeClients()
+    const client = get(provider.origin, { quota: { maxConcurrency: 1 } }, clients)
+    const errors = await Promise.all(Array.from({ length: 10 }, () => rejection(ask(client))))
+    assert.isTrue(errors.every((error) => error instanceof sdk.RateLimitError))
+    assert.strictEqual(provider.requests(), 1)
+    assert.strictEqual(errors.filter((error) => error["reason"] === "QuotaExceeded").length, 9)
+    assert.isTrue(errors.every((error) => inspect(error).includes("insufficient_quota")))
+  })
+
+  it("hold no secret", async () => {
+    await using provider = await serve((request, response) =>
+      json(response, 401, {
+        error: { message: `bad key: ${request.headers.authorization ?? request.headers["api-key"]}` }
+      })
+    )
+    await using clients = makeClients()
+    const error = await rejection(ask(get(provider.origin, { apiKey: "sk-secret" }, clients)))
+    assert.notInclude(inspect(error, { depth: 10, showHidden: true }) + JSON.stringify(error), "sk-secret")
+    assert.include(inspect(error), "[key]")
+  })
+})
+
+it("of a credential that can't be loaded are an APIError that says so", async () => {
+  await using clients = makeClients()
+  const cause = new Error("sealed")
+  const apiKey = Credential.make({ id: "of a vault", load: Effect.fail(cause) })
+  const client = getOpenAIClient({ apiKey, baseURL: "http://127.0.0.1:9/v1" }, clients)
+  assert.strictEqual(client.apiKey, null)
+  const error = await rejection(client.models.list())
+  assert.strictEqual(error.constructor, OpenAI.APIError)
+  assert.strictEqual(error["reason"], "Authentication")
+  assert.isTrue(error.cause instanceof RequestError && error.cause.cause === cause)
+})
