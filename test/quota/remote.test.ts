@@ -1,4 +1,5 @@
 import { assert, describe, it } from "vitest"
+import { none } from "../../src/internal/quota/limits.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
 import type { Grant } from "../../src/internal/quota/store.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
@@ -106,5 +107,45 @@ describe("a request for which a shared budget is being asked", () => {
     for (const name of ["first", "second"]) void named(passed, name, enter(lane))
     await asked[0]!.fail()
     assert.deepStrictEqual([passed, lane.queued], [["first"], 1])
+  })
+})
+
+describe("who has been told to wait by a shared budget", () => {
+  it("asks again at once if something was given back while that answer was on its way", async () => {
+    const { asked, shared } = budget()
+    const lane = laneOf(handTicker(), { tokensPerMinute: 1_000 }, shared)
+    const first = enter(lane, demand(900))
+    await asked[0]!.grant(1)
+    const permit = await first
+    void enter(lane, demand(900))
+    permit.settle(10, undefined)
+    await asked[1]!.grant(0, 54_000)
+    assert.strictEqual(asked.length, 3)
+    await asked[2]!.grant(0, 1_000)
+    assert.strictEqual(asked.length, 3)
+  })
+
+  it("asks again at once if the limits have changed", async () => {
+    const { asked, shared } = budget()
+    const account = accountOf(handTicker(), { requestsPerMinute: 600 }, shared)
+    const part = account.join({ ...none, requestsPerMinute: 1 })
+    void enter(account.lane("m"))
+    await asked[0]!.grant(0, 60_000)
+    part()
+    assert.strictEqual(asked.length, 2)
+  })
+
+  it("goes by the budget of its own process soon after the shared one went away", async () => {
+    const { asked, shared, state } = budget()
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 600 }, shared)
+    const passed: Array<string> = []
+    void named(passed, "first", enter(lane))
+    await asked[0]!.grant(0, 60_000)
+    await ticker.pass(2_500)
+    assert.deepStrictEqual([passed, asked.length], [[], 1])
+    state.available = false
+    await ticker.pass(1_000)
+    assert.deepStrictEqual([passed, ticker.timers()], [["first"], 0])
   })
 })

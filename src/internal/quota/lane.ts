@@ -79,6 +79,7 @@ export class Lane implements Issuer {
     this.#tokens.limit(tokensPerMinute, burst)
     this.gate.isPaced = this.#requests.isLimited || this.#tokens.isLimited
     this.#limits = limits
+    this.#remote?.renew()
     this.#wake()
   }
 

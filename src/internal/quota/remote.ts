@@ -10,12 +10,16 @@ export interface Shared {
 
 /** After a failure it is left alone for so many milliseconds, in which each process counts for itself. */
 const DISTRUST = 1_000
+/** Nobody says when it goes away; those who wait for it then wait no longer than this, in milliseconds. */
+const LOOK = 1_000
 
 export class Remote {
   readonly #shared: Shared
   readonly #ticker: Ticker
   #trustAt = -Infinity
   #askAt = -Infinity
+  /** Counts what may let more go than an answer that is on its way knows of. */
+  #changes = 0
   #tokensLeft: number | undefined
 
   constructor(shared: Shared, ticker: Ticker) {
@@ -27,9 +31,15 @@ export class Remote {
     return now >= this.#trustAt && this.#shared.isAvailable()
   }
 
-  /** Milliseconds until it is worth while to ask. */
+  /** Milliseconds until it is worth while to ask, or to see whether it can still be asked. */
   wait(now: number): number {
-    return Math.max(0, this.#askAt - now)
+    return Math.min(LOOK, Math.max(0, this.#askAt - now))
+  }
+
+  /** What it said of the next is no longer so. */
+  renew(): void {
+    this.#askAt = -Infinity
+    this.#changes++
   }
 
   tokensLeft(now: number): number | undefined {
@@ -38,9 +48,10 @@ export class Remote {
 
   /** Without a grant it can't be reached. Never rejects. */
   async reserve(costs: ReadonlyArray<number>, rates: Rates): Promise<Grant | undefined> {
+    const changes = this.#changes
     try {
       const grant = await this.#shared.budget.reserve(costs, rates)
-      this.#askAt = this.#ticker.now() + grant.wait
+      if (changes === this.#changes) this.#askAt = this.#ticker.now() + grant.wait
       this.#tokensLeft = grant.tokensLeft
       return grant
     } catch {
@@ -52,7 +63,7 @@ export class Remote {
   correct(requests: number, tokens: number, rates: Rates): void {
     this.#shared.budget.correct(requests, tokens, rates)
     // What is given back may be there for the next.
-    if (requests < 0 || tokens < 0) this.#askAt = -Infinity
+    if (requests < 0 || tokens < 0) this.renew()
   }
 
   close(ms: number): void {
