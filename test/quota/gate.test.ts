@@ -341,6 +341,26 @@ describe("what concerns the whole credential", () => {
     assert.strictEqual(ticker.timers(), 0)
   })
 
+  it("lets nobody follow a probe whose answer has not been read", async () => {
+    for (const status of [401, 429]) {
+      const account = accountOf(handTicker())
+      const lane = account.lane("m")
+      const first = lane.tryEnter(demand())!
+      first.answered(status, [])
+      account.refuse(first, away)
+      first.leave()
+      const probe = lane.tryEnter(demand())!
+      const waiting = [reasonOf(enter(lane)), reasonOf(enter(lane))]
+      probe.answered(status, [])
+      await settle()
+      assert.deepStrictEqual([lane.inFlight, lane.queued], [1, 2])
+      account.refuse(probe, away)
+      probe.leave()
+      assert.deepStrictEqual(await Promise.all(waiting), ["QuotaExceeded", "QuotaExceeded"])
+      assert.isTrue(account.isRefused())
+    }
+  })
+
   it("is that request's own business if another one was let in meanwhile", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: 2 })

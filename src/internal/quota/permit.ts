@@ -35,6 +35,7 @@ export class Permit {
   readonly #trials: ReadonlyArray<Trial> | undefined
   readonly #closings: number
   #settled = false
+  #refused = false
 
   constructor(
     issuer: Issuer,
@@ -62,10 +63,10 @@ export class Permit {
   answered(status: number, headers: RawHeaders): void {
     this.#issuer.answered(this, status, headers)
     if (this.#trials === undefined) return
-    for (const trial of this.#trials) {
-      if (isRefusal(status)) trial.refused()
-      else trial.passed()
-    }
+    // Whether others had better not follow, only the body of a refusal tells: so it ends its trial when it leaves.
+    if (isRefusal(status)) this.#refused = true
+    // A key that is refused says nothing of whether requests are taken.
+    else if (status !== 401) for (const trial of this.#trials) trial.passed()
   }
 
   settle(tokens: number, output: number | undefined): void {
@@ -82,7 +83,10 @@ export class Permit {
 
   /** Once: the body has ended, or there is none. */
   leave(): void {
-    if (this.#trials !== undefined) for (const trial of this.#trials) trial.dropped()
+    for (const trial of this.#trials ?? []) {
+      if (this.#refused) trial.refused()
+      else trial.dropped()
+    }
     this.#issuer.leave()
   }
 }
