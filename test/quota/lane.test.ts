@@ -1,5 +1,6 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
+import { defaults } from "../../src/internal/quota/adaptive.ts"
 import type { Lane } from "../../src/internal/quota/lane.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
@@ -104,6 +105,20 @@ describe("the line of a model", () => {
     held.leave()
     await settle()
     assert.deepStrictEqual(passed, ["a", "b", "c"])
+  })
+
+  it("an adaptive limit is remembered when holders with the same settings come and go", () => {
+    const account = accountOf(handTicker(), { maxConcurrency: defaults })
+    const lane = account.lane("m")
+    const permit = lane.tryEnter(demand())!
+    permit.answered(429, [])
+    permit.leave()
+    const found = lane.concurrency
+    assert.isBelow(found, defaults.initial)
+    const part = account.join({ ...none, maxConcurrency: { ...defaults } })
+    assert.strictEqual(lane.concurrency, found)
+    part()
+    assert.strictEqual(lane.concurrency, found)
   })
 
   it("who waits longer than its queueTimeout fails, and holds up nobody", async () => {

@@ -9,7 +9,7 @@ import * as Adaptive from "./adaptive.ts"
 import * as Advice from "./advice.ts"
 import { Entry, type Waiting } from "./entry.ts"
 import { Gate, PATIENCE } from "./gate.ts"
-import type { Limits } from "./limits.ts"
+import { type Limits, sameConcurrency } from "./limits.ts"
 import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
 import { Remote, type Shared } from "./remote.ts"
@@ -72,7 +72,7 @@ export class Lane implements Issuer {
   limit(limits: Limits): void {
     const { burst, maxConcurrency, requestsPerMinute, tokensPerMinute } = limits
     if (typeof maxConcurrency === "number") this.#adaptive = undefined
-    else if (this.#adaptive === undefined || this.#limits.maxConcurrency !== maxConcurrency) {
+    else if (this.#adaptive === undefined || !sameConcurrency(this.#limits.maxConcurrency, maxConcurrency)) {
       this.#adaptive = Adaptive.make(maxConcurrency)
     }
     this.#requests.limit(requestsPerMinute, burst)

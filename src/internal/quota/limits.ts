@@ -36,7 +36,7 @@ const tighter = (a: Limits, b: Limits): Limits => ({
   maxConcurrency: concurrency(a.maxConcurrency, b.maxConcurrency)
 })
 
-const sameConcurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): boolean =>
+export const sameConcurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): boolean =>
   a === b ||
   (typeof a === "object" &&
     typeof b === "object" &&
