@@ -1,5 +1,6 @@
 /**
- * Everything but the providers, each of which has its own path (`clientele/OpenAiClient`, ...): this loads no SDK.
+ * Everything for Effect but what loads a library that not all have: the providers (`clientele/OpenAiClient`, ...) and
+ * `clientele/QuotaRedis` have paths of their own. So has the door for code without Effect, `clientele/Promise`.
  *
  * @since 0.1.0
  */
