@@ -32,12 +32,13 @@ const live: Ticker = {
   lateness: 200
 }
 
-/** A clock of a test: its timers are exactly on time. */
+/** A clock of a test: its timers are exactly on time, and like others never before `after` has returned. */
 const of = (clock: Clock.Clock): Ticker => ({
   now: () => clock.unsafeCurrentTimeMillis(),
   date: () => clock.unsafeCurrentTimeMillis(),
   after: (ms, f) => {
-    const fiber = Effect.runFork(Effect.andThen(clock.sleep(Duration.millis(ms)), Effect.sync(f)))
+    const passed = Effect.andThen(clock.sleep(Duration.millis(ms)), Effect.yieldNow())
+    const fiber = Effect.runFork(Effect.andThen(passed, Effect.sync(f)))
     return () => fiber.unsafeInterruptAsFork(fiber.id())
   },
   lateness: 0

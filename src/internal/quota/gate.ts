@@ -11,6 +11,8 @@ import type { Ticker } from "../ticker.ts"
  * many milliseconds has been let in.
  */
 export const PATIENCE = 1_000
+/** Clocks count in floating point: a timer for what is left of a wait may end a trifle before it. */
+const EPSILON = 1e-3
 
 /** A request on its way through a gate that is not fully open. Each end of it counts once. */
 export interface Trial {
@@ -44,7 +46,7 @@ export class Gate {
 
   /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
   close(now: number, ms: number): void {
-    if (!this.#open && now >= this.#until) this.#narrow()
+    if (!this.#open && this.closedFor(now) === 0) this.#narrow()
     this.#shut(1)
     this.#until = Math.max(this.#until, now + ms)
   }
@@ -82,13 +84,14 @@ export class Gate {
 
   /** Milliseconds for which it stays closed, 0 if it isn't. */
   closedFor(now: number): number {
-    return this.#open ? 0 : Math.max(0, this.#until - now)
+    const ms = this.#open ? 0 : this.#until - now
+    return ms < EPSILON ? 0 : ms
   }
 
   /** How many may go now. */
   room(now: number): number {
     if (this.#open) return Infinity
-    return now < this.#until ? 0 : Math.max(0, Math.floor(this.#window) - this.#out)
+    return this.closedFor(now) > 0 ? 0 : Math.max(0, Math.floor(this.#window) - this.#out)
   }
 
   /** To be asked of each that goes while it is not open. */
@@ -121,7 +124,7 @@ export class Gate {
 
   /** Nobody waits any more: once the last answer is in it is open. */
   rest(now: number): void {
-    if (this.#open || this.#out > 0 || now < this.#until || this.#window === 1) return
+    if (this.#open || this.#out > 0 || this.closedFor(now) > 0 || this.#window === 1) return
     this.#open = true
     this.#threshold = Infinity
   }

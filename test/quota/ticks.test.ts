@@ -1,0 +1,49 @@
+/** Times that are no whole numbers, as pauses of a random length make them. */
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import fc from "fast-check"
+import { assert } from "vitest"
+import { Gate } from "../../src/internal/quota/gate.ts"
+import * as Ticker from "../../src/internal/ticker.ts"
+import { handTicker } from "../support/handTicker.ts"
+
+const time = (max: number) => fc.double({ min: 0, max, noNaN: true })
+
+describe("a gate", () => {
+  it("is open to whoever waited for what was left of it, however times are rounded", () => {
+    fc.assert(
+      fc.property(time(1e6), time(1e5), time(1), (now, ms, part) => {
+        const gate = new Gate(handTicker(), () => undefined)
+        gate.close(now, ms)
+        const later = now + ms * part
+        const woken = later + gate.closedFor(later)
+        assert.strictEqual(gate.closedFor(woken), 0)
+        assert.strictEqual(gate.room(woken), 1)
+      }),
+      { numRuns: 1_000 }
+    )
+  })
+})
+
+describe("a timer of a test's clock", () => {
+  it.effect("runs after the call that sets it, even if no time has to pass", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(1_795_549_445_380)
+      const ticker = yield* Ticker.current
+      const ran: Array<string> = []
+      // Too short to move this clock.
+      ticker.after(1e-6, () => ran.push("at once"))
+      ticker.after(5, () => ran.push("later"))
+      const cancel = ticker.after(5, () => ran.push("never"))
+      assert.deepStrictEqual(ran, [])
+      yield* Effect.promise(() => Ticker.sleep(ticker, 1e-6, new AbortController().signal))
+      assert.deepStrictEqual(ran, ["at once"])
+      cancel()
+      yield* TestClock.adjust(4)
+      assert.deepStrictEqual(ran, ["at once"])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ran, ["at once", "later"])
+    })
+  )
+})
