@@ -1,11 +1,16 @@
 import OpenAI from "openai"
 import * as Effect from "effect/Effect"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
-import { afterEach, assert, describe, it } from "vitest"
+import { afterEach, assert, describe, expectTypeOf, it } from "vitest"
 import type { ClientConfig } from "../../src/ClientConfig.ts"
 import { OptionsError, PoolError } from "../../src/ClientError.ts"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import * as Objects from "../../src/internal/promise/objects.ts"
 import * as Sets from "../../src/internal/promise/set.ts"
+import * as Promises from "../../src/Promise.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { question } from "../support/providers.ts"
 
@@ -26,20 +31,13 @@ const setOf = (options?: Sets.Options) => {
   return set
 }
 
-const configOf = (sandbox: Sandbox.Sandbox, options: Partial<OpenAiClient.Options> = {}) =>
-  Effect.runSync(
-    OpenAiClient.config({
-      apiKey: Redacted.make("sk-set"),
-      baseURL: sandbox.baseURL("openai"),
-      maxRetries: 0,
-      ...options
-    })
-  )
+const configOf = (baseURL: string, options: Partial<OpenAiClient.Options> = {}) =>
+  Effect.runSync(OpenAiClient.config({ apiKey: Redacted.make("sk-set"), baseURL, maxRetries: 0, ...options }))
 
-const clientOf = (set: Sets.ClientSet, config: ClientConfig<"openai">, raw?: string) =>
+const clientOf = (set: Sets.ClientSet, config: ClientConfig<"openai">, raw?: string, sdk: object = {}) =>
   set.object("openai", raw, () => ({
     config,
-    sdk: {},
+    sdk: { ...sdk },
     make: () =>
       new OpenAI({
         apiKey: "sk-set",
@@ -50,6 +48,12 @@ const clientOf = (set: Sets.ClientSet, config: ClientConfig<"openai">, raw?: str
   }))
 
 const ask = (client: OpenAI) => client.chat.completions.create(question("hello"))
+
+const failure = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => assert.fail("it did not fail"),
+    (error: unknown) => error
+  )
 
 /** Looks until it is so, for at most ten seconds. */
 const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
@@ -64,15 +68,15 @@ describe("the fetch of a config", () => {
   it("is one function for one config, and sends over one socket for callers one after the other", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()
-    const config = configOf(sandbox)
+    const config = configOf(sandbox.baseURL("openai"))
     assert.strictEqual(set.fetchOf(OpenAiClient.provider, config), set.fetchOf(OpenAiClient.provider, config))
     const client = clientOf(set, config)
     for (let i = 0; i < 5; i++) await ask(client)
     const { built, clients, hits, misses, objects } = await set.stats()
     assert.deepStrictEqual(
-      { built, hits, misses, objects, leases: clients.map(({ inFlight, leases }) => ({ inFlight, leases })) },
+      { built, hits, misses, objects, clients: clients.map(({ inFlight, leases }) => ({ inFlight, leases })) },
       // One lease of the map; all others were taken at the client that it gave.
-      { built: 1, hits: 0, misses: 1, objects: 1, leases: [{ inFlight: 0, leases: 0 }] }
+      { built: 1, hits: 0, misses: 1, objects: 1, clients: [{ inFlight: 0, leases: 0 }] }
     )
     assert.strictEqual(sandbox.stats().connections.total, 1)
   })
@@ -80,11 +84,312 @@ describe("the fetch of a config", () => {
   it("builds one client for a thousand requests that come at once", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()
-    const client = clientOf(set, configOf(sandbox, { transport: { maxConnections: 20 } }))
+    const client = clientOf(set, configOf(sandbox.baseURL("openai"), { transport: { maxConnections: 20 } }))
     const answers = await Promise.all(Array.from({ length: 1000 }, () => ask(client)))
     assert.strictEqual(answers.length, 1000)
     const { built, misses } = await set.stats()
     assert.deepStrictEqual({ built, misses }, { built: 1, misses: 1 })
     assert.isAtMost(sandbox.stats().connections.peak, 20)
+  })
+
+  it("works after it was unused for several idle times, in which its sockets have gone", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf({ idleTimeToLive: 20 })
+    const client = clientOf(set, configOf(sandbox.baseURL("openai")))
+    for (let i = 1; i <= 3; i++) {
+      await ask(client)
+      await until(async () => sandbox.stats().connections.open === 0 && (await set.stats()).released === i)
+      assert.strictEqual((await set.stats()).built, i)
+    }
+  })
+
+  it("holds its lease until the body has ended, whatever the idle time", async () => {
+    const sandbox = await sandboxOf({ timePerToken: 30 })
+    const set = setOf({ idleTimeToLive: 0 })
+    const client = clientOf(set, configOf(sandbox.baseURL("openai")))
+    const stream = await client.chat.completions.create({ ...question("hello"), stream: true })
+    let text = ""
+    for await (const { choices } of stream) text += choices[0]?.delta.content ?? ""
+    assert.isAbove(text.length, 0)
+    await until(async () => (await set.stats()).released === 1)
+    assert.strictEqual(sandbox.stats().aborts, 0)
+  })
+
+  it("ends to wait for a lease when its signal aborts, with the signal's reason, and takes none", async () => {
+    const sandbox = await sandboxOf({ latency: 10_000 })
+    const set = setOf({ maxClients: 1, acquireTimeout: "1 minute" })
+    const busy = new AbortController()
+    const url = `${sandbox.baseURL("openai")}/models`
+    const first = set.fetchOf(OpenAiClient.provider, configOf(sandbox.baseURL("openai")))
+    const begun = failure(first(url, { signal: busy.signal }))
+    await until(() => sandbox.stats().inFlight === 1)
+    const second = set.fetchOf(OpenAiClient.provider, configOf(sandbox.baseURL("openai"), { timeout: 1 }))
+    const controller = new AbortController()
+    const waiting = failure(second(url, { signal: controller.signal }))
+    await until(async () => (await set.stats()).waiting === 1)
+    const reason = new Error("enough")
+    controller.abort(reason)
+    assert.strictEqual(await waiting, reason)
+    assert.strictEqual((await set.stats()).waiting, 0)
+    busy.abort()
+    await begun
+  })
+
+  it("fails with the map's own error where no lease can be had", async () => {
+    const sandbox = await sandboxOf({ latency: 10_000 })
+    const set = setOf({ maxClients: 1 })
+    const controller = new AbortController()
+    const url = `${sandbox.baseURL("openai")}/models`
+    const fetch = set.fetchOf(OpenAiClient.provider, configOf(sandbox.baseURL("openai")))
+    const begun = failure(fetch(url, { signal: controller.signal }))
+    await until(() => sandbox.stats().inFlight === 1)
+    const other = set.fetchOf(OpenAiClient.provider, configOf(sandbox.baseURL("openai"), { timeout: 1 }))
+    const error = await failure(other(url))
+    assert.strictEqual(error instanceof PoolError && error.reason, "Capacity")
+    controller.abort()
+    await begun
+  })
+})
+
+describe("an SDK object", () => {
+  const base = "http://127.0.0.1:9/v1"
+
+  it("is one for options that mean the same, however they are written, and another for any that do not", () => {
+    const set = setOf()
+    const config = configOf(base)
+    const logger = { info: () => undefined }
+    const one = clientOf(set, config, "a", { logger })
+    assert.strictEqual(clientOf(set, config, "a", { logger }), one, "by its raw key")
+    assert.strictEqual(clientOf(set, config, "b", { logger }), one, "by its meaning")
+    assert.strictEqual(clientOf(set, config, undefined, { logger }), one, "without a raw key")
+    const others = [
+      clientOf(set, config, "c"),
+      clientOf(set, config, "d", { logger: { info: logger.info } }),
+      clientOf(set, config, "e", { logger, logLevel: "off" }),
+      clientOf(set, configOf(base, { timeout: 1 }), "f", { logger }),
+      set.object("other", "a", () => ({ config, sdk: { logger }, make: () => new OpenAI({ apiKey: "k" }) })),
+      clientOf(setOf(), config, "a", { logger })
+    ]
+    assert.strictEqual(new Set([one, ...others]).size, 7)
+  })
+
+  it("is read and made but once for its raw key, and its client not before the first request", async () => {
+    const set = setOf()
+    const config = configOf(base)
+    let [read, made] = [0, 0]
+    for (let i = 0; i < 1000; i++) {
+      set.object("openai", "raw", () => {
+        read++
+        return { config, sdk: {}, make: () => ({ number: made++ }) }
+      })
+    }
+    assert.deepStrictEqual({ read, made }, { read: 1, made: 1 })
+    const { built, misses } = await set.stats()
+    assert.deepStrictEqual({ built, misses }, { built: 0, misses: 0 })
+  })
+
+  it("that can't be made is not kept, and what was thrown is thrown", async () => {
+    const set = setOf()
+    const config = configOf(base)
+    let times = 0
+    const attempt = () =>
+      set.object("openai", "raw", () => ({
+        config,
+        sdk: {},
+        make: () => {
+          if (++times < 3) throw new Error(`no ${times}`)
+          return { times }
+        }
+      }))
+    assert.throws(attempt, "no 1")
+    assert.throws(attempt, "no 2")
+    assert.deepStrictEqual(attempt(), { times: 3 })
+    assert.deepStrictEqual(attempt(), { times: 3 })
+    assert.strictEqual((await set.stats()).objects, 1)
+  })
+
+  it("goes when more are held than there is room for, the least recently used first", () => {
+    const objects = Objects.make(2, Infinity)
+    const made: Array<string> = []
+    const get = (name: string) =>
+      objects.get("kind", name, () => ({
+        config: configOf(`http://127.0.0.1:9/${name}`),
+        sdk: {},
+        make: () => {
+          made.push(name)
+          return { name }
+        }
+      }))
+    get("a")
+    get("b")
+    get("a")
+    get("c")
+    assert.deepStrictEqual(objects.counts(), { held: 2, known: 3 })
+    get("a")
+    assert.deepStrictEqual(made, ["a", "b", "c"])
+  })
+
+  it("is the same for as long as somebody has it, also when others have taken its place", async () => {
+    const set = setOf({ capacity: 1, idleTimeToLive: 10 })
+    const mine = clientOf(set, configOf(base), "mine")
+    for (let i = 0; i < 50; i++) clientOf(set, configOf(`${base}/${i}`), `${i}`)
+    await until(async () => (await set.stats()).objects === 0)
+    gc!()
+    assert.strictEqual(clientOf(set, configOf(base), "mine"), mine)
+    assert.strictEqual(clientOf(set, configOf(base), "mine otherwise"), mine)
+  })
+})
+
+describe("a set that is closed", () => {
+  it("refuses requests and clients, and lets what is under way come to its end", async () => {
+    const sandbox = await sandboxOf({ latency: 300 })
+    const set = setOf()
+    const config = configOf(sandbox.baseURL("openai"))
+    const client = clientOf(set, config)
+    const answer = ask(client)
+    await until(() => sandbox.stats().inFlight === 1)
+    const closing = set.close()
+    assert.strictEqual(set.close(), closing)
+    const refused = await failure(set.fetchOf(OpenAiClient.provider, config)(`${config.baseURL}/models`))
+    assert.strictEqual(refused instanceof PoolError && refused.reason, "Closed")
+    const late = (await failure(ask(client))) as Error
+    assert.strictEqual(late.cause instanceof PoolError && late.cause.reason, "Closed")
+    assert.throws(() => clientOf(set, config, "raw"), PoolError, /have been closed/)
+    assert.strictEqual((await answer).choices.length, 1)
+    await closing
+    await until(() => sandbox.stats().connections.open === 0)
+    assert.strictEqual(sandbox.stats().requests, 1)
+  })
+
+  it("was the default one: who asks next gets one of another", async () => {
+    const first = Sets.defaultSet()
+    assert.strictEqual(Sets.defaultSet(), first)
+    await Promises.closeAll()
+    assert.strictEqual(Sets.peekDefault(), undefined)
+    assert.deepStrictEqual((await Promises.stats()).clients, [])
+    assert.notStrictEqual(Sets.defaultSet(), first)
+    await Promises.closeAll()
+  })
+})
+
+describe("makeClients", () => {
+  it("gives a set that closes at the end of its block, and shares nothing with others", async () => {
+    const sandbox = await sandboxOf()
+    const options = { apiKey: "sk-set", baseURL: sandbox.baseURL("openai") }
+    {
+      await using one = Promises.makeClients()
+      await using two = Promises.makeClients()
+      assert.strictEqual(one.getFetch(options), one.getFetch({ ...options, provider: "openai" }))
+      assert.notStrictEqual(one.getFetch(options), two.getFetch(options))
+      for (const clients of [one, two]) {
+        const response = await clients.getFetch(options)(`${options.baseURL}/models`)
+        assert.strictEqual(response.status, 200)
+        await response.json()
+      }
+      assert.strictEqual(sandbox.stats().connections.open, 2)
+      assert.strictEqual(Sets.setOf(one), Sets.setOf(one))
+      assert.notStrictEqual(Sets.setOf(one), Sets.setOf(two))
+    }
+    await until(() => sandbox.stats().connections.open === 0)
+  })
+
+  it("refuses at once what it can't use", () => {
+    for (const [given, field] of [
+      [{ capacity: 0 }, "capacity"],
+      [{ maxSockets: "many" }, "maxSockets"],
+      [{ idleTTL: 1 }, "idleTTL"]
+    ] as const) {
+      assert.throws(() => Promises.makeClients(given as object), OptionsError, field)
+    }
+    assert.throws(() => Sets.setOf({ ...Promises.makeClients() }), OptionsError, /makeClients/)
+    assert.throws(() => Promises.makeClients().getFetch({ provider: "none" as "openai" }), OptionsError, /cerebras/)
+  })
+
+  it("with a runtime shares clients, sockets and budgets with all who use Effect there", async () => {
+    const sandbox = await sandboxOf({ latency: 20 })
+    const runtime = ManagedRuntime.make(ClientLayer.layer())
+    open.unshift(() => runtime.dispose())
+    const set = setOf({ runtime })
+    const config = configOf(sandbox.baseURL("openai"), { quota: { maxConcurrency: 3 } })
+    const client = clientOf(set, config)
+    const viaEffect = OpenAiClient.use(config, (openai) => openai.chat.completions.create(question("hi")))
+    await Promise.all(
+      Array.from({ length: 30 }, (_, i): Promise<unknown> =>
+        i % 2 === 0 ? ask(client) : runtime.runPromise(viaEffect)
+      )
+    )
+    const { connections, peakInFlight, requests } = sandbox.stats()
+    assert.strictEqual(requests, 30)
+    assert.strictEqual(peakInFlight, 3, "one budget")
+    assert.isAtMost(connections.total, 3)
+    const { objects, ...mine } = await set.stats()
+    assert.deepStrictEqual({ ...mine }, { ...(await runtime.runPromise(ClientMap.stats)) })
+    assert.deepStrictEqual(
+      { objects, built: mine.built, clients: mine.clients.length, quotas: mine.quotas.length },
+      { objects: 1, built: 1, clients: 1, quotas: 1 }
+    )
+    await set.close()
+    assert.strictEqual((await runtime.runPromise(viaEffect)).choices.length, 1, "the runtime is its owner's")
+  })
+
+  it("with a runtime that has been disposed says that it is closed", async () => {
+    const sandbox = await sandboxOf()
+    const runtime = ManagedRuntime.make(ClientLayer.layer())
+    const set = setOf({ runtime })
+    const config = configOf(sandbox.baseURL("openai"))
+    const fetch = set.fetchOf(OpenAiClient.provider, config)
+    await (await fetch(`${config.baseURL}/models`)).json()
+    await runtime.dispose()
+    const error = await failure(fetch(`${config.baseURL}/models`))
+    assert.strictEqual(error instanceof PoolError && error.reason, "Closed")
+  })
+
+  it("takes a runtime that has more than a client map", () => {
+    expectTypeOf<{
+      readonly runtime: ManagedRuntime.ManagedRuntime<ClientMap.ClientMap | OpenAiClient.OpenAiClient, Error>
+    }>().toExtend<Promises.Options>()
+  })
+})
+
+describe("invalidate", () => {
+  it("lets the connections of one client go, and of all; the next request opens others", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf()
+    const clients = ["a", "b", "c"].map((key) =>
+      clientOf(
+        set,
+        configOf(sandbox.baseURL("openai"), { apiKey: Redacted.make(key), transport: { isolation: "client" } })
+      )
+    )
+    for (const client of clients) await ask(client)
+    assert.strictEqual(sandbox.stats().connections.open, 3)
+    await set.invalidate(clients[0])
+    await until(() => sandbox.stats().connections.open === 2)
+    await set.invalidate()
+    await until(() => sandbox.stats().connections.open === 0)
+    for (const client of clients) await ask(client)
+    assert.strictEqual((await set.stats()).built, 6)
+    const error = await failure(set.invalidate({}))
+    assert.strictEqual(error instanceof OptionsError && error.field, "client")
+  })
+})
+
+describe("what the layer has to say", () => {
+  it("is a warning of the process, not a line on stdout", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf()
+    const heard: Array<Error> = []
+    const listener = (warning: Error) => heard.push(warning)
+    process.on("warning", listener)
+    open.push(async () => void process.off("warning", listener))
+    for (const requestsPerMinute of [1000, 2000]) {
+      await ask(clientOf(set, configOf(sandbox.baseURL("openai"), { quota: { requestsPerMinute } })))
+    }
+    await until(() => heard.length > 0)
+    assert.deepStrictEqual(
+      heard.map(({ name }) => name),
+      ["ClienteleWarning"]
+    )
+    assert.notInclude(heard[0]!.message, "sk-set")
   })
 })

@@ -29,8 +29,38 @@ export interface ResponseContext extends Tapping {
   readonly failure: (error: unknown) => unknown
 }
 
+/** What a stream was made of, for when it has been dropped. */
+interface Source {
+  readonly body: WireBody
+  onAbandoned: (() => void) | undefined
+}
+
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
-const abandoned = new FinalizationRegistry<WireBody>((body) => body.cancel())
+const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
+  onAbandoned?.()
+  body.cancel()
+})
+
+const sources = new WeakMap<ReadableStream, Source>()
+
+/**
+ * `f` is called if the body is a stream that is collected while it still holds something: neither read to the end, nor
+ * cancelled or failed. It must not throw.
+ */
+export const watchAbandoned = ({ body }: Response, f: () => void): void => {
+  const source = body === null ? undefined : sources.get(body)
+  if (source === undefined) return
+  // Not one of this function's variables: what the body holds must not lead to it.
+  const held = { yet: true }
+  source.body.onEnd(ending(held))
+  source.onAbandoned = () => {
+    if (held.yet) f()
+  }
+}
+
+const ending = (held: { yet: boolean }) => () => {
+  held.yet = false
+}
 
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
 const streamOf = (
@@ -71,7 +101,9 @@ const streamOf = (
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
   )
-  abandoned.register(stream, body)
+  const source: Source = { body, onAbandoned: undefined }
+  abandoned.register(stream, source)
+  sources.set(stream, source)
   return stream
 }
 

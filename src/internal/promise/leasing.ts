@@ -11,6 +11,7 @@ import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
 import type { Outlet } from "../outlet.ts"
 import type { Host } from "./host.ts"
+import * as Site from "./site.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -72,12 +73,21 @@ export const make = <I, Client, P extends string, Extra extends string>(
   const turnAway = (signal: AbortSignal | null | undefined): Promise<Response> =>
     gate.shut === "parked" ? parked(signal) : Promise.reject(closed(config))
 
-  const fetch: Fetch = (input, init) => {
+  const send: Fetch = (input, init) => {
     if (gate.shut !== undefined) return turnAway(init?.signal)
     const sent = last?.tryFetch(input, init)
     if (sent !== undefined) return sent
     last = undefined
     return lease(input, init)
+  }
+
+  const fetch: Fetch = (input, init) => {
+    const site = Site.siteOf(init)
+    if (site === undefined) return send(input, init)
+    return send(input, init).then((response) => {
+      Site.watch(response, site, config.baseURL)
+      return response
+    })
   }
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
   return Object.assign(fetch, { Response })

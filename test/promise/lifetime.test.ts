@@ -1,0 +1,195 @@
+/** What is kept, and for how long, of objects that nobody closes. */
+import OpenAI from "openai"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { afterEach, assert, describe, it } from "vitest"
+import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import * as Sets from "../../src/internal/promise/set.ts"
+import * as Site from "../../src/internal/promise/site.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { question } from "../support/providers.ts"
+
+const open: Array<() => Promise<void>> = []
+afterEach(async () => {
+  for (const close of open.splice(0)) await close()
+})
+
+const sandboxOf = async (options?: Parameters<typeof Sandbox.start>[0]) => {
+  const sandbox = await Sandbox.start(options)
+  open.push(sandbox.close)
+  return sandbox
+}
+
+const setOf = (options?: Sets.Options) => {
+  const set = Sets.make(options)
+  open.unshift(set.close)
+  return set
+}
+
+const clientOf = (set: Sets.ClientSet, baseURL: string, apiKey: string) =>
+  set.object("openai", `${baseURL} ${apiKey}`, () => {
+    const config = Effect.runSync(OpenAiClient.config({ apiKey: Redacted.make(apiKey), baseURL, maxRetries: 0 }))
+    return {
+      config,
+      sdk: {},
+      make: () => new OpenAI({ apiKey, baseURL, maxRetries: 0, fetch: set.fetchOf(OpenAiClient.provider, config) })
+    }
+  })
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Collects and looks until it is so, for at most ten seconds. */
+const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
+  const end = Date.now() + 10_000
+  for (;;) {
+    gc!()
+    // Finalizers run in turns of their own.
+    await pause(5)
+    if (await isSo()) return
+    if (Date.now() > end) throw new Error("still not so after 10 s")
+  }
+}
+
+const heap = async (): Promise<number> => {
+  for (let i = 0; i < 3; i++) {
+    gc!()
+    await pause(5)
+  }
+  return process.memoryUsage().heapUsed
+}
+
+const warningsOf = () => {
+  const heard: Array<string> = []
+  const listener = ({ message, name }: Error) => void (name === "ClienteleWarning" && heard.push(message))
+  process.on("warning", listener)
+  open.push(async () => void process.off("warning", listener))
+  return heard
+}
+
+describe("objects", () => {
+  it("of 10,000 configurations that are asked for once are all collected, with all that was kept of them", async () => {
+    const set = setOf({ idleTimeToLive: 50 })
+    let collected = 0
+    const registry = new FinalizationRegistry(() => collected++)
+    const tenants = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        registry.register(clientOf(set, "http://127.0.0.1:9/v1", `sk-${count}-${i}`), undefined)
+      }
+    }
+    // What is made once, for whatever tenants.
+    tenants(1_000)
+    await until(() => collected === 1_000)
+    const before = await heap()
+    tenants(10_000)
+    await until(() => collected === 11_000)
+    assert.strictEqual((await set.stats()).objects, 0)
+    assert.isBelow((await heap()) / before, 1.1)
+  })
+
+  it("that have sent something are collected too, and their clients with their sockets go before them", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf({ idleTimeToLive: 50 })
+    let collected = 0
+    const registry = new FinalizationRegistry(() => collected++)
+    const tenant = async (i: number) => {
+      const client = clientOf(set, sandbox.baseURL("openai"), `sk-${i}`)
+      registry.register(client, undefined)
+      await client.models.list()
+    }
+    await Promise.all(Array.from({ length: 300 }, (_, i) => tenant(i)))
+    await until(async () => collected === 300 && (await set.stats()).released === 300)
+    const { built, clients, objects } = await set.stats()
+    assert.deepStrictEqual({ built, clients, objects }, { built: 300, clients: [], objects: 0 })
+    await until(() => sandbox.stats().connections.open === 0)
+  })
+
+  it("are ten after a million hits over ten configurations, and the heap is flat", async () => {
+    const set = setOf()
+    const seen = new Set<OpenAI>()
+    const hit = (times: number) => {
+      for (let i = 0; i < times; i++) seen.add(clientOf(set, "http://127.0.0.1:9/v1", `sk-${i % 10}`))
+    }
+    hit(10_000)
+    const before = await heap()
+    hit(1_000_000)
+    const after = await heap()
+    assert.strictEqual(seen.size, 10)
+    assert.strictEqual((await set.stats()).objects, 10)
+    assert.isBelow(after - before, 2_000_000)
+  })
+
+  it("are at most so many as there is room for, whatever many tenants come at once", async () => {
+    const set = setOf({ capacity: 100 })
+    for (let i = 0; i < 1_000; i++) clientOf(set, "http://127.0.0.1:9/v1", `sk-${i}`)
+    assert.strictEqual((await set.stats()).objects, 100)
+  })
+})
+
+const url = (sandbox: Sandbox.Sandbox) => `${sandbox.baseURL("openai")}/chat/completions`
+
+const fetchOf = (set: Sets.ClientSet, sandbox: Sandbox.Sandbox) =>
+  set.fetchOf(
+    OpenAiClient.provider,
+    Effect.runSync(OpenAiClient.config({ apiKey: Redacted.make("sk"), baseURL: sandbox.baseURL("openai") }))
+  )
+
+const held = async (set: Sets.ClientSet) => (await set.stats()).clients.reduce((sum, one) => sum + one.inFlight, 0)
+
+describe("a stream", () => {
+  /** As an SDK object does it. */
+  const stream = (
+    fetch: typeof globalThis.fetch,
+    to: string,
+    { headers, signal }: { readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal }
+  ): Promise<Response> => {
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: "Bearer sk", ...headers },
+      body: JSON.stringify({ ...question("hello"), stream: true }),
+      ...(signal !== undefined && { signal }),
+      [Site.SITE]: Site.here(stream)
+    }
+    return fetch(to, init)
+  }
+
+  it("that is dropped gives its lease back when it is collected, with a warning that says where it was made", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf()
+    const heard = warningsOf()
+    const agentThatForgets = async () => {
+      const { body } = await stream(fetchOf(set, sandbox), url(sandbox), {
+        headers: { "x-sandbox-fault": "stall=body" }
+      })
+      assert.isNotNull(body)
+    }
+    await agentThatForgets()
+    assert.strictEqual(await held(set), 1)
+    await until(async () => (await held(set)) === 0 && heard.length > 0)
+    assert.strictEqual(heard.length, 1)
+    assert.match(heard[0]!, /dropped before its end.*agentThatForgets.*lifetime\.test\.ts:\d+/)
+    assert.include(heard[0]!, sandbox.baseURL("openai"))
+    assert.notInclude(heard[0]!, "node_modules")
+    await until(() => sandbox.stats().connections.open === 0)
+  })
+
+  it("that is read, cancelled or aborted is collected without a word", async () => {
+    const sandbox = await sandboxOf()
+    const set = setOf()
+    const heard = warningsOf()
+    let collected = 0
+    const registry = new FinalizationRegistry(() => collected++)
+    const one = async (end: (response: Response, abort: () => void) => Promise<unknown>) => {
+      const controller = new AbortController()
+      const response = await stream(fetchOf(set, sandbox), url(sandbox), { signal: controller.signal })
+      registry.register(response.body!, undefined)
+      await end(response, () => controller.abort())
+    }
+    await one((response) => response.text())
+    await one((response) => response.body!.cancel())
+    await one(async (_, abort) => abort())
+    await until(() => collected === 3)
+    await pause(20)
+    assert.deepStrictEqual(heard, [])
+    assert.strictEqual(await held(set), 0)
+  })
+})
