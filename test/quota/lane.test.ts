@@ -5,7 +5,7 @@ import type { Lane } from "../../src/internal/quota/lane.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, demand, enter, laneOf, patient } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
 
 /** Enters, and notes the name when it passes. */
 const line = (lane: Lane, passed: Array<string>, name: string, signal?: AbortSignal): Promise<Permit | undefined> =>
@@ -105,6 +105,30 @@ describe("the line of a model", () => {
     held.leave()
     await settle()
     assert.deepStrictEqual(passed, ["a", "b", "c"])
+  })
+
+  it("what is known of models is forgotten as well when nobody has used them for ten minutes", async () => {
+    const ticker = handTicker()
+    const account = accountOf(ticker, { maxConcurrency: defaults })
+    const names: Array<string> = []
+    const use = (name: string) => {
+      names.push(name)
+      // Closed, and not opened by anybody since.
+      answer(account.lane(name).tryEnter(demand())!, 429, { "retry-after": "900" })
+    }
+    for (let i = 0; i < 100; i++) use(`model ${i}`)
+    await ticker.pass(800_000)
+    use("another")
+    for (let i = 0; i < 100; i++) account.lane(`unused ${i}`)
+    const known = () =>
+      account
+        .stats()
+        .filter(({ limit }) => limit < defaults.initial)
+        .map(({ model }) => model)
+    assert.deepStrictEqual(known(), names, "they are closed")
+    await ticker.pass(100_001)
+    for (let i = 0; i < 200; i++) account.lane(`unknown ${i}`)
+    assert.deepStrictEqual(known(), ["another"])
   })
 
   it("an adaptive limit is remembered when holders with the same settings come and go", () => {

@@ -12,7 +12,7 @@ import type { Permit } from "./permit.ts"
 import type { Shared } from "./remote.ts"
 import * as RetryBudget from "./retryBudget.ts"
 
-/** Beyond this many models those lanes are forgotten that nobody uses: names of models come from users. */
+/** From this many models on those lanes are forgotten that nobody uses: names of models come from users. */
 const MANY = 64
 
 export interface Account {
@@ -50,15 +50,18 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
     limits = tightest(holders.values())
     for (const lane of lanes.values()) lane.limit(limits)
   }
-  const forgetIdle = (): void => {
+  /** At so many lanes it looks which can be forgotten; twice as many as stay, so that it seldom does. */
+  let many = MANY
+  const forget = (): void => {
     const now = ticker.now()
-    for (const [model, lane] of lanes) if (lane.isIdle(now)) lanes.delete(model)
+    for (const [model, lane] of lanes) if (lane.isForgettable(now)) lanes.delete(model)
+    many = Math.max(MANY, 2 * lanes.size)
   }
   return {
     lane: (model) => {
       const known = lanes.get(model)
       if (known !== undefined) return known
-      if (lanes.size >= MANY) forgetIdle()
+      if (lanes.size >= many) forget()
       const lane = new Lane(ticker, { gate, accepted }, shared(model), limits)
       lanes.set(model, lane)
       return lane

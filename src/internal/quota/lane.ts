@@ -35,6 +35,9 @@ const BATCH = 64
 const FIRST_OUTPUT = 256
 const WEIGHT = 0.1
 
+/** Milliseconds after which what was found out of a model that nobody uses is of no use any more: a guess of ours. */
+const MEMORY = 600_000
+
 export class Lane implements Issuer {
   readonly gate: Gate
   readonly #account: Gate
@@ -47,6 +50,8 @@ export class Lane implements Issuer {
   #limits: Limits
   #adaptive: Adaptive.Adaptive | undefined
   #inFlight = 0
+  /** When somebody went last. */
+  #usedAt = -Infinity
   #meanOutput = FIRST_OUTPUT
   /** Until then something other than the pace held the first of the line, so nothing was saved up. */
   #heldTo = -Infinity
@@ -100,6 +105,13 @@ export class Lane implements Issuer {
   isIdle(now: number): boolean {
     const busy = this.#inFlight > 0 || this.queued > 0 || !this.gate.isOpen || this.#adaptive !== undefined
     return !busy && this.#requests.isRested(now) && this.#tokens.isRested(now)
+  }
+
+  /** Whether nothing is lost with it: it is idle, or all that it knows is old. */
+  isForgettable(now: number): boolean {
+    if (this.isIdle(now)) return true
+    const busy = this.#inFlight > 0 || this.queued > 0 || this.gate.closedFor(now) > 0
+    return !busy && now - this.#usedAt > MEMORY && this.#requests.isRested(now) && this.#tokens.isRested(now)
   }
 
   tokensLeft(now: number): number {
@@ -299,6 +311,7 @@ export class Lane implements Issuer {
 
   #depart(now: number, since: number, cost: number, shared: boolean): Permit {
     this.#inFlight++
+    this.#usedAt = now
     const ready = Math.max(since, this.#heldTo)
     // Those of a shared budget are counted here too, for the case that it goes away.
     this.#requests.take(now, ready, 1)
