@@ -1,6 +1,6 @@
 import { inspect } from "node:util"
 import type { AzureOpenAI, OpenAI } from "openai"
-import { afterAll, assert, describe, expectTypeOf, it, vi } from "vitest"
+import { afterAll, afterEach, assert, describe, expectTypeOf, it, vi } from "vitest"
 import { OptionsError } from "../../src/ClientError.ts"
 import { closeAll, makeClients } from "../../src/Promise.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
@@ -10,6 +10,8 @@ import { ask, getOpenAI6Client, hello, json, rejection, serve, subjects } from "
 const nowhere = "http://127.0.0.1:9"
 
 afterAll(closeAll)
+
+afterEach(() => vi.unstubAllEnvs())
 
 describe.each(subjects)("a client of $name", ({ bare, get, sdk }) => {
   it("is the SDK's own, and the same for the same options", () => {
@@ -94,7 +96,6 @@ describe("withOptions", () => {
     vi.stubEnv("OPENAI_BASE_URL", `${nowhere}/now`)
     vi.stubEnv("OPENAI_ORG_ID", "now")
     const { apiKey, baseURL, organization } = client.withOptions({ maxRetries: 1 })
-    vi.unstubAllEnvs()
     assert.deepStrictEqual([apiKey, baseURL, organization], ["sk-of-then", `${nowhere}/then`, "then"])
   })
 
@@ -161,6 +162,60 @@ describe.each([
     assert.strictEqual(error.message, "Failed to get token from 'apiKey' function: no vault")
     assert.strictEqual(error.cause, cause)
     assert.instanceOf(error, (client.constructor as typeof OpenAI).OpenAIError)
+  })
+})
+
+/** The keys with which it asks for models, and for what is an admin's. */
+const said = async (client: OpenAI) => [
+  await client.models.list().then((page) => (page as unknown as { body: { said: string } }).body.said),
+  await client.admin.organization.projects
+    .list()
+    .then((page) => (page as unknown as { body: { said: string } }).body.said)
+]
+
+describe("an admin's key and a webhook's secret", () => {
+  it("are read and used as with the SDK by itself, and shown to nobody", async () => {
+    await using provider = await serve((request, response) =>
+      json(response, 200, { object: "list", data: [], said: request.headers.authorization })
+    )
+    await using own = makeClients()
+    const options = { adminAPIKey: "sk-admin", webhookSecret: "whsec_c2VjcmV0", baseURL: `${provider.origin}/v1` }
+    const both = getOpenAIClient({ ...options, apiKey: "sk-plain" }, own)
+    const alone = getOpenAIClient({ ...options, apiKey: null }, own)
+    assert.deepStrictEqual(
+      [both.adminAPIKey, both.webhookSecret, both.apiKey],
+      ["sk-admin", "whsec_c2VjcmV0", "sk-plain"]
+    )
+    assert.deepStrictEqual([alone.adminAPIKey, alone.apiKey], ["sk-admin", null])
+    assert.deepStrictEqual(await said(both), ["Bearer sk-plain", "Bearer sk-admin"])
+    await rejection(alone.models.list())
+    const other = both.withOptions({ timeout: 1 })
+    assert.deepStrictEqual([other.adminAPIKey, other.webhookSecret], ["sk-admin", "whsec_c2VjcmV0"])
+    for (const client of [both, alone, other]) {
+      const printed =
+        inspect(client, { depth: 10, showHidden: true, customInspect: false }) + JSON.stringify({ ...client })
+      assert.notMatch(printed, /sk-admin|sk-plain|c2VjcmV0/)
+      assert.include(printed, provider.origin)
+    }
+  })
+})
+
+describe("a function that gives Azure a token", () => {
+  it("gives each request its own, as a bearer", async () => {
+    await using provider = await serve((request, response) =>
+      json(response, 200, { said: [request.headers.authorization, request.headers["api-key"]] })
+    )
+    await using own = makeClients()
+    let tokens = 0
+    const azureADTokenProvider = () => Promise.resolve(`token-${++tokens}`)
+    const options = { azureADTokenProvider, endpoint: provider.origin, apiVersion: "1" }
+    // Which the SDK would refuse beside a function.
+    vi.stubEnv("AZURE_OPENAI_API_KEY", "of the environment")
+    const client = getAzureOpenAIClient(options, own)
+    assert.strictEqual(getAzureOpenAIClient(options, own), client)
+    assert.strictEqual(client.apiKey, null)
+    assert.deepInclude(await ask(client), { said: ["Bearer token-1", null] })
+    assert.deepInclude(await ask(client.withOptions({ maxRetries: 1 })), { said: ["Bearer token-2", null] })
   })
 })
 

@@ -246,6 +246,20 @@ describe.each([
     )
   })
 
+  it("sends again as often as `request` is told, and no more than its options say", async () => {
+    noPauses()
+    await using provider = await serve((_, response) => json(response, 503, {}))
+    await using clients = makeClients()
+    const client = at(provider.origin, clients)
+    const attempts = async (maxRetries: number | undefined, remaining: number) => {
+      const before = provider.requests()
+      const options = { method: "get", path: "/models", ...(maxRetries !== undefined && { maxRetries }) } as const
+      await rejection(client.request(options, remaining))
+      return provider.requests() - before
+    }
+    assert.deepStrictEqual([await attempts(undefined, 1), await attempts(3, 0), await attempts(1, 3)], [2, 1, 2])
+  })
+
   it("turns pages with the options of the first request", async () => {
     noPauses()
     const asked: Array<unknown> = []
@@ -273,6 +287,8 @@ describe.each([
     await using sandbox = await Sandbox.start()
     await using clients = makeClients()
     const client = at(sandbox.origin, clients)
+    // Without it the SDKs fetch "data:," before an upload.
+    assert.strictEqual((client as unknown as { fetch: { Response: unknown } }).fetch.Response, Response)
     const file = await toFile(Buffer.from("content"), "a.jsonl")
     await client.files.create({ file, purpose: "batch" })
     assert.strictEqual(sandbox.uploads[0]?.name, "a.jsonl")
