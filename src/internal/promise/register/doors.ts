@@ -1,0 +1,72 @@
+/** The clients of classes that are trapped, each class, of each copy and version of an SDK, by itself. */
+import * as Context from "effect/Context"
+import type { Spec } from "../../../ClientConfig.ts"
+import { OptionsError } from "../../../ClientError.ts"
+import { make } from "../../../Provider.ts"
+import * as specs from "../../config/specs.ts"
+import type { Kind } from "../client.ts"
+import { type Door, open as openDoor } from "../door.ts"
+import type { Classes, Style } from "../errors.ts"
+import * as azure from "../options/azure.ts"
+import * as cerebras from "../options/cerebras.ts"
+import * as groq from "../options/groq.ts"
+import * as openai from "../options/openai.ts"
+import { warn } from "../say.ts"
+import { defaultSet } from "../set.ts"
+import type { Class, Name } from "./trap.ts"
+
+/** Clients are made by the class itself, so there is nothing for the provider to construct. */
+type Bare = Readonly<Record<never, never>>
+
+type Sdk = Kind<object>["sdk"]
+
+const way = <P extends string, Extra extends string>(
+  spec: Spec<P, Extra>,
+  style: Style,
+  { rawKey, read }: Pick<Door<object, Bare, Bare, P, Extra>, "read" | "rawKey">
+) => {
+  const bare: Bare = Object.freeze({})
+  const tag = Context.GenericTag<Bare>(`clientele/internal/register/${spec.id}`)
+  const provider = make({ tag, spec, construct: () => bare })
+  const doors = new WeakMap<Class, Door<object, Bare, Bare, P, Extra>>()
+  return (sdk: Class, options: object | undefined): object => {
+    let door = doors.get(sdk)
+    if (door === undefined) {
+      door = { sdk: sdk as unknown as Sdk & Classes, style, spec, provider, read, rawKey }
+      doors.set(sdk, door)
+    }
+    return openDoor(door, defaultSet(), options)
+  }
+}
+
+const ways: Record<Name, (sdk: Class, options: object | undefined) => object> = {
+  OpenAI: way(specs.openai, "nested", openai),
+  AzureOpenAI: way(specs.azure, "nested", azure),
+  Groq: way(specs.groq, "nested", groq),
+  Cerebras: way(specs.cerebras, "flat", cerebras)
+}
+
+const warned = new Set<string>()
+
+export interface Made {
+  readonly client: object
+  /** Whether it has connections of its own. */
+  readonly plain: boolean
+}
+
+/** Throws what the class itself throws. */
+export const open = (name: Name, sdk: Class, args: ReadonlyArray<unknown>): Made => {
+  const [options] = args
+  try {
+    const client = ways[name](sdk, options as object | undefined)
+    return { client, plain: Object.getPrototypeOf(client) === sdk.prototype }
+  } catch (error) {
+    if (!(error instanceof OptionsError)) throw error
+    const client = new sdk(...args)
+    if (!warned.has(error.message)) {
+      warned.add(error.message)
+      warn(`a client of ${name} is not pooled: ${error.message}`)
+    }
+    return { client, plain: true }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What has become of an app's clients, on one line of stderr when its process ends, for those who set CLIENTELE_REPORT=1.
+ * Sockets are counted as Node opens them, whoever asks: those of clients that are not pooled are what one looks for.
+ */
+import { Socket } from "node:net"
+import type { Made } from "./doors.ts"
+
+let asked = 0
+let built = 0
+let plain = 0
+const seen = new WeakSet<object>()
+
+/** Notes a client that an app has asked for, and gives it on. */
+export const count = ({ client, plain: isPlain }: Made): object => {
+  asked++
+  if (isPlain) plain++
+  else if (!seen.has(client)) {
+    seen.add(client)
+    built++
+  }
+  return client
+}
+
+const clients = (n: number): string => `${n} client${n === 1 ? "" : "s"}`
+
+/** Says nothing if no client was asked for: processes that have no SDK inherit the variable too. */
+export const start = (): void => {
+  let open = 0
+  let peak = 0
+  const { connect } = Socket.prototype
+  Socket.prototype.connect = function (this: Socket, ...args: Parameters<typeof connect>) {
+    peak = Math.max(peak, ++open)
+    this.once("close", () => open--)
+    return connect.apply(this, args)
+  } as typeof connect
+  process.on("exit", () => {
+    if (asked === 0) return
+    const others = plain === 0 ? "" : `, and ${plain} that share nothing`
+    process.stderr.write(
+      `clientele: ${clients(asked)} asked for, ${built} built${others}; at most ${peak} sockets open at once\n`
+    )
+  })
+}

@@ -1,0 +1,55 @@
+/**
+ * A class of an SDK whose `new` gives the client that all share who gave the same options. All else of the class is as it
+ * was: its statics, `instanceof`, and subclasses, whose `new` is the SDK's own.
+ *
+ * It is loaded with every process that asks for it, so it loads next to nothing: what makes clients comes with an SDK.
+ */
+import { createRequire } from "node:module"
+import { extname } from "node:path"
+import type * as Doors from "./doors.ts"
+import * as Report from "./report.ts"
+
+/** The classes that are trapped. */
+export type Name = "OpenAI" | "AzureOpenAI" | "Groq" | "Cerebras"
+
+/** An SDK's class. */
+export type Class = new (...args: ReadonlyArray<unknown>) => object
+
+/** Where this module is, and the one that makes clients, for code that imports them by their address. */
+export const urls = {
+  trap: import.meta.url,
+  doors: new URL(`./doors${extname(import.meta.url)}`, import.meta.url).href
+}
+
+/**
+ * What an ES module imports in its proper place, before any client is made. CommonJS can't, and there it is loaded with
+ * the first client.
+ */
+let doors: typeof Doors | undefined
+
+const load = (): typeof Doors => (doors ??= createRequire(import.meta.url)(urls.doors) as typeof Doors)
+
+/** While a client is being made, what its class constructs is the SDK's own. */
+let making = false
+
+export const trap = (sdk: Class | undefined, name: Name, loaded?: typeof Doors): Class | undefined => {
+  doors ??= loaded
+  // A version of the SDK that has it no more under this name.
+  if (typeof sdk !== "function") return sdk
+  const trapped = new Proxy(sdk, {
+    construct: (_, args, newTarget) => {
+      // A subclass has a prototype of its own; a function that stands for the class, as in CommonJS, has the class's.
+      if (making || newTarget.prototype !== sdk.prototype) return Reflect.construct(sdk, args, newTarget)
+      making = true
+      try {
+        return Report.count(load().open(name, sdk, args))
+      } finally {
+        making = false
+      }
+    }
+  })
+  // `OpenAI.OpenAI` is the class once more.
+  const own = sdk as unknown as Record<Name, unknown>
+  if (own[name] === sdk) own[name] = trapped
+  return trapped
+}

@@ -1,0 +1,81 @@
+/**
+ * Pooled clients without a changed line: `node --import clientele/register app.js`. Every `new OpenAI(...)`,
+ * `new AzureOpenAI(...)`, `new Groq(...)` and `new Cerebras(...)` of the process gives the client that the getters of
+ * `clientele/promise/openai`, `/groq` and `/cerebras` would give, also where a library makes it, with a copy or a version
+ * of the SDK of its own, in ES modules and in CommonJS.
+ *
+ * Options that the pool can't keep give the SDK's own client, with one warning that says which. So does a subclass,
+ * without a warning. What a bundler has put into the app's own files is not seen.
+ *
+ * With `CLIENTELE_REPORT=1` it says on stderr, when the process ends, how many clients were asked for, how many were built,
+ * and how many sockets were open at most. Without an SDK nothing happens.
+ *
+ * It needs Node's `module.registerHooks` (22.15).
+ *
+ * @since 0.1.0
+ */
+import { readFileSync } from "node:fs"
+import { registerHooks, type LoadFnOutput } from "node:module"
+import { fileURLToPath } from "node:url"
+import { type Found, find } from "./internal/promise/register/modules.ts"
+import * as Report from "./internal/promise/register/report.ts"
+import { type Class, type Name, trap, urls } from "./internal/promise/register/trap.ts"
+
+/** Copies of this package may be registered one after another: the first one has the classes. */
+const KEY: unique symbol = Symbol.for("clientele/register@1")
+
+/** The original, under another name. */
+const QUERY = "?clientele"
+
+const instead = (url: string, name: Name): string => {
+  const original = JSON.stringify(url + QUERY)
+  return [
+    `import { trap } from ${JSON.stringify(urls.trap)}`,
+    `import * as doors from ${JSON.stringify(urls.doors)}`,
+    `import * as sdk from ${original}`,
+    `const trapped = trap(sdk.${name}, "${name}", doors)`,
+    `export * from ${original}`,
+    `export { trapped as ${name}, trapped as default }`
+  ].join("\n")
+}
+
+const appended = (name: Name): string => {
+  const trapped = `globalThis[Symbol.for("${Symbol.keyFor(KEY)}")](exports.${name}, "${name}")`
+  // Cerebras's class is its module's exports as well.
+  return `\n;if (module.exports === exports.${name}) { module.exports = ${trapped}; module.exports.default = module.exports } else exports.${name} = ${trapped};\n`
+}
+
+const sourceOf = (url: string, { source }: LoadFnOutput): string => {
+  if (typeof source === "string") return source
+  return source == null ? readFileSync(fileURLToPath(url), "utf8") : new TextDecoder().decode(source)
+}
+
+const warned = new Set<string>()
+
+const skip = (sdk: string): void => {
+  if (warned.has(sdk)) return
+  warned.add(sdk)
+  process.emitWarning(`clients of ${sdk} are not pooled: this version is not known`, "ClienteleWarning")
+}
+
+const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => Class | undefined }
+
+if (shared[KEY] === undefined) {
+  shared[KEY] = trap
+  if (process.env["CLIENTELE_REPORT"] === "1") Report.start()
+  registerHooks({
+    load: (url, context, nextLoad) => {
+      const found: Found | undefined = find(url)
+      if (found === undefined) return nextLoad(url, context)
+      if (found.unknown !== undefined) {
+        skip(found.unknown)
+        return nextLoad(url, context)
+      }
+      if (found.format === "module") {
+        return { format: "module", source: instead(url, found.name), shortCircuit: true }
+      }
+      const loaded = nextLoad(url, context)
+      return { ...loaded, source: sourceOf(url, loaded) + appended(found.name) }
+    }
+  })
+}
