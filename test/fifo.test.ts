@@ -13,11 +13,12 @@ class Item {
   }
 }
 
-test("whatever is pushed, taken, put back and given up, the smallest order of those that wait goes first", () => {
+test("whatever is pushed, taken, put back, inserted and given up, the smallest order of those that wait goes first", () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.constant("push" as const) },
     { weight: 3, arbitrary: fc.constant("take" as const) },
     { weight: 2, arbitrary: fc.constant("putBack" as const) },
+    { weight: 2, arbitrary: fc.constant("insert" as const) },
     { weight: 2, arbitrary: fc.constant("giveUp" as const) }
   )
   fc.assert(
@@ -46,6 +47,12 @@ test("whatever is pushed, taken, put back and given up, the smallest order of th
           item.state = "queued"
           waiting.push(item)
           queue.putBack(item)
+        } else if (what === "insert") {
+          // One from elsewhere, of any age.
+          const item = new Item(at % 2 === 0 ? order++ : -1 / (1 + at) + (at % (order + 1)))
+          if ([...waiting, ...out].some((other) => other.order === item.order)) continue
+          waiting.push(item)
+          queue.insert(item)
         } else if (what === "giveUp" && waiting.length > 0) {
           const [item] = waiting.splice(at % waiting.length, 1)
           if (item === undefined) continue
@@ -53,6 +60,7 @@ test("whatever is pushed, taken, put back and given up, the smallest order of th
           queue.gaveUp()
         }
         expect(queue.size).toBe(waiting.length)
+        if (at % 8 === 0) expect(queue.all()).toEqual(waiting.toSorted((a, b) => a.order - b.order))
       }
     })
   )

@@ -1,6 +1,7 @@
 /**
- * First in, first out, with two additions: whoever was sent and refused goes back to its old place, and whoever
- * gave up is skipped. Every operation is O(1), amortised.
+ * First in, first out, with two additions: whoever comes back goes to its old place, and whoever gave up is skipped.
+ * Those who come in order, as nearly all do, stand in a line, where every operation is O(1), amortised; the others are
+ * kept in a heap (O(log n)), since thousands may come back at once.
  */
 export interface Waiter {
   /** Its place in the line: smaller goes first. */
@@ -12,10 +13,6 @@ export interface Waiter {
 class Line<T extends Waiter> {
   #items: Array<T | undefined> = []
   #head = 0
-
-  get length(): number {
-    return this.#items.length - this.#head
-  }
 
   push(item: T): void {
     this.#items.push(item)
@@ -40,59 +37,92 @@ class Line<T extends Waiter> {
     }
   }
 
-  /** Puts an item where its order says; those that come back do so nearly in order, so the end is where to look. */
-  insert(item: T): void {
-    const items = this.#items
-    let at = items.length
-    for (; at > this.#head; at--) {
-      const before = items[at - 1]
-      if (before === undefined || before.order < item.order) break
-    }
-    if (at === items.length) items.push(item)
-    else items.splice(at, 0, item)
-  }
-
   compact(): void {
-    this.#items = this.#items.filter((item) => item?.isQueued() === true)
+    this.#items = this.queued()
     this.#head = 0
   }
 
-  all(): Array<T> {
+  queued(): Array<T> {
     return this.#items.filter((item) => item?.isQueued() === true) as Array<T>
   }
 }
 
+/** A binary heap by order: no item comes before the one at half its place. */
+class Heap<T extends Waiter> {
+  #items: Array<T> = []
+
+  push(item: T): void {
+    const items = this.#items
+    let at = items.length
+    while (at > 0) {
+      const above = (at - 1) >> 1
+      if (items[above]!.order < item.order) break
+      items[at] = items[above]!
+      at = above
+    }
+    items[at] = item
+  }
+
+  peek(): T | undefined {
+    return this.#items[0]
+  }
+
+  shift(): void {
+    const items = this.#items
+    const item = items.pop()
+    if (item === undefined || items.length === 0) return
+    let at = 0
+    for (let below = 1; below < items.length; below = 2 * at + 1) {
+      if (below + 1 < items.length && items[below + 1]!.order < items[below]!.order) below++
+      if (item.order < items[below]!.order) break
+      items[at] = items[below]!
+      at = below
+    }
+    items[at] = item
+  }
+
+  compact(): void {
+    // In order is a heap.
+    this.#items = this.queued().sort(byOrder)
+  }
+
+  queued(): Array<T> {
+    return this.#items.filter((item) => item.isQueued())
+  }
+}
+
+const byOrder = (a: Waiter, b: Waiter): number => a.order - b.order
+
 export class RequestQueue<T extends Waiter> {
   /** How many wait. */
   size = 0
-  readonly #returned = new Line<T>()
   readonly #line = new Line<T>()
+  readonly #returned = new Heap<T>()
   #givenUp = 0
 
+  /** Whoever comes last of all. */
   push(item: T): void {
     this.size++
     this.#line.push(item)
   }
 
-  /** Back to the front, among others that came back by `order`. */
+  /** Back to its old place. */
   putBack(item: T): void {
     this.size++
-    this.#returned.insert(item)
+    this.#returned.push(item)
   }
 
-  /** To where its order says, wherever that is; cheap for the newest and for the oldest. */
+  /** To where its order says, wherever that is. */
   insert(item: T): void {
-    this.size++
-    const next = this.#line.peek()
-    const before = next === undefined ? this.#returned.last() : next
-    if (before !== undefined && item.order < before.order) this.#returned.insert(item)
-    else this.#line.insert(item)
+    const last = this.#line.last()
+    if (last === undefined || last.order < item.order) this.push(item)
+    else this.putBack(item)
   }
 
   /** The one whose turn it is; it stays in the queue. */
   peek(): T | undefined {
     for (;;) {
-      const line = this.#returned.length > 0 ? this.#returned : this.#line
+      const line = this.#next()
       const item = line.peek()
       if (item === undefined || item.isQueued()) return item
       line.shift()
@@ -103,16 +133,24 @@ export class RequestQueue<T extends Waiter> {
   /** Takes out what `peek` just returned. */
   shift(): void {
     this.size--
-    if (this.#returned.length > 0) this.#returned.shift()
-    else this.#line.shift()
+    this.#next().shift()
+  }
+
+  #next(): Line<T> | Heap<T> {
+    const returned = this.#returned.peek()
+    if (returned === undefined) return this.#line
+    const first = this.#line.peek()
+    return first === undefined || returned.order < first.order ? this.#returned : this.#line
   }
 
   /** All who wait, in their order. */
   all(): ReadonlyArray<T> {
-    return [...this.#returned.all(), ...this.#line.all()]
+    const returned = this.#returned.queued()
+    const line = this.#line.queued()
+    return returned.length === 0 ? line : [...returned, ...line].sort(byOrder)
   }
 
-  /** An item that is in the queue has given up. */
+  /** An item that is in the queue has given up: it is queued no longer. */
   gaveUp(): void {
     this.size--
     this.#givenUp++

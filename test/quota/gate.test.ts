@@ -387,4 +387,25 @@ describe("a request that may use another credential", () => {
     assert.strictEqual(lane.queued, 1)
     void stays
   })
+
+  it("is not told so again by each refusal of the same time", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { maxConcurrency: 3 })
+    const held = [0, 1, 2].map(() => lane.tryEnter(demand())!)
+    let moves = 0
+    const agent = async (): Promise<void> => {
+      while ((await lane.enter(demand(), { ...patient, movable: true })) === undefined) moves++
+    }
+    void agent()
+    for (const [after, seconds, expected] of [
+      [0, 10, 1],
+      [500, 10, 1],
+      [0, 20, 2]
+    ] as const) {
+      await ticker.pass(after)
+      answer(held.pop()!, 429, wait(seconds))
+      await settle()
+      assert.strictEqual(moves, expected)
+    }
+  })
 })

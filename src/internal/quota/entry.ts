@@ -11,7 +11,7 @@ export interface Waiting {
   readonly maxRetryAfter: number
   /** `Infinity` for as long as it takes. */
   readonly timeout: number
-  /** Comes back without a permit when the gate closes: another credential may be open. */
+  /** Comes back without a permit when the gate closes for a second or longer: another credential may be open. */
   readonly movable: boolean
 }
 

@@ -38,6 +38,9 @@ const WEIGHT = 0.1
 /** Milliseconds after which what was found out of a model that nobody uses is of no use any more: a guess of ours. */
 const MEMORY = 600_000
 
+/** For a closed time of fewer milliseconds nobody moves: thousands may wait, and refusals come in hundreds. */
+const WORTH_MOVING = 1_000
+
 export class Lane implements Issuer {
   readonly gate: Gate
   readonly #account: Gate
@@ -55,6 +58,8 @@ export class Lane implements Issuer {
   #meanOutput = FIRST_OUTPUT
   /** Until then something other than the pace held the first of the line, so nothing was saved up. */
   #heldTo = -Infinity
+  /** Those who may move have been told that it is closed until then. */
+  #movedFor = -Infinity
   /** No waiter would wait less for a closed gate than this. */
   #leastPatience = Infinity
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
@@ -146,12 +151,12 @@ export class Lane implements Issuer {
 
   /** Resolves without a permit if it is movable and had better look elsewhere. */
   enter(demand: Demand, waiting: Waiting): Promise<Permit | undefined> {
-    const { maxRetryAfter, movable, signal } = waiting
+    const { maxRetryAfter, signal } = waiting
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const closed = this.#closedFor(this.#ticker.now())
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
-      this.#leastPatience = Math.min(this.#leastPatience, movable ? 0 : maxRetryAfter)
+      this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
       this.#queue.insert(
         new Entry(demand.order, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp)
       )
@@ -180,10 +185,12 @@ export class Lane implements Issuer {
     else this.gate.close(now, ms)
     if (cause === "refused" || (cause === "spent" && ms > PATIENCE)) this.#remote?.close(ms)
     const closed = this.#closedFor(now)
-    if (closed > this.#leastPatience) {
+    const moves = now + closed - Math.max(now, this.#movedFor) >= WORTH_MOVING
+    if (moves) this.#movedFor = now + closed
+    if (moves || closed > this.#leastPatience) {
       this.#leastPatience = Infinity
       for (const entry of this.#waiting()) {
-        if (!entry.movable && closed <= entry.maxRetryAfter) {
+        if (closed <= entry.maxRetryAfter && !(moves && entry.movable)) {
           this.#leastPatience = Math.min(this.#leastPatience, entry.maxRetryAfter)
           continue
         }
