@@ -1,0 +1,94 @@
+/** Which token each request carries, by a clock that stands still while a hundred are sent. */
+import { describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as TestServices from "effect/TestServices"
+import { assert } from "vitest"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as Credential from "../../src/Credential.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { subjects } from "../support/providers.ts"
+import { eventually } from "../support/wait.ts"
+
+const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
+  TestServices.provideLive(eventually(look, isSo))
+
+for (const subject of subjects) {
+  describe(`the tokens of ${subject.name}`, () => {
+    it.scoped("of a hundred requests at once are good when they are sent, and refreshed while nobody waits", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make()
+        let loads = 0
+        const credential = Credential.make({
+          id: `clocked/${subject.name}`,
+          load: Effect.map(Clock.currentTimeMillis, (now) => ({
+            secret: Redacted.make(`token-${++loads}`),
+            expiresAt: new Date(now + 1_000)
+          })),
+          refreshBefore: 300
+        })
+        const config = yield* subject.config(sandbox, { apiKey: credential })
+        // Each token lives a second, and the next is loaded by the first request of its last 300 ms.
+        const found: Array<readonly [number, ReadonlyArray<string>, number]> = []
+        for (const now of [0, 650, 750, 1_000, 3_000]) {
+          yield* TestClock.setTime(now)
+          sandbox.resetStats()
+          const before = loads
+          yield* Effect.forEach(Array.from({ length: 100 }), () => subject.ask(config), { concurrency: "unbounded" })
+          if (now === 750) {
+            yield* soon(
+              Effect.sync(() => loads),
+              (count) => count === before + 1
+            )
+          }
+          // Between the two of a refresh either is good; what matters is that no third one goes out.
+          const keys = [...sandbox.stats().requestsByKey].map(([key]) => key).sort()
+          assert.strictEqual(sandbox.stats().requests, 100)
+          found.push([now, now === 750 ? keys.slice(0, 1) : keys, loads])
+        }
+        assert.deepStrictEqual(found, [
+          [0, ["token-1"], 1],
+          [650, ["token-1"], 1],
+          [750, ["token-1"], 2],
+          [1_000, ["token-2"], 2],
+          [3_000, ["token-3"], 3]
+        ])
+      }).pipe(Effect.provide(ClientLayer.layer()))
+    )
+
+    it.live("change with a bumped version for the next request, while a stream ends on the old one", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ timePerToken: 10, tokens: 20 })
+        const version = yield* Ref.make(1)
+        const credential = Credential.make({
+          id: `versioned/${subject.name}`,
+          version: Ref.get(version),
+          load: Effect.map(Ref.get(version), (n) => Redacted.make(`token-${n}`))
+        })
+        const config = yield* subject.config(sandbox, { apiKey: credential })
+        const stream = yield* Effect.fork(Stream.runCollect(subject.stream(config)))
+        yield* eventually(
+          Effect.sync(() => sandbox.stats().inFlight),
+          (inFlight) => inFlight === 1
+        )
+        yield* Ref.set(version, 2)
+        // Held since before, or made anew: both.
+        yield* subject.ask(config)
+        yield* subject.ask(yield* subject.config(sandbox, { apiKey: credential }))
+        assert.strictEqual((yield* Fiber.join(stream)).length, 20)
+        assert.deepStrictEqual(
+          [...sandbox.stats().requestsByKey],
+          [
+            ["token-1", 1],
+            ["token-2", 2]
+          ]
+        )
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+    )
+  })
+}
