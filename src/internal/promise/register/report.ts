@@ -21,7 +21,7 @@ export const count = ({ client, plain: isPlain }: Made): object => {
   return client
 }
 
-const clients = (n: number): string => `${n} client${n === 1 ? "" : "s"}`
+const several = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
 
 /** Says nothing if no client was asked for: processes that have no SDK inherit the variable too. */
 export const start = (): void => {
@@ -35,9 +35,10 @@ export const start = (): void => {
   } as typeof connect
   process.on("exit", () => {
     if (asked === 0) return
-    const others = plain === 0 ? "" : `, and ${plain} that share nothing`
+    const others = plain === 0 ? "" : `, ${plain} left as they are`
+    const sockets = several(peak, "socket")
     process.stderr.write(
-      `clientele: ${clients(asked)} asked for, ${built} built${others}; at most ${peak} sockets open at once\n`
+      `clientele: ${several(asked, "client")} asked for, ${built} built${others}; at most ${sockets} open at once\n`
     )
   })
 }

@@ -6,6 +6,7 @@
  */
 import { createRequire } from "node:module"
 import { extname } from "node:path"
+import { fileURLToPath } from "node:url"
 import type * as Doors from "./doors.ts"
 import * as Report from "./report.ts"
 
@@ -27,26 +28,18 @@ export const urls = {
  */
 let doors: typeof Doors | undefined
 
-const load = (): typeof Doors => (doors ??= createRequire(import.meta.url)(urls.doors) as typeof Doors)
-
-/** While a client is being made, what its class constructs is the SDK's own. */
-let making = false
+const load = (): typeof Doors => (doors ??= createRequire(import.meta.url)(fileURLToPath(urls.doors)) as typeof Doors)
 
 export const trap = (sdk: Class | undefined, name: Name, loaded?: typeof Doors): Class | undefined => {
   doors ??= loaded
   // A version of the SDK that has it no more under this name.
   if (typeof sdk !== "function") return sdk
   const trapped = new Proxy(sdk, {
-    construct: (_, args, newTarget) => {
+    construct: (_, args, newTarget) =>
       // A subclass has a prototype of its own; a function that stands for the class, as in CommonJS, has the class's.
-      if (making || newTarget.prototype !== sdk.prototype) return Reflect.construct(sdk, args, newTarget)
-      making = true
-      try {
-        return Report.count(load().open(name, sdk, args))
-      } finally {
-        making = false
-      }
-    }
+      newTarget.prototype === sdk.prototype
+        ? Report.count(load().open(name, sdk, args))
+        : Reflect.construct(sdk, args, newTarget)
   })
   // `OpenAI.OpenAI` is the class once more.
   const own = sdk as unknown as Record<Name, unknown>
