@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { assert } from "vitest"
+import type { CommonOptions } from "../src/ClientConfig.ts"
 import { PoolError } from "../src/ClientError.ts"
 import * as ClientLayer from "../src/ClientLayer.ts"
 import * as OpenAiClient from "../src/OpenAiClient.ts"
@@ -46,6 +47,43 @@ const arrived = (sandbox: Sandbox.Sandbox, count: number) =>
   )
 
 const times = (n: number) => Array.from({ length: n }, (_, i) => i)
+
+const reasons: Readonly<Record<string, readonly [fault: Sandbox.FaultRule["fault"], options: CommonOptions]>> = {
+  "a Retry-After": [{ type: "status", status: 429, headers: { "retry-after": "50" } }, {}],
+  "another attempt": [{ type: "status", status: 500, headers: { "retry-after": "50" } }, {}],
+  "a turn of its own": [{ type: "stall", at: "headers" }, { quota: { maxConcurrency: 1 } }]
+}
+
+describe("closing the layer", () => {
+  for (const [name, [fault, options]] of Object.entries(reasons)) {
+    it.live(`is told at once to those who wait for ${name}`, () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make()
+        sandbox.faults.push({ fault })
+        const { close, context } = yield* open({ drainTimeout: 100 })
+        const config = yield* OpenAiClient.config({
+          apiKey: Redacted.make("k"),
+          baseURL: sandbox.baseURL("openai"),
+          ...options
+        })
+        const use = OpenAiClient.use(config, (client) => client.chat.completions.create(question("hi")))
+        const agents = yield* Effect.forEach(times(3), () => Effect.fork(Effect.flip(Effect.provide(use, context))))
+        yield* eventually(
+          Effect.sync(() => sandbox.stats().requests),
+          (requests) => requests === (options.quota === undefined ? 3 : 1)
+        )
+        yield* Effect.sleep(50)
+        yield* close
+        const errors = yield* Effect.timeout(Effect.forEach(agents, Fiber.join), "20 seconds")
+        assert.deepStrictEqual(
+          errors.map((error) => error instanceof PoolError && error.reason),
+          ["Closed", "Closed", "Closed"]
+        )
+        assert.strictEqual(sandbox.stats().requests, options.quota === undefined ? 3 : 1)
+      }).pipe(Effect.scoped)
+    )
+  }
+})
 
 for (const road of roads) {
   describe(`closing the layer over ${road.name}`, () => {

@@ -47,9 +47,6 @@ export interface Wiring {
 
 type Fetch = typeof globalThis.fetch
 
-const either = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>
-  a === undefined ? b : b === undefined ? a : AbortSignal.any([a, b])
-
 /** What can't be sent at all is refused here, where its field can still be named. */
 const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
   const detail = cause instanceof Error ? cause.message : String(cause)
@@ -98,10 +95,19 @@ const refused = (reason: "QuotaExceeded" | "Authentication") => () =>
 const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
   status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
 
-export const make = (wiring: Wiring): Outlet => {
+export interface Closeable extends Outlet {
+  /** Whoever waits for anything but a socket fails, now and later. */
+  readonly close: () => void
+}
+
+export const make = (wiring: Wiring): Closeable => {
   const { accounts, lease, maxRetryAfter, place, queueTimeout, ticker } = wiring
   const { origin, pool } = wiring.transport
   const recorder = Attempts.make(place.provider)
+
+  // No one signal for all: what joins a signal is held by it for as long as it lives.
+  const waiting = new Set<AbortController>()
+  let isClosing = false
 
   /** Waits for a permit, which may take longer than a token lives. */
   const wait = async (
@@ -138,6 +144,7 @@ export const make = (wiring: Wiring): Outlet => {
     const maxRetries = own?.maxRetries ?? wiring.maxRetries
     const timeouts = own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout }
     let attempts = 0
+    let waiter: AbortController | undefined
 
     /**
      * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
@@ -217,7 +224,15 @@ export const make = (wiring: Wiring): Outlet => {
       if (request.origin !== origin) throw elsewhere(place, origin, request.origin)
       const demand = new Demand(request)
       const repeatable = Retry.repeatable(request.method, request.path, request.headers)
-      const signal = (): AbortSignal | undefined => either(request.signal, call?.signal)
+      let joined: AbortSignal | undefined
+      /** The caller's own, the call's, and that of the client: for those who have to wait. */
+      const signal = (): AbortSignal => {
+        if (joined !== undefined) return joined
+        waiting.add((waiter = new AbortController()))
+        if (isClosing) waiter.abort(closed(place))
+        const all = [request.signal, call?.signal, waiter.signal].filter((one) => one !== undefined)
+        return (joined = AbortSignal.any(all))
+      }
       const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter)
       let renewed = false
       let passedOn = 0
@@ -292,6 +307,7 @@ export const make = (wiring: Wiring): Outlet => {
         call.failure = failure
       throw failure
     } finally {
+      if (waiter !== undefined) waiting.delete(waiter)
       letGo()
     }
   }
@@ -305,7 +321,14 @@ export const make = (wiring: Wiring): Outlet => {
   const fetch: Fetch = (input, init) =>
     tryFetch(input, init) ?? Promise.reject(wiring.isClosed() ? closed(place) : released(place))
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  return { fetch: Object.assign(fetch, { Response }), tryFetch }
+  return {
+    fetch: Object.assign(fetch, { Response }),
+    tryFetch,
+    close: () => {
+      isClosing = true
+      for (const waiter of waiting) waiter.abort(closed(place))
+    }
+  }
 }
 
 const closed = (place: Failure.Place): PoolError =>

@@ -59,6 +59,8 @@ export const layer = <I, Client, P extends string, Extra extends string>(
           activity.requests += change
         }
       })
+      // Before its share of the limits goes, which would let those go who wait for it.
+      yield* Effect.addFinalizer(() => Effect.sync(outlet.close))
       wiring.opened(outlet)
       return yield* Effect.try({
         try: () =>
