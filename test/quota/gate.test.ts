@@ -1,5 +1,6 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
+import { Gate } from "../../src/internal/quota/gate.ts"
 import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
@@ -81,6 +82,23 @@ describe("a closed gate", () => {
     await ticker.pass(1_500)
     answer(d!, 429, wait(3))
     assert.strictEqual(lane.gate.closedFor(ticker.now()), 3_000)
+  })
+
+  it("opens no more carefully if it is closed again before anybody went", async () => {
+    const ticker = handTicker()
+    const gate = new Gate(ticker, () => {})
+    gate.close(0, 1_000)
+    await ticker.pass(1_000)
+    gate.close(ticker.now(), 5)
+    await ticker.pass(5)
+    const rooms: Array<number> = []
+    for (let i = 0; i < 4; i++) {
+      const room = gate.room(ticker.now())
+      rooms.push(room)
+      const trials = Array.from({ length: room }, () => gate.trial())
+      for (const trial of trials) trial.passed()
+    }
+    assert.deepStrictEqual(rooms, [1, 2, 4, 8])
   })
 
   it("closes again, and opens more carefully, if it is refused while it opens", async () => {

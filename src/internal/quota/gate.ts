@@ -46,7 +46,9 @@ export class Gate {
 
   /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
   close(now: number, ms: number): void {
-    if (!this.#open && this.closedFor(now) === 0) this.#narrow()
+    // If nobody has gone since it was closed, as when two clocks differ, there is nothing to learn.
+    const wasTried = this.#out > 0 || this.#window > 1
+    if (!this.#open && wasTried && this.closedFor(now) === 0) this.#narrow()
     this.#shut(1)
     this.#until = Math.max(this.#until, now + ms)
   }
