@@ -1,0 +1,59 @@
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { assert } from "vitest"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import * as Child from "../support/child.ts"
+
+/** The default of `maxConnections`. */
+const bound = 256
+
+const agents = 1_000
+
+// An answer takes long enough for all agents to be there at once.
+const openSandbox = Sandbox.make({ protocol: "http/1.1", latency: 50, logSize: 0 })
+
+const run = (sandbox: Sandbox.Sandbox, modes: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const child = yield* Child.run("libraries.ts", [sandbox.baseURL("openai"), String(agents), ...modes], env)
+    return yield* Effect.promise(() => child.ended)
+  })
+
+/** How many sockets there were. */
+const check = ({ stats }: Sandbox.Sandbox, requests: number): number => {
+  const { connections, ...served } = stats()
+  assert.strictEqual(served.requests, requests)
+  assert.isAtMost(connections.total, bound)
+  return connections.total
+}
+
+describe("a thousand agents of a library that makes a client for each", () => {
+  it.live("LangChain's are pooled with clientele/register, over the copy of openai that it brings", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const register = new URL("../../src/register.ts", import.meta.url).href
+      const env = { NODE_OPTIONS: `--import=${register}`, CLIENTELE_REPORT: "1" }
+      const ended = yield* run(sandbox, ["langchain"], env)
+      const sockets = check(sandbox, agents)
+      assert.deepStrictEqual(ended, {
+        code: 0,
+        signal: null,
+        stdout: `langchain ${agents}\nbuilt 1\n`,
+        stderr: `clientele: ${agents} clients asked for, 1 built; at most ${sockets} sockets open at once\n`
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("LangChain's and those of Vercel's AI SDK share the sockets of a fetch that they are given", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const ended = yield* run(sandbox, ["langchainFetch", "vercel"], {})
+      assert.deepStrictEqual(ended, {
+        code: 0,
+        signal: null,
+        stdout: `langchainFetch ${agents}\nvercel ${agents}\nbuilt 1\n`,
+        stderr: ""
+      })
+      check(sandbox, 2 * agents)
+    }).pipe(Effect.scoped)
+  )
+})
