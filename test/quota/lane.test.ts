@@ -216,6 +216,23 @@ describe("the pace", () => {
     thousand.forEach((at, i) => assert.approximately(at, i * 42, 0.01))
   })
 
+  it("goes by new limits at once, also for what has been taken before", async () => {
+    const ticker = handTicker()
+    const account = accountOf(ticker, { requestsPerMinute: 60 })
+    const lane = account.lane("m")
+    const part = account.join({ ...none, requestsPerMinute: 1 })
+    const at: Array<number> = []
+    for (let i = 0; i < 4; i++) void enter(lane).then(() => at.push(ticker.now()))
+    await ticker.pass(30_000)
+    part()
+    await ticker.pass(1_000)
+    const again = account.join({ ...none, requestsPerMinute: 6 })
+    await ticker.pass(60_000)
+    again()
+    // Half of the first minute was left, hence half a second; and half of the second second, hence five.
+    assert.deepStrictEqual(at, [0, 30_500, 36_000, 46_000])
+  })
+
   it("lets a cost above a whole minute's limit pass, and makes the next wait for it", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 1_000 })

@@ -85,8 +85,9 @@ export class Lane implements Issuer {
     else if (this.#adaptive === undefined || !sameConcurrency(this.#limits.maxConcurrency, maxConcurrency)) {
       this.#adaptive = Adaptive.make(maxConcurrency)
     }
-    this.#requests.limit(requestsPerMinute, burst)
-    this.#tokens.limit(tokensPerMinute, burst)
+    const now = this.#ticker.now()
+    this.#requests.limit(now, requestsPerMinute, burst)
+    this.#tokens.limit(now, tokensPerMinute, burst)
     this.gate.isPaced = this.#requests.isLimited || this.#tokens.isLimited
     this.#limits = limits
     this.#remote?.renew()

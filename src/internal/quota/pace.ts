@@ -22,8 +22,13 @@ export class Pace {
     this.#lateness = lateness
   }
 
-  limit(perMinute: number, burst: number): void {
-    this.#unit = perMinute === Infinity ? 0 : (MINUTE + this.#lateness) / perMinute
+  /** From now on so many a minute; what has been taken and is not paid for yet has the new price. */
+  limit(now: number, perMinute: number, burst: number): void {
+    const unit = perMinute === Infinity ? 0 : (MINUTE + this.#lateness) / perMinute
+    if (this.#unit > 0 && unit > 0 && this.#paidAt > now) {
+      this.#paidAt = now + (this.#paidAt - now) * (unit / this.#unit)
+    }
+    this.#unit = unit
     this.#burst = burst
   }
 
