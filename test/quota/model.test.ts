@@ -180,7 +180,8 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
   const waiting = new Map<string, Map<number, number>>()
   let entries = 0
   const closedUntil = new Map<string, number>()
-  /** Whether it was refused since somebody was let in, and then: whose probe is out. */
+  /** When requests were sent. */
+  const sent: Array<{ readonly model: string; readonly at: number }> = []
   let unsettled = 0
   let sharedOut = 0
   const failures: Array<string> = []
@@ -223,6 +224,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
       must(lane.inFlight <= lane.concurrency, `${lane.inFlight} of ${lane.concurrency} in flight`)
       if (permit.shared) sharedOut++
       const end: End = request.ends[attempt] ?? reply(200)
+      if (end.type !== "unsent") sent.push({ model, at: ticker.now() })
       await pass(ticker, latency[0])
       if (end.type === "unsent") {
         if (permit.shared) sharedOut--
@@ -265,6 +267,11 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
     else remote.outage(step.ms)
   }
   await ticker.pass(24 * 3_600_000)
+  const isConstant = !shared && steps.every(({ type }) => type !== "join")
+  for (const first of isConstant ? sent : []) {
+    const within = sent.filter(({ at, model }) => model === first.model && at >= first.at && at < first.at + 60_000)
+    must(within.length <= limits.requestsPerMinute + limits.burst - 1, `${within.length} from ${first.at} on`)
+  }
   assert.deepStrictEqual(failures, [])
   const facts = {
     unsettled,
