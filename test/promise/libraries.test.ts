@@ -27,33 +27,39 @@ const check = ({ stats }: Sandbox.Sandbox, requests: number): number => {
 }
 
 describe("a thousand agents of a library that makes a client for each", () => {
-  it.live("LangChain's are pooled with clientele/register, over the copy of openai that it brings", () =>
-    Effect.gen(function* () {
-      const sandbox = yield* openSandbox
-      const register = new URL("../../src/register.ts", import.meta.url).href
-      const env = { NODE_OPTIONS: `--import=${register}`, CLIENTELE_REPORT: "1" }
-      const ended = yield* run(sandbox, ["langchain"], env)
-      const sockets = check(sandbox, agents)
-      assert.deepStrictEqual(ended, {
-        code: 0,
-        signal: null,
-        stdout: `langchain ${agents}\nbuilt 1\n`,
-        stderr: `clientele: ${agents} clients asked for, 1 built; at most ${sockets} sockets open at once\n`
-      })
-    }).pipe(Effect.scoped)
+  it.live(
+    "LangChain's are pooled with clientele/register, over the copy of openai that it brings",
+    () =>
+      Effect.gen(function* () {
+        const sandbox = yield* openSandbox
+        const register = new URL("../../src/register.ts", import.meta.url).href
+        const env = { NODE_OPTIONS: `--import=${register}`, CLIENTELE_REPORT: "1" }
+        const ended = yield* run(sandbox, ["langchain"], env)
+        const sockets = check(sandbox, agents)
+        assert.deepStrictEqual(ended, {
+          code: 0,
+          signal: null,
+          stdout: `langchain ${agents}\nbuilt 1\n`,
+          stderr: `clientele: ${agents} clients asked for, 1 built; at most ${sockets} sockets open at once\n`
+        })
+      }).pipe(Effect.scoped),
+    60_000
   )
 
-  it.live("LangChain's and those of Vercel's AI SDK share the sockets of a fetch that they are given", () =>
-    Effect.gen(function* () {
-      const sandbox = yield* openSandbox
-      const ended = yield* run(sandbox, ["langchainFetch", "vercel"], {})
-      assert.deepStrictEqual(ended, {
-        code: 0,
-        signal: null,
-        stdout: `langchainFetch ${agents}\nvercel ${agents}\nbuilt 1\n`,
-        stderr: ""
-      })
-      check(sandbox, 2 * agents)
-    }).pipe(Effect.scoped)
+  it.live(
+    "LangChain's and those of Vercel's AI SDK share the sockets of a fetch that they are given",
+    () =>
+      Effect.gen(function* () {
+        const sandbox = yield* openSandbox
+        const ended = yield* run(sandbox, ["langchainFetch", "vercel"], {})
+        assert.deepStrictEqual(ended, {
+          code: 0,
+          signal: null,
+          stdout: `langchainFetch ${agents}\nvercel ${agents}\nbuilt 1\n`,
+          stderr: ""
+        })
+        check(sandbox, 2 * agents)
+      }).pipe(Effect.scoped),
+    60_000
   )
 })
