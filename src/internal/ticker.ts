@@ -8,6 +8,12 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
+/**
+ * What is left of a wait, in milliseconds. Clocks count in floating point, so a timer may end a trifle before the wait
+ * that it is for: then nothing is left.
+ */
+export const remaining = (ms: number): number => (ms < 1e-3 ? 0 : ms)
+
 /** Beyond this setTimeout fires at once. */
 const LONGEST = 2 ** 31 - 1
 

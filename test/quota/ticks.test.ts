@@ -5,6 +5,8 @@ import * as TestClock from "effect/TestClock"
 import fc from "fast-check"
 import { assert } from "vitest"
 import { Gate } from "../../src/internal/quota/gate.ts"
+import { none } from "../../src/internal/quota/limits.ts"
+import { Remote } from "../../src/internal/quota/remote.ts"
 import * as Ticker from "../../src/internal/ticker.ts"
 import { handTicker } from "../support/handTicker.ts"
 
@@ -24,6 +26,22 @@ describe("a gate", () => {
       { numRuns: 1_000 }
     )
   })
+})
+
+describe("a shared budget", () => {
+  it("is asked again by whoever waited for it, however times are rounded", () =>
+    fc.assert(
+      fc.asyncProperty(time(1e6), time(1e3), time(1), async (now, ms, part) => {
+        const ticker = { ...handTicker(), now: () => now }
+        const grant = { taken: 0, wait: ms, closed: 0, tokensLeft: Infinity }
+        const budget = { reserve: () => Promise.resolve(grant), correct: () => undefined, close: () => undefined }
+        const remote = new Remote({ budget, isAvailable: () => true }, ticker)
+        await remote.reserve([1], none)
+        const later = now + ms * part
+        assert.strictEqual(remote.wait(later + remote.wait(later)), 0)
+      }),
+      { numRuns: 500 }
+    ))
 })
 
 describe("a timer of a test's clock", () => {

@@ -4,15 +4,13 @@
  * each at first. That is TCP's slow start with its threshold (RFC 5681): the window is how many may be out
  * without an answer. Without it those who wait would all go in the same moment, and be refused together again.
  */
-import type { Ticker } from "../ticker.ts"
+import { remaining, type Ticker } from "../ticker.ts"
 
 /**
  * A refusal comes at once, an answer takes as long as it takes to write. So whoever has not been refused after this
  * many milliseconds has been let in.
  */
 export const PATIENCE = 1_000
-/** Clocks count in floating point: a timer for what is left of a wait may end a trifle before it. */
-const EPSILON = 1e-3
 
 /** A request on its way through a gate that is not fully open. Each end of it counts once. */
 export interface Trial {
@@ -86,8 +84,7 @@ export class Gate {
 
   /** Milliseconds for which it stays closed, 0 if it isn't. */
   closedFor(now: number): number {
-    const ms = this.#open ? 0 : this.#until - now
-    return ms < EPSILON ? 0 : ms
+    return this.#open ? 0 : remaining(this.#until - now)
   }
 
   /** How many may go now. */

@@ -3,9 +3,9 @@
  * kept, the time at which all that was taken will have been paid for. Whoever comes then may go, and what it costs
  * moves the time on; so a cost above a whole minute's limit completes as well, and what follows waits for it.
  */
+import { remaining } from "../ticker.ts"
+
 const MINUTE = 60_000
-/** Clocks count in floating point. */
-const EPSILON = 1e-3
 
 export class Pace {
   /** Milliseconds that one unit takes; 0 without a limit. */
@@ -39,8 +39,7 @@ export class Pace {
   /** Milliseconds until something of this cost may go, 0 for now. */
   wait(now: number, cost: number): number {
     if (this.#unit === 0) return 0
-    const ms = this.#paidAt - (this.#burst - 1) * cost * this.#unit - now
-    return ms < EPSILON ? 0 : ms
+    return remaining(this.#paidAt - (this.#burst - 1) * cost * this.#unit - now)
   }
 
   /** Takes the budget of something that goes now and has been ready since then. */

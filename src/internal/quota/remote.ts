@@ -1,5 +1,5 @@
 /** The budget that several processes share, as the line of one process sees it. */
-import type { Ticker } from "../ticker.ts"
+import { remaining, type Ticker } from "../ticker.ts"
 import type { Grant, Rates, SharedBudget } from "./store.ts"
 
 /** Counts in place of ours, when several processes share a budget. */
@@ -33,7 +33,7 @@ export class Remote {
 
   /** Milliseconds until it is worth while to ask, or to see whether it can still be asked. */
   wait(now: number): number {
-    return Math.min(LOOK, Math.max(0, this.#askAt - now))
+    return Math.min(LOOK, remaining(this.#askAt - now))
   }
 
   /** What it said of the next is no longer so. */
