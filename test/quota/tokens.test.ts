@@ -117,6 +117,29 @@ const responses = (config: ClientConfig) => ({
   )
 })
 
+describe("tokens of a request that sets no bound to its answer", () => {
+  it.scoped("are thought to be as many as answers have had of late", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ tokens: 1_256 })
+      const config = yield* openai.config(sandbox, { quota })
+      /** What is taken for a request that nobody answers. */
+      const taken = Effect.gen(function* () {
+        sandbox.faults.replace([{ fault: { type: "stall", at: "headers" } }])
+        const before = (yield* model)?.tokensLeft ?? LIMIT
+        const agent = yield* Effect.fork(openai.ask(config))
+        const at = yield* soon(model, (it) => it !== undefined && it.inFlight === 1)
+        yield* Fiber.interrupt(agent)
+        sandbox.faults.replace([])
+        return before - at!.tokensLeft
+      })
+      const first = yield* taken
+      yield* openai.ask(config)
+      // A tenth of the way from 256 to 1,256.
+      assert.strictEqual(yield* taken, first + 100)
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+})
+
 describe("tokens of OpenAI's other answers", () => {
   it.scoped("are settled by a response's usage, and by that of its stream", () =>
     Effect.gen(function* () {
