@@ -17,7 +17,11 @@ const needs: Readonly<Record<string, string>> = {
   "./OpenAiClient": "openai",
   "./AzureOpenAiClient": "openai",
   "./GroqClient": "groq-sdk",
-  "./CerebrasClient": "@cerebras/cerebras_cloud_sdk"
+  "./CerebrasClient": "@cerebras/cerebras_cloud_sdk",
+  "./QuotaRedis": "ioredis",
+  "./promise/openai": "openai",
+  "./promise/groq": "groq-sdk",
+  "./promise/cerebras": "@cerebras/cerebras_cloud_sdk"
 }
 const subpaths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path))
 
@@ -72,13 +76,25 @@ describe("the published package", () => {
   for (const [path, sdk] of Object.entries(needs)) {
     it(`loads ${path} with ${sdk} alone, and not without it`, () => {
       const program = `await import(${JSON.stringify(path.replace(".", "clientele"))})`
-      const only = node(project(`with-${path.slice(2)}`, sdk), program)
+      const name = path.slice(2).replace("/", "-")
+      const only = node(project(`with-${name}`, sdk), program)
       assert.strictEqual(only.stderr, "")
       assert.strictEqual(only.status, 0)
-      const without = project(`without-${path.slice(2)}`, ...sdks.filter((other) => other !== sdk))
+      const without = project(`without-${name}`, ...sdks.filter((other) => other !== sdk))
       assert.include(node(without, program).stderr, `Cannot find package '${sdk}'`)
     })
   }
+
+  it("can be required from CommonJS as well", () => {
+    const program = `
+      const { createRequire } = await import("node:module")
+      const require = createRequire(process.cwd() + "/app.cjs")
+      const { getOpenAIClient } = require("clientele/promise/openai")
+      console.log(getOpenAIClient({ apiKey: "k" }) === getOpenAIClient({ apiKey: "k" }))`
+    const { stderr, stdout } = node(project("required", "openai"), program)
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(stdout, "true\n")
+  })
 
   it("works over the major of openai before this one", () => {
     const cwd = projectWith("openai-before", ["openai"], before)

@@ -7,7 +7,7 @@ import type * as Layer from "effect/Layer"
 import * as Credential from "../../src/Credential.ts"
 import * as SecretSource from "../../src/internal/secretSource.ts"
 
-export const place = { provider: "test", baseURL: "http://test.invalid/v1" }
+const place = { provider: "test", baseURL: "http://test.invalid/v1" }
 
 export const open = (credential: Redacted.Redacted | Credential.Credential) => SecretSource.make(place, credential)
 

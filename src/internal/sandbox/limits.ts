@@ -22,7 +22,7 @@ interface Account {
   today: number
 }
 
-export interface Window {
+interface Window {
   readonly limit: number
   readonly remaining: number
   /** Seconds until it is full again. */
