@@ -88,6 +88,20 @@ describe("with clientele/register", () => {
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
 
+  it("a process that dies of a signal tells what came of its clients", () => {
+    const program = `
+      import { OpenAI } from "openai"
+      new OpenAI({ apiKey: "sk-child" })
+      setInterval(() => undefined, 1_000)
+      process.kill(process.pid, "SIGTERM")`
+    const { signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+      env: { ...process.env, ...registered }
+    })
+    assert.strictEqual(stderr, "clientele: 1 client asked for, 1 built; at most 0 sockets open at once\n")
+    assert.strictEqual(signal, "SIGTERM")
+  })
+
   it("a version of an SDK that is not known is left alone, with a warning", () => {
     const folder = mkdtempSync(join(tmpdir(), "clientele-register-"))
     try {

@@ -7,12 +7,14 @@ import * as specs from "../../config/specs.ts"
 import type { Kind } from "../client.ts"
 import { type Door, open as openDoor } from "../door.ts"
 import type { Classes, Style } from "../errors.ts"
+import * as Exit from "../exit.ts"
 import * as azure from "../options/azure.ts"
 import * as cerebras from "../options/cerebras.ts"
 import * as groq from "../options/groq.ts"
 import * as openai from "../options/openai.ts"
 import { warn } from "../say.ts"
 import { defaultSet } from "../set.ts"
+import * as Report from "./report.ts"
 import type { Class, Name } from "./trap.ts"
 
 /** Clients are made by the class itself, so there is nothing for the provider to construct. */
@@ -45,6 +47,9 @@ const ways: Record<Name, (sdk: Class, options: object | undefined) => object> = 
   Groq: way(specs.groq, "nested", groq),
   Cerebras: way(specs.cerebras, "flat", cerebras)
 }
+
+const ending = Report.ending()
+if (ending !== undefined) Exit.attach(ending)
 
 const warned = new Set<string>()
 
