@@ -142,6 +142,8 @@ export const make = (wiring: Wiring): Closeable => {
     const call = CallContext.current()
     const own = ownOf(init)
     const maxRetries = own?.maxRetries ?? wiring.maxRetries
+    // To its caller its own timeout is how long it may take to the headers, waiting for its turn included.
+    const patience = Math.min(queueTimeout, own?.timeout ?? Infinity)
     const timeouts = own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout }
     let attempts = 0
     let waiter: AbortController | undefined
@@ -243,7 +245,7 @@ export const make = (wiring: Wiring): Closeable => {
         const { quota } = account
         const secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
         // Each attempt has the whole of it, for its turn, in however many lines, and then for a socket.
-        until ??= queueTimeout === Infinity ? Infinity : ticker.now() + queueTimeout
+        until ??= patience === Infinity ? Infinity : ticker.now() + patience
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined

@@ -119,6 +119,21 @@ describe.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
     assert.deepInclude(error.cause, { reason: "Timeout", attempts: 2 })
   })
 
+  it("fails after its own timeout while a thousand others queue before it", async () => {
+    await using provider = await serve(() => undefined)
+    await using clients = makeClients({ drainTimeout: 0 })
+    const client = get(provider.origin, { quota: { maxConcurrency: 1 } }, clients)
+    const crowd = new AbortController()
+    const others = Promise.allSettled(Array.from({ length: 1_000 }, () => ask(client, { signal: crowd.signal })))
+    await until(provider.requests, (count) => count === 1)
+    const error = await rejection(ask(client, { timeout: 50 }))
+    assert.strictEqual(error.constructor, sdk.APIConnectionTimeoutError)
+    assert.strictEqual(error["reason"], "QueueTimeout")
+    assert.strictEqual(provider.requests(), 1)
+    crowd.abort()
+    await others
+  })
+
   it("may take longer than the client's timeout, if it says so", async () => {
     await using provider = await serve((_, response) => {
       setTimeout(() => json(response, 200, completion), 150)
