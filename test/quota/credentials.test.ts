@@ -49,7 +49,9 @@ for (const subject of subjects) {
           ),
           refreshBefore: 100
         })
-        const config = yield* subject.config(sandbox, { apiKey: credential })
+        // So few sockets that most wait for one, while tokens come and go. A server accepts one connection a turn, and in
+        // this process turns are long: with many, what was sent at first would be read when its token is forgotten.
+        const config = yield* subject.config(sandbox, { apiKey: credential, transport: { maxConnections: 8 } })
         const failed = yield* all(100, (i) =>
           Effect.forEach(
             Array.from({ length: 5 }, (_, n) => n),
