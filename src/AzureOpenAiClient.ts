@@ -27,6 +27,7 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { azure as spec } from "./internal/config/specs.ts"
+import { ofAzure } from "./internal/secrets.ts"
 import { construct } from "./internal/promise/pooled.ts"
 import * as Provider from "./Provider.ts"
 
@@ -47,9 +48,6 @@ export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient"
  */
 export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployment" | "organization" | "project">
 
-/** A header of JSON in base64url, which begins so, then claims and signature (RFC 7519). */
-const jwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
-
 /**
  * How a `AzureOpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
  *
@@ -59,8 +57,7 @@ const jwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
 export const provider = Provider.make({
   tag: AzureOpenAiClient,
   spec,
-  // A key goes out as `api-key`, a token of Entra as `Authorization: Bearer`. Tokens are JWTs, which keys never look like.
-  authorize: (name, secret) => (jwt.test(secret) ? ["authorization", `Bearer ${secret}`] : [name, secret]),
+  authorize: ofAzure,
   construct: (given, config) =>
     construct(
       AzureOpenAI,

@@ -53,8 +53,11 @@ const unsendable = (place: Failure.Place, cause: unknown): RequestError => {
   return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
 }
 
-/** The gate closed while a request with a permit waited for a socket: it goes back into line, in its old place. */
-const recalled = new WireError("Aborted", "no", "the gate of its quota closed while it waited for a socket")
+/**
+ * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
+ * place in the line.
+ */
+const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
 
 /** One attempt that may be made. */
 interface Admission {
@@ -146,6 +149,7 @@ export const make = (wiring: Wiring): Closeable => {
     const patience = Math.min(queueTimeout, own?.timeout ?? Infinity)
     const timeouts = own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout }
     let attempts = 0
+    let reloaded = false
     let waiter: AbortController | undefined
 
     /**
@@ -181,7 +185,13 @@ export const make = (wiring: Wiring): Closeable => {
               wiring.authorize
             )
           },
-          recall: () => (permit.isOutdated ? recalled : undefined),
+          recall: () => {
+            if (permit.isOutdated) return recalled
+            // Once: a secret may live shorter than the wait for a socket takes.
+            if (reloaded || !account.secrets.isOver()) return undefined
+            reloaded = true
+            return recalled
+          },
           onHead: (status, headers) => {
             permit.answered(status, headers)
             if (status >= 400) {

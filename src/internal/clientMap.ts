@@ -86,6 +86,8 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     })
     const ticker = yield* Ticker.current
     const builders = new WeakMap<Config, Builder>()
+    /** Configs of which nobody has asked for a client yet. */
+    const outletsOnly = new WeakSet<Config>()
     let closed = false
     const clients = yield* LeaseMap.make({
       name: "clients",
@@ -122,18 +124,32 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       })
     )
 
-    /** Notes how to build the client of a config, should it have to be built. */
+    const note = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): void => {
+      const build = Effect.map(Layer.build(provider.layer(config)), (context) => Context.get(context, provider.tag))
+      builders.set(config, { provider, build })
+    }
+
+    /**
+     * Notes how to build the client of a config, should it have to be built. The result is to be run before, if there
+     * is one.
+     */
     const builder = <I, Client, P extends string, Extra extends string>(
       provider: Provider<I, Client, P, Extra>,
       config: ClientConfig.ClientConfig<P>
-    ): OptionsError | undefined => {
+    ): Effect.Effect<void, OptionsError> | undefined => {
       const known = builders.get(config)
-      if (known === undefined) {
-        const build = Effect.map(Layer.build(provider.layer(config)), (context) => Context.get(context, provider.tag))
-        builders.set(config, { provider, build })
+      if (known?.provider === provider) {
+        outletsOnly.delete(config)
         return undefined
       }
-      if (known.provider === provider) return undefined
+      if (known === undefined || outletsOnly.delete(config)) {
+        note(provider, config)
+        // What was built for the outlet alone has no such client.
+        return known === undefined ? undefined : LeaseMap.invalidate(clients, config)
+      }
       return new OptionsError({
         provider: provider.id,
         field: "spec.id",
@@ -147,29 +163,32 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>
       ) => {
-        const error = builder(provider, config)
-        if (error !== undefined) return Effect.fail(error)
+        const before = builder(provider, config)
         const held = Effect.mapError(LeaseMap.get(clients, config), refused(config, options))
         const client = Effect.map(held, ({ client }) => client as Client)
-        return leakWarning === undefined ? client : Effect.zipLeft(client, Leaks.watch(config, leakWarning))
+        const watched = leakWarning === undefined ? client : Effect.zipLeft(client, Leaks.watch(config, leakWarning))
+        return before === undefined ? watched : Effect.zipRight(before, watched)
       },
       use: <I, Client, P extends string, Extra extends string, A, E, R>(
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>,
         f: (client: Client) => Effect.Effect<A, E, R>
       ) => {
-        const error = builder(provider, config)
-        if (error !== undefined) return Effect.fail(error)
+        const before = builder(provider, config)
         const run = ({ client }: Held) => f(client as Client)
         const watched = leakWarning === undefined ? run : Leaks.watching(config, leakWarning, run)
-        return Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
+        const used = Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
+        return before === undefined ? used : Effect.zipRight(before, used)
       },
       outlet: <I, Client, P extends string, Extra extends string>(
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>
       ) => {
-        const error = builder(provider, config)
-        if (error !== undefined) return Effect.fail(error)
+        // Whoever brings an SDK object of his own, or none, needs no client, and so none of a certain provider.
+        if (!builders.has(config)) {
+          note(provider, config)
+          outletsOnly.add(config)
+        }
         return Effect.mapBoth(LeaseMap.get(clients, config), {
           onFailure: refused(config, options),
           onSuccess: ({ outlet }) => outlet

@@ -27,6 +27,8 @@ export interface SecretSource {
    * try next; if that equals what was refused, trying it can't help either.
    */
   readonly refused: (secret: Redacted.Redacted) => boolean
+  /** Whether what it gave last has expired or was refused, and the next is not here: it had better be waited for. */
+  readonly isOver: () => boolean
 }
 
 interface Place {
@@ -51,7 +53,8 @@ export const make = (place: Place, member: Redacted.Redacted | Credential): Effe
 const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
   peek: () => secret,
   load: () => Promise.resolve(secret),
-  refused: () => false
+  refused: () => false,
+  isOver: () => false
 })
 
 const loadedSource = (
@@ -99,9 +102,11 @@ const loadedSource = (
 
   const refused = (secret: Redacted.Redacted) => keeper.refused(secret, clock.unsafeCurrentTimeMillis())
 
+  const isOver = () => keeper.isOver(clock.unsafeCurrentTimeMillis())
+
   if (versions === undefined) {
     const { version } = credential
-    return { peek: () => peek(version), load: (signal) => load(keeper.load(version), signal), refused }
+    return { peek: () => peek(version), load: (signal) => load(keeper.load(version), signal), refused, isOver }
   }
 
   const ask = Effect.exit(versions.ask)
@@ -138,6 +143,7 @@ const loadedSource = (
       const secret = Effect.flatMap(version, (known) => keeper.load(known))
       return load(secret, signal)
     },
-    refused
+    refused,
+    isOver
   }
 }

@@ -13,6 +13,13 @@ export const HEADER_PLACEHOLDER = "configured-in-clientele"
 /** The header of a secret, where that depends on what it is. */
 export type Authorize = (name: string, secret: string) => readonly [name: string, value: string]
 
+/** A header of JSON in base64url, which begins so, then claims and signature (RFC 7519). */
+const jwt = /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/
+
+/** A key goes out as `api-key`, a token of Entra as `Authorization: Bearer`. Tokens are JWTs, which keys never look like. */
+export const ofAzure: Authorize = (name, secret) =>
+  jwt.test(secret) ? ["authorization", `Bearer ${secret}`] : [name, secret]
+
 /** The headers, with the secret wherever the SDK put a placeholder; a caller's own stay as they are. */
 export const fillIn = (
   headers: Readonly<Record<string, string>>,

@@ -336,6 +336,27 @@ describe("makeClients", () => {
     assert.strictEqual((await runtime.runPromise(viaEffect)).choices.length, 1, "the runtime is its owner's")
   })
 
+  it("gives a fetch beside the clients of the same options in one runtime, whichever comes first", async () => {
+    const sandbox = await sandboxOf()
+    const baseURL = sandbox.baseURL("openai")
+    const runtime = ManagedRuntime.make(ClientLayer.layer())
+    open.unshift(() => runtime.dispose())
+    await using clients = Promises.makeClients({ runtime })
+    const list = async (): Promise<number> =>
+      (
+        await clients.getFetch({ apiKey: "sk-both", baseURL })(`${baseURL}/models`, {
+          headers: { authorization: "Bearer sk-both" }
+        })
+      ).status
+    const options = { apiKey: Redacted.make("sk-both"), baseURL }
+    const viaEffect = OpenAiClient.use(options, (openai) => openai.chat.completions.create(question("hi")))
+    assert.strictEqual(await list(), 200)
+    assert.strictEqual((await runtime.runPromise(viaEffect)).choices.length, 1)
+    assert.strictEqual(await list(), 200)
+    assert.strictEqual((await runtime.runPromise(viaEffect)).choices.length, 1)
+    assert.strictEqual((await clients.stats()).clients.length, 1)
+  })
+
   it("with a runtime that has been disposed says that it is closed", async () => {
     const sandbox = await sandboxOf()
     const runtime = ManagedRuntime.make(ClientLayer.layer())

@@ -61,6 +61,11 @@ export class Keeper {
     return held !== undefined && held.version === version && now < held.expiresAt ? held.secret : undefined
   }
 
+  /** Whether none is at hand, of whichever version: the last has expired, or was refused. */
+  isOver(now: number): boolean {
+    return this.#held === undefined || now >= this.#held.expiresAt
+  }
+
   /** Whether the next secret should be loaded while the one at hand is good. */
   isDue(now: number): boolean {
     const held = this.#held

@@ -11,6 +11,7 @@ import * as groq from "./options/groq.ts"
 import type { RawKey } from "./options/key.ts"
 import * as openai from "./options/openai.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
+import { type Authorize, ofAzure } from "../secrets.ts"
 import type { ClientSet } from "./set.ts"
 
 /** What a client is where there is no SDK: requests go through the outlet alone. */
@@ -26,11 +27,13 @@ interface Door<P extends string, Extra extends string> {
 
 const door = <P extends string, Extra extends string>(
   spec: Spec<P, Extra>,
-  { rawKey, read }: Pick<Door<P, Extra>, "read" | "rawKey">
+  { rawKey, read }: Pick<Door<P, Extra>, "read" | "rawKey">,
+  authorize?: Authorize
 ): Door<P, Extra> => ({
   provider: make({
     tag: Context.GenericTag<Bare>(`clientele/internal/fetch/${spec.id}`),
     spec,
+    authorize,
     construct: () => bare
   }),
   read,
@@ -39,7 +42,7 @@ const door = <P extends string, Extra extends string>(
 
 const doors = {
   openai: door(specs.openai, openai),
-  azure: door(specs.azure, azure),
+  azure: door(specs.azure, azure, ofAzure),
   groq: door(specs.groq, groq),
   cerebras: door(specs.cerebras, cerebras)
 }
