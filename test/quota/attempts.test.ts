@@ -38,7 +38,7 @@ const setup = (queueTimeout: number) => {
       },
       stats: () => ({ inFlight: 0, queued: 0, models: [] })
     },
-    secrets: { peek: () => (known ? secret : undefined), load: () => load, refused: () => false }
+    secrets: { peek: () => (known ? secret : undefined), load: () => load, refused: () => false, isOver: () => false }
   }
   const { fetch } = ClientFetch.make({
     place,

@@ -10,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import * as TestServices from "effect/TestServices"
 import { assert } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
 import * as Credential from "../../src/Credential.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { subjects } from "../support/providers.ts"
@@ -60,6 +61,65 @@ for (const subject of subjects) {
         ])
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
+
+    for (const [what, now, other, loaded] of [
+      ["were refreshed", 750, true, "token-2"],
+      ["expired", 1_000, false, "token-2"],
+      ["are good", 600, false, "token-1"]
+    ] as const) {
+      it.scoped(`are those of the moment when there is a socket, if they ${what} while a request waited for one`, () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({
+            protocol: "http/1.1",
+            faults: [{ times: 1, fault: { type: "stall", at: "body" } }]
+          })
+          let loads = 0
+          const credential = Credential.make({
+            id: `queued/${subject.name}/${what}`,
+            load: Effect.map(Clock.currentTimeMillis, (now) => ({
+              secret: Redacted.make(`token-${++loads}`),
+              expiresAt: new Date(now + 1_000)
+            })),
+            refreshBefore: 300
+          })
+          const config = yield* subject.config(sandbox, {
+            apiKey: credential,
+            maxRetries: 0,
+            transport: { maxConnections: 1 }
+          })
+          const first = yield* Effect.fork(subject.ask(config))
+          yield* soon(
+            Effect.sync(() => sandbox.stats().inFlight),
+            (inFlight) => inFlight === 1
+          )
+          const agents = [yield* Effect.fork(subject.ask(config))]
+          const waits = (count: number) => soon(ClientMap.stats, ({ clients }) => clients[0]!.inFlight === 1 + count)
+          yield* waits(1)
+          yield* TestClock.setTime(now)
+          if (other) {
+            agents.push(yield* Effect.fork(subject.ask(config)))
+            yield* waits(2)
+            yield* soon(
+              Effect.sync(() => loads),
+              (count) => count === 2
+            )
+          }
+          sandbox.apiKeys([loaded])
+          yield* Fiber.interrupt(first)
+          yield* Effect.forEach(agents, (agent) => Fiber.join(agent))
+          assert.deepStrictEqual(
+            [...sandbox.stats().requestsByKey],
+            loaded === "token-1"
+              ? [["token-1", 2]]
+              : [
+                  ["token-1", 1],
+                  ["token-2", agents.length]
+                ]
+          )
+          assert.strictEqual(loads, loaded === "token-1" ? 1 : 2)
+        }).pipe(Effect.provide(ClientLayer.layer()))
+      )
+    }
 
     it.live("change with a bumped version for the next request, while a stream ends on the old one", () =>
       Effect.gen(function* () {
