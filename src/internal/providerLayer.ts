@@ -4,6 +4,7 @@ import type { ClientConfig } from "../ClientConfig.ts"
 import { PoolError } from "../ClientError.ts"
 import type { Definition } from "../Provider.ts"
 import * as Accounts from "./accounts.ts"
+import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
 import { HEADER_PLACEHOLDER, PLACEHOLDER } from "./secrets.ts"
 import { Wiring } from "./wiring.ts"
@@ -55,6 +56,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         maxRetryAfter: config.maxRetryAfter,
         queueTimeout: config.queueTimeout,
         ticker,
+        recorder: Attempts.make(place.provider),
         count: (change) => {
           activity.requests += change
         }

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import type { Account } from "../../src/internal/accounts.ts"
+import * as Attempts from "../../src/internal/attempts.ts"
 import * as ClientFetch from "../../src/internal/clientFetch.ts"
 import type { Waiting } from "../../src/internal/quota/entry.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
@@ -53,6 +54,7 @@ const setup = (queueTimeout: number) => {
     maxRetryAfter: 60_000,
     queueTimeout,
     ticker,
+    recorder: Attempts.make("test"),
     count: () => {}
   })
   const send = () =>

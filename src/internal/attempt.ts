@@ -1,0 +1,163 @@
+/** One attempt to send a request, from its permit to the end of its answer's body. */
+import * as Equal from "effect/Equal"
+import type * as Redacted from "effect/Redacted"
+import type { Handle } from "../LeaseMap.ts"
+import type { Transport } from "../Transport.ts"
+import type { Account, Accounts } from "./accounts.ts"
+import * as Attempts from "./attempts.ts"
+import type { CallContext } from "./callContext.ts"
+import type { Place } from "./failure.ts"
+import { type Exchange, exchange } from "./fetch/exchange.ts"
+import type { Permit } from "./quota/permit.ts"
+import * as Usage from "./quota/usage.ts"
+import { type Authorize, fillIn } from "./secrets.ts"
+import type { Ticker } from "./ticker.ts"
+import { type Timeouts, WireError } from "./wire.ts"
+
+/** What all requests of a client have in common. */
+export interface Wiring {
+  readonly place: Place
+  readonly transport: Pick<Transport, "origin" | "pool">
+  /** One for each credential, of which there is at least one. */
+  readonly accounts: Accounts
+  readonly authorize: Authorize | undefined
+  /** The configured headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly lease: Pick<Handle, "retain" | "release">
+  /** Whether the client layer has been closed, which ends all leases. */
+  readonly isClosed: () => boolean
+  readonly timeouts: Timeouts
+  readonly maxRetries: number
+  readonly maxRetryAfter: number
+  readonly queueTimeout: number
+  readonly ticker: Ticker
+  readonly recorder: Attempts.AttemptRecorder
+  /** Called with +1 and -1 as requests come and go. */
+  readonly count: (change: 1 | -1) => void
+}
+
+/** What all attempts of one request have in common. */
+export interface Underway {
+  readonly call: CallContext | undefined
+  readonly timeouts: Timeouts
+  /** How often it was sent. */
+  attempts: number
+  /** Whether it has gone back for a new secret. */
+  reloaded: boolean
+  /** The request holds its lease, and so does each attempt until its body has ended. */
+  readonly hold: () => void
+  readonly letGo: () => void
+}
+
+/** One attempt that may be made. */
+export interface Admission {
+  readonly account: Account
+  readonly permit: Permit
+  /** The last that is known; what an answer refuses is what was sent. */
+  secret: Redacted.Redacted
+}
+
+/** Whether there is another secret than the one that was refused. If it can't be had, the 401 says more than that. */
+export const renew = async ({ account, secret }: Admission, signal: AbortSignal | undefined): Promise<boolean> => {
+  const { secrets } = account
+  if (!secrets.refused(secret)) return false
+  try {
+    return !Equal.equals(secrets.peek() ?? (await secrets.load(signal)), secret)
+  } catch (error) {
+    if (signal?.aborted === true) throw error
+    return false
+  }
+}
+
+/**
+ * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
+ * place in the line.
+ */
+export const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
+
+/** What the answer really cost, if it says so; else the estimate stands. */
+const settle = (permit: Permit, meter: Usage.Meter): void => {
+  const total = meter.total()
+  if (total !== undefined) permit.settle(total, meter.output())
+}
+
+/**
+ * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
+ * error only when it has been read: until then nobody knows whether the next had better not be sent.
+ */
+export const attempt = async (
+  wiring: Wiring,
+  underway: Underway,
+  request: Exchange,
+  admission: Admission,
+  queue: number
+): Promise<Response> => {
+  const { ticker } = wiring
+  const { call, timeouts } = underway
+  const { account, permit } = admission
+  underway.attempts++
+  underway.hold()
+  let open: WeakRef<Response> | undefined
+  let over = false
+  let sent = false
+  let told = false
+  let kept = false
+  const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
+  const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
+    told = true
+    wiring.recorder.ended(call?.span, underway.attempts, outcome, status, ticker.now() - permit.sentAt)
+  }
+  try {
+    const response = await exchange(wiring.transport.pool, request, {
+      timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
+      signal: call?.signal,
+      // What was good when it was let through may have changed until it has a socket.
+      seal: (headers) => {
+        sent = true
+        permit.sentAt = ticker.now()
+        return fillIn(
+          headers,
+          wiring.headers,
+          (admission.secret = account.secrets.peek() ?? admission.secret),
+          wiring.authorize
+        )
+      },
+      recall: () => {
+        if (permit.isOutdated) return recalled
+        // Once: a secret may live shorter than the wait for a socket takes.
+        if (underway.reloaded || !account.secrets.isOver()) return undefined
+        underway.reloaded = true
+        return recalled
+      },
+      onHead: (status, headers) => {
+        permit.answered(status, headers)
+        if (status >= 400) {
+          kept = true
+          // Providers count no tokens for what they refuse.
+          permit.settle(0, undefined)
+        }
+        ended(Attempts.outcomeOfStatus(status), status)
+      },
+      ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
+      onEnd: () => {
+        over = true
+        if (open !== undefined) call!.open!.delete(open)
+        if (!kept) permit.leave()
+        underway.letGo()
+      }
+    })
+    if (call !== undefined) {
+      call.attempts = underway.attempts
+      if (response.status < 400 && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
+    }
+    return response
+  } catch (error) {
+    // The body of an error was cut: there is nothing of it to be read.
+    if (kept) permit.leave()
+    // What is no WireError is the reason with which the caller aborted it.
+    if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
+    if (error === recalled) underway.attempts--
+    else if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
+    throw error
+  }
+}
