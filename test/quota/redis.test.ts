@@ -37,7 +37,11 @@ describe("apps with one budget in Redis", () => {
       assert.deepStrictEqual(failed.flat(), [])
       const at = sandbox.stats().log.map(({ arrived }) => arrived)
       assert.strictEqual(at.length, 600)
-      assert.isAtLeast(Math.max(...at) - Math.min(...at), 2_800, "200 a second")
+      assert.isAtLeast(
+        Math.max(...at) - Math.min(...at),
+        2_500,
+        "200 a second, of which late timers may catch up a little"
+      )
     })
   )
 
