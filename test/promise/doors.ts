@@ -59,7 +59,7 @@ export interface Client {
   }
 }
 
-export interface Options {
+interface Options {
   readonly apiKey?: string
   readonly timeout?: number
   readonly maxRetries?: number
@@ -70,7 +70,7 @@ export interface Options {
   readonly quota?: { readonly maxConcurrency?: number }
 }
 
-export interface Errors extends Classes {
+interface Errors extends Classes {
   readonly RateLimitError: abstract new (...args: ReadonlyArray<never>) => Error
   readonly AuthenticationError: abstract new (...args: ReadonlyArray<never>) => Error
 }

@@ -17,7 +17,6 @@ import * as Leasing from "./leasing.ts"
 import * as Objects from "./objects.ts"
 
 export type { Clients } from "../../Promise.ts"
-export type { Wanted } from "./objects.ts"
 
 type Fetch = typeof globalThis.fetch
 
