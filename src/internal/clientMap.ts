@@ -17,6 +17,7 @@ import * as Leaks from "./leaks.ts"
 import * as LeaseLog from "./leaseLog.ts"
 import * as QuotaDigest from "./quota/digest.ts"
 import * as Ticker from "./ticker.ts"
+import { noStats } from "./noStats.ts"
 import type { Outlet } from "./outlet.ts"
 import { SocketBudget } from "./transport/sockets.ts"
 import { type Activity, Wiring } from "./wiring.ts"
@@ -238,16 +239,5 @@ const broken = (error: OptionsError): Service => ({
   use: () => Effect.fail(error),
   outlet: () => Effect.fail(error),
   invalidate: () => Effect.void,
-  stats: Effect.succeed({
-    hits: 0,
-    misses: 0,
-    built: 0,
-    released: 0,
-    evicted: 0,
-    failed: 0,
-    waiting: 0,
-    sockets: 0,
-    clients: [],
-    quotas: []
-  })
+  stats: Effect.succeed(noStats)
 })

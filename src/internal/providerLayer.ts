@@ -6,31 +6,11 @@ import type { Definition } from "../Provider.ts"
 import * as Accounts from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
-import { HEADER_PLACEHOLDER, PLACEHOLDER } from "./secrets.ts"
+import { exactHeaders, PLACEHOLDER } from "./secrets.ts"
 import { Wiring } from "./wiring.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
 const NEVER = 2_147_483_647
-
-/**
- * SDKs read header lines from a variable of the process by themselves. The config has read them too, through the
- * fiber's ConfigProvider, which may say otherwise; `null` makes the SDK drop those that are no part of the config.
- */
-const exactHeaders = (
-  variable: string | undefined,
-  headers: Readonly<Record<string, string>>
-): Record<string, string | null> => {
-  const all: Record<string, string | null> = {}
-  for (const name of Object.keys(headers)) all[name] = HEADER_PLACEHOLDER
-  for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
-    const name = line
-      .slice(0, Math.max(0, line.indexOf(":")))
-      .trim()
-      .toLowerCase()
-    if (name !== "" && headers[name] === undefined) all[name] = null
-  }
-  return all
-}
 
 export const layer = <I, Client, P extends string, Extra extends string>(
   definition: Definition<I, Client, P, Extra>,

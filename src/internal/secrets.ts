@@ -8,7 +8,27 @@ import * as Redacted from "effect/Redacted"
 export const PLACEHOLDER = "held-by-clientele"
 
 /** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
-export const HEADER_PLACEHOLDER = "configured-in-clientele"
+const HEADER_PLACEHOLDER = "configured-in-clientele"
+
+/**
+ * SDKs read header lines from a variable of the process by themselves. The config has read them too, through the
+ * fiber's ConfigProvider, which may say otherwise; `null` makes the SDK drop those that are no part of the config.
+ */
+export const exactHeaders = (
+  variable: string | undefined,
+  headers: Readonly<Record<string, string>>
+): Record<string, string | null> => {
+  const all: Record<string, string | null> = {}
+  for (const name of Object.keys(headers)) all[name] = HEADER_PLACEHOLDER
+  for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
+    const name = line
+      .slice(0, Math.max(0, line.indexOf(":")))
+      .trim()
+      .toLowerCase()
+    if (name !== "" && headers[name] === undefined) all[name] = null
+  }
+  return all
+}
 
 /** The header of a secret, where that depends on what it is. */
 export type Authorize = (name: string, secret: string) => readonly [name: string, value: string]

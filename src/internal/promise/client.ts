@@ -1,7 +1,7 @@
 /** An SDK object over a pooled fetch, made from what its constructor's options were read as. */
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, Spec } from "../../ClientConfig.ts"
-import { HEADER_PLACEHOLDER, PLACEHOLDER } from "../secrets.ts"
+import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
 import { type Classes, type Style, unwrap, wrap } from "./errors.ts"
 import type { Reading } from "./options/reading.ts"
 import { construct, type Pooled } from "./pooled.ts"
@@ -45,21 +45,12 @@ const isFunction = (u: unknown): u is () => unknown => typeof u === "function"
 const keyOf = ({ credential }: ClientConfig, sdk: Reading["sdk"]): string | null =>
   "apiKey" in sdk || !Redacted.isRedacted(credential) ? null : Redacted.value(credential)
 
-/** Names with placeholders, which our fetch replaces: SDKs print headers. `null` keeps one out. */
+/** With a caller's own `null`s, which keep headers out. */
 const headersOf = (
   variable: string | undefined,
   { headers }: ClientConfig,
   nulls: unknown
 ): Record<string, string | null> => {
-  const all: Record<string, string | null> = {}
-  for (const name of Object.keys(headers)) all[name] = HEADER_PLACEHOLDER
-  // The environment's are in the config as they were when it was made, and the SDK would add what is there now.
-  for (const line of (variable === undefined ? undefined : process.env[variable])?.split("\n") ?? []) {
-    const name = line
-      .slice(0, Math.max(0, line.indexOf(":")))
-      .trim()
-      .toLowerCase()
-    if (name !== "" && headers[name] === undefined) all[name] = null
-  }
+  const all = exactHeaders(variable, headers)
   return typeof nulls === "object" && nulls !== null ? { ...all, ...nulls } : all
 }

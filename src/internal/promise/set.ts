@@ -11,6 +11,7 @@ import type { ClientMap, Stats } from "../../ClientMap.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import * as LayerOptions from "../layerOptions.ts"
+import { noStats as nothing } from "../noStats.ts"
 import * as Exit from "./exit.ts"
 import * as Host from "./host.ts"
 import * as Leasing from "./leasing.ts"
@@ -52,20 +53,6 @@ export interface SetStats extends Stats {
 }
 
 export type Options = ClientLayer.Options | { readonly runtime: ManagedRuntime.ManagedRuntime<ClientMap, unknown> }
-
-/** Of a set that nobody has sent anything through. */
-const nothing: Stats = {
-  hits: 0,
-  misses: 0,
-  built: 0,
-  released: 0,
-  evicted: 0,
-  failed: 0,
-  waiting: 0,
-  sockets: 0,
-  clients: [],
-  quotas: []
-}
 
 export const noStats: SetStats = { ...nothing, objects: 0 }
 
