@@ -1,27 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { modelOf, tokensOf } from "../../src/internal/quota/ask.ts"
-
-/** What may trip a reader of JSON up: its own characters, and those of several bytes. */
-const unit = fc.constantFrom(
-  "a",
-  " ",
-  '"',
-  "\\",
-  "/",
-  "\n",
-  "\0",
-  "{",
-  "}",
-  "[",
-  "]",
-  ",",
-  ":",
-  "ü",
-  "漢",
-  "😀",
-  "\u2028"
-)
+import { unit } from "../support/json.ts"
 
 const chat = "/v1/chat/completions"
 const bytes = (text: string) => new TextEncoder().encode(text)

@@ -1,27 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { endOfValue, entries, isEscaped, numberAt, skipSpace, stringAt } from "../../src/internal/quota/topLevel.ts"
-
-/** What may trip a reader of JSON up: its own characters, and those of several bytes. */
-const unit = fc.constantFrom(
-  "a",
-  " ",
-  '"',
-  "\\",
-  "/",
-  "\n",
-  "\0",
-  "{",
-  "}",
-  "[",
-  "]",
-  ",",
-  ":",
-  "ü",
-  "漢",
-  "😀",
-  "\u2028"
-)
+import { unit } from "../support/json.ts"
 
 const all = (text: string): ReadonlyArray<readonly [key: string, value: string]> => {
   const found: Array<readonly [string, string]> = []

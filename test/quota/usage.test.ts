@@ -5,6 +5,7 @@ import { makeMeter } from "../../src/internal/quota/usage.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { unit } from "../support/json.ts"
 
 /** `[total, output]` of a body that comes in pieces of `size` bytes, or at once. */
 const metered = (body: string | Uint8Array, size = Infinity): readonly [number | undefined, number | undefined] => {
@@ -18,27 +19,6 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
   }
   return [meter.total(), meter.output()]
 }
-
-/** What may trip a reader of JSON up: its own characters, and those of several bytes. */
-const unit = fc.constantFrom(
-  "a",
-  " ",
-  '"',
-  "\\",
-  "/",
-  "\n",
-  "\0",
-  "{",
-  "}",
-  "[",
-  "]",
-  ",",
-  ":",
-  "ü",
-  "漢",
-  "😀",
-  "\u2028"
-)
 
 const nothing = [undefined, undefined]
 const event = (data: unknown, name?: string): string =>
