@@ -14,8 +14,8 @@ export const openai: Spec<"openai", "organization" | "project"> = {
 }
 
 /**
- * A fixed secret is an API key and goes out as `api-key`; a `Credential` is an Entra token and goes out as
- * `Authorization: Bearer`. AzureOpenAI extends OpenAI in the SDK, hence the variables of both.
+ * A key goes out as `api-key`, an Entra token as `Authorization: Bearer`: `AzureOpenAiClient` tells them apart by their
+ * look. AzureOpenAI extends OpenAI in the SDK, hence the variables of both.
  */
 export const azure: Spec<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
   id: "azure",

@@ -18,7 +18,7 @@ const depth = 10
 
 /**
  * To be called in the same turn as the user's call, where the user's code is still on the stack; `above` is the innermost
- * function that is none of the user's business. 1 to 2 us, so for streams alone.
+ * function that is none of the user's business. About 4 us, so for streams alone.
  */
 export const here = (above: (...args: never) => unknown): Site => {
   const site: Site = {}

@@ -14,20 +14,11 @@
  * waited for each other, and change nothing if the model is slow for other reasons: longer answers, other customers.
  * So if the limit has been halved in vain it goes back to where it was, and the new latency is the usual one.
  */
+import type { AdaptiveKey } from "../config/quotaOptions.ts"
 import * as Latency from "./latency.ts"
 
-/** `AdaptiveOptions` says what each is, its default and where that comes from. */
-export interface Settings {
-  readonly initial: number
-  readonly min: number
-  readonly max: number
-  /** What a refusal leaves of the limit: CUBIC's beta. */
-  readonly backoff: number
-  /** CUBIC's C. */
-  readonly growth: number
-  /** By what factor answers may take longer than usual. */
-  readonly tolerance: number
-}
+/** `AdaptiveOptions` says what each is, its default and where that comes from: `backoff` is CUBIC's beta, `growth` its C. */
+export type Settings = AdaptiveKey
 
 export interface Adaptive {
   /** How many may be in flight now: a whole number, at least `min`. */
