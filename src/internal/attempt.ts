@@ -40,6 +40,8 @@ export interface Wiring {
 export interface Underway {
   readonly call: CallContext | undefined
   readonly timeouts: Timeouts
+  /** What `ExchangeOptions.cut` is. */
+  readonly cut: ((error: WireError) => unknown) | undefined
   /** How often it was sent. */
   attempts: number
   /** Whether it has gone back for a new secret. */
@@ -111,6 +113,7 @@ export const attempt = async (
     const response = await exchange(wiring.transport.pool, request, {
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       signal: call?.signal,
+      cut: underway.cut,
       // What was good when it was let through may have changed until it has a socket.
       seal: (headers) => {
         sent = true

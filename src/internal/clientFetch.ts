@@ -67,8 +67,10 @@ export const make = (wiring: Wiring): Closeable => {
     const maxRetries = own?.maxRetries ?? wiring.maxRetries
     // To its caller its own timeout is how long it may take to the headers, waiting for its turn included.
     const patience = Math.min(queueTimeout, own?.timeout ?? Infinity)
+    const told = own?.told
     const underway: Underway = {
       call,
+      cut: told && ((error) => told(Failure.fromWire(place, error, underway.attempts))),
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
       attempts: 0,
       reloaded: false,

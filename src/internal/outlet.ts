@@ -1,4 +1,5 @@
 /** What a client of the map gives to those who send requests through it. */
+import type { PoolError, RequestError } from "../ClientError.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -17,6 +18,8 @@ export interface Own {
   /** Milliseconds from dispatch to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
+  /** What the reader of its body is thrown for a failure. Must not throw. @default the failure as the wire had it */
+  readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }
 
 export const ownOf = (init: object | undefined): Own | undefined =>

@@ -62,6 +62,7 @@ export interface Client {
 interface Options {
   readonly apiKey?: string
   readonly timeout?: number
+  readonly bodyTimeout?: number
   readonly maxRetries?: number
   readonly queueTimeout?: number
   readonly maxRetryAfter?: number
@@ -80,7 +81,10 @@ export interface Subject {
   readonly sdk: { new (options: never): Client } & Errors
   readonly get: (origin: string, options?: Options, clients?: Clients) => Client
   /** The SDK's own, with nothing of ours. */
-  readonly bare: (origin: string, options?: Omit<Options, "quota" | "queueTimeout" | "maxRetryAfter">) => Client
+  readonly bare: (
+    origin: string,
+    options?: Omit<Options, "bodyTimeout" | "quota" | "queueTimeout" | "maxRetryAfter">
+  ) => Client
 }
 
 const apiKey = "sk-0123456789"

@@ -7,7 +7,7 @@ import { type PoolError, RequestError } from "../../src/ClientError.ts"
 import { makeClients } from "../../src/Promise.ts"
 import { getOpenAIClient } from "../../src/promise/openai.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { ask, json, rejection, serve, subjects } from "./doors.ts"
+import { ask, hello, json, rejection, serve, subjects } from "./doors.ts"
 
 /** What catch clauses look at. */
 const seen = (error: Record<string, unknown> & Error) => ({
@@ -95,6 +95,39 @@ describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
     assert.deepStrictEqual(seen(ours), seen(theirs))
     assert.strictEqual(ours.constructor, sdk.APIConnectionTimeoutError)
     assert.deepInclude(ours.cause, { _tag: "RequestError", reason: "Timeout" })
+  })
+
+  it("of a body that is cut in its middle are an APIConnectionError, streamed or not", async () => {
+    await using provider = await serve((_, response, body) => {
+      const stream = body.includes('"stream":true')
+      response.writeHead(200, { "content-type": stream ? "text/event-stream" : "application/json" })
+      response.write(stream ? 'data: {"id":"1","choices":[]}\n\n' : '{"id":')
+      setTimeout(() => response.destroy(), 20)
+    })
+    await using clients = makeClients()
+    const client = get(provider.origin, { maxRetries: 0 }, clients)
+    const read = async () => {
+      for await (const _ of await client.chat.completions.create({ ...hello, stream: true })) continue
+    }
+    for (const error of [await rejection(ask(client)), await rejection(read())]) {
+      assert.strictEqual(error.constructor, sdk.APIConnectionError)
+      assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Connection", processed: "yes" })
+    }
+    assert.strictEqual(provider.requests(), 2)
+  })
+
+  it("of a stream that says no more are an APIConnectionTimeoutError", async () => {
+    await using provider = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
+    })
+    await using clients = makeClients()
+    const client = get(provider.origin, { maxRetries: 0, bodyTimeout: 50 }, clients)
+    const read = async () => {
+      for await (const _ of await client.chat.completions.create({ ...hello, stream: true })) continue
+    }
+    const error = await rejection(read())
+    assert.strictEqual(error.constructor, sdk.APIConnectionTimeoutError)
+    assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Timeout" })
   })
 
   it("of the user's own signal are an APIUserAbortError", async () => {

@@ -7,7 +7,9 @@ import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import * as Sets from "../../src/internal/promise/set.ts"
 import * as Site from "../../src/internal/promise/site.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { makeClients } from "../../src/Promise.ts"
 import { question } from "../support/providers.ts"
+import { hello, serve, subjects } from "./doors.ts"
 
 const open: Array<() => Promise<void>> = []
 afterEach(async () => {
@@ -170,6 +172,22 @@ describe("a stream", () => {
     assert.include(heard[0]!, sandbox.baseURL("openai"))
     assert.notInclude(heard[0]!, "node_modules")
     await until(() => sandbox.stats().connections.open === 0)
+  })
+
+  it.each(subjects)("of $name that is dropped is told of with the line that asked for it", async ({ get }) => {
+    await using provider = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
+    })
+    await using clients = makeClients()
+    const heard = warningsOf()
+    const agentThatForgets = async () => {
+      await get(provider.origin, {}, clients).chat.completions.create({ ...hello, stream: true })
+    }
+    await agentThatForgets()
+    await until(() => heard.length > 0)
+    assert.strictEqual(heard.length, 1)
+    assert.match(heard[0]!, /dropped before its end.*agentThatForgets.*lifetime\.test\.ts:\d+/)
+    await until(async () => (await clients.stats()).clients.every(({ inFlight }) => inFlight === 0))
   })
 
   it("that is read, cancelled or aborted is collected without a word", async () => {

@@ -24,6 +24,8 @@ export interface ExchangeOptions extends Tapping {
    * collected unread. Must not throw. @default none
    */
   readonly onEnd?: (() => void) | undefined
+  /** What a reader of the body is thrown for a failure that cuts it. Must not throw. @default the failure */
+  readonly cut?: ((error: WireError) => unknown) | undefined
   /**
    * Called once with the head of the final answer, not that of a redirect, as it came off the wire: before anything
    * of the body is read, and before `onEnd`. Must not throw. @default none
@@ -42,7 +44,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
@@ -54,6 +56,11 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
     if (!(error instanceof WireError)) return error
     if (error.reason === "Timeout") return timedOut(error)
     return error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+  }
+
+  const unreadable = (error: unknown): unknown => {
+    const known = failure(error)
+    return cut !== undefined && known instanceof WireError ? cut(known) : known
   }
 
   try {
@@ -82,7 +89,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
       if (next === undefined) {
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure, tap, onTapped })
+        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure: unreadable, tap, onTapped })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

@@ -2,9 +2,10 @@
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, Spec } from "../../ClientConfig.ts"
 import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
-import { type Classes, type Style, unwrap, wrap } from "./errors.ts"
+import { type Classes, type Style, translator, unwrap, wrap } from "./errors.ts"
 import type { Reading } from "./options/reading.ts"
-import { construct, type Pooled } from "./pooled.ts"
+import type { Pooled } from "./fields.ts"
+import { construct } from "./pooled.ts"
 
 /** An SDK. */
 export interface Kind<A extends object> {
@@ -31,10 +32,13 @@ export const make = <A extends object>(
     defaultHeaders: headersOf(kind.spec.env?.headers, config, sdk["defaultHeaders"]),
     defaultQuery: { ...config.query }
   }
+  const told = translator(kind.sdk, kind.style)
   return construct(kind.sdk, options, config, {
     apiKey: () => keyOf(config, sdk),
     token,
-    unwrap: unwrap(kind.sdk, kind.style),
+    unwrap: unwrap(told),
+    told,
+    watched: true,
     withOptions
   })
 }

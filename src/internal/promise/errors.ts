@@ -47,11 +47,13 @@ export const wrap = (fetch: Fetch): Fetch =>
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
   Object.assign<Fetch, object>((input, init) => fetch(input, init).catch(seal), { Response })
 
+export type Translator = (failure: Failure) => Error
+
 /** What an SDK threw, as its users know it. */
 export const unwrap =
-  (sdk: Classes, style: Style) =>
+  (translate: Translator) =>
   (thrown: unknown): unknown =>
-    thrown instanceof Error && thrown.cause instanceof Envelope ? translate(sdk, style, thrown.cause.failure) : thrown
+    thrown instanceof Error && thrown.cause instanceof Envelope ? translate(thrown.cause.failure) : thrown
 
 interface Marks {
   cause?: unknown
@@ -62,12 +64,14 @@ interface Marks {
  * The SDK's own class for what it has one for. All else is an `APIError` of the nearest class, and says in `reason` what
  * it is. Our error is the `cause`.
  */
-const translate = (sdk: Classes, style: Style, failure: Failure): Error => {
-  const error: Error & Marks = made(sdk, style, failure)
-  error.cause = failure
-  if (!plain.has(failure.reason) || error.constructor === sdk.APIError) error.reason = failure.reason
-  return error
-}
+export const translator =
+  (sdk: Classes, style: Style): Translator =>
+  (failure) => {
+    const error: Error & Marks = made(sdk, style, failure)
+    error.cause = failure
+    if (!plain.has(failure.reason) || error.constructor === sdk.APIError) error.reason = failure.reason
+    return error
+  }
 
 /** The SDKs have these themselves, with words that people look for. */
 const plain: ReadonlySet<PoolReason | RequestReason> = new Set([

@@ -10,6 +10,8 @@ import { inspect, type InspectOptions } from "node:util"
 import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../outlet.ts"
 import { PLACEHOLDER } from "../secrets.ts"
+import { type Pooled, share, type State, STATE } from "./fields.ts"
+import { here, SITE, type Site } from "./site.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
 const NEVER = 2_147_483_647
@@ -17,35 +19,18 @@ const NEVER = 2_147_483_647
 /** Under this name an SDK's options carry what is ours, into `withOptions` too. */
 const POOLED: unique symbol = Symbol("clientele/pooled")
 
-/** What a client is beside what its SDK knows. */
-export interface Pooled {
-  /** The client's, which our fetch keeps for requests that say nothing else. */
-  readonly timeout: number
-  readonly maxRetries: number
-  /**
-   * How the key reads, `null` for none. The SDK writes what it was given: a placeholder, which our fetch replaces.
-   *
-   * @default as the SDK was given it
-   */
-  readonly apiKey?: (() => string | null) | undefined
-  /** A function that gives each request its key. @default none */
-  readonly token?: (() => unknown) | undefined
-  /** What becomes of an SDK's error. @default it is thrown as it is */
-  readonly unwrap?: ((thrown: unknown) => unknown) | undefined
-  /** @default the SDK's own, over the same fetch */
-  readonly withOptions?: ((options: object) => object) | undefined
-}
-
 interface Request {
   readonly timeout?: number
   readonly maxRetries?: number
   readonly fetchOptions?: Readonly<Record<string, unknown>> | null
   /** Cerebras's. */
   readonly httpAgent?: unknown
+  readonly stream?: boolean
+  readonly [SITE]?: Site
 }
 
 interface Built {
-  readonly req: { [OWN]?: Own; readonly dispatcher?: unknown }
+  readonly req: { [OWN]?: Own; [SITE]?: Site; readonly dispatcher?: unknown }
   readonly timeout: number
 }
 
@@ -62,6 +47,7 @@ interface Client {
   readonly timeout: number
   readonly maxRetries: number
   readonly _options: Record<PropertyKey, unknown>
+  methodRequest(method: string, path: string, options?: Request | PromiseLike<Request>): unknown
   makeRequest(options: Request | Promise<Request>, retries: number | null, retryOf?: string): Promise<unknown>
   buildRequest(options: Request, progress?: object): Promise<Built>
   prepareOptions(options: Request): Promise<void>
@@ -71,21 +57,6 @@ interface Client {
 }
 
 type Sdk<A> = new (options: never) => A
-
-/** Of one client. */
-interface State extends Pooled {
-  /** The key that the SDK was given. */
-  given: string | undefined
-  /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
-  written: string | undefined
-  readonly fields: Record<string, unknown>
-  /** In closures, where no printer looks. */
-  readonly secrets: Record<string, () => unknown>
-}
-
-const STATE: unique symbol = Symbol("clientele/state")
-
-const secret = new Set(["apiKey", "adminAPIKey", "webhookSecret"])
 
 const known = new WeakMap<object, unknown>()
 
@@ -114,9 +85,26 @@ const extend = (Base: new (options: object) => Client): unknown => {
 
     constructor(options: { readonly [POOLED]: Pooled }) {
       super(options)
-      const state: State = { ...options[POOLED], given: undefined, written: undefined, fields: {}, secrets: {} }
+      const { [POOLED]: pooled } = options
+      const own = pooled.told && { told: pooled.told }
+      const state: State = { ...pooled, given: undefined, written: undefined, own, fields: {}, secrets: {} }
       Object.defineProperty(this, STATE, { value: state })
       share(this, state)
+    }
+
+    /** The last turn in which the user's code is on the stack. Whether it is a stream openai 7 does not know yet. */
+    override methodRequest(way: string, path: string, options?: Request | PromiseLike<Request>) {
+      if (!this[STATE].watched || options === undefined || way !== "post")
+        return super.methodRequest(way, path, options)
+      if ("then" in options) {
+        const site = here(this.methodRequest)
+        return super.methodRequest(
+          way,
+          path,
+          options.then((known) => ({ ...known, [SITE]: site }))
+        )
+      }
+      return super.methodRequest(way, path, options.stream ? { ...options, [SITE]: here(this.methodRequest) } : options)
     }
 
     /** One attempt. What the caller says of retries travels with the request. */
@@ -135,6 +123,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
       const built = await super.buildRequest(options, { ...progress, retryCount: 0 })
       const own = ownOf(options, this, this[STATE])
       if (own !== undefined) built.req[OWN] = own
+      if (options.stream && options[SITE] !== undefined) built.req[SITE] = options[SITE]
       return { ...built, timeout: NEVER }
     }
 
@@ -213,13 +202,13 @@ const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void =>
   })
 }
 
-const ownOf = (request: Request, client: Client, pool: Pooled): Own | undefined => {
+const ownOf = (request: Request, client: Client, pool: State): Own | undefined => {
   // A client that `withOptions` made has its own.
   const timeout = request.timeout ?? (client.timeout === pool.timeout ? undefined : client.timeout)
   const asked = request.maxRetries ?? (client.maxRetries === pool.maxRetries ? undefined : client.maxRetries)
   // What is no number of retries is the client's number.
   const maxRetries = typeof asked === "number" && asked >= 0 ? asked : undefined
-  return timeout === undefined && maxRetries === undefined ? undefined : { timeout, maxRetries }
+  return timeout === undefined && maxRetries === undefined ? pool.own : { timeout, maxRetries, told: pool.told }
 }
 
 /** The SDK's own words, for those who look for them. */
@@ -252,58 +241,6 @@ async function callApiKey(this: Client & { readonly [STATE]: State }, capture?: 
   state.secrets["apiKey"] = () => key
   capture?.(key)
   return true
-}
-
-/** Fields read as before. They can't be set, and those with secrets are not counted among what is printed. */
-const share = (client: Client & { readonly [STATE]: State }, state: State): void => {
-  const { apiKey, fields, secrets } = state
-  state.given = client.apiKey ?? undefined
-  for (const [name, value] of Object.entries(client)) {
-    if (name.startsWith("_")) continue
-    if (!secret.has(name)) fields[name] = value
-    else secrets[name] = name === "apiKey" && apiKey !== undefined ? apiKey : () => value
-    Object.defineProperty(client, name, accessors(name))
-  }
-  const options = client._options
-  for (const name of secret) if (name !== "apiKey" && options[name] != null) options[name] = null
-  Object.defineProperty(client, "_options", { value: options, enumerable: false })
-}
-
-type Self = { readonly [STATE]: State }
-
-const reader = (name: string) =>
-  name === "apiKey"
-    ? function (this: Self) {
-        const { secrets, written } = this[STATE]
-        return written ?? secrets[name]!()
-      }
-    : secret.has(name)
-      ? function (this: Self) {
-          return this[STATE].secrets[name]!()
-        }
-      : function (this: Self) {
-          return this[STATE].fields[name]
-        }
-
-const accessorsOf = new Map<string, PropertyDescriptor>()
-
-const accessors = (name: string): PropertyDescriptor => {
-  let made = accessorsOf.get(name)
-  if (made === undefined) {
-    made = {
-      get: reader(name),
-      set: () => {
-        throw new TypeError(
-          `client.${name} can't be set: the client is shared by all who asked for it with the same options. ` +
-            `Ask for one with another ${name}, or use client.withOptions`
-        )
-      },
-      enumerable: !secret.has(name),
-      configurable: true
-    }
-    accessorsOf.set(name, made)
-  }
-  return made
 }
 
 const seen = ({ baseURL, maxRetries, timeout }: Client) => ({ apiKey: PLACEHOLDER, baseURL, timeout, maxRetries })

@@ -1,0 +1,105 @@
+/**
+ * The fields of a shared client: they read as the user set them, can't be set, and what is secret in them stands in
+ * closures, where no printer looks.
+ */
+import type { Own } from "../outlet.ts"
+
+/** What a client is beside what its SDK knows. */
+export interface Pooled {
+  /** The client's, which our fetch keeps for requests that say nothing else. */
+  readonly timeout: number
+  readonly maxRetries: number
+  /**
+   * How the key reads, `null` for none. The SDK writes what it was given: a placeholder, which our fetch replaces.
+   *
+   * @default as the SDK was given it
+   */
+  readonly apiKey?: (() => string | null) | undefined
+  /** A function that gives each request its key. @default none */
+  readonly token?: (() => unknown) | undefined
+  /** What becomes of an SDK's error. @default it is thrown as it is */
+  readonly unwrap?: ((thrown: unknown) => unknown) | undefined
+  /** What the reader of a body is thrown for a failure of ours. @default the failure */
+  readonly told?: Own["told"]
+  /** Whether streams that are dropped before their end are told of, with where they were asked for. @default false */
+  readonly watched?: boolean | undefined
+  /** @default the SDK's own, over the same fetch */
+  readonly withOptions?: ((options: object) => object) | undefined
+}
+
+/** Of one client. */
+export interface State extends Pooled {
+  /** The key that the SDK was given. */
+  given: string | undefined
+  /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
+  written: string | undefined
+  /** Of requests that say nothing of themselves. */
+  readonly own: Own | undefined
+  readonly fields: Record<string, unknown>
+  /** In closures, where no printer looks. */
+  readonly secrets: Record<string, () => unknown>
+}
+
+export const STATE: unique symbol = Symbol("clientele/state")
+
+const secret = new Set(["apiKey", "adminAPIKey", "webhookSecret"])
+
+interface Shareable {
+  readonly apiKey: string | null
+  readonly _options: Record<PropertyKey, unknown>
+  readonly [STATE]: State
+}
+
+/** Fields read as before. They can't be set, and those with secrets are not counted among what is printed. */
+export const share = (client: Shareable, state: State): void => {
+  const { apiKey, fields, secrets } = state
+  state.given = client.apiKey ?? undefined
+  for (const [name, value] of Object.entries(client)) {
+    if (name.startsWith("_")) continue
+    if (!secret.has(name)) fields[name] = value
+    else secrets[name] = name === "apiKey" && apiKey !== undefined ? apiKey : () => value
+    Object.defineProperty(client, name, accessors(name))
+  }
+  const options = client._options
+  for (const name of secret) if (name !== "apiKey" && options[name] != null) options[name] = null
+  Object.defineProperty(client, "_options", { value: options, enumerable: false })
+}
+
+interface Self {
+  readonly [STATE]: State
+}
+
+const reader = (name: string) =>
+  name === "apiKey"
+    ? function (this: Self) {
+        const { secrets, written } = this[STATE]
+        return written ?? secrets[name]!()
+      }
+    : secret.has(name)
+      ? function (this: Self) {
+          return this[STATE].secrets[name]!()
+        }
+      : function (this: Self) {
+          return this[STATE].fields[name]
+        }
+
+const accessorsOf = new Map<string, PropertyDescriptor>()
+
+const accessors = (name: string): PropertyDescriptor => {
+  let made = accessorsOf.get(name)
+  if (made === undefined) {
+    made = {
+      get: reader(name),
+      set: () => {
+        throw new TypeError(
+          `client.${name} can't be set: the client is shared by all who asked for it with the same options. ` +
+            `Ask for one with another ${name}, or use client.withOptions`
+        )
+      },
+      enumerable: !secret.has(name),
+      configurable: true
+    }
+    accessorsOf.set(name, made)
+  }
+  return made
+}
