@@ -1,10 +1,17 @@
-/** The process of one variant of the CPU bench: warms up, then measures. Each loads only what it uses. */
+/** The process of one variant of the CPU benches: warms up, then measures. Each loads only what it uses. */
+import { setDefaultCACertificates } from "node:tls"
 import type { Target } from "./agents.ts"
 import { input, report } from "./child.ts"
 import { question } from "./question.ts"
 
 export interface Work {
-  readonly variant: "clientele" | "clientele, rounds" | "default fetch" | "thin fetch" | "bare undici"
+  readonly variant:
+    | "clientele"
+    | "clientele, rounds"
+    | "getOpenAIClient"
+    | "default fetch"
+    | "thin fetch"
+    | "bare undici"
   readonly target: Target
   /** Agents at the same time. */
   readonly atOnce: number
@@ -57,7 +64,19 @@ const clientele = async (inRounds: boolean): Promise<number> => {
   }).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
 }
 
+/** Asks for the client at each call, as an agent does that makes its own. */
+const promise = async (): Promise<number> => {
+  const { getOpenAIClient } = await import("clientele/promise/openai")
+  const { ca, maxConnections } = target
+  return measured(async (i) => {
+    const openai = getOpenAIClient({ baseURL, apiKey, transport: { ca, maxConnections } })
+    const completion = await openai.chat.completions.create(question(i))
+    return completion.choices[0]?.message.content ?? ""
+  })
+}
+
 const sdk = async (fetch?: typeof globalThis.fetch): Promise<number> => {
+  setDefaultCACertificates([target.ca])
   const { OpenAI } = await import("openai")
   const openai = new OpenAI({ baseURL, apiKey, fetch })
   return measured(async (i) => {
@@ -97,6 +116,7 @@ const bare = async (): Promise<number> => {
 const variants = {
   clientele: () => clientele(false),
   "clientele, rounds": () => clientele(true),
+  getOpenAIClient: promise,
   "default fetch": () => sdk(),
   "thin fetch": thin,
   "bare undici": bare

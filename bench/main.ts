@@ -12,11 +12,26 @@ import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
 import { origins } from "./origins.ts"
+import { promiseCpu } from "./promiseCpu.ts"
+import { promiseHit } from "./promiseHit.ts"
 import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
 import { sockets } from "./sockets.ts"
 
-const benches: ReadonlyArray<Bench> = [cpu, quotaCpu, budget, adaptive, redis, sockets, lease, origins, heap, imports]
+const benches: ReadonlyArray<Bench> = [
+  cpu,
+  promiseCpu,
+  promiseHit,
+  quotaCpu,
+  budget,
+  adaptive,
+  redis,
+  sockets,
+  lease,
+  origins,
+  heap,
+  imports
+]
 const names = benches.map(({ name }) => name).join(", ")
 
 const HELP = `usage: npm run bench -- [options]
