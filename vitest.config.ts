@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+/** Another undici than the installed, for the run that tries the oldest and the newest allowed. */
+const undici = process.env["CLIENTELE_TEST_UNDICI"]
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
 export default defineConfig({
@@ -8,7 +10,8 @@ export default defineConfig({
     // Tests and the examples that they run meet the sources, not a build that may be stale.
     alias: [
       { find: /^clientele$/, replacement: `${src}/index.ts` },
-      { find: /^clientele\/(.*)$/, replacement: `${src}/$1.ts` }
+      { find: /^clientele\/(.*)$/, replacement: `${src}/$1.ts` },
+      ...(undici === undefined ? [] : [{ find: /^undici$/, replacement: `${undici}/index.js` }])
     ]
   },
   test: {

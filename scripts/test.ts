@@ -1,49 +1,48 @@
 /**
- * `npm test`: runs vitest, and closes with one plain line of counts taken from its report. Arguments go to vitest.
+ * `npm test`: runs all tests, then those that lean on Node's and undici's insides once more on the oldest and on the
+ * newest of them that the package allows, and closes with one plain line of counts. Arguments go to vitest, and then
+ * nothing else is run; `--worlds` runs the second part alone.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { existsSync } from "node:fs"
+import { nodeRange, provideNode, provideUndici } from "./nodes.ts"
 import { provideRedis } from "./redis.ts"
-import { run } from "./run.ts"
+import { type Counts, vitest } from "./vitest.ts"
 
-interface Report {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly success: boolean
-  readonly testResults: ReadonlyArray<{
-    readonly status: string
-    readonly assertionResults: ReadonlyArray<{ readonly status: string }>
-  }>
+/** They know the wire: pools, sessions, sockets, and what becomes of them under each fault. */
+const wire = ["test/transport", "test/faults"].filter((folder) => existsSync(folder))
+
+/** The oldest of both and the newest of both, at the same time: most of these tests wait. */
+const worlds = async (): Promise<ReadonlyArray<Counts>> => {
+  try {
+    const [nodes, undici] = [nodeRange(), provideUndici()]
+    return await Promise.all(
+      (["oldest", "newest"] as const).map(async (which) => {
+        const [version, package_] = [nodes[which], undici[which]]
+        const counts = await vitest({
+          args: wire,
+          node: provideNode(version),
+          env: { CLIENTELE_TEST_UNDICI: package_.folder },
+          quiet: true
+        })
+        const { failed, passed } = counts
+        const what = `Node ${version} with undici ${package_.version}, ${wire.join(" and ")}`
+        console.log(`${what}: ${passed} passed, ${failed} failed`)
+        return counts
+      })
+    )
+  } catch (error) {
+    console.error(`the oldest and the newest Node could not be tried: ${String(error)}`)
+    return [{ passed: 0, failed: 1, skipped: 0 }]
+  }
 }
 
-provideRedis()
+const args = process.argv.slice(2)
+const alone = args.includes("--worlds")
+if (!alone) provideRedis()
+const runs = alone ? [] : [await vitest({ args })]
+if (alone || args.length === 0) runs.push(...(await worlds()))
 
-const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
-const file = join(folder, "report.json")
-const code = run(
-  "vitest",
-  "run",
-  "--reporter=default",
-  "--reporter=json",
-  `--outputFile.json=${file}`,
-  ...process.argv.slice(2)
-)
-try {
-  const report = JSON.parse(readFileSync(file, "utf8")) as Report
-  // A file that does not even load has no tests to count; it is one failure.
-  const broken = report.testResults.filter(
-    ({ assertionResults, status }) => status === "failed" && !assertionResults.some((one) => one.status === "failed")
-  ).length
-  const failed = report.numFailedTests + broken
-  const skipped = report.numPendingTests > 0 ? `, ${report.numPendingTests} skipped` : ""
-  console.log(`\n${report.numPassedTests} passed, ${failed} failed${skipped}`)
-  process.exitCode = code !== 0 || failed > 0 || report.numPassedTests === 0 ? 1 : 0
-} catch (error) {
-  console.error(`vitest left no report: ${String(error)}`)
-  console.log("\n0 passed, 1 failed")
-  process.exitCode = 1
-} finally {
-  rmSync(folder, { recursive: true, force: true })
-}
+const sum = (of: keyof Counts): number => runs.reduce((total, counts) => total + counts[of], 0)
+const skipped = sum("skipped")
+console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
+process.exitCode = sum("failed") > 0 || sum("passed") === 0 ? 1 : 0
