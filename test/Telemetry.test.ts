@@ -149,13 +149,15 @@ describe("counts of attempts", () => {
       "QueueTimeout",
       "Connection",
       "FileDescriptors",
+      "Untrusted",
       "Malformed",
+      "Refused",
       "Aborted",
       "Closed"
     ] as const
     assert.deepStrictEqual(
       reasons.map((reason) => Attempts.outcomeOfError(new WireError(reason, "no", "gone"))),
-      ["timeout", "timeout", "connection", "connection", "malformed", "aborted", "aborted"]
+      ["timeout", "timeout", "connection", "connection", "connection", "malformed", "client", "aborted", "aborted"]
     )
   })
 })

@@ -17,11 +17,12 @@ import type { WireError } from "./wire.ts"
  * - `ok`: status below 400.
  * - `rate_limited`: 429, whatever limit it is about.
  * - `unauthorized`: 401 or 403.
- * - `client`: any other status below 500.
+ * - `client`: any other status below 500, a redirect to another origin, or an address that `allowAddress` refuses.
  * - `server`: status 500 and above.
  * - `timeout`: one of ours passed, also while it waited for a socket, or status 408.
- * - `connection`: none could be had (also for lack of file descriptors), or it broke.
- * - `malformed`: an answer that is no HTTP, or a redirect to another origin.
+ * - `connection`: none could be had (also for lack of file descriptors), or it broke, or the server's certificate is
+ *   not to be trusted.
+ * - `malformed`: an answer that is no HTTP.
  * - `aborted`: by a signal, or by closing the client layer.
  *
  * @since 0.1.0
@@ -51,7 +52,9 @@ const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
   QueueTimeout: "timeout",
   Connection: "connection",
   FileDescriptors: "connection",
+  Untrusted: "connection",
   Malformed: "malformed",
+  Refused: "client",
   Aborted: "aborted",
   Closed: "aborted"
 }

@@ -15,7 +15,7 @@ import type { CallContext } from "./callContext.ts"
 import { isMalformedAnswer } from "./malformed.ts"
 import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
-import { WireError } from "./wire.ts"
+import { WireError, type WireReason } from "./wire.ts"
 
 /** What every error says of where it happened. */
 export interface Place {
@@ -35,13 +35,17 @@ const statusReason = (status: number, code: unknown): RequestReason => {
   return status >= 500 ? "Server" : "BadRequest"
 }
 
+/** What the wire tells apart for us alone. */
+const reasonOf = (reason: Exclude<WireReason, "Closed">): RequestReason =>
+  reason === "Untrusted" ? "Connection" : reason === "Refused" ? "BadRequest" : reason
+
 /** A wire failure as our own error. `Closed` is no request's failure but the pool's. */
 export const fromWire = (place: Place, error: WireError, attempts: number): PoolError | RequestError =>
   error.reason === "Closed"
     ? new PoolError({ ...place, reason: "Closed", detail: error.message, cause: error })
     : new RequestError({
         ...place,
-        reason: error.reason,
+        reason: reasonOf(error.reason),
         detail: error.message,
         processed: error.processed,
         attempts,

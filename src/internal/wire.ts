@@ -78,6 +78,10 @@ export type WireReason =
   | "Timeout"
   | "Aborted"
   | "Malformed"
+  /** The server is not who it should be, or our own certificate can't be used: no other attempt would find it otherwise. */
+  | "Untrusted"
+  /** It would have to be sent where it must not go. */
+  | "Refused"
   | "Closed"
 
 /** Why an exchange failed. `cause` is the socket's or the protocol's own error, or the signal's reason. */

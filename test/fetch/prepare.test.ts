@@ -53,24 +53,44 @@ describe("prepare", () => {
   })
 
   it.each([
-    ["Headers", new Headers({ Authorization: "Bearer k", Host: "evil", "Content-Length": "3", "X-A": " 1 " })],
+    ["Headers", new Headers({ Authorization: "Bearer k", "Content-Length": "3", "X-A": " 1 " })],
     [
       "pairs",
       [
         ["Authorization", "Bearer k"],
-        ["TE", "trailers"],
-        ["Proxy-Authorization", "p"],
+        ["Host", new URL(url).host],
         ["x-a", "1"]
       ]
     ],
-    ["an object", { authorization: "Bearer k", connection: "close", "Transfer-Encoding": "chunked", "X-A": "1" }]
-  ])("reads headers from %s, without those that the connection owns", (_, headers) => {
+    ["an object", { authorization: "Bearer k", "Content-Length": "3", "X-A": "1" }]
+  ])("reads headers from %s, without those that follow from URL and body", (_, headers) => {
     expect({ ...now({ headers }).headers }).toEqual({
       authorization: "Bearer k",
       "x-a": "1",
       accept: "*/*",
       "accept-encoding": "gzip, deflate, br"
     })
+  })
+
+  it.each([
+    ["Host", "evil.example"],
+    ["host", `${new URL(url).host}.evil.example`],
+    ["Connection", "x-a"],
+    ["Keep-Alive", "timeout=5"],
+    ["Transfer-Encoding", "chunked"],
+    ["TE", "trailers"],
+    ["Trailer", "x-a"],
+    ["Upgrade", "h2c"],
+    ["Expect", "100-continue"],
+    ["HTTP2-Settings", "AAMAAABk"],
+    ["Proxy-Authorization", "Basic secret"],
+    ["Proxy-Connection", "close"]
+  ])("refuses the header %s: %s, which is the connection's, by its name alone", (name, value) => {
+    for (const headers of [[[name, value]], new Headers([[name, value]]), { [name]: value }]) {
+      const attempt = () => now({ headers })
+      expect(attempt).toThrow(TypeError)
+      expect(attempt).toThrow(new RegExp(`^(?!.*${value}).*"${name.toLowerCase()}"`))
+    }
   })
 
   it("joins repeated headers, and keeps the caller's accept and accept-encoding", () => {

@@ -69,14 +69,14 @@ test("prior knowledge speaks HTTP/2 over clear text", async () => {
 test("a server of which the authority is unknown is not spoken to", async () => {
   const server = await serveTls(ok)
   const error = await failure(ask(pool(server.origin, { ca: undefined })))
-  expect([error.reason, error.processed]).toEqual(["Connection", "no"])
+  expect([error.reason, error.processed]).toEqual(["Untrusted", "no"])
   expect(error.message).toContain("certificate")
 })
 
 test("a certificate that is none fails the request, and leaves the budget as it was", async () => {
   const budget = new SocketBudget(4)
   const it = pool("https://127.0.0.1:1", { ca: "nonsense", cert: "nonsense", key: "nonsense", budget })
-  expect(await verdict(ask(it))).toBe("Connection, no")
+  expect(await verdict(ask(it))).toBe("Untrusted, no")
   await until(() => budget.used === 0 && it.stats().sockets === 0)
 })
 

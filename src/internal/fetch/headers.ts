@@ -2,19 +2,14 @@
  * Request headers as a plain object with names in lower case: what the pools send. Read once per exchange.
  */
 
-/** Hop-by-hop headers and those that follow from the connection or the body: the pools write them. */
-const dropped = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "http2-settings",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade"
-])
+/**
+ * What belongs to the connection (RFC 9110, section 7.6.1), which many share: the pools alone say it. Whoever sends such
+ * a header means something by it that would not come about, or would come about for others.
+ */
+const ofConnection = /^(connection|expect|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*)$/
+
+/** What follows from the URL and the body; callers may say it too. */
+const derived = new Set(["content-length", "host"])
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** What neither HTTP version can carry in a value; CR, LF and NUL would let a value forge headers. */
@@ -22,7 +17,7 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
 /**
- * What a name becomes in lower case, "" if it is dropped. SDKs send the same dozen names each time, and checking one
+ * What a name becomes in lower case. SDKs send the same dozen names each time, and checking one
  * costs more than all the rest; names that callers make up are not kept.
  */
 const known = new Map<string, string>()
@@ -31,8 +26,8 @@ const readName = (raw: string): string => {
   const before = known.get(raw)
   if (before !== undefined) return before
   if (!token.test(raw)) throw new TypeError("a header name holds characters that can't be sent")
-  const lower = raw.toLowerCase()
-  const name = dropped.has(lower) || lower.startsWith("proxy-") ? "" : lower
+  const name = raw.toLowerCase()
+  if (ofConnection.test(name)) throw new TypeError(`header "${name}" belongs to the connection, which others share`)
   if (known.size < 256) known.set(raw, name)
   return name
 }
@@ -53,6 +48,8 @@ export interface HeaderIntake {
   readonly headers: Record<string, string>
   /** What the caller declared: the only source of a length for a body that can only be iterated. */
   readonly contentLength: string | undefined
+  /** What the caller says is the server's name, which must not be another than the URL's. */
+  readonly host: string | undefined
 }
 
 const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value
@@ -60,11 +57,13 @@ const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterato
 export const readHeaders = (init: unknown): HeaderIntake => {
   const headers: Record<string, string> = new Bare()
   let contentLength: string | undefined
+  let host: string | undefined
   const add = (rawName: unknown, rawValue: unknown) => {
     if (rawValue === undefined || rawValue === null) return
     const name = readName(String(rawName))
-    if (name === "") {
-      if (String(rawName).toLowerCase() === "content-length") contentLength = String(rawValue)
+    if (derived.has(name)) {
+      if (name === "host") host = String(rawValue).trim()
+      else contentLength = String(rawValue)
       return
     }
     const value = typeof rawValue === "string" ? rawValue.trim() : String(rawValue)
@@ -73,7 +72,7 @@ export const readHeaders = (init: unknown): HeaderIntake => {
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`
   }
-  if (typeof init !== "object" || init === null) return { headers, contentLength }
+  if (typeof init !== "object" || init === null) return { headers, contentLength, host }
   if (isIterable(init)) {
     for (const pair of init) {
       if (!Array.isArray(pair) || pair.length !== 2) throw new TypeError("headers must be pairs of name and value")
@@ -82,5 +81,5 @@ export const readHeaders = (init: unknown): HeaderIntake => {
   } else {
     for (const [name, value] of Object.entries(init)) add(name, value)
   }
-  return { headers, contentLength }
+  return { headers, contentLength, host }
 }

@@ -109,7 +109,10 @@ export const prepare = (url: string | URL | Request, init?: Init | RequestInit):
   }
   const target = parse(url)
   const method = readMethod(init?.method)
-  const { contentLength, headers } = readHeaders(init?.headers)
+  const { contentLength, headers, host } = readHeaders(init?.headers)
+  if (host !== undefined && !target.origin.endsWith(`//${host.toLowerCase()}`)) {
+    throw new TypeError(`header "host" names another server than the URL`)
+  }
   const out = outgoing(init?.body, contentLength)
   return out instanceof Promise
     ? out.then((out) => assemble(target, method, headers, out, init))

@@ -42,7 +42,9 @@ export const redirection = (wire: WireResponse, exchange: Exchange, hop: Hop, ho
   if (exchange.redirect === "error") return refuse(`${hop.origin} answered with a redirect, which the caller forbade`)
   const target = locate(location, hop)
   if (target.origin !== hop.origin) {
-    return refuse(
+    throw new WireError(
+      "Refused",
+      "yes",
       `${hop.origin} redirects to ${target.origin}, which was not followed: credentials are not sent to another ` +
         `origin. If ${target.origin} is right, set baseURL to it`
     )

@@ -12,11 +12,19 @@ const textOf = (error: unknown): string => {
   return error.message === "" ? codeOf(error) : error.message
 }
 
+/** OpenSSL's verdicts on a certificate (X509_V_ERR_*), as Node names them, and Node's own on its names. */
+const verdicts =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|ERROR_IN_CERT_\w+)$/
+
+/** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
+const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_")
+
 /** No socket could be opened: nothing was sent. */
 export const connectError = (origin: string, error: unknown): WireError => {
   if (error instanceof WireError) return error
   const code = codeOf(error)
-  const reason = code === "EMFILE" || code === "ENFILE" ? "FileDescriptors" : "Connection"
+  const full = code === "EMFILE" || code === "ENFILE"
+  const reason = full ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
   return new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error)
 }
 
