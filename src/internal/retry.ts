@@ -59,10 +59,10 @@ export const afterResponse = (
   return asked > maxRetryAfter ? undefined : { asked, backoff: backoff(FIRST_DELAY, attempt) }
 }
 
-/** Whether another attempt may help. */
+/** Whether another attempt may help, and does no harm: none after an answer has begun, of which some may have been read. */
 export const afterError = (error: WireError, repeatable: boolean): boolean =>
   (error.reason === "Connection" || error.reason === "FileDescriptors" || error.reason === "Timeout") &&
-  (error.processed === "no" || repeatable)
+  (error.processed === "no" || (error.processed === "maybe" && repeatable))
 
 /**
  * The attempts of one request. What certainly never reached the provider costs nothing of `maxRetries`, but is not

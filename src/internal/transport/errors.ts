@@ -33,10 +33,13 @@ const isMalformed = (error: unknown): boolean =>
   codeOf(error) === "UND_ERR_HEADERS_OVERFLOW" ||
   (error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"))
 
-/** undici's verdict on an HTTP/1.1 exchange that it had begun to send. */
-export const h1Error = (error: unknown, answered: boolean): WireError => {
+/**
+ * undici's verdict on an HTTP/1.1 exchange that it had begun to send. `heard`: something came that is no whole head, which
+ * undici does not tell from nothing.
+ */
+export const h1Error = (error: unknown, answered: boolean, heard = false): WireError => {
   if (error instanceof WireError) return error
-  const malformed = isMalformed(error)
+  const malformed = isMalformed(error) || (heard && !answered)
   const what = answered ? "the response was cut" : "the connection broke before a response"
   return new WireError(
     malformed ? "Malformed" : "Connection",
@@ -57,7 +60,14 @@ export const uploadError = (error: unknown): WireError =>
 /** An HTTP/2 stream that ended otherwise than by END_STREAM; `code` is of RST_STREAM or GOAWAY. */
 export const h2Error = (code: number, answered: boolean, processed: "no" | "maybe", error: unknown): WireError => {
   if (error instanceof WireError && !answered && processed === "maybe") return error
-  const what = answered ? "the response was cut before its end" : "the stream was closed before a response"
+  // nghttp2's own verdict on what it read, as opposed to a code that the server sent.
+  const malformed = codeOf(error) === "ERR_HTTP2_ERROR"
+  const what = malformed
+    ? "the response is not HTTP/2"
+    : answered
+      ? "the response was cut before its end"
+      : "the stream was closed before a response"
   const why = error === undefined ? "" : `: ${textOf(error)}`
-  return new WireError("Connection", answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
+  const reason = malformed ? "Malformed" : "Connection"
+  return new WireError(reason, answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
 }

@@ -39,6 +39,8 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   #upload: Readable | undefined
   #retired = false
   #used = false
+  /** Whether anything was read since the exchange was sent, or since the last informational head. */
+  #heard = false
   #cause: unknown
   #farewell: NodeJS.Timeout | undefined
 
@@ -57,6 +59,12 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     socket.once("readable", this.#onEarly)
     // undici refs its socket while a request is on it, be it one whose body nobody reads; who waits is held elsewhere.
     socket.ref = () => socket
+    const read = socket.read.bind(socket)
+    socket.read = (size) => {
+      const chunk: unknown = read(size)
+      if (chunk !== null) this.#heard = true
+      return chunk
+    }
     let handed = false
     this.#client = new clientClass(origin, {
       pipelining: 1,
@@ -85,6 +93,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     const { body, method, path } = exchange.request
     const headers = sealed(exchange.request)
     this.active = 1
+    this.#heard = false
     this.#exchange = exchange
     this.#controller = undefined
     exchange.dispatched(this)
@@ -157,6 +166,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ParsedHeaders): void {
     if (status >= 200) this.#exchange?.respond(status, pairs(headers))
+    else this.#heard = false
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -200,7 +210,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     this.#idle()
     exchange.detach()
     if (failed !== undefined && failed !== null) exchange.fail(uploadError(failed))
-    else if (started) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent()))
+    else if (started) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent(), this.#heard))
     else this.#host.requeue(exchange, h1Error(error, false))
     this.retire()
   }
