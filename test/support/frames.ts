@@ -39,20 +39,36 @@ const maxStreams = (limit: number): Buffer => {
   return frame(SETTINGS, 0, 0, payload)
 }
 
-/** An HPACK literal without indexing, of names and values shorter than 127 bytes. */
-const literal = (name: string, value: string): Buffer =>
-  Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)])
+/** An HPACK string as it stands, its length an integer with a prefix of 7 bits. */
+const string = (text: string): Buffer => {
+  const length = Buffer.byteLength(text)
+  const octets: Array<number> = []
+  if (length < 127) octets.push(length)
+  else {
+    octets.push(127)
+    let rest = length - 127
+    for (; rest >= 128; rest >>= 7) octets.push((rest & 127) | 128)
+    octets.push(rest)
+  }
+  return Buffer.concat([Buffer.from(octets), Buffer.from(text)])
+}
 
-class FrameConnection {
+/** An HPACK literal without indexing. */
+const literal = (name: string, value: string): Buffer => Buffer.concat([Buffer.from([0]), string(name), string(value)])
+
+export class FrameConnection {
   /** 1 for the server's first connection. */
   readonly index: number
   /** Requests on it so far. */
   requests = 0
   readonly #socket: net.Socket
+  /** Below TLS. */
+  readonly #bare: net.Socket
 
-  constructor(index: number, socket: net.Socket) {
+  constructor(index: number, socket: net.Socket, bare: net.Socket) {
     this.index = index
     this.#socket = socket
+    this.#bare = bare
   }
 
   write(...frames: ReadonlyArray<Buffer>): void {
@@ -64,13 +80,22 @@ class FrameConnection {
   }
 
   /** Response headers, `:status` 200 unless told otherwise. */
-  headers(id: number, options: { readonly end?: boolean; readonly status?: number } = {}): void {
+  headers(
+    id: number,
+    options: {
+      readonly end?: boolean
+      readonly status?: number
+      readonly fields?: ReadonlyArray<readonly [name: string, value: string]>
+    } = {}
+  ): void {
     const status = options.status === undefined ? Buffer.from([0x88]) : literal(":status", String(options.status))
-    this.write(frame(HEADERS, END_HEADERS | (options.end === true ? END_STREAM : 0), id, status))
+    const fields = (options.fields ?? []).map(([name, value]) => literal(name, value))
+    const flags = END_HEADERS | (options.end === true ? END_STREAM : 0)
+    this.write(frame(HEADERS, flags, id, Buffer.concat([status, ...fields])))
   }
 
-  data(id: number, text: string, end = false): void {
-    this.write(frame(DATA, end ? END_STREAM : 0, id, Buffer.from(text)))
+  data(id: number, bytes: string | Uint8Array, end = false): void {
+    this.write(frame(DATA, end ? END_STREAM : 0, id, Buffer.from(bytes as Uint8Array)))
   }
 
   trailers(id: number): void {
@@ -98,6 +123,16 @@ class FrameConnection {
     this.#socket.destroy()
   }
 
+  /** A TCP reset. */
+  rst(): void {
+    this.#bare.resetAndDestroy()
+  }
+
+  /** Bytes as they are, be they frames or not. */
+  raw(bytes: string | Uint8Array): void {
+    this.write(Buffer.from(bytes as Uint8Array))
+  }
+
   /** Reads nothing any more. */
   deafen(): void {
     this.#socket.pause()
@@ -109,17 +144,16 @@ export interface FrameScript {
   readonly limit?: number | undefined
   /** Whether pings are answered. @default true */
   readonly pong?: boolean
-  /** Instead of that: a ping has come, and may be answered now, later or never. */
-  readonly onPing?: (connection: FrameConnection, answer: () => void) => void
-  readonly tls?: boolean
+  /** `true`: with the certificate that tests trust. */
+  readonly tls?: boolean | { readonly cert: string; readonly key: string }
   readonly onOpen?: (connection: FrameConnection) => void
   /** A request's headers have come. */
   readonly onHeaders?: (connection: FrameConnection, id: number) => void
+  /** A part of a request's body has come. */
+  readonly onData?: (connection: FrameConnection, id: number, bytes: Buffer) => void
   /** A request has ended. */
   readonly onRequest?: (connection: FrameConnection, id: number) => void
   readonly onReset?: (connection: FrameConnection, id: number) => void
-  /** The client says that it will open no more streams. */
-  readonly onGoaway?: (connection: FrameConnection) => void
 }
 
 export interface FrameServer {
@@ -136,6 +170,8 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
   const silent = "limit" in script && script.limit === undefined
   const resets: Array<{ id: number; code: number }> = []
   const open = new Set<net.Socket>()
+  /** Below TLS, by the client's port. */
+  const bare = new Map<number | undefined, net.Socket>()
   let connections = 0
   let requests = 0
   let pings = 0
@@ -145,16 +181,13 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
       if (!silent) connection.write(frame(SETTINGS, ACK, 0))
     } else if (type === PING && (flags & ACK) === 0) {
       pings++
-      const answer = (): void => connection.write(frame(PING, ACK, 0, payload))
-      if (script.onPing !== undefined) script.onPing(connection, answer)
-      else if (script.pong !== false) answer()
-    } else if (type === GOAWAY) {
-      script.onGoaway?.(connection)
+      if (script.pong !== false) connection.write(frame(PING, ACK, 0, payload))
     } else if (type === RST_STREAM) {
       resets.push({ id, code: payload.readUInt32BE(0) })
       script.onReset?.(connection, id)
     } else if (type === DATA || type === HEADERS) {
       if (type === HEADERS) script.onHeaders?.(connection, id)
+      else script.onData?.(connection, id, payload)
       if ((flags & END_STREAM) === 0) return
       requests++
       connection.requests++
@@ -163,7 +196,7 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
   }
 
   const onSocket = (socket: net.Socket): void => {
-    const connection = new FrameConnection(++connections, socket)
+    const connection = new FrameConnection(++connections, socket, bare.get(socket.remotePort) ?? socket)
     open.add(socket)
     socket.setNoDelay(true)
     socket.on("error", () => undefined)
@@ -192,15 +225,22 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
     })
   }
 
+  const pair = script.tls === true ? certificate : script.tls
   const server =
-    script.tls === true
-      ? tls.createServer({ key: certificate.key, cert: certificate.cert, ALPNProtocols: ["h2"] }, onSocket)
-      : net.createServer(onSocket)
+    pair === undefined || pair === false
+      ? net.createServer(onSocket)
+      : tls.createServer({ key: pair.key, cert: pair.cert, ALPNProtocols: ["h2"] }, onSocket)
+  server.on("connection", (socket: net.Socket) => {
+    bare.set(socket.remotePort, socket)
+    socket.on("error", () => undefined)
+    socket.on("close", () => bare.delete(socket.remotePort))
+  })
+  server.on("tlsClientError", () => undefined)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : 0
   return {
-    origin: `${script.tls === true ? "https" : "http"}://127.0.0.1:${port}`,
+    origin: `${pair === undefined || pair === false ? "http" : "https"}://127.0.0.1:${port}`,
     get connections() {
       return connections
     },
@@ -216,7 +256,7 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
     resets,
     close: () =>
       new Promise((resolve) => {
-        for (const socket of open) socket.destroy()
+        for (const socket of [...open, ...bare.values()]) socket.destroy()
         server.close(() => resolve())
       })
   }

@@ -26,6 +26,9 @@ interface Question {
   readonly messages: Array<{ role: "user"; content: string }>
 }
 
+/** What of a sandbox a config needs, and of other servers too. */
+export type Place = Pick<Sandbox, "baseURL" | "ca">
+
 /** What the clients of the four SDKs have in common. */
 export interface Chat {
   readonly chat: {
@@ -64,9 +67,9 @@ const contentOf = (piece: unknown): Option.Option<string> =>
 export const subject = <Name extends string>(
   name: Name,
   door: Door,
-  variables: (sandbox: Sandbox, key: string) => ReadonlyArray<readonly [string, string]>
+  variables: (sandbox: Place, key: string) => ReadonlyArray<readonly [string, string]>
 ) => {
-  const within = <A, E, R>(sandbox: Sandbox, key: string, effect: Effect.Effect<A, E, R>) =>
+  const within = <A, E, R>(sandbox: Place, key: string, effect: Effect.Effect<A, E, R>) =>
     Effect.withConfigProvider(effect, ConfigProvider.fromMap(new Map(variables(sandbox, key))))
   return {
     name,
@@ -74,7 +77,7 @@ export const subject = <Name extends string>(
     use: door.use,
     streamWith: door.stream,
     /** A config against the sandbox, which trusts its certificate. */
-    config: (sandbox: Sandbox, options: CommonOptions & { readonly key?: string } = {}) => {
+    config: (sandbox: Place, options: CommonOptions & { readonly key?: string } = {}) => {
       const { key = "sk-test", ...more } = options
       const transport = { ca: sandbox.ca, ...more.transport }
       return within(sandbox, key, door.config({ apiKey: Redacted.make(key), ...more, transport }))

@@ -1,0 +1,74 @@
+/** The requests of the matrix, through any provider's own SDK. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import type { ClientConfig } from "../../src/ClientConfig.ts"
+import type { ClientError } from "../../src/ClientError.ts"
+import type { ClientMap } from "../../src/ClientMap.ts"
+import { type Chat, question, type Subject } from "../support/providers.ts"
+import type { Outcome } from "./expected.ts"
+
+/** `chat` and `stream` are generation; `stored` leaves something behind, so it must not be repeated. */
+export type Kind = "chat" | "stream" | "stored"
+
+/** What all SDKs have for paths that they know nothing of. */
+interface Posting {
+  post(path: string, options: { readonly body: object }): PromiseLike<unknown>
+}
+
+interface Piece {
+  readonly choices?: ReadonlyArray<{
+    readonly delta?: { readonly content?: string | null }
+    readonly message?: { readonly content?: string }
+  }>
+}
+
+const textOf = (piece: unknown): string => {
+  const choice = (piece as Piece | null)?.choices?.[0]
+  return choice?.message?.content ?? choice?.delta?.content ?? ""
+}
+
+const text = (
+  subject: Subject,
+  config: ClientConfig,
+  kind: Kind,
+  id: string
+): Effect.Effect<string, ClientError, ClientMap> => {
+  const body = { ...question("hello"), model: id }
+  switch (kind) {
+    case "chat":
+      return Effect.map(
+        subject.use(config, (client) => client.chat.completions.create(body)),
+        textOf
+      )
+    case "stream":
+      return Stream.runFold(
+        subject.streamWith(config, (client) => client.chat.completions.create({ ...body, stream: true })),
+        "",
+        (all, piece) => all + textOf(piece)
+      )
+    case "stored":
+      return Effect.map(
+        subject.use(config, (client: Chat) =>
+          (client as unknown as Posting).post("/batches", { body: { model: id, stored: true } })
+        ),
+        textOf
+      )
+  }
+}
+
+/** Never fails: a failure is an outcome too. */
+export const ask = (
+  subject: Subject,
+  config: ClientConfig,
+  kind: Kind,
+  id: string,
+  wanted: string
+): Effect.Effect<Outcome, never, ClientMap> =>
+  Effect.map(
+    Effect.either(text(subject, config, kind, id)),
+    Either.match({
+      onLeft: (error): Outcome => ({ type: "error", error }),
+      onRight: (text): Outcome => ({ type: "answer", text, wanted })
+    })
+  )

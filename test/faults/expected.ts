@@ -1,0 +1,67 @@
+/** What a cell of the matrix says becomes of a request. */
+import type { ClientError, Processed, RequestReason } from "../../src/ClientError.ts"
+import type { Kind } from "./ask.ts"
+
+/** Of a failure, as far as it is said. */
+interface Facts {
+  readonly processed?: Processed
+  readonly attempts?: number
+  readonly status?: number
+}
+
+export type Expected =
+  /** Answered, and sent once. */
+  | { readonly type: "unaffected" }
+  /** Answered; it was sent more than once, and the server had not worked on it before. */
+  | { readonly type: "resent" }
+  /** Rule 2: generation is repeated and answered, all else fails with this reason, perhaps processed. */
+  | { readonly type: "processed"; readonly reason: RequestReason }
+  | { readonly type: "fails"; readonly tag: ClientError["_tag"]; readonly reason: string; readonly facts: Facts }
+
+export const unaffected: Expected = { type: "unaffected" }
+/** "new" in the table. */
+export const resent: Expected = { type: "resent" }
+/** "P" in the table. */
+export const processed = (reason: RequestReason = "Connection"): Expected => ({ type: "processed", reason })
+export const fails = (reason: RequestReason, facts: Facts = {}): Expected => ({
+  type: "fails",
+  tag: "RequestError",
+  reason,
+  facts
+})
+
+/** What came of a request: its answer's text, or the error. */
+export type Outcome =
+  | { readonly type: "answer"; readonly text: string; readonly wanted: string }
+  | { readonly type: "error"; readonly error: ClientError }
+
+const told = (error: ClientError): string => {
+  const reason = "reason" in error ? ` ${error.reason}` : ""
+  const facts = error._tag === "RequestError" ? ` (processed ${error.processed}, attempts ${error.attempts})` : ""
+  return `${error._tag}${reason}${facts}: ${error.message}`
+}
+
+/** Why an outcome is not as it should be; `undefined` if it is. `sent`: how often the server saw the request. */
+export const mismatch = (expected: Expected, kind: Kind, outcome: Outcome, sent: number): string | undefined => {
+  const asExpected = expected.type === "processed" ? ruled(expected.reason, kind) : expected
+  if (asExpected.type === "fails") {
+    if (outcome.type === "answer") return `was answered, and should fail with ${asExpected.reason}`
+    const { error } = outcome
+    if (error._tag !== asExpected.tag || !("reason" in error) || error.reason !== asExpected.reason) {
+      return `should fail with ${asExpected.reason}, and failed with ${told(error)}`
+    }
+    for (const [name, value] of Object.entries(asExpected.facts)) {
+      const found = (error as unknown as Record<string, unknown>)[name]
+      if (found !== value) return `should have ${name} ${String(value)}, and failed with ${told(error)}`
+    }
+    return undefined
+  }
+  if (outcome.type === "error") return `should be answered, and failed with ${told(outcome.error)}`
+  if (outcome.text !== outcome.wanted) return `should be answered "${outcome.wanted}", and was "${outcome.text}"`
+  if (asExpected.type === "unaffected" && sent !== 1) return `should be sent once, and was ${sent} times`
+  if (asExpected.type === "resent" && sent < 2) return `should be sent again, and came ${sent} times`
+  return undefined
+}
+
+const ruled = (reason: RequestReason, kind: Kind): Expected =>
+  kind === "stored" ? fails(reason, { processed: "maybe", attempts: 1 }) : resent

@@ -1,0 +1,67 @@
+/**
+ * The fault matrix: each row of `rows/` over each protocol that it applies to, and with each provider. It closes with how
+ * many rows held, and how many requests the servers saw again that must not be repeated.
+ */
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { afterAll, assert } from "vitest"
+import { protocols, variants } from "./pairs.ts"
+import type { Row } from "./row.ts"
+import * as breaks from "./rows/breaks.ts"
+import { run } from "./runner.ts"
+import type { Protocol } from "./server/arrival.ts"
+
+const rows: ReadonlyArray<Row> = [...breaks.rows]
+
+/** By protocol and row: how many runs there were, and how many of them held. */
+const tallies = new Map<Protocol, Map<string, { runs: number; held: number }>>(
+  protocols.map((protocol) => [protocol, new Map()])
+)
+const duplicates: Array<string> = []
+
+const tallyOf = (protocol: Protocol, row: string) => {
+  const byRow = tallies.get(protocol)!
+  const tally = byRow.get(row) ?? { runs: 0, held: 0 }
+  byRow.set(row, tally)
+  return tally
+}
+
+describe.concurrent("a fault", () => {
+  for (const [index, row] of rows.entries()) {
+    if (row.waiting !== undefined) {
+      it.todo(`${row.name}: ${row.waiting}`)
+      continue
+    }
+    for (const variant of variants(row, index)) {
+      const { kind, protocol, subject } = variant
+      const title = `${row.name}: ${kind} of ${subject.name} over ${protocol}`
+      it.live(title, () =>
+        Effect.gen(function* () {
+          const tally = tallyOf(protocol, row.name)
+          tally.runs++
+          const verdict = yield* run(variant)
+          for (const id of verdict.duplicates) duplicates.push(`${title}: ${id}`)
+          assert.strictEqual(verdict.wrong.join("; "), "")
+          assert.strictEqual(verdict.duplicates.join(", "), "", "repeated although they must not be")
+          tally.held++
+        }).pipe(Effect.scoped)
+      )
+    }
+  }
+})
+
+afterAll(() => {
+  const run = new Set<string>()
+  const broken = new Set<string>()
+  const lines = [...tallies].map(([protocol, byRow]) => {
+    const here = [...byRow].filter(([, { held, runs }]) => held < runs).map(([name]) => name)
+    for (const name of byRow.keys()) run.add(name)
+    for (const name of here) broken.add(name)
+    return `${protocol} ${byRow.size - here.length} of ${byRow.size}`
+  })
+  const waiting = rows.filter((row) => row.waiting !== undefined).length
+  console.log(
+    `fault matrix: ${run.size - broken.size} of ${run.size} rows held (${lines.join(", ")})` +
+      `${waiting > 0 ? `, ${waiting} wait` : ""}; repeated although they must not be: ${duplicates.length}`
+  )
+})

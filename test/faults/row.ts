@@ -1,0 +1,55 @@
+/** A row of the fault matrix: one fault, and what becomes of requests in flight, of those queued, and of later ones. */
+import type { CommonOptions } from "../../src/ClientConfig.ts"
+import type { ToxicProxy } from "../support/toxics.ts"
+import type { Kind } from "./ask.ts"
+import type { Expected } from "./expected.ts"
+import type { Arrival, Protocol } from "./server/arrival.ts"
+import type { Provider, ProviderOptions } from "./server/provider.ts"
+
+export interface World {
+  readonly protocol: Protocol
+  readonly provider: Provider
+  /** Between clients and the provider, for rows that are `proxied`. */
+  readonly proxy: ToxicProxy | undefined
+}
+
+export interface Row {
+  readonly name: string
+  /** Those it applies to. @default all */
+  readonly over?: ReadonlyArray<Protocol>
+  /** Each is a run of its own. @default chat */
+  readonly kinds?: ReadonlyArray<Kind>
+  readonly options?: CommonOptions
+  readonly server?: Partial<ProviderOptions>
+  /** Whether a TCP proxy stands in between. @default false */
+  readonly proxied?: boolean
+  /** Where clients are told that the provider is. @default where it is */
+  readonly reach?: (world: World) => string
+  /**
+   * How many are in flight when the fault comes, and how many wait for a connection, of which there are just enough.
+   *
+   * @default one of each
+   */
+  readonly inFlight?: number
+  readonly queued?: number
+  /** Before anything is sent. */
+  readonly prepare?: (world: World) => Promise<unknown> | void
+  /** The fault as those in flight meet it. They have arrived, and nothing was answered yet. @default they are answered */
+  readonly strike?: (held: Arrival, world: World) => void
+  /** What they meet when they come again. @default an answer */
+  readonly again?: (arrival: Arrival, world: World) => void
+  /** The fault as the rest of the world meets it, after that. */
+  readonly befall?: (world: World) => Promise<unknown> | void
+  /** The end of the fault, before later requests are sent. */
+  readonly heal?: (world: World) => Promise<unknown> | void
+  /** Blank cells are requests that are not affected. */
+  readonly expect: {
+    readonly inFlight?: Expected
+    readonly queued?: Expected
+    readonly later?: Expected
+  }
+  /** What else must be so when all is over: why it is not. */
+  readonly check?: (world: World) => string | undefined
+  /** Why it is not run yet. */
+  readonly waiting?: string
+}

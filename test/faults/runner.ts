@@ -1,0 +1,110 @@
+/**
+ * Runs a row once, over one protocol and with one provider: requests arrive and are held, others queue behind them, the
+ * fault strikes, all settle, and one more is sent.
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
+import type { Subject } from "../support/providers.ts"
+import { serveToxics } from "../support/toxics.ts"
+import { eventually } from "../support/wait.ts"
+import { ask, type Kind } from "./ask.ts"
+import { type Expected, mismatch, type Outcome, unaffected } from "./expected.ts"
+import type { Row, World } from "./row.ts"
+import { type Arrival, answer, contentFor, type Protocol } from "./server/arrival.ts"
+import { baseURL, serveProvider } from "./server/provider.ts"
+
+export interface Variant {
+  readonly row: Row
+  readonly protocol: Protocol
+  readonly subject: Subject
+  readonly kind: Kind
+}
+
+export interface Verdict {
+  /** What is not as the row says. */
+  readonly wrong: ReadonlyArray<string>
+  /** Requests that the server saw again although they must not be repeated. */
+  readonly duplicates: ReadonlyArray<string>
+}
+
+const serve = ({ protocol, row }: Variant) => {
+  const inFlight = row.inFlight ?? 1
+  const held: Array<Arrival> = []
+  let struck = false
+  const world = Effect.acquireRelease(
+    Effect.promise(async (): Promise<World> => {
+      const provider = await serveProvider(protocol, {
+        streams: Math.max(1, inFlight),
+        ...row.server,
+        onArrival: (arrival) => {
+          if (!struck) held.push(arrival)
+          else if (row.again !== undefined && arrival.id.startsWith("in-flight")) row.again(arrival, made)
+          else answer(arrival)
+        }
+      })
+      const proxy = row.proxied === true ? await serveToxics(provider.port) : undefined
+      const made: World = { protocol, provider, proxy }
+      await row.prepare?.(made)
+      return made
+    }),
+    ({ provider, proxy }) => Effect.promise(() => Promise.all([proxy?.close(), provider.close()]))
+  )
+  const strike = (to: World): Promise<unknown> => {
+    struck = true
+    for (const arrival of held.splice(0)) (row.strike ?? answer)(arrival, to)
+    return Promise.resolve(row.befall?.(to))
+  }
+  return { world, strike }
+}
+
+const reached = ({ provider, proxy }: World): string => `${provider.scheme}://127.0.0.1:${(proxy ?? provider).port}`
+
+const names = (name: string, count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, i) => `${name}-${i + 1}`)
+
+export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { kind, protocol, row, subject } = variant
+    const { strike, world: made } = serve(variant)
+    const world = yield* made
+    const place = { baseURL: baseURL((row.reach ?? reached)(world)), ca: world.provider.ca }
+    const inFlight = row.inFlight ?? 1
+    const config = yield* subject.config(place, {
+      timeout: 10_000,
+      maxRetries: 2,
+      ...row.options,
+      transport: {
+        maxConnections: protocol === "HTTP/2" ? 1 : Math.max(1, inFlight),
+        http2: protocol === "HTTP/2" ? (world.provider.scheme === "https" ? true : "prior-knowledge") : false,
+        ...row.options?.transport
+      }
+    })
+    const wrong: Array<string> = []
+    const send = (id: string) => Effect.fork(ask(subject, config, kind, id, contentFor(id)))
+    const judge =
+      (id: string, expected: Expected = unaffected) =>
+      (outcome: Outcome) => {
+        const why = mismatch(expected, kind, outcome, world.provider.count(id))
+        if (why !== undefined) wrong.push(`${id} ${why}`)
+      }
+
+    const flying = names("in-flight", inFlight)
+    const sent = yield* Effect.forEach(flying, send)
+    yield* Effect.promise(() => world.provider.arrived(inFlight))
+    const standing = names("queued", row.queued ?? 1)
+    const waiting = yield* Effect.forEach(standing, send)
+    if (inFlight > 0) {
+      yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.queued === standing.length)
+    }
+    yield* Effect.promise(() => strike(world))
+    for (const [i, fiber] of sent.entries()) judge(flying[i]!, row.expect.inFlight)(yield* Fiber.join(fiber))
+    for (const [i, fiber] of waiting.entries()) judge(standing[i]!, row.expect.queued)(yield* Fiber.join(fiber))
+    yield* Effect.promise(() => Promise.resolve(row.heal?.(world)))
+    judge("later-1", row.expect.later)(yield* Fiber.join(yield* send("later-1")))
+    const more = row.check?.(world)
+    if (more !== undefined) wrong.push(more)
+    return { wrong, duplicates: world.provider.duplicates() }
+  }).pipe(Effect.provide(ClientLayer.layer()))

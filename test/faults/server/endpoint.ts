@@ -1,0 +1,25 @@
+/** What both hand-written servers have in common. */
+import type { Line, Wire } from "./arrival.ts"
+
+/** A certificate of one's own, in PEM. */
+interface Pair {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface EndpointOptions {
+  /** `true`: with the certificate that clients trust. */
+  readonly secure: boolean | Pair
+  /** MAX_CONCURRENT_STREAMS of HTTP/2. */
+  readonly streams: number
+  readonly onOpen?: ((line: Line) => void) | undefined
+  readonly onRequest: (wire: Wire, body: string) => void
+}
+
+export interface Endpoint {
+  readonly port: number
+  /** Accepted so far. */
+  readonly connections: () => number
+  readonly open: () => number
+  readonly close: () => Promise<void>
+}
