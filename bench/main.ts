@@ -13,6 +13,7 @@ import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
 import { origins } from "./origins.ts"
 import { promiseCpu } from "./promiseCpu.ts"
+import { promiseHeap } from "./promiseHeap.ts"
 import { promiseHit } from "./promiseHit.ts"
 import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
@@ -22,6 +23,7 @@ const benches: ReadonlyArray<Bench> = [
   cpu,
   promiseCpu,
   promiseHit,
+  promiseHeap,
   quotaCpu,
   budget,
   adaptive,

@@ -105,6 +105,11 @@ export interface Options<K, A, E, R> {
   /** How long a value stays after its last lease. Zero releases at once, infinity never. @default "1 minute" */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
+   * Asked of a value when its last lease has ended: `false` releases it at once, without its idle time. It must not throw.
+   * @default all values are worth keeping
+   */
+  readonly worthKeeping?: ((value: A) => boolean) | undefined
+  /**
    * How many values to hold. Beyond it the least recently used idle one is released; leased ones never are, so the map
    * may be larger for a while. @default Infinity
    */

@@ -1,8 +1,8 @@
 /**
  * What all holders of one credential share, however many clients and agents they are: providers count by account, so
  * an account is what is limited. There is one quota for each provider, base URL, key, organization and project, and in
- * it a line for each model; it lasts as long as a client that uses the credential, and a minute more, in which any
- * budget fills up again.
+ * it a line for each model; it lasts as long as a client that uses the credential, and if it holds anybody back a
+ * minute more, in which any budget fills up again.
  *
  * Requests to one model go in the order in which they came. They wait while a minute's budget of requests or tokens is
  * used up, while `maxConcurrency` are in flight, and while the provider's Retry-After (or a rate limit header that says
@@ -100,6 +100,8 @@ export interface Quota {
   /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. */
   readonly refuse: (permit: Permit, error: () => Error) => void
   readonly retries: RetryBudget
+  /** Whether it knows nothing that would hold anybody back: no budget in use, no gate closed, no retries used up. */
+  readonly isRested: () => boolean
   /** Adds a holder's limits for as long as the scope is open. The tightest of all holders apply; a disagreement is warned of once. */
   readonly join: (limits: ClientConfig["quota"]) => Effect.Effect<void, never, Scope.Scope>
   readonly stats: () => Stats
@@ -147,6 +149,7 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
       },
       refuse: account.refuse,
       retries: account.retries,
+      isRested: account.isRested,
       join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
       stats: () => {
         const models = account.stats()

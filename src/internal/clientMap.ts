@@ -39,7 +39,10 @@ interface Builder {
 
 type Config = ClientConfig.ClientConfig
 
-/** A quota outlives its last client by the time in which any budget of a minute fills up again. */
+/**
+ * A quota that holds anybody back outlives its last client by the time in which any budget of a minute fills up again.
+ * Others go with it: of ten thousand tenants who came once, nothing is to be remembered.
+ */
 const QUOTA_IDLE = 60_000
 
 const placeOf = ({ baseURL, provider }: Config) => ({ provider, baseURL })
@@ -83,7 +86,8 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
           Effect.provideService(Quota.Store, store),
           Effect.withClock(clock)
         ),
-      idleTimeToLive: QUOTA_IDLE
+      idleTimeToLive: QUOTA_IDLE,
+      worthKeeping: (quota) => !quota.isRested()
     })
     const ticker = yield* Ticker.current
     const builders = new WeakMap<Config, Builder>()

@@ -81,7 +81,12 @@ export class Retries {
   }
 
   /** `elsewhere`: the next may go to another credential, to which it doesn't matter how long this one asks to wait. */
-  afterResponse(answer: Answer, repeatable: boolean, budget: RetryBudget, elsewhere = false): Delay | undefined {
+  afterResponse(
+    answer: Answer,
+    repeatable: boolean,
+    budget: Pick<RetryBudget, "take">,
+    elsewhere = false
+  ): Delay | undefined {
     if (this.#made >= this.#maxRetries) return undefined
     const delay = afterResponse(answer, this.#made + 1, repeatable, elsewhere ? Infinity : this.#maxRetryAfter)
     if (delay === undefined || (answer.status !== 429 && !budget.take())) return undefined
@@ -89,7 +94,7 @@ export class Retries {
     return delay
   }
 
-  afterError(error: WireError, repeatable: boolean, budget: RetryBudget): number | undefined {
+  afterError(error: WireError, repeatable: boolean, budget: Pick<RetryBudget, "take">): number | undefined {
     if (this.#maxRetries === 0 || !afterError(error, repeatable)) return undefined
     const isFree = error.processed === "no"
     if (isFree ? this.#resent >= RESENDS : this.#made >= this.#maxRetries) return undefined

@@ -123,6 +123,35 @@ describe("idle time", () => {
     })
   )
 
+  it.scoped("a value that is not worth keeping is released with its last lease, and others have their idle time", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { ledger, map } = yield* ledgerMap({
+        idleTimeToLive: 1000,
+        worthKeeping: (value) => {
+          asked.push(value)
+          return value !== "k#1"
+        }
+      })
+      const [a, b] = [yield* lease(map, "k"), yield* lease(map, "k")]
+      yield* a.end
+      assert.deepStrictEqual([asked, ledger.released], [[], []])
+      yield* b.end
+      assert.deepStrictEqual([asked, ledger.released], [["k#1"], ["k#1"]])
+      assert.strictEqual(yield* LeaseMap.use(map, "k", Effect.succeed), "k#2")
+      yield* TestClock.adjust(999)
+      assert.deepStrictEqual([asked, ledger.released], [["k#1", "k#2"], ["k#1"]])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(
+        [ledger.built, ledger.released],
+        [
+          ["k#1", "k#2"],
+          ["k#1", "k#2"]
+        ]
+      )
+    })
+  )
+
   it.scoped("without idle time the last borrower's scope closes after the release", () =>
     Effect.gen(function* () {
       const { ledger, map } = yield* ledgerMap({ idleTimeToLive: 0 })

@@ -33,7 +33,8 @@ const setup = (queueTimeout: number) => {
       enter: (_, { timeout }: Waiting) => new Promise((resolve) => waits.push({ timeout, resolve })),
       outlook: () => [0, 0, 0],
       refuse: () => {},
-      retries: { request: () => void facts.counted++, take: () => true },
+      retries: { request: () => void facts.counted++, take: () => true, isRested: () => true },
+      isRested: () => true,
       join: () => {
         throw new Error("not here")
       },

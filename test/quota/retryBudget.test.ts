@@ -21,6 +21,18 @@ describe("a retry budget", () => {
     assert.deepStrictEqual([budget.take(), budget.take()], [true, true])
   })
 
+  it("is rested while it allows no less than a new one", () => {
+    const budget = RetryBudget.make()
+    assert.isTrue(budget.isRested())
+    budget.take()
+    requests(budget, 9)
+    assert.isFalse(budget.isRested())
+    requests(budget, 1)
+    assert.isTrue(budget.isRested())
+    requests(budget, 1_000)
+    assert.isTrue(budget.isRested())
+  })
+
   it("of 1,000 requests that all fail, each retried as often as it may, gives 110 retries", () => {
     const budget = RetryBudget.make()
     let retries = 0

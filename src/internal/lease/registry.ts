@@ -142,7 +142,7 @@ export class Registry<K, A, E, R> {
     }
     this.idle.add(entry)
     entry.idleSince = this.engine.clock.unsafeCurrentTimeMillis()
-    if (entry.doomed) {
+    if (entry.doomed || !this.isWorthKeeping(entry)) {
       this.discard(entry)
     } else {
       this.engine.rest(entry)
@@ -150,6 +150,11 @@ export class Registry<K, A, E, R> {
     }
     this.serve()
     return this.isEnded(entry) ? Deferred.await(entry.gone) : Effect.void
+  }
+
+  isWorthKeeping({ built }: Entry<K, A, E, R>): boolean {
+    const { worthKeeping } = this.options
+    return worthKeeping === undefined || built === undefined || worthKeeping(built.value)
   }
 
   /** A look at a status that the calls before may have changed. */

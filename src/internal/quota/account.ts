@@ -24,6 +24,8 @@ export interface Account {
    */
   readonly refuse: (permit: Permit, error: () => Error) => void
   readonly isRefused: () => boolean
+  /** Whether it would hold nobody back for whom a new one would not. */
+  readonly isRested: () => boolean
   /** Adds a holder with its limits; the result takes it away. */
   readonly join: (limits: Limits) => () => void
   readonly holders: () => Iterable<Limits>
@@ -37,6 +39,7 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
   const holders = new Map<object, Limits>()
   /** When the provider last let somebody in. */
   const accepted = { at: -Infinity }
+  const retries = RetryBudget.make()
   let limits = none
   const gate = new Gate(ticker, () => {
     let waiting = 0
@@ -66,7 +69,7 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
       lanes.set(model, lane)
       return lane
     },
-    retries: RetryBudget.make(),
+    retries,
     refuse: (permit, error) => {
       // Others are let in with the same key: then it is that request's own business.
       if (accepted.at >= permit.sentAt) return
@@ -74,6 +77,12 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
       for (const lane of lanes.values()) lane.turnAway(error)
     },
     isRefused: () => !gate.isOpen,
+    isRested: () => {
+      if (!gate.isOpen || !retries.isRested()) return false
+      const now = ticker.now()
+      for (const lane of lanes.values()) if (!lane.isIdle(now)) return false
+      return true
+    },
     join: (more) => {
       const holder = {}
       holders.set(holder, more)

@@ -25,6 +25,8 @@ export interface RetryBudget {
   readonly request: () => void
   /** Whether a retry may be made now. If so it is counted. */
   readonly take: () => boolean
+  /** Whether it allows no less than a new one. */
+  readonly isRested: () => boolean
 }
 
 /** A budget of its own: of any number of requests, at most a tenth and 10 more are repeated. */
@@ -38,6 +40,7 @@ export const make = (): RetryBudget => {
       if (tokens < RETRY) return false
       tokens -= RETRY
       return true
-    }
+    },
+    isRested: () => tokens >= START
   }
 }
