@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import { SyncScheduler } from "effect/Scheduler"
-import { RequestError } from "../ClientError.ts"
+import { OptionsError, RequestError } from "../ClientError.ts"
 import type { Credential } from "../Credential.ts"
 import { Loaded, members } from "./credential.ts"
 import type { Version } from "./credential/check.ts"
@@ -50,6 +50,9 @@ export const make = (place: Place, member: Redacted.Redacted | Credential): Effe
   return Redacted.isRedacted(one) ? Effect.succeed(fixedSource(one)) : Effect.dieMessage("a credential of no secret")
 }
 
+/** What is wrong with a secret that was loaded: its message has no part of it. Whatever else a load fails with may. */
+const unfit = (cause: unknown): string => (cause instanceof OptionsError ? ` (${cause.message})` : "")
+
 const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
   peek: () => secret,
   load: () => Promise.resolve(secret),
@@ -70,7 +73,7 @@ const loadedSource = (
       provider: place.provider,
       baseURL: place.baseURL,
       reason: "Authentication",
-      detail: `credential ${credential.id} could not be loaded; the request was not sent`,
+      detail: `credential ${credential.id} could not be loaded${unfit(cause)}; the request was not sent`,
       processed: "no",
       attempts: 0,
       cause

@@ -9,6 +9,7 @@ import { isCredential, settled } from "../credential.ts"
 import { apiKey } from "./apiKey.ts"
 import { type At, describe, integer, invalid, millis, text } from "./check.ts"
 import { type Environment, environment } from "./environment.ts"
+import { environmentProxy, variables as proxyVariables } from "./environmentProxy.ts"
 import { headerLines, headers, query } from "./headers.ts"
 import { record } from "./names.ts"
 import { type Plan, planOf } from "./plan.ts"
@@ -87,17 +88,22 @@ const variables = (plan: Plan, given: Given): ReadonlyArray<string> => {
     for (const [name, field] of plan.endpoints) if (given[name] === undefined) names.add(field.env)
   }
   for (const [name, field] of plan.extra) if (given[name] === undefined) names.add(field.env)
+  if (wantsProxy(given["transport"])) for (const name of proxyVariables) names.add(name)
   names.delete(undefined)
   return [...names] as ReadonlyArray<string>
 }
+
+const wantsProxy = (transport: unknown): boolean =>
+  typeof transport === "object" && transport !== null && "proxy" in transport && transport.proxy === "env"
 
 const normalise = <P extends string>(plan: Plan, given: Given, env: Environment): ClientConfig<P> => {
   const at = (field: string): At => ({ provider: plan.id, field })
   const time = (name: string, otherwise: number, least?: 0) =>
     given[name] === undefined ? otherwise : millis(at(name), given[name], least)
+  const url = baseURL(plan, given, env)
   return config<P>({
     provider: plan.id as P,
-    baseURL: baseURL(plan, given, env),
+    baseURL: url,
     credential: credential(plan, given, env),
     timeout: time("timeout", plan.timeout),
     // undici's own default; Node has none.
@@ -109,7 +115,7 @@ const normalise = <P extends string>(plan: Plan, given: Given, env: Environment)
     queueTimeout: time("queueTimeout", Infinity),
     headers: allHeaders(plan, given, env),
     query: sorted(given["query"] === undefined ? new Map() : query(at("query"), given["query"])),
-    transport: transport(at("transport"), given["transport"]),
+    transport: transport(at("transport"), given["transport"], () => environmentProxy(plan.id, url, env)),
     quota: quota(at("quota"), given["quota"]),
     extra: extras(plan, given, env)
   })

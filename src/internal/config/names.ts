@@ -6,10 +6,26 @@ import { type At, describe, invalid } from "./check.ts"
 /** Checks that `input` is an object with no names but these. */
 export const record = (at: At, input: unknown, names: ReadonlySet<string>): Readonly<Record<string, unknown>> => {
   const fields = object(at, input, "an object of options")
+  owned(at, fields, names)
   for (const name of Object.keys(fields)) {
     if (!names.has(name)) throw unknown(at, name, [...names])
   }
   return fields
+}
+
+/**
+ * Checks that none of these names comes from the prototype: whoever can set an object's `__proto__` would set options by
+ * it. Getters of a class are no such thing, for they are not enumerable.
+ */
+export const owned = (at: At, fields: object, names: Pick<ReadonlySet<string>, "has">): void => {
+  for (const name in fields) {
+    if (Object.hasOwn(fields, name) || !names.has(name)) continue
+    throw invalid(
+      { provider: at.provider, field: at.field === "options" ? name : `${at.field}.${name}` },
+      "not the object's own, but its prototype's",
+      "an option of the object itself: perhaps something has changed a prototype"
+    )
+  }
 }
 
 export const object = (at: At, input: unknown, expected: string): Readonly<Record<string, unknown>> => {

@@ -23,7 +23,12 @@ const names: ReadonlySet<string> = new Set<keyof TransportOptions>(
   Object.keys(defaults) as Array<keyof TransportOptions>
 )
 
-export const transport = (at: At, input: unknown): TransportSettings => {
+/** `environment` gives what `proxy: "env"` means. */
+export const transport = (
+  at: At,
+  input: unknown,
+  environment: () => Redacted.Redacted | undefined
+): TransportSettings => {
   if (input === undefined) return defaults
   const given = record(at, input, names)
   const read = <A>(name: keyof TransportSettings & string, f: (at: At, value: unknown) => A, otherwise: A): A => {
@@ -42,7 +47,7 @@ export const transport = (at: At, input: unknown): TransportSettings => {
     keepAlive: read("keepAlive", millis, defaults.keepAlive),
     maxConnectionAge: read("maxConnectionAge", millis, defaults.maxConnectionAge),
     connectTimeout: read("connectTimeout", millis, defaults.connectTimeout),
-    proxy: read("proxy", proxy, undefined),
+    proxy: read("proxy", (at, value) => (value === "env" ? environment() : proxy(at, value)), undefined),
     ca: read("ca", authorities, undefined),
     cert,
     key,

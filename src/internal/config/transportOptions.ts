@@ -44,9 +44,16 @@ export interface TransportOptions {
   /**
    * The http or https URL of a proxy to tunnel through. User and password in it are kept secret.
    *
-   * @default none: the environment's HTTP_PROXY is not read, as the SDKs do not read it
+   * `"env"` is what the environment names: `https_proxy` or `HTTPS_PROXY` for https addresses, `http_proxy` or
+   * `HTTP_PROXY` for http ones, unless `no_proxy` or `NO_PROXY` has the host. That is a list, with commas: names stand for
+   * themselves and what ends in them (`example.com`, `.example.com`), `*` for all, and `:8080` after a name for that port
+   * alone; ranges such as `10.0.0.0/8` are not understood. It is read when the config is made and is part of the key as
+   * it was found.
+   *
+   * @default none: the environment is not read, as the SDKs do not read it. Node's own NODE_USE_ENV_PROXY and
+   * `--use-env-proxy` are for Node's agents and its fetch, and do not reach these sockets
    */
-  readonly proxy?: string | Redacted.Redacted | undefined
+  readonly proxy?: "env" | (string & {}) | Redacted.Redacted | undefined
   /**
    * Certificate authorities in PEM that are trusted in place of the system's; their order does not matter.
    *

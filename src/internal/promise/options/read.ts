@@ -10,7 +10,7 @@ import { OptionsError } from "../../../ClientError.ts"
 import { type At, describe, invalid, within } from "../../config/check.ts"
 import { isClientConfig } from "../../config/value.ts"
 import { make } from "../../config/make.ts"
-import { object, record } from "../../config/names.ts"
+import { object, owned, record } from "../../config/names.ts"
 import { isCredential } from "../../credential.ts"
 import * as Environment from "./environment.ts"
 import { splitHeaders } from "./headers.ts"
@@ -79,6 +79,7 @@ const present = (table: Table, at: At, input: unknown): Readonly<Record<string, 
   if (isClientConfig(input)) throw invalid(at, "a ClientConfig", "an object of options")
   if (isCredential(input)) throw invalid(at, "a Credential", "an object of options: { apiKey: credential }")
   const given: Record<string, unknown> = {}
+  if (typeof input === "object" && input !== null) owned(at, input, new Set(Object.keys(table)))
   for (const [name, value] of entries(at, input)) {
     const row = rowOf(table, name)
     if (value === undefined || (value === null && row !== undefined && row.null !== true)) continue

@@ -111,7 +111,11 @@ export const ours = {
   },
   queueTimeout: { fate: "pool", ours: true, note: "How long a request may wait to be sent; default no limit" },
   quota: { fate: "pool", ours: true, note: "Requests, tokens and concurrency, shared by all who have the same key" },
-  transport: { fate: "pool", ours: true, note: "Connections: how many, HTTP/2, proxy, certificates, isolation" }
+  transport: {
+    fate: "pool",
+    ours: true,
+    note: "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation"
+  }
 } as const satisfies Table
 
 export const apiKeyNote = "The same key, the same budget; neither errors nor logs show it"
