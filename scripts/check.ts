@@ -9,7 +9,8 @@ const checks: ReadonlyArray<readonly [what: string, ...command: ReadonlyArray<st
   ["snippets", "node", "scripts/snippets.ts"],
   ["build", "npm", "run", "--silent", "build"],
   ["package", "publint", "--strict"],
-  ["package types", "attw", "--pack", ".", "--profile", "esm-only"]
+  ["package types", "attw", "--pack", ".", "--profile", "esm-only"],
+  ["types for users of one SDK", "node", "scripts/consumers.ts"]
 ]
 
 for (const [what, command = "", ...args] of checks) {

@@ -58,7 +58,7 @@ beforeAll(() => {
   writeFileSync(join(built, "package.json"), JSON.stringify(manifest))
 }, 60_000)
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000)
 
 describe("the published package", () => {
   it("loads the barrel and all that is no provider without any SDK", () => {
@@ -85,15 +85,50 @@ describe("the published package", () => {
     })
   }
 
-  it("can be required from CommonJS as well", () => {
+  it("gives CommonJS clients of the SDK's CommonJS copy, whose classes hold", () => {
     const program = `
-      const { createRequire } = await import("node:module")
-      const require = createRequire(process.cwd() + "/app.cjs")
-      const { getOpenAIClient } = require("clientele/promise/openai")
-      console.log(getOpenAIClient({ apiKey: "k" }) === getOpenAIClient({ apiKey: "k" }))`
-    const { stderr, stdout } = node(project("required", "openai"), program)
+      const { OpenAI, AzureOpenAI } = require("openai")
+      const { Groq } = require("groq-sdk")
+      const { Cerebras } = require("@cerebras/cerebras_cloud_sdk")
+      const { getAzureOpenAIClient, getOpenAIClient } = require("clientele/promise/openai")
+      const { getGroqClient } = require("clientele/promise/groq")
+      const { getCerebrasClient } = require("clientele/promise/cerebras")
+      const { start } = require("clientele/testing/Sandbox")
+      const body = { model: "m", messages: [{ role: "user", content: "hi" }] }
+      const main = async () => {
+        const sandbox = await start({ apiKeys: ["good"] })
+        const key = (provider, apiKey) => ({ apiKey, baseURL: sandbox.baseURL(provider) })
+        const azure = { endpoint: sandbox.baseURL("azure"), apiVersion: "2024-10-21", deployment: "d" }
+        const ways = [
+          [OpenAI, (apiKey) => getOpenAIClient(key("openai", apiKey))],
+          [AzureOpenAI, (apiKey) => getAzureOpenAIClient({ ...azure, apiKey })],
+          [Groq, (apiKey) => getGroqClient(key("groq", apiKey))],
+          [Cerebras, (apiKey) => getCerebrasClient(key("cerebras", apiKey))]
+        ]
+        const told = []
+        for (const [Sdk, get] of ways) {
+          const answer = await get("good").chat.completions.create(body)
+          const error = await get("bad").chat.completions.create(body).catch((error) => error)
+          told.push([
+            Sdk.name,
+            get("good") instanceof Sdk && get("good") === get("good") && answer.choices.length === 1,
+            error instanceof Sdk.AuthenticationError
+          ])
+        }
+        await sandbox.close()
+        console.log(JSON.stringify(told))
+      }
+      void main()`
+    const cwd = project("required", ...sdks)
+    writeFileSync(join(cwd, "app.cjs"), program)
+    const { stderr, stdout } = spawnSync(process.execPath, ["app.cjs"], { cwd, encoding: "utf8" })
     assert.strictEqual(stderr, "")
-    assert.strictEqual(stdout, "true\n")
+    assert.deepStrictEqual(JSON.parse(stdout), [
+      ["OpenAI", true, true],
+      ["AzureOpenAI", true, true],
+      ["Groq", true, true],
+      ["Cerebras", true, true]
+    ])
   })
 
   it("works over the major of openai before this one", () => {

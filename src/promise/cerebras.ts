@@ -19,10 +19,8 @@
  * @since 0.1.0
  */
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
-import * as CerebrasClient from "../CerebrasClient.ts"
-import * as specs from "../internal/config/specs.ts"
-import { accessor } from "../internal/promise/door.ts"
-import * as cerebras from "../internal/promise/options/cerebras.ts"
+import { getterOf } from "../internal/promise/doors/cerebras.ts"
+import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
 import type { Clients } from "../Promise.ts"
 
 export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
@@ -38,11 +36,4 @@ export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getCerebrasClient: (options?: cerebras.CerebrasOptions, clients?: Clients) => Cerebras = accessor({
-  sdk: Cerebras,
-  style: "flat",
-  spec: specs.cerebras,
-  provider: CerebrasClient.provider,
-  read: cerebras.read,
-  rawKey: cerebras.rawKey
-})
+export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(Cerebras)

@@ -19,10 +19,8 @@
  * @since 0.1.0
  */
 import { Groq } from "groq-sdk"
-import * as GroqClient from "../GroqClient.ts"
-import * as specs from "../internal/config/specs.ts"
-import { accessor } from "../internal/promise/door.ts"
-import * as groq from "../internal/promise/options/groq.ts"
+import { getterOf } from "../internal/promise/doors/groq.ts"
+import type { GroqOptions } from "../internal/promise/options/groq.ts"
 import type { Clients } from "../Promise.ts"
 
 export type { GroqOptions } from "../internal/promise/options/groq.ts"
@@ -38,11 +36,4 @@ export type { GroqOptions } from "../internal/promise/options/groq.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getGroqClient: (options?: groq.GroqOptions, clients?: Clients) => Groq = accessor({
-  sdk: Groq,
-  style: "nested",
-  spec: specs.groq,
-  provider: GroqClient.provider,
-  read: groq.read,
-  rawKey: groq.rawKey
-})
+export const getGroqClient: (options?: GroqOptions, clients?: Clients) => Groq = getterOf(Groq)

@@ -20,12 +20,9 @@
  * @since 0.1.0
  */
 import { AzureOpenAI, OpenAI } from "openai"
-import * as AzureOpenAiClient from "../AzureOpenAiClient.ts"
-import * as specs from "../internal/config/specs.ts"
-import { accessor } from "../internal/promise/door.ts"
-import * as azure from "../internal/promise/options/azure.ts"
-import * as openai from "../internal/promise/options/openai.ts"
-import * as OpenAiClient from "../OpenAiClient.ts"
+import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
+import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
+import type { OpenAIOptions } from "../internal/promise/options/openai.ts"
 import type { Clients } from "../Promise.ts"
 
 export type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
@@ -42,14 +39,7 @@ export type { OpenAIOptions } from "../internal/promise/options/openai.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getOpenAIClient: (options?: openai.OpenAIOptions, clients?: Clients) => OpenAI = accessor({
-  sdk: OpenAI,
-  style: "nested",
-  spec: specs.openai,
-  provider: OpenAiClient.provider,
-  read: openai.read,
-  rawKey: openai.rawKey
-})
+export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(OpenAI)
 
 /**
  * The same for `new AzureOpenAI`.
@@ -57,11 +47,5 @@ export const getOpenAIClient: (options?: openai.OpenAIOptions, clients?: Clients
  * @since 0.1.0
  * @category accessors
  */
-export const getAzureOpenAIClient: (options?: azure.AzureOpenAIOptions, clients?: Clients) => AzureOpenAI = accessor({
-  sdk: AzureOpenAI,
-  style: "nested",
-  spec: specs.azure,
-  provider: AzureOpenAiClient.provider,
-  read: azure.read,
-  rawKey: azure.rawKey
-})
+export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI =
+  azureGetterOf(AzureOpenAI)

@@ -4,24 +4,15 @@ import { Groq } from "groq-sdk"
 import * as http from "node:http"
 import { AzureOpenAI, OpenAI } from "openai"
 import { OpenAI as OpenAI6 } from "openai6"
-import * as specs from "../../src/internal/config/specs.ts"
-import { accessor } from "../../src/internal/promise/door.ts"
+import { getterOf } from "../../src/internal/promise/doors/openai.ts"
 import type { Classes } from "../../src/internal/promise/errors.ts"
-import * as openai from "../../src/internal/promise/options/openai.ts"
-import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import type { OpenAIOptions } from "../../src/internal/promise/options/openai.ts"
 import type { Clients } from "../../src/Promise.ts"
 import { getCerebrasClient } from "../../src/promise/cerebras.ts"
 import { getGroqClient } from "../../src/promise/groq.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
 
-export const getOpenAI6Client: (options?: openai.OpenAIOptions, clients?: Clients) => OpenAI6 = accessor({
-  sdk: OpenAI6,
-  style: "nested",
-  spec: specs.openai,
-  provider: OpenAiClient.provider,
-  read: openai.read,
-  rawKey: openai.rawKey
-})
+export const getOpenAI6Client: (options?: OpenAIOptions, clients?: Clients) => OpenAI6 = getterOf(OpenAI6)
 
 export interface RequestOptions {
   readonly timeout?: number

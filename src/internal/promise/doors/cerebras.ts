@@ -1,0 +1,19 @@
+/** The getter over a copy of `@cerebras/cerebras_cloud_sdk`, which ships two: one for `import` and one for `require`. */
+import * as CerebrasClient from "../../../CerebrasClient.ts"
+import type { Clients } from "../../../Promise.ts"
+import * as specs from "../../config/specs.ts"
+import type { Kind } from "../client.ts"
+import { accessor } from "../door.ts"
+import * as cerebras from "../options/cerebras.ts"
+
+export const getterOf = <A extends object>(
+  sdk: Kind<A>["sdk"]
+): ((options?: cerebras.CerebrasOptions, clients?: Clients) => A) =>
+  accessor({
+    sdk,
+    style: "flat",
+    spec: specs.cerebras,
+    provider: CerebrasClient.provider,
+    read: cerebras.read,
+    rawKey: cerebras.rawKey
+  })

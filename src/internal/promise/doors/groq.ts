@@ -1,0 +1,19 @@
+/** The getter over a copy of `groq-sdk`, which ships two: one for `import` and one for `require`. */
+import * as GroqClient from "../../../GroqClient.ts"
+import type { Clients } from "../../../Promise.ts"
+import * as specs from "../../config/specs.ts"
+import type { Kind } from "../client.ts"
+import { accessor } from "../door.ts"
+import * as groq from "../options/groq.ts"
+
+export const getterOf = <A extends object>(
+  sdk: Kind<A>["sdk"]
+): ((options?: groq.GroqOptions, clients?: Clients) => A) =>
+  accessor({
+    sdk,
+    style: "nested",
+    spec: specs.groq,
+    provider: GroqClient.provider,
+    read: groq.read,
+    rawKey: groq.rawKey
+  })

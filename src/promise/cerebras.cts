@@ -1,0 +1,10 @@
+/** What `require("clientele/promise/cerebras")` gives: the same over the copy of the SDK that `require("@cerebras/cerebras_cloud_sdk")` gives. */
+import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
+import { getterOf } from "../internal/promise/doors/cerebras.ts"
+import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts" with { "resolution-mode": "import" }
+import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" }
+
+export type { CerebrasOptions }
+
+/** As in `./cerebras.ts`. */
+export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(Cerebras)

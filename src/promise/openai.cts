@@ -1,0 +1,15 @@
+/** What `require("clientele/promise/openai")` gives: the same over the copy of the SDK that `require("openai")` gives. */
+import { AzureOpenAI, OpenAI } from "openai"
+import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
+import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts" with { "resolution-mode": "import" }
+import type { OpenAIOptions } from "../internal/promise/options/openai.ts" with { "resolution-mode": "import" }
+import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" }
+
+export type { AzureOpenAIOptions, OpenAIOptions }
+
+/** As in `./openai.ts`. */
+export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(OpenAI)
+
+/** As in `./openai.ts`. */
+export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI =
+  azureGetterOf(AzureOpenAI)
