@@ -53,6 +53,8 @@ export interface ClientConfig<out P extends string = string> extends Equal.Equal
   /** Milliseconds from dispatch to the last byte, `Infinity` for none. */
   readonly deadline: number
   readonly maxRetries: number
+  /** What is sent again of that which the provider may have worked on. */
+  readonly retryAmbiguous: "generation" | "never" | "always"
   /** The longest Retry-After that is waited for, in milliseconds; `Infinity` for any. */
   readonly maxRetryAfter: number
   /** Milliseconds from the call to dispatch, `Infinity` for no limit. */
@@ -112,6 +114,26 @@ export interface CommonOptions {
    * @default 2, as all the SDKs have it
    */
   readonly maxRetries?: number | undefined
+  /**
+   * What is sent again, within `maxRetries`, when nobody knows whether the provider did the work: the connection broke or
+   * a timeout passed after the request was sent and before an answer began (`processed` is `"maybe"`). What was
+   * certainly not sent goes out again whatever this says, and what broke after the first byte of its answer never does.
+   *
+   * - `"generation"`: what a repeat changes nothing of, but costs tokens. These are POSTs to `.../chat/completions`,
+   *   `.../completions`, `.../embeddings`, `.../moderations`, `.../messages` (not of a thread), unless the body says
+   *   `store: true`; to `.../responses` if it says `store: false` and names no `conversation`; and GET, HEAD and OPTIONS.
+   *   All else (files, batches, images, what is unknown, PUT and DELETE too) only with an `Idempotency-Key` of your own
+   *   on the request.
+   * - `"never"`: nothing.
+   * - `"always"`: everything. The provider may then do any work twice.
+   *
+   * An answer is a known outcome, be it 408, 409 or 5xx: what `"generation"` names is sent again after those, with
+   * `"never"` as well, and with `"always"` all else is too. All attempts of a request carry one Idempotency-Key: yours, or
+   * one that is made for it; since no provider promises to heed it, one of ours permits nothing.
+   *
+   * @default "generation"
+   */
+  readonly retryAmbiguous?: "generation" | "never" | "always" | undefined
   /**
    * The longest wait that a provider may ask for. One that asks for more is not waited for: requests to that model
    * fail at once, with a `RequestError` whose reason is `RateLimited` and whose `retryAfter` says when to come back.

@@ -59,7 +59,10 @@ describe("defaults", () => {
           [config.provider, config.baseURL, config.timeout, config.bodyTimeout, config.deadline, config.maxRetries],
           [spec.id, baseURL, timeout, 300_000, Infinity, 2]
         )
-        assert.deepEqual([config.maxRetryAfter, config.queueTimeout], [60_000, Infinity])
+        assert.deepEqual(
+          [config.maxRetryAfter, config.queueTimeout, config.retryAmbiguous],
+          [60_000, Infinity, "generation"]
+        )
         assert.deepEqual(
           { ...config.transport },
           {
@@ -243,6 +246,8 @@ describe("validation", () => {
     ["a Retry-After that timers can't hold", { maxRetryAfter: "25 days" }, "maxRetryAfter", /string of 7/],
     ["a queue that is left at once", { queueTimeout: 0 }, "queueTimeout", /^0$/],
     ["a queue in words", { queueTimeout: "a while" }, "queueTimeout", /string of 7/],
+    ["another word for what is sent again", { retryAmbiguous: "sometimes" }, "retryAmbiguous", /string of 9/],
+    ["yes for what is sent again", { retryAmbiguous: true }, "retryAmbiguous", /^true$/],
     ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /no such URL/],
     ["no scheme", { baseURL: "api.example" }, "baseURL", /no such URL/],
     ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /no such URL/],

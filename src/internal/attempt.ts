@@ -10,6 +10,7 @@ import type { Place } from "./failure.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
 import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
+import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
 import { type Authorize, fillIn } from "./secrets.ts"
 import type { Ticker } from "./ticker.ts"
 import { type Timeouts, WireError } from "./wire.ts"
@@ -28,6 +29,7 @@ export interface Wiring {
   readonly isClosed: () => boolean
   readonly timeouts: Timeouts
   readonly maxRetries: number
+  readonly retryAmbiguous: RetryAmbiguous
   readonly maxRetryAfter: number
   readonly queueTimeout: number
   readonly ticker: Ticker
@@ -44,6 +46,8 @@ export interface Underway {
   readonly cut: ((error: WireError) => unknown) | undefined
   /** How often it was sent. */
   attempts: number
+  /** The Idempotency-Key that all attempts carry, where the caller gave none; by itself it permits no repetition. */
+  key: string | undefined
   /** Whether it has gone back for a new secret. */
   reloaded: boolean
   /** The request holds its lease, and so does each attempt until its body has ended. */
@@ -118,12 +122,10 @@ export const attempt = async (
       seal: (headers) => {
         sent = true
         permit.sentAt = ticker.now()
-        return fillIn(
-          headers,
-          wiring.headers,
-          (admission.secret = account.secrets.peek() ?? admission.secret),
-          wiring.authorize
-        )
+        admission.secret = account.secrets.peek() ?? admission.secret
+        const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
+        if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key
+        return filled
       },
       recall: () => {
         if (permit.isOutdated) return recalled

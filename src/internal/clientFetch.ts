@@ -3,6 +3,7 @@
  * sockets, so it holds on every road. One request: lease, credential, quota, retries, transport. The lease and the
  * permit last as long as the body. Plain promises: this is the path of every request.
  */
+import { randomUUID } from "node:crypto"
 import { PoolError, RequestError } from "../ClientError.ts"
 import type * as Accounts from "./accounts.ts"
 import { type Admission, attempt, recalled, renew, type Underway, type Wiring } from "./attempt.ts"
@@ -17,6 +18,7 @@ import { Demand } from "./quota/demand.ts"
 import { isRefusal } from "./quota/permit.ts"
 import { TurnedAway } from "./quota/turnedAway.ts"
 import * as Refusal from "./refusal.ts"
+import * as Repeat from "./repeat.ts"
 import * as Retry from "./retry.ts"
 import { sleep } from "./ticker.ts"
 import { WireError } from "./wire.ts"
@@ -33,7 +35,7 @@ export interface Closeable extends Outlet {
 }
 
 export const make = (wiring: Wiring): Closeable => {
-  const { accounts, lease, maxRetryAfter, place, queueTimeout, recorder, ticker, transport } = wiring
+  const { accounts, lease, maxRetryAfter, place, queueTimeout, recorder, retryAmbiguous, ticker, transport } = wiring
 
   // No one signal for all: what joins a signal is held by it for as long as it lives.
   const waiting = new Set<AbortController>()
@@ -73,6 +75,7 @@ export const make = (wiring: Wiring): Closeable => {
       cut: told && ((error) => told(Failure.fromWire(place, error, underway.attempts))),
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
       attempts: 0,
+      key: undefined,
       reloaded: false,
       hold: () => {
         holds++
@@ -95,7 +98,6 @@ export const make = (wiring: Wiring): Closeable => {
       }
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
       const demand = new Demand(request)
-      const repeatable = Retry.repeatable(request.method, request.path, request.headers)
       let joined: AbortSignal | undefined
       /** The caller's own, the call's, and that of the client: for those who have to wait. */
       const signal = (): AbortSignal => {
@@ -106,6 +108,9 @@ export const make = (wiring: Wiring): Closeable => {
         return (joined = AbortSignal.any(all))
       }
       const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter)
+      if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
+        underway.key = randomUUID()
+      }
       let renewed = false
       let passedOn = 0
       let counted = false
@@ -139,7 +144,12 @@ export const make = (wiring: Wiring): Closeable => {
             if (whose === undefined) {
               // A gate that has closed holds the next attempt back by itself, in its place in the line.
               const isHeld = isRefusal(response.status)
-              const delay = retries.afterResponse(response, repeatable, quota.retries, isHeld && accounts.isPool)
+              const delay = retries.afterResponse(
+                response,
+                Repeat.afterAnswer(request, retryAmbiguous),
+                quota.retries,
+                isHeld && accounts.isPool
+              )
               if (delay !== undefined) pause = isHeld ? delay.backoff : Math.max(delay.asked, delay.backoff)
             } else if (
               request.replayable &&
@@ -161,7 +171,7 @@ export const make = (wiring: Wiring): Closeable => {
           if (error === recalled) continue
           if (!(error instanceof WireError)) throw error
           outcome = Attempts.outcomeOfError(error)
-          pause = retries.afterError(error, repeatable, quota.retries)
+          pause = retries.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
           if (pause === undefined) throw error
         }
         recorder.retry(call?.span, underway.attempts, outcome, pause)

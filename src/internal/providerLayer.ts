@@ -33,6 +33,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         isClosed: wiring.isClosed,
         timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },
         maxRetries: config.maxRetries,
+        retryAmbiguous: config.retryAmbiguous,
         maxRetryAfter: config.maxRetryAfter,
         queueTimeout: config.queueTimeout,
         ticker,

@@ -2,7 +2,7 @@
  * The one retry policy, for every provider: whether, and after how many milliseconds.
  *
  * A request that the provider certainly never worked on may always be sent again. One that it may have worked on is
- * sent again only where a repeat changes nothing but cost: reads, and generation.
+ * sent again only where it is `repeatable`, of which repeat.ts tells.
  */
 import type { RetryBudget } from "./quota/retryBudget.ts"
 import * as RetryAfter from "./retryAfter.ts"
@@ -14,16 +14,6 @@ const LONGEST_DELAY = 8_000
 /** What never reached the provider is sent again so often, and sooner, since nobody is tired of it. */
 const RESENDS = 5
 const FIRST_RESEND = 100
-
-/** Paths whose POST makes nothing that lasts: `/v1/messages`, say, and not `/v1/threads/{id}/messages`. */
-const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/)messages)$/
-
-/** Whether sending it twice does no harm. A caller's own Idempotency-Key says so too. */
-export const repeatable = (method: string, path: string, headers: Readonly<Record<string, string>>): boolean => {
-  if (method === "GET" || method === "HEAD" || headers["idempotency-key"] !== undefined) return true
-  const end = path.indexOf("?")
-  return method === "POST" && generation.test(end < 0 ? path : path.slice(0, end))
-}
 
 const retryableStatus = (status: number): boolean =>
   status === 408 || status === 409 || status === 429 || (status >= 500 && status <= 599)

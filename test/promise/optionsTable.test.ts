@@ -41,6 +41,7 @@ const samples: Readonly<Record<string, unknown>> = {
   azureADTokenProvider: async () => "token",
   bodyTimeout: 1_234,
   deadline: 1_234,
+  retryAmbiguous: "never",
   maxRetryAfter: 1_234,
   queueTimeout: 1_234,
   quota: { requestsPerMinute: 3 },

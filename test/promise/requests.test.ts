@@ -31,6 +31,8 @@ const ofTheTransport = new Set([
   "connection",
   "content-length",
   "host",
+  // One of ours, where the SDKs send none.
+  "idempotency-key",
   "sec-fetch-mode",
   "transfer-encoding"
 ])

@@ -52,6 +52,7 @@ const setup = (queueTimeout: number) => {
     isClosed: () => false,
     timeouts: { headers: Infinity, body: Infinity, deadline: Infinity },
     maxRetries: 0,
+    retryAmbiguous: "generation",
     maxRetryAfter: 60_000,
     queueTimeout,
     ticker,

@@ -6,6 +6,7 @@ import type { ClientConfig, ExtraField, Options, Spec } from "../../ClientConfig
 import { OptionsError } from "../../ClientError.ts"
 import type { Credential } from "../../Credential.ts"
 import { isCredential, settled } from "../credential.ts"
+import type { RetryAmbiguous } from "../repeat.ts"
 import { apiKey } from "./apiKey.ts"
 import { type At, describe, integer, invalid, millis, text } from "./check.ts"
 import { type Environment, environment } from "./environment.ts"
@@ -110,6 +111,10 @@ const normalise = <P extends string>(plan: Plan, given: Given, env: Environment)
     bodyTimeout: time("bodyTimeout", 300_000),
     deadline: time("deadline", Infinity),
     maxRetries: given["maxRetries"] === undefined ? 2 : integer(at("maxRetries"), given["maxRetries"], 0),
+    retryAmbiguous:
+      given["retryAmbiguous"] === undefined
+        ? "generation"
+        : retryAmbiguous(at("retryAmbiguous"), given["retryAmbiguous"]),
     // openai's own retries obey a Retry-After up to this one.
     maxRetryAfter: time("maxRetryAfter", 60_000, 0),
     queueTimeout: time("queueTimeout", Infinity),
@@ -119,6 +124,11 @@ const normalise = <P extends string>(plan: Plan, given: Given, env: Environment)
     quota: quota(at("quota"), given["quota"]),
     extra: extras(plan, given, env)
   })
+}
+
+const retryAmbiguous = (at: At, value: unknown): RetryAmbiguous => {
+  if (value === "generation" || value === "never" || value === "always") return value
+  throw invalid(at, describe(value), '"generation", "never" or "always"')
 }
 
 const lookUp = (env: Environment, variable: string | undefined) => (variable === undefined ? undefined : env(variable))

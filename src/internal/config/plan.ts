@@ -27,6 +27,7 @@ const common = [
   "bodyTimeout",
   "deadline",
   "maxRetries",
+  "retryAmbiguous",
   "maxRetryAfter",
   "queueTimeout",
   "headers",

@@ -28,6 +28,7 @@ class Value<P extends string> implements ClientConfig<P> {
   readonly bodyTimeout: number
   readonly deadline: number
   readonly maxRetries: number
+  readonly retryAmbiguous: ClientConfig["retryAmbiguous"]
   readonly maxRetryAfter: number
   readonly queueTimeout: number
   readonly headers: ClientConfig["headers"]
@@ -48,6 +49,7 @@ class Value<P extends string> implements ClientConfig<P> {
     this.bodyTimeout = fields.bodyTimeout
     this.deadline = fields.deadline
     this.maxRetries = fields.maxRetries
+    this.retryAmbiguous = fields.retryAmbiguous
     this.maxRetryAfter = fields.maxRetryAfter
     this.queueTimeout = fields.queueTimeout
     this.headers = fields.headers
@@ -119,6 +121,7 @@ const names = [
   "bodyTimeout",
   "deadline",
   "maxRetries",
+  "retryAmbiguous",
   "maxRetryAfter",
   "queueTimeout",
   "headers",
@@ -160,6 +163,7 @@ const digest = (self: Value<string>): string => {
     ...[self.timeout, self.bodyTimeout, self.deadline, self.maxRetries, self.maxRetryAfter, self.queueTimeout].map(
       String
     ),
+    self.retryAmbiguous,
     Object.entries(self.headers),
     Object.entries(self.query),
     Object.entries(transport).map(([name, value]) => [name, String(value)]),

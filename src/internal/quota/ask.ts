@@ -15,7 +15,7 @@ const longestRaw = 6 * longestName
  * The body as characters if it may be a JSON object, else "". Bytes become one character each, whatever they encode:
  * all of JSON's own characters are ASCII.
  */
-const textOf = (body: RequestBody): string => {
+export const textOf = (body: RequestBody): string => {
   if (typeof body === "string") return body
   if (!(body instanceof Uint8Array)) return ""
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)

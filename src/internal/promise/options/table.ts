@@ -104,6 +104,11 @@ export const modern = {
 export const ours = {
   bodyTimeout: { fate: "pool", ours: true, note: "Between two chunks of the body; default 5 minutes" },
   deadline: { fate: "pool", ours: true, note: "From dispatch to the last byte of one attempt; default none" },
+  retryAmbiguous: {
+    fate: "pool",
+    ours: true,
+    note: "What is sent again though it may have been worked on: `generation` (default), `never`, `always`"
+  },
   maxRetryAfter: {
     fate: "pool",
     ours: true,

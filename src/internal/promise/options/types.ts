@@ -11,7 +11,7 @@ import type { TransportOptions } from "../../config/transportOptions.ts"
  */
 export interface PoolOptions extends Pick<
   CommonOptions,
-  "bodyTimeout" | "deadline" | "maxRetryAfter" | "queueTimeout" | "quota"
+  "bodyTimeout" | "deadline" | "retryAmbiguous" | "maxRetryAfter" | "queueTimeout" | "quota"
 > {
   /**
    * How connections are made and bounded. Its `key` may be a plain string here.
