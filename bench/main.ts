@@ -13,6 +13,7 @@ import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
 import { origins } from "./origins.ts"
 import { promiseCpu } from "./promiseCpu.ts"
+import { promiseExit } from "./promiseExit.ts"
 import { promiseHeap } from "./promiseHeap.ts"
 import { promiseHit } from "./promiseHit.ts"
 import { quotaCpu } from "./quotaCpu.ts"
@@ -24,6 +25,7 @@ const benches: ReadonlyArray<Bench> = [
   promiseCpu,
   promiseHit,
   promiseHeap,
+  promiseExit,
   quotaCpu,
   budget,
   adaptive,
