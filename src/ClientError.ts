@@ -30,10 +30,12 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
 }
 
 /**
- * Why a client could not be lent:
+ * Why a client could not be lent, or a request not be taken:
  *
  * - `Closed`: its `ClientLayer` has been shut down.
- * - `Capacity`: `maxClients` was reached, and nothing went idle within `acquireTimeout`.
+ * - `Capacity`: `maxClients` was reached, and nothing went idle within `acquireTimeout`; or a line is full in which
+ *   requests wait, and this one was not sent: `transport.maxQueue` and `maxQueueBytes` for sockets, `quota.maxWaiters`
+ *   for quota.
  * - `Construct`: the SDK's own constructor threw; see `cause`.
  * - `Released`: it was kept beyond its scope.
  *
@@ -43,7 +45,7 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
 export type PoolReason = "Closed" | "Capacity" | "Construct" | "Released"
 
 /**
- * A client could not be lent.
+ * A client could not be lent, or a request not be taken.
  *
  * @since 0.1.0
  * @category errors

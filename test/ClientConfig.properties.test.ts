@@ -12,6 +12,7 @@ import { describe, it } from "vitest"
 import * as ClientConfig from "../src/ClientConfig.ts"
 import * as Credential from "../src/Credential.ts"
 import * as specs from "../src/internal/config/specs.ts"
+import { transportLimits } from "../src/internal/limits.ts"
 
 type Spec = ClientConfig.Spec<string, string>
 type Env = Readonly<Record<string, string>>
@@ -54,9 +55,12 @@ const transportDefaults = {
   keepAlive: 60_000,
   maxConnectionAge: 300_000,
   connectTimeout: 10_000,
+  ...transportLimits,
   proxy: undefined,
   isolation: "shared"
 } as const
+
+const limitNames = Object.keys(transportLimits) as ReadonlyArray<keyof typeof transportLimits>
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,7}$/)
 const secretText = fc.stringMatching(/^[!-~]{1,40}$/)
@@ -64,6 +68,14 @@ const time = fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(Infi
 const limit = fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.constant(Infinity))
 const maybe = <A>(a: fc.Arbitrary<A>) => fc.option(a, { nil: undefined })
 const headerValue = fc.stringMatching(/^[!-~]{0,10}$/)
+
+/** Of each limit: its default, none, or a number. */
+const bounds = Object.fromEntries(
+  limitNames.map((name) => [
+    name,
+    fc.oneof(fc.constantFrom(transportLimits[name], Infinity), fc.integer({ min: 1, max: 2 ** 40 }))
+  ])
+)
 
 const adaptive: fc.Arbitrary<Adaptive> = fc
   .record({
@@ -106,6 +118,7 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       keepAlive: fc.oneof(time, fc.constant(60_000)),
       maxConnectionAge: fc.oneof(time, fc.constant(300_000)),
       connectTimeout: fc.oneof(time, fc.constant(10_000)),
+      ...bounds,
       proxy: maybe(word.map((name) => `http://me:secret@${name}.example:3128`)),
       isolation: fc.constantFrom("shared", "client")
     }),
@@ -294,7 +307,7 @@ const changes = (m: Meaning): ReadonlyArray<Meaning> => [
   ...Object.entries(m.query).map(([name, value]) => ({ ...m, query: { ...m.query, [name]: `${value}x` } })),
   { ...m, transport: { ...m.transport, maxConnections: 7 } },
   { ...m, transport: { ...m.transport, http2: m.transport["http2"] !== true } },
-  ...["keepAlive", "maxConnectionAge", "connectTimeout"].map((name) => ({
+  ...["keepAlive", "maxConnectionAge", "connectTimeout", ...limitNames].map((name) => ({
     ...m,
     transport: { ...m.transport, [name]: m.transport[name] === 77 ? 78 : 77 }
   })),

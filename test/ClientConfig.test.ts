@@ -12,6 +12,7 @@ import * as ClientConfig from "../src/ClientConfig.ts"
 import type { OptionsError } from "../src/ClientError.ts"
 import * as Credential from "../src/Credential.ts"
 import * as specs from "../src/internal/config/specs.ts"
+import { transportLimits } from "../src/internal/limits.ts"
 
 const apiKey = Redacted.make("sk-test")
 const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
@@ -71,6 +72,12 @@ describe("defaults", () => {
             keepAlive: 60_000,
             maxConnectionAge: 300_000,
             connectTimeout: 10_000,
+            maxQueue: 200_000,
+            maxQueueBytes: 2 ** 30,
+            maxResponseBytes: 2 ** 27,
+            maxLineBytes: 2 ** 23,
+            maxHeadBytes: 16_384,
+            maxHeadFields: 128,
             proxy: undefined,
             ca: undefined,
             cert: undefined,
@@ -204,7 +211,8 @@ describe("azure", () => {
 })
 
 describe("validation", () => {
-  const cases: ReadonlyArray<readonly [what: string, options: unknown, field: string, received: RegExp]> = [
+  type Case = readonly [what: string, options: unknown, field: string, received: RegExp]
+  const cases: ReadonlyArray<Case> = [
     ["a missing key", { apiKey: undefined }, "apiKey", /^absent$/],
     ["a plain string for a key", { apiKey: "sk-canary" }, "apiKey", /^a plain string$/],
     ["an empty key", { apiKey: Redacted.make(" \n") }, "apiKey", /^an empty secret$/],
@@ -230,6 +238,12 @@ describe("validation", () => {
     ["a certificate without its key", { transport: { cert: pem } }, "transport.key", /^absent$/],
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
     ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /encodes nothing/],
+    ...Object.keys(transportLimits).flatMap((name): ReadonlyArray<Case> => [
+      [`a ${name} of 0`, { transport: { [name]: 0 } }, `transport.${name}`, /^0$/],
+      [`half a ${name}`, { transport: { [name]: 1.5 } }, `transport.${name}`, /^1\.5$/],
+      [`a ${name} that is none`, { transport: { [name]: Number.NaN } }, `transport.${name}`, /^NaN$/],
+      [`a ${name} in words`, { transport: { [name]: "16 MB" } }, `transport.${name}`, /string of 5/]
+    ]),
     ["a rate of 0", { quota: { requestsPerMinute: 0 } }, "quota.requestsPerMinute", /^0$/],
     ["a rate that is none", { quota: { requestsPerMinute: Number.NaN } }, "quota.requestsPerMinute", /^NaN$/],
     ["tokens below 0", { quota: { tokensPerMinute: -1 } }, "quota.tokensPerMinute", /^-1$/],

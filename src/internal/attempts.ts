@@ -49,6 +49,7 @@ export const outcomeOfStatus = (status: number): Outcome => {
 
 const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
   Timeout: "timeout",
+  Capacity: "connection",
   QueueTimeout: "timeout",
   Connection: "connection",
   FileDescriptors: "connection",

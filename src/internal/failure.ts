@@ -36,13 +36,13 @@ const statusReason = (status: number, code: unknown): RequestReason => {
 }
 
 /** What the wire tells apart for us alone. */
-const reasonOf = (reason: Exclude<WireReason, "Closed">): RequestReason =>
+const reasonOf = (reason: Exclude<WireReason, "Closed" | "Capacity">): RequestReason =>
   reason === "Untrusted" ? "Connection" : reason === "Refused" ? "BadRequest" : reason
 
-/** A wire failure as our own error. `Closed` is no request's failure but the pool's. */
+/** A wire failure as our own error. `Closed` and `Capacity` are no request's failures but the pool's. */
 export const fromWire = (place: Place, error: WireError, attempts: number): PoolError | RequestError =>
-  error.reason === "Closed"
-    ? new PoolError({ ...place, reason: "Closed", detail: error.message, cause: error })
+  error.reason === "Closed" || error.reason === "Capacity"
+    ? new PoolError({ ...place, reason: error.reason, detail: error.message, cause: error })
     : new RequestError({
         ...place,
         reason: reasonOf(error.reason),

@@ -3,6 +3,7 @@
  * Plain promises and callbacks on purpose: this is the path of every request, and of every chunk.
  */
 import type { Processed } from "../ClientError.ts"
+import type { BodyLimits } from "./limits.ts"
 
 /** A body that can be sent more than once: a retry calls `open` again. */
 export interface StreamedBody {
@@ -74,6 +75,7 @@ export interface WireResponse {
 export type WireReason =
   | "Connection"
   | "FileDescriptors"
+  | "Capacity"
   | "QueueTimeout"
   | "Timeout"
   | "Aborted"
@@ -111,6 +113,8 @@ export interface PoolStats {
 
 /** The bounded pool of one origin. */
 export interface WirePool {
+  /** What bodies may be, for those who decode them. */
+  readonly limits: BodyLimits
   /** Rejects with a WireError only. Settles at once when the signal aborts, wherever the request is. */
   readonly request: (request: WireRequest) => Promise<WireResponse>
   readonly stats: () => PoolStats

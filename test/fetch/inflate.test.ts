@@ -54,14 +54,39 @@ describe("a compressed response", () => {
     })
   })
 
-  it("that is no such thing is an error, and an unknown coding stays as it came", async () => {
+  it("that is no such thing, of an unknown coding, or of more codings than five, is an error that names them", async () => {
+    const wrapped = (times: number) =>
+      Array.from({ length: times }).reduce<Buffer>((data) => zlib.gzipSync(data), Buffer.from("plain"))
+    const names = (times: number) => Array.from({ length: times }, () => "gzip").join(", ")
+    const answers: Record<string, readonly [coding: string, body: string | Buffer]> = {
+      "/none": ["gzip", "plain"],
+      "/unknown": ["gzip, dictionary", "plain"],
+      "/five": [names(5), wrapped(5)],
+      "/six": [names(6), wrapped(6)]
+    }
     const handler: Handler = ({ url }, response) => {
-      response.writeHead(200, { "content-encoding": url === "/unknown" ? "gzip, dictionary" : "gzip" })
-      response.end("plain")
+      const [coding, body] = answers[url ?? ""]!
+      response.writeHead(200, { "content-type": "application/json", "content-encoding": coding }).end(body)
+    }
+    await withSite(handler, async ({ ended, fetch, origin }) => {
+      for (const path of ["/none", "/unknown", "/six"]) {
+        const error = await failureOf(fetch(origin + path).then((response) => response.text()))
+        expect(error).toBeInstanceOf(WireError)
+        expect(error).toMatchObject({ reason: "Malformed", processed: "yes" })
+        expect(String(error)).toContain(answers[path]![0])
+      }
+      expect(await (await fetch(`${origin}/five`)).text()).toBe("plain")
+      expect(ended()).toBe(4)
+    })
+  })
+
+  it("of an unknown coding stays as it came if it is an error, whose status says enough", async () => {
+    const handler: Handler = (_, response) => {
+      response.writeHead(429, { "content-encoding": "gzip, dictionary" }).end("plain")
     }
     await withSite(handler, async ({ fetch, origin }) => {
-      expect(await failureOf((await fetch(origin)).text())).toBeInstanceOf(WireError)
-      const unknown = await fetch(`${origin}/unknown`)
+      const unknown = await fetch(origin)
+      expect(unknown.status).toBe(429)
       expect(unknown.headers.get("content-encoding")).toBe("gzip, dictionary")
       expect(await unknown.text()).toBe("plain")
     })

@@ -4,6 +4,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { respond } from "../../src/internal/fetch/respond.ts"
 import { WholeResponse } from "../../src/internal/fetch/whole.ts"
+import { transportLimits } from "../../src/internal/limits.ts"
 import { WireError } from "../../src/internal/wire.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
@@ -135,7 +136,13 @@ describe("a response off the wire", () => {
     const chunks = [new Uint8Array(3)]
     const body = { read: async () => chunks.shift(), cancel: stall, onEnd: stall }
     const wire = { status: 200, headers: [["content-length", "4"]] as const, body }
-    const context = { url: "http://h/", method: "GET", redirected: false, failure: (error: unknown) => error }
+    const context = {
+      url: "http://h/",
+      method: "GET",
+      redirected: false,
+      limits: transportLimits,
+      failure: (error: unknown) => error
+    }
     const failed = failureOf(Promise.resolve(respond(wire, context)))
     expect(await failed).toMatchObject({ name: "WireError", reason: "Connection" })
   })

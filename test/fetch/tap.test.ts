@@ -185,16 +185,16 @@ describe("a tap", () => {
     })
   })
 
-  it("sees nothing of a body whose coding is unknown, which its reader gets as it came", async () => {
+  it("sees nothing of an error whose coding is unknown, which its reader gets as it came", async () => {
     const handler: Handler = ({ url }, response) => {
       const type = url === "/stream" ? "text/event-stream" : "application/json"
-      response.writeHead(200, { "content-type": type, "content-encoding": "rot13", "content-length": 2 }).end("ok")
+      response.writeHead(500, { "content-type": type, "content-encoding": "rot13", "content-length": 2 }).end("ok")
     }
     await withSite(handler, async ({ origin, pool }) => {
       for (const path of ["/", "/stream"]) {
         const { log, response, seen } = observe(pool, origin + path)
         expect(await (await response).text()).toBe("ok")
-        expect([log, seen()]).toEqual([["head 200", "end"], ""])
+        expect([log, seen()]).toEqual([["head 500", "end"], ""])
       }
     })
   })

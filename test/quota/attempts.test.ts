@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import type { Account } from "../../src/internal/accounts.ts"
 import * as Attempts from "../../src/internal/attempts.ts"
 import * as ClientFetch from "../../src/internal/clientFetch.ts"
+import { transportLimits } from "../../src/internal/limits.ts"
 import type { Waiting } from "../../src/internal/quota/entry.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { WireError, type WirePool } from "../../src/internal/wire.ts"
@@ -15,6 +16,7 @@ const origin = "https://example.com"
 
 /** Nothing comes of what is sent. */
 const pool: WirePool = {
+  limits: transportLimits,
   request: () => Promise.reject(new WireError("Malformed", "yes", "odd")),
   stats: () => ({ sockets: 0, inFlight: 0, queued: 0, opened: 0, protocol: undefined }),
   close: () => Promise.resolve()

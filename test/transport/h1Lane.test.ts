@@ -3,11 +3,12 @@ import * as net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Client } from "undici"
 import { expect, test } from "vitest"
+import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
 import { serveH1 } from "./harness.ts"
 
 const host = { freed: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
-const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000 }
+const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
 
 test("undici's own timeouts, 300 s if nobody says otherwise, are off: a request brings its own", async () => {
   const server = await serveH1((_, response) => response.end("ok"))

@@ -59,6 +59,15 @@ export const number = (at: At, input: unknown, test: (n: number) => boolean, exp
 export const integer = (at: At, input: unknown, least: number): number =>
   number(at, input, (n) => Number.isSafeInteger(n) && n >= least, `an integer of at least ${least}`)
 
+/** How far something may grow. */
+export const bound = (at: At, input: unknown): number =>
+  number(
+    at,
+    input,
+    (n) => n === Infinity || (Number.isSafeInteger(n) && n >= 1),
+    "an integer of at least 1, or Infinity for no bound"
+  )
+
 /** Text fit for a header: trimmed, not empty, no control characters, all in Latin-1. */
 export const text = (at: At, input: unknown): string => {
   if (typeof input !== "string") throw invalid(at, describe(input), "a string")

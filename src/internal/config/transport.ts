@@ -1,5 +1,6 @@
 import * as Redacted from "effect/Redacted"
-import { type At, describe, integer, invalid, millis, within } from "./check.ts"
+import { transportLimits } from "../limits.ts"
+import { type At, bound, describe, integer, invalid, millis, within } from "./check.ts"
 import { record } from "./names.ts"
 import { open } from "./secret.ts"
 import { struct } from "./struct.ts"
@@ -12,6 +13,7 @@ const defaults: TransportSettings = struct({
   keepAlive: 60_000,
   maxConnectionAge: 300_000,
   connectTimeout: 10_000,
+  ...transportLimits,
   proxy: undefined,
   ca: undefined,
   cert: undefined,
@@ -47,6 +49,12 @@ export const transport = (
     keepAlive: read("keepAlive", millis, defaults.keepAlive),
     maxConnectionAge: read("maxConnectionAge", millis, defaults.maxConnectionAge),
     connectTimeout: read("connectTimeout", millis, defaults.connectTimeout),
+    maxQueue: read("maxQueue", bound, defaults.maxQueue),
+    maxQueueBytes: read("maxQueueBytes", bound, defaults.maxQueueBytes),
+    maxResponseBytes: read("maxResponseBytes", bound, defaults.maxResponseBytes),
+    maxLineBytes: read("maxLineBytes", bound, defaults.maxLineBytes),
+    maxHeadBytes: read("maxHeadBytes", bound, defaults.maxHeadBytes),
+    maxHeadFields: read("maxHeadFields", bound, defaults.maxHeadFields),
     proxy: read("proxy", (at, value) => (value === "env" ? environment() : proxy(at, value)), undefined),
     ca: read("ca", authorities, undefined),
     cert,

@@ -1,5 +1,6 @@
 import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
+import type { TransportLimits } from "../limits.ts"
 
 /**
  * How a client's connections are made and bounded. Clients whose origin and transport options agree share one pool.
@@ -41,6 +42,53 @@ export interface TransportOptions {
    * @default "10 seconds"
    */
   readonly connectTimeout?: Duration.DurationInput | undefined
+  /**
+   * Most requests that may wait for a socket of this origin; an integer of at least 1, or `Infinity`. One more fails at
+   * once, unsent, with `PoolError` `Capacity`; those that wait are not disturbed.
+   *
+   * @default 200,000: a job that starts 100,000 agents at once is served, and twice. One that waits takes about 4 KB
+   *   besides its body, its SDK's promises included
+   */
+  readonly maxQueue?: number | undefined
+  /**
+   * Most bytes that the bodies of those who wait for a socket may have together; an integer of at least 1, or
+   * `Infinity`. Text counts a byte a character, a streamed upload nothing, for nothing of it is held. Beyond that
+   * requests fail as with `maxQueue`; one that would be alone in the line is let in whatever its size.
+   *
+   * @default 1 GiB: 100,000 prompts of 10 KB. Node's heap ends at 2 to 4 GB, and the process with it
+   */
+  readonly maxQueueBytes?: number | undefined
+  /**
+   * Longest body of an answer in bytes, counted once its compression is undone; an integer of at least 1, or `Infinity`.
+   * What is longer fails with `RequestError` `Malformed` as soon as that is known, and the rest is not read. Not counted
+   * are event streams, of which `maxLineBytes` bounds the parts, and files that are downloaded (GET of a path that ends
+   * in `/content`), which are as long as they are: whoever reads those holds the server back.
+   *
+   * @default 128 MiB. The longest answer of a provider is OpenAI's to 2,048 texts in one embeddings request: 3,072
+   *   numbers each, about 80 MB as JSON
+   */
+  readonly maxResponseBytes?: number | undefined
+  /**
+   * Longest line of an event stream in bytes, and longest event, which is the lines up to an empty one; an integer of at
+   * least 1, or `Infinity`. What is longer fails as with `maxResponseBytes`: SDKs keep all of an event until it ends.
+   *
+   * @default 8 MiB: an event carries one token or one tool call; the longest are images in base64
+   */
+  readonly maxLineBytes?: number | undefined
+  /**
+   * Longest head of an answer, the names and values of its headers together, in bytes; an integer of at least 1, or
+   * `Infinity`. A longer one fails with `RequestError` `Malformed`.
+   *
+   * @default 16 KiB, as Node's own `--max-http-header-size`
+   */
+  readonly maxHeadBytes?: number | undefined
+  /**
+   * Most headers that an answer may have; an integer of at least 1, or `Infinity`. More fail with `RequestError`
+   * `Malformed`.
+   *
+   * @default 128, as Node's own `maxHeaderListPairs` over HTTP/2
+   */
+  readonly maxHeadFields?: number | undefined
   /**
    * The http or https URL of a proxy to tunnel through. User and password in it are kept secret.
    *
@@ -86,7 +134,7 @@ export interface TransportOptions {
  * @since 0.1.0
  * @category models
  */
-export interface TransportSettings {
+export interface TransportSettings extends TransportLimits {
   readonly maxConnections: number
   readonly http2: boolean | "prior-knowledge"
   readonly keepAlive: number

@@ -89,7 +89,8 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
       if (next === undefined) {
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        return await respond(wire, { url: hop.url, method, redirected: hops > 0, failure: unreadable, tap, onTapped })
+        const about = { url: hop.url, method, redirected: hops > 0, limits: pool.limits }
+        return await respond(wire, { ...about, failure: unreadable, tap, onTapped })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

@@ -29,7 +29,7 @@ const codingOf = (name: string): Coding | "identity" | undefined => {
   }
 }
 
-/** In the order in which to undo them. `undefined` if one is unknown: then the body stays as it came. */
+/** In the order in which to undo them. `undefined` if one is unknown, or if there are too many. */
 export const codingsOf = (header: string): ReadonlyArray<Coding> | undefined => {
   const codings: Array<Coding> = []
   for (const part of header.toLowerCase().split(",")) {
@@ -60,8 +60,9 @@ const decoder = (coding: Coding, first: Uint8Array | undefined): Transform => {
 /** Beyond this many bytes a body is no longer decoded in one go: it would keep everybody else waiting. */
 const wholeOutput = 1024 * 1024
 
-const undecodable = (codings: ReadonlyArray<Coding>, cause: unknown) =>
-  new WireError("Malformed", "yes", `the response's ${codings.join(", ")} body can't be decoded`, cause)
+/** `coding` is one that nobody here knows, or the header with more of them than are undone. */
+export const undecodable = (coding: string, cause?: unknown): WireError =>
+  new WireError("Malformed", "yes", `the response's ${coding.slice(0, 100)} body can't be decoded`, cause)
 
 const decodeWhole = (coding: Coding, bytes: Uint8Array): Uint8Array => {
   const options = { maxOutputLength: wholeOutput }
@@ -85,7 +86,7 @@ export const inflateWhole = (bytes: Uint8Array, codings: ReadonlyArray<Coding>):
     return codings.reduce((bytes, coding) => decodeWhole(coding, bytes), bytes)
   } catch (error) {
     if (error instanceof RangeError && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") return undefined
-    throw undecodable(codings, error)
+    throw undecodable(codings.join(", "), error)
   }
 }
 
@@ -123,7 +124,7 @@ export const inflate = (body: WireBody, codings: ReadonlyArray<Coding>): WireBod
         body.cancel()
         if (error instanceof WireError) throw error
         if (cancelled) throw new WireError("Aborted", "yes", "the response body was cancelled", error)
-        throw undecodable(codings, error)
+        throw undecodable(codings.join(", "), error)
       }
     },
     cancel: () => {

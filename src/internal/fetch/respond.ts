@@ -4,9 +4,11 @@
  */
 import { STATUS_CODES } from "node:http"
 
+import type { BodyLimits } from "../limits.ts"
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
 import { collect, discard, gather, unread, wholeBytes } from "./gather.ts"
-import { codingsOf, inflate, inflateWhole, type Coding } from "./inflate.ts"
+import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
+import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { WholeResponse, named } from "./whole.ts"
 
 /** Who listens in on a body while its reader reads it. Neither may throw, nor change or keep the bytes. */
@@ -25,6 +27,7 @@ export interface ResponseContext extends Tapping {
   readonly url: string
   readonly method: string
   readonly redirected: boolean
+  readonly limits: BodyLimits
   /** What the reader of the body gets to see of a failure. */
   readonly failure: (error: unknown) => unknown
 }
@@ -66,6 +69,7 @@ const ending = (held: { yet: boolean }) => () => {
 const streamOf = (
   body: WireBody,
   failure: ResponseContext["failure"],
+  measure: Measure | undefined,
   tapping: Tapping
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
@@ -75,6 +79,10 @@ const streamOf = (
     // A read may still fail after the reader has cancelled.
     onTapped = undefined
   }
+  const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
+    over()
+    controller.error(failure(error))
+  }
   const stream = new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
@@ -83,15 +91,18 @@ const streamOf = (
             if (chunk === undefined) {
               over()
               controller.close()
-            } else {
-              tap?.(chunk)
-              controller.enqueue(chunk)
+              return
             }
+            try {
+              measure?.chunk(chunk)
+            } catch (error) {
+              body.cancel()
+              return fail(controller, error)
+            }
+            tap?.(chunk)
+            controller.enqueue(chunk)
           },
-          (error: unknown) => {
-            over()
-            controller.error(failure(error))
-          }
+          (error: unknown) => fail(controller, error)
         ),
       cancel: () => {
         over()
@@ -139,24 +150,41 @@ const untapped: Tapping = {}
 
 const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
 
+/** What a caller downloads is no answer but a file: as long as it is, and read piece by piece. */
+const isDownload = ({ method, url }: ResponseContext) => method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
+
+/** How a body is to be read. */
+interface Reading {
+  readonly codings: ReadonlyArray<Coding>
+  readonly tapping: Tapping
+  readonly isEvents: boolean
+  /** Bytes that it may have. */
+  readonly most: number
+}
+
+const measureOf = ({ isEvents, most }: Reading, { limits }: ResponseContext): Measure | undefined =>
+  isEvents ? new EventMeasure(limits.maxLineBytes) : most === Infinity ? undefined : new WholeMeasure(most)
+
 const assemble = (
   wire: WireResponse,
   context: ResponseContext,
   got: Uint8Array | WireBody,
-  codings: ReadonlyArray<Coding>,
-  tapping: Tapping
+  reading: Reading
 ): Response => {
+  const { codings, most, tapping } = reading
   const decoded = codings.length > 0
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
     if (whole !== undefined) {
+      if (whole.byteLength > most) throw tooLong(most)
       tapping.tap?.(whole)
       tapping.onTapped?.()
       return build(wire, context, whole, decoded)
     }
     got = unread(wire.body, [got], undefined)
   }
-  return build(wire, context, streamOf(decoded ? inflate(got, codings) : got, context.failure, tapping), decoded)
+  const body = decoded ? inflate(got, codings) : got
+  return build(wire, context, streamOf(body, context.failure, measureOf(reading, context), tapping), decoded)
 }
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
@@ -171,15 +199,24 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     else if (name === "content-type") type = value
     else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
   }
+  // An error says enough by its status, so it stays readable; of its body no more is read than a message takes.
+  const isError = status >= 400
   const known = encoding === "" ? none : codingsOf(encoding)
-  const codings = known ?? none
-  const tapping = known === undefined ? untapped : context
+  if (known === undefined && !isError) throw undecodable(encoding)
+  const isEvents = type.startsWith("text/event-stream")
+  const reading: Reading = {
+    codings: known ?? none,
+    tapping: known === undefined ? untapped : context,
+    isEvents,
+    most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
+  }
   const size = length === undefined ? undefined : Number(length)
-  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, codings, tapping)
-  if (!type.startsWith("text/event-stream")) {
+  if (size !== undefined && size > reading.most && encoding === "") throw tooLong(reading.most)
+  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, reading)
+  if (!isEvents) {
     const isSmall = size !== undefined && size <= wholeBytes
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
-    if (isSmall && status < 400) return collect(body, size).then(finish)
+    if (isSmall && !isError) return collect(body, size).then(finish)
     if (isSmall || (size === undefined && isJson(type))) return gather(body).then(finish)
   }
   return finish(body)

@@ -21,7 +21,7 @@ export interface Owner {
   /** Somebody waits (1) or has ceased to (-1): while anybody does, the process stays alive. */
   readonly hold: (change: 1 | -1) => void
   /** A queued exchange has given up. */
-  readonly gaveUp: () => void
+  readonly gaveUp: (exchange: Exchange) => void
   /** An exchange that had been sent is done. */
   readonly finished: () => void
 }
@@ -194,7 +194,7 @@ export class Exchange implements BodySource, Waiter {
     this.request.signal?.removeEventListener("abort", this)
     this.request.outer?.removeEventListener("abort", this)
     if (was < answered) this.#owner.hold(-1)
-    if (was === queued) this.#owner.gaveUp()
+    if (was === queued) this.#owner.gaveUp(this)
     else this.#owner.finished()
   }
 

@@ -10,6 +10,7 @@ import type { WireError, WireResponse } from "../wire.ts"
 import { root } from "./context.ts"
 import { h1Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
+import { headRefusal } from "./head.ts"
 import { isStreamed } from "./upload.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 
@@ -21,8 +22,9 @@ const goodbye = 500
 
 const ignore = (): void => undefined
 
-/** undici's keep-alive timers are setTimeouts, and Infinity is not among their values. */
-const timer = (ms: number): number => Math.max(1, Math.min(ms, 2 ** 31 - 1))
+/** undici takes no Infinity, and its keep-alive timers are setTimeouts. */
+const most = 2 ** 31 - 1
+const timer = (ms: number): number => Math.max(1, Math.min(ms, most))
 
 export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   readonly protocol = "http/1.1"
@@ -33,6 +35,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   readonly #host: LaneHost
   readonly #socket: Socket
   readonly #client: Client
+  readonly #limits: LaneLimits
   readonly #reuse: boolean
   #exchange: Exchange | undefined
   #controller: Dispatcher.DispatchController | undefined
@@ -47,6 +50,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   constructor(host: LaneHost, clientClass: typeof Client, origin: string, socket: Socket, limits: LaneLimits) {
     this.#host = host
     this.#socket = socket
+    this.#limits = limits
     this.#reuse = limits.keepAlive > 0
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
     socket.on("error", this.#onError)
@@ -68,6 +72,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     let handed = false
     this.#client = new clientClass(origin, {
       pipelining: 1,
+      maxHeaderSize: Math.min(limits.maxHeadBytes, most),
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: timer(limits.keepAlive),
@@ -165,8 +170,16 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ParsedHeaders): void {
-    if (status >= 200) this.#exchange?.respond(status, pairs(headers))
-    else this.#heard = false
+    if (status < 200) {
+      this.#heard = false
+      return
+    }
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    const head = pairs(headers)
+    const refusal = headRefusal(head, this.#limits)
+    if (refusal === undefined) exchange.respond(status, head)
+    else exchange.fail(refusal)
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {

@@ -8,6 +8,7 @@ import { WireError, type WireResponse } from "../wire.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
+import { headRefusal } from "./head.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { isStreamed, upload } from "./upload.ts"
 
@@ -16,6 +17,11 @@ const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REF
 /** Flow control: what a server may send ahead on one stream, and on all. */
 const streamWindow = 256 * 1024
 const sessionWindow = 16 * 1024 * 1024
+/**
+ * A head that is longer than Node allows resets its stream with a code that servers use as well. So Node allows more than
+ * we do, and we look ourselves; it stays the bound on what a few bytes of HPACK can grow to.
+ */
+const beyond = (limit: number, least: number, most: number): number => Math.min(8 * Math.max(limit, least), most)
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
 /**
@@ -54,7 +60,7 @@ export class H2Lane implements Lane {
   /** Streams that it takes by the server's last word, less the headroom if it has one; `undefined` before SETTINGS. */
   limit: number | undefined
   readonly #host: LaneHost
-  readonly #limits: LaneLimits
+  readonly limits: LaneLimits
   readonly #socket: Socket
   readonly #session: http2.ClientHttp2Session
   readonly #streams = new Set<Stream>()
@@ -77,14 +83,20 @@ export class H2Lane implements Lane {
   /** `ready` is called once: when the server's SETTINGS have come, or with why they never will. */
   constructor(host: LaneHost, origin: string, socket: Socket, limits: LaneLimits, ready: (error?: unknown) => void) {
     this.#host = host
-    this.#limits = limits
+    this.limits = limits
     this.#socket = socket
     this.#ready = ready
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
       maxSessionMemory: 1024,
-      settings: { enablePush: false, initialWindowSize: streamWindow }
+      maxHeaderListPairs: beyond(limits.maxHeadFields, 128, 2 ** 31 - 1),
+      settings: {
+        enablePush: false,
+        initialWindowSize: streamWindow,
+        // Node's own bound is 16 MB.
+        maxHeaderListSize: beyond(limits.maxHeadBytes, 16 * 1024, 2 ** 24 - 1)
+      }
     }))
     session.unref()
     session.on("error", (error) => (this.#cause ??= error))
@@ -194,7 +206,7 @@ export class H2Lane implements Lane {
       if (now - this.#closedAt > closeTimeout) this.#session.destroy()
       return
     }
-    const { keepAlive, pingInterval } = this.#limits
+    const { keepAlive, pingInterval } = this.limits
     if (this.#pinging) {
       if (now - this.#pingAt > pingInterval) {
         this.#cause = new WireError("Timeout", "maybe", `no answer to a ping within ${pingInterval} ms`)
@@ -338,7 +350,10 @@ function notingPush(this: Stream, chunk: unknown, encoding?: BufferEncoding): bo
 function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: ReadonlyArray<string>): void {
   const { exchange } = this
   if (exchange.stream !== this) return
-  exchange.respond(headers[":status"] ?? 0, pairs(raw ?? []))
+  const head = pairs(raw ?? [])
+  const refusal = headRefusal(head, this.lane.limits)
+  if (refusal !== undefined) return exchange.fail(refusal)
+  exchange.respond(headers[":status"] ?? 0, head)
   // Not earlier: data can come before 'response', and would be lost.
   this.on("data", onData)
   this.on("end", onEnd)

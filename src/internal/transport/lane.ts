@@ -1,4 +1,5 @@
 /** What the pool asks of a socket, whichever protocol it speaks. */
+import type { HeadLimits } from "../limits.ts"
 import type { WireError } from "../wire.ts"
 import type { Carrier, Exchange } from "./exchange.ts"
 
@@ -38,8 +39,8 @@ export interface LaneHost {
   readonly requeue: (exchange: Exchange, error: WireError) => void
 }
 
-/** Milliseconds: see PoolOptions. */
-export interface LaneLimits {
+/** Times in milliseconds: see PoolOptions. */
+export interface LaneLimits extends HeadLimits {
   readonly keepAlive: number
   readonly maxConnectionAge: number
   readonly pingInterval: number

@@ -1,4 +1,5 @@
 /** What a pool of sockets can be told. */
+import { type TransportLimits, transportLimits } from "../limits.ts"
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
@@ -17,8 +18,8 @@ export interface Starved {
   readonly waited: number
 }
 
-/** All times in milliseconds, `Infinity` for never. */
-export interface PoolOptions {
+/** All times in milliseconds, `Infinity` for never. The limits are what `TransportOptions` says of them. */
+export interface PoolOptions extends Partial<TransportLimits> {
   /** Scheme, host and port, for instance `https://api.openai.com`. */
   readonly origin: string
   /** The bound that this pool shares with others. */
@@ -55,7 +56,7 @@ export interface PoolOptions {
 }
 
 /** The options with their defaults. */
-export interface Settings {
+export interface Settings extends TransportLimits {
   readonly origin: string
   readonly url: URL
   readonly maxConnections: number
@@ -71,7 +72,11 @@ export interface Settings {
 
 export const resolve = (options: PoolOptions): Settings => {
   const url = new URL(options.origin)
+  const limits = { ...transportLimits }
+  for (const name of Object.keys(limits) as ReadonlyArray<keyof TransportLimits>)
+    limits[name] = options[name] ?? limits[name]
   return {
+    ...limits,
     origin: url.origin,
     url,
     maxConnections: options.maxConnections ?? 256,

@@ -2,7 +2,9 @@
  * The pool of one origin: one queue of ours in front of a bounded set of lanes. Nothing waits anywhere else, so a request
  * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
  */
+import type { BodyLimits } from "../limits.ts"
 import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import { Backlog } from "./backlog.ts"
 import { root } from "./context.ts"
 import { makeRoute, type Route } from "./dial.ts"
 import { connectError } from "./errors.ts"
@@ -28,6 +30,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   readonly queue = new RequestQueue<Exchange>()
   readonly lanes = new Set<Lane>()
   readonly budget: SocketBudget
+  readonly #backlog: Backlog
   readonly #route: Route
   readonly #watch: Watch
   readonly #opening = new Set<Opening>()
@@ -54,9 +57,14 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   #cut: NodeJS.Timeout | undefined
   #cutAt = Infinity
 
+  get limits(): BodyLimits {
+    return this.settings
+  }
+
   constructor(options: PoolOptions) {
     this.settings = resolve(options)
     this.budget = options.budget
+    this.#backlog = new Backlog(this.settings.origin, this.settings)
     this.#route = makeRoute(this.settings.url, options)
     this.#watch = new Watch(this)
   }
@@ -68,9 +76,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     if (aborted !== undefined) {
       return Promise.reject(new WireError("Aborted", "no", "the request was aborted", aborted.reason))
     }
+    const refusal = this.#backlog.refusal(this.queue.size, request.body)
+    if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(this, this.#order++, request, resolve, reject)
       this.queue.push(exchange)
+      this.#backlog.enter(request.body)
       this.pump()
       exchange.waits()
     })
@@ -116,10 +127,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       const lane = this.#pick()
       if (lane === undefined) break
       queue.shift()
+      this.#backlog.leave(next.request.body)
       this.#inFlight++
       if (!root(sendOn, lane, next)) {
         this.#inFlight--
         queue.putBack(next)
+        this.#backlog.enter(next.request.body)
       }
     }
     if (queue.size > 0) return this.#grow()
@@ -135,8 +148,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
 
   hold = (change: 1 | -1): void => this.#watch.hold(change)
 
-  gaveUp = (): void => {
+  gaveUp = (exchange: Exchange): void => {
     this.queue.gaveUp()
+    this.#backlog.leave(exchange.request.body)
     if (this.queue.size > 0) return
     this.#leaveLine()
     if (this.#opening.size > 0) setImmediate(this.pump)
@@ -204,6 +218,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#inFlight--
     exchange.returned()
     this.queue.putBack(exchange)
+    this.#backlog.enter(exchange.request.body)
     setImmediate(this.pump)
   }
 

@@ -119,7 +119,9 @@ export const ours = {
   transport: {
     fate: "pool",
     ours: true,
-    note: "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation"
+    note:
+      "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation; how many requests may " +
+      "wait for one, and how long an answer may be"
   }
 } as const satisfies Table
 

@@ -1,0 +1,48 @@
+/** The bounds of a pool's queue: how many wait, and how many bytes their bodies have. */
+import type { QueueLimits } from "../limits.ts"
+import { type RequestBody, WireError } from "../wire.ts"
+import { isStreamed } from "./upload.ts"
+
+/** What a body holds in memory while it waits. Text is counted by its characters: to encode it would cost more than to send it. */
+const heldBytes = (body: RequestBody): number => (body === undefined || isStreamed(body) ? 0 : body.length)
+
+export class Backlog {
+  readonly #limits: QueueLimits
+  readonly #origin: string
+  #bytes = 0
+
+  constructor(origin: string, limits: QueueLimits) {
+    this.#origin = origin
+    this.#limits = limits
+  }
+
+  /** Why one more with such a body must not join `queued` others; `undefined` if it may. */
+  refusal(queued: number, body: RequestBody): WireError | undefined {
+    // Alone it waits for nobody, and a bound that is below one body must not shut the origin.
+    if (queued === 0) return undefined
+    const { maxQueue, maxQueueBytes } = this.#limits
+    if (queued >= maxQueue) return this.#full(`${queued} requests wait`, `transport.maxQueue (${maxQueue})`)
+    const bytes = heldBytes(body)
+    if (bytes === 0 || this.#bytes + bytes <= maxQueueBytes) return undefined
+    return this.#full(`${queued} requests with ${this.#bytes} bytes wait`, `transport.maxQueueBytes (${maxQueueBytes})`)
+  }
+
+  /** Somebody waits, again or for the first time. */
+  enter(body: RequestBody): void {
+    this.#bytes += heldBytes(body)
+  }
+
+  /** Somebody has ceased to wait. */
+  leave(body: RequestBody): void {
+    this.#bytes -= heldBytes(body)
+  }
+
+  #full(what: string, bound: string): WireError {
+    return new WireError(
+      "Capacity",
+      "no",
+      `${what} for a socket to ${this.#origin}, which is all that ${bound} allows; this one was not sent. ` +
+        "Start fewer agents at once, raise the bound, or allow more sockets (transport.maxConnections)"
+    )
+  }
+}

@@ -1,0 +1,20 @@
+/** The bound on a response's head, once for both protocols. */
+import type { HeadLimits } from "../limits.ts"
+import { WireError, type WireResponse } from "../wire.ts"
+
+/**
+ * Why a head can't be taken. What it says is not looked at, so whether the request was worked on is anybody's guess. Over
+ * HTTP/1.1 undici counts the bytes too, before there is a head.
+ */
+export const headRefusal = (
+  headers: WireResponse["headers"],
+  { maxHeadBytes, maxHeadFields }: HeadLimits
+): WireError | undefined => {
+  if (headers.length > maxHeadFields) return tooLong(`${headers.length} headers`, `maxHeadFields (${maxHeadFields})`)
+  let bytes = 0
+  for (const [name, value] of headers) bytes += name.length + value.length
+  return bytes > maxHeadBytes ? tooLong(`${bytes} bytes`, `maxHeadBytes (${maxHeadBytes})`) : undefined
+}
+
+const tooLong = (what: string, bound: string): WireError =>
+  new WireError("Malformed", "maybe", `the response's head has ${what}, more than transport.${bound} allows`)
