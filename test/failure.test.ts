@@ -139,7 +139,7 @@ for (const subject of all) {
             attempts: 1
           })
         }
-        ok("text/event-stream", 'data: {"choices": [\n\n')
+        ok("text/event-stream", 'data: {"choices": [\n\ndata: [DONE]\n\n')
         const error = yield* Effect.flip(Stream.runDrain(subject.stream(config)))
         assert.strictEqual(error._tag === "RequestError" && error.reason, "Malformed")
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)

@@ -46,17 +46,10 @@ export const make = (wiring: Wiring): Closeable => {
     account: Accounts.Account,
     demand: Demand,
     timeout: number,
-    signal: AbortSignal | undefined,
-    again: boolean
+    signal: AbortSignal | undefined
   ): Promise<Admission | undefined> => {
     const since = ticker.now()
-    const permit = await account.quota.enter(demand, {
-      signal,
-      maxRetryAfter,
-      timeout,
-      movable: accounts.isPool,
-      again
-    })
+    const permit = await account.quota.enter(demand, { signal, maxRetryAfter, timeout, movable: accounts.isPool })
     recorder.waited(ticker.now() - since)
     if (permit === undefined) return undefined
     try {
@@ -131,7 +124,7 @@ export const make = (wiring: Wiring): Closeable => {
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined
-            ? await wait(account, demand, until - ticker.now(), signal(), counted)
+            ? await wait(account, demand, until - ticker.now(), signal())
             : { account, permit, secret }
         // The gate closed while it waited, and another credential may be open.
         if (admission === undefined) continue

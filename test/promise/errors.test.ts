@@ -116,6 +116,39 @@ describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
     assert.strictEqual(provider.requests(), 2)
   })
 
+  it("of a stream that ends before its last event are an APIConnectionError", async () => {
+    await using provider = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).end('data: {"id":"1","choices":[]}\n\n')
+    })
+    await using clients = makeClients()
+    const client = get(provider.origin, {}, clients)
+    const read = async () => {
+      for await (const _ of await client.chat.completions.create({ ...hello, stream: true })) continue
+    }
+    const error = await rejection(read())
+    assert.strictEqual(error.constructor, sdk.APIConnectionError)
+    assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Connection", processed: "maybe" })
+    assert.strictEqual(provider.requests(), 1)
+  })
+
+  it("of a page or of nothing in the place of an answer are an APIConnectionError that says so", async () => {
+    let page = "<html>welcome</html>"
+    await using provider = await serve((_, response) => {
+      response.writeHead(200, page === "" ? {} : { "content-type": "text/html" }).end(page)
+    })
+    await using clients = makeClients()
+    const client = get(provider.origin, {}, clients)
+    for (const text of [page, ""]) {
+      page = text
+      const error = await rejection(ask(client))
+      assert.strictEqual(error.constructor, sdk.APIConnectionError)
+      assert.strictEqual(error["reason"], "Malformed")
+      assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Malformed", processed: "yes" })
+      assert.include(error.message, `answered with ${text === "" ? "nothing" : "text/html"}`)
+    }
+    assert.strictEqual(provider.requests(), 2)
+  })
+
   it("of a stream that says no more are an APIConnectionTimeoutError", async () => {
     await using provider = await serve((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')

@@ -19,8 +19,7 @@ const number = fc.record({
   requestsPerMinute: count,
   tokensPerMinute: count,
   burst: fc.integer({ min: 1, max: 50 }),
-  maxConcurrency: count,
-  maxWaiters: count
+  maxConcurrency: count
 })
 
 const of = (...all: ReadonlyArray<Limits.Limits["maxConcurrency"]>) =>
@@ -35,8 +34,7 @@ describe("the limits of several holders", () => {
           requestsPerMinute: least("requestsPerMinute"),
           tokensPerMinute: least("tokensPerMinute"),
           burst: least("burst"),
-          maxConcurrency: least("maxConcurrency"),
-          maxWaiters: least("maxWaiters")
+          maxConcurrency: least("maxConcurrency")
         })
       })
     )
@@ -65,7 +63,6 @@ for (const subject of subjects) {
         for (const [key, first, second] of [
           ["sk-a", { requestsPerMinute: 6_000 }, { requestsPerMinute: 6 }],
           ["sk-b", { requestsPerMinute: 6 }, { requestsPerMinute: 6_000 }],
-          ["sk-d", { requestsPerMinute: 6, maxWaiters: 500 }, { maxWaiters: 300 }],
           ["sk-c", { requestsPerMinute: 6, tokensPerMinute: 1e9 }, { tokensPerMinute: 1e8 }]
         ] as const) {
           const sandbox = yield* Sandbox.make()
@@ -86,10 +83,9 @@ for (const subject of subjects) {
           yield* Fiber.join(next)
           assert.strictEqual(sandbox.stats().requests, 2)
         }
-        assert.strictEqual(warnings.length, 4)
+        assert.strictEqual(warnings.length, 3)
         for (const warning of warnings) assert.match(warning, /the tightest holds: 6 requests a minute/)
-        assert.match(warnings[2]!, /6 requests a minute, 300 in line/)
-        assert.match(warnings[3]!, /6 requests a minute, 100000000 tokens a minute/)
+        assert.match(warnings[2]!, /6 requests a minute, 100000000 tokens a minute/)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     })
   })

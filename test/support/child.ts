@@ -1,12 +1,10 @@
 /** Scripts of `children/` in processes of their own. */
 import { spawn } from "node:child_process"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-export interface Ended {
+interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
@@ -14,7 +12,6 @@ export interface Ended {
 }
 
 export interface Child {
-  readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
   readonly ended: Promise<Ended>
   readonly stdout: () => string
@@ -22,25 +19,17 @@ export interface Child {
   readonly spokeAt: () => number
 }
 
-/** Half of a short child's life would be the compilation of what all of them import. */
-const cache = join(tmpdir(), "clientele-test-compile-cache")
-
-/** Killed when the scope closes, should it still be there. `node` is the command that runs it. */
+/** Killed when the scope closes, should it still be there. */
 export const run = (
   script: string,
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {},
-  node: ReadonlyArray<string> = [process.execPath]
+  env: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
         const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url))
-        const [command = "", ...words] = [...node, path, ...args]
-        return spawn(command, words, {
-          env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env },
-          stdio: "pipe"
-        })
+        return spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env }, stdio: "pipe" })
       }),
       (child) => Effect.sync(() => child.kill("SIGKILL"))
     ),
@@ -54,7 +43,6 @@ export const run = (
         stderr += text
       })
       return {
-        pid: child.pid!,
         kill: (signal) => void child.kill(signal),
         ended: new Promise((resolve) => {
           child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))

@@ -6,6 +6,7 @@ import { STATUS_CODES } from "node:http"
 
 import type { BodyLimits } from "../limits.ts"
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
+import { type Ending, endingOf, isJsonOnly, isPage, looksLikeJson, notJson } from "./answers.ts"
 import { collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
@@ -70,6 +71,7 @@ const streamOf = (
   body: WireBody,
   failure: ResponseContext["failure"],
   measure: Measure | undefined,
+  ending: Ending | undefined,
   tapping: Tapping
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
@@ -89,6 +91,8 @@ const streamOf = (
         body.read().then(
           (chunk) => {
             if (chunk === undefined) {
+              const missing = ending?.missing()
+              if (missing !== undefined) return fail(controller, missing)
               over()
               controller.close()
               return
@@ -100,6 +104,7 @@ const streamOf = (
               return fail(controller, error)
             }
             tap?.(chunk)
+            ending?.add(chunk)
             controller.enqueue(chunk)
           },
           (error: unknown) => fail(controller, error)
@@ -150,6 +155,8 @@ const untapped: Tapping = {}
 
 const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
 
+const mustBeJson = (status: number, { method, url }: ResponseContext) => status < 300 && isJsonOnly(method, url)
+
 /** What a caller downloads is no answer but a file: as long as it is, and read piece by piece. */
 const isDownload = ({ method, url }: ResponseContext) => method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
 
@@ -158,6 +165,8 @@ interface Reading {
   readonly codings: ReadonlyArray<Coding>
   readonly tapping: Tapping
   readonly isEvents: boolean
+  /** Whether it can be nothing but JSON or events, and does not say that it is. */
+  readonly isDoubtful: boolean
   /** Bytes that it may have. */
   readonly most: number
 }
@@ -171,32 +180,43 @@ const assemble = (
   got: Uint8Array | WireBody,
   reading: Reading
 ): Response => {
-  const { codings, most, tapping } = reading
+  const { codings, isDoubtful, isEvents, most, tapping } = reading
   const decoded = codings.length > 0
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
     if (whole !== undefined) {
       if (whole.byteLength > most) throw tooLong(most)
+      if (isDoubtful && !looksLikeJson(whole)) throw notJson(wire, whole.byteLength === 0)
+      if (whole.byteLength === 0 && mustBeJson(wire.status, context)) throw notJson(wire, true)
       tapping.tap?.(whole)
       tapping.onTapped?.()
       return build(wire, context, whole, decoded)
     }
     got = unread(wire.body, [got], undefined)
   }
+  // Too large or too slow to look at, and no JSON has that.
+  if (isDoubtful && isPage(wire)) throw notJson(wire, false)
   const body = decoded ? inflate(got, codings) : got
-  return build(wire, context, streamOf(body, context.failure, measureOf(reading, context), tapping), decoded)
+  const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
+  const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping)
+  return build(wire, context, stream, decoded)
 }
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
   const { body, status } = wire
   if (status < 200 || status > 599) throw new WireError("Malformed", "yes", `the server answered with status ${status}`)
-  if (bodiless(status, context.method)) return discard(body).then(() => build(wire, context, null, false))
+  if (bodiless(status, context.method)) {
+    return discard(body).then(() => {
+      if (mustBeJson(status, context)) throw notJson(wire, true)
+      return build(wire, context, null, false)
+    })
+  }
   let length: string | undefined
   let type = ""
   let encoding = ""
   for (const [name, value] of wire.headers) {
     if (name === "content-length") length = value
-    else if (name === "content-type") type = value
+    else if (name === "content-type") type = value.toLowerCase()
     else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
   }
   // An error says enough by its status, so it stays readable; of its body no more is read than a message takes.
@@ -208,6 +228,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     codings: known ?? none,
     tapping: known === undefined ? untapped : context,
     isEvents,
+    isDoubtful: !isEvents && !isJson(type) && mustBeJson(status, context),
     most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
   }
   const size = length === undefined ? undefined : Number(length)
@@ -217,7 +238,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     const isSmall = size !== undefined && size <= wholeBytes
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
     if (isSmall && !isError) return collect(body, size).then(finish)
-    if (isSmall || (size === undefined && isJson(type))) return gather(body).then(finish)
+    if (isSmall || (size === undefined && (isJson(type) || reading.isDoubtful))) return gather(body).then(finish)
   }
   return finish(body)
 }
