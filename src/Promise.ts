@@ -4,9 +4,10 @@
  * pooled `fetch` for libraries that bring their own client. No SDK is loaded.
  *
  * Nothing has to be closed: requests take leases of their own, sockets close when they have been idle, and a process with
- * nothing else to do ends by itself. On SIGTERM and SIGINT, if nobody else listens, requests under way are given the drain
- * timeout, and then the process dies of the signal, at once if it comes again. An app that listens for a signal decides
- * for itself.
+ * nothing else to do ends by itself. A request whose answer has not come keeps it alive, awaited or not, as does a body that
+ * somebody waits for; one that nobody reads does not. On SIGTERM and SIGINT, if nobody else listens, requests under way are
+ * given the drain timeout, and then the process dies of the signal, at once if it comes again. An app that listens for a
+ * signal decides for itself. The first process of a container exits with the signal's status, 143 or 130, instead.
  *
  * Each worker thread has a default set of its own, with its own sockets and budgets, and so has each process.
  *
@@ -116,6 +117,7 @@ const clientsOf = (set: internal.ClientSet): Clients =>
 
 /**
  * A set of one's own, which shares nothing with the default one. It can be closed, and keeps no process alive if it is not.
+ * When the process ends it ends like the default one, unless it was made with a runtime, which ends as its owner says.
  * Throws an `OptionsError`.
  *
  * @example

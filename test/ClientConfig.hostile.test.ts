@@ -11,6 +11,7 @@ import { OptionsError } from "../src/ClientError.ts"
 import type * as ClientLayer from "../src/ClientLayer.ts"
 import * as ClientLayers from "../src/ClientLayer.ts"
 import * as Credential from "../src/Credential.ts"
+import { transportLimits } from "../src/internal/limits.ts"
 import * as specs from "../src/internal/config/specs.ts"
 import * as OpenAiClient from "../src/OpenAiClient.ts"
 import { makeClients } from "../src/Promise.ts"
@@ -118,10 +119,12 @@ describe("numbers that are none", () => {
     "transport.keepAlive": [0],
     "transport.maxConnectionAge": [0],
     "transport.connectTimeout": [0],
+    ...Object.fromEntries(Object.keys(transportLimits).map((name) => [`transport.${name}`, [0, 0.5]])),
     "quota.requestsPerMinute": [0],
     "quota.tokensPerMinute": [0],
     "quota.burst": [Infinity, 0, 0.5],
     "quota.maxConcurrency": [0, 0.5],
+    "quota.maxWaiters": [0, 0.5],
     "quota.maxConcurrency.initial": [Infinity, 0, 0.5],
     "quota.maxConcurrency.min": [Infinity, 0, 0.5],
     "quota.maxConcurrency.max": [0, 0.5],

@@ -28,7 +28,13 @@ const timeDefaults = {
 type TimeName = keyof typeof timeDefaults
 const timeNames = Object.keys(timeDefaults) as ReadonlyArray<TimeName>
 
-const quotaDefaults = { requestsPerMinute: Infinity, tokensPerMinute: Infinity, burst: 1, maxConcurrency: Infinity }
+const quotaDefaults = {
+  requestsPerMinute: Infinity,
+  tokensPerMinute: Infinity,
+  burst: 1,
+  maxConcurrency: Infinity,
+  maxWaiters: 200_000
+}
 const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 type Adaptive = typeof adaptiveDefaults
 type Quota = Omit<typeof quotaDefaults, "maxConcurrency"> & { readonly maxConcurrency: number | Adaptive }
@@ -126,7 +132,8 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       requestsPerMinute: limit,
       tokensPerMinute: limit,
       burst: fc.integer({ min: 1, max: 3 }),
-      maxConcurrency: fc.oneof(limit, adaptive)
+      maxConcurrency: fc.oneof(limit, adaptive),
+      maxWaiters: fc.oneof(limit, fc.constant(200_000))
     }),
     extra: fc.record(
       Object.fromEntries(

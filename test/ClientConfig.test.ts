@@ -91,7 +91,8 @@ describe("defaults", () => {
             requestsPerMinute: Infinity,
             tokensPerMinute: Infinity,
             burst: 1,
-            maxConcurrency: Infinity
+            maxConcurrency: Infinity,
+            maxWaiters: 200_000
           }
         )
       }
@@ -251,6 +252,8 @@ describe("validation", () => {
     ["no burst", { quota: { burst: 0 } }, "quota.burst", /^0$/],
     ["half a burst", { quota: { burst: 1.5 } }, "quota.burst", /^1\.5$/],
     ["a burst without end", { quota: { burst: Infinity } }, "quota.burst", /^Infinity$/],
+    ["no waiters", { quota: { maxWaiters: 0 } }, "quota.maxWaiters", /^0$/],
+    ["half a waiter", { quota: { maxWaiters: 1.5 } }, "quota.maxWaiters", /^1\.5$/],
     ["half a concurrency", { quota: { maxConcurrency: 1.5 } }, "quota.maxConcurrency", /^1\.5$/],
     ["no concurrency", { quota: { maxConcurrency: 0 } }, "quota.maxConcurrency", /^0$/],
     ["a concurrency of null", { quota: { maxConcurrency: null } }, "quota.maxConcurrency", /^null$/],
@@ -387,7 +390,7 @@ describe("limits", () => {
 
   it.effect("are kept as they were said", () =>
     Effect.gen(function* () {
-      const said = { requestsPerMinute: 0.5, tokensPerMinute: 250_000, burst: 20, maxConcurrency: 4 }
+      const said = { requestsPerMinute: 0.5, tokensPerMinute: 250_000, burst: 20, maxConcurrency: 4, maxWaiters: 9 }
       assert.deepEqual({ ...(yield* quota(said)) }, said)
       const config = yield* openai({ apiKey, maxRetryAfter: "90 seconds", queueTimeout: "1.5 seconds" })
       assert.deepEqual([config.maxRetryAfter, config.queueTimeout], [90_000, 1_500])

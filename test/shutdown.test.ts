@@ -11,7 +11,6 @@ import { PoolError } from "../src/ClientError.ts"
 import * as ClientLayer from "../src/ClientLayer.ts"
 import * as OpenAiClient from "../src/OpenAiClient.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
-import * as Child from "./support/child.ts"
 import { question, subjects } from "./support/providers.ts"
 import { eventually } from "./support/wait.ts"
 
@@ -187,41 +186,6 @@ describe("after the layer has closed", () => {
         const { cause } = raw.error as Error
         assert.strictEqual(cause instanceof PoolError && cause.reason, "Closed")
         assert.strictEqual(sandbox.stats().connections.total, 0)
-      }).pipe(Effect.scoped)
-    )
-  }
-})
-
-describe("a process", () => {
-  const unclean = /Unhandled|Uncaught|Warning|at .*\.ts/
-
-  it.live("that gets SIGINT with 500 requests in flight exits by itself, within the grace", () =>
-    Effect.gen(function* () {
-      const sandbox = yield* Sandbox.make({ latency: 60_000 })
-      const child = yield* Child.run("agents.ts", [sandbox.baseURL("groq"), "500"])
-      yield* arrived(sandbox, 500)
-      const started = performance.now()
-      child.kill("SIGINT")
-      const { code, signal, stderr, stdout } = yield* Effect.promise(() => child.ended)
-      assert.isBelow(performance.now() - started, 8_000)
-      assert.deepStrictEqual({ signal, stdout }, { signal: null, stdout: "ready\n" })
-      assert.strictEqual(code, 0)
-      assert.notMatch(stderr, unclean)
-      yield* closed(sandbox)
-    }).pipe(Effect.scoped)
-  )
-
-  for (const mode of ["run", "managed"]) {
-    it.live(`whose agents are done exits at once, in spite of its idle sockets (${mode})`, () =>
-      Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make({ latency: 20 })
-        const child = yield* Child.run("agents.ts", [sandbox.baseURL("groq"), "20", mode])
-        const { code, signal, stderr, stdout } = yield* Effect.promise(() => child.ended)
-        assert.isBelow(performance.now() - child.spokeAt(), 5_000, "idle time and keep-alive are a minute")
-        assert.deepStrictEqual(
-          { code, signal, stdout, stderr },
-          { code: 0, signal: null, stdout: "ready\ndone 20\n", stderr: "" }
-        )
       }).pipe(Effect.scoped)
     )
   }

@@ -46,10 +46,17 @@ export const make = (wiring: Wiring): Closeable => {
     account: Accounts.Account,
     demand: Demand,
     timeout: number,
-    signal: AbortSignal | undefined
+    signal: AbortSignal | undefined,
+    again: boolean
   ): Promise<Admission | undefined> => {
     const since = ticker.now()
-    const permit = await account.quota.enter(demand, { signal, maxRetryAfter, timeout, movable: accounts.isPool })
+    const permit = await account.quota.enter(demand, {
+      signal,
+      maxRetryAfter,
+      timeout,
+      movable: accounts.isPool,
+      again
+    })
     recorder.waited(ticker.now() - since)
     if (permit === undefined) return undefined
     try {
@@ -124,7 +131,7 @@ export const make = (wiring: Wiring): Closeable => {
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined
-            ? await wait(account, demand, until - ticker.now(), signal())
+            ? await wait(account, demand, until - ticker.now(), signal(), counted)
             : { account, permit, secret }
         // The gate closed while it waited, and another credential may be open.
         if (admission === undefined) continue

@@ -52,16 +52,18 @@ export const fromWire = (place: Place, error: WireError, attempts: number): Pool
         cause: error
       })
 
-/** What waited, and was not let through. */
-export const fromTurnedAway = (place: Place, error: TurnedAway, attempts: number): RequestError =>
-  new RequestError({
-    ...place,
-    reason: error.reason,
-    detail: error.message,
-    retryAfter: error.retryAfter === undefined ? undefined : Duration.millis(Math.ceil(error.retryAfter)),
-    processed: "no",
-    attempts
-  })
+/** What waited, or was to wait, and was not let through. */
+export const fromTurnedAway = (place: Place, error: TurnedAway, attempts: number): PoolError | RequestError =>
+  error.reason === "Capacity"
+    ? new PoolError({ ...place, reason: "Capacity", detail: error.message, cause: error })
+    : new RequestError({
+        ...place,
+        reason: error.reason,
+        detail: error.message,
+        retryAfter: error.retryAfter === undefined ? undefined : Duration.millis(Math.ceil(error.retryAfter)),
+        processed: "no",
+        attempts
+      })
 
 interface HttpError {
   readonly status: number

@@ -25,6 +25,9 @@ export interface TransportLimits extends QueueLimits, BodyLimits, HeadLimits {}
 
 const MiB = 2 ** 20
 
+/** Most requests that wait in one line for the quota of a credential and a model: `QuotaOptions` says why. */
+export const defaultMaxWaiters = 200_000
+
 /** `TransportOptions` says why these. */
 export const transportLimits: TransportLimits = {
   maxQueue: 200_000,

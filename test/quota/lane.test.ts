@@ -4,6 +4,7 @@ import { defaults } from "../../src/internal/quota/adaptive.ts"
 import type { Lane } from "../../src/internal/quota/lane.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
+import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
 
@@ -45,6 +46,46 @@ describe("the line of a model", () => {
     }
     permits.at(-1)!.leave()
     assert.deepStrictEqual([lane.inFlight, lane.queued], [0, 0])
+  })
+
+  it("refuses who comes to a full line, and disturbs nobody in it", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 1, maxWaiters: 2 })
+    const passed: Array<string> = []
+    const permits = [lane.tryEnter(demand())!]
+    for (const name of ["a", "b"]) void line(lane, passed, name).then((permit) => permits.push(permit!))
+    for (let i = 0; i < 3; i++) {
+      const refused = await enter(lane).catch((error: unknown) => error)
+      assert.instanceOf(refused, TurnedAway)
+      assert.deepInclude(refused, { reason: "Capacity", retryAfter: undefined })
+      assert.match(String(refused), /2 requests wait .* quota\.maxWaiters \(2\)/)
+    }
+    permits[0]!.leave()
+    await settle()
+    // One has gone, so there is room for one.
+    void line(lane, passed, "c").then((permit) => permits.push(permit!))
+    assert.strictEqual(await reasonOf(enter(lane)), "Capacity")
+    for (let i = 1; i < 4; i++) {
+      permits[i]!.leave()
+      await settle()
+    }
+    assert.deepStrictEqual([passed, lane.inFlight, lane.queued], [["a", "b", "c"], 0, 0])
+  })
+
+  it("takes who comes again, be the line full", async () => {
+    const lane = laneOf(handTicker(), { maxConcurrency: 2, maxWaiters: 1 })
+    const passed: Array<string> = []
+    const first = demand()
+    const second = demand()
+    const held = [lane.tryEnter(first)!, lane.tryEnter(second)!]
+    void line(lane, passed, "third")
+    for (const one of [second, first]) {
+      void enter(lane, one, { ...patient, again: true }).then(() => passed.push(one === first ? "first" : "second"))
+    }
+    assert.strictEqual(lane.queued, 3)
+    assert.strictEqual(await reasonOf(enter(lane)), "Capacity")
+    for (const permit of held) permit.leave()
+    await settle()
+    assert.deepStrictEqual(passed, ["first", "second"])
   })
 
   it("gives one who has to come again his old place", async () => {

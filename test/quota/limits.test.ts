@@ -19,7 +19,8 @@ const number = fc.record({
   requestsPerMinute: count,
   tokensPerMinute: count,
   burst: fc.integer({ min: 1, max: 50 }),
-  maxConcurrency: count
+  maxConcurrency: count,
+  maxWaiters: count
 })
 
 const of = (...all: ReadonlyArray<Limits.Limits["maxConcurrency"]>) =>
@@ -34,7 +35,8 @@ describe("the limits of several holders", () => {
           requestsPerMinute: least("requestsPerMinute"),
           tokensPerMinute: least("tokensPerMinute"),
           burst: least("burst"),
-          maxConcurrency: least("maxConcurrency")
+          maxConcurrency: least("maxConcurrency"),
+          maxWaiters: least("maxWaiters")
         })
       })
     )
@@ -63,6 +65,7 @@ for (const subject of subjects) {
         for (const [key, first, second] of [
           ["sk-a", { requestsPerMinute: 6_000 }, { requestsPerMinute: 6 }],
           ["sk-b", { requestsPerMinute: 6 }, { requestsPerMinute: 6_000 }],
+          ["sk-d", { requestsPerMinute: 6, maxWaiters: 500 }, { maxWaiters: 300 }],
           ["sk-c", { requestsPerMinute: 6, tokensPerMinute: 1e9 }, { tokensPerMinute: 1e8 }]
         ] as const) {
           const sandbox = yield* Sandbox.make()
@@ -83,9 +86,10 @@ for (const subject of subjects) {
           yield* Fiber.join(next)
           assert.strictEqual(sandbox.stats().requests, 2)
         }
-        assert.strictEqual(warnings.length, 3)
+        assert.strictEqual(warnings.length, 4)
         for (const warning of warnings) assert.match(warning, /the tightest holds: 6 requests a minute/)
-        assert.match(warnings[2]!, /6 requests a minute, 100000000 tokens a minute/)
+        assert.match(warnings[2]!, /6 requests a minute, 300 in line/)
+        assert.match(warnings[3]!, /6 requests a minute, 100000000 tokens a minute/)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     })
   })

@@ -91,7 +91,8 @@ const limits: fc.Arbitrary<Limits> = fc.record({
     ...AdaptiveLimit.defaults,
     max: 4,
     initial: 1
-  })
+  }),
+  maxWaiters: fc.constant(Infinity)
 })
 
 const most = (maxLength: number) => ({ maxLength, size: "max" }) as const
@@ -194,7 +195,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
     const asked = demand(tokens)
     const controller = new AbortController()
     const cancel = abortsAfter === undefined ? undefined : ticker.after(abortsAfter, () => controller.abort())
-    const waiter: Waiting = { signal: controller.signal, maxRetryAfter, timeout, movable }
+    const waiter: Waiting = { signal: controller.signal, maxRetryAfter, timeout, movable, again: false }
     const line = waiting.get(model) ?? new Map<number, number>()
     waiting.set(model, line)
     for (let attempt = 0; ; attempt++) {
@@ -287,7 +288,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
       let permit: Permit | undefined
       void account
         .lane(model)
-        .enter(demand(), { signal: undefined, maxRetryAfter: 0, timeout: Infinity, movable: false })
+        .enter(demand(), { signal: undefined, maxRetryAfter: 0, timeout: Infinity, movable: false, again: false })
         .then((it) => {
           permit = it
         })

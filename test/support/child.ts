@@ -1,10 +1,12 @@
 /** Scripts of `children/` in processes of their own. */
 import { spawn } from "node:child_process"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-interface Ended {
+export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
@@ -12,6 +14,7 @@ interface Ended {
 }
 
 export interface Child {
+  readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
   readonly ended: Promise<Ended>
   readonly stdout: () => string
@@ -19,17 +22,25 @@ export interface Child {
   readonly spokeAt: () => number
 }
 
-/** Killed when the scope closes, should it still be there. */
+/** Half of a short child's life would be the compilation of what all of them import. */
+const cache = join(tmpdir(), "clientele-test-compile-cache")
+
+/** Killed when the scope closes, should it still be there. `node` is the command that runs it. */
 export const run = (
   script: string,
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  node: ReadonlyArray<string> = [process.execPath]
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
         const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url))
-        return spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env }, stdio: "pipe" })
+        const [command = "", ...words] = [...node, path, ...args]
+        return spawn(command, words, {
+          env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env },
+          stdio: "pipe"
+        })
       }),
       (child) => Effect.sync(() => child.kill("SIGKILL"))
     ),
@@ -43,6 +54,7 @@ export const run = (
         stderr += text
       })
       return {
+        pid: child.pid!,
         kill: (signal) => void child.kill(signal),
         ended: new Promise((resolve) => {
           child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))

@@ -144,6 +144,8 @@ export interface FrameScript {
   readonly limit?: number | undefined
   /** Whether pings are answered. @default true */
   readonly pong?: boolean
+  /** Instead of that: a ping has come, and may be answered now, later or never. */
+  readonly onPing?: (connection: FrameConnection, answer: () => void) => void
   /** `true`: with the certificate that tests trust. */
   readonly tls?: boolean | { readonly cert: string; readonly key: string }
   readonly onOpen?: (connection: FrameConnection) => void
@@ -154,6 +156,8 @@ export interface FrameScript {
   /** A request has ended. */
   readonly onRequest?: (connection: FrameConnection, id: number) => void
   readonly onReset?: (connection: FrameConnection, id: number) => void
+  /** The client says that it will open no more streams. */
+  readonly onGoaway?: (connection: FrameConnection) => void
 }
 
 export interface FrameServer {
@@ -181,7 +185,11 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
       if (!silent) connection.write(frame(SETTINGS, ACK, 0))
     } else if (type === PING && (flags & ACK) === 0) {
       pings++
-      if (script.pong !== false) connection.write(frame(PING, ACK, 0, payload))
+      const answer = (): void => connection.write(frame(PING, ACK, 0, payload))
+      if (script.onPing !== undefined) script.onPing(connection, answer)
+      else if (script.pong !== false) answer()
+    } else if (type === GOAWAY) {
+      script.onGoaway?.(connection)
     } else if (type === RST_STREAM) {
       resets.push({ id, code: payload.readUInt32BE(0) })
       script.onReset?.(connection, id)

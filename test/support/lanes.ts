@@ -11,7 +11,13 @@ let arrivals = 0
 
 export const demand = (tokens = 0): Demand => ({ order: ++arrivals, tokens: () => tokens })
 
-export const patient: Waiting = { signal: undefined, maxRetryAfter: Infinity, timeout: Infinity, movable: false }
+export const patient: Waiting = {
+  signal: undefined,
+  maxRetryAfter: Infinity,
+  timeout: Infinity,
+  movable: false,
+  again: false
+}
 
 export const accountOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): Account.Account => {
   const account = Account.make(ticker, () => shared)

@@ -1,14 +1,15 @@
 import * as Effect from "effect/Effect"
 
-/** Looks until it is so, for at most ten seconds; then fails with what it saw last. */
+/** Looks until it is so, for at most ten seconds or `ms`; then fails with what it saw last. */
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,
-  isSo: (value: A) => boolean
+  isSo: (value: A) => boolean,
+  ms = 10_000
 ): Effect.Effect<A, E, R> => {
-  const until = Date.now() + 10_000
+  const until = Date.now() + ms
   const again: Effect.Effect<A, E, R> = Effect.flatMap(look, (value) => {
     if (isSo(value)) return Effect.succeed(value)
-    if (Date.now() > until) return Effect.die(new Error(`still not so after 10 s: ${JSON.stringify(value)}`))
+    if (Date.now() > until) return Effect.die(new Error(`still not so after ${ms} ms: ${JSON.stringify(value)}`))
     return Effect.zipRight(Effect.sleep(5), again)
   })
   return again

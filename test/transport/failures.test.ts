@@ -500,4 +500,6 @@ test("HTTP/2: a session is left before servers kill it for its resets", async ()
   await until(() => server.resets.length === 900)
   expect(server.connections).toBeGreaterThan(1)
   expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
+  // Those that were left are closed.
+  await until(() => server.open <= 1)
 })

@@ -1,5 +1,6 @@
+import { defaultMaxWaiters } from "../limits.ts"
 import { adaptive } from "./adaptive.ts"
-import { type At, integer, number, within } from "./check.ts"
+import { type At, bound, integer, number, within } from "./check.ts"
 import { record } from "./names.ts"
 import type { QuotaKey, QuotaOptions } from "./quotaOptions.ts"
 import { struct } from "./struct.ts"
@@ -8,19 +9,21 @@ const none: QuotaKey = struct({
   requestsPerMinute: Infinity,
   tokensPerMinute: Infinity,
   burst: 1,
-  maxConcurrency: Infinity
+  maxConcurrency: Infinity,
+  maxWaiters: defaultMaxWaiters
 })
 
 const names: ReadonlySet<string> = new Set<keyof QuotaOptions>(Object.keys(none) as Array<keyof QuotaOptions>)
 
 export const quota = (at: At, input: unknown): QuotaKey => {
   if (input === undefined) return none
-  const { requestsPerMinute, tokensPerMinute, burst, maxConcurrency } = record(at, input, names)
+  const { requestsPerMinute, tokensPerMinute, burst, maxConcurrency, maxWaiters } = record(at, input, names)
   return struct({
     requestsPerMinute: rate(within(at, "requestsPerMinute"), requestsPerMinute),
     tokensPerMinute: rate(within(at, "tokensPerMinute"), tokensPerMinute),
     burst: burst === undefined ? none.burst : integer(within(at, "burst"), burst, 1),
-    maxConcurrency: concurrency(within(at, "maxConcurrency"), maxConcurrency)
+    maxConcurrency: concurrency(within(at, "maxConcurrency"), maxConcurrency),
+    maxWaiters: maxWaiters === undefined ? none.maxWaiters : bound(within(at, "maxWaiters"), maxWaiters)
   })
 }
 

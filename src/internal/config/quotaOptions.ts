@@ -34,6 +34,14 @@ export interface QuotaOptions {
    * @default no limit of ours
    */
   readonly maxConcurrency?: number | "adaptive" | AdaptiveOptions | undefined
+  /**
+   * Most requests to each model that may wait in line; an integer of at least 1, or `Infinity`. One more fails at once,
+   * unsent, with `PoolError` `Capacity`, for what is full is a line of ours and no limit of the provider's; those that
+   * wait are not disturbed. Who has been let through before, and comes again for a retry, is let in all the same.
+   *
+   * @default 200,000: a job that starts 100,000 agents at once is served, and twice
+   */
+  readonly maxWaiters?: number | undefined
 }
 
 /**
@@ -97,6 +105,7 @@ export interface QuotaKey {
   readonly tokensPerMinute: number
   readonly burst: number
   readonly maxConcurrency: number | AdaptiveKey
+  readonly maxWaiters: number
 }
 
 /**

@@ -68,33 +68,47 @@ const inFlight = async (endings: ReadonlyArray<Ending>): Promise<number> => {
 
 const drain = async (endings: ReadonlyArray<Ending>, signal: NodeJS.Signals): Promise<void> => {
   const longest = Math.max(...endings.map(({ drainTimeout }) => drainTimeout))
-  const until = performance.now() + longest
+  const since = performance.now()
   for (const ending of endings) ending.park(true)
-  let count = await inFlight(endings)
+  const count = await inFlight(endings)
   if (count > 0 && signal === "SIGINT" && process.stderr.isTTY) {
     const most = longest === Infinity ? "" : `, for at most ${Math.ceil(longest / 1000)} s`
     process.stderr.write(`clientele: waiting for ${count} requests under way${most}; Ctrl-C again ends at once\n`)
   }
-  for (; count > 0; count = await inFlight(endings)) {
-    if (performance.now() >= until) return
-    await sleep(look)
+  for (let wanted = count; wanted > 0;) {
+    const passed = performance.now() - since
+    wanted = await inFlight(endings.filter(({ drainTimeout }) => passed < drainTimeout))
+    if (wanted > 0) await sleep(look)
   }
+  // The time of some is up.
+  if (count > 0 && (await inFlight(endings)) > 0) return
   await sleep(lastWords)
   await Promise.race([Promise.all(endings.map((ending) => ending.rest())), sleep(goodbye)])
 }
 
+/** For the first process of a container, which no signal kills. The status is what shells say of one that was (POSIX). */
+const exit = (signal: NodeJS.Signals): void => process.exit(128 + constants.signals[signal])
+
+const isFirst = process.pid === 1
+
 const onSignal = (signal: NodeJS.Signals): void => {
   // An app that listens decides for itself: it may want to go on, and its requests with it.
   if (process.listenerCount(signal) - 1 > modest()) return
+  const endings = [...shared.endings]
   // From now on a signal has its usual effect: the next one ends the process at once.
-  for (const name of signals) process.removeListener(name, onSignal)
-  const die = (): void => {
-    process.kill(process.pid, signal)
-    // The first process of a container is not killed by a signal that it does not listen for. The status is what shells
-    // say of one that is (POSIX).
-    setTimeout(() => process.exit(128 + constants.signals[signal]), 100)
+  for (const name of signals) {
+    process.removeListener(name, onSignal)
+    if (isFirst) process.on(name, exit)
   }
-  drain([...shared.endings], signal).then(die, die)
+  const die = (): void => {
+    for (const name of signals) process.removeListener(name, exit)
+    const isLeftToUs = process.listenerCount(signal) <= modest()
+    // An app that has begun to listen meanwhile is told, and decides for itself.
+    if (!isLeftToUs) for (const ending of endings) ending.park(false)
+    process.kill(process.pid, signal)
+    if (isLeftToUs) setTimeout(exit, 100, signal)
+  }
+  drain(endings, signal).then(die, die)
 }
 
 let rested = false
@@ -120,6 +134,21 @@ const listen = (): void => {
 const unlisten = (): void => {
   process.removeListener("beforeExit", onBeforeExit)
   for (const signal of signals) process.removeListener(signal, onSignal)
+}
+
+const collected = new FinalizationRegistry<() => void>((detach) => detach())
+
+/** The same for something that may be dropped without being closed, and is then forgotten. */
+export const attachWeakly = (ending: Ending): (() => void) => {
+  const ref = new WeakRef(ending)
+  const detach = attach({
+    inFlight: () => ref.deref()?.inFlight() ?? Promise.resolve(0),
+    park: (on) => ref.deref()?.park(on),
+    rest: () => ref.deref()?.rest() ?? Promise.resolve(),
+    drainTimeout: ending.drainTimeout
+  })
+  collected.register(ending, detach)
+  return detach
 }
 
 /** The result undoes it. */

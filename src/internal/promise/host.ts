@@ -18,14 +18,18 @@ export interface Host {
 
 const nothing = async (): Promise<void> => undefined
 
-/** A layer of one's own. It is built when the first request comes. */
-export const own = (options: ClientLayer.Options): Host => {
+/** A layer of one's own. It is built when the first request comes. `opened` is called then, and its result at the end. */
+export const own = (options: ClientLayer.Options, opened: () => () => void): Host => {
   let service: Service | undefined
   let close = nothing
   const open = (): Service => {
     const layer = Layer.provide(ClientLayer.layer(options), Logger.replace(Logger.defaultLogger, logger))
     const runtime = ManagedRuntime.make(layer)
-    close = () => runtime.dispose()
+    const closing = opened()
+    close = () => {
+      closing()
+      return runtime.dispose()
+    }
     return runtime.runSync(ClientMap)
   }
   return {

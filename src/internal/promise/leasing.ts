@@ -10,6 +10,7 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
 import type { Outlet } from "../outlet.ts"
+import type { Ending } from "./exit.ts"
 import type { Host } from "./host.ts"
 import * as Site from "./site.ts"
 
@@ -19,6 +20,8 @@ type Fetch = typeof globalThis.fetch
 export interface Gate {
   /** What becomes of those that come, `undefined` while all is well. */
   shut: "closed" | "parked" | undefined
+  /** Of the process. Known weakly there, and here for as long as anybody can send anything. */
+  readonly ending: Ending
 }
 
 /** What a set that has been closed says to those who still come. */

@@ -36,14 +36,6 @@ export interface ClientSet {
   /** Of what `object` gave; without one, of all that are still there. */
   readonly invalidate: (of?: object) => Promise<void>
   readonly stats: () => Promise<SetStats>
-  /** Requests under way, bodies included. */
-  readonly inFlight: () => Promise<number>
-  /** From now on requests that come wait for ever, or go on again: for a process that is about to end. */
-  readonly park: (on: boolean) => void
-  /** Gives idle sockets back; whoever comes afterwards opens others. */
-  readonly rest: () => Promise<void>
-  /** How long `close` lets requests under way go on, in milliseconds. */
-  readonly drainTimeout: number
   readonly close: () => Promise<void>
 }
 
@@ -65,9 +57,9 @@ const read = (options: ClientLayer.Options): LayerOptions.Settings => {
 /** Throws an OptionsError. `onClose` is called once, as the set begins to close. */
 export const make = (options: Options = {}, onClose?: () => void): ClientSet => {
   const settings = read("runtime" in options ? {} : options)
-  const host = "runtime" in options ? Host.shared(options.runtime) : Host.own(options)
+  // What is the user's ends as the user says.
+  const host = "runtime" in options ? Host.shared(options.runtime) : Host.own(options, () => Exit.attachWeakly(ending))
   const objects = Objects.make(settings.capacity, settings.idleTimeToLive)
-  const gate: Leasing.Gate = { shut: undefined }
   const fetches = new WeakMap<ClientConfig, Fetch>()
   let closing: Promise<void> | undefined
 
@@ -81,6 +73,16 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     if (service === undefined) return
     await Effect.runPromise(Effect.forEach(all, service.invalidate, { concurrency: "unbounded", discard: true }))
   }
+
+  const ending: Exit.Ending = {
+    inFlight: async () => (await stats()).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    park: (on) => {
+      if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
+    },
+    rest: () => release(objects.configs()),
+    drainTimeout: settings.drainTimeout
+  }
+  const gate: Leasing.Gate = { shut: undefined, ending }
 
   const configOf = (of: object): ClientConfig => {
     const config = objects.configOf(of)
@@ -108,12 +110,6 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     },
     invalidate: async (of) => release(of === undefined ? objects.configs() : [configOf(of)]),
     stats: async () => ({ ...(await stats()), objects: objects.counts().held }),
-    inFlight: async () => (await stats()).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    park: (on) => {
-      if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
-    },
-    rest: () => release(objects.configs()),
-    drainTimeout: settings.drainTimeout,
     close: () => {
       if (closing === undefined) {
         gate.shut = "closed"
@@ -129,15 +125,10 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
 let current: ClientSet | undefined
 
 /** The process's own, or that of a worker: made when it is asked for first, and anew once it has been closed. */
-export const defaultSet = (): ClientSet => {
-  if (current !== undefined) return current
-  const set = make({}, () => {
+export const defaultSet = (): ClientSet =>
+  (current ??= make({}, () => {
     current = undefined
-    detach()
-  })
-  const detach = Exit.attach(set)
-  return (current = set)
-}
+  }))
 
 /** What has been made of it, without making it. */
 export const peekDefault = (): ClientSet | undefined => current

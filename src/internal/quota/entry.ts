@@ -13,6 +13,8 @@ export interface Waiting {
   readonly timeout: number
   /** Comes back without a permit when the gate closes for a second or longer: another credential may be open. */
   readonly movable: boolean
+  /** It has been let through before: a line that is full takes it all the same. */
+  readonly again: boolean
 }
 
 export class Entry implements Waiter {

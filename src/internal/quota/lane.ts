@@ -152,11 +152,13 @@ export class Lane implements Issuer {
 
   /** Resolves without a permit if it is movable and had better look elsewhere. */
   enter(demand: Demand, waiting: Waiting): Promise<Permit | undefined> {
-    const { maxRetryAfter, signal } = waiting
+    const { again, maxRetryAfter, signal } = waiting
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const closed = this.#closedFor(this.#ticker.now())
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
+      const { maxWaiters } = this.#limits
+      if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
       this.#queue.insert(
         new Entry(demand.order, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp)
@@ -358,6 +360,13 @@ export class Lane implements Issuer {
     this.#timer = undefined
   }
 }
+
+const full = (queued: number, maxWaiters: number): TurnedAway =>
+  new TurnedAway(
+    "Capacity",
+    `${queued} requests wait for the quota of this credential and model, which is all that quota.maxWaiters ` +
+      `(${maxWaiters}) allows; this one was not sent. Start fewer agents at once, or raise the bound`
+  )
 
 const tooLong = (closed: number, maxRetryAfter: number): TurnedAway =>
   new TurnedAway(

@@ -1,5 +1,6 @@
 /** The limits of a quota whose holders disagree: the tightest of each. */
 import type { QuotaKey } from "../config/quotaOptions.ts"
+import { defaultMaxWaiters } from "../limits.ts"
 
 export type Limits = QuotaKey
 
@@ -7,7 +8,8 @@ export const none: Limits = {
   requestsPerMinute: Infinity,
   tokensPerMinute: Infinity,
   burst: 1,
-  maxConcurrency: Infinity
+  maxConcurrency: Infinity,
+  maxWaiters: Infinity
 }
 
 const concurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): Limits["maxConcurrency"] => {
@@ -33,7 +35,8 @@ const tighter = (a: Limits, b: Limits): Limits => ({
   requestsPerMinute: Math.min(a.requestsPerMinute, b.requestsPerMinute),
   tokensPerMinute: Math.min(a.tokensPerMinute, b.tokensPerMinute),
   burst: Math.min(a.burst, b.burst),
-  maxConcurrency: concurrency(a.maxConcurrency, b.maxConcurrency)
+  maxConcurrency: concurrency(a.maxConcurrency, b.maxConcurrency),
+  maxWaiters: Math.min(a.maxWaiters, b.maxWaiters)
 })
 
 export const sameConcurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): boolean =>
@@ -46,6 +49,7 @@ export const equal = (a: Limits, b: Limits): boolean =>
   a.requestsPerMinute === b.requestsPerMinute &&
   a.tokensPerMinute === b.tokensPerMinute &&
   a.burst === b.burst &&
+  a.maxWaiters === b.maxWaiters &&
   sameConcurrency(a.maxConcurrency, b.maxConcurrency)
 
 export const tightest = (holders: Iterable<Limits>): Limits => {
@@ -64,5 +68,6 @@ export const describe = (limits: Limits): string => {
   if (limits.tokensPerMinute !== Infinity) parts.push(`${limits.tokensPerMinute} tokens a minute`)
   if (limits.burst > 1) parts.push(`bursts of ${limits.burst}`)
   if (limits.maxConcurrency !== Infinity) parts.push(countOf(limits.maxConcurrency))
+  if (limits.maxWaiters < defaultMaxWaiters) parts.push(`${limits.maxWaiters} in line`)
   return parts.length === 0 ? "no limit" : parts.join(", ")
 }

@@ -1,7 +1,7 @@
 /** Why a request that waited was turned away without having been sent. */
 export class TurnedAway extends Error {
   override readonly name = "TurnedAway"
-  readonly reason: "RateLimited" | "QuotaExceeded" | "Authentication" | "QueueTimeout"
+  readonly reason: "RateLimited" | "QuotaExceeded" | "Authentication" | "QueueTimeout" | "Capacity"
   /** Milliseconds until it is worth while to come again, where that is known. */
   readonly retryAfter: number | undefined
   constructor(reason: TurnedAway["reason"], message: string, retryAfter?: number) {

@@ -9,6 +9,7 @@ import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
 import { headRefusal } from "./head.ts"
+import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { isStreamed, upload } from "./upload.ts"
 
@@ -74,8 +75,7 @@ export class H2Lane implements Lane {
   #resets = 0
   #resetAt = 0
   #coolUntil = 0
-  #pingAt = 0
-  #pinging = false
+  readonly #heartbeat: Heartbeat
   #closedAt = 0
   #soon = false
   #cause: unknown
@@ -87,6 +87,7 @@ export class H2Lane implements Lane {
     this.#socket = socket
     this.#ready = ready
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
+    this.#heartbeat = new Heartbeat(limits.pingInterval, this.openedAt)
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
       maxSessionMemory: 1024,
@@ -117,7 +118,7 @@ export class H2Lane implements Lane {
 
   room(): number {
     if (this.#retired || this.limit === undefined || this.#coolUntil > performance.now()) return 0
-    if (this.#session.closed || this.#session.destroyed || this.#socket.destroyed) return 0
+    if (this.#heartbeat.suspect || this.#session.closed || this.#session.destroyed || this.#socket.destroyed) return 0
     return this.limit - this.active - this.#held
   }
 
@@ -206,28 +207,30 @@ export class H2Lane implements Lane {
       if (now - this.#closedAt > closeTimeout) this.#session.destroy()
       return
     }
-    const { keepAlive, pingInterval } = this.limits
-    if (this.#pinging) {
-      if (now - this.#pingAt > pingInterval) {
-        this.#cause = new WireError("Timeout", "maybe", `no answer to a ping within ${pingInterval} ms`)
-        this.#leave()
-        this.#session.destroy()
-        this.#socket.destroy()
-      }
-    } else if (this.active > 0 && now - this.#pingAt > pingInterval) this.#ping(now)
-    else if (this.active === 0 && now - this.idleSince >= keepAlive) this.retire()
+    if (this.#session.destroyed) return
+    const beat = this.#heartbeat.beat(now, this.active > 0, this.#socket.bytesRead)
+    if (beat === "dead") this.#giveUp()
+    else if (beat === "ping") this.#session.ping(this.#onPong)
+    else if (this.active === 0 && now - this.idleSince >= this.limits.keepAlive) this.retire()
   }
 
-  #ping(now: number): void {
-    this.#pingAt = now
+  #onPong = (error: Error | null): void => {
     // The answer counts, not the error that stands in for it when the session dies first.
-    this.#pinging = this.#session.ping(() => (this.#pinging = false))
+    if (error === null) this.#heartbeat.answered()
+  }
+
+  /** The path has died: what is on it may have been processed, what waits goes elsewhere. */
+  #giveUp(): void {
+    const { pingInterval } = this.limits
+    this.#cause = new WireError("Timeout", "maybe", `two pings in a row were not answered within ${pingInterval} ms`)
+    this.#leave()
+    this.#session.destroy()
+    this.#socket.destroy()
   }
 
   #onSettings({ maxConcurrentStreams = Infinity }: http2.Settings): void {
     this.#allowed = maxConcurrentStreams
     this.#setLimit()
-    this.#pingAt = performance.now()
     if (this.#ready === undefined) this.#freed()
     else this.#whenReady()
   }

@@ -35,7 +35,10 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly keepAlive?: number | undefined
   /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
   readonly maxConnectionAge?: number | undefined
-  /** While requests are on an HTTP/2 session it is pinged this often, and dropped if an answer takes as long. @default 10_000 */
+  /**
+   * While requests are on an HTTP/2 session it is pinged this often. After one ping that was not answered for as long it
+   * takes no new requests until it is heard of; after a second it is dropped. @default 10_000
+   */
   readonly pingInterval?: number | undefined
   /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */
   readonly connectTimeout?: number | undefined

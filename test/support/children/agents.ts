@@ -1,15 +1,14 @@
 /**
- * Agents in a process of their own: `agents.ts BASE_URL COUNT MODE`. Says `ready` when they are started and `done N` when
+ * Agents in a process of their own: `agents.ts BASE_URL COUNT DRAIN_TIMEOUT`. Says `ready` when they are started and `done N` when
  * all have been answered.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as ClientLayer from "../../../src/ClientLayer.ts"
 import * as GroqClient from "../../../src/GroqClient.ts"
 
-const [baseURL = "", count = "1", mode = "run"] = process.argv.slice(2)
+const [baseURL = "", count = "1", drainTimeout = ""] = process.argv.slice(2)
 
 const options = { apiKey: Redacted.make("sk-child"), baseURL, transport: { maxConnections: 500 } }
 
@@ -28,7 +27,4 @@ const agents = Effect.zipRight(
   )
 ).pipe(Effect.flatMap((answers) => say(`done ${answers.length}`)))
 
-const layer = ClientLayer.layer({ drainTimeout: "1 second" })
-
-if (mode === "run") NodeRuntime.runMain(Effect.provide(agents, layer))
-else if (mode === "managed") void ManagedRuntime.make(layer).runPromise(agents)
+NodeRuntime.runMain(Effect.provide(agents, ClientLayer.layer({ drainTimeout: Number(drainTimeout) })))

@@ -1,5 +1,6 @@
 /**
- * Code without Effect, in a process of its own: `promise.ts MODE BASE_URL COUNT`. It says what it has done, a line each.
+ * Code without Effect, in a process of its own: `promise.ts MODE BASE_URL COUNT`, and the server's authority in SANDBOX_CA.
+ * It says what it has done, a line each.
  */
 import OpenAI, { NotFoundError } from "openai"
 import { once } from "node:events"
@@ -7,7 +8,6 @@ import { isMainThread, Worker, workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as OpenAiClient from "../../../src/OpenAiClient.ts"
-import * as Exit from "../../../src/internal/promise/exit.ts"
 import * as Sets from "../../../src/internal/promise/set.ts"
 
 const [mode = "", baseURL = "", count = "1"] = isMainThread
@@ -16,10 +16,10 @@ const [mode = "", baseURL = "", count = "1"] = isMainThread
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const config = Effect.runSync(OpenAiClient.config({ apiKey: Redacted.make("sk-child"), baseURL }))
+const options = { apiKey: Redacted.make("sk-child"), baseURL, transport: { ca: process.env["SANDBOX_CA"] } }
+const config = Effect.runSync(OpenAiClient.config(options))
 
-const clientOf = () => {
-  const set = Sets.defaultSet()
+const clientOf = (set = Sets.defaultSet()) => {
   return set.object("openai", baseURL, () => ({
     config,
     sdk: {},
@@ -28,18 +28,28 @@ const clientOf = () => {
   }))
 }
 
-const ask = (model = "m") => clientOf().chat.completions.create({ model, messages: [{ role: "user", content: "hi" }] })
+const question = { model: "m", messages: [{ role: "user" as const, content: "hi" }] }
 
-const read = async (): Promise<void> => {
-  const stream = await clientOf().chat.completions.create({
-    model: "m",
-    messages: [{ role: "user", content: "hi" }],
-    stream: true
-  })
-  for await (const _ of stream);
+const ask = () => clientOf().chat.completions.create(question)
+
+const stream = (set?: Sets.ClientSet, headers: Readonly<Record<string, string>> = {}) =>
+  clientOf(set).chat.completions.create({ ...question, stream: true }, { headers })
+
+const read = async (set?: Sets.ClientSet): Promise<void> => {
+  for await (const _ of await stream(set));
 }
 
-const all = <A>(f: () => Promise<A>): Promise<Array<A>> => Promise.all(Array.from({ length: Number(count) }, f))
+/** Kept alive by something else. */
+const stay = (): void => void setInterval(() => undefined, 1_000)
+
+const all = <A>(f: () => Promise<A>): Promise<Array<A>> => Promise.all(Array.from({ length: Number(count) }, () => f()))
+
+const raise = (error: Error): never => {
+  throw error
+}
+
+/** Unread, and not to be collected. */
+const kept: Array<unknown> = []
 
 /** Agents that go on asking: what they ask once the process is ending must fail none of them. */
 const restless = async (): Promise<void> => {
@@ -47,60 +57,75 @@ const restless = async (): Promise<void> => {
 }
 
 const modes: Record<string, () => Promise<void>> = {
-  once: async () => say(`answer ${(await ask()).choices.length}`),
-  code: async () => {
-    await ask()
-    process.exitCode = 3
-    say("answer")
-  },
   rejected: async () => {
     await clientOf()
       .models.retrieve("no-such-model")
       .catch((error: unknown) => say(error instanceof NotFoundError ? "not found" : String(error)))
   },
-  uncaught: async () => {
+  again: async () => {
     await ask()
-    say("answer")
-    throw new Error("of the script")
-  },
-  unread: async () => {
-    await clientOf().chat.completions.create({ model: "m", messages: [{ role: "user", content: "hi" }], stream: true })
-    say("answer")
+    let more = 2
+    process.on("beforeExit", () => {
+      if (more-- > 0) void ask().then(() => say("asked before the exit"))
+    })
   },
   streams: async () => {
     say("begun")
+    // As soon as a signal has come, the clients listen no longer.
+    process.once("removeListener", () => say("signalled"))
     await all(read)
     say("read")
-    // Kept alive by something else.
-    setInterval(() => undefined, 1_000)
+    stay()
   },
   restless: async () => {
     say("begun")
     await all(restless)
   },
-  bounded: async () => {
-    const set = Sets.make({ drainTimeout: 300 })
-    Exit.attach(set)
+  sets: async () => {
     say("begun")
-    await set.fetchOf(OpenAiClient.provider, config)(`${baseURL}/models`)
+    await all(() => read(Sets.make()))
+    say("read")
+    stay()
+  },
+  bounded: async () => {
+    say("begun")
+    await read(Sets.make({ drainTimeout: 300 }))
     say("answer")
+  },
+  dropped: async () => {
+    const { [Symbol.for("clientele/exit@1")]: shared } = process as unknown as Record<symbol, { endings: Set<unknown> }>
+    await all(async () => read(Sets.make({ idleTimeToLive: 10 })))
+    say(`${shared!.endings.size} known`)
+    for (const until = performance.now() + 5_000; shared!.endings.size > 0 && performance.now() < until;) {
+      gc!()
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    say(`${shared!.endings.size} known, ${process.listenerCount("SIGTERM")} listening`)
   },
   copies: async () => {
     // COUNT is where the other one is.
     const other = (await import(`${count}/internal/promise/set.ts`)) as typeof Sets
     const { config: configure, provider } = (await import(`${count}/OpenAiClient.ts`)) as typeof OpenAiClient
-    const otherConfig = Effect.runSync(configure({ apiKey: Redacted.make("sk-child"), baseURL }))
+    const otherConfig = Effect.runSync(configure(options))
     const fetches = [
       Sets.defaultSet().fetchOf(OpenAiClient.provider, config),
       other.defaultSet().fetchOf(provider, otherConfig)
     ]
-    say(`${Sets.defaultSet() === other.defaultSet() ? "one" : "two"}, ${process.listenerCount("SIGTERM")} listening`)
     for (const [i, fetch] of fetches.entries()) {
       void fetch(`${baseURL}/models`, { headers: { "x-sandbox-latency": String(300 * (i + 1)) } }).then((response) =>
         response.text().then(() => say(`answer ${i}`))
       )
     }
-    setInterval(() => undefined, 1_000)
+    const counts = ["SIGTERM", "SIGINT", "beforeExit"].map((name) => process.listenerCount(name))
+    say(`${Sets.defaultSet() === other.defaultSet() ? "one" : "two"}, ${counts.join(" ")} listening`)
+    process.on("SIGUSR2", () => {
+      void Sets.defaultSet()
+        .close()
+        .then(() => say(`closed, ${process.listenerCount("SIGTERM")} listening`))
+        .then(() => other.defaultSet().close())
+        .then(() => say(`both closed, ${process.listenerCount("SIGTERM")} listening`))
+    })
+    stay()
   },
   handled: async () => {
     let signals = 0
@@ -113,7 +138,29 @@ const modes: Record<string, () => Promise<void>> = {
     })
     await ask()
     say("begun")
-    setInterval(() => undefined, 1_000)
+    stay()
+  },
+  leaves: async () => {
+    process.on("SIGTERM", () => process.exit(5))
+    say("begun")
+    await all(read)
+  },
+  late: async () => {
+    say("begun")
+    // As an app does that is still on its way up.
+    process.on("removeListener", (name) => {
+      if (name !== "SIGTERM") return
+      process.once("SIGTERM", () => {
+        say("signal")
+        void ask().then(() => {
+          say("asked afterwards")
+          process.exit(7)
+        })
+      })
+    })
+    await read()
+    say("read")
+    stay()
   },
   modest: async () => {
     // What signal-exit 4 does.
@@ -128,7 +175,7 @@ const modes: Record<string, () => Promise<void>> = {
     process.on("SIGTERM", listener)
     await ask()
     say("begun")
-    setInterval(() => undefined, 1_000)
+    stay()
   },
   closed: async () => {
     await ask()
@@ -138,12 +185,17 @@ const modes: Record<string, () => Promise<void>> = {
     await ask()
     say(`listeners ${process.listenerCount("SIGTERM")}`)
   },
-  again: async () => {
-    await ask()
-    let more = 2
-    process.on("beforeExit", () => {
-      if (more-- > 0) void ask().then(() => say("asked before the exit"))
-    })
+  crash: async () => {
+    // COUNT is how.
+    const asked = Array.from({ length: 5 }, async (_, i) => say(JSON.stringify({ row: i, answer: await ask() })))
+    await Promise.all(asked)
+    // These are on their way when it happens.
+    for (let i = 0; i < 5; i++) void read()
+    await once(process, "SIGUSR2")
+    const error = new Error("of the script")
+    if (count === "thrown") setImmediate(() => raise(error))
+    else void Promise.reject(error)
+    await read()
   },
   workers: async () => {
     const workers = Array.from(
@@ -154,15 +206,16 @@ const modes: Record<string, () => Promise<void>> = {
     say(`workers ${codes.join(" ")}`)
   },
   terminated: async () => {
-    const worker = new Worker(new URL(import.meta.url), { argv: [], workerData: ["streaming", baseURL] })
+    const worker = new Worker(new URL(import.meta.url), { argv: [], workerData: ["streaming", baseURL, count] })
     process.on("SIGUSR2", () => void worker.terminate().then(() => say("terminated")))
   },
   worker: async () => {
     await ask()
+    kept.push(await stream(undefined, { "x-sandbox-fault": "stall=body" }))
   },
   streaming: async () => {
     say("begun")
-    await read()
+    await all(read)
   }
 }
 

@@ -1,0 +1,164 @@
+/** What must hold of the values of a map: who lives when, and who may have whom. Pure: it reads a history. */
+import type { Violation } from "./history.ts"
+import {
+  isWanted,
+  type LeaseHistory,
+  type Leases,
+  type LeaseSetup,
+  releasing,
+  sorted,
+  type Value
+} from "./leaseHistory.ts"
+
+type Check = (leases: Leases, setup: LeaseSetup) => ReadonlyArray<Violation>
+
+const invalidatedBetween = ({ of }: Leases, key: string, from: number, to: number): boolean =>
+  of("invalidate").some((one) => one.call.key === key && one.from < to && one.to > from)
+
+/** Those who have a value when the next of its key is built must have seen it invalidated. */
+const oneLives: Check = (leases) =>
+  leases.values.flatMap((next) =>
+    leases.values.flatMap((value) => {
+      const at = next.build.from
+      if (value.key !== next.key || value.build.from >= at || leases.closing < at) return []
+      const isStillHad = value.holds.some(({ ending }) => ending > at)
+      if (!isStillHad || invalidatedBetween(leases, value.key, value.build.from, at)) return []
+      return [{ rule: "one live value a key", what: `${next.value} was built while ${value.value} was leased` }]
+    })
+  )
+
+const releasedOnce: Check = ({ values }) =>
+  values.flatMap(({ acquired, releases, value }) => {
+    const times = releases.length
+    return times === (acquired ? 1 : 0) && releases.every(({ to }) => to !== Infinity)
+      ? []
+      : [{ rule: "released exactly once", what: `${value} was released ${times} times` }]
+  })
+
+const neverWhileLeased: Check = ({ closing, values }) =>
+  values.flatMap((value) =>
+    value.holds
+      .filter(({ ending, got }) => {
+        const at = releasing(value)
+        return at < closing && got < at && at < ending
+      })
+      .map(() => ({ rule: "never released while leased", what: `${value.value} was` }))
+  )
+
+const neverAfterRelease: Check = ({ closing, values }) =>
+  values.flatMap((value) =>
+    value.holds
+      .filter(({ got }) => releasing(value) < got && releasing(value) < closing)
+      .map(({ got }) => ({ rule: "nothing released is lent", what: `${value.value} at ${got}` }))
+  )
+
+const neverAfterInvalidation: Check = (leases) =>
+  leases.of("invalidate").flatMap(({ call, from, to }) =>
+    leases.values.flatMap((value) =>
+      value.key !== call.key || value.build.from > from
+        ? []
+        : leases
+            .of("get")
+            .filter((get) => get.from > to && get.end === "ok" && get.detail?.value === value.value)
+            .map(({ op }) => ({ rule: "nothing invalidated is lent", what: `${value.value} to ${op}` }))
+    )
+  )
+
+const nothingAfterClose: Check = ({ closed, values }) =>
+  values
+    .filter(({ build }) => build.from > closed)
+    .map(({ value }) => ({ rule: "a closed map builds nothing", what: `it built ${value}` }))
+
+const makersWorld: Check = ({ values }) =>
+  values
+    .filter(({ build }) => build.call.world !== "maker")
+    .map(({ build, value }) => ({ rule: "a build sees the maker's world", what: `${value} saw ${build.call.world}'s` }))
+
+/** Unless somebody said so, or there is no room, a value stays for its idle time. */
+const notBeforeItsTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
+  leases.values.flatMap((value) => {
+    const [release] = value.releases
+    const { build, holds, key } = value
+    if (release === undefined || build.end !== "ok" || holds.length === 0 || maxEntries !== Infinity) return []
+    const { at, from } = release
+    if (leases.closing < from || invalidatedBetween(leases, key, build.from, from)) return []
+    // All that may live then, and those who may have asked for more.
+    const live = leases.values.filter(
+      (one) => one.build.from < from && releasing(one) >= from && one.build.end !== "fail"
+    )
+    const asking = leases.of("get").filter((get) => get.from < from && get.to > from)
+    if (live.length + asking.length > capacity) return []
+    const idleAt = Math.max(...holds.filter(({ asked }) => asked < from).map(({ endingAt }) => endingAt))
+    return at >= idleAt + idleTimeToLive
+      ? []
+      : [{ rule: "not released before its time", what: `${value.value} at ${at}, idle since ${idleAt}` }]
+  })
+
+const isLent = (value: Value, at: number): boolean =>
+  value.build.end === "ok" && value.build.to < at && value.holds.length > 0 && releasing(value) > at
+
+/** When all is quiet nothing is left of what is over. */
+const inTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
+  leases.of("quiet").flatMap(({ at, from }) => {
+    const live = leases.values.filter((value) => isLent(value, from))
+    const idle = live.filter((value) => value.holds.every(({ ended }) => ended < from))
+    const isAsked = (key: string) =>
+      leases.of("get").some((get) => get.call.key === key && get.from < from && get.to > from)
+    const stays = idle.filter((value) => !isAsked(value.key))
+    const late = stays.filter(
+      ({ build, holds, key }) =>
+        at >= Math.max(...holds.map(({ endedAt }) => endedAt)) + idleTimeToLive ||
+        leases.of("invalidate").some((one) => one.call.key === key && one.from > build.from && one.from < from)
+    )
+    const wanted = leases.values.filter((value) => isWanted(value, from)).length
+    const most = Math.min(capacity, maxEntries)
+    const isFull = stays.length > 0 && live.length > Math.max(most, wanted)
+    return [
+      ...late.map(({ value }) => ({ rule: "released in time", what: `${value} is still there at ${from}` })),
+      ...(isFull
+        ? [{ rule: "no more than capacity", what: `${live.length} live at ${from}, ${wanted} of them leased` }]
+        : [])
+    ]
+  })
+
+const notMoreThanMost: Check = ({ values }, { maxEntries }) =>
+  values.flatMap(({ build: { from }, value }) => {
+    const wanted = values.filter((one) => isWanted(one, from))
+    return wanted.length <= maxEntries
+      ? []
+      : [{ rule: "no more than maxEntries", what: `${wanted.length} leased when ${value} was built` }]
+  })
+
+/** What the map counts is what the history counts. */
+const counted: Check = (leases) =>
+  leases.of("look").flatMap(({ call, from }) =>
+    leases.values.flatMap((value) => {
+      const mine = value.holds.filter(({ ended, got }) => got < from && from < ended).length
+      const isEnding = value.holds.some(({ ended, ending }) => ending < from && from < ended)
+      const told = call.leases.find(([one]) => one === value.value)?.[1]
+      if (isEnding || value.build.end !== "ok" || value.build.to > from || releasing(value) < from || told === mine)
+        return []
+      return told === undefined && mine === 0
+        ? []
+        : [{ rule: "leases are counted", what: `${value.value} has ${mine}, the map says ${told} at ${from}` }]
+    })
+  )
+
+const checks: ReadonlyArray<Check> = [
+  oneLives,
+  releasedOnce,
+  neverWhileLeased,
+  neverAfterRelease,
+  neverAfterInvalidation,
+  nothingAfterClose,
+  makersWorld,
+  notBeforeItsTime,
+  inTime,
+  notMoreThanMost,
+  counted
+]
+
+export const checkValues = (history: LeaseHistory, setup: LeaseSetup): ReadonlyArray<Violation> => {
+  const leases = sorted(history)
+  return [...leases.broken, ...checks.flatMap((check) => check(leases, setup))]
+}

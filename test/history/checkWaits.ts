@@ -1,0 +1,103 @@
+/** What must hold of those who wait for a map: none is refused without cause, none is forgotten. Pure: it reads a history. */
+import * as Arr from "effect/Array"
+import type { Violation } from "./history.ts"
+import {
+  isWanted,
+  type LeaseHistory,
+  type LeaseOperation,
+  type Leases,
+  type LeaseSetup,
+  releasing,
+  sorted
+} from "./leaseHistory.ts"
+
+type Check = (leases: Leases, setup: LeaseSetup) => ReadonlyArray<Violation>
+
+const isUnderWay = ({ from, to }: LeaseOperation, at: number): boolean => from < at && at < to
+
+/** An operation that waits while all is quiet must wait for something that is under way, or for room that nobody has. */
+const nobodyIsForgotten: Check = (leases, { maxEntries }) =>
+  leases.of("quiet").flatMap(({ from: at }) => {
+    const builds = leases.of("build").filter((one) => isUnderWay(one, at))
+    const isReleasing = leases.of("release").some((one) => isUnderWay(one, at))
+    const busy = leases.values.filter((value) => isWanted(value, at) || isUnderWay(value.build, at)).length
+    // Who was interrupted gives back first, as those who give back do: whoever is the last waits for the release.
+    const [asking, leaving] = Arr.partition(
+      leases.of("get").filter((get) => isUnderWay(get, at)),
+      ({ op }) => leases.of("interrupt").some(({ call, from }) => call.of === op && from < at)
+    )
+    const gets = asking.filter((get) => !builds.some(({ call }) => call.key === get.call.key) && busy < maxEntries)
+    const others = [...leaving, ...leases.of("end"), ...leases.of("invalidate"), ...leases.of("close")].filter(
+      (one) => isUnderWay(one, at) && !isReleasing && builds.length === 0
+    )
+    return [...gets, ...others].map(({ call, op }) => ({
+      rule: "no wakeup is lost",
+      what: `${call.f} ${op} waits at ${at} for nothing`
+    }))
+  })
+
+const allSettle: Check = ({ closed, of }) =>
+  closed === Infinity
+    ? [{ rule: "all settle in the end", what: "the map never closed" }]
+    : [...of("get"), ...of("end"), ...of("invalidate")]
+        .filter(({ to }) => to === Infinity)
+        .map(({ call, op }) => ({ rule: "all settle in the end", what: `${call.f} ${op} did not` }))
+
+/** Whoever asks after a build has failed, and all that came of it, gets a build of its own. */
+const failuresAreForgotten: Check = ({ of }) =>
+  of("get").flatMap((get) => {
+    if (get.detail?.reason !== "build") return []
+    const build = of("build").find(({ call }) => call.value === get.detail?.value)
+    const isOld = build !== undefined && of("quiet").some(({ from }) => build.to < from && from < get.from)
+    return isOld ? [{ rule: "a failure is not remembered", what: `${get.op} got that of ${build.call.value}` }] : []
+  })
+
+/** Those whose value was idle all the while could have made room. */
+const refusedForCause: Check = ({ closing, of, values }, { maxEntries }) =>
+  of("get").flatMap(({ call, detail, end, from, op, to }) => {
+    if (end !== "fail") return []
+    if (detail?.reason === "Closed" && closing > to) return [{ rule: "refused for cause", what: `${op} as closed` }]
+    if (detail?.reason === "other") return [{ rule: "refused for cause", what: `${op} with something else` }]
+    if (detail?.reason !== "Capacity") return []
+    const idle = values.find(
+      (value) =>
+        value.build.end === "ok" &&
+        value.build.to < from &&
+        releasing(value) > to &&
+        value.holds.length > 0 &&
+        value.holds.every(({ asked, ended }) => ended < from || asked > to) &&
+        !of("get").some((get) => get.call.key === value.key && get.from < to && get.to > from && get.op !== op)
+    )
+    const isRoomy = maxEntries === Infinity || idle !== undefined
+    return isRoomy
+      ? [{ rule: "refused for cause", what: `${op} for ${call.key}, though ${idle?.value ?? "all"} was idle` }]
+      : []
+  })
+
+const interruptedBySomebody: Check = ({ of }) =>
+  of("get")
+    .filter(({ end, op }) => end === "unknown" && !of("interrupt").some(({ call }) => call.of === op))
+    .map(({ op }) => ({ rule: "nobody is interrupted by the map", what: `${op} was` }))
+
+/** Closing begins all releases before any of them has had time. */
+const closesInParallel: Check = ({ closing, of, values }) => {
+  const quiet = of("quiet").find(({ from }) => from > closing)
+  if (quiet === undefined) return []
+  return values
+    .filter((value) => value.acquired && value.build.to < closing && releasing(value) > quiet.from)
+    .map(({ value }) => ({ rule: "closing releases all at once", what: `${value} had to wait` }))
+}
+
+const checks: ReadonlyArray<Check> = [
+  nobodyIsForgotten,
+  allSettle,
+  failuresAreForgotten,
+  refusedForCause,
+  interruptedBySomebody,
+  closesInParallel
+]
+
+export const checkWaits = (history: LeaseHistory, setup: LeaseSetup): ReadonlyArray<Violation> => {
+  const leases = sorted(history)
+  return checks.flatMap((check) => check(leases, setup))
+}

@@ -1,0 +1,95 @@
+/**
+ * Where histories are made: fibers take their turns as fast-check's scheduler says, and time passes when it is told to.
+ * Nothing depends on how fast the machine is, so a seed replays a run.
+ */
+import { setImmediate as turn } from "node:timers/promises"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import type * as Scheduler from "effect/Scheduler"
+import type fc from "fast-check"
+
+interface Sleeper {
+  readonly at: number
+  readonly wake: () => void
+}
+
+/** Turns of a run: no run here needs a tenth of them. */
+const most = 20_000
+
+export class World {
+  now = 0
+  readonly #tasks: fc.Scheduler
+  #sleepers: Array<Sleeper> = []
+  #turns = 0
+
+  constructor(tasks: fc.Scheduler) {
+    this.#tasks = tasks
+  }
+
+  readonly clock: Clock.Clock = Object.assign(Clock.make(), {
+    unsafeCurrentTimeMillis: () => this.now,
+    currentTimeMillis: Effect.sync(() => this.now),
+    unsafeCurrentTimeNanos: () => BigInt(this.now) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(this.now) * 1_000_000n),
+    sleep: (duration: Duration.Duration) =>
+      Effect.async<void>((resume) => {
+        const sleeper = { at: this.now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
+        this.#sleepers.push(sleeper)
+        return Effect.sync(() => {
+          this.#sleepers = this.#sleepers.filter((one) => one !== sleeper)
+        })
+      })
+  })
+
+  /** One turn of one fiber is one task, and those that are ready go in any order. */
+  readonly scheduler: Scheduler.Scheduler = {
+    scheduleTask: (task) => {
+      // A fiber that goes round for ever would take the test with it: this way it is one that never ends.
+      if (this.#turns++ < most) void this.#tasks.schedule(Promise.resolve(), "fiber").then(task)
+    },
+    shouldYield: (fiber) =>
+      fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+        ? fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+        : false
+  }
+
+  /** `budget` is after how many operations it yields to others: wherever that lands. */
+  fork<A, E>(effect: Effect.Effect<A, E>, budget = 2_048): Fiber.RuntimeFiber<A, E> {
+    return Effect.runFork(Effect.withMaxOpsBeforeYield(effect, budget), { scheduler: this.scheduler })
+  }
+
+  /** Time passes. Who slept is woken, and goes when its turn comes, which may be late. */
+  pass(ms: number): void {
+    const until = this.now + ms
+    for (;;) {
+      let next: Sleeper | undefined
+      for (const one of this.#sleepers) if (next === undefined || one.at < next.at) next = one
+      if (next === undefined || next.at > until) break
+      const first = next
+      this.#sleepers = this.#sleepers.filter((one) => one !== first)
+      this.now = Math.max(this.now, first.at)
+      first.wake()
+    }
+    this.now = until
+  }
+
+  /** Lets all go that can go without time passing. */
+  async drain(): Promise<void> {
+    for (let still = 0; still < 2; still++) {
+      await turn()
+      if (this.#tasks.count() > 0) still = 0
+      await this.#tasks.waitAll()
+    }
+  }
+
+  /** Time passes, and at each moment all go that can. */
+  async passSlowly(ms: number, step = 1): Promise<void> {
+    for (let passed = 0; passed < ms; passed += step) {
+      this.pass(step)
+      await this.drain()
+    }
+  }
+}

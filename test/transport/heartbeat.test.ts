@@ -1,0 +1,108 @@
+import { expect, test } from "vitest"
+import { Heartbeat } from "../../src/internal/transport/heartbeat.ts"
+import { ask, failure, pool2, readAll, serveScript, text, until, verdict } from "./harness.ts"
+
+/** What it does at each of these times. */
+const beats = (heart: Heartbeat, times: ReadonlyArray<number>, busy = true, bytes = 0) =>
+  times.map((now) => heart.beat(now, busy, bytes))
+
+test("pings go out once an interval while something is under way, and not while nothing is", () => {
+  const heart = new Heartbeat(10, 0)
+  expect(beats(heart, [5, 10, 11, 12])).toEqual([undefined, undefined, "ping", undefined])
+  heart.answered()
+  expect(beats(heart, [21, 22])).toEqual([undefined, "ping"])
+  heart.answered()
+  expect(beats(heart, [40, 100], false)).toEqual([undefined, undefined])
+  expect(beats(heart, [101])).toEqual(["ping"])
+})
+
+test("one ping missed makes it suspect, an answer clears it, two in a row are the end", () => {
+  const heart = new Heartbeat(10, 0)
+  expect(beats(heart, [11, 22])).toEqual(["ping", "ping"])
+  expect(heart.suspect).toBe(true)
+  heart.answered()
+  expect(heart.suspect).toBe(false)
+  expect(beats(heart, [33, 44])).toEqual(["ping", "ping"])
+  // Also when what was under way has ended meanwhile.
+  expect(beats(heart, [54, 55], false)).toEqual([undefined, "dead"])
+})
+
+test("an event loop that was blocked for long is one ping missed, not the end", () => {
+  const heart = new Heartbeat(10, 0)
+  expect(beats(heart, [11, 3_600_000])).toEqual(["ping", "ping"])
+  heart.answered()
+  expect(heart.suspect).toBe(false)
+})
+
+test("whoever sends is there, though its answer to the ping still stands in line", () => {
+  const heart = new Heartbeat(10, 0)
+  for (let now = 11, bytes = 0; now < 1_000; now += 11, bytes += 1) expect(heart.beat(now, true, bytes)).toBe("ping")
+  expect(heart.suspect).toBe(false)
+})
+
+test("HTTP/2: a black hole is left after two pings: what was sent may have been processed, what came later goes elsewhere", async () => {
+  let silent = false
+  const server = await serveScript({
+    onPing: (to, answer) => void (to.index > 1 || !silent ? answer() : 0),
+    onRequest: (to, id) => {
+      if (to.index > 1) return to.respond(id)
+      if (id === 1) to.headers(id)
+      if (to.requests === 2) silent = true
+      return undefined
+    }
+  })
+  const it = pool2(server.origin, { pingInterval: 200 })
+  const { body } = await ask(it)
+  const half = verdict(body.read())
+  const sent = failure(ask(it))
+  await until(() => silent)
+  const pings = server.pings
+  // The first ping has gone unanswered: nothing new is sent into the hole.
+  await until(() => server.pings >= pings + 2)
+  expect(await text(it)).toBe("ok")
+  expect(server.connections).toBe(2)
+  const error = await sent
+  expect([error.reason, error.processed, error.message]).toEqual([
+    "Timeout",
+    "maybe",
+    "two pings in a row were not answered within 200 ms"
+  ])
+  expect(await half).toBe("Connection, yes")
+  await until(() => server.open === 1)
+})
+
+test("HTTP/2: a session that answers late is used again", async () => {
+  const late: Array<() => void> = []
+  const server = await serveScript({
+    onPing: (_, answer) => void (late.length < 2 ? late.push(answer) : answer()),
+    onRequest: (to, id) => (id === 1 ? undefined : to.respond(id))
+  })
+  const it = pool2(server.origin, { pingInterval: 1_000, maxConnections: 1 })
+  const first = failure(ask(it))
+  await until(() => late.length === 2)
+  const waiting = text(it)
+  expect(it.stats()).toMatchObject({ inFlight: 1, queued: 1 })
+  late[0]?.()
+  expect(await waiting).toBe("ok")
+  // At once, not with the next ping.
+  expect([server.connections, server.pings]).toEqual([1, 2])
+  await it.close(0)
+  expect((await first).reason).toBe("Closed")
+})
+
+test("HTTP/2: a long response over a slow path is not taken for a black hole, though no ping is answered meanwhile", async () => {
+  const server = await serveScript({
+    pong: false,
+    onRequest: (to, id) => {
+      to.headers(id)
+      let left = 25
+      const drip = setInterval(() => {
+        to.data(id, ".", --left === 0)
+        if (left === 0) clearInterval(drip)
+      }, 20)
+    }
+  })
+  const it = pool2(server.origin, { pingInterval: 100 })
+  expect(await readAll((await ask(it)).body)).toHaveLength(25)
+  expect(server.pings).toBeGreaterThan(2)
+})
