@@ -51,6 +51,11 @@ const scripts: Record<string, (client: OpenAI) => Promise<void>> = {
     void ask(client, { "x-sandbox-latency": "1500" }).then(() => say("answered"))
     // Whoever listens for a signal keeps nothing alive.
     await once(process, "SIGUSR2")
+  },
+  fails: async (client) => {
+    await ask(client)
+    say("answered")
+    throw new Error("of the script")
   }
 }
 

@@ -186,16 +186,14 @@ const modes: Record<string, () => Promise<void>> = {
     say(`listeners ${process.listenerCount("SIGTERM")}`)
   },
   crash: async () => {
-    // COUNT is how.
-    const asked = Array.from({ length: 5 }, async (_, i) => say(JSON.stringify({ row: i, answer: await ask() })))
-    await Promise.all(asked)
-    // These are on their way when it happens.
-    for (let i = 0; i < 5; i++) void read()
+    // COUNT is how, once these are written and others on their way.
+    await Promise.all([1, 2, 3].map(async (row) => say(JSON.stringify({ row, answer: await ask() }))))
+    for (let i = 0; i < 5; i++) void stream(undefined, { "x-sandbox-fault": "stall=headers" })
     await once(process, "SIGUSR2")
     const error = new Error("of the script")
     if (count === "thrown") setImmediate(() => raise(error))
     else void Promise.reject(error)
-    await read()
+    stay()
   },
   workers: async () => {
     const workers = Array.from(
