@@ -69,14 +69,14 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  * - `RateLimited`: status 429; `retryAfter` is what the provider asked for, if it did.
  * - `QuotaExceeded`: the account's quota is used up, which no wait cures.
  * - `QueueTimeout`: it waited longer than `queueTimeout` for quota or a socket, and was not sent.
- * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed, or status 408.
+ * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed.
  * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
  *   be trusted. Also an event stream that just stops: without `[DONE]`, a finish reason or another last event.
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
  * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't
  *   be sent at all, or would have to be sent where it must not go: to where a redirect to another origin points, say.
- *   `Server`: status 500 and above, or an error that the provider told in a stream.
+ *   `Server`: status 500 and above, 408 and 409, or an error that the provider told in a stream.
  * - `Malformed`: an answer that is no HTTP, or not the JSON that it should be: half of it, a page of HTML, nothing.
  * - `Aborted`: by a signal, or because nobody read its body.
  *

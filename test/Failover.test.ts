@@ -67,7 +67,7 @@ describe("agents on a plan", () => {
     [429, "RateLimited"],
     [401, "Authentication"],
     [403, "Permission"],
-    [408, "Timeout"]
+    [408, "Server"]
   ] as const) {
     it.live(`go to the next provider at a ${code}, and say why`, () => {
       const { layer, lines } = warnings()

@@ -30,9 +30,9 @@ const statusReason = (status: number, code: unknown): RequestReason => {
   if (status === 401) return "Authentication"
   if (status === 403) return "Permission"
   if (status === 404) return "NotFound"
-  if (status === 408) return "Timeout"
   if (status === 429) return code === "insufficient_quota" ? "QuotaExceeded" : "RateLimited"
-  return status >= 500 ? "Server" : "BadRequest"
+  // A server that was too slow, or changed something meanwhile, says so with a client's status; the request was fine.
+  return status >= 500 || status === 408 || status === 409 ? "Server" : "BadRequest"
 }
 
 /** What the wire tells apart for us alone. */
@@ -82,6 +82,12 @@ const property = (of: unknown, name: string): unknown =>
 
 /** The provider's own code, such as `insufficient_quota`, in a body: OpenAI's and Groq's shape, then Cerebras's. */
 export const codeIn = (body: unknown): unknown => property(property(body, "error"), "code") ?? property(body, "code")
+
+/** What it says in words, in either shape. */
+const messageIn = (body: unknown): string | undefined => {
+  const message = property(property(body, "error"), "message") ?? property(body, "message")
+  return typeof message === "string" ? message : undefined
+}
 
 /** openai takes the code out of the body; the others keep the body. */
 const codeOf = (error: object): unknown => property(error, "code") ?? codeIn(property(error, "error"))
@@ -168,9 +174,11 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
     cause = cause.cause
   }
   if (isHttpError(thrown)) return fromHttp(place, thrown)
-  const of = (reason: RequestReason, processed: Processed) =>
-    new RequestError({ ...place, reason, detail: (thrown as Error).message, processed, attempts, cause: thrown })
   const event = eventOf(thrown, call)
+  const of = (reason: RequestReason, processed: Processed) => {
+    const detail = messageIn(event) ?? (thrown as Error).message
+    return new RequestError({ ...place, reason, detail, processed, attempts, cause: thrown })
+  }
   if (event !== undefined) return of(codeIn(event) === "insufficient_quota" ? "QuotaExceeded" : "Server", "yes")
   if (isMalformedAnswer(thrown)) return of("Malformed", "yes")
   const reason = thrown instanceof Error ? byName[nameOf(thrown)] : undefined

@@ -41,8 +41,8 @@ export const unread = (
   onEnd: (f) => body.onEnd(f)
 })
 
-/** The whole body if it ends soon and small, else the body with nothing missing. */
-export const gather = (body: WireBody): Promise<Uint8Array | WireBody> =>
+/** The whole body if it ends soon (in ms) and small, else the body with nothing missing. */
+export const gather = (body: WireBody, soon = patience): Promise<Uint8Array | WireBody> =>
   new Promise((resolve, reject) => {
     const chunks: Array<Uint8Array> = []
     let size = 0
@@ -56,7 +56,7 @@ export const gather = (body: WireBody): Promise<Uint8Array | WireBody> =>
       settle()
       resolve(unread(body, chunks, pending))
     }
-    const timer = setTimeout(giveUp, patience)
+    const timer = setTimeout(giveUp, soon)
     const step = () => {
       pending = body.read()
       pending.then(

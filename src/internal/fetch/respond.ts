@@ -150,6 +150,9 @@ const build = (
   return response
 }
 
+/** For how long, in ms, a body that is most likely no answer may keep fetch from resolving. */
+const doubt = 2_000
+
 const none: ReadonlyArray<Coding> = []
 const untapped: Tapping = {}
 
@@ -238,7 +241,8 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     const isSmall = size !== undefined && size <= wholeBytes
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
     if (isSmall && !isError) return collect(body, size).then(finish)
-    if (isSmall || (size === undefined && (isJson(type) || reading.isDoubtful))) return gather(body).then(finish)
+    if (reading.isDoubtful) return gather(body, doubt).then(finish)
+    if (isSmall || (size === undefined && isJson(type))) return gather(body).then(finish)
   }
   return finish(body)
 }
