@@ -7,6 +7,8 @@ interface Facts {
   readonly processed?: Processed
   readonly attempts?: number
   readonly status?: number
+  /** A part of its message. */
+  readonly says?: string
 }
 
 export type Expected =
@@ -50,7 +52,9 @@ export const mismatch = (expected: Expected, kind: Kind, outcome: Outcome, sent:
     if (error._tag !== asExpected.tag || !("reason" in error) || error.reason !== asExpected.reason) {
       return `should fail with ${asExpected.reason}, and failed with ${told(error)}`
     }
-    for (const [name, value] of Object.entries(asExpected.facts)) {
+    const { says = "", ...facts } = asExpected.facts
+    if (!error.message.includes(says)) return `should say "${says}", and failed with ${told(error)}`
+    for (const [name, value] of Object.entries(facts)) {
       const found = (error as unknown as Record<string, unknown>)[name]
       if (found !== value) return `should have ${name} ${String(value)}, and failed with ${told(error)}`
     }

@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import { afterAll, assert } from "vitest"
 import { protocols, variants } from "./pairs.ts"
 import type { Row } from "./row.ts"
+import * as answers from "./rows/answers.ts"
 import * as breaks from "./rows/breaks.ts"
 import { run } from "./runner.ts"
 import type { Protocol } from "./server/arrival.ts"
 
-const rows: ReadonlyArray<Row> = [...breaks.rows]
+const rows: ReadonlyArray<Row> = [...breaks.rows, ...answers.rows]
 
 /** By protocol and row: how many runs there were, and how many of them held. */
 const tallies = new Map<Protocol, Map<string, { runs: number; held: number }>>(

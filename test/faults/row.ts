@@ -13,6 +13,11 @@ export interface World {
   readonly proxy: ToxicProxy | undefined
 }
 
+type Strike = (held: Arrival, world: World) => void
+
+/** For `again`: whether it was in flight when the fault came. */
+export const wasInFlight = ({ id }: Arrival): boolean => id.startsWith("in-flight")
+
 export interface Row {
   readonly name: string
   /** Those it applies to. @default all */
@@ -35,9 +40,9 @@ export interface Row {
   /** Before anything is sent. */
   readonly prepare?: (world: World) => Promise<unknown> | void
   /** The fault as those in flight meet it. They have arrived, and nothing was answered yet. @default they are answered */
-  readonly strike?: (held: Arrival, world: World) => void
-  /** What they meet when they come again. @default an answer */
-  readonly again?: (arrival: Arrival, world: World) => void
+  readonly strike?: Strike
+  /** The same for whatever comes after that: those that come again, the queued, the later. @default they are answered */
+  readonly again?: (arrival: Arrival, world: World) => Strike | undefined
   /** The fault as the rest of the world meets it, after that. */
   readonly befall?: (world: World) => Promise<unknown> | void
   /** The end of the fault, before later requests are sent. */

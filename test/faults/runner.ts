@@ -40,9 +40,8 @@ const serve = ({ protocol, row }: Variant) => {
         streams: Math.max(1, inFlight),
         ...row.server,
         onArrival: (arrival) => {
-          if (!struck) held.push(arrival)
-          else if (row.again !== undefined && arrival.id.startsWith("in-flight")) row.again(arrival, made)
-          else answer(arrival)
+          if (struck) (row.again?.(arrival, made) ?? answer)(arrival, made)
+          else held.push(arrival)
         }
       })
       const proxy = row.proxied === true ? await serveToxics(provider.port) : undefined

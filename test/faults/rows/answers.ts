@@ -1,0 +1,150 @@
+/** Answers that come, and are none: not whole, not JSON, not readable, or a refusal. */
+import { gzipSync } from "node:zlib"
+import type { RequestReason } from "../../../src/ClientError.ts"
+import { fails, processed, resent } from "../expected.ts"
+import { type Row, wasInFlight } from "../row.ts"
+import { type Arrival, completionFor, event, events, type Fields, json } from "../server/arrival.ts"
+
+/** An answer in one piece, its length said. */
+const say = (held: Arrival, status: number, fields: Fields, body: string | Uint8Array): void => {
+  held.head(status, { ...fields, "content-length": String(Buffer.byteLength(body)) })
+  held.data(body)
+  held.end()
+}
+
+/** The same, of unknown length. */
+const stream = (held: Arrival, fields: Fields, body: string | Uint8Array): void => {
+  held.head(200, fields)
+  held.data(body)
+  held.end()
+}
+
+const refusal = (message: string): string =>
+  JSON.stringify({ error: { message, type: "test", param: null, code: null } })
+
+const malformed = fails("Malformed", { processed: "yes", attempts: 1 })
+const html = { "content-type": "text/html; charset=utf-8" }
+const page = "<!doctype html><title>Welcome to the airport</title>"
+const gzip = { ...json, "content-encoding": "gzip" }
+
+/** What is said in the place of an answer. */
+const nonsense: ReadonlyArray<readonly [name: string, strike: (held: Arrival) => void]> = [
+  ["HTML", (held) => say(held, 200, html, page)],
+  ["HTML of unknown length", (held) => stream(held, html, page)],
+  ["HTML that is called JSON", (held) => say(held, 200, json, page)],
+  ["plain text", (held) => say(held, 200, { "content-type": "text/plain" }, "upstream connect error")],
+  ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
+  ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
+  ["nothing", (held) => say(held, 200, json, "")],
+  ["nothing, of unknown length", (held) => stream(held, {}, "")],
+  ["204", (held) => (held.head(204, {}), held.end())]
+]
+
+const encoded: ReadonlyArray<readonly [name: string, strike: (held: Arrival) => void]> = [
+  ["gzip that is cut", (held) => say(held, 200, gzip, gzipSync(completionFor(held.id)).subarray(0, -12))],
+  [
+    "gzip of unknown length that is cut",
+    (held) => stream(held, gzip, gzipSync(completionFor(held.id).padEnd(200_000)).subarray(0, -12))
+  ],
+  ["gzip that is none", (held) => say(held, 200, gzip, completionFor(held.id))],
+  ["an unknown encoding", (held) => say(held, 200, { ...json, "content-encoding": "rot13" }, completionFor(held.id))],
+  [
+    "6 encodings",
+    (held) => {
+      let body: Uint8Array = Buffer.from(completionFor(held.id))
+      for (let i = 0; i < 6; i++) body = gzipSync(body)
+      say(held, 200, { ...json, "content-encoding": "gzip, gzip, gzip, gzip, gzip, gzip" }, body)
+    }
+  ]
+]
+
+const once: ReadonlyArray<readonly [status: number, reason: RequestReason]> = [
+  [400, "BadRequest"],
+  [401, "Authentication"],
+  [403, "Permission"],
+  [404, "NotFound"],
+  [422, "BadRequest"]
+]
+
+const refused = (status: number) => (held: Arrival) => say(held, status, json, refusal(`no ${status}`))
+
+export const rows: ReadonlyArray<Row> = [
+  ...nonsense.map(([name, strike]): Row => ({ name: `200 with ${name}`, strike, expect: { inFlight: malformed } })),
+  ...encoded.map(([name, strike]): Row => ({ name, strike, expect: { inFlight: malformed } })),
+  {
+    name: "gzip on a 429",
+    options: { maxRetries: 0 },
+    strike: (held) => say(held, 429, gzip, gzipSync(refusal("too many, and too fast"))),
+    expect: {
+      inFlight: fails("RateLimited", { status: 429, attempts: 1, says: "too many, and too fast" })
+    }
+  },
+  {
+    name: "an event stream without a finish reason or [DONE]",
+    kinds: ["stream"],
+    strike: (held) => stream(held, events, event(held.id, "half ")),
+    expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
+  },
+  {
+    name: "an event stream without an event",
+    kinds: ["stream"],
+    strike: (held) => stream(held, events, ""),
+    expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
+  },
+  {
+    name: "an event stream in half an event",
+    kinds: ["stream"],
+    strike: (held) => stream(held, events, `${event(held.id, "half ")}data: {"choices":[{"finish_reason":`),
+    expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
+  },
+  {
+    name: "an event stream without [DONE], its finish reason told",
+    kinds: ["stream"],
+    strike: (held) =>
+      stream(held, events, `${event(held.id, "answer to ")}${event(held.id, held.id)}${event(held.id, "", "stop")}`),
+    expect: {}
+  },
+  {
+    name: "an error event in mid stream",
+    kinds: ["stream"],
+    strike: (held) => stream(held, events, `${event(held.id, "half ")}data: ${refusal("overloaded")}\n\n`),
+    expect: { inFlight: fails("Server", { processed: "yes", attempts: 1, says: "overloaded" }) }
+  },
+  ...once.map(([status, reason]): Row => ({
+    name: `${status}`,
+    strike: refused(status),
+    expect: { inFlight: fails(reason, { status, processed: "yes", attempts: 1 }) }
+  })),
+  ...[408, 409, 500, 502, 503, 504, 529].flatMap((status): ReadonlyArray<Row> => [
+    {
+      name: `${status}, then an answer`,
+      strike: refused(status),
+      expect: { inFlight: resent }
+    },
+    {
+      name: `${status} each time`,
+      options: { maxRetries: 1 },
+      strike: refused(status),
+      again: (arrival) => (wasInFlight(arrival) ? refused(status) : undefined),
+      expect: { inFlight: fails("Server", { status, processed: "yes", attempts: 2 }) }
+    }
+  ]),
+  {
+    name: "503 for what must not be repeated",
+    kinds: ["stored"],
+    strike: refused(503),
+    expect: { inFlight: fails("Server", { status: 503, attempts: 1 }) }
+  },
+  {
+    name: "a redirect to another origin",
+    strike: (held) => say(held, 307, { location: "http://127.0.0.2:9/v1" }, ""),
+    expect: { inFlight: fails("BadRequest", { attempts: 1 }) }
+  },
+  {
+    name: "an idle socket that closes as a POST leaves",
+    over: ["HTTP/1.1", "HTTP/1.1 over TLS"],
+    kinds: ["chat", "stored"],
+    again: ({ id, line }) => (line.index === 1 && id.startsWith("queued") ? () => line.rst() : undefined),
+    expect: { queued: processed() }
+  }
+]
