@@ -5,6 +5,7 @@
 import * as http2 from "node:http2"
 import type { Socket } from "node:net"
 import { WireError, type WireResponse } from "../wire.ts"
+import { Cancels } from "./cancels.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
@@ -25,17 +26,6 @@ const sessionWindow = 16 * 1024 * 1024
 const beyond = (limit: number, least: number, most: number): number => Math.min(8 * Math.max(limit, least), most)
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
-/**
- * Servers count a cancelled stream for a while yet, and refuse an innocent one in its place: once a session has
- * cancelled any, keep away from the limit by this,
- */
-const headroom = 0.9
-/** and keep a cancelled stream's place for this long, in ms. */
-const cancelHold = 25
-/** Servers kill sessions that reset too much (Node: a burst of 1,000, then 33/s). Ours leave before, at this many, */
-const mostResets = 400
-/** of which so many are forgotten per second. */
-const forgivenResets = 20
 /** How long, in ms, a session that refused a stream is left alone. */
 const coolDown = 50
 /** Ms that a server has to close its side of a session that we closed. */
@@ -70,10 +60,7 @@ export class H2Lane implements Lane {
   #lastId = Infinity
   /** Streams that the server allows. */
   #allowed = 0
-  #cancelled = false
-  #held = 0
-  #resets = 0
-  #resetAt = 0
+  readonly #cancels: Cancels
   #coolUntil = 0
   readonly #heartbeat: Heartbeat
   #closedAt = 0
@@ -88,6 +75,7 @@ export class H2Lane implements Lane {
     this.#ready = ready
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
     this.#heartbeat = new Heartbeat(limits.pingInterval, this.openedAt)
+    this.#cancels = new Cancels({ probe: this.#probe, freed: () => this.#freed() })
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
       maxSessionMemory: 1024,
@@ -119,12 +107,14 @@ export class H2Lane implements Lane {
   room(): number {
     if (this.#retired || this.limit === undefined || this.#coolUntil > performance.now()) return 0
     if (this.#heartbeat.suspect || this.#session.closed || this.#session.destroyed || this.#socket.destroyed) return 0
-    return this.limit - this.active - this.#held
+    return this.limit - this.active - this.#cancels.held
   }
 
   /** How many it will take as soon as it has cooled down. */
   soon(): number {
-    return this.limit !== undefined && this.#coolUntil > performance.now() ? this.limit - this.active - this.#held : 0
+    return this.limit !== undefined && this.#coolUntil > performance.now()
+      ? this.limit - this.active - this.#cancels.held
+      : 0
   }
 
   send(exchange: Exchange): boolean {
@@ -175,14 +165,12 @@ export class H2Lane implements Lane {
   abort(exchange: Exchange): void {
     const stream = exchange.stream as Stream | undefined
     if (stream === undefined || stream.closed || stream.destroyed) return
-    stream.cancelled = this.#cancelled = true
-    this.#setLimit()
+    stream.cancelled = true
     stream.resume()
     stream.close(NGHTTP2_CANCEL)
-    const now = performance.now()
-    this.#resets = Math.max(0, this.#resets - ((now - this.#resetAt) / 1000) * forgivenResets) + 1
-    this.#resetAt = now
-    if (this.#resets > mostResets) this.retire()
+    const tooMany = this.#cancels.reset(performance.now())
+    this.#setLimit()
+    if (tooMany) this.retire()
   }
 
   /** The session itself is closed when it is empty: after a client's GOAWAY some servers stall what is still open. */
@@ -208,7 +196,7 @@ export class H2Lane implements Lane {
       return
     }
     if (this.#session.destroyed) return
-    const beat = this.#heartbeat.beat(now, this.active > 0, this.#socket.bytesRead)
+    const beat = this.#heartbeat.beat(now, this.active + this.#cancels.held > 0, this.#socket.bytesRead)
     if (beat === "dead") this.#giveUp()
     else if (beat === "ping") this.#session.ping(this.#onPong)
     else if (this.active === 0 && now - this.idleSince >= this.limits.keepAlive) this.retire()
@@ -217,6 +205,10 @@ export class H2Lane implements Lane {
   #onPong = (error: Error | null): void => {
     // The answer counts, not the error that stands in for it when the session dies first.
     if (error === null) this.#heartbeat.answered()
+  }
+
+  #probe = (pong: (took: number) => void): void => {
+    if (!this.#session.destroyed) this.#session.ping((error, took) => pong(error === null ? took : 0))
   }
 
   /** The path has died: what is on it may have been processed, what waits goes elsewhere. */
@@ -236,7 +228,7 @@ export class H2Lane implements Lane {
   }
 
   #setLimit(): void {
-    const most = Math.min(mostStreams, this.#cancelled ? this.#allowed * headroom : this.#allowed)
+    const most = Math.min(mostStreams, this.#cancels.within(this.#allowed))
     this.limit = this.#allowed === 0 ? 0 : Math.max(1, Math.floor(most))
   }
 
@@ -269,6 +261,11 @@ export class H2Lane implements Lane {
     })
   }
 
+  /** A response has begun. */
+  heard(): void {
+    this.#cancels.heard()
+  }
+
   /** Called for every stream, whatever became of it. */
   gone(stream: Stream): void {
     const { exchange } = stream
@@ -276,7 +273,7 @@ export class H2Lane implements Lane {
     this.#streams.delete(stream)
     this.active--
     if (this.active === 0) this.idleSince = performance.now()
-    if (stream.cancelled) this.#hold()
+    if (stream.cancelled && !this.#retired) this.#cancels.closed()
     if (!exchange.isDone() && exchange.stream === stream) {
       const cause = stream.failure ?? this.#cause
       exchange.detach()
@@ -294,15 +291,6 @@ export class H2Lane implements Lane {
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
     if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause))
     else exchange.fail(h2Error(code, false, "maybe", cause))
-  }
-
-  #hold(): void {
-    if (this.#retired) return
-    this.#held++
-    setTimeout(() => {
-      this.#held--
-      this.#freed()
-    }, cancelHold).unref()
   }
 
   #cool(): void {
@@ -356,6 +344,7 @@ function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: Rea
   const head = pairs(raw ?? [])
   const refusal = headRefusal(head, this.lane.limits)
   if (refusal !== undefined) return exchange.fail(refusal)
+  this.lane.heard()
   exchange.respond(headers[":status"] ?? 0, head)
   // Not earlier: data can come before 'response', and would be lost.
   this.on("data", onData)
