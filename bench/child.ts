@@ -3,6 +3,8 @@ import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 export interface ChildOptions {
+  /** The Node to run. @default the one of this process */
+  readonly node?: string | undefined
   readonly nodeArgs?: ReadonlyArray<string> | undefined
   /** The soft and hard limit on open files. @default the one of this process */
   readonly openFiles?: number | undefined
@@ -12,7 +14,7 @@ export interface ChildOptions {
 export const measure = <Input, Output>(file: string, input: Input, options: ChildOptions = {}): Promise<Output> =>
   new Promise((resolve, reject) => {
     const path = fileURLToPath(new URL(file, import.meta.url))
-    const node = [process.execPath, ...(options.nodeArgs ?? []), path, JSON.stringify(input)]
+    const node = [options.node ?? process.execPath, ...(options.nodeArgs ?? []), path, JSON.stringify(input)]
     const command =
       options.openFiles === undefined ? node : ["sh", "-c", `ulimit -n ${options.openFiles}; exec "$@"`, "sh", ...node]
     const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "inherit", "inherit", "ipc"] })

@@ -4,6 +4,7 @@
  */
 import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
+import { aborts } from "./aborts.ts"
 import { adaptive } from "./adaptive.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
@@ -33,6 +34,7 @@ const benches: ReadonlyArray<Bench> = [
   sockets,
   lease,
   origins,
+  aborts,
   heap,
   imports
 ]
