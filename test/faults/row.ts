@@ -1,6 +1,7 @@
 /** A row of the fault matrix: one fault, and what becomes of requests in flight, of those queued, and of later ones. */
 import type { CommonOptions } from "../../src/ClientConfig.ts"
 import type { ToxicProxy } from "../support/toxics.ts"
+import type { Tunnel } from "../support/tunnel.ts"
 import type { Kind } from "./ask.ts"
 import type { Expected } from "./expected.ts"
 import type { Arrival, Protocol } from "./server/arrival.ts"
@@ -11,6 +12,8 @@ export interface World {
   readonly provider: Provider
   /** Between clients and the provider, for rows that are `proxied`. */
   readonly proxy: ToxicProxy | undefined
+  /** The HTTP proxy of clients, for rows that are `tunnelled`. */
+  readonly tunnel: Tunnel | undefined
 }
 
 type Strike = (held: Arrival, world: World) => void
@@ -28,6 +31,8 @@ export interface Row {
   readonly server?: Partial<ProviderOptions>
   /** Whether a TCP proxy stands in between. @default false */
   readonly proxied?: boolean
+  /** Whether clients are told of an HTTP proxy. @default false */
+  readonly tunnelled?: boolean
   /** Where clients are told that the provider is. @default where it is */
   readonly reach?: (world: World) => string
   /**

@@ -9,6 +9,7 @@ import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import type { Subject } from "../support/providers.ts"
 import { serveToxics } from "../support/toxics.ts"
+import { serveTunnel } from "../support/tunnel.ts"
 import { eventually } from "../support/wait.ts"
 import { ask, type Kind } from "./ask.ts"
 import { type Expected, mismatch, type Outcome, unaffected } from "./expected.ts"
@@ -45,11 +46,13 @@ const serve = ({ protocol, row }: Variant) => {
         }
       })
       const proxy = row.proxied === true ? await serveToxics(provider.port) : undefined
-      const made: World = { protocol, provider, proxy }
+      const tunnel = row.tunnelled === true ? await serveTunnel() : undefined
+      const made: World = { protocol, provider, proxy, tunnel }
       await row.prepare?.(made)
       return made
     }),
-    ({ provider, proxy }) => Effect.promise(() => Promise.all([proxy?.close(), provider.close()]))
+    ({ provider, proxy, tunnel }) =>
+      Effect.promise(() => Promise.all([proxy?.close(), tunnel?.close(), provider.close()]))
   )
   const strike = (to: World): Promise<unknown> => {
     struck = true
@@ -78,6 +81,7 @@ export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Sco
       transport: {
         maxConnections: protocol === "HTTP/2" ? 1 : Math.max(1, inFlight),
         http2: protocol === "HTTP/2" ? (world.provider.scheme === "https" ? true : "prior-knowledge") : false,
+        ...(world.tunnel !== undefined && { proxy: `http://127.0.0.1:${world.tunnel.port}` }),
         ...row.options?.transport
       }
     })

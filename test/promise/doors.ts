@@ -4,7 +4,6 @@ import { Groq } from "groq-sdk"
 import * as http from "node:http"
 import { AzureOpenAI, OpenAI } from "openai"
 import { OpenAI as OpenAI6 } from "openai6"
-import type { TransportOptions } from "../../src/internal/config/transportOptions.ts"
 import { getterOf } from "../../src/internal/promise/doors/openai.ts"
 import type { Classes } from "../../src/internal/promise/errors.ts"
 import type { OpenAIOptions } from "../../src/internal/promise/options/openai.ts"
@@ -55,14 +54,12 @@ interface Options {
   readonly apiKey?: string
   readonly timeout?: number
   readonly bodyTimeout?: number
-  readonly deadline?: number
   readonly maxRetries?: number
   readonly queueTimeout?: number
   readonly maxRetryAfter?: number
   readonly defaultHeaders?: Record<string, string>
   readonly defaultQuery?: Record<string, string>
-  readonly quota?: { readonly maxConcurrency?: number; readonly maxWaiters?: number }
-  readonly transport?: TransportOptions
+  readonly quota?: { readonly maxConcurrency?: number }
 }
 
 interface Errors extends Classes {
@@ -77,7 +74,7 @@ export interface Subject {
   /** The SDK's own, with nothing of ours. */
   readonly bare: (
     origin: string,
-    options?: Omit<Options, "bodyTimeout" | "deadline" | "quota" | "queueTimeout" | "maxRetryAfter" | "transport">
+    options?: Omit<Options, "bodyTimeout" | "quota" | "queueTimeout" | "maxRetryAfter">
   ) => Client
 }
 

@@ -1,0 +1,159 @@
+/** Connections that do not come about: names, addresses, certificates, proxies, and what stalls. */
+import * as certificates from "../../support/certificates.ts"
+import { resolveName } from "../../support/names.ts"
+import { fails, processed } from "../expected.ts"
+import type { Row, World } from "../row.ts"
+import type { Protocol } from "../server/arrival.ts"
+
+const secure: ReadonlyArray<Protocol> = ["HTTP/1.1 over TLS", "HTTP/2"]
+const all: ReadonlyArray<Protocol> = ["HTTP/1.1", "HTTP/2"]
+
+/** Nothing is in flight, since nothing can be. */
+const alone = { inFlight: 0 } as const
+
+/** Over clear text any name will do. */
+const named = (name: string) => ({
+  over: all,
+  server: { secure: false },
+  reach: ({ provider }: World) => `http://${name}:${provider.port}`
+})
+
+const unreached = fails("Connection", { processed: "no", attempts: 6 })
+const stalled = fails("Timeout", { processed: "no", attempts: 6 })
+const untrusted = fails("Connection", { processed: "no", attempts: 1 })
+
+const counted = (check: (world: World) => boolean, what: string) => (world: World) => (check(world) ? undefined : what)
+
+/** None of the addresses of this file's names is used twice, so that runs can't meet. */
+let names = 0
+
+export const rows: ReadonlyArray<Row> = [
+  {
+    name: "one of two addresses refuses",
+    reach: ({ provider }) => `${provider.scheme}://localhost:${provider.port}`,
+    expect: {}
+  },
+  {
+    name: "all addresses refuse",
+    ...alone,
+    proxied: true,
+    prepare: ({ proxy }) => proxy?.down(),
+    heal: ({ proxy }) => proxy?.up(),
+    expect: { queued: unreached }
+  },
+  {
+    name: "all addresses refuse for a moment",
+    ...alone,
+    proxied: true,
+    prepare: ({ proxy }) => proxy?.down(),
+    befall: ({ proxy }) => new Promise((resolve) => setTimeout(() => resolve(proxy?.up()), 100)),
+    expect: {}
+  },
+  {
+    name: "DNS fails",
+    ...alone,
+    ...named("unknown.test"),
+    prepare: () => resolveName("unknown.test", "unknown"),
+    expect: { queued: unreached, later: unreached }
+  },
+  {
+    name: "DNS fails for a moment",
+    ...alone,
+    over: all,
+    server: { secure: false },
+    reach: ({ provider }) => {
+      const name = `moment-${++names}.test`
+      resolveName(name, "unknown")
+      setTimeout(() => resolveName(name, ["127.0.0.1"]), 100)
+      return `http://${name}:${provider.port}`
+    },
+    expect: {}
+  },
+  {
+    name: "DNS stalls",
+    ...alone,
+    ...named("silent.test"),
+    options: { transport: { connectTimeout: 60 } },
+    prepare: () => resolveName("silent.test", "silent"),
+    expect: { queued: stalled, later: stalled }
+  },
+  {
+    name: "TLS, or the first SETTINGS, stalls",
+    ...alone,
+    over: secure,
+    proxied: true,
+    options: { transport: { connectTimeout: 150 } },
+    prepare: ({ proxy }) => proxy?.add({ type: "timeout" }),
+    heal: ({ proxy }) => proxy?.clear(),
+    expect: { queued: stalled }
+  },
+  {
+    name: "a certificate of another authority",
+    ...alone,
+    over: secure,
+    options: { transport: { ca: certificates.stranger } },
+    expect: { queued: untrusted, later: untrusted }
+  },
+  {
+    name: "a certificate of another name",
+    ...alone,
+    over: secure,
+    reach: ({ provider }) => {
+      resolveName("wrong.test", ["127.0.0.1"])
+      return `https://wrong.test:${provider.port}`
+    },
+    expect: { queued: untrusted, later: untrusted }
+  },
+  ...(
+    [
+      ["expired", certificates.expired],
+      ["not valid yet", certificates.early]
+    ] as const
+  ).map(([what, pair]): Row => ({
+    name: `a certificate that is ${what}`,
+    ...alone,
+    over: secure,
+    server: { secure: pair },
+    options: { transport: { ca: certificates.authority } },
+    expect: { queued: untrusted, later: untrusted }
+  })),
+  {
+    name: "a proxy that refuses",
+    ...alone,
+    tunnelled: true,
+    prepare: ({ tunnel }) => tunnel?.refuse(502),
+    heal: ({ tunnel }) => tunnel?.refuse(undefined),
+    expect: { queued: unreached },
+    check: counted(({ tunnel }) => tunnel!.dug > 0, "the proxy was passed by")
+  },
+  {
+    name: "a proxy that dies",
+    kinds: ["chat", "stored"],
+    tunnelled: true,
+    // At once back, so that what is repeated finds it.
+    befall: async ({ tunnel }) => {
+      await tunnel?.die()
+      await tunnel?.rise()
+    },
+    strike: () => undefined,
+    expect: { inFlight: processed() },
+    check: counted(({ tunnel }) => tunnel!.dug > 1, "the proxy was passed by")
+  },
+  {
+    name: "a proxy that is dead",
+    ...alone,
+    tunnelled: true,
+    prepare: ({ tunnel }) => tunnel?.die(),
+    heal: ({ tunnel }) => tunnel?.rise(),
+    expect: { queued: unreached }
+  },
+  {
+    name: "an address that changes",
+    ...named("moving.test"),
+    options: { transport: { maxConnectionAge: 200 } },
+    prepare: () => resolveName("moving.test", ["127.0.0.1"]),
+    proxied: true,
+    expect: {},
+    waiting: "a server at another address with the same port"
+  }
+]
