@@ -9,6 +9,7 @@ import { adaptive } from "./adaptive.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cpu } from "./cpu.ts"
+import { health } from "./health.ts"
 import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
@@ -35,6 +36,7 @@ const benches: ReadonlyArray<Bench> = [
   lease,
   origins,
   aborts,
+  health,
   heap,
   imports
 ]

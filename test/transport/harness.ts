@@ -20,7 +20,7 @@ import { type FrameScript, type FrameServer, serveFrames } from "../support/fram
 const ends: Array<() => unknown> = []
 
 /** Runs when the test is over, the last first. */
-const defer = (f: () => unknown): void => void ends.push(f)
+export const defer = (f: () => unknown): void => void ends.push(f)
 
 afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end()
