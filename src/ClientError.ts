@@ -71,7 +71,8 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  * - `QueueTimeout`: it waited longer than `queueTimeout` for quota or a socket, and was not sent.
  * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed.
  * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
- *   be trusted. Also an event stream that just stops: without `[DONE]`, a finish reason or another last event.
+ *   be trusted. Also an event stream that just stops: without `[DONE]`, a finish reason or another last event. Or
+ *   nothing was sent, since so many failed before it (`transport.circuitFailures`).
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
  * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't
@@ -122,7 +123,7 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   readonly status?: number | undefined
   /** The provider's own id of the request, to quote to its support. */
   readonly requestId?: string | undefined
-  /** How long the provider asked to wait. */
+  /** How long the provider asked to wait, or until an open circuit lets a request through. */
   readonly retryAfter?: Duration.Duration | undefined
   readonly processed: Processed
   /** How often it was sent. */

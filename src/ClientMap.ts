@@ -38,6 +38,8 @@ export interface ClientStats {
   readonly queued: number
   /** Sockets of its transport, which it may share with other clients. */
   readonly sockets: number
+  /** Circuits of its transport that are open: requests for all, or for certain models or paths, are held back. */
+  readonly openCircuits: number
   /** Milliseconds since the epoch; `undefined` while it is held or has requests under way. */
   readonly idleSince: number | undefined
 }

@@ -16,6 +16,7 @@
  */
 import * as Metric from "effect/Metric"
 import * as Attempts from "./internal/attempts.ts"
+import * as CircuitLog from "./internal/circuitLog.ts"
 
 /**
  * @since 0.1.0
@@ -55,6 +56,16 @@ export const attempts: Metric.Metric.Counter<number> = Metric.fromMetricKey(Atte
  * @category metrics
  */
 export const retries: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attempts.retriesKey)
+
+/**
+ * `clientele.circuits`: how often a circuit of a transport opened, since requests failed one after another, and closed
+ * again. Label `state`, `open` or `closed`: opened less closed is how many are open now, but for those of transports that
+ * went.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const circuits: Metric.Metric.Counter<number> = Metric.fromMetricKey(CircuitLog.circuitsKey)
 
 /**
  * `clientele.quota.wait_time`: seconds between a request and its turn, a histogram from 10 ms to 82 s. Only requests that

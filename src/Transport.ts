@@ -13,9 +13,11 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { TransportKey } from "./ClientConfig.ts"
 import { makeFetch } from "./internal/fetch/makeFetch.ts"
+import * as CircuitLog from "./internal/circuitLog.ts"
 import * as Starvation from "./internal/starvation.ts"
 import { makePool } from "./internal/transport/pool.ts"
 import type { SocketBudget } from "./internal/transport/sockets.ts"
+import type { Ticker } from "./internal/ticker.ts"
 import type { PoolStats, WirePool } from "./internal/wire.ts"
 
 /**
@@ -58,14 +60,16 @@ const reveal = (secret: Redacted.Redacted | undefined): string | undefined =>
 export const make = (
   key: TransportKey,
   budget: SocketBudget,
-  drainTimeout: number
+  drainTimeout: number,
+  ticker: Ticker
 ): Effect.Effect<Transport, never, Scope.Scope> =>
   Effect.map(
-    Effect.flatMap(Starvation.warner, (onStarved) =>
+    Effect.flatMap(Effect.zip(Starvation.warner, CircuitLog.teller), ([onStarved, onCircuit]) =>
       Effect.acquireRelease(
         Effect.sync(() => {
           const { isolation: _, ...options } = key
-          return makePool({ ...options, proxy: reveal(key.proxy), key: reveal(key.key), budget, onStarved })
+          const secrets = { proxy: reveal(key.proxy), key: reveal(key.key) }
+          return makePool({ ...options, ...secrets, budget, ticker, onStarved, onCircuit })
         }),
         (pool) => Effect.promise(() => pool.close(drainTimeout))
       )

@@ -120,6 +120,8 @@ describe("numbers that are none", () => {
     "transport.maxConnectionAge": [0],
     "transport.connectTimeout": [0],
     ...Object.fromEntries(Object.keys(transportLimits).map((name) => [`transport.${name}`, [0, 0.5]])),
+    "transport.circuitFailures": [Infinity, 0.5],
+    "transport.circuitCooldown": [Infinity, 0],
     "quota.requestsPerMinute": [0],
     "quota.tokensPerMinute": [0],
     "quota.burst": [Infinity, 0, 0.5],

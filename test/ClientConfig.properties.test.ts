@@ -48,6 +48,7 @@ interface Meaning {
   readonly path: ReadonlyArray<string>
   readonly times: Readonly<Record<TimeName, number>>
   readonly maxRetries: number
+  readonly retryAmbiguous: string
   readonly headers: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly transport: Readonly<Record<string, string | number | boolean | undefined>>
@@ -62,11 +63,14 @@ const transportDefaults = {
   maxConnectionAge: 300_000,
   connectTimeout: 10_000,
   ...transportLimits,
+  circuitFailures: 5,
+  circuitCooldown: 30_000,
   proxy: undefined,
   isolation: "shared"
 } as const
 
 const limitNames = Object.keys(transportLimits) as ReadonlyArray<keyof typeof transportLimits>
+const transportTimes = ["keepAlive", "maxConnectionAge", "connectTimeout", "circuitCooldown"]
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,7}$/)
 const secretText = fc.stringMatching(/^[!-~]{1,40}$/)
@@ -112,6 +116,7 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       queueTimeout: time
     }),
     maxRetries: fc.integer({ min: 0, max: 4 }),
+    retryAmbiguous: fc.constantFrom("generation", "never", "always"),
     headers: fc.dictionary(
       word.map((name) => `x-${name}`),
       headerValue,
@@ -125,6 +130,8 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       maxConnectionAge: fc.oneof(time, fc.constant(300_000)),
       connectTimeout: fc.oneof(time, fc.constant(10_000)),
       ...bounds,
+      circuitFailures: fc.constantFrom(0, 1, 5),
+      circuitCooldown: fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(30_000)),
       proxy: maybe(word.map((name) => `http://me:secret@${name}.example:3128`)),
       isolation: fc.constantFrom("shared", "client")
     }),
@@ -218,6 +225,7 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
     put(options, name, duration(m.times[name]), m.times[name] === (timeDefaults[name] ?? spec.timeout))
   }
   put(options, "maxRetries", m.maxRetries, m.maxRetries === 2)
+  put(options, "retryAmbiguous", m.retryAmbiguous, m.retryAmbiguous === "generation")
 
   const [inEnv, inOptions] = flip() ? [Object.entries(m.headers), []] : [[], Object.entries(m.headers)]
   if (inEnv.length > 0) {
@@ -238,13 +246,15 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
 
   const transport: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(m.transport)) {
-    const isTime = name === "keepAlive" || name === "maxConnectionAge" || name === "connectTimeout"
+    const isTime = transportTimes.includes(name)
     const written =
       name === "proxy" && value !== undefined
         ? pick<unknown>(value, `${String(value)}/`, Redacted.make(String(value)))
         : isTime
           ? duration(Number(value))
-          : value
+          : name === "circuitFailures" && value === 0
+            ? pick<unknown>(0, false)
+            : value
     put(transport, name, written, value === transportDefaults[name as keyof typeof transportDefaults])
   }
   put(options, "transport", mixed(transport), Object.keys(transport).length === 0)
@@ -277,6 +287,7 @@ const fields = [
   "baseURL",
   ...timeNames,
   "maxRetries",
+  "retryAmbiguous",
   "headers",
   "query",
   "transport",
@@ -308,13 +319,14 @@ const changes = (m: Meaning): ReadonlyArray<Meaning> => [
     times: { ...m.times, [name]: m.times[name] <= 1 ? 2 : m.times[name] === Infinity ? 9 : m.times[name] - 1 }
   })),
   { ...m, maxRetries: m.maxRetries + 1 },
+  { ...m, retryAmbiguous: m.retryAmbiguous === "never" ? "always" : "never" },
   { ...m, headers: { ...m.headers, "x-zzzzzzzzz": "" } },
   ...Object.entries(m.headers).map(([name, value]) => ({ ...m, headers: { ...m.headers, [name]: `${value}x` } })),
   { ...m, query: { ...m.query, zzzzzzzzz: "" } },
   ...Object.entries(m.query).map(([name, value]) => ({ ...m, query: { ...m.query, [name]: `${value}x` } })),
   { ...m, transport: { ...m.transport, maxConnections: 7 } },
   { ...m, transport: { ...m.transport, http2: m.transport["http2"] !== true } },
-  ...["keepAlive", "maxConnectionAge", "connectTimeout", ...limitNames].map((name) => ({
+  ...[...transportTimes, ...limitNames, "circuitFailures"].map((name) => ({
     ...m,
     transport: { ...m.transport, [name]: m.transport[name] === 77 ? 78 : 77 }
   })),
@@ -417,7 +429,7 @@ describe.each(all)("the key of $id", (spec) => {
   it("never dies of bad options, and its errors quote no secret", () => {
     const canary = "sk-canary-0123456789"
     const places = [...Object.keys(spec.extra ?? {}), "apiKey", "baseURL", ...timeNames]
-    places.push("maxRetries", "headers", "query", "transport", "quota", "nonsense", canary)
+    places.push("maxRetries", "retryAmbiguous", "headers", "query", "transport", "quota", "nonsense", canary)
     const nested = ["maxConnections", "http2", "keepAlive", "proxy", "ca", "cert", "key", "isolation"].concat(
       Object.keys(quotaDefaults)
     )

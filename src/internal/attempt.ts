@@ -8,12 +8,13 @@ import * as Attempts from "./attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Place } from "./failure.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
+import type { Demand } from "./quota/demand.ts"
 import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
 import { type Authorize, fillIn } from "./secrets.ts"
 import type { Ticker } from "./ticker.ts"
-import { type Timeouts, WireError } from "./wire.ts"
+import { CircuitOpen, type Timeouts, WireError } from "./wire.ts"
 
 /** What all requests of a client have in common. */
 export interface Wiring {
@@ -48,6 +49,8 @@ export interface Underway {
   attempts: number
   /** The Idempotency-Key that all attempts carry, where the caller gave none; by itself it permits no repetition. */
   key: string | undefined
+  /** What it asks for, once that is known. */
+  about: Demand | undefined
   /** Whether it has gone back for a new secret. */
   reloaded: boolean
   /** The request holds its lease, and so does each attempt until its body has ended. */
@@ -116,6 +119,7 @@ export const attempt = async (
   try {
     const response = await exchange(wiring.transport.pool, request, {
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
+      about: underway.about,
       signal: call?.signal,
       cut: underway.cut,
       // What was good when it was let through may have changed until it has a socket.
@@ -161,7 +165,7 @@ export const attempt = async (
     if (kept) permit.leave()
     // What is no WireError is the reason with which the caller aborted it.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
-    if (error === recalled) underway.attempts--
+    if (error === recalled || error instanceof CircuitOpen) underway.attempts--
     else if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
     throw error
   }

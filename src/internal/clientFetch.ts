@@ -21,7 +21,7 @@ import * as Refusal from "./refusal.ts"
 import * as Repeat from "./repeat.ts"
 import * as Retry from "./retry.ts"
 import { sleep } from "./ticker.ts"
-import { WireError } from "./wire.ts"
+import { CircuitOpen, WireError } from "./wire.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -83,6 +83,7 @@ export const make = (wiring: Wiring): Closeable => {
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
       attempts: 0,
       key: undefined,
+      about: undefined,
       reloaded: false,
       hold: () => {
         holds++
@@ -104,7 +105,7 @@ export const make = (wiring: Wiring): Closeable => {
         throw unsendable(place, cause)
       }
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
-      const demand = new Demand(request)
+      const demand = (underway.about = new Demand(request))
       let joined: AbortSignal | undefined
       /** The caller's own, the call's, and that of the client: for those who have to wait. */
       const signal = (): AbortSignal => {
@@ -177,6 +178,12 @@ export const make = (wiring: Wiring): Closeable => {
         } catch (error) {
           if (error === recalled) continue
           if (!(error instanceof WireError)) throw error
+          if (error instanceof CircuitOpen) {
+            const left = until - ticker.now()
+            if (!retries.afterCircuit(error.left, left)) throw error
+            await error.wait(signal(), left)
+            continue
+          }
           outcome = Attempts.outcomeOfError(error)
           pause = retries.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
           if (pause === undefined) throw error

@@ -71,10 +71,11 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const { drainTimeout, leakWarning } = options
     const store = yield* Quota.Store
     const clock = yield* Effect.clock
+    const ticker = yield* Ticker.current
     // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
     const transports = yield* LeaseMap.make({
       name: "transports",
-      lookup: (key: ClientConfig.TransportKey) => Transport.make(key, budget, drainTimeout),
+      lookup: (key: ClientConfig.TransportKey) => Transport.make(key, budget, drainTimeout, ticker),
       idleTimeToLive: 0,
       // Sockets are drained for this long and then destroyed, which takes its own moment.
       drainTimeout: drainTimeout + 1_000
@@ -89,7 +90,6 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       idleTimeToLive: QUOTA_IDLE,
       worthKeeping: (quota) => !quota.isRested()
     })
-    const ticker = yield* Ticker.current
     const builders = new WeakMap<Config, Builder>()
     /** Configs of which nobody has asked for a client yet. */
     const outletsOnly = new WeakSet<Config>()
@@ -218,7 +218,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
 const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, Held>): ClientStats | undefined => {
   if (value === undefined) return undefined
   const { activity, quotas, transport } = value
-  const { queued, sockets } = transport.stats()
+  const { openCircuits, queued, sockets } = transport.stats()
   return {
     ...placeOf(key),
     fingerprint: ClientConfig.fingerprint(key),
@@ -226,6 +226,7 @@ const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, H
     inFlight: activity.requests,
     queued: quotas.reduce((sum, quota) => sum + quota.stats().queued, queued),
     sockets,
+    openCircuits,
     idleSince
   }
 }

@@ -15,7 +15,7 @@ import type { CallContext } from "./callContext.ts"
 import { isMalformedAnswer } from "./malformed.ts"
 import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
-import { WireError, type WireReason } from "./wire.ts"
+import { CircuitOpen, WireError, type WireReason } from "./wire.ts"
 
 /** What every error says of where it happened. */
 export interface Place {
@@ -47,6 +47,7 @@ export const fromWire = (place: Place, error: WireError, attempts: number): Pool
         ...place,
         reason: reasonOf(error.reason),
         detail: error.message,
+        retryAfter: error instanceof CircuitOpen ? Duration.millis(Math.ceil(error.left)) : undefined,
         processed: error.processed,
         attempts,
         cause: error

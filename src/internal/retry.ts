@@ -64,6 +64,7 @@ export class Retries {
   readonly #maxRetryAfter: number
   #made = 0
   #resent = 0
+  #waited = 0
 
   constructor(maxRetries: number, maxRetryAfter: number) {
     this.#maxRetries = maxRetries
@@ -82,6 +83,14 @@ export class Retries {
     if (delay === undefined || (answer.status !== 429 && !budget.take())) return undefined
     this.#made++
     return delay
+  }
+
+  /**
+   * Whether to wait, `left` ms of `patience`, until a circuit lets somebody through. Nothing is sent meanwhile, so that costs
+   * no retry and no budget; but who has waited as often as it may retry gives up.
+   */
+  afterCircuit(left: number, patience: number): boolean {
+    return left <= Math.min(this.#maxRetryAfter, patience) && this.#waited++ < this.#maxRetries
   }
 
   afterError(error: WireError, repeatable: boolean, budget: Pick<RetryBudget, "take">): number | undefined {

@@ -28,7 +28,8 @@ export interface Ticker {
   readonly lateness: number
 }
 
-const live: Ticker = {
+/** The process's own clock. */
+export const live: Ticker = {
   now: () => performance.now(),
   date: () => Date.now(),
   after: (ms, f) => {

@@ -46,6 +46,8 @@ export interface WireRequest {
    */
   readonly recall?: (() => WireError | undefined) | undefined
   readonly body: RequestBody
+  /** The same for all attempts of one request, with the model that it asks for, "" for none. @default itself alone */
+  readonly about?: { readonly model: string } | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
   readonly outer?: AbortSignal | undefined
@@ -98,6 +100,19 @@ export class WireError extends Error {
   }
 }
 
+/** It was not sent, since requests like it have failed one after another. */
+export class CircuitOpen extends WireError {
+  /** Milliseconds until it may be worth another try. */
+  readonly left: number
+  /** Ends when it is worth another try, and after `most` ms. Rejects with the signal's reason when that aborts. */
+  readonly wait: (signal: AbortSignal, most: number) => Promise<void>
+  constructor(message: string, left: number, wait: CircuitOpen["wait"]) {
+    super("Connection", "no", message)
+    this.left = left
+    this.wait = wait
+  }
+}
+
 export interface PoolStats {
   /** Open sockets, those still connecting included. */
   readonly sockets: number
@@ -107,6 +122,8 @@ export interface PoolStats {
   readonly queued: number
   /** Sockets opened since the start. */
   readonly opened: number
+  /** Circuits that are open: nothing is sent to the origin, or what asks it for a certain model or path. */
+  readonly openCircuits: number
   /** What ALPN decided, `undefined` until the first socket stands. */
   readonly protocol: "h2" | "http/1.1" | undefined
 }

@@ -18,7 +18,7 @@ const origin = "https://example.com"
 const pool: WirePool = {
   limits: transportLimits,
   request: () => Promise.reject(new WireError("Malformed", "yes", "odd")),
-  stats: () => ({ sockets: 0, inFlight: 0, queued: 0, opened: 0, protocol: undefined }),
+  stats: () => ({ sockets: 0, inFlight: 0, queued: 0, opened: 0, openCircuits: 0, protocol: undefined }),
   close: () => Promise.resolve()
 }
 

@@ -13,10 +13,10 @@ import { subjects, type Subject } from "../support/providers.ts"
 const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 
 describe("agents of a provider that answers 503 for 30 s", () => {
-  it.scoped("send a tenth more requests than they have, and ten; and then all is as before", () =>
+  it.scoped("send a tenth more requests than they have, and ten, without a circuit; and then all is as before", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ logSize: 1 })
-      const config = yield* openai.config(sandbox)
+      const config = yield* openai.config(sandbox, { transport: { circuitFailures: false } })
       sandbox.faults.push({ fault: { type: "status", status: 503 } })
       const down = { asked: 0, failed: 0, requests: 0 }
       const later = { asked: 0, failed: 0 }
@@ -43,6 +43,27 @@ describe("agents of a provider that answers 503 for 30 s", () => {
       assert.isAtMost(down.requests, 10 + 1.1 * down.asked)
       assert.isAbove(down.requests, down.asked, "some are retried")
       assert.deepStrictEqual(later, { asked: 20, failed: 0 })
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scoped("wait with a circuit, and none of a hundred fails", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const config = yield* openai.config(sandbox)
+      sandbox.faults.push({ fault: { type: "status", status: 503 } })
+      yield* openai.ask(yield* openai.config(sandbox, { maxRetries: 0 })).pipe(Effect.flip, Effect.repeatN(4))
+      const back = Effect.zipRight(
+        Effect.sleep(30_000),
+        Effect.sync(() => sandbox.faults.replace([]))
+      )
+      const agents = Effect.forEach(Array.from({ length: 100 }), () => openai.ask(config), { concurrency: "unbounded" })
+      yield* Effect.raceFirst(
+        Effect.zipRight(Effect.fork(back), agents),
+        Effect.forever(Effect.zipRight(TestClock.adjust(500), TestServices.provideLive(Effect.sleep(5))))
+      )
+      // Five, one or two probes, and each agent.
+      const { requests } = sandbox.stats()
+      assert.isTrue(requests >= 105 && requests <= 107, `${requests}`)
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 })

@@ -58,7 +58,7 @@ test("one request after the other uses one socket", async () => {
   const it = pool(server.origin)
   for (let i = 0; i < 20; i++) expect(await text(it)).toBe("ok")
   expect(server.total).toBe(1)
-  expect(it.stats()).toEqual({ sockets: 1, inFlight: 0, queued: 0, opened: 1, protocol: "http/1.1" })
+  expect(it.stats()).toEqual({ sockets: 1, inFlight: 0, queued: 0, opened: 1, openCircuits: 0, protocol: "http/1.1" })
 })
 
 test("an idle socket closes after keepAlive, and by the server's hint before that", async () => {

@@ -1,6 +1,6 @@
 import * as Redacted from "effect/Redacted"
 import { transportLimits } from "../limits.ts"
-import { type At, bound, describe, integer, invalid, millis, within } from "./check.ts"
+import { type At, bound, describe, integer, invalid, millis, number, within } from "./check.ts"
 import { record } from "./names.ts"
 import { open } from "./secret.ts"
 import { struct } from "./struct.ts"
@@ -14,6 +14,8 @@ const defaults: TransportSettings = struct({
   maxConnectionAge: 300_000,
   connectTimeout: 10_000,
   ...transportLimits,
+  circuitFailures: 5,
+  circuitCooldown: 30_000,
   proxy: undefined,
   ca: undefined,
   cert: undefined,
@@ -55,6 +57,8 @@ export const transport = (
     maxLineBytes: read("maxLineBytes", bound, defaults.maxLineBytes),
     maxHeadBytes: read("maxHeadBytes", bound, defaults.maxHeadBytes),
     maxHeadFields: read("maxHeadFields", bound, defaults.maxHeadFields),
+    circuitFailures: read("circuitFailures", circuitFailures, defaults.circuitFailures),
+    circuitCooldown: read("circuitCooldown", circuitCooldown, defaults.circuitCooldown),
     proxy: read("proxy", (at, value) => (value === "env" ? environment() : proxy(at, value)), undefined),
     ca: read("ca", authorities, undefined),
     cert,
@@ -66,6 +70,17 @@ export const transport = (
 const http2 = (at: At, value: unknown): TransportSettings["http2"] => {
   if (typeof value === "boolean" || value === "prior-knowledge") return value
   throw invalid(at, describe(value), 'true, false or "prior-knowledge"')
+}
+
+const circuitFailures = (at: At, value: unknown): number =>
+  value === false
+    ? 0
+    : number(at, value, (n) => Number.isSafeInteger(n) && n >= 0, "an integer above 0, or false for no circuit")
+
+const circuitCooldown = (at: At, value: unknown): number => {
+  const ms = millis(at, value)
+  if (ms < Infinity) return ms
+  throw invalid(at, describe(value), 'a duration like "30 seconds" or 30000 (ms); circuitFailures: false is no circuit')
 }
 
 const isolation = (at: At, value: unknown): "shared" | "client" => {

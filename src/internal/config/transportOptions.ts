@@ -90,6 +90,29 @@ export interface TransportOptions {
    */
   readonly maxHeadFields?: number | undefined
   /**
+   * After how many failures in a row a circuit opens, 0 or `false` for never. While it is open nothing is sent, since it
+   * would most likely fail too, and would burden whoever is down. Those who have a retry left (`maxRetries`), and may wait
+   * for as long as it takes (`maxRetryAfter`, `queueTimeout`), wait, holding neither socket nor quota; all others fail at
+   * once with a `RequestError` "Connection" whose `processed` is "no" and whose `retryAfter` is what is left. So
+   * `maxRetries: 0` or `maxRetryAfter: 0` goes on to another provider without delay.
+   *
+   * The origin has one circuit, for connections that can't be made (DNS, TCP, TLS, in time). Beside it each model and path
+   * has its own, for requests that were sent, and were cut off before an answer, got none within their timeout, or a 502,
+   * 503 or 504 without Retry-After; others of the same origin may do well. No failure is an answer with another status,
+   * an abort, a lack of file descriptors, a certificate, or a wait in a queue of ours. Attempts of one request are one
+   * failure, and so is what breaks at the same moment. Any success closes the circuit.
+   *
+   * @default 5
+   */
+  readonly circuitFailures?: number | false | undefined
+  /**
+   * How long an open circuit holds requests back before one of them goes as a probe. When that succeeds the others follow,
+   * twice as many with each round trip. A number is milliseconds.
+   *
+   * @default "30 seconds"
+   */
+  readonly circuitCooldown?: Duration.DurationInput | undefined
+  /**
    * The http or https URL of a proxy to tunnel through. User and password in it are kept secret.
    *
    * `"env"` is what the environment names: `https_proxy` or `HTTPS_PROXY` for https addresses, `http_proxy` or
@@ -140,6 +163,9 @@ export interface TransportSettings extends TransportLimits {
   readonly keepAlive: number
   readonly maxConnectionAge: number
   readonly connectTimeout: number
+  /** 0 for none. */
+  readonly circuitFailures: number
+  readonly circuitCooldown: number
   readonly proxy: Redacted.Redacted | undefined
   readonly ca: string | undefined
   readonly cert: string | undefined

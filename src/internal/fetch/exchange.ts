@@ -13,6 +13,8 @@ export { prepare, type Exchange } from "./prepare.ts"
 export interface ExchangeOptions extends Tapping {
   /** In milliseconds. */
   readonly timeouts: Timeouts
+  /** What `WireRequest.about` is. @default each hop is a request of its own */
+  readonly about?: WireRequest["about"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
   readonly signal: AbortSignal | undefined
   /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
@@ -44,7 +46,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { about, cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = () => {
@@ -75,6 +77,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         seal,
         recall: hops === 0 ? recall : undefined,
         body,
+        about,
         signal: own,
         outer,
         timeouts

@@ -7,6 +7,7 @@ import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { BodyCore, type BodySource } from "./body.ts"
 import { root } from "./context.ts"
 import type { Waiter } from "../fifo.ts"
+import type { Health } from "./health.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {
@@ -18,6 +19,8 @@ export interface Carrier {
 
 /** The pool that an exchange belongs to. */
 export interface Owner {
+  /** Hears what becomes of those that are sent. */
+  readonly health: Health
   /** Somebody waits (1) or has ceased to (-1): while anybody does, the process stays alive. */
   readonly hold: (change: 1 | -1) => void
   /** A queued exchange has given up. */
@@ -41,6 +44,8 @@ export class Exchange implements BodySource, Waiter {
   readonly since = performance.now()
   /** How often it was refused. */
   refusals = 0
+  /** When it was sent, in the turns of circuits. */
+  turn = 0
   /** Its stream, on HTTP/2. */
   stream: ClientHttp2Stream | undefined
   body: BodyCore | undefined
@@ -111,6 +116,7 @@ export class Exchange implements BodySource, Waiter {
       this.#timer = undefined
     }
     this.#state = sent
+    this.turn = this.#owner.health.turns.now
     this.#carrier = carrier
     const { deadline, headers } = this.request.timeouts
     if (headers <= longest) this.#timer = setTimeout(headersLate, headers, this).unref()
@@ -132,6 +138,7 @@ export class Exchange implements BodySource, Waiter {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#owner.hold(-1)
+    this.#owner.health.answered(this, status, headers)
     this.body = new BodyCore(this)
     const resolve = this.#resolve
     this.#resolve = this.#reject = undefined
@@ -156,6 +163,7 @@ export class Exchange implements BodySource, Waiter {
     const carrier = this.#carrier
     this.#leave()
     carrier?.abort(this)
+    if (was === sent) this.#owner.health.unanswered(this, error)
     if (was === answered) this.body?.finish(error, drop)
     else this.#reject?.(error)
   }

@@ -1,5 +1,7 @@
 /** What a pool of sockets can be told. */
 import { type TransportLimits, transportLimits } from "../limits.ts"
+import type { Ticker } from "../ticker.ts"
+import type { CircuitChange } from "./health.ts"
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
@@ -42,6 +44,14 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly pingInterval?: number | undefined
   /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */
   readonly connectTimeout?: number | undefined
+  /** How many failures in a row open a circuit; 0: none do. @default 5 */
+  readonly circuitFailures?: number | undefined
+  /** How long nothing is sent through an open circuit before one request goes as a probe. @default 30_000 */
+  readonly circuitCooldown?: number | undefined
+  /** The clock of circuits. @default the process's own */
+  readonly ticker?: Ticker | undefined
+  /** Called when a circuit opens and when it closes. Must not throw. */
+  readonly onCircuit?: ((change: CircuitChange) => void) | undefined
   /** `http://user:password@host:port`, or https: tunnels by CONNECT, for http origins too. Secret. */
   readonly proxy?: string | undefined
   /** PEM: the certificate authorities to trust, instead of Node's own. */
@@ -71,6 +81,10 @@ export interface Settings extends TransportLimits {
   readonly starvedAfter: number
   readonly unreadTimeout: number
   readonly onStarved: ((info: Starved) => void) | undefined
+  readonly circuitFailures: number
+  readonly circuitCooldown: number
+  readonly ticker: Ticker | undefined
+  readonly onCircuit: ((change: CircuitChange) => void) | undefined
 }
 
 export const resolve = (options: PoolOptions): Settings => {
@@ -90,6 +104,10 @@ export const resolve = (options: PoolOptions): Settings => {
     connectTimeout: options.connectTimeout ?? 10_000,
     starvedAfter: options.starvedAfter ?? 5_000,
     unreadTimeout: options.unreadTimeout ?? 10_000,
-    onStarved: options.onStarved
+    onStarved: options.onStarved,
+    circuitFailures: options.circuitFailures ?? 5,
+    circuitCooldown: options.circuitCooldown ?? 30_000,
+    ticker: options.ticker,
+    onCircuit: options.onCircuit
   }
 }

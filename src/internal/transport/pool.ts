@@ -10,6 +10,7 @@ import { makeRoute, type Route } from "./dial.ts"
 import { connectError } from "./errors.ts"
 import { Exchange, type Owner } from "./exchange.ts"
 import { H2Lane } from "./h2Lane.ts"
+import { Health } from "./health.ts"
 import type { Lane } from "./lane.ts"
 import { Opening, type OpeningHost } from "./opening.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
@@ -31,6 +32,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   readonly lanes = new Set<Lane>()
   readonly budget: SocketBudget
   readonly #backlog: Backlog
+  readonly health: Health
   readonly #route: Route
   readonly #watch: Watch
   readonly #opening = new Set<Opening>()
@@ -65,6 +67,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.settings = resolve(options)
     this.budget = options.budget
     this.#backlog = new Backlog(this.settings.origin, this.settings)
+    this.health = new Health({ ...this.settings, opened: () => this.#failRefused() })
     this.#route = makeRoute(this.settings.url, options)
     this.#watch = new Watch(this)
   }
@@ -78,6 +81,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     }
     const refusal = this.#backlog.refusal(this.queue.size, request.body)
     if (refusal !== undefined) return Promise.reject(refusal)
+    return this.health.isTroubled ? this.#tryOut(request) : this.#send(request)
+  }
+
+  #send(request: WireRequest): Promise<WireResponse> {
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(this, this.#order++, request, resolve, reject)
       this.queue.push(exchange)
@@ -87,11 +94,22 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     })
   }
 
+  /** Something failed lately. */
+  #tryOut(request: WireRequest): Promise<WireResponse> {
+    const refusal = this.health.refusal(request)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const ended = this.health.goes(request)
+    const sent = this.#send(request)
+    if (ended !== undefined) sent.then(ended, ended)
+    return sent
+  }
+
   stats = (): PoolStats => ({
     sockets: this.#sockets,
     inFlight: this.#inFlight,
     queued: this.queue.size,
     opened: this.#opened,
+    openCircuits: this.health.open(),
     protocol: this.#lastProtocol
   })
 
@@ -168,6 +186,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#live.add(lane)
     this.#protocol = this.#lastProtocol = lane.protocol
     if (lane instanceof H2Lane) this.#sessions.push(lane)
+    this.health.connected()
     this.freed(lane)
   }
 
@@ -178,7 +197,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       this.#noOpenUntil = performance.now() + openBackOff
     } else {
       this.#noOpenUntil = 0
-      this.#failQueue(connectError(this.settings.origin, error))
+      const why = connectError(this.settings.origin, error)
+      const waiting = this.queue.all().map(({ request }) => request)
+      this.#failQueue(why)
+      this.health.notConnected(opening.turn, why, waiting)
     }
   }
 
@@ -316,7 +338,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#sockets++
     this.#opened++
     this.#watch.start()
-    const opening = new Opening(this, this.settings)
+    const opening = new Opening(this, this.settings, this.health.turns.now)
     this.#opening.add(opening)
     const { http2, url } = this.settings
     const plain = url.protocol === "http:"
@@ -332,6 +354,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
 
   #failQueue(error: WireError): void {
     for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) next.fail(error)
+  }
+
+  #failRefused(): void {
+    for (const exchange of this.queue.all()) {
+      const refusal = this.health.refusal(exchange.request)
+      if (refusal !== undefined) exchange.fail(refusal)
+    }
   }
 
   #destroyLanes = (): void => {

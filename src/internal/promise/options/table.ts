@@ -120,7 +120,7 @@ export const ours = {
     fate: "pool",
     ours: true,
     note:
-      "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation; how many requests may " +
+      "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation, circuits; how many requests may " +
       "wait for one, and how long an answer may be"
   }
 } as const satisfies Table
