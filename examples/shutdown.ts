@@ -44,6 +44,9 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
   })
 })
 
+// Longer than balancers keep theirs, 60 seconds most often, so that none sends on one that we are just closing.
+server.keepAliveTimeout = 65_000
+
 /** Nothing new, then what runs, then what it runs on. */
 const stop = async (): Promise<void> => {
   const late = setTimeout(() => server.closeAllConnections(), bound)

@@ -5,7 +5,7 @@ import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { concurrent, ended, folder, inFlight, noSockets, said, start } from "./support.ts"
+import { arrived, concurrent, ended, folder, noSockets, said, start } from "./support.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -25,7 +25,7 @@ describe("two copies of the package in one process", concurrent, () => {
       const sandbox = yield* Sandbox.make()
       const child = yield* start(sandbox, "copies", yield* copy)
       yield* said(child, "listening")
-      yield* inFlight(sandbox, 2)
+      yield* arrived(sandbox, 2)
       child.kill("SIGTERM")
       const stdout = `${begun}answer 0\nanswer 1\n`
       assert.deepStrictEqual(yield* ended(child), { code: null, signal: "SIGTERM", stdout, stderr: "" })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import * as Child from "../support/child.ts"
-import { atOnce, concurrent, ended, forever, inFlight, noSockets, start } from "./support.ts"
+import { arrived, atOnce, concurrent, ended, forever, noSockets, start } from "./support.ts"
 
 const roads = [
   { name: "HTTP/1.1", options: { protocol: "http/1.1" } },
@@ -38,7 +38,7 @@ for (const { name, options } of roads) {
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make(options)
           const child = yield* run(sandbox, door, "flying")
-          yield* inFlight(sandbox, 1)
+          yield* arrived(sandbox, 1)
           child.kill("SIGUSR2")
           const end = yield* ended(child)
           assert.deepStrictEqual(end, { code: 0, signal: null, stdout: "done\nanswered\n", stderr: "" })

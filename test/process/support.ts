@@ -11,14 +11,14 @@ import { eventually } from "../support/wait.ts"
 /** Long beyond all that a process may wait for. */
 export const forever = 60_000
 
-/** Milliseconds in which what ends at once has ended, on a busy machine too: idle time and keep-alive are a minute. */
-export const atOnce = 5_000
+/** Milliseconds in which what ends at once has ended, on a busy machine too: all that it could wait for is a minute. */
+export const atOnce = 30_000
 
 /** Children spend most of their time waiting, so tests run side by side; on a busy machine that takes them its time. */
-export const concurrent = { concurrent: true, timeout: 60_000 }
+export const concurrent = { concurrent: true, timeout: 180_000 }
 
 /** How long, in ms, a child may take to begin on such a machine. */
-const patience = 30_000
+export const patience = 60_000
 
 /** `promise.ts`, whose clients are of the Promise door. */
 export const start = (
@@ -36,6 +36,14 @@ export const said = (child: Child.Child, text: string): Effect.Effect<string> =>
   eventually(
     Effect.sync(() => child.stdout()),
     (stdout) => stdout.includes(text),
+    patience
+  )
+
+/** Waits until so many requests have come to the server. */
+export const arrived = (sandbox: Sandbox.Sandbox, count: number): Effect.Effect<number> =>
+  eventually(
+    Effect.sync(() => sandbox.stats().requests),
+    (requests) => requests >= count,
     patience
   )
 

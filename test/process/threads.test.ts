@@ -6,7 +6,19 @@ import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { eventually } from "../support/wait.ts"
-import { concurrent, ended, folder, forever, inFlight, noSockets, said, start } from "./support.ts"
+import {
+  arrived,
+  atOnce,
+  concurrent,
+  ended,
+  folder,
+  forever,
+  inFlight,
+  noSockets,
+  patience,
+  said,
+  start
+} from "./support.ts"
 
 const roads = [
   { name: "HTTP/1.1", options: { protocol: "http/1.1" }, sockets: 2 },
@@ -65,12 +77,10 @@ describe("node --watch", concurrent, () => {
       yield* inFlight(sandbox, 5)
       const since = performance.now()
       writeFileSync(app, `${script}// changed\n`)
-      yield* eventually(Effect.sync(begun), (count) => count === 2)
-      assert.isBelow(performance.now() - since, 9_000, "the drain timeout is ten seconds")
-      yield* eventually(
-        Effect.sync(() => sandbox.stats()),
-        ({ inFlight, requests }) => inFlight === 5 && requests === 10
-      )
+      yield* eventually(Effect.sync(begun), (count) => count === 2, patience)
+      assert.isBelow(performance.now() - since, atOnce)
+      yield* arrived(sandbox, 10)
+      yield* inFlight(sandbox, 5)
       child.kill("SIGTERM")
       yield* noSockets(sandbox)
     }).pipe(Effect.scoped)

@@ -25,6 +25,9 @@ export interface Child {
 /** Half of a short child's life would be the compilation of what all of them import. */
 const cache = join(tmpdir(), "clientele-test-compile-cache")
 
+/** Until they say something children only keep the cores busy: more of them at once would all be slower, and none sooner. */
+const booting = Effect.unsafeMakeSemaphore(2)
+
 /** Killed when the scope closes, should it still be there. `node` is the command that runs it. */
 export const run = (
   script: string,
@@ -34,7 +37,7 @@ export const run = (
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => {
+      Effect.map(booting.take(1), () => {
         const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url))
         const [command = "", ...words] = [...node, path, ...args]
         return spawn(command, words, {
@@ -46,7 +49,13 @@ export const run = (
     ),
     (child) => {
       let [stdout, stderr, spokeAt] = ["", "", 0]
+      let booted = (): void => {
+        booted = () => undefined
+        Effect.runFork(booting.release(1))
+      }
+      child.once("close", () => booted())
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        booted()
         stdout += text
         spokeAt = performance.now()
       })

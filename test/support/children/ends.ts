@@ -10,6 +10,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as ClientLayer from "../../../src/ClientLayer.ts"
 import * as OpenAiClient from "../../../src/OpenAiClient.ts"
+import { makeClients } from "../../../src/Promise.ts"
 import { getOpenAIClient } from "../../../src/promise/openai.ts"
 
 const [door = "", what = "", baseURL = "", drainTimeout = "30000"] = process.argv.slice(2)
@@ -48,7 +49,7 @@ const scripts: Record<string, (client: OpenAI) => Promise<void>> = {
     process.exitCode = 3
   },
   flying: async (client) => {
-    void ask(client, { "x-sandbox-latency": "1500" }).then(() => say("answered"))
+    void ask(client, { "x-sandbox-latency": "4000" }).then(() => say("answered"))
     // Whoever listens for a signal keeps nothing alive.
     await once(process, "SIGUSR2")
   },
@@ -68,7 +69,8 @@ const program = OpenAiClient.use({ apiKey: Redacted.make(apiKey), baseURL, trans
 const layer = ClientLayer.layer({ drainTimeout: Number(drainTimeout) })
 
 const doors: Record<string, () => unknown> = {
-  promise: () => run(getOpenAIClient({ apiKey, baseURL, transport, quota })),
+  promise: () =>
+    run(getOpenAIClient({ apiKey, baseURL, transport, quota }, makeClients({ drainTimeout: Number(drainTimeout) }))),
   runMain: () => NodeRuntime.runMain(Effect.provide(program, layer)),
   managed: () => ManagedRuntime.make(layer).runPromise(program)
 }

@@ -52,9 +52,12 @@ const raise = (error: Error): never => {
 const kept: Array<unknown> = []
 
 /** Agents that go on asking: what they ask once the process is ending must fail none of them. */
-const restless = async (): Promise<void> => {
-  for (;;) await read()
+const restless = async (set: Sets.ClientSet): Promise<void> => {
+  for (;;) await read(set)
 }
+
+/** Whoever waits for its drain timeout is seen to do so. */
+const slow = (): Sets.ClientSet => Sets.make({ drainTimeout: 60_000 })
 
 const modes: Record<string, () => Promise<void>> = {
   rejected: async () => {
@@ -73,13 +76,15 @@ const modes: Record<string, () => Promise<void>> = {
     say("begun")
     // As soon as a signal has come, the clients listen no longer.
     process.once("removeListener", () => say("signalled"))
-    await all(read)
+    const set = slow()
+    await all(() => read(set))
     say("read")
     stay()
   },
   restless: async () => {
     say("begun")
-    await all(restless)
+    const set = slow()
+    await all(() => restless(set))
   },
   sets: async () => {
     say("begun")
@@ -112,7 +117,7 @@ const modes: Record<string, () => Promise<void>> = {
       other.defaultSet().fetchOf(provider, otherConfig)
     ]
     for (const [i, fetch] of fetches.entries()) {
-      void fetch(`${baseURL}/models`, { headers: { "x-sandbox-latency": String(300 * (i + 1)) } }).then((response) =>
+      void fetch(`${baseURL}/models`, { headers: { "x-sandbox-latency": String(2_000 + 200 * i) } }).then((response) =>
         response.text().then(() => say(`answer ${i}`))
       )
     }
@@ -143,7 +148,8 @@ const modes: Record<string, () => Promise<void>> = {
   leaves: async () => {
     process.on("SIGTERM", () => process.exit(5))
     say("begun")
-    await all(read)
+    const set = slow()
+    await all(() => read(set))
   },
   late: async () => {
     say("begun")
@@ -213,7 +219,7 @@ const modes: Record<string, () => Promise<void>> = {
   },
   streaming: async () => {
     say("begun")
-    await all(read)
+    await all(() => read())
   }
 }
 
