@@ -1,5 +1,6 @@
 /** The one place where the errors of sockets and protocols become ours. */
 import { WireError } from "../wire.ts"
+import { lacksDescriptors } from "./descriptors.ts"
 
 const codeOf = (error: unknown): string => {
   const code = error instanceof Error && "code" in error ? error.code : undefined
@@ -23,8 +24,7 @@ const isUntrusted = (code: string): boolean => verdicts.test(code) || code.start
 export const connectError = (origin: string, error: unknown): WireError => {
   if (error instanceof WireError) return error
   const code = codeOf(error)
-  const full = code === "EMFILE" || code === "ENFILE"
-  const reason = full ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
+  const reason = lacksDescriptors(error) ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
   return new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error)
 }
 
