@@ -178,6 +178,7 @@ export const make = (wiring: Wiring): Closeable => {
         } catch (error) {
           if (error === recalled) continue
           if (!(error instanceof WireError)) throw error
+          underway.attempts += error.resent
           if (error instanceof CircuitOpen) {
             const left = until - ticker.now()
             if (!retries.afterCircuit(error.left, left)) throw error

@@ -96,6 +96,7 @@ export class Retries {
   afterError(error: WireError, repeatable: boolean, budget: Pick<RetryBudget, "take">): number | undefined {
     if (this.#maxRetries === 0 || !afterError(error, repeatable)) return undefined
     const isFree = error.processed === "no"
+    this.#resent += error.resent
     if (isFree ? this.#resent >= RESENDS : this.#made >= this.#maxRetries) return undefined
     if (!budget.take()) return undefined
     return isFree ? backoff(FIRST_RESEND, ++this.#resent) : backoff(FIRST_DELAY, ++this.#made)

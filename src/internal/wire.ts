@@ -93,6 +93,8 @@ export class WireError extends Error {
   override readonly name = "WireError"
   readonly reason: WireReason
   readonly processed: Processed
+  /** How often the pool itself had sent the request anew, since servers turned it away unread. */
+  resent = 0
   constructor(reason: WireReason, processed: Processed, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.reason = reason

@@ -50,6 +50,8 @@ export class H2Lane implements Lane {
   active = 0
   /** Streams that it takes by the server's last word, less the headroom if it has one; `undefined` before SETTINGS. */
   limit: number | undefined
+  /** Since when the server has allowed no streams at all. */
+  barredSince: number | undefined
   readonly #host: LaneHost
   readonly limits: LaneLimits
   readonly #socket: Socket
@@ -230,6 +232,7 @@ export class H2Lane implements Lane {
   #setLimit(): void {
     const most = Math.min(mostStreams, this.#cancels.within(this.#allowed))
     this.limit = this.#allowed === 0 ? 0 : Math.max(1, Math.floor(most))
+    this.barredSince = this.#allowed === 0 ? (this.barredSince ?? performance.now()) : undefined
   }
 
   #whenReady(error?: unknown): void {

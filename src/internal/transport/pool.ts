@@ -236,7 +236,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   requeue = (exchange: Exchange, error: WireError): void => {
-    if (++exchange.refusals > mostRefusals || this.#closing !== undefined) return exchange.fail(error)
+    if (++exchange.refusals > mostRefusals || this.#closing !== undefined) {
+      error.resent = exchange.refusals - 1
+      return exchange.fail(error)
+    }
     this.#inFlight--
     exchange.returned()
     this.queue.putBack(exchange)
@@ -271,6 +274,16 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   othersWaitSince = (): number | undefined => this.budget.othersWaitSince(this)
+
+  barredSince = (): number | undefined => {
+    if (this.#opening.size > 0) return undefined
+    let last: number | undefined
+    for (const { barredSince } of this.#sessions) {
+      if (barredSince === undefined) return undefined
+      last = Math.max(last ?? 0, barredSince)
+    }
+    return last
+  }
 
   #yield(lane: Lane): void {
     if (lane.active === 0) this.budget.yielded()

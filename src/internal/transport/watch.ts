@@ -19,6 +19,8 @@ export interface Watched {
   readonly bound: () => Pick<Starved, "bound" | "limit"> | undefined
   /** Since when another pool has waited for a socket. */
   readonly othersWaitSince: () => number | undefined
+  /** Since when the server has let nobody in, on any session; `undefined` if it does, or may yet. */
+  readonly barredSince: () => number | undefined
 }
 
 export class Watch {
@@ -70,6 +72,7 @@ export class Watch {
     }
     const head = queue.peek()
     if (head !== undefined) {
+      this.#barred(now)
       this.#starved(now - head.since)
       this.#unread(now, head.since, queue.size)
       this.#pool.pump()
@@ -77,6 +80,17 @@ export class Watch {
       const since = this.#pool.othersWaitSince()
       if (since !== undefined) this.#unread(now, since, 1)
       if (this.#waiting === 0 && lanes.size === 0) this.stop()
+    }
+  }
+
+  /** A server that lets nobody in is as good as one that does not answer. */
+  #barred(now: number): void {
+    const { connectTimeout, origin } = this.#pool.settings
+    const since = this.#pool.barredSince()
+    if (since === undefined || now - since <= connectTimeout) return
+    const { queue } = this.#pool
+    for (let head = queue.peek(); head !== undefined && now - head.since > connectTimeout; head = queue.peek()) {
+      head.fail(new WireError("Timeout", "no", `${origin} has allowed no requests for ${connectTimeout} ms`))
     }
   }
 
