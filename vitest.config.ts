@@ -19,6 +19,8 @@ export default defineConfig({
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },
-    testTimeout: 20_000
+    testTimeout: 20_000,
+    // Of tests that say that they may run beside each other: they wait more than they work.
+    maxConcurrency: 12
   }
 })

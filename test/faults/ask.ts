@@ -32,13 +32,14 @@ const text = (
   subject: Subject,
   config: ClientConfig,
   kind: Kind,
-  id: string
+  id: string,
+  own: AbortSignal | undefined
 ): Effect.Effect<string, ClientError, ClientMap> => {
   const body = { ...question("hello"), model: id }
   switch (kind) {
     case "chat":
       return Effect.map(
-        subject.use(config, (client) => client.chat.completions.create(body)),
+        subject.use(config, (client) => client.chat.completions.create(body, own === undefined ? {} : { signal: own })),
         textOf
       )
     case "stream":
@@ -63,10 +64,11 @@ export const ask = (
   config: ClientConfig,
   kind: Kind,
   id: string,
-  wanted: string
+  wanted: string,
+  own?: AbortSignal
 ): Effect.Effect<Outcome, never, ClientMap> =>
   Effect.map(
-    Effect.either(text(subject, config, kind, id)),
+    Effect.either(text(subject, config, kind, id, own)),
     Either.match({
       onLeft: (error): Outcome => ({ type: "error", error }),
       onRight: (text): Outcome => ({ type: "answer", text, wanted })

@@ -10,11 +10,12 @@ import type { Row } from "./row.ts"
 import * as answers from "./rows/answers.ts"
 import * as breaks from "./rows/breaks.ts"
 import * as connect from "./rows/connect.ts"
+import * as sessions from "./rows/sessions.ts"
 import * as silence from "./rows/silence.ts"
 import { run } from "./runner.ts"
 import type { Protocol } from "./server/arrival.ts"
 
-const rows: ReadonlyArray<Row> = [...breaks.rows, ...answers.rows, ...silence.rows, ...connect.rows]
+const rows: ReadonlyArray<Row> = [...breaks.rows, ...answers.rows, ...silence.rows, ...connect.rows, ...sessions.rows]
 
 /** By protocol and row: how many runs there were, and how many of them held. */
 const tallies = new Map<Protocol, Map<string, { runs: number; held: number }>>(
@@ -38,17 +39,16 @@ describe.concurrent("a fault", () => {
     for (const variant of variants(row, index)) {
       const { kind, protocol, subject } = variant
       const title = `${row.name}: ${kind} of ${subject.name} over ${protocol}`
-      it.live(title, () =>
-        Effect.gen(function* () {
-          const tally = tallyOf(protocol, row.name)
-          tally.runs++
-          const verdict = yield* run(variant)
-          for (const id of verdict.duplicates) duplicates.push(`${title}: ${id}`)
-          assert.strictEqual(verdict.wrong.join("; "), "")
-          assert.strictEqual(verdict.duplicates.join(", "), "", "repeated although they must not be")
-          tally.held++
-        }).pipe(Effect.scoped)
-      )
+      const whole = Effect.gen(function* () {
+        const tally = tallyOf(protocol, row.name)
+        tally.runs++
+        const verdict = yield* run(variant)
+        for (const id of verdict.duplicates) duplicates.push(`${title}: ${id}`)
+        assert.strictEqual(verdict.wrong.join("; "), "")
+        assert.strictEqual(verdict.duplicates.join(", "), "", "repeated although they must not be")
+        tally.held++
+      }).pipe(Effect.scoped)
+      it.live(title, () => whole, 20_000 + (row.takes ?? 0))
     }
   }
 })

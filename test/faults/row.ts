@@ -29,8 +29,8 @@ export interface Row {
   readonly kinds?: ReadonlyArray<Kind>
   readonly options?: CommonOptions
   readonly server?: Partial<ProviderOptions>
-  /** Whether a TCP proxy stands in between. @default false */
-  readonly proxied?: boolean
+  /** Whether a TCP proxy stands in between, or beside the provider: at its port of 127.0.0.2. @default false */
+  readonly proxied?: boolean | "beside"
   /** Whether clients are told of an HTTP proxy. @default false */
   readonly tunnelled?: boolean
   /** Where clients are told that the provider is. @default where it is */
@@ -48,6 +48,8 @@ export interface Row {
   readonly strike?: Strike
   /** The same for whatever comes after that: those that come again, the queued, the later. @default they are answered */
   readonly again?: (arrival: Arrival, world: World) => Strike | undefined
+  /** Whether all that are in flight are aborted in one turn when the fault comes. @default false */
+  readonly aborted?: boolean
   /** The fault as the rest of the world meets it, after that. */
   readonly befall?: (world: World) => Promise<unknown> | void
   /** The end of the fault, before later requests are sent. */
@@ -60,6 +62,8 @@ export interface Row {
   }
   /** What else must be so when all is over: why it is not. */
   readonly check?: (world: World) => string | undefined
+  /** For how long, in ms, it lasts, if that is long. */
+  readonly takes?: number
   /** Why it is not run yet. */
   readonly waiting?: string
 }

@@ -45,7 +45,8 @@ const serve = ({ protocol, row }: Variant) => {
           else held.push(arrival)
         }
       })
-      const proxy = row.proxied === true ? await serveToxics(provider.port) : undefined
+      const beside = row.proxied === "beside" ? { host: "127.0.0.2", port: provider.port } : undefined
+      const proxy = row.proxied === undefined ? undefined : await serveToxics(provider.port, beside)
       const tunnel = row.tunnelled === true ? await serveTunnel() : undefined
       const made: World = { protocol, provider, proxy, tunnel }
       await row.prepare?.(made)
@@ -86,7 +87,9 @@ export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Sco
       }
     })
     const wrong: Array<string> = []
-    const send = (id: string) => Effect.fork(ask(subject, config, kind, id, contentFor(id)))
+    const abort = row.aborted === true ? new AbortController() : undefined
+    const send = (id: string, signal?: AbortSignal) =>
+      Effect.fork(ask(subject, config, kind, id, contentFor(id), signal))
     const judge =
       (id: string, expected: Expected = unaffected) =>
       (outcome: Outcome) => {
@@ -95,14 +98,15 @@ export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Sco
       }
 
     const flying = names("in-flight", inFlight)
-    const sent = yield* Effect.forEach(flying, send)
+    const sent = yield* Effect.forEach(flying, (id) => send(id, abort?.signal))
     yield* Effect.promise(() => world.provider.arrived(inFlight))
     const standing = names("queued", row.queued ?? 1)
-    const waiting = yield* Effect.forEach(standing, send)
+    const waiting = yield* Effect.forEach(standing, (id) => send(id))
     if (inFlight > 0) {
       yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.queued === standing.length)
     }
     yield* Effect.promise(() => strike(world))
+    abort?.abort()
     for (const [i, fiber] of sent.entries()) judge(flying[i]!, row.expect.inFlight)(yield* Fiber.join(fiber))
     for (const [i, fiber] of waiting.entries()) judge(standing[i]!, row.expect.queued)(yield* Fiber.join(fiber))
     yield* Effect.promise(() => Promise.resolve(row.heal?.(world)))

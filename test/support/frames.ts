@@ -12,6 +12,7 @@ const RST_STREAM = 3
 const SETTINGS = 4
 const PING = 6
 const GOAWAY = 7
+const WINDOW_UPDATE = 8
 const END_STREAM = 1
 const ACK = 1
 const END_HEADERS = 4
@@ -195,7 +196,11 @@ export const serveFrames = async (script: FrameScript): Promise<FrameServer> => 
       script.onReset?.(connection, id)
     } else if (type === DATA || type === HEADERS) {
       if (type === HEADERS) script.onHeaders?.(connection, id)
-      else script.onData?.(connection, id, payload)
+      else {
+        // Else the connection's 64 KB would be all that requests can send on it.
+        if (payload.length > 0) connection.write(frame(WINDOW_UPDATE, 0, 0, words(payload.length)))
+        script.onData?.(connection, id, payload)
+      }
       if ((flags & END_STREAM) === 0) return
       requests++
       connection.requests++

@@ -31,6 +31,8 @@ export interface ToxicProxy {
   /** @default "downstream" */
   readonly add: (toxic: Toxic, direction?: Direction) => void
   readonly clear: () => void
+  /** On connections that are open now nothing passes any more, and nobody is told. */
+  readonly freeze: () => void
   /** Refuses connections, and cuts those that are open. */
   readonly down: () => Promise<void>
   /** Where it was before `down`. */
@@ -57,6 +59,7 @@ class Pipe {
   /** When the slowest toxic lets the next piece through. */
   #free = 0
   #ended = false
+  #frozen = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(from: net.Socket, to: net.Socket, toxics: ReadonlySet<Toxic>) {
@@ -78,6 +81,10 @@ class Pipe {
       else if (toxic.type === "timeout" && toxic.ms !== undefined) this.#later(toxic.ms, () => this.#close())
     }
     this.#pump()
+  }
+
+  freeze(): void {
+    this.#frozen = true
   }
 
   #later(ms: number, f: () => void): void {
@@ -116,6 +123,7 @@ class Pipe {
 
   #pump(): void {
     clearTimeout(this.#timer)
+    if (this.#frozen) return
     for (const toxic of this.#toxics) if (toxic.type === "timeout") return
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const wait = next.due - performance.now()
@@ -150,12 +158,16 @@ class Pipe {
   }
 }
 
-export const serveToxics = async (upstream: number): Promise<ToxicProxy> => {
+/** `at`: where to listen. @default a free port of 127.0.0.1 */
+export const serveToxics = async (
+  upstream: number,
+  at: { readonly host: string; readonly port: number } = { host: "127.0.0.1", port: 0 }
+): Promise<ToxicProxy> => {
   const toxics = { downstream: new Set<Toxic>(), upstream: new Set<Toxic>() }
   const pipes = new Set<Pipe>()
   const open = new Set<net.Socket>()
   let connections = 0
-  let port = 0
+  let { port } = at
 
   const onSocket = (client: net.Socket): void => {
     connections++
@@ -182,7 +194,7 @@ export const serveToxics = async (upstream: number): Promise<ToxicProxy> => {
   let server: net.Server
   const up = async (): Promise<void> => {
     server = net.createServer({ allowHalfOpen: true }, onSocket)
-    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve))
+    await new Promise<void>((resolve) => server.listen(port, at.host, resolve))
     const address = server.address()
     if (typeof address === "object" && address !== null) port = address.port
   }
@@ -211,6 +223,9 @@ export const serveToxics = async (upstream: number): Promise<ToxicProxy> => {
       toxics.downstream.clear()
       toxics.upstream.clear()
       changed()
+    },
+    freeze: () => {
+      for (const pipe of pipes) pipe.freeze()
     },
     down,
     up,

@@ -1,5 +1,14 @@
 import * as Effect from "effect/Effect"
 
+/** Waits until it is so, for at most fifteen seconds. */
+export const until = async (isSo: () => boolean): Promise<void> => {
+  const end = Date.now() + 15_000
+  while (!isSo()) {
+    if (Date.now() > end) throw new Error(`it never came to be that ${isSo}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
 /** Looks until it is so, for at most ten seconds or `ms`; then fails with what it saw last. */
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,

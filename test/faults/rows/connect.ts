@@ -82,7 +82,7 @@ export const rows: ReadonlyArray<Row> = [
     ...alone,
     over: secure,
     proxied: true,
-    options: { transport: { connectTimeout: 150 } },
+    options: { transport: { connectTimeout: 400 } },
     prepare: ({ proxy }) => proxy?.add({ type: "timeout" }),
     heal: ({ proxy }) => proxy?.clear(),
     expect: { queued: stalled }
@@ -146,14 +146,5 @@ export const rows: ReadonlyArray<Row> = [
     prepare: ({ tunnel }) => tunnel?.die(),
     heal: ({ tunnel }) => tunnel?.rise(),
     expect: { queued: unreached }
-  },
-  {
-    name: "an address that changes",
-    ...named("moving.test"),
-    options: { transport: { maxConnectionAge: 200 } },
-    prepare: () => resolveName("moving.test", ["127.0.0.1"]),
-    proxied: true,
-    expect: {},
-    waiting: "a server at another address with the same port"
   }
 ]

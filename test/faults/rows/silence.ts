@@ -1,4 +1,5 @@
 /** Servers that say nothing, or too little, or never stop. */
+import { until } from "../../support/wait.ts"
 import { fails, resent } from "../expected.ts"
 import { type Row, wasInFlight } from "../row.ts"
 import { type Arrival, completionFor, event, events, json, type Protocol } from "../server/arrival.ts"
@@ -25,7 +26,7 @@ const always = (row: Row & Pick<Required<Row>, "strike">): Row => ({
 })
 
 const late = fails("Timeout", { processed: "maybe", attempts: 2 })
-const hasty = { timeout: 250, maxRetries: 1 }
+const hasty = { timeout: 1_200, maxRetries: 1 }
 
 const tooLate = fails("Timeout", { processed: "yes", attempts: 1 })
 
@@ -39,10 +40,6 @@ const frame = (type: number, flags: number, stream: number, payload: ReadonlyArr
   Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload])
 
 const continuation = (stream: number): Buffer => frame(9, 0, stream, [0, 1, 0x78, 1, 0x79])
-
-const until = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
 
 export const rows: ReadonlyArray<Row> = [
   always({ name: "no headers", options: hasty, strike: silence, expect: { inFlight: late } }),
@@ -72,12 +69,12 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "a head of HTTP/2 that drips",
     over: h2,
-    options: { timeout: 250, maxRetries: 0 },
+    options: { timeout: 300, maxRetries: 0 },
     // While a head is incomplete nothing else may come on its connection, so that is of no use to those behind it.
     queued: 0,
     strike: ({ line, stream }) => {
       line.raw(frame(1, 0, stream, [0x88]))
-      drip(60, (nth) => (nth < 6 ? line.raw(continuation(stream)) : line.rst()))
+      drip(70, (nth) => (nth < 6 ? line.raw(continuation(stream)) : line.rst()))
     },
     heal: ({ provider }) => until(() => provider.open() === 0),
     expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1 }) }
@@ -118,7 +115,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "a body that drips for ever",
     kinds: ["chat", "stream"],
-    options: { bodyTimeout: 5_000, deadline: 400 },
+    options: { bodyTimeout: 5_000, deadline: 1_000 },
     strike: (held) => {
       begin(held)
       drip(20, () => held.data(held.streamed ? event(held.id, "more ") : " "))

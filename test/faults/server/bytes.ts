@@ -2,7 +2,7 @@
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { certificate } from "../../../src/testing/certificate.ts"
-import type { Line, Wire } from "./arrival.ts"
+import type { Fields, Line, Wire } from "./arrival.ts"
 import type { Endpoint, EndpointOptions } from "./endpoint.ts"
 
 const isFinal = (status: number): boolean => status >= 200
@@ -44,6 +44,7 @@ export const serveBytes = async ({ onOpen, onRequest, secure }: EndpointOptions)
   /** Below TLS, by the client's port. */
   const bare = new Map<number | undefined, net.Socket>()
   let connections = 0
+  let aborts = 0
 
   const onSocket = (socket: net.Socket): void => {
     const below = bare.get(socket.remotePort) ?? socket
@@ -57,6 +58,8 @@ export const serveBytes = async ({ onOpen, onRequest, secure }: EndpointOptions)
     }
     socket.setNoDelay(true)
     socket.on("error", () => undefined)
+    let unanswered = 0
+    socket.on("close", () => (aborts += unanswered))
     let buffer = Buffer.alloc(0)
     socket.on("data", (chunk: Buffer) => {
       buffer = Buffer.concat([buffer, chunk])
@@ -69,10 +72,16 @@ export const serveBytes = async ({ onOpen, onRequest, secure }: EndpointOptions)
         if (buffer.length < whole) return
         const body = buffer.toString("utf8", end + 4, whole)
         buffer = buffer.subarray(whole)
-        onRequest(wireOf(socket, line, head), body)
+        unanswered++
+        const wire = wireOf(socket, line, head)
+        const answered = (status = 200, fields?: Fields): void => {
+          unanswered--
+          wire.head(status, fields)
+        }
+        onRequest({ ...wire, head: answered }, body)
       }
     })
-    onOpen?.(line)
+    onOpen(line)
   }
 
   const onBare = (socket: net.Socket): void => {
@@ -91,6 +100,7 @@ export const serveBytes = async ({ onOpen, onRequest, secure }: EndpointOptions)
     port: typeof address === "object" && address !== null ? address.port : 0,
     connections: () => connections,
     open: () => bare.size,
+    aborts: () => aborts,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

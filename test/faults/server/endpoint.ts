@@ -12,7 +12,7 @@ export interface EndpointOptions {
   readonly secure: boolean | Pair
   /** MAX_CONCURRENT_STREAMS of HTTP/2. */
   readonly streams: number
-  readonly onOpen?: ((line: Line) => void) | undefined
+  readonly onOpen: (line: Line) => void
   readonly onRequest: (wire: Wire, body: string) => void
 }
 
@@ -21,5 +21,7 @@ export interface Endpoint {
   /** Accepted so far. */
   readonly connections: () => number
   readonly open: () => number
+  /** Requests that the client has given up: streams reset, or sockets closed before an answer. */
+  readonly aborts: () => number
   readonly close: () => Promise<void>
 }

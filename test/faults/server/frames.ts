@@ -35,7 +35,7 @@ export const serveHttp2 = async ({ onOpen, onRequest, secure, streams }: Endpoin
   const server = await serveFrames({
     tls: secure,
     limit: streams,
-    onOpen: (connection) => onOpen?.(line(connection)),
+    onOpen: (connection) => onOpen(line(connection)),
     onData: (connection, stream, bytes) => {
       const key = keyOf(connection, stream)
       bodies.set(key, (bodies.get(key) ?? "") + bytes.toString())
@@ -51,6 +51,7 @@ export const serveHttp2 = async ({ onOpen, onRequest, secure, streams }: Endpoin
     port: Number(new URL(server.origin).port),
     connections: () => server.connections,
     open: () => server.open,
+    aborts: () => server.resets.length,
     close: server.close
   }
 }

@@ -10,7 +10,6 @@ import type { Endpoint, EndpointOptions } from "./endpoint.ts"
 import { serveHttp2 } from "./frames.ts"
 
 export interface ProviderOptions extends Partial<Pick<EndpointOptions, "secure" | "streams">> {
-  readonly onOpen?: ((line: Line) => void) | undefined
   readonly onArrival: (arrival: Arrival) => void
 }
 
@@ -18,6 +17,8 @@ export interface Provider extends Endpoint {
   readonly scheme: "http" | "https"
   readonly ca: string
   readonly arrivals: ReadonlyArray<Arrival>
+  /** Connections, in their order. */
+  readonly lines: ReadonlyArray<Line>
   /** How often a request came, refusals included. */
   readonly count: (id: string) => number
   /** Requests that were repeated although they must not be. */
@@ -48,6 +49,7 @@ const parse = (body: string): { readonly model?: string; readonly stream?: boole
 export const serveProvider = async (protocol: Protocol, options: ProviderOptions): Promise<Provider> => {
   const lives = new Map<string, Array<Life>>()
   const arrivals: Array<Arrival> = []
+  const lines: Array<Line> = []
   const duplicates: Array<string> = []
   const waiting: Array<{ readonly count: number; readonly resolve: () => void }> = []
 
@@ -83,12 +85,18 @@ export const serveProvider = async (protocol: Protocol, options: ProviderOptions
 
   const secure = options.secure ?? protocol !== "HTTP/1.1"
   const serve = protocol === "HTTP/2" ? serveHttp2 : serveBytes
-  const endpoint = await serve({ secure, streams: options.streams ?? 100, onOpen: options.onOpen, onRequest })
+  const endpoint = await serve({
+    secure,
+    streams: options.streams ?? 100,
+    onOpen: (line) => lines.push(line),
+    onRequest
+  })
   return {
     ...endpoint,
     scheme: secure === false ? "http" : "https",
     ca: certificate.ca,
     arrivals,
+    lines,
     count: (id) => lives.get(id)?.length ?? 0,
     duplicates: () => duplicates,
     arrived: (count) =>
