@@ -85,6 +85,17 @@ export class World {
     }
   }
 
+  /** Time passes up to `ms`, from one moment at which somebody wakes to the next, until all is over. */
+  async rush(ms: number, isOver: () => boolean): Promise<void> {
+    const until = this.now + ms
+    for (;;) {
+      await this.drain()
+      const next = Math.min(...this.#sleepers.map(({ at }) => at))
+      if (isOver() || next > until) return
+      this.pass(Math.max(0, next - this.now))
+    }
+  }
+
   /** Time passes, and at each moment all go that can. */
   async passSlowly(ms: number, step = 1): Promise<void> {
     for (let passed = 0; passed < ms; passed += step) {

@@ -20,6 +20,8 @@ import { tell } from "./tell.ts"
 interface Held extends Loaded {
   /** What the version was when its load began. */
   readonly version: Version | undefined
+  /** Whether the provider has refused it since. */
+  refused: boolean
 }
 
 /** One load under way. */
@@ -30,6 +32,8 @@ interface Flight {
   /** How many wait for it: none if it is ahead of time. */
   waiters: number
   over: boolean
+  /** What it gave. */
+  held: Held | undefined
 }
 
 /** Starts an effect in a fiber of its own and returns before it runs. */
@@ -41,6 +45,8 @@ export class Keeper {
   readonly #refreshBefore: number
   #held: Held | undefined
   #flight: Flight | undefined
+  /** Those that are over, while not all who waited for them are awake. */
+  readonly #waking = new Set<Flight>()
   /** Between loads ahead of time that fail. */
   readonly #refreshing = new Pause()
   /** The secret that the provider refused last. */
@@ -89,9 +95,9 @@ export class Keeper {
     })
     return Effect.flatMap(once, (found) => {
       if (!("expiresAt" in found)) return Effect.succeed(found)
-      // Whoever wakes late, as the last of thousands, may find the secret at its end.
+      // Whoever wakes late, as the last of thousands, may find the secret at its end, or refused to one who woke before.
       return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        now < found.expiresAt ? Effect.succeed(found.secret) : this.load(version)
+        now < found.expiresAt && !found.refused ? Effect.succeed(found.secret) : this.load(version)
       )
     })
   }
@@ -102,8 +108,12 @@ export class Keeper {
    */
   refused(secret: Redacted.Redacted, now: number): boolean {
     const held = this.#held
-    if (held === undefined || !same(held.secret, secret)) return true
-    if (!this.#repeating.over(now)) return false
+    const isHeld = held !== undefined && same(held.secret, secret)
+    if (isHeld && !this.#repeating.over(now)) return false
+    for (const flight of this.#waking) {
+      if (flight.held !== undefined && same(flight.held.secret, secret)) flight.held.refused = true
+    }
+    if (!isHeld) return true
     this.#held = undefined
     this.#refused = held.secret
     this.#refusals++
@@ -133,7 +143,7 @@ export class Keeper {
     const last = this.#flight
     if (last?.waiters === 0) last.fiber?.unsafeInterruptAsFork(FiberId.none)
     const done = Deferred.unsafeMake<Held, unknown>(FiberId.none)
-    return (this.#flight = { version, done, fiber: undefined, waiters, over: false })
+    return (this.#flight = { version, done, fiber: undefined, waiters, over: false, held: undefined })
   }
 
   #launch(flight: Flight): Effect.Effect<Flight> {
@@ -148,6 +158,8 @@ export class Keeper {
       Effect.flatMap(Effect.exit(this.#attempt(flight)), (exit) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           flight.over = true
+          if (Exit.isSuccess(exit)) flight.held = exit.value
+          if (flight.waiters > 0) this.#waking.add(flight)
           let told: Effect.Effect<void> = Effect.void
           if (this.#flight === flight) {
             this.#flight = undefined
@@ -175,7 +187,7 @@ export class Keeper {
               // Refused while this load was under way, which says nothing of what a load gives now.
               refusals !== this.#refusals && this.#isRefused(secret)
                 ? this.#attempt(flight)
-                : Effect.succeed({ ...secret, version: flight.version })
+                : Effect.succeed({ ...secret, version: flight.version, refused: false })
           )
         )
       )
@@ -210,7 +222,9 @@ export class Keeper {
   /** A load that nobody waits for any more is stopped: one that hangs must not stand in the way of the next. */
   #leave(flight: Flight): Effect.Effect<void> {
     flight.waiters--
-    if (flight.waiters > 0 || flight.over || flight.fiber === undefined) return Effect.void
+    if (flight.waiters > 0) return Effect.void
+    this.#waking.delete(flight)
+    if (flight.over || flight.fiber === undefined) return Effect.void
     if (this.#flight === flight) this.#flight = undefined
     return Fiber.interruptFork(flight.fiber)
   }
