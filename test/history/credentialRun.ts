@@ -180,11 +180,14 @@ const words = {
   quiet: fc.constant(step<CredentialRun>("quiet", (run) => run.quiet()))
 }
 
-export const anything = commandsOf<CredentialRun>(
-  40,
-  ...[words.use, words.use, words.use, words.use, words.refuse, words.refuse, words.pass, words.pass],
-  ...[words.abort, words.rotate, words.quiet]
-)
+export const anything = commandsOf<CredentialRun>(40, [
+  [4, words.use],
+  [2, words.refuse],
+  [2, words.pass],
+  [1, words.abort],
+  [1, words.rotate],
+  [1, words.quiet]
+])
 
 export const play = async (
   tasks: fc.Scheduler,

@@ -225,7 +225,10 @@ export const commands = (words: ReadonlyArray<Command>, budget = budgets, key = 
     pass: fc.constantFrom(1, 4, 5, 9, 10, 11).map((ms) => step(`pass ${ms}`, (run) => run.pass(ms))),
     quiet: fc.constant(step<LeaseRun>("quiet", (run) => run.quiet()))
   }
-  return commandsOf<LeaseRun>(most, ...words.map((word) => known[word]))
+  return commandsOf<LeaseRun>(
+    most,
+    words.map((word) => [1, known[word]])
+  )
 }
 
 export const plainPlan: Plan = { takes: 0, fails: "no", stubborn: false, drains: 0, dies: false }

@@ -17,11 +17,15 @@ export const parameters = <T>(): fc.Parameters<T> => ({
   endOnFailure: count("SHRINK") === 0
 })
 
-/** Commands of a run, of any length up to `most`. */
+/** Commands of a run, of any length up to `most`; each kind with how often it comes. */
 export const commandsOf = <World extends object>(
   most: number,
-  ...all: ReadonlyArray<fc.Arbitrary<fc.AsyncCommand<World, World>>>
-) => fc.commands([...all], { maxCommands: most, size: "max" })
+  kinds: ReadonlyArray<readonly [times: number, kind: fc.Arbitrary<fc.AsyncCommand<World, World>>]>
+) =>
+  fc.commands(
+    kinds.flatMap(([times, kind]) => Array.from({ length: times }, () => kind)),
+    { maxCommands: most, size: "max" }
+  )
 
 /** A step; where it can't be taken it does nothing, since others run between its check and itself. */
 export const step = <World extends object>(
