@@ -10,7 +10,7 @@ const headroom = 0.9
  * for as long as that took and for this, in ms: a busy server is late in its own loop too.
  */
 const hold = 25
-/** No answer to a ping is taken for later than this, in ms. */
+/** Where a ping may not be sent, or its answer takes longer, the places stay empty for this long, in ms. */
 const longest = 1_000
 /** Servers kill sessions that reset too much (Node: a burst of 1,000, then 33/s). Ours leave before, at this many, */
 const mostResets = 400
@@ -32,13 +32,13 @@ export class Cancels {
   #resetAt = 0
   /** Places that the server may still count. */
   #held = 0
-  /** Those of them of which the reset is not known to have been read. */
+  /** Those of them of which it is not known, nor being asked, whether the reset has been read. */
   #unread = 0
-  #probing = false
-  /** Some servers (gRPC's) take pings for abuse between which they sent nothing: they are as good as heard. */
-  #mayProbe = true
-  /** What the last answer took. */
-  #lag = 0
+  /** About to ask, asking, or waiting until it may ask. */
+  #state: "idle" | "about" | "asking" | "waiting" = "idle"
+  /** gRPC's servers take pings for abuse between which they sent nothing. */
+  #mayAsk = true
+  #patience: NodeJS.Timeout | undefined
 
   constructor(session: Cancelling) {
     this.#session = session
@@ -65,33 +65,48 @@ export class Cancels {
   closed(): void {
     this.#held++
     this.#unread++
-    if (!this.#probing) this.#settle()
+    if (this.#state !== "idle") return
+    // One ping for all that are cancelled at once.
+    this.#state = "about"
+    setImmediate(this.#settle)
   }
 
   /** The server has sent an answer. */
   heard(): void {
-    this.#mayProbe = true
+    this.#mayAsk = true
+    if (this.#state !== "waiting") return
+    clearTimeout(this.#patience)
+    this.#settle()
   }
 
-  #settle(): void {
-    const count = this.#unread
-    this.#unread = 0
-    if (!this.#mayProbe) return this.#release(count)
-    this.#mayProbe = false
-    this.#probing = true
+  #settle = (): void => {
+    if (this.#mayAsk) return this.#ask()
+    this.#state = "waiting"
+    this.#patience = setTimeout(() => {
+      this.#state = "idle"
+      this.#free(this.#take())
+    }, longest).unref()
+  }
+
+  #ask(): void {
+    this.#state = "asking"
+    this.#mayAsk = false
+    const count = this.#take()
     this.#session.probe((took) => {
-      this.#probing = false
-      this.#lag = Math.min(took, longest)
-      this.#release(count)
+      setTimeout(() => this.#free(count), hold + Math.min(took, longest)).unref()
       if (this.#unread > 0) this.#settle()
+      else this.#state = "idle"
     })
   }
 
-  #release(count: number): void {
-    const ms = hold + this.#lag
-    setTimeout(() => {
-      this.#held -= count
-      this.#session.freed()
-    }, ms).unref()
+  #take(): number {
+    const count = this.#unread
+    this.#unread = 0
+    return count
+  }
+
+  #free(count: number): void {
+    this.#held -= count
+    this.#session.freed()
   }
 }
