@@ -66,10 +66,11 @@ const clientele = async (inRounds: boolean): Promise<number> => {
 
 /** Asks for the client at each call, as an agent does that makes its own. */
 const promise = async (): Promise<number> => {
+  setDefaultCACertificates([target.ca])
   const { getOpenAIClient } = await import("clientele/promise/openai")
-  const { ca, maxConnections } = target
+  const { maxConnections } = target
   return measured(async (i) => {
-    const openai = getOpenAIClient({ baseURL, apiKey, transport: { ca, maxConnections } })
+    const openai = getOpenAIClient({ baseURL, apiKey, transport: { maxConnections } })
     const completion = await openai.chat.completions.create(question(i))
     return completion.choices[0]?.message.content ?? ""
   })

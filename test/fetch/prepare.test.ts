@@ -46,6 +46,18 @@ describe("prepare", () => {
     expect(now({ method: "post" }, new URL(url)).method).toBe("POST")
   })
 
+  it("reads a URL that comes again as it did at first, whatever came in between", () => {
+    const urls = Array.from(
+      { length: 200 },
+      (_, i) => `https://h${i % 3}.example.com/v1/files/f${i}${i % 5 ? "" : "?q=1"}`
+    )
+    for (const to of [...urls, ...urls.toReversed(), ...urls.flatMap((one) => [one, one])]) {
+      const { origin, pathname, search } = new URL(to)
+      expect(now({}, to)).toMatchObject({ origin, path: pathname + search, url: to })
+    }
+    for (let i = 0; i < 2; i++) expect(() => now({}, "https://me:sk@example.com/")).toThrow("credentials")
+  })
+
   it("leaves the caller's URL object as it is", () => {
     const mine = new URL(url)
     now({}, mine)

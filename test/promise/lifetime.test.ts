@@ -9,7 +9,8 @@ import * as Site from "../../src/internal/promise/site.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { makeClients } from "../../src/Promise.ts"
 import { question } from "../support/providers.ts"
-import { hello, serve, subjects } from "./doors.ts"
+import { getOpenAIClient } from "../../src/promise/openai.ts"
+import { ask, hello, json, serve, subjects } from "./doors.ts"
 
 const open: Array<() => Promise<void>> = []
 afterEach(async () => {
@@ -137,6 +138,13 @@ const fetchOf = (set: Sets.ClientSet, sandbox: Sandbox.Sandbox) =>
 
 const held = async (set: Sets.ClientSet) => (await set.stats()).clients.reduce((sum, one) => sum + one.inFlight, 0)
 
+/** A stream that begins and does not end, and the answer to what asks for none. */
+const endless = () =>
+  serve((_, response, body) => {
+    if (!/"stream": ?true/.test(body)) return json(response, 200, { id: "1", choices: [] })
+    return response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
+  })
+
 describe("a stream", () => {
   /** As an SDK object does it. */
   const stream = (
@@ -174,14 +182,51 @@ describe("a stream", () => {
     await until(() => sandbox.stats().connections.open === 0)
   })
 
-  it.each(subjects)("of $name that is dropped is told of with the line that asked for it", async ({ get }) => {
-    await using provider = await serve((_, response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
-    })
+  it.each(subjects)("of $name is noted where it is asked for, and no other call is, but the first", async ({ get }) => {
+    await using provider = await endless()
+    await using clients = makeClients()
+    const client = get(provider.origin, {}, clients)
+    await ask(client)
+    const { captureStackTrace } = Error
+    let noted = 0
+    Error.captureStackTrace = (...args) => {
+      noted++
+      captureStackTrace(...args)
+    }
+    open.push(async () => void (Error.captureStackTrace = captureStackTrace))
+    await ask(client)
+    assert.strictEqual(noted, 0)
+    const controller = new AbortController()
+    await client.chat.completions.create({ ...hello, stream: true }, { signal: controller.signal })
+    controller.abort()
+    assert.strictEqual(noted, 1)
+    await ask(client)
+    assert.strictEqual(noted, 1)
+  })
+
+  it("of openai that nobody told of is noted as well", async () => {
+    await using provider = await endless()
     await using clients = makeClients()
     const heard = warningsOf()
+    const client = getOpenAIClient({ baseURL: provider.origin, apiKey: "sk" }, clients)
+    await ask(client)
+    await ask(client)
     const agentThatForgets = async () => {
-      await get(provider.origin, {}, clients).chat.completions.create({ ...hello, stream: true })
+      await client.post("/somewhere", Promise.resolve({ body: { stream: true }, stream: true }))
+    }
+    await agentThatForgets()
+    await until(() => heard.length > 0)
+    assert.match(heard[0]!, /dropped before its end.*agentThatForgets.*lifetime\.test\.ts:\d+/)
+  })
+
+  it.each(subjects)("of $name that is dropped is told of with the line that asked for it", async ({ get }) => {
+    await using provider = await endless()
+    await using clients = makeClients()
+    const heard = warningsOf()
+    const client = get(provider.origin, {}, clients)
+    await ask(client)
+    const agentThatForgets = async () => {
+      await client.chat.completions.create({ ...hello, stream: true })
     }
     await agentThatForgets()
     await until(() => heard.length > 0)

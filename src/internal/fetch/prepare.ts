@@ -45,12 +45,30 @@ export const readTarget = (url: URL): Target => {
   return { url: url.href, origin: url.origin, path: url.pathname + url.search }
 }
 
-const parse = (url: string | URL): Target => {
-  // A copy, since `readTarget` changes it.
-  const parsed = URL.parse(typeof url === "string" ? url : url.href)
+const parse = (url: string): Target => {
+  const parsed = URL.parse(url)
   // The URL itself stays out of the message: its query may hold a key.
   if (parsed === null) throw new TypeError("can't fetch: the URL can't be parsed")
   return readTarget(parsed)
+}
+
+/** So many are kept. */
+const most = 64
+
+/** SDKs ask for the same few again and again, and to parse one costs as much as to read all headers. */
+const targets = new Map<string, Target>()
+
+const targetOf = (url: string | URL): Target => {
+  if (typeof url !== "string") return parse(url.href)
+  const known = targets.get(url)
+  if (known !== undefined) return known
+  const target = parse(url)
+  // A query differs each time, and may hold a key.
+  if (url.includes("?") || url.length > 256) return target
+  // Names in paths differ too: what is asked for again is soon here again.
+  if (targets.size >= most) targets.clear()
+  targets.set(url, target)
+  return target
 }
 
 const readMethod = (method: string | undefined): string => {
@@ -107,7 +125,7 @@ export const prepare = (url: string | URL | Request, init?: Init | RequestInit):
   if (typeof url !== "string" && !(url instanceof URL)) {
     return fromRequest(init === undefined ? url : new Request(url, init as RequestInit))
   }
-  const target = parse(url)
+  const target = targetOf(url)
   const method = readMethod(init?.method)
   const { contentLength, headers, host } = readHeaders(init?.headers)
   if (host !== undefined && !target.origin.endsWith(`//${host.toLowerCase()}`)) {

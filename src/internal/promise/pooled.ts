@@ -10,6 +10,7 @@ import { inspect, type InspectOptions } from "node:util"
 import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../outlet.ts"
 import { PLACEHOLDER } from "../secrets.ts"
+import * as Asking from "./asking.ts"
 import { type Pooled, share, type State, STATE } from "./fields.ts"
 import { here, SITE, type Site } from "./site.ts"
 
@@ -32,6 +33,10 @@ interface Request {
 interface Built {
   readonly req: { [OWN]?: Own; [SITE]?: Site; readonly dispatcher?: unknown }
   readonly timeout: number
+}
+
+interface Self {
+  readonly [STATE]: State
 }
 
 interface Schemes {
@@ -87,29 +92,37 @@ const extend = (Base: new (options: object) => Client): unknown => {
       super(options)
       const { [POOLED]: pooled } = options
       const own = pooled.told && { told: pooled.told }
-      const state: State = { ...pooled, given: undefined, written: undefined, own, fields: {}, secrets: {} }
+      const state: State = {
+        ...pooled,
+        given: undefined,
+        written: undefined,
+        own,
+        asking: undefined,
+        site: undefined,
+        fields: {},
+        secrets: {}
+      }
       Object.defineProperty(this, STATE, { value: state })
       share(this, state)
     }
 
-    /** The last turn in which the user's code is on the stack. Whether it is a stream openai 7 does not know yet. */
+    /** The last turn in which the user's code is on the stack. */
     override methodRequest(way: string, path: string, options?: Request | PromiseLike<Request>) {
-      if (!this[STATE].watched || options === undefined || way !== "post")
+      const state = this[STATE]
+      if (!state.watched || options === undefined || way !== "post") return super.methodRequest(way, path, options)
+      state.site = siteOf(this, options)
+      try {
         return super.methodRequest(way, path, options)
-      if ("then" in options) {
-        const site = here(this.methodRequest)
-        return super.methodRequest(
-          way,
-          path,
-          options.then((known) => ({ ...known, [SITE]: site }))
-        )
+      } finally {
+        state.site = undefined
       }
-      return super.methodRequest(way, path, options.stream ? { ...options, [SITE]: here(this.methodRequest) } : options)
     }
 
     /** One attempt. What the caller says of retries travels with the request. */
     override makeRequest(options: Request | Promise<Request>, retries: number | null, retryOf?: string) {
-      const { unwrap } = this[STATE]
+      const { site, unwrap } = this[STATE]
+      // Beside the SDK's own look at them, and before it: what waited a turn longer would be overtaken.
+      if (site !== undefined && options instanceof Promise) options.then(noting(site), ignore)
       const asked = typeof retries === "number" ? limited(options, retries) : options
       const made = super.makeRequest(asked, 0, retryOf)
       if (unwrap === undefined) return made
@@ -181,6 +194,23 @@ const extend = (Base: new (options: object) => Client): unknown => {
 const method = (owner: { readonly prototype: object }, name: string, value: unknown) =>
   Object.defineProperty(owner.prototype, name, { value, writable: true, configurable: true })
 
+/** Where a stream is asked for, or what may be one: openai 7 knows it in a later turn. */
+const siteOf = (client: Client & Self, options: Request | PromiseLike<Request>): Site | undefined => {
+  const { methodRequest } = client
+  if (!("then" in options)) return options.stream ? here(methodRequest) : undefined
+  const state = client[STATE]
+  const { caller, stream } = (state.asking ??= Asking.of(client))
+  return stream === false ? undefined : here(caller ?? methodRequest)
+}
+
+const noting =
+  (site: Site) =>
+  (known: { [SITE]?: Site }): void => {
+    known[SITE] = site
+  }
+
+const ignore = (): void => undefined
+
 /** `request` of the SDKs takes a number of retries of its own. */
 const limited = async (options: Request | Promise<Request>, retries: number): Promise<Request> => {
   const request = await options
@@ -227,7 +257,7 @@ const tokenOf = async (sdk: unknown, token: () => unknown): Promise<string> => {
 }
 
 /** Asked by openai 7 for the header of a request, and by both for what opens sockets of its own: realtime. */
-async function callApiKey(this: Client & { readonly [STATE]: State }, capture?: Capture): Promise<boolean> {
+async function callApiKey(this: Client & Self, capture?: Capture): Promise<boolean> {
   const state = this[STATE]
   if (state.written !== undefined) {
     capture?.(state.written)
