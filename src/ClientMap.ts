@@ -102,6 +102,12 @@ export interface Service {
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig.ClientConfig<P>
   ) => Effect.Effect<Outlet, OptionsError | PoolError, Scope.Scope>
+  /** The same for as long as `f` runs. */
+  readonly useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig.ClientConfig<P>,
+    f: (outlet: Outlet) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OptionsError | PoolError, R>
   readonly invalidate: (config: ClientConfig.ClientConfig) => Effect.Effect<void>
   readonly stats: Effect.Effect<Stats>
 }

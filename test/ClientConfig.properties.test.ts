@@ -33,7 +33,7 @@ const quotaDefaults = {
   tokensPerMinute: Infinity,
   burst: 1,
   maxConcurrency: Infinity,
-  maxWaiters: 200_000
+  maxWaiters: 100_000
 }
 const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 type Adaptive = typeof adaptiveDefaults
@@ -140,7 +140,7 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       tokensPerMinute: limit,
       burst: fc.integer({ min: 1, max: 3 }),
       maxConcurrency: fc.oneof(limit, adaptive),
-      maxWaiters: fc.oneof(limit, fc.constant(200_000))
+      maxWaiters: fc.oneof(limit, fc.constant(100_000))
     }),
     extra: fc.record(
       Object.fromEntries(

@@ -72,8 +72,8 @@ describe("defaults", () => {
             keepAlive: 60_000,
             maxConnectionAge: 300_000,
             connectTimeout: 10_000,
-            maxQueue: 200_000,
-            maxQueueBytes: 2 ** 30,
+            maxQueue: 100_000,
+            maxQueueBytes: 2 ** 29,
             maxResponseBytes: 2 ** 27,
             maxLineBytes: 2 ** 23,
             maxHeadBytes: 16_384,
@@ -94,7 +94,7 @@ describe("defaults", () => {
             tokensPerMinute: Infinity,
             burst: 1,
             maxConcurrency: Infinity,
-            maxWaiters: 200_000
+            maxWaiters: 100_000
           }
         )
       }

@@ -19,10 +19,16 @@ const needs: Readonly<Record<string, string>> = {
   "./GroqClient": "groq-sdk",
   "./CerebrasClient": "@cerebras/cerebras_cloud_sdk",
   "./QuotaRedis": "ioredis",
+  "./OpenAiModel": "@effect/ai",
+  "./AzureOpenAiModel": "@effect/ai",
+  "./GroqModel": "@effect/ai",
+  "./CerebrasModel": "@effect/ai",
   "./promise/openai": "openai",
   "./promise/groq": "groq-sdk",
   "./promise/cerebras": "@cerebras/cerebras_cloud_sdk"
 }
+/** What comes with it, as its own peer. */
+const along: Readonly<Record<string, ReadonlyArray<string>>> = { "@effect/ai": ["@effect/experimental"] }
 const subpaths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path))
 
 const folder = mkdtempSync(join(tmpdir(), "clientele-package-"))
@@ -77,7 +83,7 @@ describe("the published package", () => {
     it(`loads ${path} with ${sdk} alone, and not without it`, () => {
       const program = `await import(${JSON.stringify(path.replace(".", "clientele"))})`
       const name = path.slice(2).replace("/", "-")
-      const only = node(project(`with-${name}`, sdk), program)
+      const only = node(project(`with-${name}`, sdk, ...(along[sdk] ?? [])), program)
       assert.strictEqual(only.stderr, "")
       assert.strictEqual(only.status, 0)
       const without = project(`without-${name}`, ...sdks.filter((other) => other !== sdk))

@@ -137,6 +137,16 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       builders.set(config, { provider, build })
     }
 
+    /** Whoever brings an SDK object of his own, or none, needs no client, and so none of a certain provider. */
+    const noteOutlet = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): void => {
+      if (builders.has(config)) return
+      note(provider, config)
+      outletsOnly.add(config)
+    }
+
     /**
      * Notes how to build the client of a config, should it have to be built. The result is to be run before, if there
      * is one.
@@ -189,15 +199,22 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>
       ) => {
-        // Whoever brings an SDK object of his own, or none, needs no client, and so none of a certain provider.
-        if (!builders.has(config)) {
-          note(provider, config)
-          outletsOnly.add(config)
-        }
+        noteOutlet(provider, config)
         return Effect.mapBoth(LeaseMap.get(clients, config), {
           onFailure: refused(config, options),
           onSuccess: ({ outlet }) => outlet
         })
+      },
+      useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>,
+        f: (outlet: Outlet) => Effect.Effect<A, E, R>
+      ) => {
+        noteOutlet(provider, config)
+        return Effect.mapError(
+          LeaseMap.use(clients, config, ({ outlet }) => f(outlet)),
+          refused(config, options)
+        )
       },
       invalidate: (config) => LeaseMap.invalidate(clients, config),
       stats: Effect.gen(function* () {
@@ -243,6 +260,7 @@ const broken = (error: OptionsError): Service => ({
   get: () => Effect.fail(error),
   use: () => Effect.fail(error),
   outlet: () => Effect.fail(error),
+  useOutlet: () => Effect.fail(error),
   invalidate: () => Effect.void,
   stats: Effect.succeed(noStats)
 })

@@ -26,12 +26,12 @@ export interface TransportLimits extends QueueLimits, BodyLimits, HeadLimits {}
 const MiB = 2 ** 20
 
 /** Most requests that wait in one line for the quota of a credential and a model: `QuotaOptions` says why. */
-export const defaultMaxWaiters = 200_000
+export const defaultMaxWaiters = 100_000
 
 /** `TransportOptions` says why these. */
 export const transportLimits: TransportLimits = {
-  maxQueue: 200_000,
-  maxQueueBytes: 1024 * MiB,
+  maxQueue: 100_000,
+  maxQueueBytes: 512 * MiB,
   maxResponseBytes: 128 * MiB,
   maxLineBytes: 8 * MiB,
   maxHeadBytes: 16 * 1024,

@@ -4,6 +4,7 @@ import { Groq } from "groq-sdk"
 import * as http from "node:http"
 import { AzureOpenAI, OpenAI } from "openai"
 import { OpenAI as OpenAI6 } from "openai6"
+import type { TransportOptions } from "../../src/internal/config/transportOptions.ts"
 import { getterOf } from "../../src/internal/promise/doors/openai.ts"
 import type { Classes } from "../../src/internal/promise/errors.ts"
 import type { OpenAIOptions } from "../../src/internal/promise/options/openai.ts"
@@ -54,12 +55,14 @@ interface Options {
   readonly apiKey?: string
   readonly timeout?: number
   readonly bodyTimeout?: number
+  readonly deadline?: number
   readonly maxRetries?: number
   readonly queueTimeout?: number
   readonly maxRetryAfter?: number
   readonly defaultHeaders?: Record<string, string>
   readonly defaultQuery?: Record<string, string>
-  readonly quota?: { readonly maxConcurrency?: number }
+  readonly quota?: { readonly maxConcurrency?: number; readonly maxWaiters?: number }
+  readonly transport?: TransportOptions
 }
 
 interface Errors extends Classes {
@@ -74,7 +77,7 @@ export interface Subject {
   /** The SDK's own, with nothing of ours. */
   readonly bare: (
     origin: string,
-    options?: Omit<Options, "bodyTimeout" | "quota" | "queueTimeout" | "maxRetryAfter">
+    options?: Omit<Options, "bodyTimeout" | "deadline" | "quota" | "queueTimeout" | "maxRetryAfter" | "transport">
   ) => Client
 }
 

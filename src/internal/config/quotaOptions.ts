@@ -39,7 +39,7 @@ export interface QuotaOptions {
    * unsent, with `PoolError` `Capacity`, for what is full is a line of ours and no limit of the provider's; those that
    * wait are not disturbed. Who has been let through before, and comes again for a retry, is let in all the same.
    *
-   * @default 200,000: a job that starts 100,000 agents at once is served, and twice
+   * @default 100,000, as `transport.maxQueue`, and for the same reason
    */
   readonly maxWaiters?: number | undefined
 }

@@ -46,8 +46,8 @@ export interface TransportOptions {
    * Most requests that may wait for a socket of this origin; an integer of at least 1, or `Infinity`. One more fails at
    * once, unsent, with `PoolError` `Capacity`; those that wait are not disturbed.
    *
-   * @default 200,000: a job that starts 100,000 agents at once is served, and twice. One that waits takes about 4 KB
-   *   besides its body, its SDK's promises included
+   * @default 100,000: so many agents may start at once. One that waits takes about 12 KB, its SDK's own objects
+   *   included, or 20 KB with its fiber (Node 24), so twice as many would fill Node's heap of 4 GB
    */
   readonly maxQueue?: number | undefined
   /**
@@ -55,7 +55,8 @@ export interface TransportOptions {
    * `Infinity`. Text counts a byte a character, a streamed upload nothing, for nothing of it is held. Beyond that
    * requests fail as with `maxQueue`; one that would be alone in the line is let in whatever its size.
    *
-   * @default 1 GiB: 100,000 prompts of 10 KB. Node's heap ends at 2 to 4 GB, and the process with it
+   * @default 512 MiB: 100,000 prompts of 5 KB. In memory a prompt is twice as large, since its SDK holds it too, and
+   *   Node's heap of 2 to 4 GB has more to hold
    */
   readonly maxQueueBytes?: number | undefined
   /**

@@ -1,23 +1,16 @@
 /** Pooled fetches for libraries that bring a client of their own: the four providers without their SDKs. */
-import * as Context from "effect/Context"
 import { OptionsError } from "../../ClientError.ts"
 import type { FetchOptions } from "../../Promise.ts"
-import { make, type Provider } from "../../Provider.ts"
-import type { Spec } from "../../ClientConfig.ts"
-import * as specs from "../config/specs.ts"
+import type { Provider } from "../../Provider.ts"
+import type { Bare } from "../bareProviders.ts"
+import * as providers from "../bareProviders.ts"
 import * as azure from "./options/azure.ts"
 import * as cerebras from "./options/cerebras.ts"
 import * as groq from "./options/groq.ts"
 import type { RawKey } from "./options/key.ts"
 import * as openai from "./options/openai.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
-import { type Authorize, ofAzure } from "../secrets.ts"
 import type { ClientSet } from "./set.ts"
-
-/** What a client is where there is no SDK: requests go through the outlet alone. */
-type Bare = Readonly<Record<never, never>>
-
-const bare: Bare = Object.freeze({})
 
 interface Door<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
@@ -26,25 +19,15 @@ interface Door<P extends string, Extra extends string> {
 }
 
 const door = <P extends string, Extra extends string>(
-  spec: Spec<P, Extra>,
-  { rawKey, read }: Pick<Door<P, Extra>, "read" | "rawKey">,
-  authorize?: Authorize
-): Door<P, Extra> => ({
-  provider: make({
-    tag: Context.GenericTag<Bare>(`clientele/internal/fetch/${spec.id}`),
-    spec,
-    authorize,
-    construct: () => bare
-  }),
-  read,
-  rawKey
-})
+  provider: Provider<Bare, Bare, P, Extra>,
+  { rawKey, read }: Pick<Door<P, Extra>, "read" | "rawKey">
+): Door<P, Extra> => ({ provider, read, rawKey })
 
 const doors = {
-  openai: door(specs.openai, openai),
-  azure: door(specs.azure, azure, ofAzure),
-  groq: door(specs.groq, groq),
-  cerebras: door(specs.cerebras, cerebras)
+  openai: door(providers.openai, openai),
+  azure: door(providers.azure, azure),
+  groq: door(providers.groq, groq),
+  cerebras: door(providers.cerebras, cerebras)
 }
 
 const open = <P extends string, Extra extends string>(

@@ -1,0 +1,48 @@
+/**
+ * Models of Azure for @effect/ai, on pooled and quota-keeping connections. Loads @effect/ai and no SDK.
+ *
+ * @example
+ * ```ts
+ * import * as LanguageModel from "@effect/ai/LanguageModel"
+ * import * as ClientLayer from "clientele/ClientLayer"
+ * import * as AzureOpenAiModel from "clientele/AzureOpenAiModel"
+ * import * as Effect from "effect/Effect"
+ *
+ * const agent = LanguageModel.generateText({ prompt: "What is a lease?" })
+ *
+ * export const main = agent.pipe(
+ *   Effect.provide(AzureOpenAiModel.model("gpt-5-mini", { temperature: 0 })),
+ *   Effect.provide(ClientLayer.layer())
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Model from "@effect/ai/Model"
+import type * as ClientMap from "./ClientMap.ts"
+import * as dialects from "./internal/ai/dialect.ts"
+import * as layers from "./internal/ai/layers.ts"
+
+export { type Settings, withSettings } from "./internal/ai/settings.ts"
+
+/**
+ * Settings of all calls, and the client's own options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = layers.Options<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project">
+
+/**
+ * A language model over `chat.completions`, with the name of its provider beside it. The client is shared with all who
+ * have the same options, and leased for each call. Its layer can't fail: options that can't be used, or a key that is
+ * missing, are a `MalformedInput` of each call. Other failures are AiErrors that have ours as their `cause`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const model = (
+  name: string,
+  options?: Options
+): Model.Model<"azure", LanguageModel.LanguageModel, ClientMap.ClientMap> => layers.chat(dialects.azure, name, options)

@@ -1,0 +1,80 @@
+/** What a model asks of tools, as it said it and as a tool takes it. */
+import * as AiError from "@effect/ai/AiError"
+import type * as Response from "@effect/ai/Response"
+import * as Tool from "@effect/ai/Tool"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { Origin } from "./errors.ts"
+import * as Schemas from "./schemas.ts"
+import { absent } from "./strict.ts"
+
+/** As the provider gave it. */
+export interface Asked {
+  readonly id: string
+  readonly name: string
+  /** JSON, if the model kept to it. */
+  readonly text: string
+}
+
+/** A call that no tool can take, and why. */
+export interface Unusable extends Asked {
+  readonly why: string
+}
+
+/**
+ * Why an answer is malformed: some of its calls can't be told to any tool. All that it said is here, for those who tell
+ * the model and go on.
+ */
+export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
+  readonly parts: ReadonlyArray<Response.PartEncoded>
+  readonly calls: ReadonlyArray<Unusable>
+}> {
+  override get message(): string {
+    return this.calls.map(({ name, why }) => `the model called '${name}': ${why}`).join("; ")
+  }
+}
+
+/** `why` is said of a call that no tool can take. */
+type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly why: string }
+
+export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>): Read => {
+  const tool = tools.find((one) => one.name === name)
+  if (tool === undefined) {
+    const names = tools.map((one) => one.name).join(", ")
+    return { why: names === "" ? "there are no tools" : `there is no such tool; there are ${names}` }
+  }
+  try {
+    // Models leave it out where there is nothing to say.
+    const params = text.trim() === "" ? {} : Tool.unsafeSecureJsonParse(text)
+    const known = Tool.isProviderDefined(tool) ? params : absent(Schemas.of(tool.parametersSchema.ast).schema, params)
+    return { part: { type: "tool-call", id, name, params: known } }
+  } catch (error) {
+    return { why: `its arguments are no JSON: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+/** The parts with the calls behind them. */
+export const readAll = (
+  origin: Origin,
+  parts: ReadonlyArray<Response.PartEncoded>,
+  calls: ReadonlyArray<Asked>,
+  tools: ReadonlyArray<Tool.Any>
+): Effect.Effect<Array<Response.PartEncoded>, AiError.MalformedOutput> => {
+  const all = [...parts]
+  const bad: Array<Unusable> = []
+  for (const call of calls) {
+    const one = read(call, tools)
+    if ("part" in one) all.push(one.part)
+    else bad.push({ ...call, why: one.why })
+  }
+  return bad.length === 0 ? Effect.succeed(all) : unusable(origin, all, bad)
+}
+
+export const unusable = (
+  origin: Origin,
+  parts: ReadonlyArray<Response.PartEncoded>,
+  calls: ReadonlyArray<Unusable>
+): AiError.MalformedOutput => {
+  const cause = new UnusableCalls({ parts, calls })
+  return new AiError.MalformedOutput({ ...origin, description: cause.message, cause })
+}

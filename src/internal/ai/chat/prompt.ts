@@ -1,0 +1,116 @@
+/** A prompt as the messages of `chat.completions`. */
+import * as AiError from "@effect/ai/AiError"
+import type * as Prompt from "@effect/ai/Prompt"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import type { Origin } from "../errors.ts"
+
+type Content = Readonly<Record<string, unknown>>
+
+export interface Message {
+  readonly role: string
+  readonly content: string | null | ReadonlyArray<Content>
+  readonly tool_calls?: ReadonlyArray<unknown>
+  readonly tool_call_id?: string
+}
+
+/** What of prompts a provider takes. */
+export interface Taken {
+  readonly origin: Origin
+  /** Under which a part's own options are found. */
+  readonly key: string
+  readonly images: boolean
+}
+
+/** Audio that `chat.completions` takes, by its media type. */
+const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3" }
+
+const encoded = (data: string | Uint8Array): string => (typeof data === "string" ? data : Encoding.encodeBase64(data))
+
+const option = (part: Prompt.FilePart, key: string, name: string): unknown => {
+  const options = part.options[key]
+  return typeof options === "object" && options !== null ? (options as Record<string, unknown>)[name] : undefined
+}
+
+const file = (
+  part: Prompt.FilePart,
+  { images, key, origin }: Taken
+): Effect.Effect<Content, AiError.MalformedInput> => {
+  const { data, mediaType } = part
+  const refuse = (why: string) =>
+    new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a message of the user` })
+  if (!images) return refuse("this provider takes text alone")
+  if (mediaType.startsWith("image/")) {
+    const type = mediaType === "image/*" ? "image/jpeg" : mediaType
+    const url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
+    const detail = option(part, key, "imageDetail")
+    return Effect.succeed({ type: "image_url", image_url: { url, ...(detail !== undefined && { detail }) } })
+  }
+  if (data instanceof URL) return refuse("only images may be given by a URL")
+  const format = sounds[mediaType]
+  if (format !== undefined) return Effect.succeed({ type: "input_audio", input_audio: { data: encoded(data), format } })
+  if (mediaType === "application/pdf") {
+    const filename = part.fileName ?? "file.pdf"
+    return Effect.succeed({
+      type: "file",
+      file: { filename, file_data: `data:application/pdf;base64,${encoded(data)}` }
+    })
+  }
+  return refuse("images, WAV, MP3 and PDF are taken, and nothing else")
+}
+
+const user = (message: Prompt.UserMessage, taken: Taken): Effect.Effect<Message, AiError.MalformedInput> => {
+  const [first, ...others] = message.content
+  if (first === undefined || (first.type === "text" && others.length === 0)) {
+    return Effect.succeed({ role: "user", content: first?.text ?? "" })
+  }
+  return Effect.map(
+    Effect.forEach(message.content, (part) =>
+      part.type === "text" ? Effect.succeed<Content>({ type: "text", text: part.text }) : file(part, taken)
+    ),
+    (content) => ({ role: "user", content })
+  )
+}
+
+/** As the provider said them: text that is JSON already would become a text in a text. */
+const told = (result: unknown): string => (typeof result === "string" ? result : (JSON.stringify(result) ?? "null"))
+
+const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
+  parts.flatMap((part) =>
+    part.type === "tool-result" && !part.providerExecuted
+      ? [{ role: "tool", tool_call_id: part.id, content: told(part.result) }]
+      : []
+  )
+
+/** Reasoning is not sent back: `chat.completions` has no place for it. */
+const assistant = ({ content }: Prompt.AssistantMessage): ReadonlyArray<Message> => {
+  const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("")
+  const calls = content.flatMap((part) =>
+    part.type === "tool-call" && !part.providerExecuted
+      ? [{ id: part.id, type: "function", function: { name: part.name, arguments: JSON.stringify(part.params ?? {}) } }]
+      : []
+  )
+  if (calls.length === 0 && text === "") return answers(content)
+  const said = { role: "assistant", content: text === "" ? null : text }
+  return [calls.length === 0 ? said : { ...said, tool_calls: calls }, ...answers(content)]
+}
+
+export const messages = (
+  prompt: Prompt.Prompt,
+  taken: Taken
+): Effect.Effect<ReadonlyArray<Message>, AiError.MalformedInput> =>
+  Effect.map(
+    Effect.forEach(prompt.content, (message): Effect.Effect<ReadonlyArray<Message>, AiError.MalformedInput> => {
+      switch (message.role) {
+        case "system":
+          return Effect.succeed([{ role: "system", content: message.content }])
+        case "user":
+          return Effect.map(user(message, taken), (one) => [one])
+        case "assistant":
+          return Effect.succeed(assistant(message))
+        case "tool":
+          return Effect.succeed(answers(message.content))
+      }
+    }),
+    (all) => all.flat()
+  )

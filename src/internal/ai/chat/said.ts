@@ -1,0 +1,78 @@
+/** What providers say in `chat.completions`, as far as we read it. Nothing is taken for granted of it. */
+import type * as Response from "@effect/ai/Response"
+
+export interface Delta {
+  readonly content?: string | null
+  readonly refusal?: string | null
+  /** Groq's and Cerebras's; vLLM, DeepSeek and others say `reasoning_content`. */
+  readonly reasoning?: string | null
+  readonly reasoning_content?: string | null
+  readonly tool_calls?: ReadonlyArray<ToolCall> | null
+}
+
+export interface ToolCall {
+  readonly index?: number
+  readonly id?: string | null
+  readonly function?: { readonly name?: string | null; readonly arguments?: string | null } | null
+}
+
+interface Usage {
+  readonly prompt_tokens?: number
+  readonly completion_tokens?: number
+  readonly total_tokens?: number
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null
+}
+
+export interface Said {
+  readonly id?: string
+  readonly model?: string
+  readonly created?: number
+  readonly choices?: ReadonlyArray<{
+    readonly message?: Delta
+    readonly delta?: Delta
+    readonly finish_reason?: string | null
+  }> | null
+  readonly usage?: Usage | null
+  /** Where Groq's streams have it. */
+  readonly x_groq?: { readonly usage?: Usage } | null
+}
+
+const reasons: Readonly<Record<string, Response.FinishReason>> = {
+  stop: "stop",
+  length: "length",
+  content_filter: "content-filter",
+  tool_calls: "tool-calls",
+  function_call: "tool-calls"
+}
+
+export const reasonOf = (said: string | null | undefined, hasCalls: boolean): Response.FinishReason =>
+  // Some servers say "stop" after calls.
+  hasCalls && (said === "stop" || said == null) ? "tool-calls" : said == null ? "unknown" : (reasons[said] ?? "other")
+
+const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
+
+export const usageOf = ({ usage, x_groq }: Said): Response.FinishPartEncoded["usage"] => {
+  const of = usage ?? x_groq?.usage
+  const reasoningTokens = number(of?.completion_tokens_details?.reasoning_tokens)
+  const cachedInputTokens = number(of?.prompt_tokens_details?.cached_tokens)
+  return {
+    inputTokens: number(of?.prompt_tokens),
+    outputTokens: number(of?.completion_tokens),
+    totalTokens: number(of?.total_tokens),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
+    ...(cachedInputTokens !== undefined && { cachedInputTokens })
+  }
+}
+
+export const metadataOf = ({ created, id, model }: Said): Response.ResponseMetadataPartEncoded => ({
+  type: "response-metadata",
+  ...(typeof id === "string" && { id }),
+  ...(typeof model === "string" && { modelId: model }),
+  ...(typeof created === "number" && { timestamp: new Date(created * 1_000).toISOString() })
+})
+
+export const reasoningOf = ({ reasoning, reasoning_content }: Delta): string => reasoning ?? reasoning_content ?? ""
+
+export const isSaid = (u: unknown): u is Said =>
+  typeof u === "object" && u !== null && ("choices" in u ? u.choices == null || Array.isArray(u.choices) : false)

@@ -1,0 +1,95 @@
+/** In what the providers differ that speak `chat.completions`. */
+import type { ClientConfig } from "../../ClientConfig.ts"
+import * as providers from "../bareProviders.ts"
+import type { Provider } from "../../Provider.ts"
+import type { Bare } from "../bareProviders.ts"
+import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
+
+export type Road = "chat/completions" | "embeddings" | "responses"
+
+export interface Dialect<P extends string, Extra extends string> {
+  readonly provider: Provider<Bare, Bare, P, Extra>
+  /** The name of the module that users see, for errors. */
+  readonly module: string
+  /** What stands before the road, behind the base URL. */
+  readonly path: (config: ClientConfig<P>, model: string) => string
+  /** The header with the secret, for which a placeholder stands. */
+  readonly secret: readonly [name: string, value: string]
+  /** Whether structured output and tools are held to their schemas by the provider. */
+  readonly strict: boolean
+  /** Whether prompts may have images. */
+  readonly images: boolean
+  /** The field by which a seed, a user, and the like are told apart from other providers' in prompts and answers. */
+  readonly key: string
+}
+
+const bearer = ["authorization", `Bearer ${PLACEHOLDER}`] as const
+
+export const openai: Dialect<"openai", "organization" | "project"> = {
+  provider: providers.openai,
+  module: "OpenAiModel",
+  path: () => "/",
+  secret: bearer,
+  strict: true,
+  images: true,
+  key: "openai"
+}
+
+export const azure: Dialect<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
+  provider: providers.azure,
+  module: "AzureOpenAiModel",
+  // A deployment has one model; without one the model's name is that of its deployment, as in the SDK.
+  path: ({ extra }, model) => `/deployments/${encodeURIComponent(extra["deployment"] ?? model)}/`,
+  secret: ["api-key", PLACEHOLDER],
+  strict: true,
+  images: true,
+  key: "azure"
+}
+
+export const groq: Dialect<"groq", never> = {
+  provider: providers.groq,
+  module: "GroqModel",
+  path: () => "/openai/v1/",
+  secret: bearer,
+  // Only some of its models know the mode (Groq, "Structured Outputs").
+  strict: false,
+  images: true,
+  key: "groq"
+}
+
+export const cerebras: Dialect<"cerebras", never> = {
+  provider: providers.cerebras,
+  module: "CerebrasModel",
+  path: () => "/v1/",
+  secret: bearer,
+  strict: true,
+  images: false,
+  key: "cerebras"
+}
+
+/** Where requests for a model go, and what each of them has in its head. */
+export const place = <P extends string, Extra extends string>(
+  dialect: Dialect<P, Extra>,
+  config: ClientConfig<P>,
+  model: string,
+  road: Road
+): { readonly url: string; readonly headers: Readonly<Record<string, string>> } => {
+  const { extra, headers } = config
+  const url = new URL(config.baseURL + dialect.path(config, model) + road)
+  for (const [name, value] of Object.entries(config.query)) url.searchParams.set(name, value)
+  if (extra["apiVersion"] !== undefined) url.searchParams.set("api-version", extra["apiVersion"])
+  const [name, value] = dialect.secret
+  return {
+    url: url.href,
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json",
+      "user-agent": "clientele",
+      [name]: value,
+      ...(extra["organization"] !== undefined && { "openai-organization": extra["organization"] }),
+      ...(extra["project"] !== undefined && { "openai-project": extra["project"] }),
+      // Without a variable there are no `null`s.
+      ...(exactHeaders(undefined, headers) as Record<string, string>)
+    }
+  }
+}

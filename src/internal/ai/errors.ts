@@ -1,0 +1,61 @@
+/**
+ * The one place where our errors become those of @effect/ai. Ours is the `cause`, wherever theirs has one: whoever wants
+ * to know whether it was sent, or when to come again, finds it there.
+ */
+import * as AiError from "@effect/ai/AiError"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { ClientError, RequestError } from "../../ClientError.ts"
+
+/** Whose method failed. */
+export interface Origin {
+  readonly module: string
+  readonly method: string
+}
+
+const requestOf = (url: string) => ({
+  method: "POST" as const,
+  url,
+  urlParams: [],
+  hash: Option.none(),
+  headers: {}
+})
+
+const headersOf = ({ requestId, retryAfter }: RequestError): Record<string, string> => ({
+  ...(requestId !== undefined && { "x-request-id": requestId }),
+  ...(retryAfter !== undefined && { "retry-after": String(Math.ceil(Duration.toSeconds(retryAfter))) })
+})
+
+const ofRequest = (origin: Origin, url: string, error: RequestError): AiError.AiError => {
+  const { message: description, status } = error
+  if (error.reason === "Malformed") return new AiError.MalformedOutput({ ...origin, description, cause: error })
+  if (status === undefined) {
+    return new AiError.HttpRequestError({
+      ...origin,
+      reason: "Transport",
+      request: requestOf(url),
+      description,
+      cause: error
+    })
+  }
+  const made = new AiError.HttpResponseError({
+    ...origin,
+    reason: "StatusCode",
+    request: requestOf(url),
+    response: { status, headers: headersOf(error) },
+    description
+  })
+  // Theirs has no field for it, and is made by a schema that drops what it does not know.
+  return Object.defineProperty(made, "cause", { value: error, enumerable: false })
+}
+
+export const from = (origin: Origin, url: string, error: ClientError): AiError.AiError => {
+  switch (error._tag) {
+    case "RequestError":
+      return ofRequest(origin, url, error)
+    case "OptionsError":
+      return new AiError.MalformedInput({ ...origin, description: error.message, cause: error })
+    default:
+      return new AiError.UnknownError({ ...origin, description: error.message, cause: error })
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * JSON schemas in the strict mode of structured output (OpenAI, "Supported schemas"): every field is required and no
+ * other allowed, so what may be absent is said as `null`, and taken out again where the answer comes back.
+ */
+
+type Json = Readonly<Record<string, unknown>>
+
+const isJson = (u: unknown): u is Json => typeof u === "object" && u !== null && !Array.isArray(u)
+
+const listOf = (u: unknown): ReadonlyArray<unknown> => (Array.isArray(u) ? u : [])
+
+/** What the mode does not know. The answer is held to it all the same, by the schema that it was made of. */
+const unknown = new Set(["$schema", "default", "minLength", "maxLength", "uniqueItems", "contains", "propertyNames"])
+
+/** Thrown out of the walk. */
+class Unfit extends Error {}
+
+const isNullable = (schema: Json): boolean =>
+  schema["type"] === "null" ||
+  listOf(schema["type"]).includes("null") ||
+  (Array.isArray(schema["enum"]) && schema["enum"].includes(null)) ||
+  listOf(schema["anyOf"]).some((one) => isJson(one) && isNullable(one))
+
+const orNull = (schema: unknown): unknown =>
+  isJson(schema) && isNullable(schema) ? schema : { anyOf: [schema, { type: "null" }] }
+
+const mapValues = (of: Json, f: (value: unknown, key: string) => unknown): Json =>
+  Object.fromEntries(Object.entries(of).map(([key, value]) => [key, f(value, key)]))
+
+const walk = (schema: unknown): unknown => {
+  if (!isJson(schema)) throw new Unfit()
+  if ("patternProperties" in schema || "allOf" in schema || "not" in schema) throw new Unfit()
+  const out: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(schema)) if (!unknown.has(key)) out[key] = value
+  if (isJson(schema["$defs"])) out["$defs"] = mapValues(schema["$defs"], walk)
+  const branches = schema["anyOf"] ?? schema["oneOf"]
+  if (branches !== undefined) {
+    delete out["oneOf"]
+    out["anyOf"] = listOf(branches).map(walk)
+  }
+  if (schema["items"] !== undefined && typeof schema["items"] !== "boolean") out["items"] = walk(schema["items"])
+  if (schema["type"] !== "object") {
+    // Anything at all can't be said.
+    const says = ["type", "$ref", "enum", "const", "anyOf"].some((key) => out[key] !== undefined)
+    if (!says) throw new Unfit()
+    return out
+  }
+  const { additionalProperties, properties = {} } = schema
+  if (isJson(additionalProperties) || additionalProperties === true || !isJson(properties)) throw new Unfit()
+  const required = new Set(listOf(schema["required"]))
+  out["properties"] = mapValues(properties, (value, key) => (required.has(key) ? walk(value) : orNull(walk(value))))
+  out["required"] = Object.keys(properties)
+  out["additionalProperties"] = false
+  return out
+}
+
+/** The schema in strict mode, or `undefined` if it can't be said there: with records, or another root than an object. */
+export const strict = (schema: object): object | undefined => {
+  if (!isJson(schema) || schema["type"] !== "object") return undefined
+  try {
+    return walk(schema) as object
+  } catch (error) {
+    if (error instanceof Unfit) return undefined
+    throw error
+  }
+}
+
+/** What a value without the `null`s is that strict mode asked for, by the schema as it was before. */
+export const absent = (schema: object, value: unknown): unknown => {
+  const definitions = isJson(schema) && isJson(schema["$defs"]) ? schema["$defs"] : {}
+  const resolve = (u: unknown): Json | undefined => {
+    if (!isJson(u)) return undefined
+    const ref = u["$ref"]
+    if (typeof ref !== "string") return u
+    const found = definitions[ref.slice(ref.lastIndexOf("/") + 1)]
+    return isJson(found) ? found : undefined
+  }
+  /** By the fields that have one value, such as `_tag`. */
+  const fits = (branch: Json, of: Json): boolean => {
+    const { properties } = branch
+    if (!isJson(properties)) return false
+    return Object.entries(properties).every(([key, property]) => {
+      const only = resolve(property)?.["enum"]
+      return !Array.isArray(only) || only.length !== 1 || of[key] === only[0]
+    })
+  }
+  const clean = (u: unknown, at: unknown): unknown => {
+    const known = resolve(at)
+    if (known === undefined) return u
+    const branches = listOf(known["anyOf"] ?? known["oneOf"])
+    if (branches.length > 0) {
+      const branch = branches
+        .map(resolve)
+        .find((one) => one !== undefined && (Array.isArray(u) ? one["type"] === "array" : isJson(u) && fits(one, u)))
+      return branch === undefined ? u : clean(u, branch)
+    }
+    if (Array.isArray(u)) {
+      const { items } = known
+      return u.map((one, i) => clean(one, Array.isArray(items) ? items[i] : items))
+    }
+    const { properties } = known
+    if (!isJson(u) || !isJson(properties)) return u
+    const required = listOf(known["required"])
+    const out: Record<string, unknown> = {}
+    for (const [key, one] of Object.entries(u)) {
+      const property = resolve(properties[key])
+      const isGap = one === null && !required.includes(key) && property !== undefined && !isNullable(property)
+      if (!isGap) out[key] = clean(one, properties[key])
+    }
+    return out
+  }
+  return clean(value, schema)
+}

@@ -1,0 +1,27 @@
+/** The four providers without their SDKs, for those who send requests themselves: what they lease is the outlet alone. */
+import * as Context from "effect/Context"
+import type { Spec } from "../ClientConfig.ts"
+import { make, type Provider } from "../Provider.ts"
+import * as specs from "./config/specs.ts"
+import { type Authorize, ofAzure } from "./secrets.ts"
+
+/** What a client is where there is no SDK. */
+export type Bare = Readonly<Record<never, never>>
+
+const bare: Bare = Object.freeze({})
+
+const of = <P extends string, Extra extends string>(
+  spec: Spec<P, Extra>,
+  authorize?: Authorize
+): Provider<Bare, Bare, P, Extra> =>
+  make({
+    tag: Context.GenericTag<Bare>(`clientele/internal/bare/${spec.id}`),
+    spec,
+    authorize,
+    construct: () => bare
+  })
+
+export const openai = of(specs.openai)
+export const azure = of(specs.azure, ofAzure)
+export const groq = of(specs.groq)
+export const cerebras = of(specs.cerebras)

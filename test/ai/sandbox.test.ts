@@ -1,0 +1,134 @@
+/** One agent's source over four layers, against the sandbox. */
+import * as AiError from "@effect/ai/AiError"
+import * as LanguageModel from "@effect/ai/LanguageModel"
+import * as Tool from "@effect/ai/Tool"
+import * as Toolkit from "@effect/ai/Toolkit"
+import { assert, describe, it } from "@effect/vitest"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as OpenAiModel from "../../src/OpenAiModel.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { subjects } from "./models.ts"
+
+const Weather = Tool.make("weather", {
+  description: "the weather in a city",
+  parameters: { city: Schema.String, unit: Schema.optional(Schema.Literal("C", "F")) },
+  success: Schema.Struct({ degrees: Schema.Number })
+})
+
+const toolkit = Toolkit.make(Weather)
+const handlers = toolkit.toLayer({ weather: () => Effect.succeed({ degrees: 21 }) })
+
+class Person extends Schema.Class<Person>("Person")({
+  name: Schema.String,
+  age: Schema.optional(Schema.Number),
+  tags: Schema.Array(Schema.String)
+}) {}
+
+describe.each(subjects)("the model of $name", ({ at, name }) => {
+  it.scopedLive("answers with text, usage and why it stopped", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const answer = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
+        Effect.provide(at(sandbox.baseURL(name)))
+      )
+      assert.isNotEmpty(answer.text)
+      assert.strictEqual(answer.finishReason, "stop")
+      assert.isAbove(answer.usage.inputTokens ?? 0, 0)
+      assert.strictEqual(answer.usage.totalTokens, (answer.usage.inputTokens ?? 0) + (answer.usage.outputTokens ?? 0))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("streams the text that it would have given whole", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const model = at(sandbox.baseURL(name))
+      const whole = yield* Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model)
+      const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "hello" })).pipe(
+        Effect.map(Chunk.toReadonlyArray),
+        Effect.provide(model)
+      )
+      const text = parts.flatMap((part) => (part.type === "text-delta" ? [part.delta] : [])).join("")
+      assert.strictEqual(text, whole.text)
+      const last = parts.at(-1)
+      assert.isTrue(last?.type === "finish" && last.reason === "stop" && (last.usage.totalTokens ?? 0) > 0)
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("calls tools, and is told what they gave", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const answer = yield* LanguageModel.generateText({ prompt: "what does weather say?", toolkit }).pipe(
+        Effect.provide(at(sandbox.baseURL(name)))
+      )
+      assert.strictEqual(answer.finishReason, "tool-calls")
+      assert.strictEqual(answer.toolCalls.length, 1)
+      assert.deepStrictEqual(answer.toolResults[0]?.result, { degrees: 21 })
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("gives objects of a schema, with what is optional left out", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const answer = yield* LanguageModel.generateObject({ prompt: "a person", schema: Person }).pipe(
+        Effect.provide(at(sandbox.baseURL(name)))
+      )
+      assert.isTrue(answer.value instanceof Person)
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("says what the provider refused, and what of it was sent", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "status", status: 429 } }] })
+      const error = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
+        Effect.provide(at(sandbox.baseURL(name))),
+        Effect.flip
+      )
+      assert.isTrue(error instanceof AiError.HttpResponseError && error.response.status === 429)
+      assert.deepInclude(error.cause, { _tag: "RequestError", reason: "RateLimited", processed: "yes" })
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("says that an answer is garbage, that a stream was cut, and that nobody is there", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({
+        faults: [
+          { times: 1, fault: { type: "garbage", what: "json" } },
+          { times: 1, fault: { type: "resetMidBody", afterBytes: 400 } }
+        ]
+      })
+      const model = at(sandbox.baseURL(name))
+      const garbage = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model))
+      assert.isTrue(garbage instanceof AiError.MalformedOutput, String(garbage))
+      const cut = yield* LanguageModel.streamText({ prompt: "hello" }).pipe(
+        Stream.runDrain,
+        Effect.provide(model),
+        Effect.flip
+      )
+      assert.isTrue(cut instanceof AiError.HttpRequestError, String(cut))
+      assert.deepInclude(cut.cause, { _tag: "RequestError", reason: "Connection" })
+      const nobody = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
+        Effect.provide(at("http://127.0.0.1:9")),
+        Effect.flip
+      )
+      assert.isTrue(nobody instanceof AiError.HttpRequestError, String(nobody))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+})
+
+it.scopedLive("a layer of a model can't fail: each call says which option is missing", () =>
+  Effect.gen(function* () {
+    const bad = OpenAiModel.model("m", { temperature: 0 })
+    const calls = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
+      Effect.flip,
+      Effect.replicateEffect(2),
+      Effect.provide(bad)
+    )
+    for (const error of calls) {
+      assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("apiKey"), String(error))
+    }
+  }).pipe(Effect.provide(ClientLayer.layer()))
+)
