@@ -13,6 +13,7 @@ import { health } from "./health.ts"
 import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
+import { models } from "./models.ts"
 import { origins } from "./origins.ts"
 import { promiseCpu } from "./promiseCpu.ts"
 import { promiseExit } from "./promiseExit.ts"
@@ -28,6 +29,7 @@ const benches: ReadonlyArray<Bench> = [
   promiseHit,
   promiseHeap,
   promiseExit,
+  models,
   quotaCpu,
   budget,
   adaptive,

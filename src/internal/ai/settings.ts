@@ -37,9 +37,11 @@ export interface Settings {
   readonly body?: Readonly<Record<string, unknown>> | undefined
 }
 
+const none: Settings = {}
+
 /** Those of one call go over those of its model. */
 export class Override extends Context.Reference<Override>()("clientele/internal/ai/Override", {
-  defaultValue: (): Settings => ({})
+  defaultValue: (): Settings => none
 }) {}
 
 /**
@@ -56,6 +58,7 @@ export const withSettings: {
 )
 
 export const merge = (below: Settings, above: Settings): Settings => {
+  if (above === none) return below
   const all: Record<string, unknown> = { ...below }
   for (const [name, value] of Object.entries(above)) if (value !== undefined) all[name] = value
   if (below.body !== undefined && above.body !== undefined) all["body"] = { ...below.body, ...above.body }

@@ -1,14 +1,16 @@
 /** A language model over `chat.completions`: what a prompt becomes on the wire, and what comes back. */
 import * as AiError from "@effect/ai/AiError"
-import * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import type { ClientConfig } from "../../../ClientConfig.ts"
-import type { OptionsError } from "../../../ClientError.ts"
-import type { Service } from "../../../ClientMap.ts"
+import type { ClientError, OptionsError } from "../../../ClientError.ts"
+import type * as ClientMap from "../../../ClientMap.ts"
 import { type Dialect, place } from "../dialect.ts"
 import * as Errors from "../errors.ts"
 import * as Send from "../send.ts"
+import * as Service from "../service.ts"
 import { merge, Override, type Settings } from "../settings.ts"
 import * as Answer from "./answer.ts"
 import * as Prompt from "./prompt.ts"
@@ -36,61 +38,75 @@ const fieldsOf = (settings: Settings): Fields => {
 /** `config` is taken as it turned out: a layer of a model can't fail, so each call says what is wrong. */
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
-  map: Service,
+  map: ClientMap.Service,
   config: Effect.Effect<ClientConfig<P>, OptionsError>,
   model: string,
   settings: Settings
 ): Effect.Effect<LanguageModel.Service> => {
-  const { key, module, provider } = dialect
+  const { images, key, module, provider } = dialect
 
-  const request = (
-    config: ClientConfig<P>,
-    origin: Errors.Origin,
-    options: LanguageModel.ProviderOptions,
-    more: Fields
-  ): Effect.Effect<Send.Request, AiError.AiError> =>
-    Effect.gen(function* () {
-      const all = merge(settings, yield* Override)
-      const strictly = all.strict ?? dialect.strict
-      const messages = yield* Prompt.messages(options.prompt, { origin, key, images: dialect.images })
-      const shape = yield* Effect.try({
+  const open = (config: ClientConfig<P>) => {
+    const to = place(dialect, config, model, "chat/completions")
+    const sender = { map, provider, config }
+
+    const request = (origin: Errors.Origin, options: LanguageModel.ProviderOptions, more: Fields) =>
+      Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
+        const all = merge(settings, override)
+        return Effect.flatMap(shape(origin, options, all.strict ?? dialect.strict), (shape) =>
+          Effect.map(Prompt.messages(options.prompt, { origin, key, images }), (messages) => ({
+            ...to,
+            body: { model, messages, ...shape, ...more, ...fieldsOf(all) }
+          }))
+        )
+      })
+
+    const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, to.url, error)
+
+    return {
+      generateText: (options: LanguageModel.ProviderOptions) => {
+        const origin = { module, method: "generateText" }
+        return Effect.flatMap(request(origin, options, {}), (request) =>
+          Effect.matchEffect(Send.json(sender, request), {
+            onFailure: (error) => Effect.fail(failed(origin)(error)),
+            onSuccess: (said) => Answer.parts(origin, key, said, options)
+          })
+        )
+      },
+      streamText: (options: LanguageModel.ProviderOptions) => {
+        const origin = { module, method: "streamText" }
+        return Stream.unwrap(
+          Effect.map(request(origin, options, streamed), (request) =>
+            Events.parts(origin, key, Stream.mapError(Send.events(sender, request), failed(origin)), options)
+          )
+        )
+      }
+    }
+  }
+
+  return Effect.flatMap(Effect.either(config), (known) => {
+    if (Either.isRight(known)) return Service.make(open(known.right))
+    const fail = (method: string) => Errors.from({ module, method }, "", known.left)
+    return Service.make({
+      generateText: () => fail("generateText"),
+      streamText: () => fail("streamText")
+    })
+  })
+}
+
+const streamed = { stream: true, stream_options: { include_usage: true } }
+
+const nothing: Effect.Effect<Fields> = Effect.succeed({})
+
+/** What the provider is to know of tools and objects. */
+const shape = (
+  origin: Errors.Origin,
+  options: LanguageModel.ProviderOptions,
+  strictly: boolean
+): Effect.Effect<Fields, AiError.MalformedInput> =>
+  options.tools.length === 0 && options.responseFormat.type === "text"
+    ? nothing
+    : Effect.try({
         try: () => ({ ...Tools.fields(options, strictly), ...Tools.format(options.responseFormat, strictly) }),
         catch: (cause) =>
           new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })
       })
-      return {
-        ...place(dialect, config, model, "chat/completions"),
-        body: { model, messages, ...shape, ...more, ...fieldsOf(all) }
-      }
-    })
-
-  const known = (origin: Errors.Origin) => Effect.mapError(config, (error) => Errors.from(origin, "", error))
-
-  return LanguageModel.make({
-    generateText: (options) => {
-      const origin = { module, method: "generateText" }
-      return Effect.flatMap(known(origin), (config) =>
-        Effect.flatMap(request(config, origin, options, {}), (request) =>
-          Send.json({ map, provider, config }, request).pipe(
-            Effect.mapError((error) => Errors.from(origin, request.url, error)),
-            Effect.flatMap((said) => Answer.parts(origin, key, said, options))
-          )
-        )
-      )
-    },
-    streamText: (options) => {
-      const origin = { module, method: "streamText" }
-      const more = { stream: true, stream_options: { include_usage: true } }
-      return Stream.unwrap(
-        Effect.flatMap(known(origin), (config) =>
-          Effect.map(request(config, origin, options, more), (request) => {
-            const events = Stream.mapError(Send.events({ map, provider, config }, request), (error) =>
-              Errors.from(origin, request.url, error)
-            )
-            return Events.parts(origin, key, events, options)
-          })
-        )
-      )
-    }
-  })
-}

@@ -1,0 +1,30 @@
+/** The parts of an answer without tools, decoded by hand: a schema that is put together anew for each call costs more than its request. */
+import * as Response from "@effect/ai/Response"
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+
+/** What there is without tools. */
+export type Part = Exclude<Response.Part<Record<never, never>>, { readonly type: "tool-call" | "tool-result" }>
+
+/** `undefined` for what we never make. */
+export const part = (encoded: Response.PartEncoded): Part | undefined => {
+  switch (encoded.type) {
+    case "text":
+      return Response.makePart("text", encoded)
+    case "reasoning":
+      return Response.makePart("reasoning", encoded)
+    case "response-metadata":
+      return Response.makePart("response-metadata", {
+        id: Option.fromNullable(encoded.id),
+        modelId: Option.fromNullable(encoded.modelId),
+        timestamp: Option.flatMap(Option.fromNullable(encoded.timestamp), DateTime.make)
+      })
+    case "finish":
+      return Response.makePart("finish", {
+        reason: encoded.reason,
+        usage: new Response.Usage(encoded.usage, { disableValidation: true })
+      })
+    default:
+      return undefined
+  }
+}

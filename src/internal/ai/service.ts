@@ -1,0 +1,73 @@
+/**
+ * The service that @effect/ai makes of a provider's two functions, with a shorter way for text without tools, which is
+ * what most agents ask for: the same span and the same answer, without schemas that are put together anew for each call.
+ */
+import type * as AiError from "@effect/ai/AiError"
+import * as IdGenerator from "@effect/ai/IdGenerator"
+import * as LanguageModel from "@effect/ai/LanguageModel"
+import * as Prompt from "@effect/ai/Prompt"
+import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { ParentSpan } from "effect/Tracer"
+import { type Part, part } from "./decoded.ts"
+
+type Tools = Record<never, never>
+
+const isPart = (one: Part | undefined): one is Part => one !== undefined
+
+export const make = (provider: LanguageModel.ConstructorParams): Effect.Effect<LanguageModel.Service> =>
+  Effect.flatMap(Effect.context<never>(), (outer) =>
+    Effect.map(LanguageModel.make(provider), (service) => {
+      const ids = Option.getOrElse(
+        Context.getOption(outer, IdGenerator.IdGenerator),
+        () => IdGenerator.defaultIdGenerator
+      )
+
+      const text = (
+        options: LanguageModel.GenerateTextOptions<Tools>
+      ): Effect.Effect<LanguageModel.GenerateTextResponse<Tools>, AiError.AiError> =>
+        Effect.useSpan(
+          "LanguageModel.generateText",
+          {
+            captureStackTrace: false,
+            attributes: { concurrency: options.concurrency, toolChoice: options.toolChoice }
+          },
+          (span) => {
+            const asked: LanguageModel.ProviderOptions = {
+              prompt: Prompt.make(options.prompt),
+              tools: [],
+              toolChoice: "none",
+              responseFormat: { type: "text" },
+              span
+            }
+            return Effect.contextWithEffect((context: Context.Context<never>) => {
+              const content = Effect.map(provider.generateText(asked), (parts) => {
+                const content = parts.map(part).filter(isPart)
+                const transform = transformer(context, outer)
+                if (transform !== undefined) transform({ ...asked, response: content })
+                return new LanguageModel.GenerateTextResponse<Tools>(content)
+              })
+              return Effect.provide(
+                content,
+                context.pipe(Context.add(IdGenerator.IdGenerator, ids), Context.add(ParentSpan, span))
+              )
+            })
+          }
+        )
+
+      const generateText = (options: LanguageModel.GenerateTextOptions<Tools>) =>
+        options.toolkit === undefined ? text(options) : service.generateText(options)
+
+      // What is known of options is known by those who call: this takes whatever they may be.
+      return { ...service, generateText: generateText as LanguageModel.Service["generateText"] }
+    })
+  )
+
+const transformer = (context: Context.Context<never>, outer: Context.Context<never>): SpanTransformer | undefined =>
+  Option.getOrUndefined(
+    Option.orElse(Context.getOption(context, CurrentSpanTransformer), () =>
+      Context.getOption(outer, CurrentSpanTransformer)
+    )
+  )
