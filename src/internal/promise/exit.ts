@@ -86,29 +86,34 @@ const drain = async (endings: ReadonlyArray<Ending>, signal: NodeJS.Signals): Pr
   await Promise.race([Promise.all(endings.map((ending) => ending.rest())), sleep(goodbye)])
 }
 
-/** For the first process of a container, which no signal kills. The status is what shells say of one that was (POSIX). */
-const exit = (signal: NodeJS.Signals): void => process.exit(128 + constants.signals[signal])
-
-const isFirst = process.pid === 1
-
-const onSignal = (signal: NodeJS.Signals): void => {
+const onSignal = (first: NodeJS.Signals): void => {
   // An app that listens decides for itself: it may want to go on, and its requests with it.
-  if (process.listenerCount(signal) - 1 > modest()) return
+  if (process.listenerCount(first) - 1 > modest()) return
   const endings = [...shared.endings]
-  // From now on a signal has its usual effect: the next one ends the process at once.
-  for (const name of signals) {
-    process.removeListener(name, onSignal)
-    if (isFirst) process.on(name, exit)
-  }
-  const die = (): void => {
-    for (const name of signals) process.removeListener(name, exit)
-    const isLeftToUs = process.listenerCount(signal) <= modest()
+  let over = false
+  const finish = (signal: NodeJS.Signals, isTold: boolean): void => {
+    if (over) return
+    over = true
+    for (const name of signals) process.removeListener(name, again)
+    if (process.listenerCount(signal) <= modest()) {
+      process.kill(process.pid, signal)
+      // The first process of a container is not killed by a signal that it does not listen for. The status is what shells
+      // say of one that is (POSIX).
+      setTimeout(() => process.exit(128 + constants.signals[signal]), 100)
+      return
+    }
     // An app that has begun to listen meanwhile is told, and decides for itself.
-    if (!isLeftToUs) for (const ending of endings) ending.park(false)
-    process.kill(process.pid, signal)
-    if (isLeftToUs) setTimeout(exit, 100, signal)
+    for (const ending of endings) ending.park(false)
+    if (!isTold) process.kill(process.pid, signal)
   }
-  drain(endings, signal).then(die, die)
+  // The next one ends the process at once. Not by its usual effect alone: while nobody listens, one may get lost.
+  const again = (signal: NodeJS.Signals): void => finish(signal, true)
+  for (const name of signals) {
+    process.prependListener(name, again)
+    process.removeListener(name, onSignal)
+  }
+  const drained = (): void => finish(first, false)
+  drain(endings, first).then(drained, drained)
 }
 
 let rested = false

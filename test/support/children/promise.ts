@@ -35,8 +35,8 @@ const ask = () => clientOf().chat.completions.create(question)
 const stream = (set?: Sets.ClientSet, headers: Readonly<Record<string, string>> = {}) =>
   clientOf(set).chat.completions.create({ ...question, stream: true }, { headers })
 
-const read = async (set?: Sets.ClientSet): Promise<void> => {
-  for await (const _ of await stream(set));
+const read = async (set?: Sets.ClientSet, headers?: Readonly<Record<string, string>>): Promise<void> => {
+  for await (const _ of await stream(set, headers));
 }
 
 /** Kept alive by something else. */
@@ -93,9 +93,13 @@ const modes: Record<string, () => Promise<void>> = {
     stay()
   },
   bounded: async () => {
+    // Another set, which would wait longer if it had to.
+    const other = slow()
+    kept.push(other)
+    await read(other)
     say("begun")
-    await read(Sets.make({ drainTimeout: 300 }))
-    say("answer")
+    await read(Sets.make({ drainTimeout: 300 }), { "x-sandbox-latency": "60000" })
+    say("read")
   },
   dropped: async () => {
     const { [Symbol.for("clientele/exit@1")]: shared } = process as unknown as Record<symbol, { endings: Set<unknown> }>
@@ -154,8 +158,7 @@ const modes: Record<string, () => Promise<void>> = {
   late: async () => {
     say("begun")
     // As an app does that is still on its way up.
-    process.on("removeListener", (name) => {
-      if (name !== "SIGTERM") return
+    process.once("removeListener", () => {
       process.once("SIGTERM", () => {
         say("signal")
         void ask().then(() => {
