@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ClientMap } from "./ClientMap.ts"
 import * as internal from "./internal/clientMap.ts"
+import { publicAddress as isPublic } from "./internal/transport/publicAddress.ts"
 
 /**
  * What bounds all that agents share. Numbers for durations are milliseconds; `Infinity` is no limit.
@@ -63,7 +64,49 @@ export interface Options {
    * @default none
    */
   readonly leakWarning?: Duration.DurationInput | undefined
+  /**
+   * Whether requests may go to a host, as the base URL names it: in lower case, an IPv6 address without brackets. A config
+   * whose host is refused is an `OptionsError` of its `baseURL`, before anything is built. It is asked for the host of a
+   * proxy too. For base URLs that others choose, such as tenants in rows of a database.
+   *
+   * @default all
+   */
+  readonly allowHost?: ((host: string, port: number) => boolean) | undefined
+  /**
+   * Whether sockets may be opened to an address; `host` is the name that led there, or the address itself. It is asked
+   * for the address that is about to be dialled, after DNS, so that a name which changes its meaning gains nothing.
+   * IPv4 in IPv6 (`::ffff:10.0.0.1`) comes as IPv4. Of a name's addresses those that are refused are left out; if none is
+   * left the request fails with `RequestError` `BadRequest`, at once and unsent. `publicAddress` is one such function.
+   *
+   * It is asked for the address of a proxy too. What names mean to a proxy, the proxy alone knows: there only hosts that
+   * are addresses themselves are asked for.
+   *
+   * @default all
+   */
+  readonly allowAddress?: ((address: string, host: string) => boolean) | undefined
 }
+
+/**
+ * For `allowAddress`: whether an address is one of the internet's. It is not if it is loopback, private, link-local
+ * (where clouds tell a machine its credentials), carrier-grade NAT, unspecified, multicast, reserved or for documentation
+ * (the special-purpose registries of IANA for IPv4 and IPv6), nor Azure's 168.63.129.16, nor an IPv6 address that leads to
+ * such an IPv4 address by mapping, NAT64 or 6to4.
+ *
+ * @example
+ * ```ts
+ * import * as ClientLayer from "clientele/ClientLayer"
+ *
+ * // Tenants bring base URLs of their own; ours are behind a proxy within.
+ * export const clients = ClientLayer.layer({
+ *   allowHost: (host, port) => port === 443 && !host.endsWith(".internal"),
+ *   allowAddress: (address, host) => host === "proxy.corp.example" || ClientLayer.publicAddress(address)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const publicAddress = (address: string): boolean => isPublic(address)
 
 /**
  * The client map. An option that can't be used makes each lease fail with an `OptionsError` that names it.

@@ -15,6 +15,7 @@ import type { TransportKey } from "./ClientConfig.ts"
 import { makeFetch } from "./internal/fetch/makeFetch.ts"
 import * as CircuitLog from "./internal/circuitLog.ts"
 import * as Starvation from "./internal/starvation.ts"
+import type { AllowAddress } from "./internal/transport/allowAddress.ts"
 import { makePool } from "./internal/transport/pool.ts"
 import type { SocketBudget } from "./internal/transport/sockets.ts"
 import type { Ticker } from "./internal/ticker.ts"
@@ -53,15 +54,26 @@ const reveal = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
 
 /**
+ * What the client layer says of all transports.
+ *
+ * @internal
+ */
+export interface Surroundings {
+  readonly budget: SocketBudget
+  /** In milliseconds. */
+  readonly drainTimeout: number
+  readonly ticker: Ticker
+  readonly allowAddress: AllowAddress | undefined
+}
+
+/**
  * A transport of its own, for as long as the scope is open.
  *
  * @internal
  */
 export const make = (
   key: TransportKey,
-  budget: SocketBudget,
-  drainTimeout: number,
-  ticker: Ticker
+  { allowAddress, budget, drainTimeout, ticker }: Surroundings
 ): Effect.Effect<Transport, never, Scope.Scope> =>
   Effect.map(
     Effect.flatMap(Effect.zip(Starvation.warner, CircuitLog.teller), ([onStarved, onCircuit]) =>
@@ -69,7 +81,7 @@ export const make = (
         Effect.sync(() => {
           const { isolation: _, ...options } = key
           const secrets = { proxy: reveal(key.proxy), key: reveal(key.key) }
-          return makePool({ ...options, ...secrets, budget, ticker, onStarved, onCircuit })
+          return makePool({ ...options, ...secrets, budget, ticker, allowAddress, onStarved, onCircuit })
         }),
         (pool) => Effect.promise(() => pool.close(drainTimeout))
       )

@@ -12,6 +12,7 @@ import * as LeaseMap from "../LeaseMap.ts"
 import type { Provider } from "../Provider.ts"
 import * as Quota from "../Quota.ts"
 import * as Transport from "../Transport.ts"
+import * as Destination from "./destination.ts"
 import * as LayerOptions from "./layerOptions.ts"
 import * as Leaks from "./leaks.ts"
 import * as LeaseLog from "./leaseLog.ts"
@@ -68,14 +69,16 @@ export const make = (options: Options): Effect.Effect<Service, never, Scope.Scop
 const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function* () {
     const budget = new SocketBudget(options.maxSockets)
-    const { drainTimeout, leakWarning } = options
+    const { allowAddress, drainTimeout, leakWarning } = options
+    const exposed = Destination.exposure()
     const store = yield* Quota.Store
     const clock = yield* Effect.clock
     const ticker = yield* Ticker.current
     // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
     const transports = yield* LeaseMap.make({
       name: "transports",
-      lookup: (key: ClientConfig.TransportKey) => Transport.make(key, budget, drainTimeout, ticker),
+      lookup: (key: ClientConfig.TransportKey) =>
+        Effect.zipRight(exposed(key.origin), Transport.make(key, { budget, drainTimeout, ticker, allowAddress })),
       idleTimeToLive: 0,
       // Sockets are drained for this long and then destroyed, which takes its own moment.
       drainTimeout: drainTimeout + 1_000
@@ -98,6 +101,8 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       name: "clients",
       lookup: (config: Config, lease) =>
         Effect.gen(function* () {
+          const elsewhere = Destination.refusal(config, options.allowHost)
+          if (elsewhere !== undefined) return yield* elsewhere
           const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
           const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
           const activity: Activity = { requests: 0 }

@@ -1,7 +1,7 @@
 /** The options of a client layer with all said aloud. */
 import { OptionsError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
-import { integer, millis } from "./config/check.ts"
+import { describe, integer, invalid, millis } from "./config/check.ts"
 import { record } from "./config/names.ts"
 import { defaultMaxSockets } from "./transport/sockets.ts"
 
@@ -14,6 +14,8 @@ export interface Settings {
   readonly maxSockets: number
   readonly drainTimeout: number
   readonly leakWarning: number | undefined
+  readonly allowHost: Options["allowHost"]
+  readonly allowAddress: Options["allowAddress"]
 }
 
 const names: ReadonlySet<string> = new Set<keyof Options>([
@@ -23,7 +25,9 @@ const names: ReadonlySet<string> = new Set<keyof Options>([
   "acquireTimeout",
   "maxSockets",
   "drainTimeout",
-  "leakWarning"
+  "leakWarning",
+  "allowHost",
+  "allowAddress"
 ])
 
 const at = (field: string) => ({ provider: "clientele", field })
@@ -33,6 +37,11 @@ const count = (field: keyof Options, given: unknown, absent: number): number =>
 
 const duration = (field: keyof Options, given: unknown, absent: number): number =>
   given === undefined ? absent : millis(at(field), given, 0)
+
+const question = <Name extends "allowHost" | "allowAddress">(field: Name, given: unknown): Options[Name] => {
+  if (given === undefined || typeof given === "function") return given as Options[Name]
+  throw invalid(at(field), describe(given), "a function that gives true for what is allowed")
+}
 
 export const read = (options: Options): Settings | OptionsError => {
   try {
@@ -44,7 +53,9 @@ export const read = (options: Options): Settings | OptionsError => {
       acquireTimeout: duration("acquireTimeout", given["acquireTimeout"], 0),
       maxSockets: count("maxSockets", given["maxSockets"], defaultMaxSockets()),
       drainTimeout: duration("drainTimeout", given["drainTimeout"], 10_000),
-      leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0)
+      leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0),
+      allowHost: question("allowHost", given["allowHost"]),
+      allowAddress: question("allowAddress", given["allowAddress"])
     }
   } catch (error) {
     if (error instanceof OptionsError) return error

@@ -1,4 +1,5 @@
 /** From the options of an SDK's constructor to the object that all share who gave the same. */
+import { OptionsError } from "../../ClientError.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import { type Kind, make } from "./client.ts"
@@ -52,6 +53,14 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
     })
   } catch (error) {
     if (!(error instanceof Unpooled)) throw error
+    if (set.isGuarded) {
+      throw new OptionsError({
+        provider: door.provider.id,
+        field: "options",
+        received: error.why,
+        expected: "options that the pool can keep: allowHost and allowAddress hold for no others"
+      })
+    }
     debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
     return new (door.sdk as unknown as new (options: object | undefined) => A)(options)
   }

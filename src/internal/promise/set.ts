@@ -10,6 +10,7 @@ import type * as ClientLayer from "../../ClientLayer.ts"
 import type { ClientMap, Stats } from "../../ClientMap.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
+import * as Destination from "../destination.ts"
 import * as LayerOptions from "../layerOptions.ts"
 import { noStats as nothing } from "../noStats.ts"
 import * as Exit from "./exit.ts"
@@ -36,6 +37,8 @@ export interface ClientSet {
   /** Of what `object` gave; without one, of all that are still there. */
   readonly invalidate: (of?: object) => Promise<void>
   readonly stats: () => Promise<SetStats>
+  /** Whether it keeps requests from hosts or addresses, which nobody does for an SDK object with a fetch of its own. */
+  readonly isGuarded: boolean
   readonly close: () => Promise<void>
 }
 
@@ -99,6 +102,8 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     fetchOf: (provider, config) => {
       let fetch = fetches.get(config)
       if (fetch === undefined) {
+        const elsewhere = Destination.refusal(config, settings.allowHost)
+        if (elsewhere !== undefined) throw elsewhere
         fetch = Leasing.make(host, gate, provider, config)
         fetches.set(config, fetch)
       }
@@ -110,6 +115,7 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     },
     invalidate: async (of) => release(of === undefined ? objects.configs() : [configOf(of)]),
     stats: async () => ({ ...(await stats()), objects: objects.counts().held }),
+    isGuarded: settings.allowHost !== undefined || settings.allowAddress !== undefined,
     close: () => {
       if (closing === undefined) {
         gate.shut = "closed"

@@ -4,6 +4,7 @@
  */
 import * as net from "node:net"
 import * as tls from "node:tls"
+import { type AllowAddress, checkHost, guardedLookup } from "./allowAddress.ts"
 import { connectThrough } from "./proxy.ts"
 
 /** How to reach an origin. */
@@ -14,6 +15,7 @@ export interface Route {
   /** Made once: parsing certificates anew for each socket costs more than the rest of it. */
   readonly context: () => tls.SecureContext
   readonly proxy: Proxy | undefined
+  readonly allowAddress: AllowAddress | undefined
 }
 
 export interface Proxy {
@@ -60,14 +62,16 @@ export interface RouteOptions {
   readonly ca?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  readonly allowAddress?: AllowAddress | undefined
 }
 
-export const makeRoute = (origin: URL, { ca, cert, key, proxy }: RouteOptions): Route => ({
+export const makeRoute = (origin: URL, { allowAddress, ca, cert, key, proxy }: RouteOptions): Route => ({
   host: hostOf(origin),
   port: portOf(origin),
   secure: origin.protocol === "https:",
   context: lazily({ ca, cert, key }),
-  proxy: proxy === undefined ? undefined : makeProxy(proxy, ca)
+  proxy: proxy === undefined ? undefined : makeProxy(proxy, ca),
+  allowAddress
 })
 
 const unref = function (this: net.Socket): void {
@@ -82,13 +86,17 @@ const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 /**
  * Connects, and calls `done` once: with an error, or with the socket to talk through. The caller bounds the time, by
- * destroying `base`.
+ * destroying `base`. Throws where the route leads to an address that is not allowed.
  */
 export const dial = (
   route: Route,
   protocols: Array<string> | undefined,
   done: (error: Error | undefined, socket?: net.Socket) => void
 ): Dial => {
+  const { allowAddress, proxy } = route
+  checkHost(allowAddress, route.host)
+  if (proxy !== undefined) checkHost(allowAddress, proxy.host)
+  const direct = allowAddress === undefined ? tcp : { ...tcp, lookup: guardedLookup(allowAddress) }
   let settled = false
   const settle = (error: Error | undefined, socket?: net.Socket): void => {
     if (settled) return
@@ -110,7 +118,7 @@ export const dial = (
   const secured = (over: net.Socket | undefined): tls.TLSSocket => {
     const socket = tls.connect({
       secureContext: route.context(),
-      ...(over === undefined ? { port: route.port, ...tcp } : { socket: over }),
+      ...(over === undefined ? { port: route.port, ...direct } : { socket: over }),
       host: route.host,
       servername: serverName(route.host),
       ...(protocols === undefined ? undefined : { ALPNProtocols: protocols })
@@ -122,7 +130,6 @@ export const dial = (
     return socket
   }
 
-  const { proxy } = route
   let base: net.Socket
   if (proxy !== undefined) {
     base = watch(
@@ -131,10 +138,10 @@ export const dial = (
             secureContext: proxy.context(),
             host: proxy.host,
             port: proxy.port,
-            ...tcp,
+            ...direct,
             servername: serverName(proxy.host)
           })
-        : net.connect({ host: proxy.host, port: proxy.port, ...tcp })
+        : net.connect({ host: proxy.host, port: proxy.port, ...direct })
     )
     base.once(proxy.secure ? "secureConnect" : "connect", () =>
       connectThrough(base, route, proxy.authorization, (error) => {
@@ -146,7 +153,7 @@ export const dial = (
   } else if (route.secure) {
     base = watch(secured(undefined))
   } else {
-    base = watch(net.connect({ host: route.host, port: route.port, ...tcp }))
+    base = watch(net.connect({ host: route.host, port: route.port, ...direct }))
     base.once("connect", () => settle(undefined, base))
   }
   return { base }

@@ -2,6 +2,7 @@
 import { type TransportLimits, transportLimits } from "../limits.ts"
 import type { Ticker } from "../ticker.ts"
 import type { CircuitChange } from "./health.ts"
+import type { AllowAddress } from "./allowAddress.ts"
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
@@ -60,6 +61,8 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly cert?: string | undefined
   /** PEM: its private key. Secret. */
   readonly key?: string | undefined
+  /** Whether to connect to an address; `host` is the name that led there. @default to all */
+  readonly allowAddress?: AllowAddress | undefined
   /** How long the first in the queue may wait at a bound before `onStarved` is called. @default 5_000 */
   readonly starvedAfter?: number | undefined
   /** How long a body that nobody ever read may block requests that wait for a socket. @default 10_000 */
