@@ -10,7 +10,7 @@ import { parameters, patience } from "./runs.ts"
 
 const anything = commands([
   ...(["get", "get", "get", "get", "end", "end", "end", "pass", "pass"] as const),
-  ...(["interrupt", "invalidate", "retain", "quiet", "close"] as const)
+  ...(["interrupt", "leave", "invalidate", "retain", "quiet", "close"] as const)
 ])
 
 describe("histories of LeaseMap", () => {

@@ -48,7 +48,7 @@ const neverWhileLeased: Check = ({ closing, values }) =>
 const neverAfterRelease: Check = ({ closing, values }) =>
   values.flatMap((value) =>
     value.holds
-      .filter(({ got }) => releasing(value) < got && releasing(value) < closing)
+      .filter(({ ending, got }) => releasing(value) < got && got < ending && releasing(value) < closing)
       .map(({ got }) => ({ rule: "nothing released is lent", what: `${value.value} at ${got}` }))
   )
 

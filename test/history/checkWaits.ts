@@ -13,6 +13,10 @@ import {
 
 type Check = (leases: Leases, setup: LeaseSetup) => ReadonlyArray<Violation>
 
+/** It was interrupted, or its scope has closed. */
+const gaveUp = ({ of }: Leases, op: number, at: number): boolean =>
+  [...of("interrupt"), ...of("end")].some(({ call, from }) => call.of === op && from < at)
+
 const isUnderWay = ({ from, to }: LeaseOperation, at: number): boolean => from < at && at < to
 
 /** An operation that waits while all is quiet must wait for something that is under way, or for room that nobody has. */
@@ -26,7 +30,12 @@ const nobodyIsForgotten: Check = (leases, { maxEntries }) =>
       leases.of("get").filter((get) => isUnderWay(get, at)),
       ({ op }) => leases.of("interrupt").some(({ call, from }) => call.of === op && from < at)
     )
-    const gets = asking.filter((get) => !builds.some(({ call }) => call.key === get.call.key) && busy < maxEntries)
+    const gets = asking.filter(
+      ({ call, op }) =>
+        !builds.some((build) => build.call.key === call.key) &&
+        busy < maxEntries &&
+        !(isReleasing && gaveUp(leases, op, at))
+    )
     const others = [...leaving, ...leases.of("end"), ...leases.of("invalidate"), ...leases.of("close")].filter(
       (one) => isUnderWay(one, at) && !isReleasing && builds.length === 0
     )
@@ -74,9 +83,10 @@ const refusedForCause: Check = ({ closing, of, values }, { maxEntries }) =>
       : []
   })
 
-const interruptedBySomebody: Check = ({ of }) =>
-  of("get")
-    .filter(({ end, op }) => end === "unknown" && !of("interrupt").some(({ call }) => call.of === op))
+const interruptedBySomebody: Check = (leases) =>
+  leases
+    .of("get")
+    .filter(({ end, op, to }) => end === "unknown" && !gaveUp(leases, op, to))
     .map(({ op }) => ({ rule: "nobody is interrupted by the map", what: `${op} was` }))
 
 /** Closing begins all releases before any of them has had time. */

@@ -38,10 +38,15 @@ interface Held {
   readonly end: () => void
 }
 
+interface Pending {
+  readonly fiber: Fiber.RuntimeFiber<number, unknown>
+  readonly end: () => void
+}
+
 export class LeaseRun {
   readonly history: LeaseHistory
   readonly #held: Array<Held> = []
-  readonly #pending = new Map<number, Fiber.RuntimeFiber<number, unknown>>()
+  readonly #pending = new Map<number, Pending>()
   readonly #handles = new Map<number, LeaseMap.Handle>()
   readonly #log: Recorder<LeaseCall, LeaseDetail>
   readonly #world: World
@@ -124,12 +129,13 @@ export class LeaseRun {
     const close = Scope.close(scope, Exit.void)
     const op = this.#log.invoke({ f: "get", key })
     const fiber = this.#fork(Scope.extend(this.#subject.get(key), scope), budget)
-    this.#pending.set(op, fiber)
+    const end = () => this.#operate({ f: "end", of: op }, close, budget)
+    this.#pending.set(op, { fiber, end })
     fiber.addObserver((exit) => {
-      this.#pending.delete(op)
+      const isEnded = !this.#pending.delete(op)
       if (Exit.isSuccess(exit)) {
         this.#log.ok(op, { value: exit.value })
-        this.#held.push({ op, value: exit.value, end: () => this.#operate({ f: "end", of: op }, close, budget) })
+        if (!isEnded) this.#held.push({ op, value: exit.value, end })
         return
       }
       if (Cause.isInterrupted(exit.cause)) this.#log.unknown(op)
@@ -139,10 +145,18 @@ export class LeaseRun {
   }
 
   interrupt(which: number): void {
-    const [op, fiber] = [...this.#pending][which % this.#pending.size] ?? []
-    if (op === undefined || fiber === undefined) return
+    const [op, pending] = [...this.#pending][which % this.#pending.size] ?? []
+    if (op === undefined || pending === undefined) return
     this.#log.did({ f: "interrupt", of: op }, {})
-    fiber.unsafeInterruptAsFork(fiber.id())
+    pending.fiber.unsafeInterruptAsFork(pending.fiber.id())
+  }
+
+  /** The scope of a lease closes before there is a lease. */
+  leave(which: number): void {
+    const [op, pending] = [...this.#pending][which % this.#pending.size] ?? []
+    if (op === undefined || pending === undefined) return
+    this.#pending.delete(op)
+    pending.end()
   }
 
   end(which: number): void {
@@ -211,13 +225,14 @@ const budgets = fc.oneof(fc.integer({ min: 12, max: 60 }), fc.constant(2_048))
 
 const keys = fc.constantFrom("a", "b", "c")
 
-type Command = "get" | "end" | "interrupt" | "retain" | "invalidate" | "close" | "pass" | "quiet"
+type Command = "get" | "end" | "leave" | "interrupt" | "retain" | "invalidate" | "close" | "pass" | "quiet"
 
 /** What may happen; a word given twice happens twice as often. */
 export const commands = (words: ReadonlyArray<Command>, budget = budgets, key = keys, most = 30) => {
   const known: Readonly<Record<Command, fc.Arbitrary<fc.AsyncCommand<LeaseRun, LeaseRun>>>> = {
     get: fc.tuple(key, budget).map(([k, b]) => step(`get ${k} (${b})`, (run) => run.get(k, b))),
     end: nat.map((n) => step(`end ${n}`, (run) => run.end(n))),
+    leave: nat.map((n) => step(`leave ${n}`, (run) => run.leave(n))),
     interrupt: nat.map((n) => step(`interrupt ${n}`, (run) => run.interrupt(n))),
     retain: nat.map((n) => step(`retain ${n}`, (run) => run.retain(n))),
     invalidate: fc.tuple(key, budget).map(([k, b]) => step(`invalidate ${k} (${b})`, (run) => run.invalidate(k, b))),

@@ -1,12 +1,16 @@
 import { describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
-import { Ledger, ledgerMap, lease, settle } from "./support.ts"
+import { closeable, Ledger, ledgerMap, lease, range, settle } from "./support.ts"
 
 describe("room", () => {
   it.scoped("rcmap-4: beyond capacity the least recently used idle value goes", () =>
@@ -125,6 +129,61 @@ describe("room", () => {
       yield* TestClock.adjust(10)
       assert.strictEqual(yield* Fiber.join(bad), "bad")
       assert.strictEqual(yield* Fiber.join(good), "good")
+    })
+  )
+
+  for (const end of ["a lease ends", "the map closes"] as const) {
+    it.live(`who is on the way into the line is not forgotten when ${end}`, () =>
+      Effect.gen(function* () {
+        for (const k of range(0, 30)) {
+          const { close, map } = yield* closeable({
+            lookup: Effect.succeed<string>,
+            maxEntries: 1,
+            acquireTimeout: Duration.infinity
+          })
+          const a = yield* lease(map, "a")
+          // It yields after every 12 operations, and goes on when it is told to.
+          const turns: Array<() => void> = []
+          const b = Effect.runFork(
+            Effect.withMaxOpsBeforeYield(Effect.exit(LeaseMap.use(map, "b", Effect.succeed)), 12),
+            {
+              scheduler: {
+                scheduleTask: (turn) => turns.push(turn),
+                shouldYield: Scheduler.defaultScheduler.shouldYield
+              }
+            }
+          )
+          const go = (): Effect.Effect<void> =>
+            Effect.zipRight(
+              Effect.sync(() => turns.shift()?.()),
+              settle
+            )
+          yield* Effect.repeatN(go(), k)
+          yield* end === "a lease ends" ? a.end : close
+          while (turns.length > 0) yield* go()
+          const exit = Exit.flatten(
+            Option.getOrThrowWith(yield* Fiber.poll(b), () => new Error(`it still waits, after ${k} turns`))
+          )
+          const got = Exit.match(exit, { onFailure: Cause.squash, onSuccess: (value) => value })
+          if (end === "a lease ends") assert.strictEqual(got, "b", `after ${k} turns`)
+          else assert.strictEqual((got as LeaseMap.LeaseError).reason, "Closed", `after ${k} turns`)
+          yield* a.end
+          yield* close
+        }
+      })
+    )
+  }
+
+  it.scoped("who waits in line is interrupted when the scope of the lease closes", () =>
+    Effect.gen(function* () {
+      const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity })
+      yield* lease(map, "a")
+      const scope = yield* Scope.make()
+      const b = yield* Effect.fork(Scope.extend(LeaseMap.get(map, "b"), scope))
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.await(b)))
+      assert.strictEqual((yield* LeaseMap.stats(map)).waiting, 0)
     })
   )
 })

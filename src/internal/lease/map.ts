@@ -47,7 +47,7 @@ class Lease<K, A, E, R> extends Waiter<Entry<K, A, E, R>> {
 
   readonly end: Effect.Effect<void> = Effect.suspend(() => {
     this.ended = true
-    this.leave()
+    this.giveUp()
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const entry = this.entry
     if (entry === undefined) return Effect.void
@@ -63,9 +63,16 @@ class Lease<K, A, E, R> extends Waiter<Entry<K, A, E, R>> {
   private room(key: K): Effect.Effect<Entry<K, A, E, R>, LeaseMap.LeaseError> {
     const { registry } = this
     const granted = Effect.async<Entry<K, A, E, R>, LeaseMap.LeaseError>((resume) => {
+      // Since this fiber looked it may have yielded, and who makes room, or closes, wakes only those in the queue.
+      if (this.ended) return resume(Effect.interrupt)
+      if (registry.closed) return resume(Effect.fail(registry.refuse("Closed")))
+      this.entry = registry.enter(key)
+      if (this.entry !== undefined) return resume(Effect.succeed(this.entry))
       registry.queue.join(key, this, {
         granted: (entry) => resume(Effect.succeed(entry)),
-        refused: (reason) => resume(Effect.fail(registry.refuse(reason)))
+        refused: (reason) => resume(Effect.fail(registry.refuse(reason))),
+        // Its scope has closed: as with a build that nobody waits for any more.
+        gaveUp: () => resume(Effect.interrupt)
       })
       if (!Duration.isFinite(this.acquireTimeout)) return
       // By the map's clock, and for those who can't be interrupted too, as `Effect.timeout` would not.

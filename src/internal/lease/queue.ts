@@ -10,6 +10,7 @@ export type Reason = "Closed" | "Capacity"
 export interface Callbacks<Entry> {
   readonly granted: (entry: Entry) => void
   readonly refused: (reason: Reason) => void
+  readonly gaveUp: () => void
 }
 
 interface Group<Entry> {
@@ -42,6 +43,12 @@ export abstract class Waiter<Entry> {
     this.grant(entry)
     this.callbacks?.granted(entry)
     return true
+  }
+  /** It waits no more, of its own accord. */
+  giveUp(): void {
+    if (this.group === undefined) return
+    this.leave()
+    this.callbacks?.gaveUp()
   }
   refuse(reason: Reason): void {
     if (this.group === undefined) return
