@@ -18,9 +18,11 @@
  *
  * @since 0.1.0
  */
+import type * as Embedding from "@effect/ai/EmbeddingModel"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
+import { speech as chat } from "./internal/ai/chat/speech.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
 
@@ -45,4 +47,28 @@ export type Options = layers.Options<"azure", "endpoint" | "apiVersion" | "deplo
 export const model = (
   name: string,
   options?: Options
-): Model.Model<"azure", LanguageModel.LanguageModel, ClientMap.ClientMap> => layers.chat(dialects.azure, name, options)
+): Model.Model<"azure", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
+  layers.language(dialects.azure, chat, name, options)
+
+/**
+ * Settings of all calls, and the client's own options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EmbeddingOptions = layers.EmbeddingOptions<
+  "azure",
+  "endpoint" | "apiVersion" | "deployment" | "organization" | "project"
+>
+
+/**
+ * An embedding model. Texts of agents that ask at the same time go out in one request. Its layer can't fail either.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const embeddingModel = (
+  name: string,
+  options?: EmbeddingOptions
+): Model.Model<"azure", Embedding.EmbeddingModel, ClientMap.ClientMap> =>
+  layers.embeddings(dialects.azure, name, options)

@@ -21,6 +21,7 @@
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
+import { speech as chat } from "./internal/ai/chat/speech.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
 
@@ -46,4 +47,4 @@ export const model = (
   name: string,
   options?: Options
 ): Model.Model<"cerebras", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
-  layers.chat(dialects.cerebras, name, options)
+  layers.language(dialects.cerebras, chat, name, options)

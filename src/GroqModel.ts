@@ -21,6 +21,7 @@
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
+import { speech as chat } from "./internal/ai/chat/speech.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
 
@@ -45,4 +46,5 @@ export type Options = layers.Options<"groq", never>
 export const model = (
   name: string,
   options?: Options
-): Model.Model<"groq", LanguageModel.LanguageModel, ClientMap.ClientMap> => layers.chat(dialects.groq, name, options)
+): Model.Model<"groq", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
+  layers.language(dialects.groq, chat, name, options)

@@ -18,11 +18,14 @@
  *
  * @since 0.1.0
  */
+import type * as Embedding from "@effect/ai/EmbeddingModel"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
+import { speech as chat } from "./internal/ai/chat/speech.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
+import { speech as responses } from "./internal/ai/responses/speech.ts"
 
 export { type Settings, withSettings } from "./internal/ai/settings.ts"
 
@@ -46,4 +49,37 @@ export const model = (
   name: string,
   options?: Options
 ): Model.Model<"openai", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
-  layers.chat(dialects.openai, name, options)
+  layers.language(dialects.openai, chat, name, options)
+
+/**
+ * The same over the Responses API. It knows no seed, no stops and no penalties. Answers are stored by OpenAI unless
+ * `body: { store: false }` says otherwise, so one that failed after it was sent is not asked for again.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const responsesModel = (
+  name: string,
+  options?: Options
+): Model.Model<"openai", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
+  layers.language(dialects.openai, responses, name, options)
+
+/**
+ * Settings of all calls, and the client's own options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EmbeddingOptions = layers.EmbeddingOptions<"openai", "organization" | "project">
+
+/**
+ * An embedding model. Texts of agents that ask at the same time go out in one request. Its layer can't fail either.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const embeddingModel = (
+  name: string,
+  options?: EmbeddingOptions
+): Model.Model<"openai", Embedding.EmbeddingModel, ClientMap.ClientMap> =>
+  layers.embeddings(dialects.openai, name, options)

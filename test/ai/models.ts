@@ -10,7 +10,8 @@ import * as GroqModel from "../../src/GroqModel.ts"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 
 type Subject = {
-  readonly name: "openai" | "azure" | "groq" | "cerebras"
+  readonly name: string
+  readonly provider: "openai" | "azure" | "groq" | "cerebras"
   readonly at: (
     baseURL: string,
     options?: OpenAiModel.Settings & { readonly client?: CommonOptions },
@@ -24,11 +25,19 @@ const key = { apiKey: Redacted.make("sk-test"), maxRetries: 0 }
 export const subjects: ReadonlyArray<Subject> = [
   {
     name: "openai",
+    provider: "openai",
     at: (baseURL, options, model = "test-model") =>
       OpenAiModel.model(model, { ...options, client: { ...key, baseURL, ...options?.client } }) as never
   },
   {
+    name: "openai, responses",
+    provider: "openai",
+    at: (baseURL, options, model = "test-model") =>
+      OpenAiModel.responsesModel(model, { ...options, client: { ...key, baseURL, ...options?.client } }) as never
+  },
+  {
     name: "azure",
+    provider: "azure",
     at: (endpoint, options, model = "test-model") =>
       AzureOpenAiModel.model(model, {
         ...options,
@@ -37,11 +46,13 @@ export const subjects: ReadonlyArray<Subject> = [
   },
   {
     name: "groq",
+    provider: "groq",
     at: (baseURL, options, model = "test-model") =>
       GroqModel.model(model, { ...options, client: { ...key, baseURL, ...options?.client } }) as never
   },
   {
     name: "cerebras",
+    provider: "cerebras",
     at: (baseURL, options, model = "test-model") =>
       CerebrasModel.model(model, { ...options, client: { ...key, baseURL, ...options?.client } }) as never
   }

@@ -28,12 +28,12 @@ class Person extends Schema.Class<Person>("Person")({
   tags: Schema.Array(Schema.String)
 }) {}
 
-describe.each(subjects)("the model of $name", ({ at, name }) => {
+describe.each(subjects)("the model of $name", ({ at, provider }) => {
   it.scopedLive("answers with text, usage and why it stopped", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const answer = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
-        Effect.provide(at(sandbox.baseURL(name)))
+        Effect.provide(at(sandbox.baseURL(provider)))
       )
       assert.isNotEmpty(answer.text)
       assert.strictEqual(answer.finishReason, "stop")
@@ -45,7 +45,7 @@ describe.each(subjects)("the model of $name", ({ at, name }) => {
   it.scopedLive("streams the text that it would have given whole", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
-      const model = at(sandbox.baseURL(name))
+      const model = at(sandbox.baseURL(provider))
       const whole = yield* Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model)
       const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "hello" })).pipe(
         Effect.map(Chunk.toReadonlyArray),
@@ -62,7 +62,7 @@ describe.each(subjects)("the model of $name", ({ at, name }) => {
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const answer = yield* LanguageModel.generateText({ prompt: "what does weather say?", toolkit }).pipe(
-        Effect.provide(at(sandbox.baseURL(name)))
+        Effect.provide(at(sandbox.baseURL(provider)))
       )
       assert.strictEqual(answer.finishReason, "tool-calls")
       assert.strictEqual(answer.toolCalls.length, 1)
@@ -74,7 +74,7 @@ describe.each(subjects)("the model of $name", ({ at, name }) => {
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const answer = yield* LanguageModel.generateObject({ prompt: "a person", schema: Person }).pipe(
-        Effect.provide(at(sandbox.baseURL(name)))
+        Effect.provide(at(sandbox.baseURL(provider)))
       )
       assert.isTrue(answer.value instanceof Person)
     }).pipe(Effect.provide(ClientLayer.layer()))
@@ -84,7 +84,7 @@ describe.each(subjects)("the model of $name", ({ at, name }) => {
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "status", status: 429 } }] })
       const error = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
-        Effect.provide(at(sandbox.baseURL(name))),
+        Effect.provide(at(sandbox.baseURL(provider))),
         Effect.flip
       )
       assert.isTrue(error instanceof AiError.HttpResponseError && error.response.status === 429)
@@ -100,7 +100,7 @@ describe.each(subjects)("the model of $name", ({ at, name }) => {
           { times: 1, fault: { type: "resetMidBody", afterBytes: 400 } }
         ]
       })
-      const model = at(sandbox.baseURL(name))
+      const model = at(sandbox.baseURL(provider))
       const garbage = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model))
       assert.isTrue(garbage instanceof AiError.MalformedOutput, String(garbage))
       const cut = yield* LanguageModel.streamText({ prompt: "hello" }).pipe(

@@ -1,4 +1,5 @@
 /** The models of a provider as layers, which can't fail: what is wrong with their options each call says. */
+import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Model from "@effect/ai/Model"
 import * as Effect from "effect/Effect"
@@ -6,8 +7,9 @@ import * as Layer from "effect/Layer"
 import type { ClientConfig, Options as ClientOptions } from "../../ClientConfig.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
-import * as Chat from "./chat/model.ts"
 import type { Dialect } from "./dialect.ts"
+import * as Embeddings from "./embeddings.ts"
+import { make, type Speech } from "./model.ts"
 import type { Settings } from "./settings.ts"
 
 export interface Options<P extends string, Extra extends string> extends Settings {
@@ -15,18 +17,24 @@ export interface Options<P extends string, Extra extends string> extends Setting
   readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
 }
 
+export interface EmbeddingOptions<P extends string, Extra extends string> extends Embeddings.Settings {
+  /** Key, address, timeouts, quota and transport of the client. @default the environment's */
+  readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
+}
+
 /** Read once, for all calls alike. */
-export const configured = <P extends string, Extra extends string, A>(
+const configured = <P extends string, Extra extends string, A, R>(
   dialect: Dialect<P, Extra>,
-  options: Options<P, Extra>,
-  f: (map: Service, config: Effect.Effect<ClientConfig<P>, OptionsError>) => Effect.Effect<A>
-): Effect.Effect<A, never, ClientMap> =>
+  options: Pick<Options<P, Extra>, "client">,
+  f: (map: Service, config: Effect.Effect<ClientConfig<P>, OptionsError>) => Effect.Effect<A, never, R>
+): Effect.Effect<A, never, ClientMap | R> =>
   Effect.flatMap(ClientMap, (map) =>
     Effect.flatMap(Effect.exit(dialect.provider.config(options.client)), (config) => f(map, config))
   )
 
-export const chat = <P extends string, Extra extends string>(
+export const language = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
+  speech: Speech,
   model: string,
   options: Options<P, Extra> = {}
 ): Model.Model<P, LanguageModel.LanguageModel, ClientMap> =>
@@ -34,6 +42,19 @@ export const chat = <P extends string, Extra extends string>(
     dialect.provider.id,
     Layer.effect(
       LanguageModel.LanguageModel,
-      configured(dialect, options, (map, config) => Chat.make(dialect, map, config, model, options))
+      configured(dialect, options, (map, config) => make(dialect, speech, map, config, model, options))
+    )
+  )
+
+export const embeddings = <P extends string, Extra extends string>(
+  dialect: Dialect<P, Extra>,
+  model: string,
+  options: EmbeddingOptions<P, Extra> = {}
+): Model.Model<P, EmbeddingModel.EmbeddingModel, ClientMap> =>
+  Model.make(
+    dialect.provider.id,
+    Layer.scoped(
+      EmbeddingModel.EmbeddingModel,
+      configured(dialect, options, (map, config) => Embeddings.make(dialect, map, config, model, options))
     )
   )

@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
-import type { Origin } from "../errors.ts"
+import type { Taken } from "../model.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -12,14 +12,6 @@ export interface Message {
   readonly content: string | null | ReadonlyArray<Content>
   readonly tool_calls?: ReadonlyArray<unknown>
   readonly tool_call_id?: string
-}
-
-/** What of prompts a provider takes. */
-export interface Taken {
-  readonly origin: Origin
-  /** Under which a part's own options are found. */
-  readonly key: string
-  readonly images: boolean
 }
 
 /** Audio that `chat.completions` takes, by its media type. */

@@ -29,29 +29,28 @@ const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
 }
 
 export const fields = (
-  { toolChoice, tools }: Pick<LanguageModel.ProviderOptions, "tools" | "toolChoice">,
+  { responseFormat, toolChoice, tools }: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools" | "toolChoice">,
   strictly: boolean
-): Field =>
-  tools.length === 0
-    ? {}
-    : { tools: tools.map((tool) => toolOf(tool, strictly)), tool_choice: choiceOf(toolChoice as never) }
+): Field => ({
+  ...(tools.length > 0 && {
+    tools: tools.map((tool) => toolOf(tool, strictly)),
+    tool_choice: choiceOf(toolChoice as never)
+  }),
+  ...(responseFormat.type === "json" && { response_format: format(responseFormat, strictly) })
+})
 
-/** The name of a format may have these characters alone, 64 at most (OpenAI, "Structured outputs"). */
-const nameOf = (name: string): string => name.replace(/[^\w-]/g, "_").slice(0, 64)
+type Json = Extract<LanguageModel.ProviderOptions["responseFormat"], { readonly type: "json" }>
 
-export const format = (format: LanguageModel.ProviderOptions["responseFormat"], strictly: boolean): Field => {
-  if (format.type === "text") return {}
-  const { schema, strict } = Schemas.of(format.schema.ast)
-  const description = Tool.getDescriptionFromSchemaAst(format.schema.ast)
+const format = ({ objectName, schema: of }: Json, strictly: boolean): Field => {
+  const { schema, strict } = Schemas.of(of.ast)
+  const description = Tool.getDescriptionFromSchemaAst(of.ast)
   return {
-    response_format: {
-      type: "json_schema",
-      json_schema: {
-        name: nameOf(format.objectName),
-        ...(description !== undefined && { description }),
-        schema: (strictly ? strict : undefined) ?? schema,
-        strict: strictly && strict !== undefined
-      }
+    type: "json_schema",
+    json_schema: {
+      name: Schemas.nameOf(objectName),
+      ...(description !== undefined && { description }),
+      schema: (strictly ? strict : undefined) ?? schema,
+      strict: strictly && strict !== undefined
     }
   }
 }

@@ -1,0 +1,106 @@
+/** A language model over one of the ways in which providers speak: what a prompt becomes on the wire, and what comes back. */
+import type * as AiError from "@effect/ai/AiError"
+import type * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import type { ClientConfig } from "../../ClientConfig.ts"
+import type { ClientError, OptionsError } from "../../ClientError.ts"
+import type * as ClientMap from "../../ClientMap.ts"
+import { type Dialect, place, type Road } from "./dialect.ts"
+import * as Errors from "./errors.ts"
+import * as Send from "./send.ts"
+import * as Service from "./service.ts"
+import { merge, Override, type Settings } from "./settings.ts"
+
+type Options = LanguageModel.ProviderOptions
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** For whom a request is written. */
+export interface Taken {
+  readonly origin: Errors.Origin
+  /** Under which a part's own options are found, and those of an answer. */
+  readonly key: string
+  readonly images: boolean
+  readonly strict: boolean
+}
+
+/** A way to speak. */
+export interface Speech {
+  readonly road: Road
+  /** What a request for a stream has beside. */
+  readonly streamed: Fields
+  readonly fields: (options: Options, settings: Settings, taken: Taken) => Effect.Effect<Fields, AiError.AiError>
+  readonly parts: (
+    origin: Errors.Origin,
+    key: string,
+    said: unknown,
+    options: Options
+  ) => Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>
+  readonly stream: <E>(
+    origin: Errors.Origin,
+    key: string,
+    events: Stream.Stream<unknown, E>,
+    options: Options
+  ) => Stream.Stream<Response.StreamPartEncoded, E | AiError.AiError>
+}
+
+/** `config` is taken as it turned out: a layer of a model can't fail, so each call says what is wrong. */
+export const make = <P extends string, Extra extends string>(
+  dialect: Dialect<P, Extra>,
+  speech: Speech,
+  map: ClientMap.Service,
+  config: Effect.Effect<ClientConfig<P>, OptionsError>,
+  model: string,
+  settings: Settings
+): Effect.Effect<LanguageModel.Service> => {
+  const { images, key, module, provider } = dialect
+
+  const open = (config: ClientConfig<P>): LanguageModel.ConstructorParams => {
+    const to = place(dialect, config, model, speech.road)
+    const sender = { map, provider, config }
+
+    const request = (origin: Errors.Origin, options: Options, more: Fields) =>
+      Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
+        const all = merge(settings, override)
+        const taken = { origin, key, images, strict: all.strict ?? dialect.strict }
+        return Effect.map(speech.fields(options, all, taken), (fields) => ({
+          ...to,
+          body: { model, ...fields, ...more, ...all.body }
+        }))
+      })
+
+    const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, to.url, error)
+
+    return {
+      generateText: (options) => {
+        const origin = { module, method: "generateText" }
+        return Effect.flatMap(request(origin, options, {}), (request) =>
+          Effect.matchEffect(Send.json(sender, request), {
+            onFailure: (error) => Effect.fail(failed(origin)(error)),
+            onSuccess: (said) => speech.parts(origin, key, said, options)
+          })
+        )
+      },
+      streamText: (options) => {
+        const origin = { module, method: "streamText" }
+        return Stream.unwrap(
+          Effect.map(request(origin, options, speech.streamed), (request) =>
+            speech.stream(origin, key, Stream.mapError(Send.events(sender, request), failed(origin)), options)
+          )
+        )
+      }
+    }
+  }
+
+  return Effect.flatMap(Effect.either(config), (known) => {
+    if (Either.isRight(known)) return Service.make(open(known.right))
+    const fail = (method: string) => Errors.from({ module, method }, "", known.left)
+    return Service.make({
+      generateText: () => fail("generateText"),
+      streamText: () => fail("streamText")
+    })
+  })
+}

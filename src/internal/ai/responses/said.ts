@@ -1,0 +1,86 @@
+/** What the Responses API says, as far as we read it. Nothing is taken for granted of it. */
+import type * as Response from "@effect/ai/Response"
+
+export interface Item {
+  readonly type?: string
+  readonly id?: string
+  readonly call_id?: string
+  readonly name?: string
+  readonly arguments?: string
+  readonly encrypted_content?: string | null
+  readonly summary?: ReadonlyArray<{ readonly text?: string }> | null
+  readonly content?: ReadonlyArray<{
+    readonly type?: string
+    readonly text?: string
+    readonly refusal?: string
+  }> | null
+}
+
+export interface Said {
+  readonly id?: string
+  readonly model?: string
+  readonly created_at?: number
+  readonly output?: ReadonlyArray<Item>
+  readonly incomplete_details?: { readonly reason?: string } | null
+  readonly usage?: {
+    readonly input_tokens?: number
+    readonly output_tokens?: number
+    readonly total_tokens?: number
+    readonly input_tokens_details?: { readonly cached_tokens?: number } | null
+    readonly output_tokens_details?: { readonly reasoning_tokens?: number } | null
+  } | null
+}
+
+export const isSaid = (u: unknown): u is Said =>
+  typeof u === "object" && u !== null && "output" in u && Array.isArray(u.output)
+
+const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
+
+export const usageOf = ({ usage }: Said): Response.FinishPartEncoded["usage"] => {
+  const reasoningTokens = number(usage?.output_tokens_details?.reasoning_tokens)
+  const cachedInputTokens = number(usage?.input_tokens_details?.cached_tokens)
+  return {
+    inputTokens: number(usage?.input_tokens),
+    outputTokens: number(usage?.output_tokens),
+    totalTokens: number(usage?.total_tokens),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
+    ...(cachedInputTokens !== undefined && { cachedInputTokens })
+  }
+}
+
+export const metadataOf = ({ created_at, id, model }: Said): Response.ResponseMetadataPartEncoded => ({
+  type: "response-metadata",
+  ...(typeof id === "string" && { id }),
+  ...(typeof model === "string" && { modelId: model }),
+  ...(typeof created_at === "number" && { timestamp: new Date(created_at * 1_000).toISOString() })
+})
+
+const cuts: Readonly<Record<string, Response.FinishReason>> = {
+  max_output_tokens: "length",
+  content_filter: "content-filter"
+}
+
+export const reasonOf = (
+  { incomplete_details }: Said,
+  hasCalls: boolean,
+  isRefused: boolean
+): Response.FinishReason => {
+  const cut = incomplete_details?.reason
+  if (cut !== undefined) return cuts[cut] ?? "other"
+  if (isRefused) return "content-filter"
+  return hasCalls ? "tool-calls" : "stop"
+}
+
+/** What a part needs to be told of its item when it is sent back. */
+export const metadata = (key: string, { encrypted_content, id }: Item): Response.ProviderMetadata => ({
+  [key]: {
+    ...(id !== undefined && { itemId: id }),
+    ...(encrypted_content != null && { encryptedContent: encrypted_content })
+  }
+})
+
+export const callOf = ({ arguments: text = "", call_id, id = "", name = "" }: Item) => ({
+  id: call_id ?? id,
+  name,
+  text
+})

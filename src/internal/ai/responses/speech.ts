@@ -1,0 +1,31 @@
+/** How OpenAI's Responses API is spoken. */
+import * as Effect from "effect/Effect"
+import type { Fields, Speech } from "../model.ts"
+import { shape } from "../schemas.ts"
+import type { Settings } from "../settings.ts"
+import * as Answer from "./answer.ts"
+import * as Prompt from "./prompt.ts"
+import * as Events from "./stream.ts"
+import * as Tools from "./tools.ts"
+
+/** It has no seed, no stops and no penalties. */
+const fieldsOf = (settings: Settings): Fields => ({
+  temperature: settings.temperature,
+  top_p: settings.topP,
+  max_output_tokens: settings.maxTokens,
+  parallel_tool_calls: settings.parallelToolCalls,
+  ...(settings.reasoningEffort !== undefined && { reasoning: { effort: settings.reasoningEffort } })
+})
+
+export const speech: Speech = {
+  road: "responses",
+  streamed: { stream: true },
+  fields: (options, settings, taken) =>
+    Effect.flatMap(
+      shape(taken.origin, options, () => Tools.fields(options, taken.strict)),
+      (shape) =>
+        Effect.map(Prompt.input(options.prompt, taken), (input) => ({ input, ...shape, ...fieldsOf(settings) }))
+    ),
+  parts: Answer.parts,
+  stream: Events.parts
+}

@@ -1,0 +1,150 @@
+/** The events of a streamed response as the parts of ours, each as soon as it is known. */
+import * as AiError from "@effect/ai/AiError"
+import type * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Calls from "../calls.ts"
+import type { Origin } from "../errors.ts"
+import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
+
+type Part = Response.StreamPartEncoded
+
+interface Event {
+  readonly type: string
+  readonly delta?: string
+  readonly item_id?: string
+  readonly item?: Item
+  readonly response?: unknown
+}
+
+const isEvent = (u: unknown): u is Event =>
+  typeof u === "object" && u !== null && "type" in u && typeof u.type === "string"
+
+/** What has come so far of one answer. */
+class Answer {
+  private readonly origin: Origin
+  private readonly key: string
+  private readonly tools: LanguageModel.ProviderOptions["tools"]
+  /** Items whose parts have begun and not ended. */
+  private readonly open = new Map<string, "text" | "reasoning">()
+  /** The ids of calls, by item. */
+  private readonly calls = new Map<string, string>()
+  private readonly bad: Array<Calls.Unusable> = []
+  private refusal = ""
+  private isOver = false
+
+  constructor(origin: Origin, key: string, tools: LanguageModel.ProviderOptions["tools"]) {
+    this.origin = origin
+    this.key = key
+    this.tools = tools
+  }
+
+  next(event: Event): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+    const { delta = "", item, item_id = "", response, type } = event
+    switch (type) {
+      case "response.created":
+        return Effect.succeed(isSaid(response) ? [metadataOf(response)] : [])
+      case "response.output_item.added":
+        return Effect.succeed(item === undefined ? [] : this.begin(item))
+      case "response.output_text.delta":
+        return Effect.succeed(this.grow("text", item_id, delta))
+      case "response.reasoning_summary_text.delta":
+        return Effect.succeed(this.grow("reasoning", item_id, delta))
+      case "response.refusal.delta":
+        this.refusal += delta
+        return Effect.succeed([])
+      case "response.function_call_arguments.delta": {
+        const id = this.calls.get(item_id)
+        return Effect.succeed(id === undefined ? [] : [{ type: "tool-params-delta", id, delta }])
+      }
+      case "response.output_item.done":
+        return Effect.succeed(item === undefined ? [] : this.finish(item))
+      case "response.completed":
+      case "response.incomplete":
+        return this.end(response)
+      default:
+        // There are many, and new ones come.
+        return Effect.succeed([])
+    }
+  }
+
+  /** After the last event. */
+  rest(): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+    return this.isOver
+      ? Effect.succeed([])
+      : new AiError.MalformedOutput({
+          ...this.origin,
+          description: "the stream ended before the response was complete"
+        })
+  }
+
+  private begin(item: Item): ReadonlyArray<Part> {
+    if (item.type !== "function_call") return []
+    const { id, name } = callOf(item)
+    this.calls.set(item.id ?? id, id)
+    return [{ type: "tool-params-start", id, name }]
+  }
+
+  private grow(what: "text" | "reasoning", id: string, delta: string): ReadonlyArray<Part> {
+    const part: Part = { type: `${what}-delta`, id, delta }
+    if (this.open.has(id)) return [part]
+    this.open.set(id, what)
+    return [{ type: `${what}-start`, id, metadata: metadata(this.key, { id }) }, part]
+  }
+
+  private finish(item: Item): ReadonlyArray<Part> {
+    const what = this.open.get(item.id ?? "")
+    if (what !== undefined) {
+      this.open.delete(item.id ?? "")
+      return [{ type: `${what}-end`, id: item.id ?? "", metadata: metadata(this.key, item) }]
+    }
+    if (item.type !== "function_call") return []
+    const call = callOf(item)
+    const read = Calls.read(call, this.tools)
+    const ended: Part = { type: "tool-params-end", id: call.id }
+    if ("part" in read) return [ended, read.part]
+    this.bad.push({ ...call, why: read.why })
+    return [ended]
+  }
+
+  private end(said: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+    this.isOver = true
+    if (!isSaid(said)) {
+      return new AiError.MalformedOutput({ ...this.origin, description: "the last event of the stream is no response" })
+    }
+    if (this.bad.length > 0) return Calls.unusable(this.origin, [], this.bad)
+    const parts: Array<Part> = []
+    if (this.refusal !== "") {
+      const metadata = { [this.key]: { refusal: this.refusal } }
+      parts.push({ type: "text-start", id: "refusal", metadata }, { type: "text-end", id: "refusal" })
+    }
+    const reason = reasonOf(said, this.calls.size > 0, this.refusal !== "")
+    parts.push({ type: "finish", reason, usage: usageOf(said) })
+    return Effect.succeed(parts)
+  }
+}
+
+export const parts = <E>(
+  origin: Origin,
+  key: string,
+  events: Stream.Stream<unknown, E>,
+  { tools }: Pick<LanguageModel.ProviderOptions, "tools">
+): Stream.Stream<Part, E | AiError.AiError> =>
+  Stream.suspend(() => {
+    const answer = new Answer(origin, key, tools)
+    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
+      isEvent(event)
+        ? Effect.map(answer.next(event), Chunk.unsafeFromArray)
+        : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is none of a response" })
+    return Stream.concat(
+      Stream.flattenChunks(Stream.mapEffect(events, next)),
+      Stream.unwrap(
+        Effect.map(
+          Effect.suspend(() => answer.rest()),
+          (parts) => Stream.fromIterable(parts)
+        )
+      )
+    )
+  })
