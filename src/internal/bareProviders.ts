@@ -1,4 +1,7 @@
-/** The four providers without their SDKs, for those who send requests themselves: what they lease is the outlet alone. */
+/**
+ * The four providers without their SDKs, and any server at all, for those who send requests themselves: what they lease
+ * is the outlet alone.
+ */
 import * as Context from "effect/Context"
 import type { Spec } from "../ClientConfig.ts"
 import { make, type Provider } from "../Provider.ts"
@@ -25,3 +28,6 @@ export const openai = of(specs.openai)
 export const azure = of(specs.azure, ofAzure)
 export const groq = of(specs.groq)
 export const cerebras = of(specs.cerebras)
+
+/** Whatever server. Requests bring their own credential, and are told apart by it. */
+export const http = of<"http", never>({ id: "http", timeout: 600_000 })
