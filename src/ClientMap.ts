@@ -74,6 +74,8 @@ export interface Stats {
   readonly waiting: number
   /** Sockets of all transports now. */
   readonly sockets: number
+  /** Statuses, error codes and codes of HTTP/2 that came and are not known; each kind has been logged once. */
+  readonly unclassified: number
   readonly clients: ReadonlyArray<ClientStats>
   /** The budgets, by credential and model: who waits, what is left, and who is closed until when. */
   readonly quotas: ReadonlyArray<QuotaStats>

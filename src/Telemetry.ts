@@ -17,6 +17,7 @@
 import * as Metric from "effect/Metric"
 import * as Attempts from "./internal/attempts.ts"
 import * as CircuitLog from "./internal/circuitLog.ts"
+import * as Unclassified from "./internal/unclassified.ts"
 
 /**
  * @since 0.1.0
@@ -66,6 +67,15 @@ export const retries: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attem
  * @category metrics
  */
 export const circuits: Metric.Metric.Counter<number> = Metric.fromMetricKey(CircuitLog.circuitsKey)
+
+/**
+ * `clientele.unclassified`: statuses, error codes and codes of HTTP/2 that came, and that are not known. They have a type,
+ * and count as perhaps worked on. Label `kind`: `status`, `error` or `http2`; the log names each once, as a warning.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const unclassified: Metric.Metric.Counter<number> = Metric.fromMetricKey(Unclassified.unclassifiedKey)
 
 /**
  * `clientele.quota.wait_time`: seconds between a request and its turn, a histogram from 10 ms to 82 s. Only requests that

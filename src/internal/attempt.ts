@@ -13,8 +13,9 @@ import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
 import { type Authorize, fillIn } from "./secrets.ts"
+import { isKnown } from "./statuses.ts"
 import type { Ticker } from "./ticker.ts"
-import { CircuitOpen, type Timeouts, WireError } from "./wire.ts"
+import { CircuitOpen, type Oddity, type Timeouts, WireError } from "./wire.ts"
 
 /** What all requests of a client have in common. */
 export interface Wiring {
@@ -35,6 +36,8 @@ export interface Wiring {
   readonly queueTimeout: number
   readonly ticker: Ticker
   readonly recorder: Attempts.AttemptRecorder
+  /** Told of what nothing here has heard of. */
+  readonly note: (oddity: Oddity) => void
   /** Called with +1 and -1 as requests come and go. */
   readonly count: (change: 1 | -1) => void
 }
@@ -140,6 +143,7 @@ export const attempt = async (
       },
       onHead: (status, headers) => {
         permit.answered(status, headers)
+        if (!isKnown(status)) wiring.note({ kind: "status", value: String(status) })
         if (status >= 400) {
           kept = true
           // Providers count no tokens for what they refuse.
@@ -163,6 +167,7 @@ export const attempt = async (
   } catch (error) {
     // The body of an error was cut: there is nothing of it to be read.
     if (kept) permit.leave()
+    if (error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
     // What is no WireError is the reason with which the caller aborted it.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
     if (error === recalled || error instanceof CircuitOpen) underway.attempts--

@@ -20,6 +20,7 @@ import * as QuotaDigest from "./quota/digest.ts"
 import * as Ticker from "./ticker.ts"
 import { noStats } from "./noStats.ts"
 import type { Outlet } from "./outlet.ts"
+import * as Unclassified from "./unclassified.ts"
 import { SocketBudget } from "./transport/sockets.ts"
 import { type Activity, Wiring } from "./wiring.ts"
 
@@ -74,6 +75,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const store = yield* Quota.Store
     const clock = yield* Effect.clock
     const ticker = yield* Ticker.current
+    const unclassified = yield* Unclassified.make
     // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
     const transports = yield* LeaseMap.make({
       name: "transports",
@@ -114,6 +116,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
             lease,
             isClosed: () => closed,
             activity,
+            unclassified,
             opened: (opened) => {
               outlet = opened
             }
@@ -229,6 +232,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         return {
           ...counts,
           sockets: pools.entries.reduce((sum, { value }) => sum + (value?.stats().sockets ?? 0), 0),
+          unclassified: unclassified.count(),
           clients: entries.flatMap((entry) => clientStats(entry) ?? []),
           quotas: budgets.entries.flatMap(({ key, value }) => (value === undefined ? [] : quotaStats(key, value)))
         }

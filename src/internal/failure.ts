@@ -15,6 +15,7 @@ import type { CallContext } from "./callContext.ts"
 import { isMalformedAnswer } from "./malformed.ts"
 import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
+import * as Statuses from "./statuses.ts"
 import { CircuitOpen, WireError, type WireReason } from "./wire.ts"
 
 /** What every error says of where it happened. */
@@ -131,7 +132,7 @@ const fromHttp = (place: Place, error: HttpError): RequestError => {
     status: error.status,
     requestId: headers.get("x-request-id") ?? headers.get("request-id") ?? undefined,
     retryAfter: retryAfter === undefined ? undefined : Duration.millis(retryAfter),
-    processed: "yes",
+    processed: Statuses.isKnown(error.status) ? "yes" : "maybe",
     attempts: Number(headers.get(ATTEMPTS) ?? 1),
     cause: error
   })

@@ -10,6 +10,7 @@ export const noStats: Stats = {
   failed: 0,
   waiting: 0,
   sockets: 0,
+  unclassified: 0,
   clients: [],
   quotas: []
 }

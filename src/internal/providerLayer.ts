@@ -38,6 +38,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         queueTimeout: config.queueTimeout,
         ticker,
         recorder: Attempts.make(place.provider),
+        note: (oddity) => wiring.unclassified.note(place, oddity),
         count: (change) => {
           activity.requests += change
         }

@@ -88,6 +88,12 @@ export type WireReason =
   | "Refused"
   | "Closed"
 
+/** Something that nothing here has heard of. */
+export interface Oddity {
+  readonly kind: "status" | "error" | "http2"
+  readonly value: string
+}
+
 /** Why an exchange failed. `cause` is the socket's or the protocol's own error, or the signal's reason. */
 export class WireError extends Error {
   override readonly name = "WireError"
@@ -95,6 +101,8 @@ export class WireError extends Error {
   readonly processed: Processed
   /** How often the pool itself had sent the request anew, since servers turned it away unread. */
   resent = 0
+  /** What of it is not known. */
+  oddity: Oddity | undefined = undefined
   constructor(reason: WireReason, processed: Processed, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.reason = reason

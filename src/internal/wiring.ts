@@ -5,6 +5,7 @@ import type { Quota } from "../Quota.ts"
 import type { Outlet } from "./outlet.ts"
 import type { Ticker } from "./ticker.ts"
 import type { Transport } from "../Transport.ts"
+import type { Unclassified } from "./unclassified.ts"
 
 /** How many requests a client has under way. */
 export interface Activity {
@@ -20,6 +21,7 @@ export interface WiringService {
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly activity: Activity
+  readonly unclassified: Unclassified
   /** To be told how requests are sent. */
   readonly opened: (outlet: Outlet) => void
 }

@@ -59,6 +59,7 @@ const setup = (queueTimeout: number) => {
     queueTimeout,
     ticker,
     recorder: Attempts.make("test"),
+    note: () => {},
     count: () => {}
   })
   const send = () =>

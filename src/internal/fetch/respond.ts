@@ -207,7 +207,10 @@ const assemble = (
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
   const { body, status } = wire
-  if (status < 200 || status > 599) throw new WireError("Malformed", "yes", `the server answered with status ${status}`)
+  // No response can be made of it, and what it means nobody knows.
+  if (status < 200 || status > 599) {
+    throw new WireError("Malformed", "maybe", `the server answered with status ${status}`)
+  }
   if (bodiless(status, context.method)) {
     return discard(body).then(() => {
       if (mustBeJson(status, context)) throw notJson(wire, true)

@@ -1,17 +1,30 @@
 /** The one place where the errors of sockets and protocols become ours. */
-import { WireError } from "../wire.ts"
+import { type Oddity, WireError } from "../wire.ts"
 import { lacksDescriptors } from "./descriptors.ts"
 
-const codeOf = (error: unknown): string => {
-  const code = error instanceof Error && "code" in error ? error.code : undefined
-  return typeof code === "string" ? code : ""
+/** Anything can be thrown, and to look at some of it throws. */
+const safely = <A>(look: () => A, otherwise: A): A => {
+  try {
+    return look()
+  } catch {
+    return otherwise
+  }
 }
 
-const textOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  // What net throws when all addresses of a name failed has no message of its own.
-  return error.message === "" ? codeOf(error) : error.message
-}
+const isOurs = (error: unknown): error is WireError => safely(() => error instanceof WireError, false)
+
+const codeOf = (error: unknown): string =>
+  safely(() => {
+    const code = error instanceof Error && "code" in error ? error.code : undefined
+    return typeof code === "string" ? code : ""
+  }, "")
+
+const textOf = (error: unknown): string =>
+  safely(() => {
+    if (!(error instanceof Error)) return String(error)
+    // What net throws when all addresses of a name failed has no message of its own.
+    return error.message === "" ? codeOf(error) : String(error.message)
+  }, "what it was can't be read")
 
 /** OpenSSL's verdicts on a certificate (X509_V_ERR_*), as Node names them, and Node's own on its names. */
 const verdicts =
@@ -20,33 +33,63 @@ const verdicts =
 /** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
 const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_")
 
+/** The codes of libuv, c-ares and getaddrinfo that sockets and names fail with. */
+const system =
+  /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|TIMEOUT|NOTFOUND|HOST(UNREACH|DOWN)|NET(UNREACH|DOWN|RESET)|ADDR(NOTAVAIL|INUSE)|[MN]FILE|PROTO|ACCES|PERM|NOBUFS|NOMEM|NOTCONN|ISCONN|INVAL|OF|AI_\w+|NODATA|SERVFAIL|FORMERR|REFUSED|BAD(NAME|RESP|QUERY)|NOTIMP|CANCELLED|CANCELED|DESTRUCTION))$/
+
+/** Those of Node, of undici and of its parser: families, whose members are many. */
+const families = /^(ERR_|UND_ERR_|HPE_)/
+
+/** Those of RST_STREAM and GOAWAY end with HTTP_1_1_REQUIRED (RFC 9113, 7). */
+const lastHttp2Code = 13
+
+const isKnown = (code: string): boolean => system.test(code) || families.test(code) || verdicts.test(code)
+
+/** What of a failure is not known. An Error without a code is one of ours, or says it in words. */
+const oddityOf = (error: unknown): Oddity | undefined => {
+  if (error === undefined || isOurs(error)) return undefined
+  if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "no Error" }
+  const code = codeOf(error)
+  return code === "" || isKnown(code) ? undefined : { kind: "error", value: code }
+}
+
+const noting = (made: WireError, oddity: Oddity | undefined): WireError => {
+  made.oddity = oddity
+  return made
+}
+
 /** No socket could be opened: nothing was sent. */
 export const connectError = (origin: string, error: unknown): WireError => {
-  if (error instanceof WireError) return error
+  if (isOurs(error)) return error
   const code = codeOf(error)
-  const reason = lacksDescriptors(error) ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
-  return new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error)
+  const full = safely(() => lacksDescriptors(error), false)
+  const reason = full ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
+  return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
 /** undici's parser errors have no code (of 8.13 at least); one of them means that the bytes ended too early. */
 const isMalformed = (error: unknown): boolean =>
   codeOf(error) === "UND_ERR_HEADERS_OVERFLOW" ||
-  (error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"))
+  safely(
+    () => error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"),
+    false
+  )
 
 /**
  * undici's verdict on an HTTP/1.1 exchange that it had begun to send. `heard`: something came that is no whole head, which
  * undici does not tell from nothing.
  */
 export const h1Error = (error: unknown, answered: boolean, heard = false): WireError => {
-  if (error instanceof WireError) return error
+  if (isOurs(error)) return error
   const malformed = isMalformed(error) || (heard && !answered)
   const what = answered ? "the response was cut" : "the connection broke before a response"
-  return new WireError(
+  const made = new WireError(
     malformed ? "Malformed" : "Connection",
     answered ? "yes" : "maybe",
     malformed ? `the response is not HTTP/1.1: ${textOf(error)}` : `${what}: ${textOf(error)}`,
     error
   )
+  return noting(made, oddityOf(error))
 }
 
 /** The request can't be written down as HTTP at all. */
@@ -59,7 +102,7 @@ export const uploadError = (error: unknown): WireError =>
 
 /** An HTTP/2 stream that ended otherwise than by END_STREAM; `code` is of RST_STREAM or GOAWAY. */
 export const h2Error = (code: number, answered: boolean, processed: "no" | "maybe", error: unknown): WireError => {
-  if (error instanceof WireError && !answered && processed === "maybe") return error
+  if (isOurs(error) && !answered && processed === "maybe") return error
   // nghttp2's own verdict on what it read, as opposed to a code that the server sent.
   const malformed = codeOf(error) === "ERR_HTTP2_ERROR"
   const what = malformed
@@ -69,5 +112,6 @@ export const h2Error = (code: number, answered: boolean, processed: "no" | "mayb
       : "the stream was closed before a response"
   const why = error === undefined ? "" : `: ${textOf(error)}`
   const reason = malformed ? "Malformed" : "Connection"
-  return new WireError(reason, answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
+  const made = new WireError(reason, answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
+  return noting(made, code > lastHttp2Code ? { kind: "http2", value: String(code) } : oddityOf(error))
 }
