@@ -1,5 +1,4 @@
 import { inspect } from "node:util"
-import { setFlagsFromString } from "node:v8"
 import type { AzureOpenAI, OpenAI } from "openai"
 import { afterAll, afterEach, assert, describe, expectTypeOf, it, vi } from "vitest"
 import { OptionsError } from "../../src/ClientError.ts"
@@ -35,13 +34,6 @@ describe.each(subjects)("a client of $name", ({ bare, get, sdk }) => {
     const set = { timeout: 1_234, maxRetries: 7, apiKey: "sk-its-own" }
     assert.deepStrictEqual(read(get(nowhere, set)), { ...set, baseURL: bare(nowhere).baseURL })
     assert.deepStrictEqual(Object.keys(get(nowhere)).sort(), Object.keys(bare(nowhere)).filter(isShown).sort())
-  })
-
-  it("has fields that are as quick to read as the SDK's own", () => {
-    setFlagsFromString("--allow-natives-syntax")
-    const isPlain = new Function("object", "return %HasFastProperties(object)") as (object: object) => boolean
-    for (let i = 0; i < 20; i++) assert.isTrue(isPlain(get(nowhere, { apiKey: `sk-quick-${i}` })), String(i))
-    assert.isTrue(isPlain(bare(nowhere)))
   })
 
   it("shows no secret when it is printed", () => {

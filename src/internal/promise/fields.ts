@@ -72,14 +72,17 @@ export const share = (client: Shareable, state: State): void => {
   quicken(client)
 }
 
+/** V8 (12 to 14) remembers nothing of a function before it has been called eight times, and so does nothing for it. */
+const enough = 16
+
 /**
  * V8 makes a hash table of an object whose fields become accessors, and each request reads dozens of them: that was a
  * twelfth of its CPU. An object that others inherit from becomes a plain one again when something is looked for through
- * it (`JSObject::MakePrototypesFast`), of some at the second time. Where that is not so, nothing happens.
+ * it (`JSObject::MakePrototypesFast`). Where that is not so, nothing happens.
  */
 const quicken = (client: object): void => {
   const heir = Object.create(client) as Unfound
-  for (let i = 0; i < 3; i++) seek(heir)
+  for (let i = 0; i < enough; i++) seek(heir)
 }
 
 interface Unfound {
