@@ -6,6 +6,7 @@ const checks: ReadonlyArray<readonly [what: string, ...command: ReadonlyArray<st
   ["lint and import cycles", "oxlint", "--deny-warnings"],
   ["format", "oxfmt", "--check"],
   ["unused code", "knip"],
+  ["what users install", "node", "scripts/supplyChain.ts"],
   ["snippets", "node", "scripts/snippets.ts"],
   ["build", "npm", "run", "--silent", "build"],
   ["package", "publint", "--strict"],

@@ -16,7 +16,7 @@ const docs = (source: string): string =>
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder)
 let count = 0
-for (const file of ["README.md", ...globSync("docs/*.md"), ...globSync("src/**/*.ts")]) {
+for (const file of ["README.md", "SECURITY.md", ...globSync("docs/*.md"), ...globSync("src/**/*.ts")]) {
   const text = readFileSync(file, "utf8")
   fences(file.endsWith(".ts") ? docs(text) : text).forEach((snippet, i) => {
     const name = `${file.replace(/[/.]/g, "_")}_${i + 1}.ts`

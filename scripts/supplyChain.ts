@@ -1,0 +1,53 @@
+/**
+ * What users install with this package: each part of the lockfile comes from the registry with its hash, nothing of it that
+ * users get runs scripts when it is installed, and no known advisory is about any of that.
+ */
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+
+interface Locked {
+  readonly resolved?: string
+  readonly integrity?: string
+  readonly link?: boolean
+  readonly dev?: boolean
+  readonly hasInstallScript?: boolean
+}
+
+const read = (file: string): unknown => JSON.parse(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"))
+
+const manifest = read("package.json") as {
+  readonly scripts: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+}
+const lock = read("package-lock.json") as { readonly packages: Readonly<Record<string, Locked>> }
+
+const parts = Object.entries(lock.packages).filter(([path, { link }]) => path !== "" && link !== true)
+const faults: Array<string> = []
+
+/** By those who install this package: its dependencies and theirs, and its peers. */
+const isUsed = (path: string, dev: boolean | undefined): boolean =>
+  dev !== true || Object.hasOwn(manifest.peerDependencies, path.replace(/^node_modules\//, ""))
+
+for (const [path, { dev, hasInstallScript, integrity, resolved }] of parts) {
+  if (integrity?.startsWith("sha512-") !== true) faults.push(`${path} has no SHA-512 in the lockfile`)
+  // Without an address it is the registry's: the lockfile leaves those out.
+  if (resolved !== undefined && !resolved.startsWith("https://registry.npmjs.org/"))
+    faults.push(`${path} is not from the npm registry`)
+  if (isUsed(path, dev) && hasInstallScript === true) faults.push(`${path} runs a script when users install it`)
+}
+for (const name of ["preinstall", "install", "postinstall"]) {
+  if (manifest.scripts[name] !== undefined) faults.push(`package.json has a script ${name}, which users would run`)
+}
+const used = parts.filter(([path, { dev }]) => isUsed(path, dev)).length
+console.log(`${parts.length} packages in the lockfile, ${used} of them for users, ${faults.length} faults`)
+
+const audit = spawnSync("npm", ["audit", "--omit=dev"], { encoding: "utf8" })
+if (/audit endpoint returned an error|EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT/.test(audit.stderr)) {
+  console.log("npm audit: SKIPPED, for this registry has no answer to it")
+} else {
+  process.stdout.write(audit.stdout)
+  if (audit.status !== 0) faults.push("npm audit found advisories about what is shipped, or failed")
+}
+
+for (const fault of faults) console.error(fault)
+process.exitCode = faults.length === 0 ? 0 : 1
