@@ -1,11 +1,13 @@
 /**
  * The errors that clientele fails with. Each is tagged and carries a closed `reason`; `message` names
- * the provider, the base URL and the cause, and never a secret.
+ * the provider, the base URL and the cause, and never a secret. What providers say in it is in one line, with control
+ * characters spelt out.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
+import { oneLine } from "./internal/oneLine.ts"
 
 /**
  * An option is missing or can't be used. Raised before anything is built or sent.
@@ -59,7 +61,7 @@ export class PoolError extends Data.TaggedError("PoolError")<{
   readonly cause?: unknown
 }> {
   override get message(): string {
-    return `${this.provider} (${this.baseURL}): ${this.detail}`
+    return oneLine(`${this.provider} (${this.baseURL}): ${this.detail}`)
   }
 }
 
@@ -133,7 +135,7 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   override get message(): string {
     const status = this.status === undefined ? "" : ` ${this.status}`
     const attempts = this.attempts > 1 ? ` (${this.attempts} attempts)` : ""
-    return `${this.provider} (${this.baseURL}): ${this.reason}${status}: ${this.detail}${attempts}`
+    return oneLine(`${this.provider} (${this.baseURL}): ${this.reason}${status}: ${this.detail}${attempts}`)
   }
 }
 

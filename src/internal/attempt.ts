@@ -26,6 +26,8 @@ export interface Wiring {
   readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
+  /** What no error may say: see `hiddenIn`. */
+  readonly hidden: ReadonlyArray<string>
   readonly lease: Pick<Handle, "retain" | "release">
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
@@ -161,6 +163,8 @@ export const attempt = async (
     })
     if (call !== undefined) {
       call.attempts = underway.attempts
+      call.secret = admission.secret
+      call.hidden = wiring.hidden
       if (response.status < 400 && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
     }
     return response

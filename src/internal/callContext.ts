@@ -4,6 +4,7 @@
  * is where attempts are told. In return it learns what SDKs do not tell: how often a request was sent, and why it failed.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
+import type * as Redacted from "effect/Redacted"
 import type { AnySpan } from "effect/Tracer"
 import type { PoolError, RequestError } from "../ClientError.ts"
 
@@ -13,11 +14,16 @@ export interface CallContext {
   readonly span: AnySpan | undefined
   /** Of its last request: how often it was sent. */
   attempts: number
+  /** Of its last answer: what it was sent, and must not be told. */
+  secret: Redacted.Redacted | undefined
+  hidden: ReadonlyArray<string>
   /** The last failure of a request. */
   failure: PoolError | RequestError | undefined
   /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
   open: Set<WeakRef<Response>> | undefined
 }
+
+const none: ReadonlyArray<string> = []
 
 const storage = new AsyncLocalStorage<CallContext>()
 
@@ -25,6 +31,8 @@ export const make = (signal: AbortSignal, span: AnySpan | undefined): CallContex
   signal,
   span,
   attempts: 1,
+  secret: undefined,
+  hidden: none,
   failure: undefined,
   open: undefined
 })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricKey from "effect/MetricKey"
 import * as Runtime from "effect/Runtime"
+import { oneLine } from "./oneLine.ts"
 import type { CircuitChange } from "./transport/health.ts"
 
 export const circuitsKey = MetricKey.counter("clientele.circuits", {
@@ -17,7 +18,7 @@ const log = ({ cooldown, failures, isOpen, of, why }: CircuitChange): Effect.Eff
   isOpen
     ? Effect.logWarning(
         `${of}: ${failures} requests in a row failed, so no more are sent. After ${cooldown / 1_000} s one goes to see ` +
-          `whether that has changed. The last failure: ${why}`
+          `whether that has changed. The last failure: ${oneLine(why)}`
       )
     : Effect.logInfo(`${of}: a request was answered, so requests are sent again`)
 

@@ -20,6 +20,7 @@ import { TurnedAway } from "./quota/turnedAway.ts"
 import * as Refusal from "./refusal.ts"
 import * as Repeat from "./repeat.ts"
 import * as Retry from "./retry.ts"
+import { scrub } from "./secrets.ts"
 import { sleep } from "./ticker.ts"
 import { CircuitOpen, WireError } from "./wire.ts"
 
@@ -40,6 +41,11 @@ export const make = (wiring: Wiring): Closeable => {
   // No one signal for all: what joins a signal is held by it for as long as it lives.
   const waiting = new Set<AbortController>()
   let isClosing = false
+
+  const clean =
+    ({ secret }: Admission) =>
+    (text: string): string =>
+      scrub(text, secret, wiring.hidden)
 
   /** Waits for a permit, which may take longer than a token lives. */
   const wait = async (
@@ -146,7 +152,7 @@ export const make = (wiring: Wiring): Closeable => {
           outcome = Attempts.outcomeOfStatus(response.status)
           let answer: Response
           try {
-            const refusal = await Refusal.read(response, admission.secret, underway.attempts)
+            const refusal = await Refusal.read(response, clean(admission), underway.attempts)
             answer = refusal.response
             const whose = concern(response.status, refusal.code)
             if (whose === undefined) {

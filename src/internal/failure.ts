@@ -12,10 +12,12 @@ import {
   type RequestReason
 } from "../ClientError.ts"
 import type { CallContext } from "./callContext.ts"
+import { cleanError } from "./foreign.ts"
 import { isMalformedAnswer } from "./malformed.ts"
 import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import * as Statuses from "./statuses.ts"
+import { scrub } from "./secrets.ts"
 import { CircuitOpen, WireError, type WireReason } from "./wire.ts"
 
 /** What every error says of where it happened. */
@@ -146,6 +148,10 @@ const byName: Readonly<Record<string, RequestReason>> = {
   AbortError: "Aborted"
 }
 
+/** What a caller throws is the caller's own, and stays as it is. */
+const isOfSdk = (thrown: unknown): thrown is Error =>
+  thrown instanceof Error && ("status" in thrown || byName[nameOf(thrown)] !== undefined || isMalformedAnswer(thrown))
+
 /** What an SDK takes a failure of ours for. They look for "timeout" in its text. */
 const looksLike = (reason: RequestReason): RequestReason => (reason === "QueueTimeout" ? "Timeout" : reason)
 
@@ -177,6 +183,11 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   }
   if (isHttpError(thrown)) return fromHttp(place, thrown)
   const event = eventOf(thrown, call)
+  const { hidden, secret } = call ?? {}
+  // An event, or a parser that quotes what it could not read. All else that an SDK throws has been looked at before.
+  if (secret !== undefined && isOfSdk(thrown)) {
+    for (const words of [thrown, event]) cleanError(words, (text) => scrub(text, secret, hidden ?? []))
+  }
   const of = (reason: RequestReason, processed: Processed) => {
     const detail = messageIn(event) ?? (thrown as Error).message
     return new RequestError({ ...place, reason, detail, processed, attempts, cause: thrown })

@@ -6,7 +6,7 @@ import type { Definition } from "../Provider.ts"
 import * as Accounts from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
-import { exactHeaders, PLACEHOLDER } from "./secrets.ts"
+import { exactHeaders, hiddenIn, PLACEHOLDER } from "./secrets.ts"
 import { Wiring } from "./wiring.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
@@ -29,6 +29,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         accounts: yield* Accounts.of(place, config, quotas),
         authorize: definition.authorize,
         headers: config.headers,
+        hidden: hiddenIn(config.headers),
         lease: wiring.lease,
         isClosed: wiring.isClosed,
         timeouts: { headers: config.timeout, body: config.bodyTimeout, deadline: config.deadline },

@@ -1,8 +1,7 @@
 /** An answer that is no success, read whole: its code, and what the SDK is to make its error of. */
-import type * as Redacted from "effect/Redacted"
 import * as Failure from "./failure.ts"
 import { excerpt } from "./fetch/excerpt.ts"
-import { scrub } from "./secrets.ts"
+import { oneLine } from "./oneLine.ts"
 
 export interface Refusal {
   readonly response: Response
@@ -10,22 +9,40 @@ export interface Refusal {
   readonly code: unknown
 }
 
-export const read = async (response: Response, secret: Redacted.Redacted, attempts: number): Promise<Refusal> => {
-  const text = await excerpt(response)
+/** The messages in a body, which SDKs make their errors' of, in one line each. Whether there were others. */
+const straighten = (body: unknown, depth = 0): boolean => {
+  if (typeof body !== "object" || body === null || depth > 4) return false
+  let changed = false
+  for (const [name, value] of Object.entries(body)) {
+    if (typeof value !== "string") changed = straighten(value, depth + 1) || changed
+    else if (name === "message" && oneLine(value) !== value) {
+      Reflect.set(body, name, oneLine(value))
+      changed = true
+    }
+  }
+  return changed
+}
+
+/** `clean` takes secrets out of a text. */
+export const read = async (response: Response, clean: (text: string) => string, attempts: number): Promise<Refusal> => {
+  let text = clean(await excerpt(response))
   const headers = new Headers()
   for (const [name, value] of response.headers) {
-    if (name !== "content-length") headers.append(name, scrub(value, secret))
+    if (name !== "content-length") headers.append(name, clean(value))
   }
   headers.set(Failure.ATTEMPTS, String(attempts))
   // All retries are ours: this keeps an SDK from its own, should a request ask for some (`{ maxRetries: 5 }`).
   headers.set("x-should-retry", "false")
   let code: unknown
   try {
-    code = Failure.codeIn(JSON.parse(text))
+    const body: unknown = JSON.parse(text)
+    code = Failure.codeIn(body)
+    if (straighten(body)) text = JSON.stringify(body)
   } catch {
-    // Not every error is JSON: a proxy's page, say. Then it has no code.
+    // Not every error is JSON: a proxy's page, say. Then it has no code, and SDKs take all of it for the message.
+    text = oneLine(text)
   }
   const { status, statusText } = response
-  const copy = new Response(scrub(text, secret), { status, statusText, headers })
+  const copy = new Response(text, { status, statusText, headers })
   return { response: Object.defineProperty(copy, "url", { value: response.url }), code }
 }

@@ -64,6 +64,28 @@ export const fillIn = (
   return all
 }
 
-/** Foreign text without the secret, should the provider repeat it. */
-export const scrub = (text: string, secret: Redacted.Redacted): string =>
-  text.replaceAll(Redacted.value(secret), "[key]")
+/** Shorter words are no secrets, but what local servers take for a key: "none", "ollama". They stand in many a text. */
+const shortest = 7
+
+/** Of configured headers those whose values are secrets, by their names. */
+const secretive = /auth|key|token|secret|cookie|passw|credential|signature/
+
+/** The configured headers' values that nobody may see, the longest first: one may be a part of another. */
+export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> =>
+  Object.entries(headers)
+    .filter(([name, value]) => secretive.test(name) && value.length >= shortest)
+    .map(([, value]) => value)
+    .sort((a, b) => b.length - a.length)
+
+/** How a text may have a secret in it: as it is, within JSON, and within a URL. */
+const spellings = (secret: string): ReadonlySet<string> =>
+  new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+
+/** Foreign text without secrets, should the provider repeat them. */
+export const scrub = (text: string, secret: Redacted.Redacted, hidden: ReadonlyArray<string>): string => {
+  let clean = text
+  const key = Redacted.value(secret)
+  if (key.length >= shortest) for (const spelt of spellings(key)) clean = clean.replaceAll(spelt, "[key]")
+  for (const value of hidden) for (const spelt of spellings(value)) clean = clean.replaceAll(spelt, "[header]")
+  return clean
+}

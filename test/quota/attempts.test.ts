@@ -50,6 +50,7 @@ const setup = (queueTimeout: number) => {
     accounts: { size: 2, isPool: true, choose: () => account },
     authorize: undefined,
     headers: {},
+    hidden: [],
     lease: { retain: () => true, release: () => {} },
     isClosed: () => false,
     timeouts: { headers: Infinity, body: Infinity, deadline: Infinity },

@@ -1,7 +1,9 @@
 /** Why a load failed, in a line for the log. */
 import * as Cause from "effect/Cause"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import { describe } from "../config/check.ts"
+import { oneLine } from "../oneLine.ts"
+import { scrub } from "../secrets.ts"
 
 /** Enough for what a token endpoint says; a page of HTML is cut. */
 const LONGEST = 300
@@ -11,7 +13,7 @@ export const tell = (cause: Cause.Cause<unknown>, secret: Redacted.Redacted | un
   const error = Cause.squash(cause)
   const text =
     error instanceof Error ? `${error.name}: ${error.message}` : typeof error === "string" ? error : tag(error)
-  const safe = secret === undefined ? text : text.replaceAll(Redacted.value(secret), "[key]")
+  const safe = oneLine(secret === undefined ? text : scrub(text, secret, []))
   return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe
 }
 
