@@ -19,6 +19,7 @@ const needs: Readonly<Record<string, string>> = {
   "./GroqClient": "groq-sdk",
   "./CerebrasClient": "@cerebras/cerebras_cloud_sdk",
   "./QuotaRedis": "ioredis",
+  "./ToolLoop": "@effect/ai",
   "./OpenAiModel": "@effect/ai",
   "./AzureOpenAiModel": "@effect/ai",
   "./GroqModel": "@effect/ai",

@@ -1,0 +1,37 @@
+/** What all agents are: traced and metered as the conventions for generative AI have it (OpenTelemetry, "Gen AI agent spans"). */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as GenAi from "../telemetry/genAi.ts"
+
+const errorType = (cause: Cause.Cause<unknown>): string => {
+  if (Cause.isInterruptedOnly(cause)) return "interrupted"
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (typeof failure === "object" && failure !== null && "_tag" in failure && typeof failure._tag === "string") {
+    return failure._tag
+  }
+  return failure instanceof Error ? failure.name : "_OTHER"
+}
+
+export const make = (name: string, description: string | undefined) => {
+  const duration = GenAi.duration({ operation: "invoke_agent", agent: name })
+  const attributes = {
+    "gen_ai.operation.name": "invoke_agent",
+    "gen_ai.agent.name": name,
+    ...(description !== undefined && { "gen_ai.agent.description": description })
+  }
+  return <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.useSpan(`invoke_agent ${name}`, { attributes, captureStackTrace: false }, (span) =>
+      Effect.suspend(() => {
+        const since = performance.now()
+        return Effect.onExit(Effect.withParentSpan(run, span), (exit) =>
+          Effect.sync(() => {
+            const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
+            if (failed !== undefined) span.attribute("error.type", failed)
+            duration((performance.now() - since) / 1_000, failed)
+          })
+        )
+      })
+    )
+}

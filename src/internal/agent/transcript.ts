@@ -1,0 +1,47 @@
+/** What was said, as the prompt of the next round. */
+import * as Prompt from "@effect/ai/Prompt"
+import type * as Response from "@effect/ai/Response"
+import type * as Tool from "@effect/ai/Tool"
+
+export type Said = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
+
+/** What came of a call. */
+export interface Outcome {
+  readonly id: string
+  readonly name: string
+  readonly isFailure: boolean
+  /** As JSON can have it. */
+  readonly result: unknown
+}
+
+/** The model's own words, with what its provider wants to be told of them again. */
+const assistant = (parts: Said): Prompt.Prompt => {
+  const content = parts.flatMap((part): Array<Prompt.AssistantMessagePart> => {
+    const options = part.metadata ?? {}
+    switch (part.type) {
+      case "text":
+        return [Prompt.makePart("text", { text: part.text, options })]
+      case "reasoning":
+        return [Prompt.makePart("reasoning", { text: part.text, options })]
+      case "tool-call": {
+        const { id, name, params, providerExecuted = false } = part
+        return [Prompt.makePart("tool-call", { id, name, params, providerExecuted, options })]
+      }
+      default:
+        return []
+    }
+  })
+  return content.length === 0 ? Prompt.empty : Prompt.fromMessages([Prompt.makeMessage("assistant", { content })])
+}
+
+const tool = (outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
+  outcomes.length === 0
+    ? Prompt.empty
+    : Prompt.fromMessages([
+        Prompt.makeMessage("tool", {
+          content: outcomes.map((outcome) => Prompt.makePart("tool-result", { ...outcome, providerExecuted: false }))
+        })
+      ])
+
+export const after = (before: Prompt.Prompt, parts: Said, outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
+  Prompt.merge(Prompt.merge(before, assistant(parts)), tool(outcomes))

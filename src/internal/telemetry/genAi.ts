@@ -1,0 +1,63 @@
+/**
+ * Metrics of models and agents by the conventions for generative AI (OpenTelemetry, "Generative AI client metrics",
+ * status Development). Labels take few values whatever the number of keys, configs and prompts.
+ */
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
+import * as MetricLabel from "effect/MetricLabel"
+
+/** Seconds: 0.01 doubling to 81.92, as the conventions advise. */
+export const durationKey = MetricKey.histogram(
+  "gen_ai.client.operation.duration",
+  MetricBoundaries.fromIterable([
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92
+  ]),
+  "Seconds of an operation of a model or an agent"
+)
+
+/** What an operation is told apart by. */
+export interface Operation {
+  readonly operation: string
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly agent?: string | undefined
+}
+
+/** So many values of a label are told apart; all beyond are `_other`. */
+const MOST = 100
+
+const seen = new Map<string, Set<string>>()
+
+/** Models and agents are named in code, mostly; who names them out of data must not fill the registry. */
+const bounded = (label: string, value: string): string => {
+  let values = seen.get(label)
+  if (values === undefined) seen.set(label, (values = new Set()))
+  if (values.has(value)) return value
+  if (values.size >= MOST) return "_other"
+  values.add(value)
+  return value
+}
+
+const labelsOf = ({ agent, model, operation, provider }: Operation): ReadonlyArray<MetricLabel.MetricLabel> => {
+  const labels = [MetricLabel.make("gen_ai.operation.name", operation)]
+  if (provider !== undefined) labels.push(MetricLabel.make("gen_ai.provider.name", provider))
+  if (model !== undefined) labels.push(MetricLabel.make("gen_ai.request.model", bounded("model", model)))
+  if (agent !== undefined) labels.push(MetricLabel.make("gen_ai.agent.name", bounded("agent", agent)))
+  return labels
+}
+
+/** Notes seconds, with the type of the error if there was one. */
+export const duration = (operation: Operation): ((seconds: number, error: string | undefined) => void) => {
+  const key = MetricKey.taggedWithLabels(durationKey, labelsOf(operation))
+  const made = new Map<string | undefined, { readonly update: (seconds: number) => void }>()
+  return (seconds, error) => {
+    const type = error === undefined ? undefined : bounded("error", error)
+    let hook = made.get(type)
+    if (hook === undefined) {
+      const labelled = type === undefined ? key : MetricKey.tagged(key, "error.type", type)
+      made.set(type, (hook = Metric.globalMetricRegistry.get(labelled)))
+    }
+    hook.update(seconds)
+  }
+}

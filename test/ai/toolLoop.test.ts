@@ -1,0 +1,191 @@
+import * as Chat from "@effect/ai/Chat"
+import * as Tool from "@effect/ai/Tool"
+import * as Toolkit from "@effect/ai/Toolkit"
+import { assert, describe, it } from "@effect/vitest"
+import * as KeyValueStore from "@effect/platform/KeyValueStore"
+import * as Persistence from "@effect/experimental/Persistence"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
+import * as OpenAiModel from "../../src/OpenAiModel.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import * as ToolLoop from "../../src/ToolLoop.ts"
+import { until } from "../support/wait.ts"
+import { subjects } from "./models.ts"
+import * as Scripted from "./scripted.ts"
+
+class Broken extends Schema.TaggedError<Broken>()("Broken", { what: Schema.String }) {}
+
+const Weather = Tool.make("weather", {
+  parameters: { city: Schema.String, unit: Schema.optional(Schema.Literal("C", "F")) },
+  success: Schema.Struct({ degrees: Schema.Number }),
+  failure: Broken
+})
+const Clock = Tool.make("clock", { success: Schema.String })
+const toolkit = Toolkit.make(Weather, Clock)
+
+const rome = JSON.stringify({ city: "Rome", unit: null })
+
+const model = (baseURL: string) =>
+  OpenAiModel.model("scripted", { client: { apiKey: Redacted.make("sk"), baseURL, maxRetries: 0 } })
+
+const handlers = toolkit.toLayer({
+  weather: ({ city }) => (city === "Atlantis" ? new Broken({ what: "sunk" }) : Effect.succeed({ degrees: 21 })),
+  clock: () => Effect.succeed("noon")
+})
+
+const results = (asked: { readonly messages: ReadonlyArray<{ readonly role: string; readonly content: string }> }) =>
+  asked.messages.filter(({ role }) => role === "tool").map(({ content }) => content)
+
+describe("a tool loop", () => {
+  it.scopedLive.each(subjects)("asks $name again with what the tools gave, until it stops", ({ at, provider }) =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const result = yield* ToolLoop.run({ prompt: "please call both", toolkit }).pipe(
+        Effect.provide(at(sandbox.baseURL(provider)))
+      )
+      assert.isNotEmpty(result.text)
+      assert.strictEqual(result.finishReason, "stop")
+      assert.strictEqual(result.rounds, 2)
+      assert.strictEqual(sandbox.stats().requests, 2)
+      assert.deepStrictEqual(
+        result.transcript.content.map(({ role }) => role),
+        ["user", "assistant", "tool", "assistant"]
+      )
+      assert.isAbove(result.usage.totalTokens ?? 0, 0)
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("tells the model of bad parameters, of what is no JSON, of unknown tools, and of tools that fail", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make(
+        [{ name: "weather", arguments: '{"town":"Rome"}' }],
+        [
+          { name: "wether", arguments: "{}" },
+          { name: "weather", arguments: "{" },
+          { name: "clock", arguments: "" }
+        ],
+        [{ name: "weather", arguments: '{"city":"Atlantis"}' }],
+        [{ name: "weather", arguments: rome }],
+        "21 degrees"
+      )
+      const result = yield* Effect.provide(ToolLoop.run({ prompt: "Rome?", toolkit }), model(server.baseURL))
+      assert.strictEqual(result.text, "21 degrees")
+      assert.strictEqual(result.rounds, 5)
+      const last = results(server.asked[4]!)
+      assert.match(last[0]!, /do not fit.*city/s)
+      assert.strictEqual(last[1], "noon")
+      assert.match(last[2]!, /no such tool; there are weather, clock/)
+      assert.match(last[3]!, /no JSON/)
+      assert.match(last[4]!, /sunk/)
+      assert.deepStrictEqual(JSON.parse(last[5]!), { degrees: 21 })
+      // What it said itself is told again as it said it.
+      assert.strictEqual(server.asked[4]!.messages.filter(({ role }) => role === "assistant").length, 4)
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("shows the model schemas in which all is required, and takes null for what is left out", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make([{ name: "weather", arguments: rome }])
+      yield* Effect.provide(ToolLoop.run({ prompt: "Rome?", toolkit }), model(server.baseURL))
+      const { parameters } = server.asked[0]!.tools![0]!.function
+      assert.deepStrictEqual(parameters.required, ["city", "unit"])
+      assert.isFalse(parameters.additionalProperties)
+      assert.deepStrictEqual(results(server.asked[1]!), ['{"degrees":21}'])
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("fails with what a tool failed with, if it is to", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make([{ name: "weather", arguments: '{"city":"Atlantis"}' }])
+      const error = yield* ToolLoop.run({ prompt: "Atlantis?", toolkit, onToolFailure: "fail" }).pipe(
+        Effect.provide(model(server.baseURL)),
+        Effect.flip
+      )
+      assert.isTrue(error instanceof Broken && error.what === "sunk")
+      assert.strictEqual(server.asked.length, 1)
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("ends after its last round, with all that was said at hand", () =>
+    Effect.gen(function* () {
+      const call = [{ name: "clock", arguments: "{}" }]
+      const server = yield* Scripted.make(call, call, call, call)
+      const error = yield* ToolLoop.run({ prompt: "time?", toolkit, maxRounds: 3 }).pipe(
+        Effect.provide(model(server.baseURL)),
+        Effect.flip
+      )
+      assert.isTrue(
+        error instanceof ToolLoop.MaxRounds && error.rounds === 3 && error.transcript.content.length === 7,
+        String(error)
+      )
+      assert.strictEqual(server.asked.length, 3)
+    }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
+  )
+
+  it.scopedLive("runs its tools at the same time, and interruption ends them and the request", () =>
+    Effect.gen(function* () {
+      const both = yield* Deferred.make<void>()
+      let running = 0
+      let ended = 0
+      const wait = Effect.acquireUseRelease(
+        Effect.suspend(() => (++running === 2 ? Deferred.succeed(both, undefined) : Effect.void)),
+        () => Effect.never,
+        () => Effect.sync(() => void ended++)
+      )
+      const server = yield* Scripted.make([
+        { name: "weather", arguments: rome },
+        { name: "clock", arguments: "{}" }
+      ])
+      const fiber = yield* ToolLoop.run({ prompt: "both?", toolkit }).pipe(
+        Effect.provide([model(server.baseURL), toolkit.toLayer({ weather: () => wait, clock: () => wait })]),
+        Effect.fork
+      )
+      yield* Deferred.await(both)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+      assert.strictEqual(ended, 2)
+      const { clients } = yield* ClientMap.stats
+      assert.deepStrictEqual(
+        clients.map(({ inFlight, leases }) => [inFlight, leases]),
+        [[0, 0]]
+      )
+      const stalled = yield* Scripted.make(new Promise<string>(() => undefined))
+      const asking = yield* Effect.fork(
+        Effect.provide(ToolLoop.run({ prompt: "?", toolkit }), [model(stalled.baseURL), handlers])
+      )
+      yield* Effect.promise(() => until(() => stalled.asked.length === 1))
+      yield* Fiber.interrupt(asking)
+      yield* Effect.promise(() => until(() => stalled.aborted() === 1))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("goes on with a conversation, which a store keeps", () =>
+    Effect.gen(function* () {
+      const server = yield* Scripted.make([{ name: "clock", arguments: "{}" }], "noon", "still noon")
+      const open = Effect.flatMap(Chat.Persistence, (chats) => chats.getOrCreate("guest"))
+      const first = yield* open
+      yield* Effect.provide(ToolLoop.run({ prompt: "time?", toolkit, chat: first }), model(server.baseURL))
+      const later = yield* open
+      yield* Effect.provide(ToolLoop.run({ prompt: "and now?", toolkit, chat: later }), model(server.baseURL))
+      assert.deepStrictEqual(
+        server.asked[2]!.messages.map(({ role }) => role),
+        ["user", "assistant", "tool", "assistant", "user"]
+      )
+    }).pipe(
+      Effect.provide([
+        handlers,
+        ClientLayer.layer(),
+        Chat.layerPersisted({ storeId: "chats" }).pipe(
+          Layer.provide(Persistence.layerKeyValueStore),
+          Layer.provide(KeyValueStore.layerMemory)
+        )
+      ])
+    )
+  )
+})
