@@ -177,7 +177,7 @@ test("HTTP/2: RST_STREAM before headers may have been processed, whatever its co
   const server = await serveScript({
     onRequest: (to, id) => (to.requests <= codes.length ? to.reset(id, codes[to.requests - 1]!) : to.respond(id))
   })
-  const it = pool2(server.origin)
+  const it = pool2(server.origin, { circuitFailures: 0 })
   const verdicts: Array<string> = []
   for (const _ of codes) verdicts.push(await text(it).catch((error) => `${error.reason}, ${error.processed}`))
   const { NGHTTP2_REFUSED_STREAM } = http2.constants
