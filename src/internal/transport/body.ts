@@ -53,8 +53,9 @@ export class BodyCore {
     return body
   }
 
-  get waiting(): boolean {
-    return this.#waiter !== undefined
+  /** The read that is under way: another object each time. */
+  get pending(): object | undefined {
+    return this.#waiter
   }
 
   /** From now on the body is given up when its handle is collected. */

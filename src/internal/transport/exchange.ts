@@ -215,28 +215,45 @@ export class Exchange implements BodySource, Waiter {
 
 const resumeOn = (carrier: Carrier, exchange: Exchange): void => carrier.resume(exchange)
 
-const queueLate = (exchange: Exchange): void =>
-  exchange.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
-
 /** The headers as they go out now. */
 export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =>
   seal === undefined ? headers : seal(headers)
 
-const headersLate = (exchange: Exchange): void => {
+/**
+ * After the event loop was blocked timers that have passed run first, and only then is read what has arrived meanwhile. So
+ * each of them looks again when that has been read.
+ */
+const unlessArrived =
+  (then: (exchange: Exchange) => void) =>
+  (exchange: Exchange): void =>
+    void setImmediate(then, exchange)
+
+const queueLate = unlessArrived((exchange) => {
+  if (!exchange.isQueued()) return
+  exchange.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
+})
+
+const headersLate = unlessArrived((exchange) => {
+  if (!exchange.isSent()) return
   const ms = exchange.request.timeouts.headers
   exchange.fail(new WireError("Timeout", "maybe", `no response headers within ${ms} ms`))
-}
+})
 
 /** Refreshed whenever a read begins to wait, so that whoever waits now has waited all that time. */
 const bodyLate = (exchange: Exchange): void => {
-  if (exchange.body?.waiting !== true) return
+  const read = exchange.body?.pending
+  if (read !== undefined) setImmediate(bodyOver, exchange, read)
+}
+
+const bodyOver = (exchange: Exchange, read: object): void => {
+  if (exchange.body?.pending !== read) return
   exchange.fail(new WireError("Timeout", "yes", `no body chunk within ${exchange.request.timeouts.body} ms`))
 }
 
-const deadlinePassed = (exchange: Exchange): void => {
+const deadlinePassed = unlessArrived((exchange) => {
   const ms = exchange.request.timeouts.deadline
   exchange.fail(
     new WireError("Timeout", exchange.isSent() ? "maybe" : "yes", `not finished within its deadline of ${ms} ms`),
     true
   )
-}
+})

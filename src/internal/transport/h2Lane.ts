@@ -194,7 +194,11 @@ export class H2Lane implements Lane {
 
   tick(now: number): void {
     if (this.#closedAt > 0) {
-      if (now - this.#closedAt > closeTimeout) this.#session.destroy()
+      if (now - this.#closedAt > closeTimeout) {
+        this.#session.destroy()
+        // A session that has closed by itself waits for the server to close the socket, and some never do.
+        this.#socket.destroy()
+      }
       return
     }
     if (this.#session.destroyed) return
