@@ -64,7 +64,7 @@ export const ask = (
   config: ClientConfig,
   kind: Kind,
   id: string,
-  wanted: string,
+  wanted: string | undefined,
   own?: AbortSignal
 ): Effect.Effect<Outcome, never, ClientMap> =>
   Effect.map(

@@ -34,7 +34,7 @@ export const fails = (reason: RequestReason, facts: Facts = {}): Expected => ({
 
 /** What came of a request: its answer's text, or the error. */
 export type Outcome =
-  | { readonly type: "answer"; readonly text: string; readonly wanted: string }
+  | { readonly type: "answer"; readonly text: string; readonly wanted: string | undefined }
   | { readonly type: "error"; readonly error: ClientError }
 
 const told = (error: ClientError): string => {
@@ -61,7 +61,9 @@ export const mismatch = (expected: Expected, kind: Kind, outcome: Outcome, sent:
     return undefined
   }
   if (outcome.type === "error") return `should be answered, and failed with ${told(outcome.error)}`
-  if (outcome.text !== outcome.wanted) return `should be answered "${outcome.wanted}", and was "${outcome.text}"`
+  if (outcome.text === "") return "should be answered, and was with nothing"
+  if (outcome.wanted !== undefined && outcome.text !== outcome.wanted)
+    return `should be answered "${outcome.wanted}", and was "${outcome.text}"`
   if (asExpected.type === "unaffected" && sent !== 1) return `should be sent once, and was ${sent} times`
   if (asExpected.type === "resent" && sent < 2) return `should be sent again, and came ${sent} times`
   return undefined

@@ -10,12 +10,22 @@ import type { Row } from "./row.ts"
 import * as answers from "./rows/answers.ts"
 import * as breaks from "./rows/breaks.ts"
 import * as connect from "./rows/connect.ts"
+import * as network from "./rows/network.ts"
+import * as sandbox from "./rows/sandbox.ts"
 import * as sessions from "./rows/sessions.ts"
 import * as silence from "./rows/silence.ts"
 import { run } from "./runner.ts"
 import type { Protocol } from "./server/arrival.ts"
 
-const rows: ReadonlyArray<Row> = [...breaks.rows, ...answers.rows, ...silence.rows, ...connect.rows, ...sessions.rows]
+const rows: ReadonlyArray<Row> = [
+  ...breaks.rows,
+  ...answers.rows,
+  ...silence.rows,
+  ...connect.rows,
+  ...sessions.rows,
+  ...network.rows,
+  ...sandbox.rows
+]
 
 /** By protocol and row: how many runs there were, and how many of them held. */
 const tallies = new Map<Protocol, Map<string, { runs: number; held: number }>>(

@@ -1,5 +1,6 @@
 /** A row of the fault matrix: one fault, and what becomes of requests in flight, of those queued, and of later ones. */
 import type { CommonOptions } from "../../src/ClientConfig.ts"
+import type { FaultRule } from "../../src/testing/Sandbox.ts"
 import type { ToxicProxy } from "../support/toxics.ts"
 import type { Tunnel } from "../support/tunnel.ts"
 import type { Kind } from "./ask.ts"
@@ -29,6 +30,8 @@ export interface Row {
   readonly kinds?: ReadonlyArray<Kind>
   readonly options?: CommonOptions
   readonly server?: Partial<ProviderOptions>
+  /** The fault as the sandbox makes it, which then is the provider; there is no `strike`. @default one by hand */
+  readonly sandbox?: Pick<FaultRule, "fault" | "times">
   /** Whether a TCP proxy stands in between, or beside the provider: at its port of 127.0.0.2. @default false */
   readonly proxied?: boolean | "beside"
   /** Whether clients are told of an HTTP proxy. @default false */

@@ -12,10 +12,11 @@ import { serveToxics } from "../support/toxics.ts"
 import { serveTunnel } from "../support/tunnel.ts"
 import { eventually } from "../support/wait.ts"
 import { ask, type Kind } from "./ask.ts"
-import { type Expected, mismatch, type Outcome, unaffected } from "./expected.ts"
+import { type Expected, mismatch, unaffected } from "./expected.ts"
 import type { Row, World } from "./row.ts"
 import { type Arrival, answer, contentFor, type Protocol } from "./server/arrival.ts"
 import { baseURL, serveProvider } from "./server/provider.ts"
+import { serveSandbox } from "./server/sandbox.ts"
 
 export interface Variant {
   readonly row: Row
@@ -37,14 +38,13 @@ const serve = ({ protocol, row }: Variant) => {
   let struck = false
   const world = Effect.acquireRelease(
     Effect.promise(async (): Promise<World> => {
-      const provider = await serveProvider(protocol, {
-        streams: Math.max(1, inFlight),
-        ...row.server,
-        onArrival: (arrival) => {
-          if (struck) (row.again?.(arrival, made) ?? answer)(arrival, made)
-          else held.push(arrival)
-        }
-      })
+      const onArrival = (arrival: Arrival): void => {
+        if (struck) (row.again?.(arrival, made) ?? answer)(arrival, made)
+        else held.push(arrival)
+      }
+      const provider = await (row.sandbox === undefined
+        ? serveProvider(protocol, { streams: Math.max(1, inFlight), ...row.server, onArrival })
+        : serveSandbox(protocol, row.sandbox))
       const beside = row.proxied === "beside" ? { host: "127.0.0.2", port: provider.port } : undefined
       const proxy = row.proxied === undefined ? undefined : await serveToxics(provider.port, beside)
       const tunnel = row.tunnelled === true ? await serveTunnel() : undefined
@@ -86,31 +86,37 @@ export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Sco
         ...row.options?.transport
       }
     })
-    const wrong: Array<string> = []
     const abort = row.aborted === true ? new AbortController() : undefined
-    const send = (id: string, signal?: AbortSignal) =>
-      Effect.fork(ask(subject, config, kind, id, contentFor(id), signal))
-    const judge =
-      (id: string, expected: Expected = unaffected) =>
-      (outcome: Outcome) => {
-        const why = mismatch(expected, kind, outcome, world.provider.count(id))
-        if (why !== undefined) wrong.push(`${id} ${why}`)
-      }
+    const wanted = (id: string) => (row.sandbox === undefined ? contentFor(id) : undefined)
+    const send = (ids: ReadonlyArray<string>, expected: Expected = unaffected, signal?: AbortSignal) =>
+      Effect.forEach(ids, (id) =>
+        Effect.map(Effect.fork(ask(subject, config, kind, id, wanted(id), signal)), (fiber) => ({
+          id,
+          expected,
+          fiber
+        }))
+      )
 
-    const flying = names("in-flight", inFlight)
-    const sent = yield* Effect.forEach(flying, (id) => send(id, abort?.signal))
+    const flying = yield* send(names("in-flight", inFlight), row.expect.inFlight, abort?.signal)
     yield* Effect.promise(() => world.provider.arrived(inFlight))
-    const standing = names("queued", row.queued ?? 1)
-    const waiting = yield* Effect.forEach(standing, (id) => send(id))
-    if (inFlight > 0) {
+    const standing = yield* send(names("queued", row.queued ?? 1), row.expect.queued)
+    // The sandbox waits for nobody.
+    if (inFlight > 0 && row.sandbox === undefined) {
       yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.queued === standing.length)
     }
     yield* Effect.promise(() => strike(world))
     abort?.abort()
-    for (const [i, fiber] of sent.entries()) judge(flying[i]!, row.expect.inFlight)(yield* Fiber.join(fiber))
-    for (const [i, fiber] of waiting.entries()) judge(standing[i]!, row.expect.queued)(yield* Fiber.join(fiber))
+    for (const { fiber } of [...flying, ...standing]) yield* Fiber.await(fiber)
     yield* Effect.promise(() => Promise.resolve(row.heal?.(world)))
-    judge("later-1", row.expect.later)(yield* Fiber.join(yield* send("later-1")))
+    const later = yield* send(names("later", 1), row.expect.later)
+    for (const { fiber } of later) yield* Fiber.await(fiber)
+    yield* Effect.promise(() => world.provider.settled())
+
+    const wrong: Array<string> = []
+    for (const { expected, fiber, id } of [...flying, ...standing, ...later]) {
+      const why = mismatch(expected, kind, yield* Fiber.join(fiber), world.provider.count(id))
+      if (why !== undefined) wrong.push(`${id} ${why}`)
+    }
     const more = row.check?.(world)
     if (more !== undefined) wrong.push(more)
     return { wrong, duplicates: world.provider.duplicates() }

@@ -24,6 +24,17 @@ const most = (sent: number) => (world: World) => {
 
 export const rows: ReadonlyArray<Row> = [
   {
+    name: "GOAWAY on a session that has nothing to do",
+    over: h2,
+    queued: 0,
+    heal: async ({ provider }) => {
+      for (const line of provider.lines) line.goaway(2 ** 31 - 1)
+      await until(() => provider.open() === 0)
+    },
+    expect: {},
+    check: ({ provider }) => (provider.connections() === 2 ? undefined : "the session was used again")
+  },
+  {
     name: "GOAWAY on each connection",
     over: h2,
     strike: turnAway,
@@ -89,7 +100,7 @@ export const rows: ReadonlyArray<Row> = [
     over: h1,
     kinds: ["chat", "stored"],
     proxied: true,
-    options: { timeout: 1_500 },
+    options: { timeout: 3_000 },
     strike: silence,
     befall: ({ proxy }) => proxy?.freeze(),
     expect: { inFlight: processed("Timeout") }

@@ -23,6 +23,8 @@ export interface Provider extends Endpoint {
   readonly count: (id: string) => number
   /** Requests that were repeated although they must not be. */
   readonly duplicates: () => ReadonlyArray<string>
+  /** Resolves when all that came has been counted. */
+  readonly settled: () => Promise<void>
   /** Resolves when so many have come. */
   readonly arrived: (count: number) => Promise<void>
 }
@@ -99,6 +101,7 @@ export const serveProvider = async (protocol: Protocol, options: ProviderOptions
     lines,
     count: (id) => lives.get(id)?.length ?? 0,
     duplicates: () => duplicates,
+    settled: () => Promise.resolve(),
     arrived: (count) =>
       arrivals.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve }))
   }

@@ -1,0 +1,79 @@
+/** The row of the matrix that can't share its process: an event loop that is blocked. */
+import { Worker } from "node:worker_threads"
+import { once } from "node:events"
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { assert, describe } from "vitest"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
+import { certificate } from "../../src/testing/certificate.ts"
+import type { Options } from "../../src/testing/Sandbox.ts"
+import { subjects } from "../support/providers.ts"
+import { eventually } from "../support/wait.ts"
+import { ask } from "./ask.ts"
+import { baseURL } from "./server/provider.ts"
+
+/** A sandbox that goes on while this thread is blocked. */
+const sandbox = (options: Options) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const worker = new Worker(new URL("../support/children/sandbox.ts", import.meta.url), { workerData: options })
+        const [origin] = (await once(worker, "message")) as [string]
+        return { origin, worker }
+      }),
+      ({ worker }) => Effect.promise(() => worker.terminate())
+    ),
+    ({ origin }) => ({ ca: certificate.ca, baseURL: baseURL(origin) })
+  )
+
+/**
+ * For so many ms nothing else happens on this thread. In the phase after which timers go first: those that are due by then
+ * run before anything is read.
+ */
+const block = (ms: number) =>
+  Effect.async<void>((resume) => {
+    setImmediate(() => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+      resume(Effect.void)
+    })
+  })
+
+const runs = [
+  ["chat", "HTTP/1.1"],
+  ["stream", "HTTP/1.1 over TLS"],
+  ["chat", "HTTP/2"],
+  ["stream", "HTTP/2"]
+] as const
+
+describe("an event loop that was blocked for longer than all timeouts", () => {
+  for (const [index, [kind, protocol]] of runs.entries()) {
+    const subject = subjects[index]!
+    it.live(`harms no ${kind} of ${subject.name} over ${protocol} that was answered meanwhile`, () =>
+      Effect.gen(function* () {
+        const place = yield* sandbox({
+          tls: protocol !== "HTTP/1.1",
+          protocol: protocol === "HTTP/2" ? "h2" : "http/1.1",
+          latency: 100,
+          tokens: 3,
+          timePerToken: kind === "stream" ? 60 : 0
+        })
+        const config = yield* subject.config(place, {
+          timeout: 900,
+          bodyTimeout: 900,
+          deadline: 950,
+          maxRetries: 0,
+          transport: { http2: protocol === "HTTP/2" }
+        })
+        const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
+        yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.inFlight === 1 && clients[0].queued === 0)
+        // On its way, and not answered yet.
+        yield* Effect.sleep(20)
+        yield* block(1_500)
+        const outcome = yield* Fiber.join(asked)
+        assert.strictEqual(outcome.type, "answer", outcome.type === "error" ? outcome.error.message : "")
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+    )
+  }
+})
