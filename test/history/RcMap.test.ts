@@ -24,12 +24,12 @@ const short = fc.integer({ min: 12, max: 60 })
 const one = fc.constant("a")
 const keys = fc.constantFrom("a", "b", "c")
 
-const borrowed: Defect["commands"] = [["get", "get", "end", "invalidate"], unhurried, one]
+const borrowed: Defect["commands"] = [{ get: 2, end: 1, invalidate: 1 }, unhurried, one]
 
 const defects: Readonly<Record<string, Defect>> = {
   "stampede: fibers that get one key at once build it several times": {
     rule: "one live value a key",
-    commands: [["get", "get", "end"], short, one]
+    commands: [{ get: 2, end: 1 }, short, one]
   },
   "invalidated while borrowed, idle time 0: the old borrower's release removes the replacement's entry": {
     rule: "one live value a key",
@@ -39,7 +39,7 @@ const defects: Readonly<Record<string, Defect>> = {
   "invalidated while borrowed, finite idle time: the end of the old value's removes the replacement's entry": {
     rule: "one live value a key",
     setup: { idleTimeToLive: 10 },
-    commands: [["get", "get", "end", "invalidate", "pass", "quiet"], unhurried, one]
+    commands: [{ get: 2, end: 1, invalidate: 1, pass: 1, quiet: 1 }, unhurried, one]
   },
   "invalidated while borrowed, infinite idle time: the old value is never released": {
     rule: "released exactly once",
@@ -49,30 +49,30 @@ const defects: Readonly<Record<string, Defect>> = {
   "a failed lookup is remembered for the idle time": {
     rule: "a failure is not remembered",
     plan: { fails: "before it acquires" },
-    commands: [["get", "quiet"], unhurried, one]
+    commands: [{ get: 1, quiet: 1 }, unhurried, one]
   },
   "at capacity it refuses, though idle values could go": {
     rule: "refused for cause",
     setup: { maxEntries: 1, capacity: 1 },
-    commands: [["get", "end", "quiet"], unhurried, keys]
+    commands: [{ get: 1, end: 1, quiet: 1 }, unhurried, keys]
   },
   "the first who gets a value bakes its own context into it": {
     rule: "a build sees the maker's world",
-    commands: [["get"], unhurried, one]
+    commands: [{ get: 1 }, unhurried, one]
   },
   "who gets from a closed map is interrupted, with no error": {
     rule: "nobody is interrupted by the map",
-    commands: [["get", "close"], unhurried, one]
+    commands: [{ get: 1, close: 1 }, unhurried, one]
   },
   "closing releases one after the other": {
     rule: "closing releases all at once",
     plan: { drains: 3 },
-    commands: [["get", "get", "close", "quiet"], unhurried, keys]
+    commands: [{ get: 2, close: 1, quiet: 1 }, unhurried, keys]
   },
   "a finalizer that dies keeps the others from being released": {
     rule: "released exactly once",
     plan: { dies: true },
-    commands: [["get", "get", "end", "close"], unhurried, keys]
+    commands: [{ get: 2, end: 1, close: 1 }, unhurried, keys]
   }
 }
 

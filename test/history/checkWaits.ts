@@ -24,7 +24,11 @@ const nobodyIsForgotten: Check = (leases, { maxEntries }) =>
   leases.of("quiet").flatMap(({ from: at }) => {
     const builds = leases.of("build").filter((one) => isUnderWay(one, at))
     const isReleasing = leases.of("release").some((one) => isUnderWay(one, at))
-    const busy = leases.values.filter((value) => isWanted(value, at) || isUnderWay(value.build, at)).length
+    // A build that nobody waits for any more takes no room, though it may not be stopped.
+    const isAsked = (key: string) => leases.of("get").some((get) => get.call.key === key && isUnderWay(get, at))
+    const busy = leases.values.filter(
+      (value) => isWanted(value, at) || (isUnderWay(value.build, at) && isAsked(value.key))
+    ).length
     // Who was interrupted gives back first, as those who give back do: whoever is the last waits for the release.
     const [asking, leaving] = Arr.partition(
       leases.of("get").filter((get) => isUnderWay(get, at)),

@@ -82,8 +82,9 @@ export const sorted = (history: LeaseHistory): Leases => {
         got: one.to,
         ending: end?.from ?? Infinity,
         endingAt: end?.at ?? Infinity,
-        ended: end?.to ?? Infinity,
-        endedAt: end?.until ?? Infinity
+        // The scope of a lease may close before it is there: then it ends as soon as it is.
+        ended: Math.max(one.to, end?.to ?? Infinity),
+        endedAt: Math.max(one.until, end?.until ?? Infinity)
       }
     ]
   })
