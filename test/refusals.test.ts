@@ -1,4 +1,5 @@
 /** What must not be sent, by whichever SDK: headers of the connection, and keys to where a redirect points. */
+import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
@@ -58,7 +59,7 @@ for (const subject of [...subjects, openai6]) {
           const other = yield* Sandbox.make()
           const sandbox = yield* Sandbox.make()
           const location = `${other.origin}/v1/chat/completions`
-          sandbox.faults.push({ fault: { type: "status", status, headers: { location }, body: "moved" } })
+          sandbox.faults.push({ fault: { type: "status", status, headers: { location }, body: `moved ${key}` } })
           const config = yield* subject.config(sandbox, { key })
           const error = yield* Effect.flip(subject.ask(config))
           assert.deepStrictEqual(facts(error), {
@@ -68,6 +69,7 @@ for (const subject of [...subjects, openai6]) {
             // This SDK asks fetch not to follow, and takes the redirect itself for a failure.
             status: subject.name === "azure" ? status : undefined
           })
+          assert.notInclude(inspect(error, { depth: Infinity, showHidden: true }), key)
           if (subject.name !== "azure") assert.include(error.message, other.origin)
           assert.strictEqual(other.stats().connections.total, 0)
           assert.deepStrictEqual([...sandbox.stats().requestsByKey], [[key, 1]])

@@ -148,7 +148,9 @@ export const make = (wiring: Wiring): Closeable => {
         let outcome: Attempts.Outcome
         try {
           const response = await attempt(wiring, underway, request, admission, until - ticker.now())
-          if (response.status < 400) return response
+          if (response.status < 300) return response
+          // Of a redirect that the caller wants for itself SDKs make an error, with the body in it.
+          if (response.status < 400) return (await Refusal.read(response, clean(admission), underway.attempts)).response
           outcome = Attempts.outcomeOfStatus(response.status)
           let answer: Response
           try {

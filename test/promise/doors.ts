@@ -51,7 +51,7 @@ export interface Client {
   }
 }
 
-interface Options {
+export interface Options {
   readonly apiKey?: string
   readonly timeout?: number
   readonly bodyTimeout?: number

@@ -39,8 +39,8 @@ export const object = (at: At, input: unknown, expected: string): Readonly<Recor
 export const dangerous: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
 
 const unknown = (at: At, name: string, names: ReadonlyArray<string>) => {
-  // A long name or one with odd characters may be a secret in the wrong place.
-  const shown = /^[\w$-]{1,40}$/.test(name) ? name : `with a name of ${name.length} characters`
+  // A long name, or one that no option could have, may be a secret in the wrong place: `sk-...`.
+  const shown = /^[a-z_$][\w$]{0,39}$/i.test(name) ? name : `with a name of ${name.length} characters`
   const field = at.field === "options" ? shown : `${at.field}.${shown}`
   const near = nearest(name, names)
   const hint = near === undefined ? "" : `; did you mean ${near}?`

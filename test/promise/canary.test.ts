@@ -1,0 +1,135 @@
+/** A key that must not be found anywhere but at the server, through the door without Effect. */
+import { format, inspect } from "node:util"
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import { assert } from "vitest"
+import * as Promised from "../../src/Promise.ts"
+import { certificate } from "../../src/testing/certificate.ts"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { Collector } from "../support/collect.ts"
+import { type Client, hello, type Options, subjects } from "./doors.ts"
+
+const key = "sk-CANARY-key-41c9be"
+const header = "CANARY-header-b0714f"
+const keyLine = certificate.client.key.split("\n")[1]!
+
+const canaries: Readonly<Record<string, string>> = { key, header, "private key": keyLine }
+
+/** All that Node prints of a value. */
+const prints = (value: unknown): ReadonlyArray<string> => {
+  const all = [inspect(value, { depth: Infinity, showHidden: true }), format("%s %o %O %d", value, value, value, value)]
+  if (value instanceof Error) all.push(value.message, value.stack ?? "", String(value))
+  try {
+    all.push(JSON.stringify(value) ?? "", format("%j", value))
+  } catch {
+    // A ring: no JSON of it can tell anything.
+  }
+  return value instanceof Error && value.cause !== undefined ? [...all, ...prints(value.cause)] : all
+}
+
+const found = (texts: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Object.entries(canaries).flatMap(([name, canary]) => {
+    const text = texts.find((one) => one.includes(canary))
+    if (text === undefined) return []
+    const at = text.indexOf(canary)
+    return [`${name}: ${text.slice(Math.max(0, at - 200), at + 60)}`]
+  })
+
+const repeated = { error: { message: `no: ${key} ${header}`, code: key, param: header }, message: `${key} ${header}` }
+
+const faults: ReadonlyArray<Sandbox.Fault | undefined> = [
+  undefined,
+  { type: "status", status: 400, headers: { "content-type": "application/json" }, body: JSON.stringify(repeated) },
+  { type: "status", status: 401, headers: { "x-echo": `Bearer ${key}` }, body: JSON.stringify(repeated) },
+  { type: "status", status: 429, headers: { "content-type": "text/plain" }, body: `${key} ${header}` },
+  { type: "status", status: 500, headers: { "content-type": "text/html" }, body: `<p>${key}</p>` },
+  { type: "status", status: 200, headers: { "content-type": "application/json" }, body: `${key} ${header}` },
+  { type: "status", status: 307, headers: { location: `https://elsewhere.example/?${key}` }, body: key },
+  { type: "resetBeforeHeaders" },
+  { type: "resetMidBody" },
+  { type: "garbage", what: "json" },
+  { type: "truncate" }
+]
+
+/** Without events that tell an error, or can't be read: what an SDK makes of them goes past us on this road. */
+const streamed: ReadonlyArray<Sandbox.Fault | undefined> = [undefined, { type: "resetMidBody" }]
+
+/** Variables that make SDKs talk, for as long as the scope is open. */
+const talkative = Effect.acquireRelease(
+  Effect.sync(() => {
+    const before = { ...process.env }
+    Object.assign(process.env, { DEBUG: "true", OPENAI_LOG: "debug", GROQ_LOG: "debug" })
+    return before
+  }),
+  (before) =>
+    Effect.sync(() => {
+      process.env = before
+    })
+)
+
+const failureOf = async (send: () => PromiseLike<unknown>): Promise<unknown> => {
+  try {
+    return await send()
+  } catch (error) {
+    return error
+  }
+}
+
+const drain = async (client: Client): Promise<unknown> => {
+  const all: Array<unknown> = []
+  for await (const chunk of await client.chat.completions.create({ ...hello, stream: true })) all.push(chunk)
+  return all
+}
+
+for (const subject of subjects) {
+  it.live(`no secret of ${subject.name} is told, whatever happens`, () =>
+    Effect.gen(function* () {
+      const collector = new Collector()
+      const sandbox = yield* Sandbox.make({ tls: true, requestClientCert: true })
+      const texts: Array<string> = []
+      const tell = (value: unknown): void => void texts.push(...prints(value))
+      yield* talkative
+      yield* Effect.scoped(
+        Effect.zipRight(
+          collector.console,
+          Effect.promise(async () => {
+            const { cert, key: pem } = certificate.client
+            const options = {
+              apiKey: key,
+              defaultHeaders: { "x-api-token": header },
+              maxRetries: 0,
+              transport: { ca: sandbox.ca, cert, key: pem }
+            }
+            await using clients = Promised.makeClients()
+            const client = subject.get(sandbox.origin, options as object, clients)
+            // Whoever asks for it by name has the key, as with the SDK's own class.
+            assert.strictEqual(client.apiKey, key)
+            tell(client)
+            tell(clients)
+            for (const fault of faults) {
+              if (fault !== undefined) sandbox.faults.push({ fault, times: 1 })
+              tell(await failureOf(() => client.chat.completions.create(hello)))
+            }
+            for (const fault of streamed) {
+              if (fault !== undefined) sandbox.faults.push({ fault, times: 1 })
+              tell(await failureOf(() => drain(client)))
+            }
+            tell(await clients.stats())
+            tell(
+              await failureOf(async () => subject.get(sandbox.origin, { apiKey: `${key}\n${key}` } as Options, clients))
+            )
+            tell(await failureOf(async () => subject.get(sandbox.origin, { [key]: key } as Options, clients)))
+          })
+        )
+      )
+      tell(yield* Metric.snapshot)
+      tell(process.report.getReport())
+      assert.deepStrictEqual(found([...texts, collector.text]), [])
+      assert.deepStrictEqual([...sandbox.stats().requestsByKey.keys()], [key])
+      // Enough was told for something to be found in.
+      assert.isAbove(texts.join("").length, 50_000)
+      assert.include(texts.join(""), "[key]")
+    }).pipe(Effect.scoped)
+  )
+}
