@@ -8,12 +8,18 @@ import type { ClientMap } from "../../src/ClientMap.ts"
 import { type Chat, question, type Subject } from "../support/providers.ts"
 import type { Outcome } from "./expected.ts"
 
-/** `chat` and `stream` are generation; `stored` leaves something behind, so it must not be repeated. */
-export type Kind = "chat" | "stream" | "stored"
+/**
+ * `chat` and `stream` are generation; `stored` leaves something behind, so it must not be repeated, and `keyed` does too,
+ * but its caller has given it a key.
+ */
+export type Kind = "chat" | "stream" | "stored" | "keyed"
 
 /** What all SDKs have for paths that they know nothing of. */
 interface Posting {
-  post(path: string, options: { readonly body: object }): PromiseLike<unknown>
+  post(
+    path: string,
+    options: { readonly body: object; readonly headers?: Record<string, string> }
+  ): PromiseLike<unknown>
 }
 
 interface Piece {
@@ -49,12 +55,15 @@ const text = (
         (all, piece) => all + textOf(piece)
       )
     case "stored":
+    case "keyed": {
+      const headers = kind === "keyed" ? { "Idempotency-Key": id } : {}
       return Effect.map(
         subject.use(config, (client: Chat) =>
-          (client as unknown as Posting).post("/batches", { body: { model: id, stored: true } })
+          (client as unknown as Posting).post("/batches", { body: { model: id, stored: kind === "stored" }, headers })
         ),
         textOf
       )
+    }
   }
 }
 

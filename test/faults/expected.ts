@@ -14,6 +14,8 @@ interface Facts {
 export type Expected =
   /** Answered, and sent once. */
   | { readonly type: "unaffected" }
+  /** Answered, with what nobody should be answered: a row that says what can't be helped. */
+  | { readonly type: "answered"; readonly text: string }
   /** Answered; it was sent more than once, and the server had not worked on it before. */
   | { readonly type: "resent" }
   /** Rule 2: generation is repeated and answered, all else fails with this reason, perhaps processed. */
@@ -25,6 +27,7 @@ export const unaffected: Expected = { type: "unaffected" }
 export const resent: Expected = { type: "resent" }
 /** "P" in the table. */
 export const processed = (reason: RequestReason = "Connection"): Expected => ({ type: "processed", reason })
+export const answered = (text: string): Expected => ({ type: "answered", text })
 export const fails = (reason: RequestReason, facts: Facts = {}): Expected => ({
   type: "fails",
   tag: "RequestError",
@@ -61,6 +64,11 @@ export const mismatch = (expected: Expected, kind: Kind, outcome: Outcome, sent:
     return undefined
   }
   if (outcome.type === "error") return `should be answered, and failed with ${told(outcome.error)}`
+  if (asExpected.type === "answered") {
+    return outcome.text === asExpected.text
+      ? undefined
+      : `should be answered "${asExpected.text}", and was "${outcome.text}"`
+  }
   if (outcome.text === "") return "should be answered, and was with nothing"
   if (outcome.wanted !== undefined && outcome.text !== outcome.wanted)
     return `should be answered "${outcome.wanted}", and was "${outcome.text}"`

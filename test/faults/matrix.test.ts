@@ -2,6 +2,7 @@
  * The fault matrix: each row of `rows/` over each protocol that it applies to, and with each provider. It closes with how
  * many rows held, and how many requests the servers saw again that must not be repeated.
  */
+import { readFileSync } from "node:fs"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { afterAll, assert } from "vitest"
@@ -10,7 +11,9 @@ import type { Row } from "./row.ts"
 import * as answers from "./rows/answers.ts"
 import * as breaks from "./rows/breaks.ts"
 import * as connect from "./rows/connect.ts"
+import { elsewhere } from "./rows/elsewhere.ts"
 import * as network from "./rows/network.ts"
+import * as odd from "./rows/odd.ts"
 import * as sandbox from "./rows/sandbox.ts"
 import * as sessions from "./rows/sessions.ts"
 import * as silence from "./rows/silence.ts"
@@ -24,7 +27,8 @@ const rows: ReadonlyArray<Row> = [
   ...connect.rows,
   ...sessions.rows,
   ...network.rows,
-  ...sandbox.rows
+  ...sandbox.rows,
+  ...odd.rows
 ]
 
 /** By protocol and row: how many runs there were, and how many of them held. */
@@ -63,6 +67,14 @@ describe.concurrent("a fault", () => {
   }
 })
 
+describe("a row that needs a world of its own", () => {
+  for (const { file, name, title } of elsewhere) {
+    it(`is shown by ${file}: ${name}`, () => {
+      assert.include(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"), title)
+    })
+  }
+})
+
 afterAll(() => {
   const run = new Set<string>()
   const broken = new Set<string>()
@@ -75,6 +87,7 @@ afterAll(() => {
   const waiting = rows.filter((row) => row.waiting !== undefined).length
   console.log(
     `fault matrix: ${run.size - broken.size} of ${run.size} rows held (${lines.join(", ")})` +
-      `${waiting > 0 ? `, ${waiting} wait` : ""}; repeated although they must not be: ${duplicates.length}`
+      `${waiting > 0 ? `, ${waiting} wait` : ""}, ` +
+      `${elsewhere.length} have tests of their own; repeated although they must not be: ${duplicates.length}`
   )
 })

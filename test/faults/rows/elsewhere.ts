@@ -1,0 +1,46 @@
+/** Rows that need a process, a clock or a crowd of their own: the tests that show them. */
+
+export interface Elsewhere {
+  readonly name: string
+  readonly file: string
+  /** A part of the test's title. */
+  readonly title: string
+}
+
+export const elsewhere: ReadonlyArray<Elsewhere> = [
+  {
+    name: "EMFILE while some sockets are open",
+    file: "transport/descriptors.test.ts",
+    title: "whoever waits goes on the sockets that there are, and when descriptors are free there are more"
+  },
+  {
+    name: "EMFILE, and no socket is open",
+    file: "transport/descriptors.test.ts",
+    title: "without a descriptor that is what is said, also of a name that can't be looked up"
+  },
+  {
+    name: "a slow reader",
+    file: "transport/neighbours.test.ts",
+    title: "readers of 1 GB at a few KB a second cost little memory, and their neighbours nothing"
+  },
+  {
+    name: "a bomb of a gigabyte of gzip",
+    file: "bombs.test.ts",
+    title: "is Malformed, compressed or not, and what it is read into stays small"
+  },
+  {
+    name: "a provider that is down: fails fast",
+    file: "circuits.test.ts",
+    title: "by silence fails five in time, and the next at once"
+  },
+  {
+    name: "a provider that is down: one probe",
+    file: "circuits.test.ts",
+    title: "costs a job that may wait nothing but time: one probe, and then no herd"
+  },
+  {
+    name: "an event loop that is blocked",
+    file: "faults/loop.test.ts",
+    title: "an event loop that was blocked for longer than all timeouts"
+  }
+]
