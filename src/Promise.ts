@@ -9,7 +9,8 @@
  * given the drain timeout, and then the process dies of the signal, at once if it comes again. An app that listens for a
  * signal decides for itself. The first process of a container exits with the signal's status, 143 or 130, instead.
  *
- * Each worker thread has a default set of its own, with its own sockets and budgets, and so has each process.
+ * Each worker thread has a default set of its own, with its own sockets and budgets, and so has each process. It closes with
+ * its worker. Signals come to the main thread alone, so requests of workers end when the process does.
  *
  * @since 0.1.0
  */
