@@ -360,6 +360,28 @@ describe("a circuit", () => {
     )
   )
 
+  it.live("of the origin opens when five models fail one after another, and not while one of them is answered", () =>
+    run(
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({ faults: [{ ...status(503), match: { model: /^down/ } }] })
+        const config = yield* openai.config(sandbox, { maxRetries: 0, ...long })
+        const askFor = (model: string) =>
+          openai.use(config, (client) => client.chat.completions.create({ ...question("hello"), model }))
+        for (let i = 1; i <= 4; i++) {
+          yield* Effect.flip(askFor(`down-${i}`))
+          yield* Effect.flip(askFor(`down-${i}`))
+        }
+        yield* askFor("up")
+        for (let i = 1; i <= 5; i++) yield* Effect.flip(askFor(`down-${i}`))
+        assert.strictEqual(yield* openCircuits, 1)
+        const error = yield* Effect.flip(askFor("up"))
+        assert.deepStrictEqual(facts(error), ["Connection", undefined, "no", 0])
+        assert.include(error.message, `requests to ${sandbox.origin} fail`)
+        assert.strictEqual(sandbox.stats().requests, 14)
+      })
+    )
+  )
+
   it.live("is told of in the log and in a metric, once when it opens and once when it closes", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import * as diagnostics from "node:diagnostics_channel"
 import * as net from "node:net"
@@ -114,7 +115,17 @@ describe("what is not known", () => {
     run(
       Effect.gen(function* () {
         const server = yield* Effect.acquireRelease(
-          Effect.promise(() => serveFrames({ onRequest: (to, id) => to.reset(id, to.requests === 1 ? 99 : 2) })),
+          Effect.promise(() =>
+            serveFrames({
+              onRequest: (to, id) => {
+                if (to.requests === 3) {
+                  to.headers(id)
+                  to.data(id, "data: {}\n\n")
+                }
+                setTimeout(() => to.reset(id, to.requests === 2 ? 2 : 99), 20)
+              }
+            })
+          ),
           ({ close }) => Effect.promise(async () => close())
         )
         const config = yield* openai.config(
@@ -128,6 +139,9 @@ describe("what is not known", () => {
           assert.include(error.message, `HTTP/2 code ${code}`)
         }
         assert.strictEqual((yield* counted("http2")) - before, 1)
+        const cut = yield* Effect.flip(Stream.runDrain(openai.stream(config)))
+        assert.deepStrictEqual(facts(cut), ["Connection", undefined, "yes"])
+        assert.strictEqual((yield* counted("http2")) - before, 2, "in mid body too")
       })
     )
   )

@@ -154,8 +154,9 @@ export const attempt = async (
         ended(Attempts.outcomeOfStatus(status), status)
       },
       ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
-      onEnd: () => {
+      onEnd: (cut) => {
         over = true
+        if (cut?.oddity !== undefined) wiring.note(cut.oddity)
         if (open !== undefined) call!.open!.delete(open)
         if (!kept) permit.leave()
         underway.letGo()
@@ -171,7 +172,7 @@ export const attempt = async (
   } catch (error) {
     // The body of an error was cut: there is nothing of it to be read.
     if (kept) permit.leave()
-    if (error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
+    if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
     // What is no WireError is the reason with which the caller aborted it.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
     if (error === recalled || error instanceof CircuitOpen) underway.attempts--

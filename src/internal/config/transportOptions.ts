@@ -97,9 +97,10 @@ export interface TransportOptions {
    * once with a `RequestError` "Connection" whose `processed` is "no" and whose `retryAfter` is what is left. So
    * `maxRetries: 0` or `maxRetryAfter: 0` goes on to another provider without delay.
    *
-   * The origin has one circuit, for connections that can't be made (DNS, TCP, TLS, in time). Beside it each model and path
-   * has its own, for requests that were sent, and were cut off before an answer, got none within their timeout, or a 502,
-   * 503 or 504 without Retry-After; others of the same origin may do well. No failure is an answer with another status,
+   * The origin has a circuit for connections that can't be made (DNS, TCP, TLS, in time). Beside it each model and path has
+   * its own, for requests that were sent, and were cut off before an answer, got none within their timeout, or a 502, 503
+   * or 504 without Retry-After; others of the same origin may do well. When as many of those fail one after another, and
+   * nothing succeeds, the whole origin is held back. No failure is an answer with another status,
    * an abort, a lack of file descriptors, a certificate, or a wait in a queue of ours. Attempts of one request are one
    * failure, and so is what breaks at the same moment. Any success closes the circuit.
    *

@@ -24,8 +24,10 @@ export interface ExchangeOptions extends Tapping {
   /**
    * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
    * collected unread. Must not throw. @default none
+   *
+   * `cut` is what its body failed with.
    */
-  readonly onEnd?: (() => void) | undefined
+  readonly onEnd?: ((cut: WireError | undefined) => void) | undefined
   /** What a reader of the body is thrown for a failure that cuts it. Must not throw. @default the failure */
   readonly cut?: ((error: WireError) => unknown) | undefined
   /**
@@ -49,10 +51,10 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
   const { about, cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
-  const end = () => {
+  const end = (cut?: WireError) => {
     if (ended) return
     ended = true
-    onEnd?.()
+    onEnd?.(cut)
   }
   const failure = (error: unknown): unknown => {
     if (!(error instanceof WireError)) return error

@@ -1,13 +1,14 @@
 /**
- * The circuits of one origin. That no connection can be made speaks of the origin, and concerns all requests. What comes of
- * a request that was sent speaks of what it asked for: another model, or path, may do well behind the same address, and
- * what takes longer than one caller's timeout may be in time for another's. So each of these has a circuit of its own,
- * from its first failure until it is well again; while nothing fails there is none, and nothing to do.
+ * The circuits of one origin. That no connection can be made concerns all requests. What comes of a request that was sent
+ * speaks of what it asked for: another model, or path, may do well behind the same address, and what takes longer than one
+ * caller's timeout may be in time for another's. So each of these has a circuit of its own, from its first failure until
+ * it is well again. When several of them fail one after another, and nothing succeeds, it is the origin after all, which
+ * therefore has one as well; to that each of them is one failure. While nothing fails there is nothing to do.
  */
 import * as RetryAfter from "../retryAfter.ts"
 import { live, type Ticker } from "../ticker.ts"
 import type { CircuitOpen, WireError, WireRequest, WireResponse } from "../wire.ts"
-import type { Limits, Turns } from "./circuit.ts"
+import type { Failure, Limits, Turns, Verdict } from "./circuit.ts"
 import { Guard, identity } from "./guard.ts"
 
 /** That a circuit opened or closed. */
@@ -68,7 +69,11 @@ export class Health {
   readonly #options: HealthOptions
   readonly #limits: Limits
   readonly #ticker: Ticker
+  /** Of connections. */
   readonly #dials: Guard
+  /** Of whatever is asked. */
+  readonly #all: Guard
+  /** Of what asks for a certain model and path. */
   readonly #asked = new Map<string, Guard>()
   /** When something failed last. */
   #failedLast = 0
@@ -77,29 +82,30 @@ export class Health {
     this.#options = options
     this.#limits = { failures: options.circuitFailures, cooldown: options.circuitCooldown }
     this.#ticker = options.ticker ?? live
-    this.#dials = this.#guard(options.origin)
+    this.#dials = this.#guard(`connections to ${options.origin}`)
+    this.#all = this.#guard(options.origin)
   }
 
   /** How many circuits are open. */
   open(): number {
-    let count = this.#dials.isOpen ? 1 : 0
-    for (const guard of this.#asked.values()) if (guard.isOpen) count++
-    return count
+    return [this.#dials, this.#all, ...this.#asked.values()].filter((guard) => guard.isOpen).length
   }
 
   /** Why a request can't go. */
   refusal(request: WireRequest): CircuitOpen | undefined {
-    return this.#dials.refusal(request) ?? this.#asked.get(keyOf(request))?.refusal(request)
+    for (const guard of this.#guardsOf(request)) {
+      const refusal = guard.refusal(request)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
   }
 
   /** A request goes, having been asked about. What it returns, if anything, is to be called when it has ended. */
   goes(request: WireRequest): (() => void) | undefined {
-    const dialled = this.#dials.goes()
-    const asked = this.#asked.get(keyOf(request))?.goes()
-    if (dialled === undefined && asked === undefined) return undefined
+    const ends = this.#guardsOf(request).flatMap((guard) => guard.goes() ?? [])
+    if (ends.length === 0) return undefined
     return () => {
-      dialled?.()
-      asked?.()
+      for (const end of ends) end()
     }
   }
 
@@ -124,6 +130,7 @@ export class Health {
       const key = keyOf(request)
       const guard = this.#asked.get(key)
       if (guard !== undefined) this.#succeeded(guard, key)
+      this.#succeeded(this.#all, undefined)
       this.#succeeded(this.#dials, undefined)
       this.#forget()
     }
@@ -136,20 +143,30 @@ export class Health {
     this.#failedAt(request, { sent: turn, request: identity(request), error, late }, error.message)
   }
 
-  #failedAt(request: WireRequest, failure: Parameters<Guard["failed"]>[0], why: string): void {
+  #failedAt(request: WireRequest, failure: Failure, why: string): void {
     if (this.#limits.failures === 0) return
-    const key = keyOf(request)
-    let guard = this.#asked.get(key)
-    if (guard === undefined) {
-      if (this.#asked.size >= most) return
-      const model = request.about?.model ?? ""
-      const what = `${request.method} ${pathOf(request)}${model === "" ? "" : ` of ${JSON.stringify(model)}`}`
-      this.#asked.set(key, (guard = this.#guard(`${this.#options.origin} (${what})`)))
-    }
-    this.#failed(guard, failure, why)
+    const guard = this.#guardFor(request)
+    if (guard !== undefined) this.#failed(guard, failure, why)
+    this.#failed(this.#all, { ...failure, request: guard ?? failure.request }, why)
   }
 
-  #failed(guard: Guard, failure: Parameters<Guard["failed"]>[0], why: string): ReturnType<Guard["failed"]> {
+  #guardsOf(request: WireRequest): ReadonlyArray<Guard> {
+    const asked = this.#asked.get(keyOf(request))
+    return asked === undefined ? [this.#dials, this.#all] : [this.#dials, this.#all, asked]
+  }
+
+  #guardFor(request: WireRequest): Guard | undefined {
+    const key = keyOf(request)
+    const known = this.#asked.get(key)
+    if (known !== undefined || this.#asked.size >= most) return known
+    const model = request.about?.model ?? ""
+    const what = `${request.method} ${pathOf(request)}${model === "" ? "" : ` of ${JSON.stringify(model)}`}`
+    const guard = this.#guard(`${this.#options.origin} (${what})`)
+    this.#asked.set(key, guard)
+    return guard
+  }
+
+  #failed(guard: Guard, failure: Failure, why: string): Verdict {
     const verdict = guard.failed(failure, why)
     this.isTroubled = true
     this.#failedLast = this.#ticker.now()
@@ -172,7 +189,7 @@ export class Health {
   }
 
   #look(): void {
-    this.isTroubled = this.#asked.size > 0 || !this.#dials.isQuiet
+    this.isTroubled = this.#asked.size > 0 || !this.#all.isQuiet || !this.#dials.isQuiet
   }
 
   /** What failed once, and was never asked for again, would be looked for at every request. */
