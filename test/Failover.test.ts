@@ -102,6 +102,17 @@ describe("agents on a plan", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(layer), Effect.scoped)
   })
 
+  it.live("go to the next provider without asking the first, once that has failed five times in a row", () =>
+    Effect.gen(function* () {
+      const { first, plan, requests } = yield* two()
+      first.faults.push(status(503))
+      for (let i = 1; i <= 20; i++) {
+        assert.deepStrictEqual(yield* Effect.withExecutionPlan(agent, plan), { from: "openai", said: true })
+        assert.deepStrictEqual(requests(), [Math.min(i, 5), i])
+      }
+    }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(warnings().layer), Effect.scoped)
+  )
+
   it.live("stay where they are when all is well", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function* () {

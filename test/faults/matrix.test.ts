@@ -11,6 +11,7 @@ import type { Row } from "./row.ts"
 import * as answers from "./rows/answers.ts"
 import * as breaks from "./rows/breaks.ts"
 import * as connect from "./rows/connect.ts"
+import * as down from "./rows/down.ts"
 import { elsewhere } from "./rows/elsewhere.ts"
 import * as network from "./rows/network.ts"
 import * as odd from "./rows/odd.ts"
@@ -25,6 +26,7 @@ const rows: ReadonlyArray<Row> = [
   ...answers.rows,
   ...silence.rows,
   ...connect.rows,
+  ...down.rows,
   ...sessions.rows,
   ...network.rows,
   ...sandbox.rows,
