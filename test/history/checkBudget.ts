@@ -171,7 +171,9 @@ const goesWhenFree: Check = (quotas) =>
             quotas.of("refuse").some((one) => one.from < from) &&
             quotas.models.some((one) => inFlight(quotas, one, from) > 0)
           if (isTried || isClosed || isRefused) return []
-          const wait = waitFor(quotas, model, from, at, head.call.tokens)
+          // Who came when tokens were not limited costs none.
+          const cost = limitsAt(quotas, head.from).tokens === Infinity ? 0 : head.call.tokens
+          const wait = waitFor(quotas, model, from, at, cost)
           return wait > slack ? [] : [{ rule: "no wakeup is lost", what: `${head.op} could go at ${from}` }]
         })
       )

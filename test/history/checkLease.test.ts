@@ -279,6 +279,7 @@ const bad: Readonly<Record<string, Bad>> = {
     setup: { maxEntries: 1 },
     write: (pen) => {
       pen.end(pen.first(1, "a"))
+      pen.quiet()
       pen.fail(pen.invoke({ f: "get", key: "b" }), { reason: "Capacity" })
       pen.close(1)
     }

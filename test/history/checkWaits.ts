@@ -72,14 +72,16 @@ const refusedForCause: Check = ({ closing, of, values }, { maxEntries }) =>
     if (detail?.reason === "Closed" && closing > to) return [{ rule: "refused for cause", what: `${op} as closed` }]
     if (detail?.reason === "other") return [{ rule: "refused for cause", what: `${op} with something else` }]
     if (detail?.reason !== "Capacity") return []
+    // Before all was quiet somebody who gave up may have had it still.
+    const calm = Math.max(-1, ...of("quiet").flatMap((quiet) => (quiet.from < from ? [quiet.from] : [])))
     const idle = values.find(
       (value) =>
         value.build.end === "ok" &&
-        value.build.to < from &&
+        value.build.to < calm &&
         releasing(value) > to &&
         value.holds.length > 0 &&
-        value.holds.every(({ asked, ended }) => ended < from || asked > to) &&
-        !of("get").some((get) => get.call.key === value.key && get.from < to && get.to > from && get.op !== op)
+        value.holds.every(({ asked, ended }) => ended < calm || asked > to) &&
+        !of("get").some((get) => get.call.key === value.key && get.from < to && get.to > calm && get.op !== op)
     )
     const isRoomy = maxEntries === Infinity || idle !== undefined
     return isRoomy
