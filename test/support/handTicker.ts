@@ -3,6 +3,8 @@ import type { Ticker } from "../../src/internal/ticker.ts"
 export interface HandTicker extends Ticker {
   /** Lets so many milliseconds pass: timers run in the order in which they are due, and promises in between. */
   readonly pass: (ms: number) => Promise<void>
+  /** The same, but nothing happens until all of it has passed: a machine that slept. */
+  readonly sleep: (ms: number) => Promise<void>
   /** How many timers are set. */
   readonly timers: () => number
 }
@@ -14,6 +16,20 @@ export const settle = (): Promise<void> => new Promise((resolve) => setImmediate
 export const handTicker = (lateness = 0, late: () => number = () => 0): HandTicker => {
   let now = 0
   const timers = new Set<{ readonly at: number; readonly f: () => void }>()
+  const pass = async (ms: number): Promise<void> => {
+    const end = now + ms
+    await settle()
+    for (;;) {
+      let next: { readonly at: number; readonly f: () => void } | undefined
+      for (const timer of timers) if (next === undefined || timer.at < next.at) next = timer
+      if (next === undefined || next.at > end) break
+      timers.delete(next)
+      now = Math.max(now, next.at)
+      next.f()
+      await settle()
+    }
+    now = end
+  }
   return {
     now: () => now,
     date: () => now,
@@ -23,19 +39,11 @@ export const handTicker = (lateness = 0, late: () => number = () => 0): HandTick
       timers.add(timer)
       return () => void timers.delete(timer)
     },
-    pass: async (ms) => {
-      const end = now + ms
+    pass,
+    sleep: async (ms) => {
       await settle()
-      for (;;) {
-        let next: { readonly at: number; readonly f: () => void } | undefined
-        for (const timer of timers) if (next === undefined || timer.at < next.at) next = timer
-        if (next === undefined || next.at > end) break
-        timers.delete(next)
-        now = Math.max(now, next.at)
-        next.f()
-        await settle()
-      }
-      now = end
+      now += ms
+      await pass(0)
     },
     timers: () => timers.size
   }

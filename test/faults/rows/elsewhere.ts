@@ -42,5 +42,10 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     name: "an event loop that is blocked",
     file: "faults/loop.test.ts",
     title: "an event loop that was blocked for longer than all timeouts"
+  },
+  {
+    name: "a machine that sleeps for an hour",
+    file: "faults/asleep.test.ts",
+    title: "when a machine wakes that slept for an hour, there is no herd"
   }
 ]
