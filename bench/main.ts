@@ -14,6 +14,7 @@ import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { lease } from "./lease.ts"
 import { models } from "./models.ts"
+import { oneOffs } from "./oneOffs.ts"
 import { origins } from "./origins.ts"
 import { promiseCpu } from "./promiseCpu.ts"
 import { promiseExit } from "./promiseExit.ts"
@@ -37,6 +38,7 @@ const benches: ReadonlyArray<Bench> = [
   sockets,
   lease,
   origins,
+  oneOffs,
   aborts,
   health,
   heap,

@@ -75,7 +75,7 @@ describe("defaults", () => {
             maxQueue: 100_000,
             maxQueueBytes: 2 ** 29,
             maxResponseBytes: 2 ** 27,
-            maxLineBytes: 2 ** 23,
+            maxLineBytes: 2 ** 25,
             maxHeadBytes: 16_384,
             maxHeadFields: 128,
             circuitFailures: 5,

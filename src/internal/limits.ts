@@ -33,7 +33,7 @@ export const transportLimits: TransportLimits = {
   maxQueue: 100_000,
   maxQueueBytes: 512 * MiB,
   maxResponseBytes: 128 * MiB,
-  maxLineBytes: 8 * MiB,
+  maxLineBytes: 32 * MiB,
   maxHeadBytes: 16 * 1024,
   maxHeadFields: 128
 }

@@ -73,7 +73,8 @@ export interface TransportOptions {
    * Longest line of an event stream in bytes, and longest event, which is the lines up to an empty one; an integer of at
    * least 1, or `Infinity`. What is longer fails as with `maxResponseBytes`: SDKs keep all of an event until it ends.
    *
-   * @default 8 MiB: an event carries one token or one tool call; the longest are images in base64
+   * @default 32 MiB. Most events carry a token, but the last one of a Responses stream repeats the whole answer, images in
+   *   base64 included, of which one has some 5 MB
    */
   readonly maxLineBytes?: number | undefined
   /**

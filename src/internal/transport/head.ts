@@ -12,7 +12,10 @@ export const headRefusal = (
 ): WireError | undefined => {
   if (headers.length > maxHeadFields) return tooLong(`${headers.length} headers`, `maxHeadFields (${maxHeadFields})`)
   let bytes = 0
-  for (const [name, value] of headers) bytes += name.length + value.length
+  for (let i = 0; i < headers.length; i++) {
+    const [name, value] = headers[i]!
+    bytes += name.length + value.length
+  }
   return bytes > maxHeadBytes ? tooLong(`${bytes} bytes`, `maxHeadBytes (${maxHeadBytes})`) : undefined
 }
 
