@@ -7,6 +7,7 @@ import type { Account, Accounts } from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Place } from "./failure.ts"
+import { cleanEvents } from "./errorEvents.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
 import type { Demand } from "./quota/demand.ts"
 import type { Permit } from "./quota/permit.ts"
@@ -153,6 +154,7 @@ export const attempt = async (
         }
         ended(Attempts.outcomeOfStatus(status), status)
       },
+      clean: (chunk) => cleanEvents(chunk, admission.secret, wiring.hidden),
       ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
       onEnd: (cut) => {
         over = true

@@ -81,6 +81,10 @@ export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArr
 const spellings = (secret: string): ReadonlySet<string> =>
   new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
 
+/** All texts that `scrub` looks for. */
+export const spellingsOf = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): ReadonlyArray<string> =>
+  [Redacted.value(secret), ...hidden].filter(({ length }) => length >= shortest).flatMap((one) => [...spellings(one)])
+
 /** Foreign text without secrets, should the provider repeat them. */
 export const scrub = (text: string, secret: Redacted.Redacted, hidden: ReadonlyArray<string>): string => {
   let clean = text

@@ -52,8 +52,20 @@ const faults: ReadonlyArray<Sandbox.Fault | undefined> = [
   { type: "truncate" }
 ]
 
-/** Without events that tell an error, or can't be read: what an SDK makes of them goes past us on this road. */
-const streamed: ReadonlyArray<Sandbox.Fault | undefined> = [undefined, { type: "resetMidBody" }]
+const events = (body: string): Sandbox.Fault => ({
+  type: "status",
+  status: 200,
+  headers: { "content-type": "text/event-stream" },
+  body
+})
+
+const streamed: ReadonlyArray<Sandbox.Fault | undefined> = [
+  undefined,
+  events(`event: error\ndata: ${JSON.stringify(repeated)}\n\n`),
+  events(`data: ${JSON.stringify(repeated)}\n\ndata: [DONE]\n\n`),
+  events(`data: ${key}\n\n`),
+  { type: "resetMidBody" }
+]
 
 /** Variables that make SDKs talk, for as long as the scope is open. */
 const talkative = Effect.acquireRelease(

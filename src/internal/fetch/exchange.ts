@@ -48,7 +48,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { about, cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { clean, about, cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = (cut?: WireError) => {
@@ -95,7 +95,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const about = { url: hop.url, method, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...about, failure: unreadable, tap, onTapped })
+        return await respond(wire, { ...about, failure: unreadable, tap, onTapped, clean })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

@@ -12,7 +12,7 @@ import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./in
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { WholeResponse, named } from "./whole.ts"
 
-/** Who listens in on a body while its reader reads it. Neither may throw, nor change or keep the bytes. */
+/** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
 export interface Tapping {
   /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
   readonly tap?: ((chunk: Uint8Array) => void) | undefined
@@ -22,6 +22,8 @@ export interface Tapping {
    * body, for one that fails before there is a response, or for one that is dropped unread. @default none
    */
   readonly onTapped?: (() => void) | undefined
+  /** Gives a chunk of an event stream as its reader is to have it. Must not throw. @default as it came */
+  readonly clean?: ((chunk: Uint8Array) => Uint8Array) | undefined
 }
 
 export interface ResponseContext extends Tapping {
@@ -72,7 +74,8 @@ const streamOf = (
   failure: ResponseContext["failure"],
   measure: Measure | undefined,
   ending: Ending | undefined,
-  tapping: Tapping
+  tapping: Tapping,
+  clean: Tapping["clean"]
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
   let { onTapped } = tapping
@@ -105,7 +108,7 @@ const streamOf = (
             }
             tap?.(chunk)
             ending?.add(chunk)
-            controller.enqueue(chunk)
+            controller.enqueue(clean === undefined ? chunk : clean(chunk))
           },
           (error: unknown) => fail(controller, error)
         ),
@@ -201,7 +204,14 @@ const assemble = (
   if (isDoubtful && isPage(wire)) throw notJson(wire, false)
   const body = decoded ? inflate(got, codings) : got
   const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
-  const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping)
+  const stream = streamOf(
+    body,
+    context.failure,
+    measureOf(reading, context),
+    ending,
+    tapping,
+    isEvents ? tapping.clean : undefined
+  )
   return build(wire, context, stream, decoded)
 }
 
