@@ -11,7 +11,7 @@ import type { ClientStats, QuotaStats, Service } from "../ClientMap.ts"
 import * as LeaseMap from "../LeaseMap.ts"
 import type { Provider } from "../Provider.ts"
 import * as Quota from "../Quota.ts"
-import * as Transport from "../Transport.ts"
+import type * as Transport from "../Transport.ts"
 import * as Destination from "./destination.ts"
 import * as LayerOptions from "./layerOptions.ts"
 import * as Leaks from "./leaks.ts"
@@ -22,6 +22,7 @@ import { noStats } from "./noStats.ts"
 import type { Outlet } from "./outlet.ts"
 import * as Unclassified from "./unclassified.ts"
 import { SocketBudget } from "./transport/sockets.ts"
+import { TransportMaker } from "./transportMaker.ts"
 import { type Activity, Wiring } from "./wiring.ts"
 
 /** What is held for a config. Its client is typed by the provider through which it is asked for. */
@@ -72,6 +73,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const budget = new SocketBudget(options.maxSockets)
     const { allowAddress, drainTimeout, leakWarning } = options
     const exposed = Destination.exposure()
+    const makeTransport = yield* TransportMaker
     const store = yield* Quota.Store
     const clock = yield* Effect.clock
     const ticker = yield* Ticker.current
@@ -80,7 +82,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const transports = yield* LeaseMap.make({
       name: "transports",
       lookup: (key: ClientConfig.TransportKey) =>
-        Effect.zipRight(exposed(key.origin), Transport.make(key, { budget, drainTimeout, ticker, allowAddress })),
+        Effect.zipRight(exposed(key.origin), makeTransport(key, { budget, drainTimeout, ticker, allowAddress })),
       idleTimeToLive: 0,
       // Sockets are drained for this long and then destroyed, which takes its own moment.
       drainTimeout: drainTimeout + 1_000

@@ -1,9 +1,6 @@
 /** A whole sandbox: engine, port, and the port of the statistics. */
-import * as Duration from "effect/Duration"
+import { assemble } from "./assemble.ts"
 import { Counters } from "./counters.ts"
-import { Engine } from "./engine.ts"
-import { FaultScript } from "./faults.ts"
-import { Limits } from "./limits.ts"
 import { listen } from "./listen.ts"
 import type { Faults, Options, RateLimit, Stats, Upload } from "./model.ts"
 
@@ -20,28 +17,9 @@ export interface Server {
   readonly close: () => Promise<void>
 }
 
-const LOG_SIZE = 1000
-
-const millis = (input: Duration.DurationInput | undefined): number =>
-  input === undefined ? 0 : Duration.toMillis(input)
-
 export const start = async (options: Options): Promise<Server> => {
   const host = options.host ?? "127.0.0.1"
-  const counters = new Counters(options.logSize ?? LOG_SIZE)
-  const limits = new Limits(options.rateLimit)
-  const faults = new FaultScript(options.faults ?? [])
-  const engine = new Engine(
-    {
-      latency: millis(options.latency),
-      perToken: millis(options.timePerToken),
-      tokens: options.tokens ?? 16,
-      models: options.models
-    },
-    counters,
-    limits,
-    faults
-  )
-  engine.apiKeys(options.apiKeys)
+  const { counters, engine, faults, limits } = assemble(options)
   const listenOptions = {
     host,
     port: options.port ?? 0,

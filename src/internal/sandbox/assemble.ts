@@ -1,0 +1,37 @@
+/** What a sandbox is but for its sockets. */
+import * as Duration from "effect/Duration"
+import { Counters } from "./counters.ts"
+import { Engine } from "./engine.ts"
+import { FaultScript } from "./faults.ts"
+import { Limits } from "./limits.ts"
+import type { Options } from "./model.ts"
+
+const LOG_SIZE = 1000
+
+/** The options that have nothing to do with sockets. */
+export type EngineOptions = Pick<
+  Options,
+  "apiKeys" | "faults" | "latency" | "logSize" | "models" | "rateLimit" | "timePerToken" | "tokens"
+>
+
+const millis = (input: Duration.DurationInput | undefined): number =>
+  input === undefined ? 0 : Duration.toMillis(input)
+
+export const assemble = (options: EngineOptions) => {
+  const counters = new Counters(options.logSize ?? LOG_SIZE)
+  const limits = new Limits(options.rateLimit)
+  const faults = new FaultScript(options.faults ?? [])
+  const engine = new Engine(
+    {
+      latency: millis(options.latency),
+      perToken: millis(options.timePerToken),
+      tokens: options.tokens ?? 16,
+      models: options.models
+    },
+    counters,
+    limits,
+    faults
+  )
+  engine.apiKeys(options.apiKeys)
+  return { counters, engine, faults, limits }
+}

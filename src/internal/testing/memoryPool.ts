@@ -1,0 +1,62 @@
+/** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
+import type { Connection } from "../sandbox/exchange.ts"
+import type { Ticker } from "../ticker.ts"
+import { WireError, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import { MemoryExchange } from "./memoryExchange.ts"
+
+const aborted = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
+  signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
+
+export const make = (
+  handle: (exchange: MemoryExchange) => void,
+  connection: Connection,
+  ticker: Ticker,
+  limits: WirePool["limits"]
+): WirePool => {
+  const under = new Set<MemoryExchange>()
+  let isClosed = false
+
+  const request = async (of: WireRequest): Promise<WireResponse> => {
+    if (isClosed) throw new WireError("Closed", "no", "the pool is closed")
+    const before = aborted(of)
+    if (before !== undefined) throw new WireError("Aborted", "no", "aborted before it was sent", before.reason)
+    const recalled = of.recall?.()
+    if (recalled !== undefined) throw recalled
+    const exchange = new MemoryExchange(of, of.seal?.(of.headers) ?? of.headers, connection)
+    const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", aborted(of)?.reason))
+    for (const signal of [of.signal, of.outer]) signal?.addEventListener("abort", abort, { once: true })
+    const cancel =
+      of.timeouts.headers === Infinity
+        ? undefined
+        : ticker.after(of.timeouts.headers, () =>
+            exchange.abort(new WireError("Timeout", "maybe", `no headers came within ${of.timeouts.headers} ms`))
+          )
+    under.add(exchange)
+    try {
+      handle(exchange)
+      const response = await exchange.answer
+      response.body.onEnd(() => forget())
+      return response
+    } catch (error) {
+      forget()
+      throw error
+    } finally {
+      cancel?.()
+    }
+
+    function forget(): void {
+      under.delete(exchange)
+      for (const signal of [of.signal, of.outer]) signal?.removeEventListener("abort", abort)
+    }
+  }
+
+  return {
+    limits,
+    request,
+    stats: () => ({ sockets: 0, inFlight: under.size, queued: 0, opened: 0, openCircuits: 0, protocol: undefined }),
+    close: async () => {
+      isClosed = true
+      for (const exchange of under) exchange.abort(new WireError("Closed", "maybe", "the pool was closed"))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/** What keeps a process alive, with where it was made: sockets and timers that were begun since. */
+import { createHook } from "node:async_hooks"
+
+export interface Resource {
+  readonly kind: "socket" | "timer"
+  /** The innermost callers that are none of Node's. */
+  readonly madeAt: string
+}
+
+interface Open extends Resource {
+  readonly ref: WeakRef<object>
+}
+
+const kinds: Readonly<Record<string, Resource["kind"]>> = {
+  TCPWRAP: "socket",
+  TLSWRAP: "socket",
+  PIPEWRAP: "socket",
+  Timeout: "timer"
+}
+
+const DEPTH = 30
+
+const site = (): string => {
+  const before = Error.stackTraceLimit
+  Error.stackTraceLimit = DEPTH
+  const { stack = "" } = new Error()
+  Error.stackTraceLimit = before
+  const lines = stack
+    .split("\n")
+    .slice(2)
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith("at ") && !/node:|resources\.[jt]s/.test(line))
+  return lines.slice(0, 3).join(" < ") || "in Node itself"
+}
+
+const isOpen = (resource: object): boolean => {
+  // Timers and handles tell whether they keep the process alive, each in its own way.
+  if ("_destroyed" in resource && resource._destroyed === true) return false
+  if ("hasRef" in resource && typeof resource.hasRef === "function") {
+    try {
+      return resource.hasRef() === true
+    } catch {
+      return false
+    }
+  }
+  return true
+}
+
+/** From now on, until it is stopped. Costs each async resource a little, so it is for tests alone. */
+export const watch = () => {
+  const open = new Map<number, Open>()
+  const hook = createHook({
+    init: (id, type, _, resource) => {
+      const kind = kinds[type]
+      if (kind !== undefined) open.set(id, { kind, madeAt: site(), ref: new WeakRef(resource) })
+    },
+    destroy: (id) => void open.delete(id)
+  })
+  hook.enable()
+  return {
+    /** Those that are open and keep the process alive. */
+    left: (): ReadonlyArray<Resource> =>
+      [...open.values()].filter(({ ref }) => {
+        const resource = ref.deref()
+        return resource !== undefined && isOpen(resource)
+      }),
+    stop: () => void hook.disable()
+  }
+}
