@@ -7,7 +7,7 @@
  */
 import * as RetryAfter from "../retryAfter.ts"
 import { live, type Ticker } from "../ticker.ts"
-import type { CircuitOpen, WireError, WireRequest, WireResponse } from "../wire.ts"
+import type { CircuitOpen, WireError, WirePool, WireRequest, WireResponse } from "../wire.ts"
 import type { Failure, Limits, Turns, Verdict } from "./circuit.ts"
 import { Guard, identity } from "./guard.ts"
 
@@ -100,13 +100,15 @@ export class Health {
     return undefined
   }
 
-  /** A request goes, having been asked about. What it returns, if anything, is to be called when it has ended. */
-  goes(request: WireRequest): (() => void) | undefined {
+  /** Sends it if it can go. */
+  tryOut(request: WireRequest, send: WirePool["request"]): Promise<WireResponse> {
+    const refusal = this.refusal(request)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    // Before it is sent: that it was is what makes it the probe.
     const ends = this.#guardsOf(request).flatMap((guard) => guard.goes() ?? [])
-    if (ends.length === 0) return undefined
-    return () => {
-      for (const end of ends) end()
-    }
+    const sent = send(request)
+    for (const end of ends) sent.then(end, end)
+    return sent
   }
 
   connected(): void {

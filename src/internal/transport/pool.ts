@@ -81,28 +81,17 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     }
     const refusal = this.#backlog.refusal(this.queue.size, request.body)
     if (refusal !== undefined) return Promise.reject(refusal)
-    return this.health.isTroubled ? this.#tryOut(request) : this.#send(request)
+    return this.health.isTroubled ? this.health.tryOut(request, this.#send) : this.#send(request)
   }
 
-  #send(request: WireRequest): Promise<WireResponse> {
-    return new Promise((resolve, reject) => {
+  #send = (request: WireRequest): Promise<WireResponse> =>
+    new Promise((resolve, reject) => {
       const exchange = new Exchange(this, this.#order++, request, resolve, reject)
       this.queue.push(exchange)
       this.#backlog.enter(request.body)
       this.pump()
       exchange.waits()
     })
-  }
-
-  /** Something failed lately. */
-  #tryOut(request: WireRequest): Promise<WireResponse> {
-    const refusal = this.health.refusal(request)
-    if (refusal !== undefined) return Promise.reject(refusal)
-    const ended = this.health.goes(request)
-    const sent = this.#send(request)
-    if (ended !== undefined) sent.then(ended, ended)
-    return sent
-  }
 
   stats = (): PoolStats => ({
     sockets: this.#sockets,
