@@ -372,7 +372,7 @@ describe("a circuit", () => {
           yield* Effect.flip(askFor(`down-${i}`))
         }
         yield* askFor("up")
-        for (let i = 1; i <= 5; i++) yield* Effect.flip(askFor(`down-${i}`))
+        for (let i = 5; i <= 9; i++) yield* Effect.flip(askFor(`down-${i}`))
         assert.strictEqual(yield* openCircuits, 1)
         const error = yield* Effect.flip(askFor("up"))
         assert.deepStrictEqual(facts(error), ["Connection", undefined, "no", 0])

@@ -4,7 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import type { ClientError } from "../../../src/ClientError.ts"
 import * as ClientLayer from "../../../src/ClientLayer.ts"
+import type { ClientMap } from "../../../src/ClientMap.ts"
 import * as OpenAiClient from "../../../src/OpenAiClient.ts"
 import { makeClients } from "../../../src/Promise.ts"
 import { getOpenAIClient } from "../../../src/promise/openai.ts"
@@ -27,7 +29,7 @@ await Effect.gen(function* () {
   })
   yield* ask("fine")
   const tight = { transport: { maxResponseBytes: 2 ** 24 } }
-  for (const [what, effect] of Object.entries({
+  for (const [what, effect] of Object.entries<Effect.Effect<unknown, ClientError, ClientMap>>({
     "gzip, 16 MB at most": ask("gzip", tight),
     "gzip in gzip, 16 MB at most": ask("twice", tight),
     "plain, 16 MB at most": ask("plain", tight),
