@@ -106,3 +106,53 @@ test("HTTP/2: a long response over a slow path is not taken for a black hole, th
   expect(await readAll((await ask(it)).body)).toHaveLength(25)
   expect(server.pings).toBeGreaterThan(2)
 })
+
+test("a doubt makes it suspect at once, is hoped to be cleared for a second, and stands for the first ping missed", () => {
+  const heart = new Heartbeat(10_000, 0)
+  expect(heart.doubt(500, 0)).toBe(true)
+  expect(heart.doubt(600, 0)).toBe(false)
+  expect([heart.suspect, heart.hopes(1_599), heart.hopes(1_600)]).toEqual([true, true, false])
+  heart.answered()
+  expect([heart.suspect, heart.hopes(700)]).toEqual([false, false])
+  expect(heart.doubt(1_000, 0)).toBe(true)
+  expect(beats(heart, [11_000, 11_001])).toEqual([undefined, "dead"])
+})
+
+test("HTTP/2: who gets no headers in time casts doubt on the session: nothing new goes on it until it answers a ping", async () => {
+  let answer: (() => void) | undefined
+  let after: boolean | undefined
+  const server = await serveScript({
+    onPing: (_, pong) => {
+      answer = pong
+    },
+    onRequest: (to, id) => {
+      if (id === 1) return
+      after ??= answer === undefined
+      to.respond(id)
+    }
+  })
+  const it = pool2(server.origin)
+  const timeouts = { headers: 100, body: 15_000, deadline: 15_000 }
+  expect(await verdict(ask(it, { timeouts }))).toBe("Timeout, maybe")
+  const waiting = text(it)
+  await until(() => answer !== undefined)
+  expect(it.stats()).toMatchObject({ sockets: 1, inFlight: 0, queued: 1 })
+  const pong = answer
+  answer = undefined
+  pong?.()
+  expect(await waiting).toBe("ok")
+  expect([after, server.connections]).toEqual([true, 1])
+})
+
+test("HTTP/2: a session in doubt that does not answer for a second is passed over", async () => {
+  const server = await serveScript({
+    pong: false,
+    onRequest: (to, id) => (to.index > 1 ? to.respond(id) : undefined)
+  })
+  const it = pool2(server.origin)
+  expect(await verdict(ask(it, { timeouts: { headers: 100, body: 1_000, deadline: 1_000 } }))).toBe("Timeout, maybe")
+  const began = performance.now()
+  expect(await text(it)).toBe("ok")
+  expect(performance.now() - began).toBeGreaterThan(900)
+  expect(server.connections).toBe(2)
+})

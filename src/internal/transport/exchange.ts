@@ -13,8 +13,8 @@ import type { Health } from "./health.ts"
 export interface Carrier {
   readonly pause: (exchange: Exchange) => void
   readonly resume: (exchange: Exchange) => void
-  /** Stops an exchange that has not ended on the wire. */
-  readonly abort: (exchange: Exchange) => void
+  /** Stops an exchange that has not ended on the wire, because of `error`. */
+  readonly abort: (exchange: Exchange, error: WireError) => void
 }
 
 /** The pool that an exchange belongs to. */
@@ -162,7 +162,7 @@ export class Exchange implements BodySource, Waiter {
     const was = this.#state
     const carrier = this.#carrier
     this.#leave()
-    carrier?.abort(this)
+    carrier?.abort(this, error)
     if (was === sent) this.#owner.health.unanswered(this, error)
     if (was === answered) this.body?.finish(error, drop)
     else this.#reject?.(error)

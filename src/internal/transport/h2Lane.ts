@@ -112,11 +112,11 @@ export class H2Lane implements Lane {
     return this.limit - this.active - this.#cancels.held
   }
 
-  /** How many it will take as soon as it has cooled down. */
+  /** How many it will take as soon as it has cooled down, or a doubt is cleared. */
   soon(): number {
-    return this.limit !== undefined && this.#coolUntil > performance.now()
-      ? this.limit - this.active - this.#cancels.held
-      : 0
+    const now = performance.now()
+    if (this.limit === undefined || (this.#coolUntil <= now && !this.#heartbeat.hopes(now))) return 0
+    return this.limit - this.active - this.#cancels.held
   }
 
   send(exchange: Exchange): boolean {
@@ -164,7 +164,10 @@ export class H2Lane implements Lane {
   }
 
   /** RST_STREAM(CANCEL) and nothing else: `close()` followed by `destroy()` makes Node spin until memory ends. */
-  abort(exchange: Exchange): void {
+  abort(exchange: Exchange, error?: WireError): void {
+    // Who waited in vain may have done so because nobody is there any more: old Nodes do not even read on after a breach
+    // of the protocol, and say nothing.
+    if (error?.reason === "Timeout") this.#doubt()
     const stream = exchange.stream as Stream | undefined
     if (stream === undefined || stream.closed || stream.destroyed) return
     stream.cancelled = true
@@ -208,9 +211,17 @@ export class H2Lane implements Lane {
     else if (this.active === 0 && now - this.idleSince >= this.limits.keepAlive) this.retire()
   }
 
+  #doubt(): void {
+    if (this.#session.destroyed || !this.#heartbeat.doubt(performance.now(), this.#socket.bytesRead)) return
+    this.#session.ping(this.#onPong)
+  }
+
   #onPong = (error: Error | null): void => {
     // The answer counts, not the error that stands in for it when the session dies first.
-    if (error === null) this.#heartbeat.answered()
+    if (error !== null) return
+    const { suspect } = this.#heartbeat
+    this.#heartbeat.answered()
+    if (suspect) this.#freed()
   }
 
   #probe = (pong: (took: number) => void): void => {

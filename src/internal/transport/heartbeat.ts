@@ -5,6 +5,8 @@
 
 /** How many pings in a row may go unanswered, the last of them included. */
 const mostMissed = 2
+/** How long, in ms, an answer is hoped for that would clear a doubt. */
+const hope = 1_000
 
 export class Heartbeat {
   readonly #every: number
@@ -14,6 +16,7 @@ export class Heartbeat {
   #missed = 0
   /** Bytes that had come when it pinged. */
   #bytes = 0
+  #doubtedAt = -Infinity
 
   /** `every` in ms, `now` by performance.now(). */
   constructor(every: number, now: number) {
@@ -26,6 +29,20 @@ export class Heartbeat {
     return this.#missed > 0
   }
 
+  /** In doubt for so short a time that the answer may well be on its way. */
+  hopes(now: number): boolean {
+    return this.#missed > 0 && now - this.#doubtedAt < hope
+  }
+
+  /** Somebody has waited too long for an answer: it is suspect until it is heard of. Says whether to ping now. */
+  doubt(now: number, bytes: number): boolean {
+    this.#doubtedAt = now
+    this.#missed = Math.max(1, this.#missed)
+    if (this.#waiting) return false
+    this.#sent(now, bytes)
+    return true
+  }
+
   /** Called every so often: whether to ping now, or to give the session up. `bytes` are those that have come so far. */
   beat(now: number, busy: boolean, bytes: number): "ping" | "dead" | undefined {
     if (now - this.#at <= this.#every) return undefined
@@ -35,9 +52,7 @@ export class Heartbeat {
       else if (++this.#missed >= mostMissed) return "dead"
     }
     if (!this.#waiting && !busy) return undefined
-    this.#at = now
-    this.#bytes = bytes
-    this.#waiting = true
+    this.#sent(now, bytes)
     return "ping"
   }
 
@@ -45,5 +60,11 @@ export class Heartbeat {
   answered(): void {
     this.#waiting = false
     this.#missed = 0
+  }
+
+  #sent(now: number, bytes: number): void {
+    this.#at = now
+    this.#bytes = bytes
+    this.#waiting = true
   }
 }
