@@ -205,7 +205,7 @@ export class H2Lane implements Lane {
       return
     }
     if (this.#session.destroyed) return
-    const beat = this.#heartbeat.beat(now, this.active + this.#cancels.held > 0, this.#socket.bytesRead)
+    const beat = this.#heartbeat.beat(now, this.active, this.#cancels.held, this.#socket.bytesRead)
     if (beat === "dead") this.#giveUp()
     else if (beat === "ping") this.#session.ping(this.#onPong)
     else if (this.active === 0 && now - this.idleSince >= this.limits.keepAlive) this.retire()
@@ -231,7 +231,7 @@ export class H2Lane implements Lane {
   /** The path has died: what is on it may have been processed, what waits goes elsewhere. */
   #giveUp(): void {
     const { pingInterval } = this.limits
-    this.#cause = new WireError("Timeout", "maybe", `two pings in a row were not answered within ${pingInterval} ms`)
+    this.#cause = new WireError("Timeout", "maybe", `pings were not answered within ${pingInterval} ms`)
     this.#leave()
     this.#session.destroy()
     this.#socket.destroy()

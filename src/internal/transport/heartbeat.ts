@@ -43,15 +43,20 @@ export class Heartbeat {
     return true
   }
 
-  /** Called every so often: whether to ping now, or to give the session up. `bytes` are those that have come so far. */
-  beat(now: number, busy: boolean, bytes: number): "ping" | "dead" | undefined {
+  /**
+   * Called every so often: whether to ping now, or to give the session up. `active` streams are on it, of `held` ones it
+   * is not known whether it still counts them, `bytes` have come so far.
+   */
+  beat(now: number, active: number, held: number, bytes: number): "ping" | "dead" | undefined {
+    // Nothing is lost with it, and it may stand in the place of one that is well.
+    if (active === 0 && this.suspect && !this.hopes(now)) return "dead"
     if (now - this.#at <= this.#every) return undefined
     if (this.#waiting) {
       // An answer may stand in line behind a long response on a slow path.
       if (bytes > this.#bytes) this.answered()
       else if (++this.#missed >= mostMissed) return "dead"
     }
-    if (!this.#waiting && !busy) return undefined
+    if (!this.#waiting && active + held === 0) return undefined
     this.#sent(now, bytes)
     return "ping"
   }
