@@ -6,32 +6,14 @@ import { readFileSync } from "node:fs"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { afterAll, assert } from "vitest"
+import { render } from "../../scripts/faultTable.ts"
 import { protocols, variants } from "./pairs.ts"
-import type { Row } from "./row.ts"
-import * as answers from "./rows/answers.ts"
-import * as breaks from "./rows/breaks.ts"
-import * as connect from "./rows/connect.ts"
-import * as down from "./rows/down.ts"
 import { elsewhere } from "./rows/elsewhere.ts"
-import * as network from "./rows/network.ts"
-import * as odd from "./rows/odd.ts"
-import * as sandbox from "./rows/sandbox.ts"
-import * as sessions from "./rows/sessions.ts"
-import * as silence from "./rows/silence.ts"
 import { run } from "./runner.ts"
 import type { Protocol } from "./server/arrival.ts"
+import { groups } from "./table.ts"
 
-const rows: ReadonlyArray<Row> = [
-  ...breaks.rows,
-  ...answers.rows,
-  ...silence.rows,
-  ...connect.rows,
-  ...down.rows,
-  ...sessions.rows,
-  ...network.rows,
-  ...sandbox.rows,
-  ...odd.rows
-]
+const rows = groups.flatMap(([, rows]) => rows)
 
 /** By protocol and row: how many runs there were, and how many of them held. */
 const tallies = new Map<Protocol, Map<string, { runs: number; held: number }>>(
@@ -75,6 +57,11 @@ describe("a row that needs a world of its own", () => {
       assert.include(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"), title)
     })
   }
+})
+
+it("docs/faults.md says what the rows say", () => {
+  const written = readFileSync(new URL("../../docs/faults.md", import.meta.url), "utf8")
+  assert.strictEqual(written, render(), "run `node scripts/faultTable.ts`")
 })
 
 afterAll(() => {

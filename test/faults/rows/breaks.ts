@@ -21,6 +21,12 @@ const begin = (held: Arrival): void => {
 /** What was written must be on the wire first: a reset would overtake it. */
 const afterwards = (f: () => void): void => void setTimeout(f, 20)
 
+/** Codes of RST_STREAM, of which each in flight meets another; 99 is none. */
+const early = [0, 1, 2, 8, 11]
+const late = [0, 1, 2, 7, 8, 11, 99]
+
+const codeOf = ({ id }: Arrival, codes: ReadonlyArray<number>): number => codes[Number(id.split("-").at(-1)) - 1]!
+
 const cut = fails("Connection", { processed: "yes", attempts: 1 })
 
 export const rows: ReadonlyArray<Row> = [
@@ -122,6 +128,8 @@ export const rows: ReadonlyArray<Row> = [
     name: "GOAWAY with an id above its last",
     over: h2,
     kinds: ["chat", "stored"],
+    // The pool itself sends it anew.
+    options: { maxRetries: 0 },
     strike: (held) => {
       held.refused()
       held.line.goaway(0)
@@ -129,30 +137,45 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: resent }
   },
   {
+    name: "GOAWAY for an error, with an id above its last",
+    over: h2,
+    kinds: ["chat", "stored"],
+    options: { maxRetries: 0 },
+    strike: (held) => {
+      held.refused()
+      held.line.goaway(0, 2)
+    },
+    expect: { inFlight: resent }
+  },
+  {
     name: "REFUSED_STREAM",
     over: h2,
     kinds: ["chat", "stored"],
+    // The pool itself sends it anew.
+    options: { maxRetries: 0 },
     strike: (held) => {
       held.refused()
       held.reset(7)
     },
     expect: { inFlight: resent }
   },
-  ...([0, 1, 2, 8, 11] as const).map((code): Row => ({
-    name: `RST_STREAM before headers, code ${code}`,
+  {
+    name: `RST_STREAM before headers, code ${early.join(", ")}`,
     over: h2,
     kinds: ["chat", "stored"],
-    strike: (held) => held.reset(code),
+    inFlight: early.length,
+    strike: (held) => held.reset(codeOf(held, early)),
     expect: { inFlight: processed() }
-  })),
-  ...([0, 1, 2, 7, 8, 11, 99] as const).map((code): Row => ({
-    name: `RST_STREAM in mid body, code ${code}`,
+  },
+  {
+    name: `RST_STREAM in mid body, code ${late.join(", ")}`,
     over: h2,
     kinds: ["chat", "stream", "stored"],
+    inFlight: late.length,
     strike: (held) => {
       begin(held)
-      afterwards(() => held.reset(code))
+      afterwards(() => held.reset(codeOf(held, late)))
     },
     expect: { inFlight: cut }
-  }))
+  }
 ]
