@@ -13,7 +13,7 @@ import type { Demand } from "./quota/demand.ts"
 import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
-import { type Authorize, fillIn } from "./secrets.ts"
+import { type Authorize, fillIn, hiddenWith } from "./secrets.ts"
 import { isKnown } from "./statuses.ts"
 import type { Ticker } from "./ticker.ts"
 import { CircuitOpen, type Oddity, type Timeouts, WireError } from "./wire.ts"
@@ -27,7 +27,7 @@ export interface Wiring {
   readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** What no error may say: see `hiddenIn`. */
+  /** Of the configured headers what no error may say: see `hiddenIn`. */
   readonly hidden: ReadonlyArray<string>
   readonly lease: Pick<Handle, "retain" | "release">
   /** Whether the client layer has been closed, which ends all leases. */
@@ -51,6 +51,8 @@ export interface Underway {
   readonly timeouts: Timeouts
   /** What `ExchangeOptions.cut` is. */
   readonly cut: ((error: WireError) => unknown) | undefined
+  /** What no error may say beside the key, once somebody has asked: see `hiddenOf`. */
+  hidden: ReadonlyArray<string> | undefined
   /** How often it was sent. */
   attempts: number
   /** The Idempotency-Key that all attempts carry, where the caller gave none; by itself it permits no repetition. */
@@ -90,6 +92,9 @@ export const renew = async ({ account, secret }: Admission, signal: AbortSignal 
  */
 export const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
 
+export const hiddenOf = (wiring: Wiring, underway: Underway, request: Exchange): ReadonlyArray<string> =>
+  (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
+
 /** What the answer really cost, if it says so; else the estimate stands. */
 const settle = (permit: Permit, meter: Usage.Meter): void => {
   const total = meter.total()
@@ -117,6 +122,7 @@ export const attempt = async (
   let sent = false
   let told = false
   let kept = false
+  const hidden = () => hiddenOf(wiring, underway, request)
   const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
@@ -154,7 +160,7 @@ export const attempt = async (
         }
         ended(Attempts.outcomeOfStatus(status), status)
       },
-      clean: (chunk) => cleanEvents(chunk, admission.secret, wiring.hidden),
+      clean: (chunk) => cleanEvents(chunk, admission.secret, hidden()),
       ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
       onEnd: (cut) => {
         over = true
@@ -167,7 +173,7 @@ export const attempt = async (
     if (call !== undefined) {
       call.attempts = underway.attempts
       call.secret = admission.secret
-      call.hidden = wiring.hidden
+      call.hidden = hidden
       if (response.status < 400 && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
     }
     return response

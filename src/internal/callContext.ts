@@ -16,14 +16,12 @@ export interface CallContext {
   attempts: number
   /** Of its last answer: what it was sent, and must not be told. */
   secret: Redacted.Redacted | undefined
-  hidden: ReadonlyArray<string>
+  hidden: (() => ReadonlyArray<string>) | undefined
   /** The last failure of a request. */
   failure: PoolError | RequestError | undefined
   /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
   open: Set<WeakRef<Response>> | undefined
 }
-
-const none: ReadonlyArray<string> = []
 
 const storage = new AsyncLocalStorage<CallContext>()
 
@@ -32,7 +30,7 @@ export const make = (signal: AbortSignal, span: AnySpan | undefined): CallContex
   span,
   attempts: 1,
   secret: undefined,
-  hidden: none,
+  hidden: undefined,
   failure: undefined,
   open: undefined
 })

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto"
 import { PoolError, RequestError } from "../ClientError.ts"
 import type * as Accounts from "./accounts.ts"
-import { type Admission, attempt, recalled, renew, type Underway, type Wiring } from "./attempt.ts"
+import { type Admission, attempt, hiddenOf, recalled, renew, type Underway, type Wiring } from "./attempt.ts"
 import * as Attempts from "./attempts.ts"
 import * as CallContext from "./callContext.ts"
 import { closed, elsewhere, refused, released, unsendable } from "./denials.ts"
@@ -41,11 +41,6 @@ export const make = (wiring: Wiring): Closeable => {
   // No one signal for all: what joins a signal is held by it for as long as it lives.
   const waiting = new Set<AbortController>()
   let isClosing = false
-
-  const clean =
-    ({ secret }: Admission) =>
-    (text: string): string =>
-      scrub(text, secret, wiring.hidden)
 
   /** Waits for a permit, which may take longer than a token lives. */
   const wait = async (
@@ -88,6 +83,7 @@ export const make = (wiring: Wiring): Closeable => {
       cut: told && ((error) => told(Failure.fromWire(place, error, underway.attempts))),
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
       attempts: 0,
+      hidden: undefined,
       key: undefined,
       about: undefined,
       reloaded: false,
@@ -112,6 +108,8 @@ export const make = (wiring: Wiring): Closeable => {
       }
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
       const demand = (underway.about = new Demand(request))
+      const read = (response: Response, { secret }: Admission): Promise<Refusal.Refusal> =>
+        Refusal.read(response, (text) => scrub(text, secret, hiddenOf(wiring, underway, request)), underway.attempts)
       let joined: AbortSignal | undefined
       /** The caller's own, the call's, and that of the client: for those who have to wait. */
       const signal = (): AbortSignal => {
@@ -150,11 +148,11 @@ export const make = (wiring: Wiring): Closeable => {
           const response = await attempt(wiring, underway, request, admission, until - ticker.now())
           if (response.status < 300) return response
           // Of a redirect that the caller wants for itself SDKs make an error, with the body in it.
-          if (response.status < 400) return (await Refusal.read(response, clean(admission), underway.attempts)).response
+          if (response.status < 400) return (await read(response, admission)).response
           outcome = Attempts.outcomeOfStatus(response.status)
           let answer: Response
           try {
-            const refusal = await Refusal.read(response, clean(admission), underway.attempts)
+            const refusal = await read(response, admission)
             answer = refusal.response
             const whose = concern(response.status, refusal.code)
             if (whose === undefined) {

@@ -5,14 +5,19 @@
 import type * as Redacted from "effect/Redacted"
 import { scrub, spellingsOf } from "./secrets.ts"
 
-/** Of one key and the headers beside it, as bytes. Kept with the key, since each chunk of each stream asks. */
-const known = new WeakMap<Redacted.Redacted, { readonly hidden: ReadonlyArray<string>; readonly all: Array<Buffer> }>()
+type Needles = ReadonlyArray<Buffer>
 
-const needlesOf = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): ReadonlyArray<Buffer> => {
-  const before = known.get(secret)
-  if (before?.hidden === hidden) return before.all
-  const all = spellingsOf(secret, hidden).map((spelt) => Buffer.from(spelt, "latin1"))
-  known.set(secret, { hidden, all })
+/** Of headers' values and a key, as bytes. Kept with both, since each chunk of each stream asks. */
+const known = new WeakMap<ReadonlyArray<string>, WeakMap<Redacted.Redacted, Needles>>()
+
+const needlesOf = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): Needles => {
+  let beside = known.get(hidden)
+  if (beside === undefined) known.set(hidden, (beside = new WeakMap()))
+  let all = beside.get(secret)
+  if (all === undefined) {
+    all = spellingsOf(secret, hidden).map((spelt) => Buffer.from(spelt, "latin1"))
+    beside.set(secret, all)
+  }
   return all
 }
 

@@ -186,7 +186,7 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   const { hidden, secret } = call ?? {}
   // An event, or a parser that quotes what it could not read. All else that an SDK throws has been looked at before.
   if (secret !== undefined && isOfSdk(thrown)) {
-    for (const words of [thrown, event]) cleanError(words, (text) => scrub(text, secret, hidden ?? []))
+    for (const words of [thrown, event]) cleanError(words, (text) => scrub(text, secret, hidden?.() ?? []))
   }
   const of = (reason: RequestReason, processed: Processed) => {
     const detail = messageIn(event) ?? (thrown as Error).message

@@ -67,15 +67,28 @@ export const fillIn = (
 /** Shorter words are no secrets, but what local servers take for a key: "none", "ollama". They stand in many a text. */
 const shortest = 7
 
-/** Of configured headers those whose values are secrets, by their names. */
-const secretive = /auth|key|token|secret|cookie|passw|credential|signature/
+/** Headers whose values are secrets, by their names. */
+const secretive = /auth|(?<!idempotency-)key|token|secret|cookie|passw|credential|signature/
 
-/** The configured headers' values that nobody may see, the longest first: one may be a part of another. */
-export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> =>
-  Object.entries(headers)
-    .filter(([name, value]) => secretive.test(name) && value.length >= shortest)
-    .map(([, value]) => value)
-    .sort((a, b) => b.length - a.length)
+/** The headers' values that nobody may see, the longest first: one may be a part of another. */
+export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const name in headers) {
+    if (!secretive.test(name)) continue
+    const value = headers[name]!.replace(/^(?:bearer|basic) +/i, "")
+    if (value.length >= shortest && value !== PLACEHOLDER && value !== HEADER_PLACEHOLDER) found.push(value)
+  }
+  return found.sort((a, b) => b.length - a.length)
+}
+
+/** With what a request brings itself: the key that a function gave to the SDK, or that a library sends. */
+export const hiddenWith = (
+  configured: ReadonlyArray<string>,
+  headers: Readonly<Record<string, string>>
+): ReadonlyArray<string> => {
+  const own = hiddenIn(headers)
+  return own.length === 0 ? configured : [...configured, ...own].sort((a, b) => b.length - a.length)
+}
 
 /** How a text may have a secret in it: as it is, within JSON, and within a URL. */
 const spellings = (secret: string): ReadonlySet<string> =>

@@ -3,8 +3,9 @@ import { format, inspect } from "node:util"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import { assert } from "vitest"
+import { assert, describe } from "vitest"
 import * as Promised from "../../src/Promise.ts"
+import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
 import { certificate } from "../../src/testing/certificate.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { Collector } from "../support/collect.ts"
@@ -93,6 +94,52 @@ const drain = async (client: Client): Promise<unknown> => {
   for await (const chunk of await client.chat.completions.create({ ...hello, stream: true })) all.push(chunk)
   return all
 }
+
+describe("a key that a request brings", () => {
+  const brought = "sk-CANARY-of-a-function-77"
+  const apiKey = async () => brought
+  const refused: Sandbox.Fault = {
+    type: "status",
+    status: 401,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ error: { message: `Incorrect API key provided: ${brought}` } })
+  }
+
+  it.live("from a function, or in a library's own header, is taken out of errors as well", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const baseURL = sandbox.baseURL("openai")
+      yield* Effect.promise(async () => {
+        await using clients = Promised.makeClients()
+        const fetch = clients.getFetch({ apiKey: "sk-of-the-budget", baseURL })
+        const azure = {
+          azureADTokenProvider: apiKey,
+          endpoint: sandbox.origin,
+          apiVersion: "2024-10-21",
+          maxRetries: 0
+        }
+        for (const ask of [
+          () => getOpenAIClient({ apiKey, baseURL, maxRetries: 0 }, clients).chat.completions.create(hello),
+          () => getAzureOpenAIClient(azure, clients).chat.completions.create(hello),
+          async () => {
+            const headers = { authorization: `Bearer ${brought}` }
+            throw new Error(await (await fetch(`${baseURL}/models`, { headers })).text())
+          }
+        ]) {
+          sandbox.faults.push({ fault: refused, times: 1 })
+          const error = await failureOf(ask)
+          assert.instanceOf(error, Error)
+          assert.include((error as Error).message, "Incorrect API key")
+          assert.deepStrictEqual(
+            prints(error).filter((text) => text.includes(brought)),
+            []
+          )
+        }
+      })
+      assert.deepStrictEqual([...sandbox.stats().requestsByKey.keys()], [brought])
+    }).pipe(Effect.scoped)
+  )
+})
 
 for (const subject of subjects) {
   it.live(`no secret of ${subject.name} is told, whatever happens`, () =>
