@@ -16,12 +16,12 @@ const isUnderWay = ({ from, to }: Span, at: number): boolean => from < at && at 
 const versionsOf = ({ of }: Uses, load: { readonly from: number; readonly call: { readonly version: number } }) =>
   [load, ...of("use").filter((use) => isUnderWay(use, load.from))].map(({ call }) => call.version)
 
-/** One that nobody waits for any more, since they gave up, is on its way out, and another may begin meanwhile. */
+/** One that nobody waits for is on its way out, be it interrupted yet or not, and another may begin meanwhile. */
 const oneLoadAtATime: Check = (uses) =>
   uses.of("load").flatMap((load) =>
     uses
       .of("load")
-      .filter((other) => isUnderWay(other, load.from))
+      .filter((other) => isUnderWay(other, load.from) && other.end !== "unknown" && load.end !== "unknown")
       .filter((other) => new Set([...versionsOf(uses, load), ...versionsOf(uses, other)]).size === 1)
       .filter((other) => {
         const calm = Math.max(-1, ...uses.of("quiet").flatMap(({ from }) => (from < other.from ? [from] : [])))

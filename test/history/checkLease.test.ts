@@ -298,6 +298,16 @@ const bad: Readonly<Record<string, Bad>> = {
       pen.unknown(pen.invoke({ f: "get", key: "a" }))
     }
   },
+  "an end that fails with the finalizer": {
+    rules: ["giving back never fails"],
+    setup: { idleTimeToLive: 0 },
+    write: (pen) => {
+      const end = pen.invoke({ f: "end", of: pen.first(1) })
+      pen.release(1)
+      pen.fail(end, { reason: "other" })
+      pen.close()
+    }
+  },
   "an operation that ends twice": {
     rules: ["each operation ends once"],
     write: (pen) => {

@@ -74,6 +74,14 @@ const makersWorld: Check = ({ values }) =>
     .filter(({ build }) => build.call.world !== "maker")
     .map(({ build, value }) => ({ rule: "a build sees the maker's world", what: `${value} saw ${build.call.world}'s` }))
 
+/** Whether at some moment in between more may have lived, or been asked for, than capacity. */
+const hasPressure = ({ of, values }: Leases, capacity: number, from: number, to: number): boolean =>
+  [from, ...[...of("get"), ...of("build")].map((one) => one.from), to].some((at) => {
+    const live = values.filter((one) => one.build.from <= at && releasing(one) >= at && one.build.end !== "fail")
+    const asking = of("get").filter((get) => get.from <= at && get.to > at)
+    return from <= at && at <= to && live.length + asking.length > capacity
+  })
+
 /** Unless somebody said so, or there is no room, a value stays for its idle time. */
 const notBeforeItsTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
   leases.values.flatMap((value) => {
@@ -82,13 +90,10 @@ const notBeforeItsTime: Check = (leases, { capacity, idleTimeToLive, maxEntries 
     if (release === undefined || build.end !== "ok" || holds.length === 0 || maxEntries !== Infinity) return []
     const { at, from } = release
     if (leases.closing < from || invalidatedBetween(leases, key, build.from, from)) return []
-    // All that may live then, and those who may have asked for more.
-    const live = leases.values.filter(
-      (one) => one.build.from < from && releasing(one) >= from && one.build.end !== "fail"
-    )
-    const asking = leases.of("get").filter((get) => get.from < from && get.to > from)
-    if (live.length + asking.length > capacity) return []
-    const idleAt = Math.max(...holds.filter(({ asked }) => asked < from).map(({ endingAt }) => endingAt))
+    const before = holds.filter(({ asked }) => asked < from)
+    const idleFrom = Math.max(...before.map(({ ending }) => ending))
+    const idleAt = Math.max(...before.map(({ endingAt }) => endingAt))
+    if (hasPressure(leases, capacity, idleFrom, from)) return []
     return at >= idleAt + idleTimeToLive
       ? []
       : [{ rule: "not released before its time", what: `${value.value} at ${at}, idle since ${idleAt}` }]

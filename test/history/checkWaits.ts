@@ -95,6 +95,12 @@ const interruptedBySomebody: Check = (leases) =>
     .filter(({ end, op, to }) => end === "unknown" && !gaveUp(leases, op, to))
     .map(({ op }) => ({ rule: "nobody is interrupted by the map", what: `${op} was` }))
 
+/** Whatever a finalizer does, it is not for those who give back to see. */
+const givingBackSucceeds: Check = ({ of }) =>
+  [...of("end"), ...of("invalidate"), ...of("close")]
+    .filter(({ end }) => end === "fail" || end === "unknown")
+    .map(({ call, op }) => ({ rule: "giving back never fails", what: `${call.f} ${op} did` }))
+
 /** Closing begins all releases before any of them has had time. */
 const closesInParallel: Check = ({ closing, of, values }) => {
   const quiet = of("quiet").find(({ from }) => from > closing)
@@ -110,6 +116,7 @@ const checks: ReadonlyArray<Check> = [
   failuresAreForgotten,
   refusedForCause,
   interruptedBySomebody,
+  givingBackSucceeds,
   closesInParallel
 ]
 

@@ -23,7 +23,9 @@ const say = (what: string, reason: unknown, before: number): void =>
 await Effect.gen(function* () {
   const common = { apiKey: Redacted.make("sk"), baseURL: `${origin}/v1`, maxRetries: 0 }
   const ask = (model: string, options: object = {}) =>
-    OpenAiClient.use({ ...common, ...options }, (client) => client.chat.completions.create(question(model)))
+    Effect.asVoid(
+      OpenAiClient.use({ ...common, ...options }, (client) => client.chat.completions.create(question(model)))
+    )
   const stream = OpenAiClient.use(common, async (client) => {
     for await (const _ of await client.chat.completions.create({ ...question("events"), stream: true }));
   })
