@@ -110,14 +110,13 @@ test("whoever a server turned away unread goes back to its old place, although t
     limit: 1,
     onRequest: (to, id) => (to.index === 1 && to.requests === 1 ? to.reset(id, 7) : to.respond(id))
   })
-  const it = pool(server.origin, { http2: "prior-knowledge", maxConnections: 1, maxQueue: 2, maxQueueBytes: 3 })
-  const first = text(it, post("/0", "abc"))
-  const second = text(it, { path: "/1" })
-  expect((await failure(ask(it, { path: "/2" }))).reason).toBe("Capacity")
-  expect(await Promise.all([first, second])).toEqual(["ok", "ok"])
-  expect(it.stats()).toMatchObject({ queued: 0, inFlight: 0 })
-  // All that was counted twice is gone twice, and no more than that.
-  const again = [text(it, { path: "/3" }), text(it, post("/4", "abc"))]
-  expect((await failure(ask(it, post("/5", "x")))).message).toContain("requests with 3 bytes wait")
+  const it = pool(server.origin, { http2: "prior-knowledge", maxConnections: 1, maxQueue: 3, maxQueueBytes: 3 })
+  const waiting = [text(it, post("/0", "abc")), text(it, { path: "/1" }), text(it, { path: "/2" })]
+  expect((await failure(ask(it, { path: "/3" }))).reason).toBe("Capacity")
+  expect(await Promise.all(waiting)).toEqual(["ok", "ok", "ok"])
+  expect([server.requests, it.stats().queued, it.stats().inFlight]).toEqual([4, 0, 0])
+  // What was counted twice is gone twice, and no more than that.
+  const again = [text(it, { path: "/4" }), text(it, post("/5", "abc"))]
+  expect((await failure(ask(it, post("/6", "x")))).message).toContain("requests with 3 bytes wait")
   expect(await Promise.all(again)).toEqual(["ok", "ok"])
 })
