@@ -1,4 +1,5 @@
 /** Connections and streams that break. */
+import { breach } from "../breach.ts"
 import { fails, processed, resent } from "../expected.ts"
 import type { Row } from "../row.ts"
 import { type Arrival, completionFor, event, events, json, type Protocol } from "../server/arrival.ts"
@@ -60,11 +61,11 @@ export const rows: ReadonlyArray<Row> = [
     },
     expect: { inFlight: cut }
   },
-  {
+  ...breach({
     name: "bytes that are no HTTP",
     strike: ({ line }) => line.raw(Buffer.alloc(64, "\u00ff\u00fe no HTTP\r\n\r\n", "latin1")),
     expect: { inFlight: fails("Malformed", { processed: "maybe", attempts: 1 }) }
-  },
+  }),
   {
     name: "half a head, then FIN",
     over: h1,

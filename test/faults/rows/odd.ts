@@ -1,4 +1,5 @@
 /** Answers that servers should not give, and some that they may though few do. */
+import { breach } from "../breach.ts"
 import { answered, fails, processed, resent } from "../expected.ts"
 import type { Row } from "../row.ts"
 import { type Arrival, completionFor, contentFor, json, type Protocol } from "../server/arrival.ts"
@@ -105,12 +106,12 @@ export const rows: ReadonlyArray<Row> = [
     },
     expect: {}
   },
-  {
+  ...breach({
     name: "a body before its head",
     over: h2,
     strike: (held) => held.data("early"),
     expect: { inFlight: malformed("maybe") }
-  },
+  }),
   {
     // nghttp2 itself resets such a stream, so to us it is one that was reset.
     name: "a head with a name in upper case",

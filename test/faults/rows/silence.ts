@@ -1,5 +1,6 @@
 /** Servers that say nothing, or too little, or never stop. */
 import { until } from "../../support/wait.ts"
+import { breach } from "../breach.ts"
 import { fails, resent } from "../expected.ts"
 import { type Row, wasInFlight } from "../row.ts"
 import { type Arrival, completionFor, event, events, json, type Protocol } from "../server/arrival.ts"
@@ -122,7 +123,7 @@ export const rows: ReadonlyArray<Row> = [
     },
     expect: { inFlight: tooLate }
   },
-  {
+  ...breach({
     name: "a head over 16 KB",
     strike: (held) => {
       held.head(200, { ...json, "x-long": "x".repeat(17_000) })
@@ -130,7 +131,7 @@ export const rows: ReadonlyArray<Row> = [
       held.end()
     },
     expect: { inFlight: fails("Malformed", { processed: "maybe", attempts: 1 }) }
-  },
+  }),
   {
     name: "a head of more than 128 fields",
     strike: (held) => {
