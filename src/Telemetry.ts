@@ -14,8 +14,17 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import { ClientMap } from "./ClientMap.ts"
 import * as Attempts from "./internal/attempts.ts"
+import { Content } from "./internal/telemetry/content.ts"
+import * as GenAi from "./internal/telemetry/genAi.ts"
+import * as Pool from "./internal/telemetry/pool.ts"
+import * as Prometheus from "./internal/telemetry/prometheus.ts"
 import * as CircuitLog from "./internal/circuitLog.ts"
 import * as Unclassified from "./internal/unclassified.ts"
 
@@ -34,7 +43,12 @@ export type { Outcome } from "./internal/attempts.ts"
  * ```ts
  * import * as Telemetry from "clientele/Telemetry"
  * import * as Effect from "effect/Effect"
- * import * as Metric from "effect/Metric"
+ * import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import { ClientMap } from "./ClientMap.ts"
  *
  * const rateLimited = Telemetry.attempts.pipe(
  *   Metric.tagged("provider", "groq"),
@@ -85,3 +99,64 @@ export const unclassified: Metric.Metric.Counter<number> = Metric.fromMetricKey(
  * @category metrics
  */
 export const quotaWait: Metric.Metric.Histogram<number> = Metric.fromMetricKey(Attempts.waitKey)
+
+/**
+ * Seconds of a call of a model (`clientele/OpenAiModel` and the others) or of an agent (`clientele/Agent`), by operation,
+ * provider, model or agent, and type of error. Named as the conventions for generative AI have it.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const operationDuration: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.durationKey)
+
+/**
+ * Tokens of a call of a model, those of the prompt and those of the answer (`gen_ai.token.type`).
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokenUsage: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.tokensKey)
+
+/**
+ * Seconds from the call of a model to the first chunk of its stream.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const timeToFirstChunk: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.firstChunkKey)
+
+/**
+ * Gauges of the client map (connections, requests under way, leases, hits, misses, builds, releases, budgets), read every
+ * so often for as long as the layer is: for exporters that read the registry by themselves.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (every: Duration.DurationInput = "10 seconds"): Layer.Layer<never, never, ClientMap> =>
+  Layer.scopedDiscard(
+    Effect.flatMap(ClientMap, (map) => Effect.forkScoped(Effect.repeat(Pool.update(map), Schedule.spaced(every))))
+  )
+
+/**
+ * All metrics of the process as Prometheus reads them, with the gauges of the client map as they are now. Names have `_`
+ * where the conventions have a dot.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const prometheus: Effect.Effect<string, never, ClientMap> = Effect.flatMap(ClientMap, (map) =>
+  Effect.zipRight(
+    Pool.update(map),
+    Effect.sync(() => Prometheus.format(Metric.unsafeSnapshot()))
+  )
+)
+
+/**
+ * Prompts of models within `self` are told in their spans, as `gen_ai.input.messages`. They may hold anything, so they
+ * are in no span and no log unless this says so.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withContent = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(self, Content, true)

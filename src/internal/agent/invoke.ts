@@ -1,18 +1,8 @@
 /** What all agents are: traced and metered as the conventions for generative AI have it (OpenTelemetry, "Gen AI agent spans"). */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
+import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
-
-const errorType = (cause: Cause.Cause<unknown>): string => {
-  if (Cause.isInterruptedOnly(cause)) return "interrupted"
-  const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  if (typeof failure === "object" && failure !== null && "_tag" in failure && typeof failure._tag === "string") {
-    return failure._tag
-  }
-  return failure instanceof Error ? failure.name : "_OTHER"
-}
 
 export const make = (name: string, description: string | undefined) => {
   const duration = GenAi.duration({ operation: "invoke_agent", agent: name })

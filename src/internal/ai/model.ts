@@ -10,6 +10,7 @@ import type { ClientError, OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import { type Dialect, place, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
+import * as Observe from "./observe.ts"
 import * as Send from "./send.ts"
 import * as Service from "./service.ts"
 import { merge, Override, type Settings } from "./settings.ts"
@@ -61,6 +62,7 @@ export const make = <P extends string, Extra extends string>(
   const open = (config: ClientConfig<P>): LanguageModel.ConstructorParams => {
     const to = place(dialect, config, model, speech.road)
     const sender = { map, provider, config }
+    const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: Fields) =>
       Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
@@ -78,17 +80,23 @@ export const make = <P extends string, Extra extends string>(
       generateText: (options) => {
         const origin = { module, method: "generateText" }
         return Effect.flatMap(request(origin, options, {}), (request) =>
-          Effect.matchEffect(Send.json(sender, request), {
-            onFailure: (error) => Effect.fail(failed(origin)(error)),
-            onSuccess: (said) => speech.parts(origin, key, said, options)
-          })
+          observed.whole(
+            options,
+            Effect.matchEffect(Send.json(sender, request), {
+              onFailure: (error) => Effect.fail(failed(origin)(error)),
+              onSuccess: (said) => speech.parts(origin, key, said, options)
+            })
+          )
         )
       },
       streamText: (options) => {
         const origin = { module, method: "streamText" }
         return Stream.unwrap(
           Effect.map(request(origin, options, speech.streamed), (request) =>
-            speech.stream(origin, key, Stream.mapError(Send.events(sender, request), failed(origin)), options)
+            observed.stream(
+              options,
+              speech.stream(origin, key, Stream.mapError(Send.events(sender, request), failed(origin)), options)
+            )
           )
         )
       }

@@ -16,6 +16,20 @@ export const durationKey = MetricKey.histogram(
   "Seconds of an operation of a model or an agent"
 )
 
+/** Tokens: 1, 4, 16 ... 67108864, as the conventions advise. */
+export const tokensKey = MetricKey.histogram(
+  "gen_ai.client.token.usage",
+  MetricBoundaries.fromIterable(Array.from({ length: 14 }, (_, i) => 4 ** i)),
+  "Tokens of a call, those of the prompt and those of the answer"
+)
+
+/** Seconds from the call to the first chunk of a stream: 0.001 and on, as the conventions advise. */
+export const firstChunkKey = MetricKey.histogram(
+  "gen_ai.client.operation.time_to_first_chunk",
+  MetricBoundaries.fromIterable([0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]),
+  "Seconds from the call to the first chunk of its stream"
+)
+
 /** What an operation is told apart by. */
 export interface Operation {
   readonly operation: string
@@ -45,6 +59,16 @@ const labelsOf = ({ agent, model, operation, provider }: Operation): ReadonlyArr
   if (model !== undefined) labels.push(MetricLabel.make("gen_ai.request.model", bounded("model", model)))
   if (agent !== undefined) labels.push(MetricLabel.make("gen_ai.agent.name", bounded("agent", agent)))
   return labels
+}
+
+/** Notes a value. */
+export const histogram = (
+  key: MetricKey.MetricKey.Histogram,
+  operation: Operation,
+  ...more: ReadonlyArray<MetricLabel.MetricLabel>
+): ((value: number) => void) => {
+  const hook = Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(key, [...labelsOf(operation), ...more]))
+  return (value) => hook.update(value)
 }
 
 /** Notes seconds, with the type of the error if there was one. */

@@ -1,0 +1,111 @@
+/**
+ * What a call of a model tells: a span `chat {model}` of kind client, how long it took, how many tokens it used, and when
+ * a stream's first chunk came. Prompts and answers are in none of it, unless whoever runs it asks for them.
+ */
+import type { AiError } from "@effect/ai/AiError"
+import type { IdGenerator } from "@effect/ai/IdGenerator"
+import type * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as MetricLabel from "effect/MetricLabel"
+import * as Stream from "effect/Stream"
+import { ParentSpan, type Span } from "effect/Tracer"
+import { Content } from "../telemetry/content.ts"
+import { errorType } from "../telemetry/errorType.ts"
+import * as GenAi from "../telemetry/genAi.ts"
+
+interface Place {
+  readonly provider: string
+  readonly model: string
+  readonly baseURL: string
+}
+
+type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
+
+type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
+
+/** The names that the conventions have for providers. */
+const names: Readonly<Record<string, string>> = { azure: "azure.ai.openai" }
+
+const kind = (value: "input" | "output") => MetricLabel.make("gen_ai.token.type", value)
+
+/** What was asked, for those who want it. */
+const asked = (span: Span, { prompt }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
+  Effect.map(Content, (isWanted) => {
+    if (isWanted) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+  })
+
+export const make = ({ baseURL, model, provider }: Place) => {
+  const name = names[provider] ?? provider
+  const operation = { operation: "chat", provider: name, model }
+  const duration = GenAi.duration(operation)
+  const input = GenAi.histogram(GenAi.tokensKey, operation, kind("input"))
+  const output = GenAi.histogram(GenAi.tokensKey, operation, kind("output"))
+  const firstChunk = GenAi.histogram(GenAi.firstChunkKey, operation)
+  const { hostname, port, protocol } = new URL(baseURL)
+  const attributes = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": name,
+    "gen_ai.request.model": model,
+    "server.address": hostname,
+    "server.port": port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)
+  }
+  const options = { kind: "client" as const, captureStackTrace: false, attributes }
+
+  const told = (span: Span, parts: Parts): void => {
+    for (const part of parts) {
+      if (part.type === "response-metadata") {
+        if (part.id !== undefined) span.attribute("gen_ai.response.id", part.id)
+        if (part.modelId !== undefined) span.attribute("gen_ai.response.model", part.modelId)
+      }
+      if (part.type !== "finish") continue
+      const { inputTokens, outputTokens } = part.usage
+      span.attribute("gen_ai.response.finish_reasons", [part.reason])
+      if (inputTokens !== undefined) {
+        span.attribute("gen_ai.usage.input_tokens", inputTokens)
+        input(inputTokens)
+      }
+      if (outputTokens !== undefined) {
+        span.attribute("gen_ai.usage.output_tokens", outputTokens)
+        output(outputTokens)
+      }
+    }
+  }
+
+  const ended = (span: Span, since: number) => (exit: Exit.Exit<unknown, unknown>) =>
+    Effect.sync(() => {
+      const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
+      if (failed !== undefined) span.attribute("error.type", failed)
+      duration((performance.now() - since) / 1_000, failed)
+    })
+
+  return {
+    whole: <R>(
+      of: LanguageModel.ProviderOptions,
+      run: Effect.Effect<Array<Response.PartEncoded>, AiError, R>
+    ): Effect.Effect<Array<Response.PartEncoded>, AiError, R> =>
+      Effect.useSpan(`chat ${model}`, options, (span) => {
+        const since = performance.now()
+        return Effect.onExit(Effect.zipRight(asked(span, of), Effect.withParentSpan(run, span)), (exit) => {
+          if (Exit.isSuccess(exit)) told(span, exit.value)
+          return ended(span, since)(exit)
+        })
+      }),
+    stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed =>
+      Stream.unwrapScoped(
+        Effect.map(Effect.makeSpanScoped(`chat ${model}`, options), (span): Streamed => {
+          const since = performance.now()
+          let isFirst = true
+          const seen = Stream.mapChunks(run, (chunk) => {
+            if (isFirst) firstChunk((performance.now() - since) / 1_000)
+            isFirst = false
+            told(span, [...chunk])
+            return chunk
+          })
+          const within: Streamed = Stream.provideService(seen, ParentSpan, span)
+          return Stream.unwrap(Effect.as(asked(span, of), Stream.ensuringWith(within, ended(span, since))))
+        })
+      )
+  }
+}

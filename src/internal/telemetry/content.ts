@@ -1,0 +1,6 @@
+/** Whether prompts are told in spans. They may hold anything. */
+import * as Context from "effect/Context"
+
+export class Content extends Context.Reference<Content>()("clientele/internal/telemetry/Content", {
+  defaultValue: (): boolean => false
+}) {}

@@ -1,0 +1,19 @@
+/** What `error.type` says of a failure: few values, and nothing of its text. */
+import * as Cause from "effect/Cause"
+import * as Option from "effect/Option"
+
+const property = (of: unknown, name: string): unknown =>
+  typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
+
+export const errorType = (cause: Cause.Cause<unknown>): string => {
+  if (Cause.isInterruptedOnly(cause)) return "interrupted"
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  // The conventions take a status for the type; else it is the reason of what was wrapped, or its tag.
+  const status = property(property(failure, "response"), "status") ?? property(failure, "status")
+  if (typeof status === "number") return String(status)
+  const reason = property(property(failure, "cause"), "reason") ?? property(failure, "reason")
+  if (typeof reason === "string") return reason
+  const tag = property(failure, "_tag")
+  if (typeof tag === "string") return tag
+  return failure instanceof Error ? failure.name : "_OTHER"
+}
