@@ -41,6 +41,18 @@ export const unread = (
   onEnd: (f) => body.onEnd(f)
 })
 
+const endsThere = (error: unknown): undefined => {
+  if (error instanceof WireError && (error.reason === "Connection" || error.reason === "Malformed")) return undefined
+  throw error
+}
+
+/** `body`, which ends where it is cut or can't be decoded any more. */
+export const asFarAsItCame = (body: WireBody): WireBody => ({
+  read: () => body.read().catch(endsThere),
+  cancel: () => body.cancel(),
+  onEnd: (f) => body.onEnd(f)
+})
+
 /** The whole body if it ends soon (in ms) and small, else the body with nothing missing. */
 export const gather = (body: WireBody, soon = patience): Promise<Uint8Array | WireBody> =>
   new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { STATUS_CODES } from "node:http"
 import type { BodyLimits } from "../limits.ts"
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
 import { type Ending, endingOf, isJsonOnly, isPage, looksLikeJson, notJson } from "./answers.ts"
-import { collect, discard, gather, unread, wholeBytes } from "./gather.ts"
+import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { WholeResponse, named } from "./whole.ts"
@@ -188,6 +188,8 @@ const assemble = (
 ): Response => {
   const { codings, isDoubtful, isEvents, most, tapping } = reading
   const decoded = codings.length > 0
+  const isError = wire.status >= 400
+  if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
     if (whole !== undefined) {
@@ -202,7 +204,8 @@ const assemble = (
   }
   // Too large or too slow to look at, and no JSON has that.
   if (isDoubtful && isPage(wire)) throw notJson(wire, false)
-  const body = decoded ? inflate(got, codings) : got
+  const plain = decoded ? inflate(got, codings) : got
+  const body = isError ? asFarAsItCame(plain) : plain
   const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
   const stream = streamOf(
     body,
@@ -255,7 +258,9 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
     if (isSmall && !isError) return collect(body, size).then(finish)
     if (reading.isDoubtful) return gather(body, doubt).then(finish)
-    if (isSmall || (size === undefined && isJson(type))) return gather(body).then(finish)
+    if (isSmall || (size === undefined && isJson(type))) {
+      return gather(isError ? asFarAsItCame(body) : body).then(finish)
+    }
   }
   return finish(body)
 }

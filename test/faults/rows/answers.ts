@@ -129,6 +129,29 @@ export const rows: ReadonlyArray<Row> = [
       expect: { inFlight: fails("Server", { status, processed: "yes", attempts: 2 }) }
     }
   ]),
+  ...[503, 400].map((status): Row => ({
+    name: `${status} whose body is cut`,
+    strike: (held) => {
+      held.head(status, { ...json, "content-length": "900" })
+      held.data(refusal(`no ${status}`).slice(0, 20))
+      held.line.fin()
+    },
+    expect: { inFlight: status === 503 ? resent : fails("BadRequest", { status, processed: "yes", attempts: 1 }) }
+  })),
+  {
+    name: "503 whose body is cut in mid gzip",
+    options: { maxRetries: 0 },
+    strike: (held) => say(held, 503, gzip, gzipSync(refusal("overloaded, and much more".repeat(9))).subarray(0, -12)),
+    expect: { inFlight: fails("Server", { status: 503, processed: "yes", attempts: 1 }) }
+  },
+  {
+    name: "503 whose body stalls",
+    strike: (held) => {
+      held.head(503, json)
+      held.data(refusal("no 503").slice(0, 20))
+    },
+    expect: { inFlight: resent }
+  },
   {
     name: "503 for what must not be repeated",
     kinds: ["stored"],
