@@ -9,12 +9,15 @@ import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
+import { APIConnectionError } from "openai"
 import { afterEach, assert, vi } from "vitest"
 import type { CommonOptions } from "../src/ClientConfig.ts"
 import type { ClientError } from "../src/ClientError.ts"
 import * as ClientLayer from "../src/ClientLayer.ts"
 import * as ClientMap from "../src/ClientMap.ts"
 import * as Failover from "../src/Failover.ts"
+import { makeClients } from "../src/Promise.ts"
+import { getOpenAIClient } from "../src/promise/openai.ts"
 import * as Telemetry from "../src/Telemetry.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { ask, question, type Subject, subjects } from "./support/providers.ts"
@@ -381,6 +384,23 @@ describe("a circuit", () => {
       })
     )
   )
+
+  it("is to the SDK a connection that failed, with what is left as ours in its cause, for a getter too", async () => {
+    await using sandbox = await Sandbox.start({ faults: [reset] })
+    await using clients = makeClients()
+    const client = getOpenAIClient({ apiKey: "sk-down", baseURL: sandbox.baseURL("openai"), maxRetries: 0 }, clients)
+    const asked = () => client.chat.completions.create(question("hello")).catch((error: unknown) => error)
+    for (let i = 0; i < 5; i++) assert.instanceOf(await asked(), APIConnectionError)
+    const error = await asked()
+    assert.instanceOf(error, APIConnectionError)
+    assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Connection", processed: "no", attempts: 0 })
+    assert.strictEqual(sandbox.stats().requests, 5)
+    const stats = await clients.stats()
+    assert.deepStrictEqual(
+      stats.clients.map(({ openCircuits }) => openCircuits),
+      [1]
+    )
+  })
 
   it.live("is told of in the log and in a metric, once when it opens and once when it closes", () => {
     const lines: Array<string> = []
