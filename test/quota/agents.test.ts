@@ -82,10 +82,10 @@ describe("agents of one account", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("send few more requests than they have, while the provider is down", () =>
+  it.live("send few more requests than they have, while the provider is down and no circuit holds them back", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
-      const config = yield* openai.config(sandbox)
+      const config = yield* openai.config(sandbox, { transport: { circuitFailures: false } })
       sandbox.faults.replace([{ fault: { type: "status", status: 503 } }])
       let asked = 0
       const agent = Effect.suspend(() => {
