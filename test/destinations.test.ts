@@ -6,6 +6,7 @@ import * as net from "node:net"
 import { it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import { afterEach, assert, describe } from "vitest"
@@ -333,6 +334,25 @@ describe("clients without Effect", () => {
     assert.strictEqual(error?.reason, "BadRequest")
     assert.include(error?.message, "allowAddress")
     assert.strictEqual(sandbox.stats().connections.total, 0)
+  })
+
+  it("in a runtime whose layer refuses a host fail by its OptionsError, unsent", async () => {
+    await using sandbox = await Sandbox.start()
+    const runtime = ManagedRuntime.make(ClientLayer.layer({ allowHost: (host) => host !== "127.0.0.1" }))
+    try {
+      const client = getOpenAIClient(
+        { apiKey: "sk-test", baseURL: sandbox.baseURL("openai") },
+        makeClients({ runtime })
+      )
+      const error = await client.models.list().then(
+        () => undefined,
+        (error: unknown) => error as Error
+      )
+      assert.instanceOf(error?.cause, OptionsError)
+      assert.strictEqual(sandbox.stats().connections.total, 0)
+    } finally {
+      await runtime.dispose()
+    }
   })
 
   it("are not made with a fetch of their own, which would go around both", () => {
