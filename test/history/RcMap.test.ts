@@ -110,7 +110,7 @@ describe("histories of bare RcMap", () => {
       const found = { rcMap: [] as Array<string>, leaseMap: [] as Array<string> }
       for (const [name, defect] of Object.entries(defects)) {
         if ((await look(bare, 500, defect)) !== undefined) found.rcMap.push(name)
-        const inOurs = await look(ours, 50, defect)
+        const inOurs = await look(ours, 25, defect)
         if (inOurs !== undefined) found.leaseMap.push(`${name}: ${inOurs}`)
       }
       assert.deepStrictEqual(found, { rcMap: Object.keys(defects), leaseMap: [] })

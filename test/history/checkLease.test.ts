@@ -77,10 +77,23 @@ const bad: Readonly<Record<string, Bad>> = {
     }
   },
   "a value that outlives the map": {
-    rules: ["closing releases all at once", "released exactly once"],
+    rules: ["released exactly once"],
     write: (pen) => {
       pen.first(1)
       pen.close()
+    }
+  },
+  "a close that waits for one finalizer before it begins the next": {
+    rules: ["closing releases all at once"],
+    write: (pen) => {
+      pen.first(1, "a")
+      pen.first(2, "b")
+      const close = pen.invoke({ f: "close" })
+      const release = pen.invoke({ f: "release", value: 1 })
+      pen.quiet()
+      pen.ok(release, {})
+      pen.release(2)
+      pen.ok(close, {})
     }
   },
   "a value released twice": {

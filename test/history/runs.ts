@@ -6,7 +6,7 @@ const count = (name: string): number | undefined => {
   return given === undefined || given === "" ? undefined : Number(given)
 }
 
-const schedules = count("SCHEDULES") ?? 1_000
+const schedules = count("SCHEDULES") ?? 500
 
 /** Milliseconds that so many may take on a busy machine. */
 export const patience = 60_000 + schedules * 100
