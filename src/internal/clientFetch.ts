@@ -30,6 +30,9 @@ type Fetch = typeof globalThis.fetch
 const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
   status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
 
+/** Ms: a loop that was busy comes too late, and Node warns of a timer for less than nothing. */
+const left = (until: number, now: number): number => Math.max(0, until - now)
+
 export interface Closeable extends Outlet {
   /** Whoever waits for anything but a socket fails, now and later. */
   readonly close: () => void
@@ -136,7 +139,7 @@ export const make = (wiring: Wiring): Closeable => {
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined
-            ? await wait(account, demand, until - ticker.now(), signal(), counted)
+            ? await wait(account, demand, left(until, ticker.now()), signal(), counted)
             : { account, permit, secret }
         // The gate closed while it waited, and another credential may be open.
         if (admission === undefined) continue
@@ -145,7 +148,7 @@ export const make = (wiring: Wiring): Closeable => {
         let pause: number | undefined
         let outcome: Attempts.Outcome
         try {
-          const response = await attempt(wiring, underway, request, admission, until - ticker.now())
+          const response = await attempt(wiring, underway, request, admission, left(until, ticker.now()))
           if (response.status < 300) return response
           // Of a redirect that the caller wants for itself SDKs make an error, with the body in it.
           if (response.status < 400) return (await read(response, admission)).response
@@ -186,9 +189,9 @@ export const make = (wiring: Wiring): Closeable => {
           if (!(error instanceof WireError)) throw error
           underway.attempts += error.resent
           if (error instanceof CircuitOpen) {
-            const left = until - ticker.now()
-            if (!retries.afterCircuit(error.left, left)) throw error
-            await error.wait(signal(), left)
+            const patient = left(until, ticker.now())
+            if (!retries.afterCircuit(error.left, patient)) throw error
+            await error.wait(signal(), patient)
             continue
           }
           outcome = Attempts.outcomeOfError(error)

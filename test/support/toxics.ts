@@ -185,7 +185,8 @@ export const serveToxics = async (
       one.on("close", () => {
         open.delete(client)
         for (const pipe of both) pipes.delete(pipe)
-        if (!other.writableEnded) other.destroy()
+        if (other.writableEnded) other.destroySoon()
+        else other.destroy()
       })
     }
     for (const pipe of both) pipe.changed()

@@ -1,0 +1,146 @@
+/** One soak: agents that ask for minutes while a nemesis strikes, and what is left of it. */
+import { setTimeout } from "node:timers/promises"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import * as ClientLayer from "../src/ClientLayer.ts"
+import * as ClientMap from "../src/ClientMap.ts"
+import { crowd, targets } from "./agents.ts"
+import { Ledger } from "./ledger.ts"
+import { strikes } from "./nemesis.ts"
+import { random } from "./random.ts"
+import { leasesOf, type Sample, sample, trend } from "./samples.ts"
+import { type Servers, startServers } from "./servers.ts"
+import { failures, type Report } from "./verdict.ts"
+
+export interface Options {
+  readonly minutes: number
+  readonly seed: number
+  readonly agents: number
+  /** Questions a second, of all agents together; fewer if answers take long. */
+  readonly rate: number
+  /** Ms between samples. @default 5000 */
+  readonly sampleEvery?: number
+  /** By which part heap and descriptors may grow. @default 0.02 */
+  readonly tolerance?: number
+  /** Keeps a lease for ever: a soak must find it. @default false */
+  readonly leak?: boolean
+  readonly onSample?: (sample: Sample, ledger: Ledger) => void
+}
+
+/** Ms: after the last strike all is well again, and clients have seen it. */
+const CALM = 4_000
+
+const nemesis = (seed: number, servers: Servers, ledger: Ledger): Effect.Effect<never> =>
+  Effect.suspend(() => {
+    const drawn = strikes(seed)
+    const pauses = random(seed + 2 ** 16)
+    const once = Effect.suspend(() => {
+      const strike = drawn.next().value
+      ledger.count(ledger.faults, `${strike.kind} (${strike.wire})`)
+      servers.strike(strike)
+      return Effect.sleep(pauses.between(500, 1_500))
+    })
+    return Effect.forever(once)
+  })
+
+const resources = (name: RegExp): number => process.getActiveResourcesInfo().filter((one) => name.test(one)).length
+const timers = (): number => resources(/^Timeout$/)
+const sockets = (): number => resources(/^(TCPSocketWrap|TLSWrap)$/)
+
+/** What it comes down to within so many ms. */
+const rest = async (look: () => Promise<number>, ms = 15_000): Promise<number> => {
+  const until = performance.now() + ms
+  for (;;) {
+    const left = await look()
+    if (left <= 0 || performance.now() > until) return left
+    await setTimeout(20)
+  }
+}
+
+const agents = (options: Options, servers: Servers, ledger: Ledger) =>
+  Effect.gen(function* () {
+    const { onSample, sampleEvery = 5_000, seed } = options
+    const all = yield* targets(servers)
+    if (options.leak === true) {
+      const forever = yield* Scope.make()
+      yield* Effect.provideService(all[0]!.subject.get(all[0]!.config), Scope.Scope, forever)
+    }
+    const from = performance.now()
+    const samples: Array<Sample> = []
+    const look = Effect.map(sample(ledger, from), (one) => {
+      samples.push(one)
+      onSample?.(one, ledger)
+    })
+    const stop = yield* Deferred.make<void>()
+    const pace = (1_000 * options.agents) / options.rate
+    const asking = yield* Effect.fork(crowd({ seed, agents: options.agents, pace, targets: all, ledger, stop }))
+    const watching = yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.sleep(sampleEvery), look)))
+    const striking = nemesis(seed, servers, ledger)
+    yield* Effect.timeoutOption(striking, Duration.minutes(options.minutes))
+    yield* Fiber.interrupt(watching)
+    yield* Effect.sleep(CALM)
+    yield* Deferred.succeed(stop, undefined)
+    yield* Fiber.join(asking)
+    const map = yield* ClientMap.ClientMap
+    const leases = yield* Effect.promise(() => rest(() => Effect.runPromise(Effect.map(map.stats, leasesOf)), 3_000))
+    return { samples, leases }
+  })
+
+const clients = ClientLayer.layer({ idleTimeToLive: 1_000, drainTimeout: 1_000, capacity: 64 })
+
+/** The command that does the same again. */
+const replay = ({ agents, minutes, rate, seed }: Options): string =>
+  `npm run soak -- --seed ${seed} --minutes ${minutes} --agents ${agents} --rate ${rate}`
+
+export const soak = async (options: Options): Promise<Report> => {
+  const ledger = new Ledger()
+  const command = replay(options)
+  const surprise = (error: unknown): void => ledger.surprise(`nobody caught ${String(error)}`)
+  process.on("uncaughtException", surprise)
+  process.on("unhandledRejection", surprise)
+  try {
+    const servers = await startServers()
+    try {
+      const before = { timers: timers(), sockets: sockets() }
+      const scope = await Effect.runPromise(Scope.make())
+      const context = await Effect.runPromise(
+        Layer.buildWithScope(Layer.provideMerge(clients, Logger.remove(Logger.defaultLogger)), scope)
+      )
+      const { leases, samples } = await agents(options, servers, ledger).pipe(
+        Effect.provide(context),
+        Effect.scoped,
+        Effect.runPromise
+      )
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      const left = {
+        leases,
+        serverSockets: await rest(async () => (await servers.counts()).open),
+        sockets: await rest(async () => sockets() - before.sockets),
+        timers: await rest(async () => timers() - before.timers)
+      }
+      const report = {
+        command,
+        ledger,
+        samples,
+        heap: trend(samples, "heap"),
+        descriptors: trend(samples, "descriptors"),
+        left,
+        server: await servers.counts()
+      }
+      return { ...report, failures: failures(report, options.tolerance ?? 0.02) }
+    } finally {
+      await servers.close()
+    }
+  } catch (error) {
+    throw new Error(`the soak broke; again: ${command}`, { cause: error })
+  } finally {
+    process.off("uncaughtException", surprise)
+    process.off("unhandledRejection", surprise)
+  }
+}
