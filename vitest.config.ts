@@ -15,7 +15,7 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },
