@@ -10,7 +10,7 @@ const isWhole = (url: string, text: string, size = Infinity): boolean => {
   const ending = endingOf(url)!
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; at += size) ending.add(bytes.subarray(at, at + size))
-  return ending.missing() === undefined
+  return ending.hasCome()
 }
 
 const delta = (content: string, finish: string | null = null): string =>

@@ -2,52 +2,70 @@
  * What is known of the answers of paths that generate, for any provider that speaks OpenAI's dialects. SDKs take a stream
  * that just stops for one that is over, and a page of HTML for an answer: here both are told apart.
  */
+import { Tail } from "../tail.ts"
 import { WireError, type WireResponse } from "../wire.ts"
 
-/** The last words of a stream; in JSON a quote within a string is escaped, so no generated text can pass for them. */
-const lastWords: ReadonlyArray<readonly [path: RegExp, end: RegExp]> = [
-  // Some servers leave `[DONE]` out, so a finish reason will do; an error that the stream tells is an end as well.
-  [/\/completions(?:\?|$)/, /"finish_reason"\s*:\s*"|[\r\n]data: ?(?:\[DONE\]|\{\s*"error")|[\r\n]event: ?error/],
-  [
-    /\/responses(?:\/[^/?]+)?(?:\?|$)/,
-    /[\r\n]event: ?(?:response\.(?:completed|failed|incomplete)|error)|"type"\s*:\s*"response\.(?:completed|failed|incomplete)"|[\r\n]data: ?\{\s*"(?:error"|type"\s*:\s*"error")/
-  ]
-]
+/** Looks for the last words of an event stream while somebody else reads it. */
+export interface Ending {
+  /** To be given every chunk of the decoded body, cut anywhere. */
+  readonly add: (chunk: Uint8Array) => void
+  /** Whether they have come, once the body is over. */
+  readonly hasCome: () => boolean
+}
 
-/** Longer than any of those words, which may be cut anywhere. */
+/**
+ * In JSON a quote within a string is escaped, and so is a line break, so no generated text can pass for one of these. Some
+ * servers leave `[DONE]` out, so a finish reason will do; an error that the stream tells is an end as well.
+ */
+const ofCompletions = /"finish_reason"\s*:\s*"|[\r\n]data: ?(?:\[DONE\]|\{\s*"error")|[\r\n]event: ?error/
+const ofResponses =
+  /[\r\n]event: ?(?:response\.(?:completed|failed|incomplete)|error)|"type"\s*:\s*"response\.(?:completed|failed|incomplete)"|[\r\n]data: ?\{\s*"(?:error"|type"\s*:\s*"error")/
+
+/** What comes after a finish reason, usage and the verdicts of filters, has a few hundred bytes. */
+const tailBytes = 2048
+
+/** Nothing is looked at before the end: this is the path of every token. */
+class CompletionsEnding implements Ending {
+  readonly #tail = new Tail(tailBytes)
+
+  add(chunk: Uint8Array): void {
+    this.#tail.add(chunk)
+  }
+
+  hasCome(): boolean {
+    const text = this.#tail.text()
+    return ofCompletions.test(this.#tail.isWhole ? `\n${text}` : text)
+  }
+}
+
+/** Longer than any of its words, which may be cut anywhere. */
 const carried = 64
 
-/** Looks for the last words of an event stream while somebody else reads it. Keeps a few characters. */
-export class Ending {
-  readonly #end: RegExp
+/** The last event repeats all of the answer, and says at its beginning what it is: so each chunk is looked at. */
+class ResponsesEnding implements Ending {
   #rest = "\n"
   #come = false
 
-  constructor(end: RegExp) {
-    this.#end = end
-  }
-
-  /** A chunk of the decoded body, cut anywhere. */
   add(chunk: Uint8Array): void {
     if (this.#come) return
     const text = this.#rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1")
-    this.#come = this.#end.test(text)
+    this.#come = ofResponses.test(text)
     this.#rest = text.slice(-carried)
   }
 
-  /** Why a body that is over now is not whole; `undefined` if it is. */
-  missing(): WireError | undefined {
+  hasCome(): boolean {
     return this.#come
-      ? undefined
-      : new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
   }
 }
 
 /** For an event stream that `url` answers with; `undefined` if nobody knows how such a one ends. */
 export const endingOf = (url: string): Ending | undefined => {
-  const known = lastWords.find(([path]) => path.test(url))
-  return known === undefined ? undefined : new Ending(known[1])
+  if (/\/completions(?:\?|$)/.test(url)) return new CompletionsEnding()
+  return /\/responses(?:\/[^/?]+)?(?:\?|$)/.test(url) ? new ResponsesEnding() : undefined
 }
+
+export const cutShort = (): WireError =>
+  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
 
 const generation = /\/(?:completions|embeddings|moderations|responses)(?:\?|$)/
 

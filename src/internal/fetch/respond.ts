@@ -6,7 +6,7 @@ import { STATUS_CODES } from "node:http"
 
 import type { BodyLimits } from "../limits.ts"
 import { WireError, type WireBody, type WireResponse } from "../wire.ts"
-import { type Ending, endingOf, isJsonOnly, isPage, looksLikeJson, notJson } from "./answers.ts"
+import { cutShort, type Ending, endingOf, isJsonOnly, isPage, looksLikeJson, notJson } from "./answers.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
@@ -94,8 +94,7 @@ const streamOf = (
         body.read().then(
           (chunk) => {
             if (chunk === undefined) {
-              const missing = ending?.missing()
-              if (missing !== undefined) return fail(controller, missing)
+              if (ending?.hasCome() === false) return fail(controller, cutShort())
               over()
               controller.close()
               return

@@ -1,7 +1,7 @@
 /**
  * The beginning and the end of a body that passes by, in bounded memory: what an answer says of itself stands there.
- * Bytes are copied, since a socket's buffer is shared among many chunks, and kept characters would hold all of it.
  */
+import { Tail } from "../tail.ts"
 
 /** Enough for the first event of a stream; most answers that are no stream are smaller. */
 const headBytes = 2048
@@ -12,10 +12,8 @@ const empty = Buffer.alloc(0)
 
 export class Ends {
   #head: Buffer = empty
-  /** The latest bytes after the head: the last `tailBytes` of them at least. */
-  #tail: Buffer = empty
-  #used = 0
-  #seen = 0
+  /** What came after the head. */
+  readonly #tail = new Tail(tailBytes)
 
   add(bytes: Uint8Array): void {
     const room = headBytes - this.#head.length
@@ -24,24 +22,12 @@ export class Ends {
       if (bytes.length <= room) return
       bytes = bytes.subarray(room)
     }
-    if (this.#tail.length === 0) this.#tail = Buffer.allocUnsafe(2 * tailBytes)
-    this.#seen += bytes.length
-    if (bytes.length >= tailBytes) {
-      this.#tail.set(bytes.subarray(-tailBytes))
-      this.#used = tailBytes
-      return
-    }
-    if (this.#used + bytes.length > this.#tail.length) {
-      this.#tail.copyWithin(0, this.#used - tailBytes, this.#used)
-      this.#used = tailBytes
-    }
-    this.#tail.set(bytes, this.#used)
-    this.#used += bytes.length
+    this.#tail.add(bytes)
   }
 
   /** Whether all that came is still here: then `tail` is the whole of it. */
   get isWhole(): boolean {
-    return this.#seen === this.#used
+    return this.#tail.isWhole
   }
 
   /** One character a byte, whatever it encodes: JSON's own characters are ASCII. */
@@ -50,7 +36,6 @@ export class Ends {
   }
 
   tail(): string {
-    const tail = this.#tail.toString("latin1", 0, this.#used)
-    return this.isWhole ? this.head() + tail : tail
+    return this.isWhole ? this.head() + this.#tail.text() : this.#tail.text()
   }
 }
