@@ -49,7 +49,7 @@ const names = benches.map(({ name }) => name).join(", ")
 const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names}
-  --quick       one run each instead of five, and shorter ones: 5 minutes instead of 25
+  --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text
 `
 
