@@ -5,8 +5,11 @@ import type { Row } from "./row.ts"
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 
-/** Node before 22.23 and 24.17 reads no more then, and says nothing, not even when the socket is reset. */
-const deaf = (major === 22 && minor < 23) || (major === 24 && minor < 17)
+/**
+ * Node before 22.23 and 24.17 reads no more then, and says nothing, not even when the socket is reset. A breach within a
+ * stream it takes for a reset.
+ */
+export const deaf = (major === 22 && minor < 23) || (major === 24 && minor < 17)
 
 /** The row, save that over HTTP/2 a deaf Node leaves those in flight to their own timeout. */
 export const breach = (row: Row): ReadonlyArray<Row> => {

@@ -7,6 +7,7 @@ import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { afterAll, assert } from "vitest"
 import { render } from "../../scripts/faultTable.ts"
+import { deaf } from "./breach.ts"
 import { protocols, variants } from "./pairs.ts"
 import { elsewhere } from "./rows/elsewhere.ts"
 import { run } from "./runner.ts"
@@ -59,7 +60,8 @@ describe("a row that needs a world of its own", () => {
   }
 })
 
-it("docs/faults.md says what the rows say", () => {
+// On an old Node some rows differ.
+it.skipIf(deaf)("docs/faults.md says what the rows say", () => {
   const written = readFileSync(new URL("../../docs/faults.md", import.meta.url), "utf8")
   assert.strictEqual(written, render(), "run `node scripts/faultTable.ts`")
 })

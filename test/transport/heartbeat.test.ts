@@ -124,15 +124,14 @@ test("a doubt makes it suspect at once, is hoped to be cleared for a second, and
 })
 
 test("HTTP/2: who gets no headers in time casts doubt on the session: nothing new goes on it until it answers a ping", async () => {
-  let answer: (() => void) | undefined
+  const unanswered: Array<() => void> = []
+  let answered = false
   let after: boolean | undefined
   const server = await serveScript({
-    onPing: (_, pong) => {
-      answer = pong
-    },
+    onPing: (_, pong) => void (answered ? pong() : unanswered.push(pong)),
     onRequest: (to, id) => {
       if (id === 1) return
-      after ??= answer === undefined
+      after = answered
       to.respond(id)
     }
   })
@@ -140,11 +139,10 @@ test("HTTP/2: who gets no headers in time casts doubt on the session: nothing ne
   const timeouts = { headers: 100, body: 15_000, deadline: 15_000 }
   expect(await verdict(ask(it, { timeouts }))).toBe("Timeout, maybe")
   const waiting = text(it)
-  await until(() => answer !== undefined)
+  await until(() => unanswered.length > 0)
   expect(it.stats()).toMatchObject({ sockets: 1, inFlight: 0, queued: 1 })
-  const pong = answer
-  answer = undefined
-  pong?.()
+  answered = true
+  for (const pong of unanswered) pong()
   expect(await waiting).toBe("ok")
   expect([after, server.connections]).toEqual([true, 1])
 })

@@ -1,5 +1,5 @@
 /** Answers that servers should not give, and some that they may though few do. */
-import { breach } from "../breach.ts"
+import { breach, deaf } from "../breach.ts"
 import { answered, fails, processed, resent } from "../expected.ts"
 import type { Row } from "../row.ts"
 import { type Arrival, completionFor, contentFor, json, type Protocol } from "../server/arrival.ts"
@@ -127,7 +127,7 @@ export const rows: ReadonlyArray<Row> = [
       held.data(completionFor(held.id))
       held.end()
     },
-    expect: { inFlight: malformed("yes") }
+    expect: { inFlight: deaf ? fails("Connection", { processed: "yes", attempts: 1 }) : malformed("yes") }
   },
   {
     name: "a body shorter than it says",
