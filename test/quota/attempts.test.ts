@@ -91,6 +91,18 @@ describe("a request that is moved from line to line", () => {
     assert.strictEqual(facts.counted, 1)
   })
 
+  it("asks for no time below none when a busy loop comes late, of which Node would warn", async () => {
+    const { send, ticker, waits } = setup(1_000)
+    void send()
+    await ticker.sleep(1_300)
+    waits[0]!.resolve(undefined)
+    await settle()
+    assert.deepStrictEqual(
+      waits.map(({ timeout }) => timeout),
+      [1_000, 0]
+    )
+  })
+
   it("has all of its queueTimeout when its secret has been loaded", async () => {
     const { loadsIn, send, ticker, waits } = setup(1_000)
     loadsIn(5_000)
