@@ -43,12 +43,7 @@ export type { Outcome } from "./internal/attempts.ts"
  * ```ts
  * import * as Telemetry from "clientele/Telemetry"
  * import * as Effect from "effect/Effect"
- * import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import * as Schedule from "effect/Schedule"
-import { ClientMap } from "./ClientMap.ts"
+ * import * as Metric from "effect/Metric"
  *
  * const rateLimited = Telemetry.attempts.pipe(
  *   Metric.tagged("provider", "groq"),
