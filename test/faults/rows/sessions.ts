@@ -120,7 +120,7 @@ export const rows: ReadonlyArray<Row> = [
     heal: ({ provider }) => until(() => provider.open() === 0),
     expect: {},
     check: ({ provider, proxy }) =>
-      proxy?.connections === 1 ? undefined : `the new address at ${provider.port} was not dialled`
+      (proxy?.connections ?? 0) > 0 ? undefined : `the new address at ${provider.port} was not dialled`
   },
   {
     name: "1,000 aborts in one tick",
