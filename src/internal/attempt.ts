@@ -50,7 +50,7 @@ export interface Underway {
   readonly call: CallContext | undefined
   readonly timeouts: Timeouts
   /** What `ExchangeOptions.cut` is. */
-  readonly cut: ((error: WireError) => unknown) | undefined
+  readonly cut: (error: WireError) => unknown
   /** What no error may say beside the key, once somebody has asked: see `hiddenOf`. */
   hidden: ReadonlyArray<string> | undefined
   /** How often it was sent. */

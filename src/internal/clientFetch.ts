@@ -83,7 +83,10 @@ export const make = (wiring: Wiring): Closeable => {
     const told = own?.told
     const underway: Underway = {
       call,
-      cut: told && ((error) => told(Failure.fromWire(place, error, underway.attempts))),
+      cut: (error) => {
+        const failure = Failure.fromWire(place, error, underway.attempts)
+        return told === undefined ? failure : told(failure)
+      },
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
       attempts: 0,
       hidden: undefined,

@@ -4,7 +4,7 @@ import type { PoolError, RequestError } from "../ClientError.ts"
 type Fetch = typeof globalThis.fetch
 
 export interface Outlet {
-  /** Rejects with a PoolError once the lease is over. */
+  /** Rejects with a PoolError once the lease is over. What it rejects with is ours, and so is what cuts a body. */
   readonly fetch: Fetch
   /** The same, but `undefined` once the lease is over: nothing was begun, and another lease may be taken. */
   readonly tryFetch: (...args: Parameters<Fetch>) => Promise<Response> | undefined
@@ -18,7 +18,7 @@ export interface Own {
   /** Milliseconds from dispatch to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
-  /** What the reader of its body is thrown for a failure. Must not throw. @default the failure as the wire had it */
+  /** What the reader of its body is thrown for a failure. Must not throw. @default the failure itself */
   readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }
 

@@ -240,3 +240,30 @@ it("of a credential that can't be loaded are an APIError that says so", async ()
   assert.strictEqual(error["reason"], "Authentication")
   assert.isTrue(error.cause instanceof RequestError && error.cause.cause === cause)
 })
+
+describe("errors of a fetch of getFetch", () => {
+  it("are ours for a body that is cut or says no more while it is read, as for a request that fails", async () => {
+    await using provider = await serve((request, response) => {
+      const path = request.url?.slice("/v1/".length)
+      if (path === "gone") response.destroy()
+      else response.writeHead(200, { "content-type": "text/event-stream" }).write("data: {}\n\n")
+      if (path === "cut") setTimeout(() => response.destroy(), 20)
+    })
+    await using clients = makeClients()
+    const baseURL = `${provider.origin}/v1`
+    const fetch = clients.getFetch({ apiKey: "sk", baseURL, maxRetries: 0, bodyTimeout: 50 })
+    for (const [path, reason] of [
+      ["gone", "Connection"],
+      ["cut", "Connection"],
+      ["mute", "Timeout"]
+    ] as const) {
+      const error = await rejection(fetch(`${baseURL}/${path}`).then((response) => response.text()))
+      assert.instanceOf(error, RequestError, path)
+      assert.deepInclude(error, { provider: "openai", baseURL, reason, attempts: 1 }, path)
+    }
+    const controller = new AbortController()
+    const response = await fetch(`${baseURL}/mute`, { signal: controller.signal })
+    controller.abort()
+    assert.strictEqual((await rejection(response.text())).name, "AbortError", "as of any fetch")
+  })
+})
