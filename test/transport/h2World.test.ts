@@ -57,15 +57,15 @@ test("HTTP/2: slow readers hold back their own servers, neither memory nor neigh
   const it = pool(server.origin)
   const slow = await Promise.all(Array.from({ length: readers }, () => ask(it)))
   for (const { body } of slow) await body.read()
+  await until(() => written > 16 * 1024 * 1024)
   let before = -1
   while (before !== written) {
     before = written
-    await sleep(100)
+    await sleep(200)
   }
   // 256 KiB are read ahead, the window is as much again, and streams buffer a little; together that is more than the
   // window of the session, which must not stop the others.
   expect(written).toBeLessThan(readers * 768 * 1024)
-  expect(written).toBeGreaterThan(16 * 1024 * 1024)
   expect(await text(it, { path: "/small" })).toBe("ok")
   expect(server.total).toBe(1)
   for (const { body } of slow) body.cancel()
