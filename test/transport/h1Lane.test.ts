@@ -1,3 +1,4 @@
+import * as diagnostics from "node:diagnostics_channel"
 import { once } from "node:events"
 import * as net from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -5,7 +6,7 @@ import { Client } from "undici"
 import { expect, test } from "vitest"
 import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
-import { serveH1 } from "./harness.ts"
+import { ask, defer, failure, pool, serveH1, text } from "./harness.ts"
 
 const host = { freed: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
 const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
@@ -51,4 +52,24 @@ test("an idle connection closes when the server has let go of it, and soon if th
   expect(await closed(false)).toBeGreaterThan(400)
   expect(await closed(true)).toBeLessThan(400)
   server.close()
+})
+
+test("a request whose connections all close before it is written fails as not processed after 6 attempts", async () => {
+  let requests = 0
+  const server = await serveH1((_, response) => {
+    requests++
+    response.end("ok")
+  })
+  const it = pool(server.origin, { keepAlive: 0 })
+  expect(await text(it)).toBe("ok")
+  // Right after it has connected, so that the request is on it already, and before undici writes, which takes a turn.
+  const close = (message: unknown): void => {
+    const { socket } = message as { readonly socket: net.Socket }
+    if (socket instanceof net.Socket) socket.once("connect", () => process.nextTick(() => socket.destroy()))
+  }
+  diagnostics.subscribe("net.client.socket", close)
+  defer(() => diagnostics.unsubscribe("net.client.socket", close))
+  const error = await failure(ask(it, { method: "POST", body: "{}" }))
+  expect(error).toMatchObject({ reason: "Connection", processed: "no", resent: 5 })
+  expect({ requests, dialled: it.stats().opened }).toEqual({ requests: 1, dialled: 7 })
 })

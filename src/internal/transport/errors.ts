@@ -92,6 +92,15 @@ export const h1Error = (error: unknown, answered: boolean, heard = false): WireE
   return noting(made, oddityOf(error))
 }
 
+/** An HTTP/1.1 exchange that was on a connection, and of which undici had written nothing yet. */
+export const unwritten = (error: unknown): WireError =>
+  isOurs(error)
+    ? error
+    : noting(
+        new WireError("Connection", "no", `the connection closed before the request was sent: ${textOf(error)}`, error),
+        oddityOf(error)
+      )
+
 /** The request can't be written down as HTTP at all. */
 export const unsendable = (error: unknown): WireError =>
   new WireError("Malformed", "no", `the request can't be sent: ${textOf(error)}`, error)

@@ -8,7 +8,7 @@ import { Readable } from "node:stream"
 import type { Client, Dispatcher } from "undici"
 import type { WireError, WireResponse } from "../wire.ts"
 import { root } from "./context.ts"
-import { h1Error, unsendable, uploadError } from "./errors.ts"
+import { h1Error, unsendable, unwritten, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
 import { headRefusal } from "./head.ts"
 import { isStreamed } from "./upload.ts"
@@ -224,7 +224,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     exchange.detach()
     if (failed !== undefined && failed !== null) exchange.fail(uploadError(failed))
     else if (started) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent(), this.#heard))
-    else this.#host.requeue(exchange, h1Error(error, false))
+    else this.#host.requeue(exchange, unwritten(this.#cause ?? error))
     this.retire()
   }
 
