@@ -12,6 +12,7 @@ import type { Options } from "../../src/testing/Sandbox.ts"
 import { subjects } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 import { ask } from "./ask.ts"
+import { fails, mismatch } from "./expected.ts"
 import { baseURL } from "./server/provider.ts"
 
 /** A sandbox that goes on while this thread is blocked. */
@@ -73,6 +74,36 @@ describe("an event loop that was blocked for longer than all timeouts", () => {
         yield* block(1_500)
         const outcome = yield* Fiber.join(asked)
         assert.strictEqual(outcome.type, "answer", outcome.type === "error" ? outcome.error.message : "")
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+    )
+  }
+})
+
+describe("an event loop that was stopped while its connections broke, as those of a machine that sleeps do", () => {
+  for (const [index, [kind, protocol]] of runs.entries()) {
+    const subject = subjects[index]!
+    it.live(`fails a ${kind} of ${subject.name} over ${protocol} with Connection, however late it is`, () =>
+      Effect.gen(function* () {
+        const place = yield* sandbox({
+          tls: protocol !== "HTTP/1.1",
+          protocol: protocol === "HTTP/2" ? "h2" : "http/1.1",
+          latency: 100,
+          faults: [{ match: { model: "asleep" }, fault: { type: "resetBeforeHeaders" } }]
+        })
+        const config = yield* subject.config(place, {
+          timeout: 900,
+          deadline: 950,
+          maxRetries: 0,
+          transport: { http2: protocol === "HTTP/2" }
+        })
+        const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
+        yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.inFlight === 1 && clients[0].queued === 0)
+        yield* Effect.sleep(20)
+        yield* block(1_500)
+        const cell = fails("Connection", { processed: "maybe", attempts: 1 })
+        assert.strictEqual(mismatch(cell, kind, yield* Fiber.join(asked), 1), undefined)
+        const later = yield* ask(subject, config, kind, "awake", undefined)
+        assert.strictEqual(later.type, "answer", later.type === "error" ? later.error.message : "")
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
   }

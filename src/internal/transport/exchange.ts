@@ -221,12 +221,15 @@ export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =
 
 /**
  * After the event loop was blocked timers that have passed run first, and only then is read what has arrived meanwhile. So
- * each of them looks again when that has been read.
+ * each of them looks again when that has been read, and a turn later: a socket that turns out to be reset closes after all
+ * that.
  */
+const whenRead = (look: () => void): void => void setImmediate(() => setImmediate(look))
+
 const unlessArrived =
   (then: (exchange: Exchange) => void) =>
   (exchange: Exchange): void =>
-    void setImmediate(then, exchange)
+    whenRead(() => then(exchange))
 
 const queueLate = unlessArrived((exchange) => {
   if (!exchange.isQueued()) return
@@ -242,7 +245,7 @@ const headersLate = unlessArrived((exchange) => {
 /** Refreshed whenever a read begins to wait, so that whoever waits now has waited all that time. */
 const bodyLate = (exchange: Exchange): void => {
   const read = exchange.body?.pending
-  if (read !== undefined) setImmediate(bodyOver, exchange, read)
+  if (read !== undefined) whenRead(() => bodyOver(exchange, read))
 }
 
 const bodyOver = (exchange: Exchange, read: object): void => {
