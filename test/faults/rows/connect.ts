@@ -12,11 +12,7 @@ const all: ReadonlyArray<Protocol> = ["HTTP/1.1", "HTTP/2"]
 const alone = { inFlight: 0 } as const
 
 /** Over clear text any name will do. */
-const named = (name: string) => ({
-  over: all,
-  server: { secure: false },
-  reach: ({ provider }: World) => `http://${name}:${provider.port}`
-})
+const named = { over: all, server: { secure: false } } as const
 
 const unreached = fails("Connection", { processed: "no", attempts: 6 })
 const stalled = fails("Timeout", { processed: "no", attempts: 6 })
@@ -52,15 +48,18 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "DNS fails",
     ...alone,
-    ...named("unknown.test"),
-    prepare: () => resolveName("unknown.test", "unknown"),
-    expect: { queued: unreached, later: unreached }
+    ...named,
+    reach: ({ provider }) => {
+      resolveName(`lost-${provider.port}.test`, "unknown")
+      return `http://lost-${provider.port}.test:${provider.port}`
+    },
+    heal: ({ provider }) => resolveName(`lost-${provider.port}.test`, ["127.0.0.1"]),
+    expect: { queued: unreached }
   },
   {
     name: "DNS fails for a moment",
     ...alone,
-    over: all,
-    server: { secure: false },
+    ...named,
     reach: ({ provider }) => {
       const name = `moment-${++names}.test`
       resolveName(name, "unknown")
@@ -72,7 +71,8 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "DNS stalls",
     ...alone,
-    ...named("silent.test"),
+    ...named,
+    reach: ({ provider }) => `http://silent.test:${provider.port}`,
     options: { transport: { connectTimeout: 60 } },
     prepare: () => resolveName("silent.test", "silent"),
     expect: { queued: stalled, later: stalled }

@@ -44,6 +44,11 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     title: "an event loop that was blocked for longer than all timeouts"
   },
   {
+    name: "a machine that sleeps until its connections are gone",
+    file: "faults/loop.test.ts",
+    title: "an event loop that was stopped while its connections broke, as those of a machine that sleeps do"
+  },
+  {
     name: "a machine that sleeps for an hour",
     file: "faults/asleep.test.ts",
     title: "when a machine wakes that slept for an hour, there is no herd"
