@@ -54,6 +54,12 @@ test("an idle connection closes when the server has let go of it, and soon if th
   server.close()
 })
 
+/** Right after it has connected, so that the request is on it already, and before undici writes, which takes a turn. */
+const closeEarly = (message: unknown): void => {
+  const { socket } = message as { readonly socket: net.Socket }
+  socket.once("connect", () => process.nextTick(() => socket.destroy()))
+}
+
 test("a request whose connections all close before it is written fails as not processed after 6 attempts", async () => {
   let requests = 0
   const server = await serveH1((_, response) => {
@@ -62,13 +68,8 @@ test("a request whose connections all close before it is written fails as not pr
   })
   const it = pool(server.origin, { keepAlive: 0 })
   expect(await text(it)).toBe("ok")
-  // Right after it has connected, so that the request is on it already, and before undici writes, which takes a turn.
-  const close = (message: unknown): void => {
-    const { socket } = message as { readonly socket: net.Socket }
-    if (socket instanceof net.Socket) socket.once("connect", () => process.nextTick(() => socket.destroy()))
-  }
-  diagnostics.subscribe("net.client.socket", close)
-  defer(() => diagnostics.unsubscribe("net.client.socket", close))
+  diagnostics.subscribe("net.client.socket", closeEarly)
+  defer(() => diagnostics.unsubscribe("net.client.socket", closeEarly))
   const error = await failure(ask(it, { method: "POST", body: "{}" }))
   expect(error).toMatchObject({ reason: "Connection", processed: "no", resent: 5 })
   expect({ requests, dialled: it.stats().opened }).toEqual({ requests: 1, dialled: 7 })
