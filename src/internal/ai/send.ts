@@ -59,27 +59,46 @@ const post = async (outlet: Outlet, { body, headers, url }: Request, signal: Abo
   return response
 }
 
+interface Failed {
+  readonly error?: Told | string | null
+  readonly type?: unknown
+  readonly response?: { readonly error?: Told | null } | null
+}
+
+/** Throws what is said under a status of 200: as an `error`, and by the Responses API as an event or within one. */
+const checked = (place: Failure.Place, said: object): object => {
+  const { error, response, type } = said as Failed
+  const failed = error ?? response?.error ?? (type === "error" ? said : undefined)
+  if (failed == null) return said
+  const known = { error: failed }
+  throw new RequestError({
+    ...place,
+    reason: Failure.codeIn(known) === "insufficient_quota" ? "QuotaExceeded" : "Server",
+    detail: messageOf(known) ?? JSON.stringify(failed),
+    processed: "yes",
+    attempts: 1
+  })
+}
+
 /** One answer. */
 export const json = <P extends string, Extra extends string>(
   { config, map, provider }: Sender<P, Extra>,
   request: Request
 ): Effect.Effect<unknown, ClientError> =>
   map.useOutlet(provider, config, (outlet) =>
-    call.promise(config, async (signal): Promise<unknown> => (await post(outlet, request, signal)).json())
+    call.promise(config, async (signal): Promise<unknown> => {
+      const said: unknown = await (await post(outlet, request, signal)).json()
+      return typeof said === "object" && said !== null ? checked(config, said) : said
+    })
   )
 
 /** What an event says, or `undefined` after the last. */
 const eventIn = (place: Failure.Place, text: string): unknown => {
   if (text === "[DONE]") return undefined
-  const fail = (reason: "Malformed" | "QuotaExceeded" | "Server", detail: string) =>
-    new RequestError({ ...place, reason, detail, processed: "yes", attempts: 1 })
   const event = parsed(text)
-  if (typeof event !== "object" || event === null) throw fail("Malformed", "an event of the stream is no JSON object")
-  if ("error" in event && event.error != null) {
-    const reason = Failure.codeIn(event) === "insufficient_quota" ? "QuotaExceeded" : "Server"
-    throw fail(reason, messageOf(event) ?? JSON.stringify(event.error))
-  }
-  return event
+  if (typeof event === "object" && event !== null) return checked(place, event)
+  const detail = "an event of the stream is no JSON object"
+  throw new RequestError({ ...place, reason: "Malformed", detail, processed: "yes", attempts: 1 })
 }
 
 async function* eventsOf(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {

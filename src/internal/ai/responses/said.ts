@@ -21,6 +21,7 @@ export interface Said {
   readonly model?: string
   readonly created_at?: number
   readonly output?: ReadonlyArray<Item>
+  readonly status?: string
   readonly incomplete_details?: { readonly reason?: string } | null
   readonly usage?: {
     readonly input_tokens?: number
@@ -61,12 +62,15 @@ const cuts: Readonly<Record<string, Response.FinishReason>> = {
 }
 
 export const reasonOf = (
-  { incomplete_details }: Said,
+  { incomplete_details, status }: Said,
   hasCalls: boolean,
   isRefused: boolean
 ): Response.FinishReason => {
   const cut = incomplete_details?.reason
   if (cut !== undefined) return cuts[cut] ?? "other"
+  // Without a word on why.
+  if (status === "incomplete") return "length"
+  if (status === "failed") return "error"
   if (isRefused) return "content-filter"
   return hasCalls ? "tool-calls" : "stop"
 }

@@ -52,6 +52,9 @@ class Answer {
         return Effect.succeed(this.grow("text", item_id, delta))
       case "response.reasoning_summary_text.delta":
         return Effect.succeed(this.grow("reasoning", item_id, delta))
+      case "response.reasoning_summary_part.added":
+        // Between the parts of one summary, as in a whole answer.
+        return Effect.succeed(this.open.has(item_id) ? this.grow("reasoning", item_id, "\n") : [])
       case "response.refusal.delta":
         this.refusal += delta
         return Effect.succeed([])
@@ -63,6 +66,7 @@ class Answer {
         return Effect.succeed(item === undefined ? [] : this.finish(item))
       case "response.completed":
       case "response.incomplete":
+      case "response.failed":
         return this.end(response)
       default:
         // There are many, and new ones come.
@@ -99,6 +103,14 @@ class Answer {
     if (what !== undefined) {
       this.open.delete(item.id ?? "")
       return [{ type: `${what}-end`, id: item.id ?? "", metadata: metadata(this.key, item) }]
+    }
+    if (item.type === "reasoning") {
+      // Without a summary there is still what must be sent back.
+      const id = item.id ?? ""
+      return [
+        { type: "reasoning-start", id },
+        { type: "reasoning-end", id, metadata: metadata(this.key, item) }
+      ]
     }
     if (item.type !== "function_call") return []
     const call = callOf(item)

@@ -1,0 +1,258 @@
+/** What holds of every model, on every server. One agent's source over all layers gives the same. */
+import * as AiError from "@effect/ai/AiError"
+import * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Response from "@effect/ai/Response"
+import * as Tool from "@effect/ai/Tool"
+import * as Toolkit from "@effect/ai/Toolkit"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as OpenAiModel from "../../src/OpenAiModel.ts"
+import * as ToolLoop from "../../src/ToolLoop.ts"
+import { type Odd, type Running, servers } from "./contractServers.ts"
+import { subjects } from "./models.ts"
+
+class Sunk extends Schema.TaggedError<Sunk>()("Sunk", { city: Schema.String }) {}
+
+const Weather = Tool.make("weather", {
+  parameters: {
+    city: Schema.String,
+    place: Schema.Struct({ lat: Schema.Number, lon: Schema.Number, near: Schema.Array(Schema.String) })
+  },
+  success: Schema.Struct({ degrees: Schema.Number, city: Schema.String, near: Schema.Number }),
+  failure: Sunk
+})
+const Clock = Tool.make("clock", { parameters: { zone: Schema.String }, success: Schema.String })
+const toolkit = Toolkit.make(Weather, Clock)
+const handlers = toolkit.toLayer({
+  weather: ({ city, place }) =>
+    city === "Atlantis" ? new Sunk({ city }) : Effect.succeed({ degrees: 21, city, near: place.near.length }),
+  clock: ({ zone }) => Effect.succeed(`noon ${zone}`)
+})
+
+class Person extends Schema.Class<Person>("Person")({
+  name: Schema.String,
+  age: Schema.optional(Schema.Number),
+  tags: Schema.Array(Schema.String)
+}) {}
+
+/** The agent's result, which is the same over each layer. */
+const same = <A, E, R>(server: Running, agent: Effect.Effect<A, E, R | LanguageModel.LanguageModel>, odd?: Odd) =>
+  Effect.gen(function* () {
+    const asked = subjects.filter(({ name }) => odd !== "refusal" || !server.neverRefuses.includes(name))
+    const results = yield* Effect.forEach(asked, ({ at, provider }) =>
+      Effect.suspend(() => {
+        if (odd !== undefined) server.next(odd)
+        return Effect.provide(agent, at(server.baseURL(provider), { strict: true }))
+      })
+    )
+    for (const [i, result] of results.entries()) assert.deepStrictEqual(result, results[0], asked[i]!.name)
+    return results[0]!
+  })
+
+const generate = (prompt: string) =>
+  Effect.map(LanguageModel.generateText({ prompt }), ({ finishReason, text, usage: { inputTokens } }) => ({
+    finishReason,
+    text,
+    inputTokens
+  }))
+
+const texts = (parts: ReadonlyArray<Response.AnyPart>) =>
+  parts.flatMap((part) => (part.type === "text-delta" ? [part.delta] : [])).join("")
+
+const refused = (prompt: string) =>
+  Effect.map(Effect.flip(LanguageModel.generateText({ prompt })), (error) => ({
+    tag: error._tag,
+    status: error instanceof AiError.HttpResponseError ? error.response.status : undefined,
+    reason: error.cause instanceof Error && "reason" in error.cause ? error.cause.reason : undefined
+  }))
+
+/** A tool loop, and what its tools gave or what the model was told of them. */
+const loop = (prompt: string) =>
+  Effect.map(ToolLoop.run({ prompt, toolkit }), ({ finishReason, rounds, text, transcript }) => ({
+    finishReason,
+    rounds,
+    isSaid: text !== "",
+    roles: transcript.content.map(({ role }) => role),
+    told: transcript.content.flatMap((message) =>
+      message.role === "tool" ? message.content.map(({ name, result }) => ({ name, result })) : []
+    )
+  }))
+
+const layers = Layer.merge(handlers, ClientLayer.layer())
+
+describe.each(servers)("every model, on $name", ({ make }) => {
+  const holds = <E>(
+    name: string,
+    body: (server: Running) => Effect.Effect<void, E, Layer.Layer.Success<typeof layers>>
+  ) => it.scopedLive(name, () => Effect.provide(Effect.flatMap(make, body), layers))
+
+  holds("gives a text, why it stopped and what it used", (server) =>
+    Effect.gen(function* () {
+      const { finishReason, inputTokens, text } = yield* same(server, generate("hello"))
+      assert.isNotEmpty(text)
+      assert.strictEqual(finishReason, "stop")
+      assert.isAbove(inputTokens ?? 0, 0)
+    })
+  )
+
+  holds("streams in parts the text that it gives whole, and ends with what it used", (server) =>
+    Effect.gen(function* () {
+      const whole = yield* same(server, generate("hello"))
+      const { deltas, finish, text } = yield* same(
+        server,
+        Effect.map(Stream.runCollect(LanguageModel.streamText({ prompt: "hello" })), (chunk) => {
+          const parts = Array.from(chunk)
+          const last = parts.at(-1)
+          return {
+            text: texts(parts),
+            deltas: parts.filter(({ type }) => type === "text-delta").length,
+            finish: last?.type === "finish" && { reason: last.reason, inputTokens: last.usage.inputTokens }
+          }
+        })
+      )
+      assert.strictEqual(text, whole.text)
+      assert.isAbove(deltas, 1)
+      assert.deepStrictEqual(finish, { reason: "stop", inputTokens: whole.inputTokens })
+    })
+  )
+
+  holds("calls a tool with nested parameters, and goes on with what it gave", (server) =>
+    Effect.gen(function* () {
+      const said = yield* same(server, loop("what does weather say?"))
+      assert.deepInclude(said, { rounds: 2, isSaid: true, finishReason: "stop" })
+      assert.deepStrictEqual(said.roles, ["user", "assistant", "tool", "assistant"])
+      assert.strictEqual(said.told.length, 1)
+      assert.deepInclude(said.told[0]?.result, { degrees: 21 })
+    })
+  )
+
+  holds("calls several tools in one answer", (server) =>
+    Effect.gen(function* () {
+      const said = yield* same(server, loop("please call both"))
+      assert.strictEqual(said.rounds, 2)
+      assert.deepStrictEqual(said.told.map(({ name }) => name).toSorted(), ["clock", "weather"])
+    })
+  )
+
+  holds("streams the calls of tools, and what the tools gave", (server) =>
+    Effect.gen(function* () {
+      const said = yield* same(
+        server,
+        Effect.map(Stream.runCollect(LanguageModel.streamText({ prompt: "please call both", toolkit })), (parts) => ({
+          calls: Array.from(parts).flatMap((part) =>
+            part.type === "tool-call" ? [[part.name, JSON.stringify(part.params)]] : []
+          ),
+          // They run at the same time.
+          gave: new Map(
+            Array.from(parts).flatMap((part) => (part.type === "tool-result" ? [[part.name, part.result]] : []))
+          ),
+          reasons: Array.from(parts).flatMap((part) => (part.type === "finish" ? [part.reason] : []))
+        }))
+      )
+      assert.deepStrictEqual(said.calls.map(([name]) => name).toSorted(), ["clock", "weather"])
+      assert.deepInclude(said.gave.get("weather"), { degrees: 21 })
+      assert.match(String(said.gave.get("clock")), /^noon /)
+      assert.deepStrictEqual(said.reasons, ["tool-calls"])
+    })
+  )
+
+  holds("tells the model of a tool that failed", (server) =>
+    Effect.gen(function* () {
+      const params = { city: "Atlantis", place: { lat: 0, lon: 0, near: [] } }
+      const calls = [{ name: "weather", arguments: JSON.stringify(params) }]
+      const said = yield* same(server, loop("weather"), { calls })
+      assert.strictEqual(said.finishReason, "stop")
+      assert.match(JSON.stringify(said.told), /^\[\{"name":"weather".*Atlantis/)
+    })
+  )
+
+  holds("tells the model that there is no such tool, that parameters don't fit, and that they are no JSON", (server) =>
+    Effect.gen(function* () {
+      for (const [call, told] of [
+        [{ name: "wether", arguments: "{}" }, /no such tool; there are weather, clock/],
+        [{ name: "clock", arguments: '{"zone":7}' }, /do not fit.*zone/s],
+        [{ name: "clock", arguments: '{"zone":' }, /no JSON/]
+      ] as const) {
+        const said = yield* same(server, loop("weather"), { calls: [call] })
+        assert.strictEqual(said.finishReason, "stop")
+        assert.match(JSON.stringify(said.told), told)
+      }
+    })
+  )
+
+  holds("gives an object of a schema, in which null is what may be left out", (server) =>
+    Effect.gen(function* () {
+      const person = yield* same(
+        server,
+        Effect.map(LanguageModel.generateObject({ prompt: "a person", schema: Person }), ({ value }) => value)
+      )
+      assert.isTrue(person instanceof Person && (person.age === undefined || typeof person.age === "number"))
+    })
+  )
+
+  holds("says that the model refused, and has no object then", (server) =>
+    Effect.gen(function* () {
+      const { finishReason, text } = yield* same(server, generate("hello"), "refusal")
+      assert.deepStrictEqual([finishReason, text], ["content-filter", ""])
+      const object = Effect.flip(LanguageModel.generateObject({ prompt: "a person", schema: Person }))
+      const tag = yield* same(
+        server,
+        Effect.map(object, (error) => error._tag),
+        "refusal"
+      )
+      assert.strictEqual(tag, "MalformedOutput")
+    })
+  )
+
+  holds("says that an answer was cut at its length", (server) =>
+    Effect.gen(function* () {
+      const short = OpenAiModel.withSettings(generate("hello"), { maxTokens: 2 })
+      const { finishReason, text } = yield* same(server, short, "length")
+      assert.strictEqual(finishReason, "length")
+      assert.strictEqual(text.trim().split(" ").length, 2)
+    })
+  )
+
+  holds("takes an answer with nothing in it", (server) =>
+    Effect.gen(function* () {
+      const { finishReason, text } = yield* same(server, generate("hello"), "empty")
+      assert.deepStrictEqual([finishReason, text], ["stop", ""])
+    })
+  )
+
+  holds("says what a server refused, that it failed, and that it spoke garbage", (server) =>
+    Effect.gen(function* () {
+      const before = server.requests()
+      const limited = yield* same(server, refused("hello"), { status: 429 })
+      assert.deepStrictEqual(limited, { tag: "HttpResponseError", status: 429, reason: "RateLimited" })
+      const failed = yield* same(server, refused("hello"), { status: 500 })
+      assert.deepStrictEqual(failed, { tag: "HttpResponseError", status: 500, reason: "Server" })
+      const garbage = yield* same(server, refused("hello"), "garbage")
+      assert.deepStrictEqual(garbage, { tag: "MalformedOutput", status: undefined, reason: "Malformed" })
+      assert.strictEqual(server.requests() - before, 3 * subjects.length)
+    })
+  )
+
+  holds("gives what came of a stream that was cut, and then fails", (server) =>
+    Effect.gen(function* () {
+      const said = yield* same(
+        server,
+        Effect.gen(function* () {
+          let text = ""
+          const error = yield* LanguageModel.streamText({ prompt: "hello" }).pipe(
+            Stream.runForEach((part) => Effect.sync(() => (text += texts([part])))),
+            Effect.flip
+          )
+          const reason = error.cause instanceof Error && "reason" in error.cause ? error.cause.reason : undefined
+          return { isBegun: text !== "", tag: error._tag, reason }
+        }),
+        "cut"
+      )
+      assert.deepStrictEqual(said, { isBegun: true, tag: "HttpRequestError", reason: "Connection" })
+    })
+  )
+})
