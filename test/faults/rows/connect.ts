@@ -1,6 +1,7 @@
 /** Connections that do not come about: names, addresses, certificates, proxies, and what stalls. */
 import * as certificates from "../../support/certificates.ts"
 import { resolveName } from "../../support/names.ts"
+import { serveStalled, type Stalled } from "../../support/stalled.ts"
 import { fails, processed } from "../expected.ts"
 import type { Row, World } from "../row.ts"
 import type { Protocol } from "../server/arrival.ts"
@@ -15,10 +16,13 @@ const alone = { inFlight: 0 } as const
 const named = { over: all, server: { secure: false } } as const
 
 const unreached = fails("Connection", { processed: "no", attempts: 6 })
-const stalled = fails("Timeout", { processed: "no", attempts: 6 })
+const stalling = fails("Timeout", { processed: "no", attempts: 6 })
 const untrusted = fails("Connection", { processed: "no", attempts: 1 })
 
 const counted = (check: (world: World) => boolean, what: string) => (world: World) => (check(world) ? undefined : what)
+
+/** By the port of the provider behind it. */
+const stalled = new Map<number, Stalled>()
 
 /** None of the addresses of this file's names is used twice, so that runs can't meet. */
 let names = 0
@@ -75,7 +79,17 @@ export const rows: ReadonlyArray<Row> = [
     reach: ({ provider }) => `http://silent.test:${provider.port}`,
     options: { transport: { connectTimeout: 60 } },
     prepare: () => resolveName("silent.test", "silent"),
-    expect: { queued: stalled, later: stalled }
+    expect: { queued: stalling, later: stalling }
+  },
+  {
+    name: "connections stall",
+    ...alone,
+    options: { transport: { connectTimeout: 300 } },
+    prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
+    reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
+    heal: ({ provider }) => stalled.get(provider.port)?.release(),
+    expect: { queued: stalling },
+    check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {
     name: "TLS, or the first SETTINGS, stalls",
@@ -85,7 +99,7 @@ export const rows: ReadonlyArray<Row> = [
     options: { transport: { connectTimeout: 400 } },
     prepare: ({ proxy }) => proxy?.add({ type: "timeout" }),
     heal: ({ proxy }) => proxy?.clear(),
-    expect: { queued: stalled }
+    expect: { queued: stalling }
   },
   {
     name: "a certificate of another authority",
