@@ -126,7 +126,6 @@ const usual = (mock: LLMock): LLMock =>
     .onMessage("call both", { toolCalls: [rome, call("clock", { zone: "CET" })], usage })
     .onMessage("weather", { toolCalls: [rome], usage })
     .onMessage("hello", { content: "one two three four five", usage }, { chunkSize: 4 })
-    .onMessage("think", { content: "so it is", reasoning: "let me see", usage }, { chunkSize: 4 })
 
 const aimock: ContractServer = {
   name: "aimock",

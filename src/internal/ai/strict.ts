@@ -9,8 +9,25 @@ const isJson = (u: unknown): u is Json => typeof u === "object" && u !== null &&
 
 const listOf = (u: unknown): ReadonlyArray<unknown> => (Array.isArray(u) ? u : [])
 
+const branchesOf = (schema: Json): ReadonlyArray<unknown> => listOf(schema["anyOf"] ?? schema["oneOf"])
+
 /** What the mode does not know. The answer is held to it all the same, by the schema that it was made of. */
-const unknown = new Set(["$schema", "default", "minLength", "maxLength", "uniqueItems", "contains", "propertyNames"])
+const unknown = new Set([
+  "$schema",
+  "$id",
+  "$comment",
+  "default",
+  "examples",
+  "minLength",
+  "maxLength",
+  "uniqueItems",
+  "contains",
+  "propertyNames",
+  "contentMediaType",
+  "contentSchema"
+])
+
+const formats = new Set(["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"])
 
 /** Thrown out of the walk. */
 class Unfit extends Error {}
@@ -32,20 +49,23 @@ const walk = (schema: unknown): unknown => {
   if ("patternProperties" in schema || "allOf" in schema || "not" in schema) throw new Unfit()
   const out: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(schema)) if (!unknown.has(key)) out[key] = value
+  if (typeof out["format"] === "string" && !formats.has(out["format"])) delete out["format"]
   if (isJson(schema["$defs"])) out["$defs"] = mapValues(schema["$defs"], walk)
-  const branches = schema["anyOf"] ?? schema["oneOf"]
-  if (branches !== undefined) {
+  const branches = branchesOf(schema)
+  if (branches.length > 0) {
     delete out["oneOf"]
-    out["anyOf"] = listOf(branches).map(walk)
+    out["anyOf"] = branches.map(walk)
   }
-  if (schema["items"] !== undefined && typeof schema["items"] !== "boolean") out["items"] = walk(schema["items"])
+  // A list of anything, or one whose places differ, can't be said: the walk ends at what is no schema.
+  if (schema["type"] === "array") out["items"] = walk(schema["items"])
   if (schema["type"] !== "object") {
     // Anything at all can't be said.
     const says = ["type", "$ref", "enum", "const", "anyOf"].some((key) => out[key] !== undefined)
     if (!says) throw new Unfit()
     return out
   }
-  const { additionalProperties, properties = {} } = schema
+  // Without properties it is any object, unless there may be none.
+  const { additionalProperties, properties = additionalProperties === false ? {} : undefined } = schema
   if (isJson(additionalProperties) || additionalProperties === true || !isJson(properties)) throw new Unfit()
   const required = new Set(listOf(schema["required"]))
   out["properties"] = mapValues(properties, (value, key) => (required.has(key) ? walk(value) : orNull(walk(value))))
@@ -75,23 +95,37 @@ export const absent = (schema: object, value: unknown): unknown => {
     const found = definitions[ref.slice(ref.lastIndexOf("/") + 1)]
     return isJson(found) ? found : undefined
   }
-  /** By the fields that have one value, such as `_tag`. */
-  const fits = (branch: Json, of: Json): boolean => {
-    const { properties } = branch
-    if (!isJson(properties)) return false
-    return Object.entries(properties).every(([key, property]) => {
-      const only = resolve(property)?.["enum"]
-      return !Array.isArray(only) || only.length !== 1 || of[key] === only[0]
-    })
+  /** Whether it is said by this schema, in its shape: what a value must be beside is for the decoder to say. */
+  const fits = (u: unknown, at: unknown): boolean => {
+    const known = resolve(at)
+    if (known === undefined) return true
+    const branches = branchesOf(known)
+    if (branches.length > 0) return branches.some((one) => fits(u, one))
+    if (Array.isArray(known["enum"])) return known["enum"].includes(u)
+    if ("const" in known) return known["const"] === u
+    const { items, properties, type } = known
+    if (Array.isArray(u)) {
+      return type === "array" && u.every((one, i) => fits(one, Array.isArray(items) ? items[i] : items))
+    }
+    if (!isJson(u)) return type === (u === null ? "null" : typeof u) || (type === "integer" && Number.isInteger(u))
+    if (type !== "object") return false
+    if (!isJson(properties)) return true
+    const required = listOf(known["required"])
+    return (
+      required.every((key) => typeof key === "string" && Object.hasOwn(u, key)) &&
+      Object.entries(u).every(([key, one]) =>
+        Object.hasOwn(properties, key)
+          ? (one === null && !required.includes(key)) || fits(one, properties[key])
+          : known["additionalProperties"] !== false
+      )
+    )
   }
   const clean = (u: unknown, at: unknown): unknown => {
     const known = resolve(at)
     if (known === undefined) return u
-    const branches = listOf(known["anyOf"] ?? known["oneOf"])
+    const branches = branchesOf(known)
     if (branches.length > 0) {
-      const branch = branches
-        .map(resolve)
-        .find((one) => one !== undefined && (Array.isArray(u) ? one["type"] === "array" : isJson(u) && fits(one, u)))
+      const branch = branches.find((one) => fits(u, one))
       return branch === undefined ? u : clean(u, branch)
     }
     if (Array.isArray(u)) {

@@ -1,0 +1,212 @@
+/** What models put on the wire, and when they give on what comes from it. */
+import * as AiError from "@effect/ai/AiError"
+import * as LanguageModel from "@effect/ai/LanguageModel"
+import * as Prompt from "@effect/ai/Prompt"
+import type * as Response from "@effect/ai/Response"
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as OpenAiModel from "../../src/OpenAiModel.ts"
+import { until } from "../support/wait.ts"
+import * as Wire from "./contractWire.ts"
+import { subjects } from "./models.ts"
+
+const picture = Prompt.make([
+  Prompt.makeMessage("user", {
+    content: [
+      Prompt.makePart("text", { text: "what is it?" }),
+      Prompt.makePart("file", { mediaType: "image/png", data: new Uint8Array([1, 2, 3]) }),
+      Prompt.makePart("file", { mediaType: "image/*", data: new URL("https://example.com/cat.jpg") })
+    ]
+  })
+])
+
+const deltas = (part: Response.AnyPart) => (part.type === "text-delta" ? part.delta : "")
+
+describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
+  const isResponses = name.endsWith("responses")
+
+  it.scopedLive("gives the first part of a stream while the server keeps the rest back", () =>
+    Effect.gen(function* () {
+      const seen = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const wire = yield* Wire.make(async (response, road) => {
+        const { end, piece, start } = Wire.events[road]
+        Wire.stream(response).write(start + piece("first"))
+        await Effect.runPromise(Deferred.await(go))
+        response.end(piece(", last") + end)
+      })
+      const all = yield* LanguageModel.streamText({ prompt: "hello" }).pipe(
+        Stream.tap((part) => (deltas(part) === "first" ? Deferred.succeed(seen, undefined) : Effect.void)),
+        Stream.runFold("", (text, part) => text + deltas(part)),
+        Effect.provide(at(wire.baseURL(provider))),
+        Effect.fork
+      )
+      yield* Deferred.await(seen)
+      assert.isNull(all.unsafePoll())
+      yield* Deferred.succeed(go, undefined)
+      assert.strictEqual(yield* Fiber.join(all), "first, last")
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("keeps the server waiting where nobody takes what it sends", () =>
+    Effect.gen(function* () {
+      const total = 1_024
+      let written = 0
+      let waitsSince: number | undefined
+      const wire = yield* Wire.make(async (response, road) => {
+        const { end, piece, start } = Wire.events[road]
+        Wire.stream(response).write(start)
+        const text = piece("x".repeat(65_536))
+        const closed = new Promise((resolve) => response.once("close", resolve))
+        for (; written < total && !response.destroyed; written++) {
+          if (response.write(text)) continue
+          waitsSince = Date.now()
+          await Promise.race([closed, new Promise((resolve) => response.once("drain", resolve))])
+          waitsSince = undefined
+        }
+        response.end(end)
+      })
+      const begun = yield* Deferred.make<void>()
+      const fiber = yield* LanguageModel.streamText({ prompt: "hello" }).pipe(
+        Stream.runForEach((part) =>
+          deltas(part) === "" ? Effect.void : Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+        ),
+        Effect.provide(at(wire.baseURL(provider))),
+        Effect.fork
+      )
+      yield* Deferred.await(begun)
+      // Without back-pressure it would come to its end, and never wait for long.
+      yield* Effect.promise(() =>
+        until(() => written === total || (waitsSince !== undefined && Date.now() - waitsSince > 300))
+      )
+      assert.isBelow(written, total)
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("sends its settings, and the provider's own words over them", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make(Wire.ok)
+      const model = at(wire.baseURL(provider), {
+        seed: 7,
+        temperature: 0.5,
+        maxTokens: 9,
+        reasoningEffort: "low",
+        body: { service_tier: "flex", user: "ada" }
+      })
+      const ask = LanguageModel.generateText({ prompt: "hello" })
+      const over = OpenAiModel.withSettings(ask, { temperature: 1, body: { user: "bob", top_p: 0.1 } })
+      yield* Effect.provide(Effect.zipRight(ask, over), model)
+      const [first, second] = wire.sent.map(({ body }) => body)
+      assert.deepInclude(first, { model: "test-model", temperature: 0.5, service_tier: "flex", user: "ada" })
+      assert.deepInclude(second, { temperature: 1, service_tier: "flex", user: "bob", top_p: 0.1 })
+      assert.deepInclude(
+        first,
+        isResponses
+          ? { max_output_tokens: 9, reasoning: { effort: "low" } }
+          : { max_completion_tokens: 9, reasoning_effort: "low", seed: 7 }
+      )
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("sends images where the provider takes them, and else says so and sends nothing", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make(Wire.ok)
+      const ask = Effect.provide(LanguageModel.generateText({ prompt: picture }), at(wire.baseURL(provider)))
+      if (provider === "cerebras") {
+        const error = yield* Effect.flip(ask)
+        assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("image/png"), String(error))
+        assert.deepStrictEqual(wire.sent, [])
+        return
+      }
+      assert.strictEqual((yield* ask).text, "ok")
+      const inline = "data:image/png;base64,AQID"
+      const linked = "https://example.com/cat.jpg"
+      const { body, road } = wire.sent[0]!
+      assert.deepStrictEqual(
+        body[road === "chat" ? "messages" : "input"],
+        isResponses
+          ? [
+              {
+                role: "user",
+                content: [
+                  { type: "input_text", text: "what is it?" },
+                  { type: "input_image", image_url: inline, detail: "auto" },
+                  { type: "input_image", image_url: linked, detail: "auto" }
+                ]
+              }
+            ]
+          : [
+              {
+                role: "user",
+                content: [
+                  { type: "text", text: "what is it?" },
+                  { type: "image_url", image_url: { url: inline } },
+                  { type: "image_url", image_url: { url: linked } }
+                ]
+              }
+            ]
+      )
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("tells what the model thought and what that cost, in a stream as in a whole answer", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make((response, road) => {
+        if (wire.sent.length === 1) Wire.whole(response, Wire.thought[road].whole)
+        else Wire.stream(response).end(Wire.thought[road].events)
+      })
+      const model = at(wire.baseURL(provider))
+      const whole = yield* Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model)
+      assert.strictEqual(whole.reasoningText, "let me\nsee")
+      assert.deepInclude(whole.usage, { reasoningTokens: 5, cachedInputTokens: 2, inputTokens: 3, totalTokens: 12 })
+      const parts = Array.from(
+        yield* Effect.provide(Stream.runCollect(LanguageModel.streamText({ prompt: "hello" })), model)
+      )
+      const reasoning = parts.flatMap((part) => (part.type === "reasoning-delta" ? [part.delta] : [])).join("")
+      assert.strictEqual(reasoning, whole.reasoningText)
+      assert.strictEqual(parts.map(deltas).join(""), whole.text)
+      const last = parts.at(-1)
+      assert.deepStrictEqual(last?.type === "finish" && { ...last.usage }, { ...whole.usage })
+      if (!isResponses) return
+      // Without them the API can't take its thoughts back.
+      const told = parts.flatMap((part) => (part.type === "reasoning-end" ? [part.metadata["openai"]] : []))
+      assert.deepStrictEqual(told, [
+        { itemId: "rs_1", encryptedContent: "abc" },
+        { itemId: "rs_2", encryptedContent: "def" }
+      ])
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("fails with what is said to have failed under a status of 200, whole and in a stream", () =>
+    Effect.gen(function* () {
+      const error = { code: "server_error", message: "out of luck" }
+      const wire = yield* Wire.make((response, road) => {
+        if (wire.sent.length === 1) {
+          Wire.whole(response, road === "chat" ? { error } : { id: "r", status: "failed", output: [], error })
+          return
+        }
+        const { piece, start } = Wire.events[road]
+        const failed =
+          road === "chat"
+            ? { error }
+            : wire.sent.length === 2
+              ? { type: "response.failed", response: { id: "r", status: "failed", output: [], error } }
+              : { type: "error", ...error }
+        Wire.stream(response).end(`${start}${piece("half")}data: ${JSON.stringify(failed)}\n\n`)
+      })
+      const model = at(wire.baseURL(provider))
+      const whole = yield* Effect.flip(Effect.provide(LanguageModel.generateText({ prompt: "hello" }), model))
+      const streamed = Effect.flip(Stream.runDrain(LanguageModel.streamText({ prompt: "hello" })))
+      const parts = yield* Effect.provide(Effect.replicateEffect(streamed, 2), model)
+      for (const failure of [whole, ...parts]) {
+        assert.deepInclude(failure.cause, { _tag: "RequestError", reason: "Server", processed: "yes" })
+        assert.match(failure.message, /out of luck/)
+      }
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+})
