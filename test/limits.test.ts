@@ -98,13 +98,16 @@ const full = {
 const queued = ({ clients }: ClientMap.Stats) => clients[0]?.queued
 const inFlight = ({ clients }: ClientMap.Stats) => clients[0]?.inFlight
 
+/** For as long as it takes to see the next one wait, also where many others have the CPU. */
+const stall = { type: "stall", at: "headers", ms: 2_000 } as const
+
 describe.concurrent("one request more is refused at once, unsent, and nobody else's business, where", () => {
   for (const [what, { options, says }] of Object.entries(full)) {
     for (const subject of subjects) {
       it.scopedLive(`${what}: ${subject.name}`, () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({ protocol: "http/1.1" })
-          sandbox.faults.push({ match: { nth: 1 }, fault: { type: "stall", at: "headers", ms: 250 } })
+          sandbox.faults.push({ match: { nth: 1 }, fault: stall })
           const config: ClientConfig = yield* subject.config(sandbox, options)
           const first = yield* Effect.fork(subject.ask(config))
           yield* eventually(ClientMap.stats, (stats) => inFlight(stats) === 1 && sandbox.stats().requests === 1)
@@ -124,7 +127,7 @@ describe.concurrent("one request more is refused at once, unsent, and nobody els
       it.scopedLive(`${what}: the getter of ${name}`, () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({ protocol: "http/1.1" })
-          sandbox.faults.push({ match: { nth: 1 }, fault: { type: "stall", at: "headers", ms: 250 } })
+          sandbox.faults.push({ match: { nth: 1 }, fault: stall })
           const clients = yield* set
           const stats = Effect.promise(() => clients.stats())
           const client = get(sandbox.origin, options, clients)

@@ -34,6 +34,7 @@ interface Question {
 interface Sent extends PromiseLike<unknown> {
   asResponse(): Promise<{ readonly status: number; readonly headers: { get(name: string): string | null } }>
   withResponse(): Promise<{ readonly data: unknown; readonly response: { readonly status: number } }>
+  _thenUnwrap<A>(transform: (answer: unknown) => A): PromiseLike<A>
 }
 
 /** What the SDKs' clients have in common. Methods, so that TypeScript compares their parameters both ways. */

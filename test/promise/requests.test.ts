@@ -48,6 +48,8 @@ const until = <A>(look: () => A | Promise<A>, isSo: (value: A) => boolean): Prom
 const inFlight = async (clients: Clients) =>
   (await clients.stats()).clients.reduce((sum, client) => sum + client.inFlight, 0)
 
+const kindOf = (answer: unknown) => (answer as { readonly object: string }).object
+
 describe.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
   it("goes out as from the SDK by itself, with all options of a request", async () => {
     const seen: Array<unknown> = []
@@ -185,6 +187,8 @@ describe.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
     const both = await client.chat.completions.create(hello).withResponse()
     assert.strictEqual(both.response.status, 200)
     assert.deepInclude(both.data, { object: "chat.completion" })
+    // By which the SDKs' own helpers make something else of an answer.
+    assert.strictEqual(await client.chat.completions.create(hello)._thenUnwrap(kindOf), "chat.completion")
   })
 
   it("streams, and a stream that is left early gives everything back", async () => {
