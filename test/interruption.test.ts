@@ -10,7 +10,7 @@ import { assert } from "vitest"
 import * as ClientLayer from "../src/ClientLayer.ts"
 import * as ClientMap from "../src/ClientMap.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
-import { ask, subjects } from "./support/providers.ts"
+import { ask, question, subjects } from "./support/providers.ts"
 import { eventually } from "./support/wait.ts"
 
 const roads = [
@@ -173,6 +173,44 @@ describe("what an interrupted or finished agent leaves behind", () => {
         assert.strictEqual(sandbox.stats().connections.total, 1)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
+  }
+
+  for (const subject of subjects) {
+    for (const road of roads) {
+      it.live(
+        `of ${subject.name} over ${road.name}: a stream that was dropped or aborted half way can be collected`,
+        () =>
+          Effect.gen(function* () {
+            const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 5 })
+            const config = yield* subject.config(sandbox)
+            const refs: Array<WeakRef<object>> = []
+            const events = subject.streamWith(config, async (client) => {
+              const stream = await client.chat.completions.create({ ...question("hello"), stream: true })
+              refs.push(new WeakRef(stream))
+              return stream
+            })
+            for (let i = 0; i < 5; i++) {
+              yield* Stream.runDrain(Stream.take(events, 2))
+              const started = yield* Deferred.make<void>()
+              const agent = yield* Effect.fork(Stream.runForEach(events, () => Deferred.succeed(started, undefined)))
+              yield* Deferred.await(started)
+              yield* Fiber.interrupt(agent)
+            }
+            yield* eventually(
+              Effect.zipRight(
+                Effect.sleep(10),
+                Effect.sync(() => {
+                  globalThis.gc?.()
+                  return refs.filter((ref) => ref.deref() !== undefined).length
+                })
+              ),
+              // The last ones may be on a stack yet.
+              (left) => left <= 2
+            )
+            assert.strictEqual(refs.length, 10)
+          }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+      )
+    }
   }
 
   it.live("no timer remains after an interrupted request", () =>

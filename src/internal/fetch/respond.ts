@@ -35,19 +35,26 @@ export interface ResponseContext extends Tapping {
   readonly failure: (error: unknown) => unknown
 }
 
-/** What a stream was made of, for when it has been dropped. */
+/**
+ * What a stream was made of, for when it has been dropped; nothing once the body has ended. What ended it may be an error
+ * that was made under the stream's reader, and its stack leads to the stream, which then would never be collected.
+ */
 interface Source {
-  readonly body: WireBody
+  body: WireBody | undefined
   onAbandoned: (() => void) | undefined
 }
 
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
   onAbandoned?.()
-  body.cancel()
+  body?.cancel()
 })
 
 const sources = new WeakMap<ReadableStream, Source>()
+
+const emptied = (source: Source) => () => {
+  source.body = source.onAbandoned = undefined
+}
 
 /**
  * `f` is called if the body is a stream that is collected while it still holds something: neither read to the end, nor
@@ -55,17 +62,7 @@ const sources = new WeakMap<ReadableStream, Source>()
  */
 export const watchAbandoned = ({ body }: Response, f: () => void): void => {
   const source = body === null ? undefined : sources.get(body)
-  if (source === undefined) return
-  // Not one of this function's variables: what the body holds must not lead to it.
-  const held = { yet: true }
-  source.body.onEnd(ending(held))
-  source.onAbandoned = () => {
-    if (held.yet) f()
-  }
-}
-
-const ending = (held: { yet: boolean }) => () => {
-  held.yet = false
+  if (source?.body !== undefined) source.onAbandoned = f
 }
 
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
@@ -120,6 +117,7 @@ const streamOf = (
     { highWaterMark: 0 }
   )
   const source: Source = { body, onAbandoned: undefined }
+  body.onEnd(emptied(source))
   abandoned.register(stream, source)
   sources.set(stream, source)
   return stream

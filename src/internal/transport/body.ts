@@ -25,6 +25,14 @@ interface Waiter {
   readonly reject: (error: WireError) => void
 }
 
+/**
+ * What the registry holds of a body: nothing once it has ended. What ended it may be an error that was made under the
+ * reader, and its stack leads to the handle, which then would never be collected.
+ */
+interface Guard {
+  core: BodyCore | undefined
+}
+
 const ended: Promise<undefined> = Promise.resolve(undefined)
 
 export class BodyCore {
@@ -41,6 +49,7 @@ export class BodyCore {
   #waiter: Waiter | undefined
   /** The handle of a young body. Most end before `guard` is called, and are spared the registry. */
   #young: Body | undefined
+  #guard: Guard | undefined
   #listeners: Array<(error: WireError | undefined) => void> | undefined
 
   constructor(source: BodySource) {
@@ -61,7 +70,7 @@ export class BodyCore {
   /** From now on the body is given up when its handle is collected. */
   guard(): void {
     if (this.#young === undefined) return
-    abandoned.register(this.#young, this)
+    abandoned.register(this.#young, (this.#guard = { core: this }))
     this.#young = undefined
   }
 
@@ -82,6 +91,7 @@ export class BodyCore {
     this.#done = true
     this.#error = error
     this.#young = undefined
+    if (this.#guard !== undefined) this.#guard.core = undefined
     this.pausedAt = undefined
     if (drop) {
       this.#chunks = []
@@ -160,4 +170,4 @@ class Body implements WireBody {
   }
 }
 
-const abandoned = new FinalizationRegistry<BodyCore>((core) => core.cancel("nobody can read the body any more"))
+const abandoned = new FinalizationRegistry<Guard>(({ core }) => core?.cancel("nobody can read the body any more"))
