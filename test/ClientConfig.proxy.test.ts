@@ -1,4 +1,5 @@
 /** `proxy: "env"`. */
+import { execFile } from "node:child_process"
 import * as http from "node:http"
 import * as net from "node:net"
 import { it } from "@effect/vitest"
@@ -6,7 +7,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import { inspect } from "node:util"
+import { inspect, promisify } from "node:util"
 import { afterEach, assert, describe } from "vitest"
 import * as ClientConfig from "../src/ClientConfig.ts"
 import * as specs from "../src/internal/config/specs.ts"
@@ -116,6 +117,34 @@ describe("the environment's proxy", () => {
       assert.strictEqual(error.field, "https_proxy")
       assert.notInclude(inspect(error, { depth: 10, showHidden: true }), "can")
     }
+  })
+})
+
+describe("Node's own use of the environment's proxy", () => {
+  const source = (path: string): string => JSON.stringify(new URL(`../src/${path}`, import.meta.url).href)
+
+  /** A request of Node's fetch, and one of ours, in a process that is told of a proxy at which nobody listens. */
+  const script = (baseURL: string): string => `
+    import { makeClients } from ${source("Promise.ts")}
+    const options = { apiKey: "sk-test", baseURL: "${baseURL}" }
+    const headers = { authorization: "Bearer sk-test" }
+    const status = (fetch) => fetch("${baseURL}/models", { headers }).then(({ status }) => status, () => "no proxy")
+    console.log(await status(fetch), await status(makeClients().getFetch(options)))
+    process.exit(0)
+  `
+
+  it("has no part in requests of ours", async () => {
+    await using sandbox = await Sandbox.start()
+    const node = ["--no-warnings", "--input-type=module", "-e", script(sandbox.baseURL("openai"))]
+    const env = { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: "http://127.0.0.1:1", NO_PROXY: "" }
+    const { stdout } = await promisify(execFile)(process.execPath, node, {
+      env: { ...process.env, ...env, no_proxy: "" }
+    })
+    const [its = "", ours] = stdout.trim().split(/ (?=\d+$)/)
+    assert.strictEqual(ours, "200")
+    // Else the variables would do nothing in any case.
+    const [major = 0] = process.versions.node.split(".").map(Number)
+    if (major >= 24) assert.strictEqual(its, "no proxy")
   })
 })
 
