@@ -120,19 +120,19 @@ describe("the environment's proxy", () => {
   })
 })
 
+const door = new URL("../src/Promise.ts", import.meta.url).href
+
+/** A request of Node's fetch, and one of ours, in a process that is told of a proxy at which nobody listens. */
+const script = (baseURL: string): string => `
+  import { makeClients } from ${JSON.stringify(door)}
+  const options = { apiKey: "sk-test", baseURL: "${baseURL}" }
+  const headers = { authorization: "Bearer sk-test" }
+  const status = (fetch) => fetch("${baseURL}/models", { headers }).then(({ status }) => status, () => "no proxy")
+  console.log(await status(fetch), await status(makeClients().getFetch(options)))
+  process.exit(0)
+`
+
 describe("Node's own use of the environment's proxy", () => {
-  const source = (path: string): string => JSON.stringify(new URL(`../src/${path}`, import.meta.url).href)
-
-  /** A request of Node's fetch, and one of ours, in a process that is told of a proxy at which nobody listens. */
-  const script = (baseURL: string): string => `
-    import { makeClients } from ${source("Promise.ts")}
-    const options = { apiKey: "sk-test", baseURL: "${baseURL}" }
-    const headers = { authorization: "Bearer sk-test" }
-    const status = (fetch) => fetch("${baseURL}/models", { headers }).then(({ status }) => status, () => "no proxy")
-    console.log(await status(fetch), await status(makeClients().getFetch(options)))
-    process.exit(0)
-  `
-
   it("has no part in requests of ours", async () => {
     await using sandbox = await Sandbox.start()
     const node = ["--no-warnings", "--input-type=module", "-e", script(sandbox.baseURL("openai"))]

@@ -2,14 +2,16 @@
 import { Worker } from "node:worker_threads"
 import { once } from "node:events"
 import { it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import { assert, describe } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import { certificate } from "../../src/testing/certificate.ts"
 import type { Options } from "../../src/testing/Sandbox.ts"
-import { subjects } from "../support/providers.ts"
+import { question, subjects } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 import { ask } from "./ask.ts"
 import { fails, mismatch } from "./expected.ts"
@@ -26,7 +28,7 @@ const sandbox = (options: Options) =>
       }),
       ({ worker }) => Effect.promise(() => worker.terminate())
     ),
-    ({ origin }) => ({ ca: certificate.ca, baseURL: baseURL(origin) })
+    ({ origin, worker }) => ({ ca: certificate.ca, baseURL: baseURL(origin), die: () => void worker.terminate() })
   )
 
 /**
@@ -104,6 +106,36 @@ describe("an event loop that was stopped while its connections broke, as those o
         assert.strictEqual(mismatch(cell, kind, yield* Fiber.join(asked), 1), undefined)
         const later = yield* ask(subject, config, kind, "awake", undefined)
         assert.strictEqual(later.type, "answer", later.type === "error" ? later.error.message : "")
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+    )
+  }
+
+  for (const [index, [, protocol]] of runs.slice(1, 3).entries()) {
+    const subject = subjects[index]!
+    it.live(`fails a stream of ${subject.name} over ${protocol} in mid body with Connection too`, () =>
+      Effect.gen(function* () {
+        const place = yield* sandbox({
+          tls: true,
+          protocol: protocol === "HTTP/2" ? "h2" : "http/1.1",
+          faults: [{ fault: { type: "stall", at: "body" } }]
+        })
+        const http2 = protocol === "HTTP/2"
+        const config = yield* subject.config(place, { bodyTimeout: 900, maxRetries: 0, transport: { http2 } })
+        const pieces = subject.streamWith(config, (client) =>
+          client.chat.completions.create({ ...question("hello"), stream: true })
+        )
+        const begun = yield* Deferred.make<void>()
+        const asked = yield* Effect.fork(
+          Effect.flip(Stream.runForEach(pieces, () => Deferred.succeed(begun, undefined)))
+        )
+        yield* Deferred.await(begun)
+        // So that it waits for the next piece.
+        yield* Effect.sleep(20)
+        place.die()
+        yield* block(1_500)
+        const cell = fails("Connection", { processed: "yes", attempts: 1 })
+        const error = yield* Fiber.join(asked)
+        assert.strictEqual(mismatch(cell, "stream", { type: "error", error }, 1), undefined)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
   }
