@@ -235,6 +235,23 @@ describe("a stream", () => {
     await until(async () => (await clients.stats()).clients.every(({ inFlight }) => inFlight === 0))
   })
 
+  it("of a fetch for libraries that is dropped is told of with the line that asked for it", async () => {
+    await using provider = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
+    })
+    await using clients = makeClients()
+    const heard = warningsOf()
+    const libraryThatForgets = async () => {
+      const fetch = clients.getFetch({ apiKey: "sk", baseURL: `${provider.origin}/v1` })
+      const body = JSON.stringify({ ...hello, stream: true })
+      await fetch(`${provider.origin}/v1/chat/completions`, { method: "POST", body })
+    }
+    await libraryThatForgets()
+    await until(() => heard.length > 0)
+    assert.match(heard[0]!, /dropped before its end.*libraryThatForgets.*lifetime\.test\.ts:\d+/)
+    await until(async () => (await clients.stats()).clients.every(({ inFlight }) => inFlight === 0))
+  })
+
   it("that is read, cancelled or aborted is collected without a word", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()

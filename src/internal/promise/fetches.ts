@@ -11,6 +11,7 @@ import type { RawKey } from "./options/key.ts"
 import * as openai from "./options/openai.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
 import type { ClientSet } from "./set.ts"
+import { here, SITE } from "./site.ts"
 
 interface Door<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
@@ -30,6 +31,16 @@ const doors = {
   cerebras: door(providers.cerebras, cerebras)
 }
 
+/** As libraries write it who ask for a stream: JSON, or text with spaces in it. */
+const asksForStream = (body: unknown): boolean => typeof body === "string" && /"stream"\s*:\s*true/.test(body)
+
+/** Tells where a stream was asked for that is dropped before its end. */
+const watched = (fetch: typeof globalThis.fetch): typeof globalThis.fetch => {
+  const pooled: typeof globalThis.fetch = (input, init) =>
+    fetch(input, asksForStream(init?.body) ? ({ ...init, [SITE]: here(pooled) } as RequestInit) : init)
+  return Object.assign(pooled, { Response })
+}
+
 const open = <P extends string, Extra extends string>(
   set: ClientSet,
   { provider, rawKey, read }: Door<P, Extra>,
@@ -46,7 +57,7 @@ const open = <P extends string, Extra extends string>(
       })
     }
     const { config } = reading
-    return { config, sdk: {}, make: () => set.fetchOf(provider, config) }
+    return { config, sdk: {}, make: () => watched(set.fetchOf(provider, config)) }
   })
 
 export const fetchOf = (set: ClientSet, options: FetchOptions = {}): typeof globalThis.fetch => {
