@@ -184,6 +184,9 @@ const draw = (target: Target, chance: Random): Question => {
   return draws[0]![1](target, chance)
 }
 
+/** Some acts are two requests. Counted in seconds in which the process ran: those in which it got no CPU are nobody's fault. */
+const wakeful = Effect.repeatN(Effect.sleep("1 second"), Math.ceil((2 * LONGEST) / 1_000))
+
 const settle = ({ act, effect, name, patience }: Question, ledger: Ledger) =>
   Effect.gen(function* () {
     ledger.requests++
@@ -194,8 +197,7 @@ const settle = ({ act, effect, name, patience }: Question, ledger: Ledger) =>
       yield* Effect.sleep(patience)
       yield* Fiber.interruptFork(fiber)
     }
-    // Some acts are two requests.
-    const exit = yield* Effect.timeoutOption(Fiber.await(fiber), 2 * LONGEST)
+    const exit = yield* Effect.raceFirst(Effect.asSome(Fiber.await(fiber)), Effect.as(wakeful, Option.none()))
     if (Option.isSome(exit)) return ledger.settled(name, exit.value, performance.now() - from)
     ledger.lost(`${act} of ${name}`)
     yield* Fiber.interruptFork(fiber)
