@@ -144,7 +144,10 @@ export class Http2Exchange implements Exchange {
     this.body.close(code)
   }
   goAway(code: number): void {
-    this.body.session?.goaway(code)
+    const { session } = this.body
+    session?.goaway(code)
+    // Node keeps the socket of a session that said so, even when the client has closed its own side.
+    this.body.once("close", () => session?.close())
   }
   garble(bytes: Uint8Array): void {
     this.#ours = true
