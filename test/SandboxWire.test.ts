@@ -3,6 +3,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import { afterEach, assert, describe, expect, it } from "vitest"
 import * as Sandbox from "../src/testing/Sandbox.ts"
+import { until } from "./support/wait.ts"
 
 const CHAT = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] })
 const STREAM = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }], stream: true })
@@ -382,6 +383,14 @@ describe("faults", () => {
     const answer = await raw1(sandbox.port, CHAT)
     assert.deepInclude(answer, { status: 200, end: "closed" })
     assert.strictEqual(answer.headers["connection"], "close")
+  })
+
+  it.each([0, 2])("goAway with code %i: no connection is left when its answer is out", async (code) => {
+    const sandbox = await start({ tls: true, protocol: "h2", faults: [{ fault: { type: "goAway", code } }] })
+    const session = connect2(sandbox.origin, { ca: sandbox.ca })
+    session.on("goaway", () => session.destroy())
+    await raw2(session, CHAT, {}, 5000)
+    await until(() => sandbox.stats().connections.open === 0)
   })
 
   it("meets the requests that its rule matches, and no others", async () => {
