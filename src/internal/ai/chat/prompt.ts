@@ -2,8 +2,8 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import type { Taken } from "../model.ts"
+import { encoded, option, told } from "../parts.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -16,13 +16,6 @@ export interface Message {
 
 /** Audio that `chat.completions` takes, by its media type. */
 const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3" }
-
-const encoded = (data: string | Uint8Array): string => (typeof data === "string" ? data : Encoding.encodeBase64(data))
-
-const option = (part: Prompt.FilePart, key: string, name: string): unknown => {
-  const options = part.options[key]
-  return typeof options === "object" && options !== null ? (options as Record<string, unknown>)[name] : undefined
-}
 
 const file = (
   part: Prompt.FilePart,
@@ -63,9 +56,6 @@ const user = (message: Prompt.UserMessage, taken: Taken): Effect.Effect<Message,
     (content) => ({ role: "user", content })
   )
 }
-
-/** As the provider said them: text that is JSON already would become a text in a text. */
-const told = (result: unknown): string => (typeof result === "string" ? result : (JSON.stringify(result) ?? "null"))
 
 const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
   parts.flatMap((part) =>

@@ -1,16 +1,10 @@
 /** Tools and formats as `chat.completions` has them. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Tool from "@effect/ai/Tool"
+import { choice } from "../parts.ts"
 import * as Schemas from "../schemas.ts"
 
 type Field = Readonly<Record<string, unknown>>
-
-const choiceOf = (choice: LanguageModel.ToolChoice<string>): unknown => {
-  if (typeof choice === "string") return choice
-  if ("tool" in choice) return { type: "function", function: { name: choice.tool } }
-  // The tools themselves are cut down to these.
-  return choice.mode ?? "auto"
-}
 
 /** Those that the provider is to run itself are sent as they are: what the provider does not know it refuses. */
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
@@ -34,7 +28,7 @@ export const fields = (
 ): Field => ({
   ...(tools.length > 0 && {
     tools: tools.map((tool) => toolOf(tool, strictly)),
-    tool_choice: choiceOf(toolChoice as never)
+    tool_choice: choice(toolChoice as never, (name) => ({ type: "function", function: { name } }))
   }),
   ...(responseFormat.type === "json" && { response_format: format(responseFormat, strictly) })
 })

@@ -2,17 +2,10 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import type { Taken } from "../model.ts"
+import { encoded, option, told } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
-
-const option = (part: { readonly options: Prompt.ProviderOptions }, key: string, name: string): unknown => {
-  const options = part.options[key]
-  return typeof options === "object" && options !== null ? (options as Record<string, unknown>)[name] : undefined
-}
-
-const encoded = (data: string | Uint8Array): string => (typeof data === "string" ? data : Encoding.encodeBase64(data))
 
 const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Effect.Effect<Item, AiError.MalformedInput> => {
   const { data, mediaType } = part
@@ -38,8 +31,6 @@ const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Effect.Eff
     description: `images and PDF are taken, and nothing else: '${mediaType}' in a message of the user`
   })
 }
-
-const told = (result: unknown): string => (typeof result === "string" ? result : (JSON.stringify(result) ?? "null"))
 
 const result = (part: Prompt.ToolResultPart): ReadonlyArray<Item> =>
   part.providerExecuted ? [] : [{ type: "function_call_output", call_id: part.id, output: told(part.result) }]

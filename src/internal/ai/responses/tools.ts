@@ -1,15 +1,10 @@
 /** Tools and formats as the Responses API has them. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Tool from "@effect/ai/Tool"
+import { choice } from "../parts.ts"
 import * as Schemas from "../schemas.ts"
 
 type Field = Readonly<Record<string, unknown>>
-
-const choiceOf = (choice: LanguageModel.ToolChoice<string>): unknown => {
-  if (typeof choice === "string") return choice
-  // The tools themselves are cut down to those of `oneOf`.
-  return "tool" in choice ? { type: "function", name: choice.tool } : (choice.mode ?? "auto")
-}
 
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
   if (Tool.isProviderDefined(tool)) return { type: tool.providerName, ...(tool.args as object) }
@@ -31,7 +26,7 @@ export const fields = (
 ): Field => ({
   ...(tools.length > 0 && {
     tools: tools.map((tool) => toolOf(tool, strictly)),
-    tool_choice: choiceOf(toolChoice as never)
+    tool_choice: choice(toolChoice as never, (name) => ({ type: "function", name }))
   }),
   ...(responseFormat.type === "json" && { text: { format: format(responseFormat, strictly) } })
 })
