@@ -7,7 +7,7 @@ import type { ProviderName } from "../../src/testing/Sandbox.ts"
 
 export type Road = "chat" | "responses"
 
-export interface Sent {
+interface Sent {
   readonly road: Road
   readonly body: Readonly<Record<string, unknown>>
 }
