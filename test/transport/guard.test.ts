@@ -60,6 +60,18 @@ describe("those who wait for a circuit", () => {
     expect(ticker.timers()).toBe(0)
   })
 
+  it("keep nobody out for long when who was called is turned away elsewhere, and nobody else waits", async () => {
+    const { ended, guard, ticker } = setup(1)
+    await ticker.pass(30_000)
+    expect(ended).toEqual([0])
+    await ticker.pass(1_000)
+    expect(guard.refusal(request()), "it has its second").toBeDefined()
+    await ticker.pass(1)
+    expect(guard.refusal(request())).toBeUndefined()
+    guard.goes()
+    expect(guard.refusal(request())?.left, "one went, and no herd").toBe(30_000)
+  })
+
   it("follow a probe that succeeds two by two with each answer, and one by one while none comes", async () => {
     const { ended, guard, ticker } = setup(9)
     await ticker.pass(30_000)

@@ -67,6 +67,11 @@ export class Circuit {
     return this.#until === undefined ? 0 : Math.max(0, this.#until - now)
   }
 
+  /** For how many milliseconds somebody might have gone already. */
+  overdue(now: number): number {
+    return this.#until === undefined ? 0 : Math.max(0, now - this.#until)
+  }
+
   /** While it is open: somebody goes. The result takes that back, should it end without a verdict. */
   probe(now: number): (now: number) => void {
     const turn = (this.#since = ++this.#turns.now)

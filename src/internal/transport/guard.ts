@@ -61,8 +61,11 @@ export class Guard {
   /** Why a request can't go now. */
   refusal(request: WireRequest): CircuitOpen | undefined {
     if (!this.#circuit.isOpen) return undefined
-    const left = this.#circuit.left(this.#ticker.now())
-    const isCalled = this.#called === undefined || this.#called === identity(request)
+    const now = this.#ticker.now()
+    const left = this.#circuit.left(now)
+    // Who was called may have been turned away elsewhere since, and nobody waits who could be called instead.
+    const isCalled =
+      this.#called === undefined || this.#called === identity(request) || this.#circuit.overdue(now) > patience
     if (left === 0 && isCalled) return undefined
     const ms = Math.max(left, 1)
     return new CircuitOpen(
