@@ -41,5 +41,33 @@ export const shape = (
           new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })
       })
 
+/** A tool that the user handles, as both ways to speak have it. */
+export const functionOf = (tool: Tool.Any, strictly: boolean) => {
+  const { schema, strict } = of(tool.parametersSchema.ast)
+  const { description, name } = tool
+  const isStrict = strictly && strict !== undefined
+  return {
+    name,
+    ...(description !== undefined && { description }),
+    parameters: isStrict ? strict : schema,
+    strict: isStrict
+  }
+}
+
+type Json = Extract<LanguageModel.ProviderOptions["responseFormat"], { readonly type: "json" }>
+
 /** The name of a format may have these characters alone, 64 at most (OpenAI, "Structured outputs"). */
-export const nameOf = (name: string): string => name.replace(/[^\w-]/g, "_").slice(0, 64)
+const nameOf = (name: string): string => name.replace(/[^\w-]/g, "_").slice(0, 64)
+
+/** The shape of an object, as both ways to speak have it. */
+export const formatOf = ({ objectName, schema: { ast } }: Json, strictly: boolean) => {
+  const { schema, strict } = of(ast)
+  const description = Tool.getDescriptionFromSchemaAst(ast)
+  const isStrict = strictly && strict !== undefined
+  return {
+    name: nameOf(objectName),
+    ...(description !== undefined && { description }),
+    schema: isStrict ? strict : schema,
+    strict: isStrict
+  }
+}

@@ -1,12 +1,11 @@
 /** A `fetch` to wherever a request goes: a client for each origin and credential, leased for each request. */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import * as Scope from "effect/Scope"
-import * as Exit from "effect/Exit"
-import type { ClientConfig, CommonOptions } from "../../ClientConfig.ts"
-import type { OptionsError } from "../../ClientError.ts"
+import type { CommonOptions } from "../../ClientConfig.ts"
 import type { Service } from "../../ClientMap.ts"
 import { http } from "../bareProviders.ts"
+import * as Leasing from "../promise/leasing.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -26,52 +25,39 @@ const credentialOf = (headers: Headers): string => {
   return NOBODY
 }
 
-/** Of these many origins and credentials the config is remembered; of others it is made again. */
+/** Of these many origins and credentials the fetch is remembered; of others it is made again. */
 const MOST = 1_024
 
-type Config = ClientConfig<"http">
+/** The map closes with its layer, and says so itself. */
+const open = { shut: undefined }
 
 export const make = (service: Service, options: Options): Fetch => {
-  const known = new Map<string, Config>()
+  const host = { service: () => service }
+  const known = new Map<string, Fetch>()
 
-  const configOf = (origin: string, credential: string): Effect.Effect<Config, OptionsError> => {
+  /** Throws an OptionsError. */
+  const fetchTo = (origin: string, credential: string): Fetch => {
     const key = `${origin} ${credential}`
-    const found = known.get(key)
-    if (found !== undefined) return Effect.succeed(found)
-    return Effect.tap(http.config({ ...options, baseURL: origin, apiKey: Redacted.make(credential) }), (config) =>
-      Effect.sync(() => {
-        const [oldest] = known.keys()
-        if (known.size >= MOST && oldest !== undefined) known.delete(oldest)
-        known.set(key, config)
-      })
-    )
-  }
-
-  const send = async (request: Request | string, init: RequestInit | undefined): Promise<Response> => {
-    const isRequest = typeof request !== "string"
-    const { origin } = new URL(isRequest ? request.url : request)
-    const headers = new Headers(init?.headers ?? (isRequest ? request.headers : undefined))
-    const scope = Effect.runSync(Scope.make())
-    try {
-      const leased = Effect.flatMap(configOf(origin, credentialOf(headers)), (config) => service.outlet(http, config))
-      const signal = init?.signal
-      const outlet = await Effect.runPromiseExit(Scope.extend(leased, scope), signal == null ? {} : { signal })
-      if (Exit.isSuccess(outlet)) {
-        // Not awaited: once it has begun, the request holds the client by itself.
-        const sent = outlet.value.fetch(request, init)
-        return sent
-      }
-      if (signal?.aborted === true) throw signal.reason as Error
-      throw failureOf(outlet)
-    } finally {
-      Effect.runFork(Scope.close(scope, Exit.void))
+    let fetch = known.get(key)
+    if (fetch === undefined) {
+      const config = Effect.either(http.config({ ...options, baseURL: origin, apiKey: Redacted.make(credential) }))
+      fetch = Leasing.make(
+        host,
+        open,
+        http,
+        Either.getOrThrowWith(Effect.runSync(config), (error) => error)
+      )
+      const [oldest] = known.keys()
+      if (known.size >= MOST && oldest !== undefined) known.delete(oldest)
+      known.set(key, fetch)
     }
+    return fetch
   }
 
-  return (input, init) => send(input instanceof URL ? input.href : input, init)
-}
-
-const failureOf = (exit: Exit.Failure<unknown, unknown>): unknown => {
-  const { cause } = exit
-  return cause._tag === "Fail" ? cause.error : cause
+  return async (input, init) => {
+    const isRequest = typeof input === "object" && "url" in input
+    const { origin } = new URL(isRequest ? input.url : input)
+    const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined))
+    return fetchTo(origin, credentialOf(headers))(input, init)
+  }
 }

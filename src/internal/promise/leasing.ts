@@ -49,8 +49,8 @@ const run = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal | null
 }
 
 export const make = <I, Client, P extends string, Extra extends string>(
-  host: Host,
-  gate: Gate,
+  host: Pick<Host, "service">,
+  gate: Pick<Gate, "shut">,
   provider: Provider<I, Client, P, Extra>,
   config: ClientConfig<P>
 ): Fetch => {

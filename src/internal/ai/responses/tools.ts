@@ -8,16 +8,8 @@ type Field = Readonly<Record<string, unknown>>
 
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
   if (Tool.isProviderDefined(tool)) return { type: tool.providerName, ...(tool.args as object) }
-  const { schema, strict } = Schemas.of(tool.parametersSchema.ast)
-  const { description } = tool
-  return {
-    type: "function",
-    name: tool.name,
-    ...(description !== undefined && { description }),
-    parameters: (strictly ? strict : undefined) ?? schema,
-    // The API's own default is true.
-    strict: strictly && strict !== undefined
-  }
+  // The API's own default for `strict` is true, so it is always said.
+  return { type: "function", ...Schemas.functionOf(tool, strictly) }
 }
 
 export const fields = (
@@ -28,19 +20,7 @@ export const fields = (
     tools: tools.map((tool) => toolOf(tool, strictly)),
     tool_choice: choice(toolChoice as never, (name) => ({ type: "function", name }))
   }),
-  ...(responseFormat.type === "json" && { text: { format: format(responseFormat, strictly) } })
+  ...(responseFormat.type === "json" && {
+    text: { format: { type: "json_schema", ...Schemas.formatOf(responseFormat, strictly) } }
+  })
 })
-
-type Json = Extract<LanguageModel.ProviderOptions["responseFormat"], { readonly type: "json" }>
-
-const format = ({ objectName, schema: of }: Json, strictly: boolean): Field => {
-  const { schema, strict } = Schemas.of(of.ast)
-  const description = Tool.getDescriptionFromSchemaAst(of.ast)
-  return {
-    type: "json_schema",
-    name: Schemas.nameOf(objectName),
-    ...(description !== undefined && { description }),
-    schema: (strictly ? strict : undefined) ?? schema,
-    strict: strictly && strict !== undefined
-  }
-}
