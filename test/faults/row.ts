@@ -67,6 +67,4 @@ export interface Row {
   readonly check?: (world: World) => string | undefined
   /** For how long, in ms, it lasts, if that is long. */
   readonly takes?: number
-  /** Why it is not run yet. */
-  readonly waiting?: string
 }
