@@ -73,7 +73,7 @@ const main = async (): Promise<number> => {
   })
   for (const [name, title] of [
     ["heap", "heap in use, MB"],
-    ["descriptors", "open descriptors"],
+    ["descriptors", "open descriptors beside the pool's sockets"],
     ["leases", "leases"],
     ["p99", "99th percentile, ms"]
   ] as const) {

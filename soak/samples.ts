@@ -11,8 +11,10 @@ export interface Sample {
   readonly at: number
   /** MB in use, after garbage was collected. */
   readonly heap: number
+  /** Beside the pool's own sockets, which come and go with the work. */
   readonly descriptors: number
   readonly leases: number
+  /** The pool's own. */
   readonly sockets: number
   /** Ms. */
   readonly p50: number
@@ -21,7 +23,7 @@ export interface Sample {
   readonly requests: number
 }
 
-const descriptors = (): number => readdirSync("/dev/fd").length
+export const descriptors = (): number => readdirSync("/dev/fd").length
 
 /** Twice: finalization registries let go of things only between turns of the loop. */
 const collect = async (): Promise<void> => {
@@ -42,7 +44,7 @@ export const sample = (ledger: Ledger, from: number): Effect.Effect<Sample, neve
     return {
       at: (performance.now() - from) / 1000,
       heap,
-      descriptors: descriptors(),
+      descriptors: descriptors() - stats.sockets,
       leases: leasesOf(stats),
       sockets: stats.sockets,
       ...ledger.percentiles(),
@@ -57,11 +59,16 @@ export interface Trend {
   readonly growth: number
 }
 
-/** The medians of the first and of the last third, after a tenth to warm up. */
-export const trend = (samples: ReadonlyArray<Sample>, of: "heap" | "descriptors"): Trend => {
+const mean = (values: ReadonlyArray<number>): number => values.reduce((total, one) => total + one, 0) / values.length
+
+/** Of the heap, which has outliers, the median; of a few descriptors, of which one is some per cent, the mean. */
+const middle = { heap: median, descriptors: mean }
+
+/** The first third and the last, after a tenth to warm up. */
+export const trend = (samples: ReadonlyArray<Sample>, of: keyof typeof middle): Trend => {
   const warm = samples.slice(Math.ceil(samples.length / 10)).map((one) => one[of])
   const third = Math.max(1, Math.floor(warm.length / 3))
-  const first = median(warm.slice(0, third))
-  const last = median(warm.slice(-third))
+  const first = middle[of](warm.slice(0, third))
+  const last = middle[of](warm.slice(-third))
   return { first, last, growth: last / first - 1 }
 }

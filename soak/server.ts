@@ -12,8 +12,8 @@ export interface Ports {
 }
 
 export interface Counts {
-  /** Connections at the sandboxes, those through the proxies included. */
-  readonly open: number
+  /** Connections at the sandboxes, those through the proxies included: what each is, and does. */
+  readonly open: ReadonlyArray<string>
   /** Clients' connections at the proxies. */
   readonly proxied: number
   readonly requests: number
@@ -95,8 +95,12 @@ const say = <T extends keyof Said>(said: Message<T>): void => void process.send?
 const counts = (): Counts => {
   const stats = wires.map((wire) => servers[wire].sandbox.stats())
   const sum = (of: (one: Sandbox.Stats) => number): number => stats.reduce((total, one) => total + of(one), 0)
+  const open = stats.flatMap(({ byConnection }) => byConnection.filter((one) => one.open))
   return {
-    open: sum(({ connections }) => connections.open),
+    open: open.map(
+      ({ id, inFlight, protocol = "no protocol yet", requests }) =>
+        `connection ${id}, ${protocol}, ${requests} requests, ${inFlight} in flight`
+    ),
     proxied: http1.proxy.open + http2.proxy.open,
     requests: sum(({ requests }) => requests),
     struck: sum(({ faults }) => faults)

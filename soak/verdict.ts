@@ -7,8 +7,9 @@ import type { Sample, Trend } from "./samples.ts"
 interface Left {
   /** Leases and requests when all agents had ended, before the layer closed. */
   readonly leases: number
-  /** Ours, and those that servers still hold open. */
-  readonly sockets: number
+  /** Sockets and all else. */
+  readonly descriptors: number
+  /** What servers still hold open. */
   readonly serverSockets: number
   /** Those that keep a process. */
   readonly timers: number
@@ -27,7 +28,7 @@ export interface Report {
 }
 
 export const failures = (
-  { descriptors, heap, ledger, left }: Omit<Report, "failures">,
+  { descriptors, heap, ledger, left, server }: Omit<Report, "failures">,
   tolerance: number
 ): ReadonlyArray<string> => {
   const why: Array<string> = []
@@ -45,8 +46,8 @@ export const failures = (
     }
   }
   none(left.leases, "leases left")
-  none(left.sockets, "sockets left")
-  none(left.serverSockets, "sockets left at the servers")
+  none(left.descriptors, "descriptors left")
+  none(left.serverSockets, `sockets left at the servers (${server.open.join("; ")})`)
   none(left.timers, "timers left")
   return why
 }
@@ -83,10 +84,10 @@ export const table = ({ descriptors, failures, heap, ledger, left, samples, serv
     ["p50, median of samples", peak(samples, "p50")],
     ["p99, median of samples", peak(samples, "p99")],
     ["heap, first third to last", compared(heap, "MB")],
-    ["descriptors, first third to last", compared(descriptors, "")],
+    ["descriptors beside the pool's sockets", compared(descriptors, "")],
     [
       "left at the end",
-      `${left.leases} leases, ${left.sockets} sockets, ${left.serverSockets} at the servers and ${server.proxied} at their proxies, ${left.timers} timers`
+      `${left.leases} leases, ${left.descriptors} descriptors, ${left.serverSockets} sockets at the servers and ${server.proxied} at their proxies, ${left.timers} timers`
     ]
   ]
   const width = Math.max(...rows.map(([what]) => what.length))

@@ -1,7 +1,7 @@
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { afterEach, assert, describe, expect, it } from "vitest"
+import { afterEach, assert, describe, expect, it, vi } from "vitest"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { until } from "./support/wait.ts"
 
@@ -207,6 +207,30 @@ describe("protocols", () => {
     }
     assert.strictEqual((await raw2(session, CHAT, {}, 10_000)).end, "end")
     assert.strictEqual(sandbox.stats().connections.total, 1)
+  })
+
+  it("lets go of an HTTP/2 client that has gone without a word, and of no other", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    open.push(() => vi.useRealTimers())
+    const { ca, origin, port, stats } = await start({ protocol: "h2", tls: true })
+    const gone = tls.connect({ port, host: "127.0.0.1", ca, servername: "localhost", ALPNProtocols: ["h2"] })
+    const ended = new Promise((resolve) => gone.once("close", resolve))
+    gone.on("error", () => {})
+    // A preface and SETTINGS; then it says nothing any more, not even to a ping.
+    gone.write(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1"))
+    gone.resume()
+    const there = http2.connect(origin, { ca })
+    open.push(() => there.destroy())
+    let pings = 0
+    there.on("ping", () => pings++)
+    await until(() => stats().connections.open === 2)
+    for (const asked of [1, 2, 3]) {
+      await vi.advanceTimersByTimeAsync(4000)
+      await until(() => pings === asked)
+    }
+    await ended
+    await until(() => stats().connections.open === 1)
+    assert.isFalse(there.destroyed)
   })
 
   it("survives what is no request", async () => {

@@ -24,6 +24,8 @@ export interface Listener {
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0")
 const CLOSE_LIMIT = 1000
+const PING_EVERY = 4000
+const MISSED_PINGS = 2
 
 /** A client that resets much or pipelines much is what we are for, so node's own defences stand far off. */
 const http2Options = (maxStreams: number): http2.ServerOptions => ({
@@ -34,6 +36,22 @@ const http2Options = (maxStreams: number): http2.ServerOptions => ({
   streamResetRate: 1_000_000_000,
   settings: { maxConcurrentStreams: maxStreams, initialWindowSize: 1 << 20 }
 })
+
+/**
+ * Ends the connection of a client that has gone. Node (24.21 at least) does not read while it writes over TLS, and of a
+ * reset that comes just then it never hears: without pings such a connection would stay for ever.
+ */
+const endWithClient = (session: http2.ServerHttp2Session, socket: net.Socket): void => {
+  let missed = 0
+  const timer = setInterval(() => {
+    if (session.destroyed || missed === MISSED_PINGS) return void socket.destroy()
+    missed++
+    session.ping(() => {
+      missed = 0
+    })
+  }, PING_EVERY).unref()
+  socket.once("close", () => clearInterval(timer))
+}
 
 export const listen = async (
   options: ListenOptions,
@@ -66,6 +84,7 @@ export const listen = async (
     // Node makes the session within this emit, which is how a session finds its connection.
     h2.once("session", (session) => {
       session.setLocalWindowSize(16 << 20)
+      endWithClient(session, socket)
       session.on("stream", (stream, headers) => handle(new Http2Exchange(stream, headers, connection, socket)))
     })
     h2.emit("connection", socket)
