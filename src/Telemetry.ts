@@ -3,12 +3,13 @@
  * metrics reads (`@effect/opentelemetry`, for one), and events of the calling fiber's span.
  *
  * Names follow OpenTelemetry: dots, base units, no `_total`. Prometheus exporters make `clientele_attempts_total` and the
- * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened; never a
- * key, a model, a URL or an agent.
+ * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened. Of models,
+ * agents and servers the first 100 are told apart, the others are `_other`. A key, a path or a prompt is in none of them.
  *
  * A span that surrounds a call (`Effect.withSpan`) receives an event for each attempt, `clientele.attempt`, with
  * `clientele.provider`, `clientele.attempt.outcome`, `clientele.attempt.duration` (seconds, until headers or failure), and
- * the conventions' `http.request.resend_count`, `http.response.status_code` and `error.type` where they apply; and
+ * the conventions' `http.request.method`, `server.address`, `server.port`, `http.request.resend_count`,
+ * `http.response.status_code`, `error.type` and `network.protocol.version` where they apply; and
  * `clientele.retry` before each further one, with `clientele.retry.reason`, `clientele.retry.delay` (seconds) and
  * `http.request.resend_count`. Spans that are not sampled, or have ended, receive none.
  *
@@ -24,6 +25,7 @@ import * as Attempts from "./internal/attempts.ts"
 import { Content } from "./internal/telemetry/content.ts"
 import * as GenAi from "./internal/telemetry/genAi.ts"
 import * as Pool from "./internal/telemetry/pool.ts"
+import * as Requests from "./internal/telemetry/requests.ts"
 import * as Prometheus from "./internal/telemetry/prometheus.ts"
 import * as CircuitLog from "./internal/circuitLog.ts"
 import * as Unclassified from "./internal/unclassified.ts"
@@ -57,6 +59,19 @@ export type { Outcome } from "./internal/attempts.ts"
  * @category metrics
  */
 export const attempts: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attempts.attemptsKey)
+
+/**
+ * `http.client.request.duration`: seconds from sending a request to the headers of its answer or to its failure, each
+ * attempt for itself, whichever door it came through. A histogram with the boundaries that OpenTelemetry's conventions
+ * advise. Labels, where they are known, in this order: `http.request.method`, `server.address`, `server.port`,
+ * `http.response.status_code`, `error.type` (the status, or the `outcome` of an attempt that had no answer),
+ * `network.protocol.version`. Servers beyond the first 100 of the process are `_other`, and so are statuses. Redirects
+ * that are followed are part of their attempt.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const requestDuration: Metric.Metric.Histogram<number> = Metric.fromMetricKey(Requests.durationKey)
 
 /**
  * `clientele.retries`: attempts that were followed by another, after the wait that the policy or the provider set. Labels

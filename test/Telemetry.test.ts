@@ -37,6 +37,18 @@ const retries = (provider: string, reason: Telemetry.Outcome) =>
     Metric.value(Telemetry.retries.pipe(Metric.tagged("provider", provider), Metric.tagged("reason", reason)))
   ).count
 
+const make = (provider: string) => Attempts.make(provider, "https://api.groq.com")
+
+/** An attempt that came to its end after so many milliseconds. */
+const after = (ms: number, attempt: number, outcome: Telemetry.Outcome, status?: number): Attempts.Ended => ({
+  attempt,
+  outcome,
+  ms,
+  method: "POST",
+  protocol: status === undefined ? undefined : "http/1.1",
+  status
+})
+
 /** A provider that no other test counts for. */
 let made = 0
 const fresh = () => `provider-${made++}`
@@ -85,8 +97,8 @@ describe("counts of attempts", () => {
         (events) => {
           const names = [fresh(), fresh()] as const
           for (const { outcome, retried, other } of events) {
-            const recorder = Attempts.make(names[other ? 1 : 0])
-            recorder.ended(undefined, 1, outcome, undefined, 3)
+            const recorder = make(names[other ? 1 : 0])
+            recorder.ended(undefined, after(3, 1, outcome))
             if (retried) recorder.retry(undefined, 1, outcome, 3)
           }
           for (const [i, name] of names.entries()) {
@@ -105,8 +117,8 @@ describe("counts of attempts", () => {
 
   it("are one metric for all clients of a provider, with two labels", () => {
     const provider = fresh()
-    Attempts.make(provider).ended(undefined, 1, "ok", 200, 3)
-    Attempts.make(provider).ended(undefined, 1, "ok", 200, 3)
+    make(provider).ended(undefined, after(3, 1, "ok", 200))
+    make(provider).ended(undefined, after(3, 1, "ok", 200))
     const pairs = Metric.unsafeSnapshot().filter(({ metricKey }) =>
       metricKey.tags.some(({ value }) => value === provider)
     )
@@ -165,7 +177,7 @@ describe("counts of attempts", () => {
 describe("the wait for quota", () => {
   it("is a histogram in seconds, and 10 ms count as its first bucket", () => {
     const provider = fresh()
-    const recorder = Attempts.make(provider)
+    const recorder = make(provider)
     for (const ms of [10, 11, 1_000, 100_000]) recorder.waited(ms)
     const state = Effect.runSync(Metric.value(Telemetry.quotaWait.pipe(Metric.tagged("provider", provider))))
     assert.deepStrictEqual([state.count, state.min, state.max, state.sum], [4, 0.01, 100, 101.021])
@@ -180,18 +192,21 @@ describe("the wait for quota", () => {
 describe("the span of a call", () => {
   it("has an event for each attempt and each retry, with the attributes that OpenTelemetry names", () => {
     const { events, span, told } = recording()
-    const recorder = Attempts.make("groq")
+    const recorder = make("groq")
     const before = BigInt(Date.now() - 1_000) * 1_000_000n
-    recorder.ended(span, 1, "server", 503, 12)
+    recorder.ended(span, after(12, 1, "server", 503))
     recorder.retry(span, 1, "server", 1_500)
-    recorder.ended(span, 2, "connection", undefined, 3)
-    recorder.ended(span, 3, "ok", 200, 250)
+    recorder.ended(span, after(3, 2, "connection"))
+    recorder.ended(span, after(250, 3, "ok", 200))
     const provider = { "clientele.provider": "groq" }
+    const request = { "http.request.method": "POST", "server.address": "api.groq.com", "server.port": 443 }
+    const answered = { ...request, "network.protocol.version": "1.1" }
     assert.deepStrictEqual(told(), [
       {
         name: "clientele.attempt",
         attributes: {
           ...provider,
+          ...answered,
           "clientele.attempt.outcome": "server",
           "clientele.attempt.duration": 0.012,
           "http.response.status_code": 503,
@@ -211,6 +226,7 @@ describe("the span of a call", () => {
         name: "clientele.attempt",
         attributes: {
           ...provider,
+          ...request,
           "clientele.attempt.outcome": "connection",
           "clientele.attempt.duration": 0.003,
           "http.request.resend_count": 1,
@@ -221,6 +237,7 @@ describe("the span of a call", () => {
         name: "clientele.attempt",
         attributes: {
           ...provider,
+          ...answered,
           "clientele.attempt.outcome": "ok",
           "clientele.attempt.duration": 0.25,
           "http.request.resend_count": 2,
@@ -239,14 +256,14 @@ describe("the span of a call", () => {
 
   it("has none if it is not sampled, has ended, or is another process's", () => {
     const provider = fresh()
-    const recorder = Attempts.make(provider)
+    const recorder = make(provider)
     const unsampled = recording({ sampled: false })
     const ended = recording({ status: { _tag: "Ended", startTime: 0n, endTime: 1n, exit: Exit.void } })
     for (const { span } of [unsampled, ended]) {
-      recorder.ended(span, 1, "ok", 200, 3)
+      recorder.ended(span, after(3, 1, "ok", 200))
       recorder.retry(span, 1, "server", 3)
     }
-    recorder.ended(Tracer.externalSpan({ spanId: "1", traceId: "2" }), 1, "ok", 200, 3)
+    recorder.ended(Tracer.externalSpan({ spanId: "1", traceId: "2" }), after(3, 1, "ok", 200))
     assert.deepStrictEqual([unsampled.events, ended.events, attempts(provider, "ok")], [[], [], 3])
   })
 
@@ -257,7 +274,7 @@ describe("the span of a call", () => {
         throw new Error("the exporter is broken")
       }
     })
-    Attempts.make(provider).ended(span, 1, "ok", 200, 3)
+    make(provider).ended(span, after(3, 1, "ok", 200))
     assert.strictEqual(attempts(provider, "ok"), 1)
   })
 })

@@ -113,6 +113,7 @@ export const attempt = async (
   queue: number
 ): Promise<Response> => {
   const { ticker } = wiring
+  const { pool } = wiring.transport
   const { call, timeouts } = underway
   const { account, permit } = admission
   underway.attempts++
@@ -126,10 +127,17 @@ export const attempt = async (
   const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
-    wiring.recorder.ended(call?.span, underway.attempts, outcome, status, ticker.now() - permit.sentAt)
+    wiring.recorder.ended(call?.span, {
+      attempt: underway.attempts,
+      outcome,
+      ms: ticker.now() - permit.sentAt,
+      method: request.method,
+      protocol: pool.protocol,
+      status
+    })
   }
   try {
-    const response = await exchange(wiring.transport.pool, request, {
+    const response = await exchange(pool, request, {
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       about: underway.about,
       signal: call?.signal,

@@ -9,7 +9,8 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import type { AnySpan, Span } from "effect/Tracer"
-import type { WireError } from "./wire.ts"
+import * as Requests from "./telemetry/requests.ts"
+import type { PoolStats, WireError } from "./wire.ts"
 
 /**
  * What came of an attempt, up to the headers of its answer:
@@ -84,16 +85,23 @@ export const waitKey = MetricKey.histogram(
   "Seconds that requests waited for their credential's quota, of those that had to wait"
 )
 
-/** For one provider. None of it throws. Times are in milliseconds; `attempt` counts from 1. */
+/** One attempt, when headers have come or it has failed before. */
+export interface Ended {
+  /** Counts from 1. */
+  readonly attempt: number
+  readonly outcome: Outcome
+  /** Milliseconds. */
+  readonly ms: number
+  readonly method: string
+  /** What the connection spoke, if one stood. */
+  readonly protocol: PoolStats["protocol"]
+  /** The answer's, if one came. */
+  readonly status: number | undefined
+}
+
+/** For the requests of one provider to one server. None of it throws. Times are in milliseconds; `attempt` counts from 1. */
 export interface AttemptRecorder {
-  /** Headers came, or the attempt failed before. `status` is the answer's, if one came. */
-  readonly ended: (
-    span: AnySpan | undefined,
-    attempt: number,
-    outcome: Outcome,
-    status: number | undefined,
-    ms: number
-  ) => void
+  readonly ended: (span: AnySpan | undefined, ended: Ended) => void
   /** After `attempt`, which ended as `reason` says, another follows when `delayMs` have passed. */
   readonly retry: (span: AnySpan | undefined, attempt: number, reason: Outcome, delayMs: number) => void
   /** A request that found no permit free waited this long for its own. */
@@ -125,27 +133,49 @@ const counters = (key: MetricKey.MetricKey.Counter<number>, provider: string, la
   }
 }
 
-const build = (provider: string): AttemptRecorder => {
-  const countAttempt = counters(attemptsKey, provider, "outcome")
-  const countRetry = counters(retriesKey, provider, "reason")
+const build = (provider: string) => {
   const waits = Metric.globalMetricRegistry.get(MetricKey.tagged(waitKey, "provider", provider))
   return {
-    ended: (span, attempt, outcome, status, ms) => {
-      countAttempt(outcome)
+    attempt: counters(attemptsKey, provider, "outcome"),
+    retry: counters(retriesKey, provider, "reason"),
+    waited: (ms: number) => waits.update(ms / 1_000)
+  }
+}
+
+const providers = new Map<string, ReturnType<typeof build>>()
+
+/** Metrics are the process's, so all clients of a provider have the same ones. */
+const ofProvider = (provider: string): ReturnType<typeof build> => {
+  let counts = providers.get(provider)
+  if (counts === undefined) providers.set(provider, (counts = build(provider)))
+  return counts
+}
+
+/** The recorder of a client of this provider, whose requests go to this origin. */
+export const make = (provider: string, origin: string): AttemptRecorder => {
+  const counts = ofProvider(provider)
+  const server = Requests.serverOf(origin)
+  const note = Requests.make(server)
+  return {
+    ended: (span, { attempt, method, ms, outcome, protocol, status }) => {
+      counts.attempt(outcome)
+      // As the conventions want it: a status is its own type of error.
+      const error = outcome === "ok" ? undefined : status === undefined ? outcome : String(status)
+      const sent = { method, protocol, status, error }
+      note(sent, ms / 1_000)
       if (!open(span)) return
       const attributes: Record<string, unknown> = {
         "clientele.provider": provider,
         "clientele.attempt.outcome": outcome,
-        "clientele.attempt.duration": ms / 1_000
+        "clientele.attempt.duration": ms / 1_000,
+        ...Requests.attributesOf(server, sent)
       }
-      // As the conventions want them: the first attempt is no resend, and a status is its own type of error.
+      // The first attempt is no resend.
       if (attempt > 1) attributes["http.request.resend_count"] = attempt - 1
-      if (status !== undefined) attributes["http.response.status_code"] = status
-      if (outcome !== "ok") attributes["error.type"] = status === undefined ? outcome : String(status)
       tell(span, "clientele.attempt", attributes)
     },
     retry: (span, attempt, reason, delayMs) => {
-      countRetry(reason)
+      counts.retry(reason)
       if (!open(span)) return
       tell(span, "clientele.retry", {
         "clientele.provider": provider,
@@ -154,15 +184,6 @@ const build = (provider: string): AttemptRecorder => {
         "http.request.resend_count": attempt
       })
     },
-    waited: (ms) => waits.update(ms / 1_000)
+    waited: counts.waited
   }
-}
-
-const recorders = new Map<string, AttemptRecorder>()
-
-/** The recorder of a provider: metrics are the process's, so all clients of a provider have the same one. */
-export const make = (provider: string): AttemptRecorder => {
-  let recorder = recorders.get(provider)
-  if (recorder === undefined) recorders.set(provider, (recorder = build(provider)))
-  return recorder
 }

@@ -38,7 +38,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         maxRetryAfter: config.maxRetryAfter,
         queueTimeout: config.queueTimeout,
         ticker,
-        recorder: Attempts.make(place.provider),
+        recorder: Attempts.make(place.provider, transport.origin),
         note: (oddity) => wiring.unclassified.note(place, oddity),
         count: (change) => {
           activity.requests += change

@@ -142,6 +142,8 @@ export interface PoolStats {
 export interface WirePool {
   /** What bodies may be, for those who decode them. */
   readonly limits: BodyLimits
+  /** As in `stats`, for those who ask at each request. */
+  readonly protocol: PoolStats["protocol"]
   /** Rejects with a WireError only. Settles at once when the signal aborts, wherever the request is. */
   readonly request: (request: WireRequest) => Promise<WireResponse>
   readonly stats: () => PoolStats

@@ -17,6 +17,7 @@ const origin = "https://example.com"
 /** Nothing comes of what is sent. */
 const pool: WirePool = {
   limits: transportLimits,
+  protocol: undefined,
   request: () => Promise.reject(new WireError("Malformed", "yes", "odd")),
   stats: () => ({ sockets: 0, inFlight: 0, queued: 0, opened: 0, openCircuits: 0, protocol: undefined }),
   close: () => Promise.resolve()
@@ -59,7 +60,7 @@ const setup = (queueTimeout: number) => {
     maxRetryAfter: 60_000,
     queueTimeout,
     ticker,
-    recorder: Attempts.make("test"),
+    recorder: Attempts.make("test", origin),
     note: () => {},
     count: () => {}
   })

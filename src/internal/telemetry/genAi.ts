@@ -6,6 +6,7 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
+import { bounded } from "./bounded.ts"
 
 /** Seconds: 0.01 doubling to 81.92, as the conventions advise. */
 export const durationKey = MetricKey.histogram(
@@ -36,21 +37,6 @@ export interface Operation {
   readonly provider?: string | undefined
   readonly model?: string | undefined
   readonly agent?: string | undefined
-}
-
-/** So many values of a label are told apart; all beyond are `_other`. */
-const MOST = 100
-
-const seen = new Map<string, Set<string>>()
-
-/** Models and agents are named in code, mostly; who names them out of data must not fill the registry. */
-const bounded = (label: string, value: string): string => {
-  let values = seen.get(label)
-  if (values === undefined) seen.set(label, (values = new Set()))
-  if (values.has(value)) return value
-  if (values.size >= MOST) return "_other"
-  values.add(value)
-  return value
 }
 
 const labelsOf = ({ agent, model, operation, provider }: Operation): ReadonlyArray<MetricLabel.MetricLabel> => {

@@ -52,6 +52,7 @@ export const make = (
 
   return {
     limits,
+    protocol: undefined,
     request,
     stats: () => ({ sockets: 0, inFlight: under.size, queued: 0, opened: 0, openCircuits: 0, protocol: undefined }),
     close: async () => {

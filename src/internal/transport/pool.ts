@@ -63,6 +63,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     return this.settings
   }
 
+  get protocol(): PoolStats["protocol"] {
+    return this.#lastProtocol
+  }
+
   constructor(options: PoolOptions) {
     this.settings = resolve(options)
     this.budget = options.budget

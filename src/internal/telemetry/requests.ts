@@ -1,0 +1,119 @@
+/**
+ * The duration of requests by the conventions for HTTP (OpenTelemetry, "HTTP client metrics", stable since 1.23). This is
+ * the path of every request: what stands for a set of labels in the registry is looked up there once.
+ */
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
+import * as MetricLabel from "effect/MetricLabel"
+import type { PoolStats } from "../wire.ts"
+import { bounded, OTHER } from "./bounded.ts"
+
+/** Seconds: the boundaries that the conventions advise. */
+export const durationKey = MetricKey.histogram(
+  "http.client.request.duration",
+  MetricBoundaries.fromIterable([0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]),
+  "Seconds from sending a request to the headers of its answer, each attempt for itself"
+)
+
+type Protocol = PoolStats["protocol"]
+
+/** How one attempt ended. */
+export interface Sent {
+  readonly method: string
+  /** What the connection spoke, if one stood. */
+  readonly protocol: Protocol
+  /** Of the answer, if one came. */
+  readonly status: number | undefined
+  /** Why none came, or what its status says; `undefined` if all is well. */
+  readonly error: string | undefined
+}
+
+/** Of RFC 9110 and RFC 5789. Others are one, as the conventions want it. */
+const methods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+  "PATCH"
+])
+
+const methodOf = (method: string): string => (methods.has(method) ? method : "_OTHER")
+
+const versions = { "http/1.1": "1.1", h2: "2" } as const
+
+/** Where requests go. */
+export interface Server {
+  readonly address: string
+  readonly port: number
+}
+
+export const serverOf = (url: string): Server => {
+  const { hostname, port, protocol } = new URL(url)
+  // In a URL an address of IPv6 stands in brackets.
+  return {
+    address: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)
+  }
+}
+
+/** Attributes of a span, by the same conventions. */
+export const attributesOf = ({ address, port }: Server, { error, method, protocol, status }: Sent) => ({
+  "http.request.method": methodOf(method),
+  "server.address": address,
+  "server.port": port,
+  ...(status !== undefined && { "http.response.status_code": status }),
+  ...(error !== undefined && { "error.type": error }),
+  ...(protocol !== undefined && { "network.protocol.version": versions[protocol] })
+})
+
+type Note = (seconds: number) => void
+
+const noteOf = (server: ReadonlyArray<MetricLabel.MetricLabel>, { error, method, protocol, status }: Sent): Note => {
+  const labels = [MetricLabel.make("http.request.method", methodOf(method)), ...server]
+  const code = status === undefined ? undefined : bounded("http.response.status_code", String(status))
+  if (code !== undefined) labels.push(MetricLabel.make("http.response.status_code", code))
+  if (error !== undefined) labels.push(MetricLabel.make("error.type", code ?? error))
+  if (protocol !== undefined) labels.push(MetricLabel.make("network.protocol.version", versions[protocol]))
+  const hook = Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(durationKey, labels))
+  return (seconds) => hook.update(seconds)
+}
+
+/** Notes how attempts ended, those of one server. */
+type Notes = (sent: Sent, seconds: number) => void
+
+const build = (labels: ReadonlyArray<MetricLabel.MetricLabel>): Notes => {
+  const made = new Map<string, Map<Protocol, Map<number | string | undefined, Note>>>()
+  return (sent, seconds) => {
+    let byProtocol = made.get(sent.method)
+    if (byProtocol === undefined) {
+      byProtocol = new Map()
+      // A method of no standard may be anything.
+      if (methods.has(sent.method)) made.set(sent.method, byProtocol)
+    }
+    let byResult = byProtocol.get(sent.protocol)
+    if (byResult === undefined) byProtocol.set(sent.protocol, (byResult = new Map()))
+    const result = sent.status ?? sent.error
+    let note = byResult.get(result)
+    if (note === undefined) byResult.set(result, (note = noteOf(labels, sent)))
+    note(seconds)
+  }
+}
+
+const servers = new Map<string, Notes>()
+
+/** Metrics are the process's, so all clients of a server have the same ones. */
+export const make = ({ address, port }: Server): Notes => {
+  const name = bounded("server", `${address}:${port}`)
+  let notes = servers.get(name)
+  if (notes === undefined) {
+    const labels = [MetricLabel.make("server.address", name === OTHER ? OTHER : address)]
+    if (name !== OTHER) labels.push(MetricLabel.make("server.port", String(port)))
+    servers.set(name, (notes = build(labels)))
+  }
+  return notes
+}

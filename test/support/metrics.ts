@@ -1,0 +1,28 @@
+/** What effect's registry holds of a metric. */
+import * as Metric from "effect/Metric"
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>
+  /** Of a counter or a histogram. */
+  readonly count: number
+  /** Of a histogram. */
+  readonly sum: number
+  /** Of a gauge. */
+  readonly value: number
+}
+
+const field = (state: object, name: string): number => Number((state as Record<string, unknown>)[name])
+
+/** The series of a metric that have these labels, among others. */
+export const series = (name: string, having: Readonly<Record<string, string>> = {}): ReadonlyArray<Series> =>
+  Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) => {
+    if (metricKey.name !== name) return []
+    const labels = Object.fromEntries(metricKey.tags.map(({ key, value }) => [key, value]))
+    if (Object.entries(having).some(([key, value]) => labels[key] !== value)) return []
+    const [count, sum, value] = ["count", "sum", "value"].map((one) => field(metricState, one)) as [
+      number,
+      number,
+      number
+    ]
+    return [{ labels, count, sum, value }]
+  })
