@@ -1,5 +1,5 @@
 /**
- * A model that calls tools until it has its answer.
+ * A model that calls tools until it has its answer, which is written as it comes.
  *
  *     GROQ_API_KEY=... node examples/tools.ts
  */
@@ -10,6 +10,7 @@ import * as GroqModel from "clientele/GroqModel"
 import * as ToolLoop from "clientele/ToolLoop"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 
 const Weather = Tool.make("weather", {
   description: "The weather in a city, in degrees Celsius",
@@ -23,11 +24,24 @@ const handlers = toolkit.toLayer({
   weather: ({ city }) => Effect.succeed({ degrees: 10 + city.length })
 })
 
-const main = Effect.gen(function* () {
-  const { rounds, text, transcript, usage } = yield* ToolLoop.run({ prompt: "Is it warm in Rome?", toolkit })
-  for (const message of transcript.content) console.log(`${message.role}: ${JSON.stringify(message.content)}`)
-  console.log(`\n${text}\n\n${rounds} rounds, ${usage.totalTokens ?? 0} tokens`)
-})
+const write = (text: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(text))
+
+const main = ToolLoop.stream({ prompt: "Is it warm in Rome?", toolkit }).pipe(
+  Stream.runForEach((part) => {
+    switch (part.type) {
+      case "tool-call":
+        return write(`${part.name}(${JSON.stringify(part.params)})\n`)
+      case "tool-result":
+        return write(`${part.name}: ${JSON.stringify(part.encodedResult)}\n`)
+      case "text-delta":
+        return write(part.delta)
+      case "loop-end":
+        return write(`\n\n${part.result.rounds} rounds, ${part.result.usage.totalTokens ?? 0} tokens\n`)
+      default:
+        return Effect.void
+    }
+  })
+)
 
 await main.pipe(
   Effect.provide([handlers, GroqModel.model(process.env["MODEL"] ?? "llama-3.3-70b-versatile")]),

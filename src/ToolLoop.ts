@@ -2,7 +2,8 @@
  * A model that calls tools until it has its answer: rounds that are bounded, tools that run at the same time and can be
  * interrupted. What the model gets wrong (bad parameters, a tool that does not exist) it is told, and may do better.
  *
- * It runs on whatever `LanguageModel` there is. Interruption leaves nothing running: no request, no tool, no lease.
+ * It runs on whatever `LanguageModel` there is, and gives its answer whole (`run`) or as it comes (`stream`). Interruption
+ * leaves nothing running: no request, no tool, no lease.
  *
  * @example
  * ```ts
@@ -31,31 +32,18 @@
 import type * as AiError from "@effect/ai/AiError"
 import type * as Chat from "@effect/ai/Chat"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
-import * as Prompt from "@effect/ai/Prompt"
+import type * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
 import type * as Toolkit from "@effect/ai/Toolkit"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Ref from "effect/Ref"
+import * as Mailbox from "effect/Mailbox"
+import * as Stream from "effect/Stream"
 import type { Concurrency } from "effect/Types"
-import * as internal from "./internal/agent/toolLoop.ts"
+import { loop, type MaxRounds } from "./internal/agent/loop.ts"
+import * as Round from "./internal/agent/round.ts"
 
-/**
- * The model still called tools in the last round that it was given.
- *
- * @since 0.1.0
- * @category errors
- */
-export class MaxRounds extends Data.TaggedError("MaxRounds")<{
-  readonly rounds: number
-  /** All that was said, with what the tools gave last. */
-  readonly transcript: Prompt.Prompt
-}> {
-  override get message(): string {
-    return `the model called tools in all of its ${this.rounds} rounds; raise maxRounds, or tell it when to stop`
-  }
-}
+export { MaxRounds } from "./internal/agent/loop.ts"
 
 /**
  * What is asked, and of whom.
@@ -106,6 +94,64 @@ export interface Result {
 }
 
 /**
+ * The end of a round: the model has answered, and so have its tools. Its own `finish` part, with what it used, came before
+ * its tools' answers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RoundEnd {
+  readonly type: "round-end"
+  /** From 1. */
+  readonly round: number
+  /** All that was said until now, the prompt first. */
+  readonly transcript: Prompt.Prompt
+}
+
+/**
+ * The last part of all: what `run` would have given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LoopEnd {
+  readonly type: "loop-end"
+  readonly result: Result
+}
+
+type Succeeded<Tools extends Record<string, Tool.Any>> = {
+  [Name in keyof Tools]: Name extends string ? Response.ToolResultSuccess<Name, Tool.Success<Tools[Name]>> : never
+}[keyof Tools]
+
+/**
+ * What comes of a loop, in the order in which it comes: the model's own parts, ids among them, which are of one round
+ * each; what each tool said to each call, as soon as it did; the end of each round, and of all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Part<Tools extends Record<string, Tool.Any>> =
+  | Response.StreamPart<Record<never, never>>
+  /** As the model said it: any name, and parameters that need not fit; text, if they are no JSON. */
+  | Response.ToolCallPart<string, unknown>
+  | Succeeded<Tools>
+  /** What the model is told in `encodedResult`; `result` is what the tool failed with, or says what was wrong with the call. */
+  | Response.ToolResultFailure<string, unknown>
+  | RoundEnd
+  | LoopEnd
+
+type Failure<Tools extends Record<string, Tool.Any>, E> =
+  | AiError.AiError
+  | MaxRounds
+  | Tool.HandlerError<Tools[keyof Tools]>
+  | E
+
+type Requirements<Tools extends Record<string, Tool.Any>, R> =
+  | LanguageModel.LanguageModel
+  | Tool.Requirements<Tools[keyof Tools]>
+  | R
+
+/**
  * Fails with an AiError if the model can't be asked, with `MaxRounds`, and, where `onToolFailure` says so, with a tool's
  * own failure.
  *
@@ -114,38 +160,61 @@ export interface Result {
  */
 export const run = <Tools extends Record<string, Tool.Any>, E = never, R = never>(
   options: Options<Tools, E, R>
-): Effect.Effect<
-  Result,
-  AiError.AiError | MaxRounds | Tool.HandlerError<Tools[keyof Tools]> | E,
-  LanguageModel.LanguageModel | Tool.Requirements<Tools[keyof Tools]> | R
-> =>
-  Effect.gen(function* () {
-    const { chat, maxRounds = 10 } = options
-    // The loop looks tools up by whatever name the model says.
-    const toolkit = (yield* Effect.isEffect(options.toolkit)
-      ? options.toolkit
-      : Effect.succeed(options.toolkit)) as unknown as internal.AnyToolkit
-    const before = chat === undefined ? Prompt.empty : yield* Ref.get(chat.history)
-    let transcript = Prompt.merge(before, options.prompt)
-    const usage = internal.makeUsage()
-    for (let rounds = 1; ; rounds++) {
-      const round = yield* internal.ask(transcript, toolkit, rounds === 1 ? options.toolChoice : undefined)
-      usage.add(round.usage)
-      const outcomes = yield* internal.answer(round, toolkit, options)
-      transcript = internal.after(transcript, round.parts, outcomes)
-      if (chat !== undefined) yield* remember(chat, transcript)
-      if (outcomes.length === 0) {
-        return { text: round.text, finishReason: round.finishReason, rounds, usage: usage.total(), transcript }
-      }
-      if (rounds >= maxRounds) return yield* new MaxRounds({ rounds, transcript })
-    }
-  }) as never
+): Effect.Effect<Result, Failure<Tools, E>, Requirements<Tools, R>> =>
+  loop(options, Round.whole, () => Effect.void) as never
 
-/** That it can't be saved is no reason to lose the answer: it is logged. */
-const remember = (chat: Chat.Service | Chat.Persisted, transcript: Prompt.Prompt): Effect.Effect<void> =>
-  Effect.zipRight(
-    Ref.set(chat.history, transcript),
-    "save" in chat
-      ? Effect.catchAll(chat.save, (error) => Effect.logWarning("a chat could not be saved", error))
-      : Effect.void
-  )
+/** Parts that wait for whoever takes them. */
+const CAPACITY = 16
+
+/**
+ * The same loop as it goes: each part as soon as the server sent it, or a tool gave it. It has the options, the bounds and
+ * the transcript of `run`, and fails as `run` does, behind the parts that came before. Tools run once the answer that
+ * calls them is whole.
+ *
+ * Who takes no more parts keeps the loop waiting, and its server: a few parts are made in advance. When the stream ends,
+ * however it does, nothing of the loop is left running.
+ *
+ * @example
+ * ```ts
+ * import * as Tool from "@effect/ai/Tool"
+ * import * as Toolkit from "@effect/ai/Toolkit"
+ * import * as ToolLoop from "clientele/ToolLoop"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ * import * as Stream from "effect/Stream"
+ *
+ * const Clock = Tool.make("clock", { success: Schema.String })
+ *
+ * const toolkit = Toolkit.make(Clock)
+ *
+ * export const main = ToolLoop.stream({ prompt: "What time is it?", toolkit }).pipe(
+ *   Stream.runForEach((part) => {
+ *     switch (part.type) {
+ *       case "text-delta":
+ *         return Effect.sync(() => process.stdout.write(part.delta))
+ *       case "tool-result":
+ *         return Effect.log(`${part.name} says ${part.encodedResult}`)
+ *       case "loop-end":
+ *         return Effect.log(`after ${part.result.rounds} rounds`)
+ *       default:
+ *         return Effect.void
+ *     }
+ *   }),
+ *   Effect.provide(toolkit.toLayer({ clock: () => Effect.succeed("noon") }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const stream = <Tools extends Record<string, Tool.Any>, E = never, R = never>(
+  options: Options<Tools, E, R>
+): Stream.Stream<Part<Tools>, Failure<Tools, E>, Requirements<Tools, R>> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const parts = yield* Mailbox.make<unknown, unknown>(CAPACITY)
+      const emit: Round.Emit = (some) => parts.offerAll(some)
+      yield* Effect.forkScoped(Mailbox.into(loop(options, Round.streamed(emit), emit), parts))
+      return Mailbox.toStream(parts)
+    })
+  ) as never

@@ -58,7 +58,7 @@ const collector = Effect.acquireRelease(
 
 const cases: ReadonlyArray<readonly [name: string, said: RegExp, env?: Record<string, string>]> = [
   ["rows", /^1000 of 1000 rows answered, 1 client, \d{1,3} sockets\n$/, { ROWS: "1000" }],
-  ["tools", /user: .*assistant: .*tool: .*degrees.*\n2 rounds, \d+ tokens\n$/s],
+  ["tools", /^weather\(\{"city":.*\}\)\nweather: \{"degrees":\d+\}\n.+\n\n2 rounds, \d+ tokens\n$/s],
   ["structured", /^true Invoice \{.*seller.*\d+ tokens\n$/s],
   ["panel", /^10 of 10 rows decided, by 30 of 30 votes\n$/],
   ["router", /^answered by quick\n.+\n$/],

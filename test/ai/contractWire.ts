@@ -103,7 +103,7 @@ export const thought: Readonly<Record<Road, { readonly whole: object; readonly e
     whole: {
       ...head,
       status: "completed",
-      output: [thoughts, { ...item, content: [{ type: "output_text", text: "so it is" }] }],
+      output: [thoughts, silent, { ...item, content: [{ type: "output_text", text: "so it is" }] }],
       usage: responsesUsage
     },
     events: [

@@ -8,8 +8,12 @@ interface Call {
   readonly arguments: string
 }
 
-/** Calls, or a text. Kept back until the promise, if there is one. */
-export type Turn = string | ReadonlyArray<Call> | Promise<string>
+/** Calls, or a text. Kept back until the promise, if there is one; of a stream only the rest is, if there is a beginning. */
+export type Turn =
+  | string
+  | ReadonlyArray<Call>
+  | Promise<string>
+  | { readonly first: string; readonly rest: Promise<string> }
 
 const message = (turn: string | ReadonlyArray<Call>) =>
   typeof turn === "string"
@@ -20,12 +24,43 @@ const message = (turn: string | ReadonlyArray<Call>) =>
         tool_calls: turn.map((call, i) => ({ id: `call_${i}`, type: "function", function: call }))
       }
 
+const head = { id: "chatcmpl", created: 1_700_000_000, model: "scripted" }
+
+const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+
+const event = (said: object): string => `data: ${JSON.stringify({ ...head, ...said })}\n\n`
+
+const delta = (said: object): string => event({ choices: [{ index: 0, delta: said }] })
+
+/** Arguments come in two halves. */
+const called = ({ arguments: text, name }: Call, index: number): string => {
+  const half = Math.ceil(text.length / 2)
+  return [
+    { index, id: `call_${index}`, type: "function", function: { name, arguments: text.slice(0, half) } },
+    { index, function: { arguments: text.slice(half) } }
+  ]
+    .map((call) => delta({ tool_calls: [call] }))
+    .join("")
+}
+
+const stream = async (response: http.ServerResponse, turn: Turn): Promise<void> => {
+  response.writeHead(200, { "content-type": "text/event-stream" }).write(delta({ role: "assistant" }))
+  if (typeof turn === "object" && "first" in turn) response.write(delta({ content: turn.first }))
+  const said = await (typeof turn === "object" && "rest" in turn ? turn.rest : turn)
+  const isText = typeof said === "string"
+  if (isText) for (const word of said.split(/(?<= )/)) response.write(delta({ content: word }))
+  else response.write(said.map(called).join(""))
+  response.write(event({ choices: [{ index: 0, delta: {}, finish_reason: isText ? "stop" : "tool_calls" }] }))
+  response.end(`${event({ choices: [], usage })}data: [DONE]\n\n`)
+}
+
 interface Parameters {
   readonly required?: ReadonlyArray<string>
   readonly additionalProperties?: boolean
 }
 
 interface Asked {
+  readonly stream?: boolean
   readonly messages: ReadonlyArray<{
     readonly role: string
     readonly content: string
@@ -44,21 +79,20 @@ export const make = (...turns: ReadonlyArray<Turn>) =>
         const chunks: Array<Buffer> = []
         for await (const chunk of request) chunks.push(chunk as Buffer)
         const turn = turns[asked.length] ?? "done"
-        asked.push(JSON.parse(Buffer.concat(chunks).toString()) as Asked)
+        const ask = JSON.parse(Buffer.concat(chunks).toString()) as Asked
+        asked.push(ask)
         response.on("close", () => {
           if (!response.writableFinished) aborted++
         })
-        const said = await turn
+        if (ask.stream === true) return stream(response, turn)
+        const said = typeof turn === "object" && "rest" in turn ? turn.first + (await turn.rest) : await turn
         response.writeHead(200, { "content-type": "application/json" }).end(
           JSON.stringify({
-            id: `chatcmpl-${asked.length}`,
-            object: "chat.completion",
-            created: 1_700_000_000,
-            model: "scripted",
+            ...head,
             choices: [
               { index: 0, message: message(said), finish_reason: typeof said === "string" ? "stop" : "tool_calls" }
             ],
-            usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+            usage
           })
         )
       })

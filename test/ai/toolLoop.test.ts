@@ -1,6 +1,4 @@
 import * as Chat from "@effect/ai/Chat"
-import * as Tool from "@effect/ai/Tool"
-import * as Toolkit from "@effect/ai/Toolkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Persistence from "@effect/experimental/Persistence"
@@ -9,36 +7,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
-import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import * as ToolLoop from "../../src/ToolLoop.ts"
 import { until } from "../support/wait.ts"
 import { subjects } from "./models.ts"
 import * as Scripted from "./scripted.ts"
-
-class Broken extends Schema.TaggedError<Broken>()("Broken", { what: Schema.String }) {}
-
-const Weather = Tool.make("weather", {
-  parameters: { city: Schema.String, unit: Schema.optional(Schema.Literal("C", "F")) },
-  success: Schema.Struct({ degrees: Schema.Number }),
-  failure: Broken
-})
-const Clock = Tool.make("clock", { success: Schema.String })
-const toolkit = Toolkit.make(Weather, Clock)
-
-const rome = JSON.stringify({ city: "Rome", unit: null })
-
-const model = (baseURL: string) =>
-  OpenAiModel.model("scripted", { client: { apiKey: Redacted.make("sk"), baseURL, maxRetries: 0 } })
-
-const handlers = toolkit.toLayer({
-  weather: ({ city }) => (city === "Atlantis" ? new Broken({ what: "sunk" }) : Effect.succeed({ degrees: 21 })),
-  clock: () => Effect.succeed("noon")
-})
+import { Broken, handlers, model, rome, toolkit } from "./tools.ts"
 
 const results = (asked: { readonly messages: ReadonlyArray<{ readonly role: string; readonly content: string }> }) =>
   asked.messages.filter(({ role }) => role === "tool").map(({ content }) => content)

@@ -6,13 +6,7 @@ import type * as Tool from "@effect/ai/Tool"
 export type Said = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
 
 /** What came of a call. */
-export interface Outcome {
-  readonly id: string
-  readonly name: string
-  readonly isFailure: boolean
-  /** As JSON can have it. */
-  readonly result: unknown
-}
+export type Outcome = Response.ToolResultPart<string, unknown, unknown>
 
 /** The model's own words, with what its provider wants to be told of them again. */
 const assistant = (parts: Said): Prompt.Prompt => {
@@ -39,7 +33,9 @@ const tool = (outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
     ? Prompt.empty
     : Prompt.fromMessages([
         Prompt.makeMessage("tool", {
-          content: outcomes.map((outcome) => Prompt.makePart("tool-result", { ...outcome, providerExecuted: false }))
+          content: outcomes.map(({ encodedResult: result, id, isFailure, name }) =>
+            Prompt.makePart("tool-result", { id, name, isFailure, result, providerExecuted: false })
+          )
         })
       ])
 

@@ -23,7 +23,7 @@ export interface Unusable extends Asked {
 
 /**
  * Why an answer is malformed: some of its calls can't be told to any tool. All that it said is here, for those who tell
- * the model and go on.
+ * the model and go on; of a stream what has not been given yet.
  */
 export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
   readonly parts: ReadonlyArray<Response.PartEncoded>
@@ -53,12 +53,13 @@ export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>):
   }
 }
 
-/** The parts with the calls behind them. */
+/** The parts with the calls behind them, and the end. */
 export const readAll = (
   origin: Origin,
   parts: ReadonlyArray<Response.PartEncoded>,
   calls: ReadonlyArray<Asked>,
-  tools: ReadonlyArray<Tool.Any>
+  tools: ReadonlyArray<Tool.Any>,
+  finish: Response.FinishPartEncoded
 ): Effect.Effect<Array<Response.PartEncoded>, AiError.MalformedOutput> => {
   const all = [...parts]
   const bad: Array<Unusable> = []
@@ -67,6 +68,7 @@ export const readAll = (
     if ("part" in one) all.push(one.part)
     else bad.push({ ...call, why: one.why })
   }
+  all.push(finish)
   return bad.length === 0 ? Effect.succeed(all) : unusable(origin, all, bad)
 }
 

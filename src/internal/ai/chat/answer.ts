@@ -38,8 +38,5 @@ export const parts = (
       all.push({ type: "text", text: object(options.responseFormat, content) })
     }
     const reason = isRefused ? "content-filter" : reasonOf(choice.finish_reason, calls.length > 0)
-    return Effect.map(Calls.readAll(origin, all, calls, options.tools), (read) => {
-      read.push({ type: "finish", reason, usage: usageOf(said) })
-      return read
-    })
+    return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
   })

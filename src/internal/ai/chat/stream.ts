@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { DONE } from "../events.ts"
 import { isSaid, metadataOf, reasoningOf, reasonOf, type Said, type ToolCall, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
@@ -26,6 +27,8 @@ class Answer {
   private id = ""
   private spans = 0
   private isBegun = false
+  /** It was said that nothing more will be. */
+  private isOver = false
   private refusal = ""
   private finish: string | null | undefined = undefined
   private usage: Said = {}
@@ -34,8 +37,12 @@ class Answer {
     this.key = key
   }
 
-  next(said: Said): Array<Part> {
+  next(said: Said | typeof DONE): Array<Part> {
     const parts: Array<Part> = []
+    if (said === DONE) {
+      this.isOver = true
+      return parts
+    }
     // Azure's first event is about the prompt, and has no name yet.
     if (!this.isBegun && said.id !== "") {
       this.isBegun = true
@@ -55,10 +62,11 @@ class Answer {
     return parts
   }
 
-  end(origin: Origin, tools: LanguageModel.ProviderOptions["tools"]): Effect.Effect<Array<Part>, AiError.AiError> {
+  end(origin: Origin, tools: LanguageModel.ProviderOptions["tools"]): Stream.Stream<Part, AiError.AiError> {
     const parts: Array<Part> = []
-    if (!this.isBegun) {
-      return new AiError.MalformedOutput({ ...origin, description: "the stream has no chat completion in it" })
+    if (!this.isBegun || (this.finish === undefined && !this.isOver)) {
+      const description = "the stream ended before the chat completion was complete"
+      return Stream.fail(new AiError.MalformedOutput({ ...origin, description }))
     }
     this.close(parts)
     if (this.refusal !== "") {
@@ -73,10 +81,11 @@ class Answer {
       if ("part" in read) parts.push(read.part)
       else bad.push({ ...call, why: read.why })
     }
-    if (bad.length > 0) return Calls.unusable(origin, [], bad)
     const reason = this.refusal !== "" ? "content-filter" : reasonOf(this.finish, this.calls.size > 0)
-    parts.push({ type: "finish", reason, usage: usageOf(this.usage) })
-    return Effect.succeed(parts)
+    const finish = { type: "finish" as const, reason, usage: usageOf(this.usage) }
+    return bad.length === 0
+      ? Stream.fromIterable([...parts, finish])
+      : Stream.concat(Stream.fromIterable(parts), Stream.fail(Calls.unusable(origin, [finish], bad)))
   }
 
   private close(parts: Array<Part>): void {
@@ -121,12 +130,11 @@ export const parts = <E>(
   Stream.suspend(() => {
     const answer = new Answer(key)
     const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
-      isSaid(event)
+      event === DONE || isSaid(event)
         ? Effect.succeed(Chunk.unsafeFromArray(answer.next(event)))
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is no chat completion" })
-    const rest = Effect.suspend(() => answer.end(origin, tools))
     return Stream.concat(
       Stream.flattenChunks(Stream.mapEffect(events, next)),
-      Stream.unwrap(Effect.map(rest, (parts) => Stream.fromIterable(parts)))
+      Stream.suspend(() => answer.end(origin, tools))
     )
   })

@@ -37,8 +37,6 @@ export const parts = (
         all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
       }
     }
-    return Effect.map(Calls.readAll(origin, all, calls, options.tools), (read) => {
-      read.push({ type: "finish", reason: reasonOf(said, calls.length > 0, isRefused), usage: usageOf(said) })
-      return read
-    })
+    const reason = reasonOf(said, calls.length > 0, isRefused)
+    return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
   })

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { DONE } from "../events.ts"
 import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
@@ -126,14 +127,15 @@ class Answer {
     if (!isSaid(said)) {
       return new AiError.MalformedOutput({ ...this.origin, description: "the last event of the stream is no response" })
     }
-    if (this.bad.length > 0) return Calls.unusable(this.origin, [], this.bad)
+    const reason = reasonOf(said, this.calls.size > 0, this.refusal !== "")
+    const finish = { type: "finish" as const, reason, usage: usageOf(said) }
+    if (this.bad.length > 0) return Calls.unusable(this.origin, [finish], this.bad)
     const parts: Array<Part> = []
     if (this.refusal !== "") {
       const metadata = { [this.key]: { refusal: this.refusal } }
       parts.push({ type: "text-start", id: "refusal", metadata }, { type: "text-end", id: "refusal" })
     }
-    const reason = reasonOf(said, this.calls.size > 0, this.refusal !== "")
-    parts.push({ type: "finish", reason, usage: usageOf(said) })
+    parts.push(finish)
     return Effect.succeed(parts)
   }
 }
@@ -146,10 +148,13 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(origin, key, tools)
-    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
-      isEvent(event)
+    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> => {
+      // Of use to nobody here, but some servers say it.
+      if (event === DONE) return Effect.succeed(Chunk.empty())
+      return isEvent(event)
         ? Effect.map(answer.next(event), Chunk.unsafeFromArray)
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is none of a response" })
+    }
     return Stream.concat(
       Stream.flattenChunks(Stream.mapEffect(events, next)),
       Stream.unwrap(

@@ -1,0 +1,60 @@
+/** The parts of a stream as those of the whole answer, for those who must say it again. */
+import type * as Response from "@effect/ai/Response"
+import { type Said } from "./transcript.ts"
+
+interface Growing {
+  readonly type: "text" | "reasoning"
+  text: string
+  metadata: Response.ProviderMetadata
+}
+
+/** What a provider says at a part's end it says beside what it said at its begin. */
+const merged = (before: Response.ProviderMetadata, more: Response.ProviderMetadata): Response.ProviderMetadata => {
+  const all = { ...before }
+  for (const [provider, said] of Object.entries(more)) all[provider] = { ...all[provider], ...said }
+  return all
+}
+
+export class Gathered {
+  private readonly all: Array<Growing | Said[number]> = []
+  private readonly open = new Map<string, Growing>()
+
+  get parts(): Said {
+    return this.all as Said
+  }
+
+  add(part: Response.AnyPart): void {
+    switch (part.type) {
+      case "text-start":
+      case "text-delta":
+      case "text-end":
+        return this.grow("text", part, part.type === "text-end")
+      case "reasoning-start":
+      case "reasoning-delta":
+      case "reasoning-end":
+        return this.grow("reasoning", part, part.type === "reasoning-end")
+      case "tool-call":
+      case "tool-result":
+      case "finish":
+        this.all.push(part)
+    }
+  }
+
+  private grow(
+    type: Growing["type"],
+    part: { readonly id: string; readonly delta?: string; readonly metadata: Response.ProviderMetadata },
+    isEnd: boolean
+  ): void {
+    const key = `${type} ${part.id}`
+    let growing = this.open.get(key)
+    if (growing === undefined) {
+      growing = { type, text: "", metadata: {} }
+      this.open.set(key, growing)
+      this.all.push(growing)
+    }
+    growing.text += part.delta ?? ""
+    growing.metadata = merged(growing.metadata, part.metadata)
+    // Some begin a later part by the same name.
+    if (isEnd) this.open.delete(key)
+  }
+}

@@ -1,0 +1,103 @@
+/** One answer of the model, whole or as it comes: what it says, and what it asks of tools. */
+import * as AiError from "@effect/ai/AiError"
+import * as LanguageModel from "@effect/ai/LanguageModel"
+import type * as Prompt from "@effect/ai/Prompt"
+import * as Response from "@effect/ai/Response"
+import type * as Tool from "@effect/ai/Tool"
+import type * as Toolkit from "@effect/ai/Toolkit"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { LoopEnd, RoundEnd } from "../../ToolLoop.ts"
+import * as Calls from "../ai/calls.ts"
+import * as Decoded from "../ai/decoded.ts"
+import { Gathered } from "./gathered.ts"
+import * as OpenTools from "./openTools.ts"
+import type { Said } from "./transcript.ts"
+
+export type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
+
+export interface Round {
+  readonly parts: Said
+  readonly text: string
+  readonly finishReason: Response.FinishReason
+  readonly usage: Partial<Response.Usage>
+  readonly calls: ReadonlyArray<Called>
+  /** What no tool can take; each is among the parts. */
+  readonly bad: ReadonlyArray<Calls.Unusable>
+}
+
+type Called = Extract<Said[number], { readonly type: "tool-call" }>
+
+export type Ask = (
+  prompt: Prompt.Prompt,
+  toolkit: AnyToolkit,
+  toolChoice: LanguageModel.ToolChoice<string> | undefined
+) => Effect.Effect<Round, AiError.AiError, LanguageModel.LanguageModel>
+
+/** Told of what is said as it is said; it may keep who speaks waiting. */
+export type Emit = (parts: Iterable<Response.AnyPart | RoundEnd | LoopEnd>) => Effect.Effect<unknown>
+
+const made = (parts: Said, bad: Round["bad"] = []): Round => {
+  const calls = parts.filter((part) => part.type === "tool-call" && part.providerExecuted !== true) as Array<Called>
+  const finish = parts.findLast((part) => part.type === "finish")
+  return {
+    parts: bad.length === 0 ? parts : [...parts, ...bad.map(asked)],
+    text: parts.map((part) => (part.type === "text" ? part.text : "")).join(""),
+    finishReason: finish?.reason ?? "unknown",
+    usage: finish?.usage ?? {},
+    calls,
+    bad
+  }
+}
+
+/** Its parameters are told as they were said. */
+const asked = ({ id, name, text }: Calls.Unusable) =>
+  Response.makePart("tool-call", { id, name, params: text, providerExecuted: false })
+
+/** A model that gets calls wrong has answered all the same. */
+const unusable = (error: AiError.AiError): Calls.UnusableCalls | undefined =>
+  error._tag === "MalformedOutput" && error.cause instanceof Calls.UnusableCalls ? error.cause : undefined
+
+const request = (...[prompt, toolkit, toolChoice]: Parameters<Ask>) => ({
+  prompt,
+  toolkit: OpenTools.ofToolkit(toolkit),
+  toolChoice: toolChoice as never,
+  disableToolCallResolution: true as const
+})
+
+export const whole: Ask = (...of) =>
+  LanguageModel.generateText(request(...of)).pipe(
+    Effect.map(({ content }) => made(content)),
+    Effect.catchAll((error) => {
+      const cause = unusable(error)
+      return cause === undefined ? Effect.fail(error) : Effect.succeed(made(cause.parts, cause.calls))
+    })
+  )
+
+/** Models of others say so in a part; ours fail. */
+const failed = (cause: unknown): AiError.UnknownError =>
+  new AiError.UnknownError({ module: "ToolLoop", method: "stream", description: "the model's stream failed", cause })
+
+export const streamed =
+  (emit: Emit): Ask =>
+  (...of) =>
+    Effect.suspend(() => {
+      const gathered = new Gathered()
+      return LanguageModel.streamText(request(...of)).pipe(
+        Stream.runForEachChunk((chunk) => {
+          for (const part of chunk) {
+            if (part.type === "error") return failed(part.error)
+            gathered.add(part)
+          }
+          return emit(chunk)
+        }),
+        Effect.map(() => made(gathered.parts)),
+        Effect.catchAll((error) => {
+          const cause = unusable(error)
+          if (cause === undefined) return Effect.fail(error)
+          const rest = cause.parts.map(Decoded.part).filter((part) => part?.type === "finish")
+          const round = made([...gathered.parts, ...rest], cause.calls)
+          return Effect.as(emit([...cause.calls.map(asked), ...rest]), round)
+        })
+      )
+    })

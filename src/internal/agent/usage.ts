@@ -1,0 +1,23 @@
+/** What the rounds of a loop used together. */
+import type * as Response from "@effect/ai/Response"
+
+export type Counts = Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">
+
+const names = ["inputTokens", "outputTokens", "totalTokens"] as const
+
+export const make = () => {
+  const sum: { -readonly [Name in keyof Counts]?: number } = {}
+  return {
+    add: (usage: Partial<Counts>): void => {
+      for (const name of names) {
+        const one = usage[name]
+        if (one !== undefined) sum[name] = (sum[name] ?? 0) + one
+      }
+    },
+    total: (): Counts => ({
+      inputTokens: sum.inputTokens,
+      outputTokens: sum.outputTokens,
+      totalTokens: sum.totalTokens
+    })
+  }
+}

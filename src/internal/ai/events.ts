@@ -1,0 +1,87 @@
+/** What is read of a provider's answers before anybody knows which API it is: that they failed after all, and events. */
+import * as Sse from "@effect/experimental/Sse"
+import { RequestError } from "../../ClientError.ts"
+import * as Failure from "../failure.ts"
+
+interface Told {
+  readonly message?: unknown
+}
+
+export const messageOf = (body: unknown): string | undefined => {
+  if (typeof body !== "object" || body === null) return undefined
+  const { error, message } = body as Told & { readonly error?: Told | string }
+  const said = typeof error === "object" ? error?.message : (error ?? message)
+  return typeof said === "string" ? said : undefined
+}
+
+export const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+interface Failed {
+  readonly error?: Told | string | null
+  readonly type?: unknown
+  readonly response?: { readonly error?: Told | null } | null
+}
+
+/** Throws what is said under a status of 200: as an `error`, and by the Responses API as an event or within one. */
+export const checked = (place: Failure.Place, said: object): object => {
+  const { error, response, type } = said as Failed
+  const failed = error ?? response?.error ?? (type === "error" ? said : undefined)
+  if (failed == null) return said
+  const known = { error: failed }
+  throw new RequestError({
+    ...place,
+    reason: Failure.codeIn(known) === "insufficient_quota" ? "QuotaExceeded" : "Server",
+    detail: messageOf(known) ?? JSON.stringify(failed),
+    processed: "yes",
+    attempts: 1
+  })
+}
+
+/** What `chat.completions` says behind its last event. */
+export const DONE = "[DONE]"
+
+const malformed = (place: Failure.Place, detail: string): RequestError =>
+  new RequestError({ ...place, reason: "Malformed", detail, processed: "yes", attempts: 1 })
+
+const eventIn = (place: Failure.Place, text: string): unknown => {
+  if (text === DONE) return text
+  const event = parsed(text)
+  if (typeof event === "object" && event !== null) return checked(place, event)
+  throw malformed(place, "an event of the stream is no JSON object")
+}
+
+/** Some say in JSON that they failed, whatever was asked for. */
+const failedAtOnce = async (place: Failure.Place, response: Response): Promise<RequestError> => {
+  const said: unknown = await response.json()
+  if (typeof said === "object" && said !== null) checked(place, said)
+  return malformed(place, "the answer is no stream of events")
+}
+
+export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
+  if (response.headers.get("content-type")?.startsWith("application/json") === true) {
+    throw await failedAtOnce(place, response)
+  }
+  let isBegun = false
+  const texts: Array<string> = []
+  const parser = Sse.makeParser((event) => {
+    if (event._tag === "Event") texts.push(event.data)
+  })
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    const tooLarge = parser.feed(decoder.decode(chunk, { stream: true }))
+    if (tooLarge !== undefined) throw malformed(place, tooLarge.message)
+    for (const text of texts.splice(0)) {
+      isBegun = true
+      const event = eventIn(place, text)
+      yield event
+      if (event === DONE) return
+    }
+  }
+  if (!isBegun) throw malformed(place, "the answer has no event in it")
+}
