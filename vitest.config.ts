@@ -19,7 +19,9 @@ export default defineConfig({
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },
-    testTimeout: 20_000,
+    // For what hangs: a busy machine may take many times as long as another for what works.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Of tests that say that they may run beside each other: they wait more than they work.
     maxConcurrency: 12
   }

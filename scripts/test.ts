@@ -19,8 +19,7 @@ const worlds = async (): Promise<ReadonlyArray<Counts>> => {
       (["oldest", "newest"] as const).map(async (which) => {
         const [version, package_] = [nodes[which], undici[which]]
         const counts = await vitest({
-          // Two runs at the same time take their time.
-          args: [...wire, "--testTimeout=60000"],
+          args: wire,
           node: provideNode(version),
           env: { CLIENTELE_TEST_UNDICI: package_.folder },
           quiet: true

@@ -346,7 +346,7 @@ describe("the counts", () => {
     await reader?.read()
     assert.strictEqual(sandbox.stats().inFlight, 1)
     await reader?.cancel()
-    await expect.poll(() => sandbox.stats().aborts, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => sandbox.stats().aborts, { timeout: 30_000 }).toBe(1)
     assert.deepEqual([...sandbox.stats().abortCodes], [["socket", 1]])
     assert.strictEqual(sandbox.stats().inFlight, 0)
     assert.strictEqual(sandbox.stats().log.at(-1)?.outcome, "aborted")
@@ -362,7 +362,7 @@ describe("the Effect door", () => {
         () => "answered",
         () => "cut"
       )
-      yield* Effect.promise(() => expect.poll(() => own.stats().inFlight, { timeout: 5000 }).toBe(1))
+      yield* Effect.promise(() => expect.poll(() => own.stats().inFlight, { timeout: 30_000 }).toBe(1))
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* Effect.promise(() => pending), "cut")
       assert.strictEqual(own.stats().connections.open, 0)

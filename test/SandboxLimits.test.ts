@@ -31,7 +31,7 @@ const send = async (sandbox: Sandbox.Sandbox, asked: Asked = {}) => {
   const inFlight = sandbox.stats().inFlight
   const response = await ask(sandbox, asked)
   const body = await response.text()
-  await expect.poll(() => sandbox.stats().inFlight, { timeout: 5000 }).toBe(inFlight)
+  await expect.poll(() => sandbox.stats().inFlight, { timeout: 30_000 }).toBe(inFlight)
   return { status: response.status, headers: response.headers, body }
 }
 
@@ -57,7 +57,7 @@ const hold = async (sandbox: Sandbox.Sandbox, asked: Asked = {}) => {
     end: async () => {
       const inFlight = sandbox.stats().inFlight
       await response.body?.cancel()
-      await expect.poll(() => sandbox.stats().inFlight, { timeout: 5000 }).toBe(inFlight - 1)
+      await expect.poll(() => sandbox.stats().inFlight, { timeout: 30_000 }).toBe(inFlight - 1)
     }
   }
 }

@@ -79,10 +79,10 @@ describe("a provider that is down", () => {
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [status(503)] })
-        const config = yield* openai.config(sandbox, { maxRetries: 0, transport: { circuitCooldown: "400 millis" } })
+        const config = yield* openai.config(sandbox, { maxRetries: 0, transport: { circuitCooldown: "1 second" } })
         yield* fail(openai.ask(config), 5)
         assert.deepStrictEqual(yield* fail(openai.ask(config), 1), [["Connection", undefined, "no", 0]])
-        yield* Effect.sleep("450 millis")
+        yield* Effect.sleep(1_050)
         // The probe, and one behind it.
         assert.deepStrictEqual(yield* fail(openai.ask(config), 2), [
           ["Server", 503, "yes", 1],
@@ -90,7 +90,7 @@ describe("a provider that is down", () => {
         ])
         assert.strictEqual(sandbox.stats().requests, 6)
         sandbox.faults.replace([])
-        yield* Effect.sleep("450 millis")
+        yield* Effect.sleep(1_050)
         for (let i = 0; i < 10; i++) assert.notStrictEqual(yield* openai.ask(config), "")
         assert.strictEqual(yield* openCircuits, 0)
       })
@@ -186,7 +186,7 @@ describe("a provider that is down", () => {
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ latency: "20 millis", faults: [status(503)] })
-        const transport = { circuitCooldown: 1_500 }
+        const transport = { circuitCooldown: 4_000 }
         yield* fail(openai.ask(yield* openai.config(sandbox, { maxRetries: 0, transport })), 5)
         const config = yield* openai.config(sandbox, { transport })
         const agents = yield* Effect.fork(
@@ -218,7 +218,7 @@ describe("a provider that is down", () => {
           const stall: Sandbox.FaultRule = { fault: { type: "stall", at: "headers" } }
           const sandbox = yield* Sandbox.make({ tls: true, protocol, maxStreams: 1, faults: [stall] })
           const transport = { maxConnections: 1, circuitCooldown: 1_500 }
-          const config = yield* openai.config(sandbox, { maxRetries: 0, timeout: 200, transport })
+          const config = yield* openai.config(sandbox, { maxRetries: 0, timeout: 600, transport })
           const all = yield* Effect.all(
             Array.from({ length: 12 }, () => Effect.flip(openai.ask(config))),
             { concurrency: "unbounded" }

@@ -276,7 +276,7 @@ describe("npm start", () => {
 
   it("stops with Ctrl-C, children and all, and tells how many rows there are", async () => {
     const out = join(folder, "stopped.jsonl")
-    const { child, ended } = begin(["--limit", "300", "--concurrency", "10", "--latency", "100", "--out", out])
+    const { child, ended } = begin(["--limit", "3000", "--concurrency", "10", "--latency", "100", "--out", out])
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
         try {
@@ -288,12 +288,12 @@ describe("npm start", () => {
         resolve()
       }, 20)
     })
-    const at = Date.now()
     child.kill("SIGINT")
     const { code, out: said } = await ended
-    assert.isBelow(Date.now() - at, 5_000)
     assert.strictEqual(code, 130)
-    assert.include(said, `stopped; ${results(out).length} rows are in ${out}`)
+    const { length } = results(out)
+    assert.isBelow(length, 3000)
+    assert.include(said, `stopped; ${length} rows are in ${out}`)
   })
 
   it("asks a real provider about the rows of a file", async () => {

@@ -109,7 +109,7 @@ for (const road of roads) {
     it.live("destroys after the grace what does not end, for all origins at once, and says so", () =>
       Effect.gen(function* () {
         const sandboxes = yield* Effect.forEach(times(10), () => Sandbox.make({ ...road.sandbox, latency: 60_000 }))
-        const { close, context } = yield* open({ drainTimeout: 700 })
+        const { close, context } = yield* open({ drainTimeout: 1_500 })
         const agents = yield* Effect.forEach(times(500), (i) =>
           Effect.fork(Effect.flip(Effect.provide(ask(sandboxes[i % 10]!), context)))
         )
@@ -117,8 +117,8 @@ for (const road of roads) {
         const started = performance.now()
         yield* close
         const took = performance.now() - started
-        assert.isAtLeast(took, 690)
-        assert.isBelow(took, 5_000, "one after the other it would be 7 s")
+        assert.isAtLeast(took, 1_490)
+        assert.isBelow(took, 10_000, "one after the other it would be 15 s")
         const errors = yield* Effect.forEach(agents, Fiber.join)
         assert.deepStrictEqual(
           [...new Set(errors.map((error) => (error._tag === "PoolError" ? error.reason : error._tag)))],
@@ -135,7 +135,7 @@ for (const road of roads) {
 
     it.live("fails at once those who wait for a socket", () =>
       Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 400, maxStreams: 1 })
+        const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 2_000, maxStreams: 1 })
         const { close, context } = yield* open({ drainTimeout: "15 seconds" })
         const options = {
           apiKey: Redacted.make("k"),

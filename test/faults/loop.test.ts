@@ -8,11 +8,9 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { assert, describe } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
-import * as ClientMap from "../../src/ClientMap.ts"
 import { certificate } from "../../src/testing/certificate.ts"
 import type { Options } from "../../src/testing/Sandbox.ts"
 import { question, subjects } from "../support/providers.ts"
-import { eventually } from "../support/wait.ts"
 import { ask } from "./ask.ts"
 import { fails, mismatch } from "./expected.ts"
 import { baseURL } from "./server/provider.ts"
@@ -24,11 +22,17 @@ const sandbox = (options: Options) =>
       Effect.promise(async () => {
         const worker = new Worker(new URL("../support/children/sandbox.ts", import.meta.url), { workerData: options })
         const [origin] = (await once(worker, "message")) as [string]
-        return { origin, worker }
+        return { origin, worker, requested: once(worker, "message") }
       }),
       ({ worker }) => Effect.promise(() => worker.terminate())
     ),
-    ({ origin, worker }) => ({ ca: certificate.ca, baseURL: baseURL(origin), die: () => void worker.terminate() })
+    ({ origin, requested, worker }) => ({
+      ca: certificate.ca,
+      baseURL: baseURL(origin),
+      /** Its first request has come. */
+      requested: Effect.promise(() => requested),
+      die: () => void worker.terminate()
+    })
   )
 
 /**
@@ -70,9 +74,8 @@ describe("an event loop that was blocked for longer than all timeouts", () => {
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
-        yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.inFlight === 1 && clients[0].queued === 0)
-        // On its way, and not answered yet.
-        yield* Effect.sleep(20)
+        // Not answered yet: that takes longer.
+        yield* place.requested
         yield* block(1_500)
         const outcome = yield* Fiber.join(asked)
         assert.strictEqual(outcome.type, "answer", outcome.type === "error" ? outcome.error.message : "")
@@ -99,8 +102,7 @@ describe("an event loop that was stopped while its connections broke, as those o
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
-        yield* eventually(ClientMap.stats, ({ clients }) => clients[0]?.inFlight === 1 && clients[0].queued === 0)
-        yield* Effect.sleep(20)
+        yield* place.requested
         yield* block(1_500)
         const cell = fails("Connection", { processed: "maybe", attempts: 1 })
         assert.strictEqual(mismatch(cell, kind, yield* Fiber.join(asked), 1), undefined)

@@ -43,7 +43,7 @@ describe.concurrent("a fault", () => {
         assert.strictEqual(verdict.duplicates.join(", "), "", "repeated although they must not be")
         tally.held++
       }).pipe(Effect.scoped)
-      it.live(title, () => whole, 20_000 + (row.takes ?? 0))
+      it.live(title, () => whole, 60_000 + (row.takes ?? 0))
     }
   }
 })

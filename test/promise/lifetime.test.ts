@@ -43,13 +43,13 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Collects and looks until it is so, for at most ten seconds. */
 const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-  const end = Date.now() + 10_000
+  const end = Date.now() + 30_000
   for (;;) {
     gc!()
     // Finalizers run in turns of their own.
     await pause(5)
     if (await isSo()) return
-    if (Date.now() > end) throw new Error("still not so after 10 s")
+    if (Date.now() > end) throw new Error("still not so after 30 s")
   }
 }
 

@@ -57,9 +57,9 @@ const failure = async (promise: Promise<unknown>): Promise<unknown> =>
 
 /** Looks until it is so, for at most ten seconds. */
 const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-  const end = Date.now() + 10_000
+  const end = Date.now() + 30_000
   while (!(await isSo())) {
-    if (Date.now() > end) throw new Error("still not so after 10 s")
+    if (Date.now() > end) throw new Error("still not so after 30 s")
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -1,19 +1,19 @@
 import * as Effect from "effect/Effect"
 
-/** Waits until it is so, for at most fifteen seconds. */
+/** Waits until it is so, for at most half a minute. */
 export const until = async (isSo: () => boolean): Promise<void> => {
-  const end = Date.now() + 15_000
+  const end = Date.now() + 30_000
   while (!isSo()) {
     if (Date.now() > end) throw new Error(`it never came to be that ${isSo}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
-/** Looks until it is so, for at most ten seconds or `ms`; then fails with what it saw last. */
+/** Looks until it is so, for at most half a minute or `ms`; then fails with what it saw last. */
 export const eventually = <A, E, R>(
   look: Effect.Effect<A, E, R>,
   isSo: (value: A) => boolean,
-  ms = 10_000
+  ms = 30_000
 ): Effect.Effect<A, E, R> => {
   const until = Date.now() + ms
   const again: Effect.Effect<A, E, R> = Effect.flatMap(look, (value) => {

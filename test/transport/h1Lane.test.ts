@@ -1,9 +1,8 @@
 import * as diagnostics from "node:diagnostics_channel"
 import { once } from "node:events"
 import * as net from "node:net"
-import { setTimeout as sleep } from "node:timers/promises"
 import { Client } from "undici"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
 import { ask, defer, failure, pool, serveH1, text } from "./harness.ts"
@@ -28,29 +27,31 @@ test("undici's own timeouts, 300 s if nobody says otherwise, are off: a request 
   await once(socket, "close")
 })
 
-test("an idle connection closes when the server has let go of it, and soon if the server never does", async () => {
-  let letGo: (() => void) | undefined
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    socket.resume()
-    letGo = () => socket.end()
-  })
+test("an idle connection closes when the server has let go of it, and after half a second if the server never does", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  defer(() => vi.useRealTimers())
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => void socket.resume())
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address() as net.AddressInfo
-  const closed = async (answer: boolean): Promise<number> => {
+  const left = async () => {
     const socket = net.connect(port, "127.0.0.1")
-    await once(socket, "connect")
+    const [[theirs]] = await Promise.all([once(server, "connection"), once(socket, "connect")])
     const lane = new H1Lane(host, Client, `http://127.0.0.1:${port}`, socket, limits)
-    const at = performance.now()
     lane.retire()
-    await sleep(20)
+    await once(theirs, "end")
     expect(socket.destroyed).toBe(false)
-    if (answer) letGo?.()
-    await once(socket, "close")
-    return performance.now() - at
+    return { closed: once(socket, "close"), socket, theirs }
   }
-  expect(await closed(false)).toBeGreaterThan(400)
-  expect(await closed(true)).toBeLessThan(400)
+  const silent = await left()
+  vi.advanceTimersByTime(499)
+  expect(silent.socket.destroyed).toBe(false)
+  vi.advanceTimersByTime(1)
+  await silent.closed
+  silent.theirs.destroy()
+  const answered = await left()
+  answered.theirs.end()
+  await answered.closed
   server.close()
 })
 

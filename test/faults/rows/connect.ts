@@ -84,7 +84,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "connections stall",
     ...alone,
-    options: { transport: { connectTimeout: 300 } },
+    options: { transport: { connectTimeout: 1_000 } },
     prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
     reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
     heal: ({ provider }) => stalled.get(provider.port)?.release(),
@@ -96,7 +96,7 @@ export const rows: ReadonlyArray<Row> = [
     ...alone,
     over: secure,
     proxied: true,
-    options: { transport: { connectTimeout: 400 } },
+    options: { transport: { connectTimeout: 1_000 } },
     prepare: ({ proxy }) => proxy?.add({ type: "timeout" }),
     heal: ({ proxy }) => proxy?.clear(),
     expect: { queued: stalling }

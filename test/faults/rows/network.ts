@@ -55,7 +55,7 @@ export const rows: ReadonlyArray<Row> = [
       proxy?.add({ type: "limitData", bytes: 50_000 })
       long(held)
     },
-    befall: ({ proxy }) => void setTimeout(() => proxy?.clear(), 300),
+    heal: ({ proxy }) => proxy?.clear(),
     expect: { inFlight: fails("Connection", { processed: "yes", attempts: 1 }) }
   }
 ]
