@@ -2,11 +2,17 @@ import * as AiError from "@effect/ai/AiError"
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as AzureOpenAiModel from "../../src/AzureOpenAiModel.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { eventually, until } from "../support/wait.ts"
 
 const apiKey = Redacted.make("sk-test")
 
@@ -53,6 +59,101 @@ describe.each(subjects)("the embedding model of $name", ({ at, name }) => {
         for (const error of errors) assert.isTrue(error instanceof AiError.HttpResponseError, String(error))
         assert.strictEqual(sandbox.stats().requests, 1)
       }).pipe(Effect.provide(at(sandbox.baseURL(name))))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("one who leaves is not noticed by those who share the request; when all have left it is aborted", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({
+        faults: [
+          { times: 1, fault: { type: "stall", at: "headers", ms: 200 } },
+          { fault: { type: "stall", at: "headers" } }
+        ]
+      })
+      yield* Effect.gen(function* () {
+        const model = yield* EmbeddingModel.EmbeddingModel
+        const ask = (text: string) => Effect.fork(model.embed(text))
+        const under = (requests: number, inFlight: number) =>
+          Effect.promise(() =>
+            until(() => sandbox.stats().requests === requests && sandbox.stats().inFlight === inFlight)
+          )
+
+        const [early, late, stays] = yield* Effect.all([ask("a"), ask("b"), ask("c")])
+        yield* Fiber.interrupt(early)
+        yield* under(1, 1)
+        yield* Fiber.interrupt(late)
+        assert.strictEqual((yield* Fiber.join(stays)).length, 8)
+
+        const both = yield* Effect.all([ask("a"), Effect.fork(model.embedMany(["b", "c"]))])
+        yield* under(2, 1)
+        yield* Fiber.interrupt(both[0])
+        assert.strictEqual(sandbox.stats().inFlight, 1)
+        yield* Fiber.interrupt(both[1])
+        yield* under(2, 0)
+        assert.strictEqual(sandbox.stats().aborts, 1)
+
+        yield* Effect.flatMap(ask("nobody waits"), Fiber.interrupt)
+        const next = yield* ask("d")
+        yield* under(3, 1)
+        yield* Fiber.interrupt(next)
+        const { clients } = yield* eventually(ClientMap.stats, ({ clients }) =>
+          clients.every(({ inFlight }) => inFlight === 0)
+        )
+        assert.isTrue(
+          clients.every(({ leases }) => leases === 0),
+          JSON.stringify(clients)
+        )
+      }).pipe(Effect.provide(at(sandbox.baseURL(name), { dimensions: 8 })))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive(
+    "has texts in requests of so many, each vector in its place, and all fail if one of the requests does",
+    () =>
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make()
+        const texts = Array.from({ length: 25 }, (_, i) => `row ${i}`)
+        yield* Effect.gen(function* () {
+          const model = yield* EmbeddingModel.EmbeddingModel
+          const many = yield* model.embedMany(texts)
+          assert.strictEqual(sandbox.stats().requests, 3)
+          assert.deepStrictEqual(
+            many,
+            yield* Effect.forEach(texts, (text) => model.embed(text), { concurrency: "unbounded" })
+          )
+          assert.deepStrictEqual(yield* model.embedMany([]), [])
+          sandbox.faults.replace([
+            { times: 1, fault: { type: "status", status: 500 } },
+            { fault: { type: "stall", at: "headers" } }
+          ])
+          const error = yield* Effect.flip(model.embedMany(texts))
+          assert.strictEqual(error._tag, "HttpResponseError")
+          yield* Effect.promise(() => until(() => sandbox.stats().inFlight === 0))
+        }).pipe(Effect.provide(at(sandbox.baseURL(name), { maxBatchSize: 10 })))
+      }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("tells those who wait when its layer ends, and aborts their request", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
+      const waits = (window: number, isWaiting: () => boolean) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          // As a service that is acquired builds it.
+          const context = yield* Effect.uninterruptible(
+            Layer.buildWithScope(at(sandbox.baseURL(name), { window }), scope)
+          )
+          const ask = Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => Effect.flip(model.embed("a")))
+          const fiber = yield* Effect.fork(Effect.provide(ask, context))
+          yield* Effect.yieldNow()
+          yield* Effect.promise(() => until(isWaiting))
+          yield* Scope.close(scope, Exit.void)
+          const errors = [yield* Fiber.join(fiber), yield* Effect.provide(ask, context)]
+          for (const error of errors) assert.include(error.message, "layer of the model has ended")
+        })
+      yield* waits(60_000, () => true)
+      yield* waits(0, () => sandbox.stats().inFlight === 1)
+      yield* Effect.promise(() => until(() => sandbox.stats().inFlight === 0))
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 })

@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ClientLayer from "../../src/ClientLayer.ts"
-import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { subjects } from "./models.ts"
 
@@ -118,17 +117,3 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 })
-
-it.scopedLive("a layer of a model can't fail: each call says which option is missing", () =>
-  Effect.gen(function* () {
-    const bad = OpenAiModel.model("m", { temperature: 0 })
-    const calls = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
-      Effect.flip,
-      Effect.replicateEffect(2),
-      Effect.provide(bad)
-    )
-    for (const error of calls) {
-      assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("apiKey"), String(error))
-    }
-  }).pipe(Effect.provide(ClientLayer.layer()))
-)

@@ -1,7 +1,7 @@
 /** An embedding model over `/embeddings`. Texts of agents that ask at the same time go out in one request. */
 import * as AiError from "@effect/ai/AiError"
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
@@ -10,6 +10,7 @@ import type { OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import { type Dialect, place } from "./dialect.ts"
 import * as Errors from "./errors.ts"
+import * as Gather from "./gather.ts"
 import * as Send from "./send.ts"
 
 /** How texts are embedded. */
@@ -36,54 +37,63 @@ interface Said {
 
 const isSaid = (u: unknown): u is Said => typeof u === "object" && u !== null && "data" in u && Array.isArray(u.data)
 
-const isVector = (u: unknown): u is Array<number> => Array.isArray(u) && u.every((one) => typeof one === "number")
+type Vector = Array<number>
 
-/** A vector for each text, in whatever order. */
-const results = (
+const isVector = (u: unknown): u is Vector => Array.isArray(u) && u.every((one) => typeof one === "number")
+
+/** A vector for each text, whatever their order was. */
+const vectors = (
   origin: Errors.Origin,
   said: unknown,
   count: number
-): Effect.Effect<Array<EmbeddingModel.Result>, AiError.MalformedOutput> => {
+): Effect.Effect<ReadonlyArray<Vector>, AiError.MalformedOutput> => {
   const malformed = (description: string) => new AiError.MalformedOutput({ ...origin, description })
   if (!isSaid(said)) return malformed("the answer has no embeddings in it")
-  const all: Array<EmbeddingModel.Result> = []
-  const seen = new Set<number>()
+  const all = new Map<number, Vector>()
   for (const [i, { embedding, index = i }] of said.data.entries()) {
     if (!isVector(embedding)) return malformed("an embedding is no list of numbers")
-    if (index < count) seen.add(index)
-    all.push({ index, embeddings: embedding })
+    all.set(index, embedding)
   }
-  // A text without a vector would be waited for in vain.
-  return seen.size === count && all.length === count
-    ? Effect.succeed(all)
-    : malformed(`${count} texts were sent, and ${all.length} embeddings came back`)
+  const vectors = Array.from({ length: count }, (_, i) => all.get(i))
+  return all.size === count && said.data.length === count && vectors.every(isVector)
+    ? Effect.succeed(vectors)
+    : malformed(`${count} texts were sent, and ${said.data.length} embeddings came back`)
 }
+
+const options = { captureStackTrace: false }
+
+const serviceOf = (ask: Gather.Ask<Vector, AiError.AiError>): EmbeddingModel.Service =>
+  EmbeddingModel.EmbeddingModel.of({
+    embed: (text) =>
+      Effect.withSpan(
+        Effect.map(ask([text]), ([vector]) => vector!),
+        "EmbeddingModel.embed",
+        options
+      ),
+    embedMany: (texts) => Effect.withSpan(ask(texts), "EmbeddingModel.embedMany", options)
+  })
 
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   map: ClientMap.Service,
-  config: Effect.Effect<ClientConfig<P>, OptionsError>,
+  known: Either.Either<ClientConfig<P>, OptionsError>,
   model: string,
-  { body, dimensions, maxBatchSize = MOST, window = 5 }: Settings
+  settings: Settings
 ): Effect.Effect<EmbeddingModel.Service, never, Scope.Scope> => {
   const { module, provider } = dialect
   const origin = { module, method: "embedMany" }
-  return Effect.flatMap(Effect.either(config), (known) => {
-    const embedMany: (input: ReadonlyArray<string>) => Effect.Effect<Array<EmbeddingModel.Result>, AiError.AiError> =
-      Either.match(known, {
-        onLeft: (error) => () => Errors.from(origin, "", error),
-        onRight: (config) => {
-          const to = place(dialect, config, model, "embeddings")
-          return (input) =>
-            Send.json(
-              { map, provider, config },
-              { ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }
-            ).pipe(
-              Effect.mapError((error) => Errors.from(origin, to.url, error)),
-              Effect.flatMap((said) => results(origin, said, input.length))
-            )
-        }
-      })
-    return EmbeddingModel.makeDataLoader({ embedMany, window, maxBatchSize })
-  })
+  if (Either.isLeft(known)) return Effect.succeed(serviceOf(() => Errors.from(origin, "", known.left)))
+  const { body, dimensions, maxBatchSize = MOST, window = 5 } = settings
+  const config = known.right
+  const to = place(dialect, config, model, "embeddings")
+  const send = (input: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
+    Send.json(
+      { map, provider, config },
+      { ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }
+    ).pipe(
+      Effect.mapError((error) => Errors.from(origin, to.url, error)),
+      Effect.flatMap((said) => vectors(origin, said, input.length))
+    )
+  const closed = new AiError.UnknownError({ ...origin, description: "the layer of the model has ended" })
+  return Effect.map(Gather.make({ send, closed, window: Duration.toMillis(window), most: maxBatchSize }), serviceOf)
 }

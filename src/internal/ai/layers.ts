@@ -3,10 +3,12 @@ import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Model from "@effect/ai/Model"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type { ClientConfig, Options as ClientOptions } from "../../ClientConfig.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
+import * as Checks from "./checks.ts"
 import type { Dialect } from "./dialect.ts"
 import * as Embeddings from "./embeddings.ts"
 import { make, type Speech } from "./model.ts"
@@ -22,14 +24,23 @@ export interface EmbeddingOptions<P extends string, Extra extends string> extend
   readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
 }
 
-/** Read once, for all calls alike. */
+/** Read once, for all calls alike. Typed options may be none all the same. */
 const configured = <P extends string, Extra extends string, A, R>(
-  dialect: Dialect<P, Extra>,
+  { provider }: Dialect<P, Extra>,
+  check: Effect.Effect<void, OptionsError>,
   options: Pick<Options<P, Extra>, "client">,
-  f: (map: Service, config: Effect.Effect<ClientConfig<P>, OptionsError>) => Effect.Effect<A, never, R>
+  f: (map: Service, config: Either.Either<ClientConfig<P>, OptionsError>) => Effect.Effect<A, never, R>
 ): Effect.Effect<A, never, ClientMap | R> =>
   Effect.flatMap(ClientMap, (map) =>
-    Effect.flatMap(Effect.exit(dialect.provider.config(options.client)), (config) => f(map, config))
+    Effect.flatMap(
+      Effect.either(
+        Effect.zipRight(
+          check,
+          Effect.suspend(() => provider.config(options.client))
+        )
+      ),
+      (config) => f(map, config)
+    )
   )
 
 export const language = <P extends string, Extra extends string>(
@@ -42,7 +53,9 @@ export const language = <P extends string, Extra extends string>(
     dialect.provider.id,
     Layer.effect(
       LanguageModel.LanguageModel,
-      configured(dialect, options, (map, config) => make(dialect, speech, map, config, model, options))
+      configured(dialect, Checks.language(dialect.provider.id, model, options), options, (map, config) =>
+        make(dialect, speech, map, config, model, options)
+      )
     )
   )
 
@@ -55,6 +68,8 @@ export const embeddings = <P extends string, Extra extends string>(
     dialect.provider.id,
     Layer.scoped(
       EmbeddingModel.EmbeddingModel,
-      configured(dialect, options, (map, config) => Embeddings.make(dialect, map, config, model, options))
+      configured(dialect, Checks.embeddings(dialect.provider.id, model, options), options, (map, config) =>
+        Embeddings.make(dialect, map, config, model, options)
+      )
     )
   )

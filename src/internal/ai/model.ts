@@ -8,12 +8,13 @@ import * as Stream from "effect/Stream"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError, OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
+import * as Checks from "./checks.ts"
 import { type Dialect, place, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Observe from "./observe.ts"
 import * as Send from "./send.ts"
 import * as Service from "./service.ts"
-import { merge, Override, type Settings } from "./settings.ts"
+import { merge, none, Override, type Settings } from "./settings.ts"
 
 type Options = LanguageModel.ProviderOptions
 
@@ -48,12 +49,12 @@ export interface Speech {
   ) => Stream.Stream<Response.StreamPartEncoded, E | AiError.AiError>
 }
 
-/** `config` is taken as it turned out: a layer of a model can't fail, so each call says what is wrong. */
+/** `known` is the config as it turned out: a layer of a model can't fail, so each call says what is wrong. */
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   speech: Speech,
   map: ClientMap.Service,
-  config: Effect.Effect<ClientConfig<P>, OptionsError>,
+  known: Either.Either<ClientConfig<P>, OptionsError>,
   model: string,
   settings: Settings
 ): Effect.Effect<LanguageModel.Service> => {
@@ -68,10 +69,16 @@ export const make = <P extends string, Extra extends string>(
       Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, images, strict: all.strict ?? dialect.strict }
-        return Effect.map(speech.fields(options, all, taken), (fields) => ({
+        const made = Effect.map(speech.fields(options, all, taken), (fields) => ({
           ...to,
           body: { model, ...fields, ...more, ...all.body }
         }))
+        return override === none
+          ? made
+          : Effect.zipRight(
+              Effect.mapError(Checks.override(provider.id, override), (error) => Errors.from(origin, "", error)),
+              made
+            )
       })
 
     const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, to.url, error)
@@ -103,12 +110,10 @@ export const make = <P extends string, Extra extends string>(
     }
   }
 
-  return Effect.flatMap(Effect.either(config), (known) => {
-    if (Either.isRight(known)) return Service.make(open(known.right))
-    const fail = (method: string) => Errors.from({ module, method }, "", known.left)
-    return Service.make({
-      generateText: () => fail("generateText"),
-      streamText: () => fail("streamText")
-    })
+  if (Either.isRight(known)) return Service.make(open(known.right))
+  const fail = (method: string) => Errors.from({ module, method }, "", known.left)
+  return Service.make({
+    generateText: () => fail("generateText"),
+    streamText: () => fail("streamText")
   })
 }

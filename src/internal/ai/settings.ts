@@ -37,7 +37,8 @@ export interface Settings {
   readonly body?: Readonly<Record<string, unknown>> | undefined
 }
 
-const none: Settings = {}
+/** Nothing is said: the same object each time. */
+export const none: Settings = {}
 
 /** Those of one call go over those of its model. */
 export class Override extends Context.Reference<Override>()("clientele/internal/ai/Override", {

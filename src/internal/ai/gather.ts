@@ -1,0 +1,137 @@
+/**
+ * Texts of those who ask at the same time go out in one request. One of them who leaves is not noticed by the others; a
+ * request that nobody waits for any more is not sent, or aborted.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+
+export interface Options<A, E> {
+  /** Gives as many values as there are texts, in their order. */
+  readonly send: (texts: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<A>, E>
+  /** For so many milliseconds texts are gathered, from the first on. */
+  readonly window: number
+  /** Texts of one request at most. */
+  readonly most: number
+  /** What those get who wait when the scope ends, and who come after. */
+  readonly closed: Effect.Effect<never, E>
+}
+
+/** The values of some texts, in their order. */
+export type Ask<A, E> = (texts: ReadonlyArray<string>) => Effect.Effect<Array<A>, E>
+
+type Sending<A, E> = Fiber.RuntimeFiber<ReadonlyArray<A>, E>
+
+/** Somebody who waits, maybe for several requests. */
+interface Asking<A, E> {
+  readonly values: Array<A>
+  readonly batches: Set<Batch<A, E>>
+  readonly resume: (result: Effect.Effect<Array<A>, E>) => void
+}
+
+interface Item<A, E> {
+  readonly text: string
+  readonly of: Asking<A, E>
+  /** Its place among the texts of that one. */
+  readonly at: number
+}
+
+/** A request that is gathered, or under way. */
+interface Batch<A, E> {
+  items: Array<Item<A, E>>
+  readonly waiting: Set<Asking<A, E>>
+  readonly isFull: Deferred.Deferred<void>
+  fiber: Sending<A, E> | undefined
+}
+
+export const make = <A, E>({
+  closed,
+  most,
+  send,
+  window
+}: Options<A, E>): Effect.Effect<Ask<A, E>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const run = yield* FiberSet.makeRuntime<never, ReadonlyArray<A>, E>()
+    let isClosed = false
+    yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
+    /** Which still takes texts. */
+    let open: Batch<A, E> | undefined
+
+    const shut = (batch: Batch<A, E>): void => {
+      if (open === batch) open = undefined
+    }
+
+    /** Takes somebody out of all requests, and gives those that nobody waits for. */
+    const leave = (asking: Asking<A, E>): ReadonlyArray<Sending<A, E>> => {
+      const idle: Array<Sending<A, E>> = []
+      for (const batch of asking.batches) {
+        batch.waiting.delete(asking)
+        // Those of a request under way have their places in its answer.
+        if (batch === open) batch.items = batch.items.filter(({ of }) => of !== asking)
+        if (batch.waiting.size > 0 || batch.fiber === undefined) continue
+        shut(batch)
+        idle.push(batch.fiber)
+      }
+      asking.batches.clear()
+      return idle
+    }
+
+    const settle = (batch: Batch<A, E>, exit: Exit.Exit<ReadonlyArray<A>, E>): void => {
+      shut(batch)
+      if (exit._tag === "Success") {
+        for (const [i, value] of exit.value.entries()) {
+          const { at, of } = batch.items[i]!
+          of.values[at] = value
+        }
+        for (const asking of batch.waiting) {
+          asking.batches.delete(batch)
+          if (asking.batches.size === 0) asking.resume(Effect.succeed(asking.values))
+        }
+        return
+      }
+      const failed = Cause.isInterruptedOnly(exit.cause) ? closed : Effect.failCause(exit.cause)
+      for (const asking of batch.waiting) {
+        for (const fiber of leave(asking)) fiber.unsafeInterruptAsFork(FiberId.none)
+        asking.resume(failed)
+      }
+    }
+
+    const begin = (): Batch<A, E> => {
+      const isFull = Deferred.unsafeMake<void>(FiberId.none)
+      const batch: Batch<A, E> = { items: [], waiting: new Set(), isFull, fiber: undefined }
+      const request = Effect.suspend(() => {
+        shut(batch)
+        return send(batch.items.map(({ text }) => text))
+      })
+      const wait = Effect.raceFirst(Effect.sleep(window), Deferred.await(isFull))
+      // Layers are built without interruption, and what is run in their midst inherits that.
+      batch.fiber = run(Effect.interruptible(Effect.zipRight(wait, request)), { immediate: false })
+      batch.fiber.addObserver((exit) => settle(batch, exit))
+      return (open = batch)
+    }
+
+    const add = (item: Item<A, E>): void => {
+      const batch = open ?? begin()
+      batch.items.push(item)
+      batch.waiting.add(item.of)
+      item.of.batches.add(batch)
+      if (batch.items.length < most) return
+      shut(batch)
+      Deferred.unsafeDone(batch.isFull, Effect.void)
+    }
+
+    return (texts) =>
+      texts.length === 0
+        ? Effect.sync(() => [])
+        : Effect.async((resume) => {
+            if (isClosed) return resume(closed)
+            const asking: Asking<A, E> = { values: [], batches: new Set(), resume }
+            for (const [at, text] of texts.entries()) add({ text, of: asking, at })
+            return Effect.suspend(() => Fiber.interruptAll(leave(asking)))
+          })
+  })
