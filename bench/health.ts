@@ -15,7 +15,7 @@ const AGE = 3_000
 /** What a loaded machine adds, in seconds. */
 const SLACK = 0.5
 
-const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+const timeouts = { headers: 60_000, body: 60_000 }
 
 const text = async (pool: WirePool, path: string): Promise<string> => {
   const { body } = await pool.request({

@@ -103,7 +103,14 @@ export interface CommonOptions {
    */
   readonly bodyTimeout?: Duration.DurationInput | undefined
   /**
-   * From dispatch to the last byte of one attempt. A number is milliseconds, `Infinity` is no limit.
+   * For a whole request, from the call until the last byte of its answer has come: waiting for quota and for a socket,
+   * all attempts, and the pauses between them. A number is milliseconds, `Infinity` is no limit.
+   *
+   * A request that is not finished by then fails with a `RequestError` whose reason is `Timeout` and whose message names
+   * the deadline and what failed last, which is its `cause`; an attempt that is under way is aborted at the server.
+   * What would begin too late is not waited for: if the pause before another attempt, or a Retry-After, would outlast the
+   * deadline, the request fails at once with the failure that it has. What waits for a client before that, where
+   * `maxClients` bounds them, has its own `acquireTimeout`.
    *
    * @default Infinity
    */

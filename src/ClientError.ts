@@ -71,7 +71,8 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  * - `RateLimited`: status 429; `retryAfter` is what the provider asked for, if it did.
  * - `QuotaExceeded`: the account's quota is used up, which no wait cures.
  * - `QueueTimeout`: it waited longer than `queueTimeout` for quota or a socket, and was not sent.
- * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed.
+ * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed. After the deadline `cause` is what failed
+ *   last, if anything had.
  * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
  *   be trusted. Also an event stream that just stops: without `[DONE]`, a finish reason or another last event. Or
  *   nothing was sent, since so many failed before it (`transport.circuitFailures`).
@@ -104,7 +105,8 @@ export type RequestReason =
 
 /**
  * Whether the provider may have worked on a failed request: `no` if it certainly never saw it, `yes` if it
- * answered, `maybe` for all else, since the wire looks the same either way.
+ * answered, `maybe` for all else, since the wire looks the same either way. Of a request that was sent again it is what is
+ * known of the last attempt that got there.
  *
  * @since 0.1.0
  * @category errors

@@ -94,7 +94,7 @@ describe("the bound on connections", () => {
           onStarved
         })
         const body = JSON.stringify(question("hi"))
-        const timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+        const timeouts = { headers: Infinity, body: Infinity }
         const request = async () => {
           const headers = { "content-type": "application/json" }
           const path = "/v1/chat/completions"

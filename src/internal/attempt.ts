@@ -6,7 +6,8 @@ import type { Transport } from "../Transport.ts"
 import type { Account, Accounts } from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import type { CallContext } from "./callContext.ts"
-import type { Place } from "./failure.ts"
+import type { Deadline } from "./deadline.ts"
+import type { Earlier, Place } from "./failure.ts"
 import { cleanEvents } from "./errorEvents.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
 import type { Demand } from "./quota/demand.ts"
@@ -33,6 +34,8 @@ export interface Wiring {
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly timeouts: Timeouts
+  /** Milliseconds for a whole request, `Infinity` for none. */
+  readonly deadline: number
   readonly maxRetries: number
   readonly retryAmbiguous: RetryAmbiguous
   readonly maxRetryAfter: number
@@ -49,6 +52,9 @@ export interface Wiring {
 export interface Underway {
   readonly call: CallContext | undefined
   readonly timeouts: Timeouts
+  readonly deadline: Deadline | undefined
+  /** What became of the attempts before this one: what the request's own failure has to say as well. */
+  before: Earlier
   /** What `ExchangeOptions.cut` is. */
   readonly cut: (error: WireError) => unknown
   /** What no error may say beside the key, once somebody has asked: see `hiddenOf`. */
@@ -141,6 +147,7 @@ export const attempt = async (
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       about: underway.about,
       signal: call?.signal,
+      deadline: underway.deadline,
       cut: underway.cut,
       // What was good when it was let through may have changed until it has a socket.
       seal: (headers) => {

@@ -9,6 +9,7 @@ import type * as Accounts from "./accounts.ts"
 import { type Admission, attempt, hiddenOf, recalled, renew, type Underway, type Wiring } from "./attempt.ts"
 import * as Attempts from "./attempts.ts"
 import * as CallContext from "./callContext.ts"
+import * as Deadline from "./deadline.ts"
 import { closed, elsewhere, refused, released, unsendable } from "./denials.ts"
 import * as Failure from "./failure.ts"
 import { type Exchange, prepare } from "./fetch/exchange.ts"
@@ -22,7 +23,7 @@ import * as Repeat from "./repeat.ts"
 import * as Retry from "./retry.ts"
 import { scrub } from "./secrets.ts"
 import { sleep } from "./ticker.ts"
-import { CircuitOpen, WireError } from "./wire.ts"
+import { CircuitOpen, DeadlinePassed, WireError } from "./wire.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -50,13 +51,14 @@ export const make = (wiring: Wiring): Closeable => {
     account: Accounts.Account,
     demand: Demand,
     timeout: number,
+    most: number,
     signal: AbortSignal | undefined,
     again: boolean
   ): Promise<Admission | undefined> => {
     const since = ticker.now()
     const permit = await account.quota.enter(demand, {
       signal,
-      maxRetryAfter,
+      maxRetryAfter: most,
       timeout,
       movable: accounts.isPool,
       again
@@ -81,10 +83,13 @@ export const make = (wiring: Wiring): Closeable => {
     // To its caller its own timeout is how long it may take to the headers, waiting for its turn included.
     const patience = Math.min(queueTimeout, own?.timeout ?? Infinity)
     const told = own?.told
+    const deadline = Deadline.make(wiring.deadline, ticker)
     const underway: Underway = {
       call,
+      deadline,
+      before: Failure.nothingYet,
       cut: (error) => {
-        const failure = Failure.fromWire(place, error, underway.attempts)
+        const failure = Failure.fromWire(place, error, underway.attempts, underway.before)
         return told === undefined ? failure : told(failure)
       },
       timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
@@ -98,6 +103,7 @@ export const make = (wiring: Wiring): Closeable => {
       },
       letGo: () => {
         if (--holds > 0) return
+        deadline?.cancel()
         wiring.count(-1)
         lease.release()
       }
@@ -108,8 +114,10 @@ export const make = (wiring: Wiring): Closeable => {
       let request: Exchange
       try {
         const prepared = prepare(input, init)
-        request = prepared instanceof Promise ? await prepared : prepared
+        if (!(prepared instanceof Promise)) request = prepared
+        else request = await (deadline === undefined ? prepared : deadline.within(prepared))
       } catch (cause) {
+        if (cause instanceof DeadlinePassed) throw cause
         throw unsendable(place, cause)
       }
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
@@ -121,11 +129,12 @@ export const make = (wiring: Wiring): Closeable => {
       const signal = (): AbortSignal => {
         if (joined !== undefined) return joined
         waiting.add((waiter = new AbortController()))
+        deadline?.ends(waiter)
         if (isClosing) waiter.abort(closed(place))
         const all = [request.signal, call?.signal, waiter.signal].filter((one) => one !== undefined)
         return (joined = AbortSignal.any(all))
       }
-      const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter)
+      const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter, deadline)
       if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
         underway.key = randomUUID()
       }
@@ -134,6 +143,7 @@ export const make = (wiring: Wiring): Closeable => {
       let counted = false
       let until: number | undefined
       for (;;) {
+        deadline?.check()
         const account = accounts.choose(demand)
         const { quota } = account
         const secret = account.secrets.peek() ?? (await account.secrets.load(signal()))
@@ -142,7 +152,14 @@ export const make = (wiring: Wiring): Closeable => {
         const permit = quota.tryEnter(demand)
         const admission =
           permit === undefined
-            ? await wait(account, demand, left(until, ticker.now()), signal(), counted)
+            ? await wait(
+                account,
+                demand,
+                left(until, ticker.now()),
+                Math.min(maxRetryAfter, deadline?.left() ?? Infinity),
+                signal(),
+                counted
+              )
             : { account, permit, secret }
         // The gate closed while it waited, and another credential may be open.
         if (admission === undefined) continue
@@ -183,13 +200,17 @@ export const make = (wiring: Wiring): Closeable => {
               quota.refuse(admission.permit, refused(whose))
               if (request.replayable && ++passedOn < accounts.size) pause = 0
             }
+            if (pause !== undefined) {
+              const failure = deadline && Failure.fromAnswer(place, refusal, underway.attempts)
+              underway.before = Failure.andThen(underway.before, Failure.workOn(response.status), failure)
+            }
           } finally {
             admission.permit.leave()
           }
           if (pause === undefined) return answer
         } catch (error) {
           if (error === recalled) continue
-          if (!(error instanceof WireError)) throw error
+          if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
           underway.attempts += error.resent
           if (error instanceof CircuitOpen) {
             const patient = left(until, ticker.now())
@@ -200,6 +221,8 @@ export const make = (wiring: Wiring): Closeable => {
           outcome = Attempts.outcomeOfError(error)
           pause = retries.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
           if (pause === undefined) throw error
+          const failure = deadline && Failure.fromWire(place, error, underway.attempts)
+          underway.before = Failure.andThen(underway.before, error.processed, failure)
         }
         recorder.retry(call?.span, underway.attempts, outcome, pause)
         until = undefined
@@ -208,9 +231,9 @@ export const make = (wiring: Wiring): Closeable => {
     } catch (error) {
       const failure =
         error instanceof WireError
-          ? Failure.fromWire(place, error, underway.attempts)
+          ? Failure.fromWire(place, error, underway.attempts, underway.before)
           : error instanceof TurnedAway
-            ? Failure.fromTurnedAway(place, error, underway.attempts)
+            ? Failure.fromTurnedAway(place, error, underway.attempts, underway.before)
             : error
       if (call !== undefined && (failure instanceof PoolError || failure instanceof RequestError))
         call.failure = failure

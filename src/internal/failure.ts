@@ -18,7 +18,10 @@ import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import * as Statuses from "./statuses.ts"
 import { scrub } from "./secrets.ts"
-import { CircuitOpen, WireError, type WireReason } from "./wire.ts"
+import { CircuitOpen, DeadlinePassed, WireError, type WireReason } from "./wire.ts"
+
+const requestIdIn = (headers: Pick<Headers, "get">): string | undefined =>
+  headers.get("x-request-id") ?? headers.get("request-id") ?? undefined
 
 /** What every error says of where it happened. */
 export interface Place {
@@ -42,22 +45,89 @@ const statusReason = (status: number, code: unknown): RequestReason => {
 const reasonOf = (reason: Exclude<WireReason, "Closed" | "Capacity">): RequestReason =>
   reason === "Untrusted" ? "Connection" : reason === "Refused" ? "BadRequest" : reason
 
+/** What became of the attempts before, which the failure of the whole request tells as well. */
+export interface Earlier {
+  /** What of them may have been worked on, if that is not known of the last. */
+  readonly processed: Processed
+  /** The last failure that is known; only of requests that a deadline may end. */
+  readonly failure: PoolError | RequestError | undefined
+}
+
+export const nothingYet: Earlier = { processed: "no", failure: undefined }
+
+export const andThen = (earlier: Earlier, processed: Processed, failure: Earlier["failure"]): Earlier => ({
+  processed: processed === "no" ? earlier.processed : processed,
+  failure: failure ?? earlier.failure
+})
+
+/** The most that a message quotes of another. */
+const EXCERPT = 300
+
+/** What a request says of the failure that it was about to mend when its time was over. */
+const mending = ({ failure }: Earlier): string => {
+  if (failure === undefined) return ""
+  const status = failure._tag === "RequestError" && failure.status !== undefined ? ` ${failure.status}` : ""
+  return `; before that: ${failure.reason}${status}: ${failure.detail.slice(0, EXCERPT)}`
+}
+
 /** A wire failure as our own error. `Closed` and `Capacity` are no request's failures but the pool's. */
-export const fromWire = (place: Place, error: WireError, attempts: number): PoolError | RequestError =>
-  error.reason === "Closed" || error.reason === "Capacity"
-    ? new PoolError({ ...place, reason: error.reason, detail: error.message, cause: error })
-    : new RequestError({
-        ...place,
-        reason: reasonOf(error.reason),
-        detail: error.message,
-        retryAfter: error instanceof CircuitOpen ? Duration.millis(Math.ceil(error.left)) : undefined,
-        processed: error.processed,
-        attempts,
-        cause: error
-      })
+export const fromWire = (
+  place: Place,
+  error: WireError,
+  attempts: number,
+  earlier: Earlier = nothingYet
+): PoolError | RequestError => {
+  if (error.reason === "Closed" || error.reason === "Capacity") {
+    return new PoolError({ ...place, reason: error.reason, detail: error.message, cause: error })
+  }
+  const isLate = error instanceof DeadlinePassed
+  return new RequestError({
+    ...place,
+    reason: reasonOf(error.reason),
+    detail: isLate ? error.message + mending(earlier) : error.message,
+    retryAfter: error instanceof CircuitOpen ? Duration.millis(Math.ceil(error.left)) : undefined,
+    processed: error.processed === "no" ? earlier.processed : error.processed,
+    attempts,
+    cause: (isLate ? earlier.failure : undefined) ?? error
+  })
+}
+
+/** What was done for a request that was answered so: one that is turned away at the door is not worked on. */
+export const workOn = (status: number): Processed =>
+  status === 429 || status === 401 ? "no" : Statuses.isKnown(status) ? "yes" : "maybe"
+
+interface Answer {
+  readonly response: Pick<Response, "headers" | "status">
+  readonly code: unknown
+  readonly detail: string
+}
+
+/** What an answer that is no success is, to those who were to be spared it by another attempt. */
+export const fromAnswer = (
+  place: Place,
+  { code, detail, response: { headers, status } }: Answer,
+  attempts: number
+): RequestError => {
+  const retryAfter = RetryAfter.parse(headers)
+  return new RequestError({
+    ...place,
+    reason: statusReason(status, code),
+    detail,
+    status,
+    requestId: requestIdIn(headers),
+    retryAfter: retryAfter === undefined ? undefined : Duration.millis(retryAfter),
+    processed: Statuses.isKnown(status) ? "yes" : "maybe",
+    attempts
+  })
+}
 
 /** What waited, or was to wait, and was not let through. */
-export const fromTurnedAway = (place: Place, error: TurnedAway, attempts: number): PoolError | RequestError =>
+export const fromTurnedAway = (
+  place: Place,
+  error: TurnedAway,
+  attempts: number,
+  earlier: Earlier
+): PoolError | RequestError =>
   error.reason === "Capacity"
     ? new PoolError({ ...place, reason: "Capacity", detail: error.message, cause: error })
     : new RequestError({
@@ -65,7 +135,7 @@ export const fromTurnedAway = (place: Place, error: TurnedAway, attempts: number
         reason: error.reason,
         detail: error.message,
         retryAfter: error.retryAfter === undefined ? undefined : Duration.millis(Math.ceil(error.retryAfter)),
-        processed: "no",
+        processed: earlier.processed,
         attempts
       })
 
@@ -88,7 +158,7 @@ const property = (of: unknown, name: string): unknown =>
 export const codeIn = (body: unknown): unknown => property(property(body, "error"), "code") ?? property(body, "code")
 
 /** What it says in words, in either shape. */
-const messageIn = (body: unknown): string | undefined => {
+export const messageIn = (body: unknown): string | undefined => {
   const message = property(property(body, "error"), "message") ?? property(body, "message")
   return typeof message === "string" ? message : undefined
 }
@@ -132,7 +202,7 @@ const fromHttp = (place: Place, error: HttpError): RequestError => {
     reason: statusReason(error.status, codeOf(error)),
     detail: error.message,
     status: error.status,
-    requestId: headers.get("x-request-id") ?? headers.get("request-id") ?? undefined,
+    requestId: requestIdIn(headers),
     retryAfter: retryAfter === undefined ? undefined : Duration.millis(retryAfter),
     processed: Statuses.isKnown(error.status) ? "yes" : "maybe",
     attempts: Number(headers.get(ATTEMPTS) ?? 1),
@@ -198,9 +268,9 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   if (reason === undefined) return new CallbackError({ provider: place.provider, cause: thrown })
   // Some SDKs drop the cause of a failed connection.
   const failure = call?.failure
-  return failure?._tag === "RequestError" && looksLike(failure.reason) === reason
-    ? because(failure, thrown)
-    : of(reason, "maybe")
+  if (failure?._tag !== "RequestError" || looksLike(failure.reason) !== reason) return of(reason, "maybe")
+  if (thrown instanceof Error) thrown.cause ??= failure
+  return because(failure, thrown)
 }
 
 const fields = <E extends PoolError | RequestError>(error: E): E => ({ ...error })

@@ -7,6 +7,8 @@ export interface Refusal {
   readonly response: Response
   /** The provider's own error code, such as `insufficient_quota`. */
   readonly code: unknown
+  /** What it says in words. */
+  readonly detail: string
 }
 
 /** The messages in a body, which SDKs make their errors' of, in one line each. Whether there were others. */
@@ -34,15 +36,17 @@ export const read = async (response: Response, clean: (text: string) => string, 
   // All retries are ours: this keeps an SDK from its own, should a request ask for some (`{ maxRetries: 5 }`).
   headers.set("x-should-retry", "false")
   let code: unknown
+  let detail: string | undefined
   try {
     const body: unknown = JSON.parse(text)
     code = Failure.codeIn(body)
     if (straighten(body)) text = JSON.stringify(body)
+    detail = Failure.messageIn(body)
   } catch {
     // Not every error is JSON: a proxy's page, say. Then it has no code, and SDKs take all of it for the message.
     text = oneLine(text)
   }
   const { status, statusText } = response
   const copy = new Response(text, { status, statusText, headers })
-  return { response: Object.defineProperty(copy, "url", { value: response.url }), code }
+  return { response: Object.defineProperty(copy, "url", { value: response.url }), code, detail: detail ?? text }
 }

@@ -4,6 +4,7 @@
  * A request that the provider certainly never worked on may always be sent again. One that it may have worked on is
  * sent again only where it is `repeatable`, of which repeat.ts tells.
  */
+import type { Deadline } from "./deadline.ts"
 import type { RetryBudget } from "./quota/retryBudget.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import type { WireError } from "./wire.ts"
@@ -62,13 +63,20 @@ export const afterError = (error: WireError, repeatable: boolean): boolean =>
 export class Retries {
   readonly #maxRetries: number
   readonly #maxRetryAfter: number
+  readonly #deadline: Pick<Deadline, "left"> | undefined
   #made = 0
   #resent = 0
   #waited = 0
 
-  constructor(maxRetries: number, maxRetryAfter: number) {
+  constructor(maxRetries: number, maxRetryAfter: number, deadline?: Pick<Deadline, "left">) {
     this.#maxRetries = maxRetries
     this.#maxRetryAfter = maxRetryAfter
+    this.#deadline = deadline
+  }
+
+  /** What would begin after the deadline is not waited for: the failure that is known says more than that it passed. */
+  #isTooLate(delay: number): boolean {
+    return this.#deadline !== undefined && delay >= this.#deadline.left()
   }
 
   /** `elsewhere`: the next may go to another credential, to which it doesn't matter how long this one asks to wait. */
@@ -80,7 +88,9 @@ export class Retries {
   ): Delay | undefined {
     if (this.#made >= this.#maxRetries) return undefined
     const delay = afterResponse(answer, this.#made + 1, repeatable, elsewhere ? Infinity : this.#maxRetryAfter)
-    if (delay === undefined || (answer.status !== 429 && !budget.take())) return undefined
+    if (delay === undefined) return undefined
+    if (this.#isTooLate(elsewhere ? delay.backoff : Math.max(delay.asked, delay.backoff))) return undefined
+    if (answer.status !== 429 && !budget.take()) return undefined
     this.#made++
     return delay
   }
@@ -90,6 +100,7 @@ export class Retries {
    * no retry and no budget; but who has waited as often as it may retry gives up.
    */
   afterCircuit(left: number, patience: number): boolean {
+    if (this.#isTooLate(left)) return false
     return left <= Math.min(this.#maxRetryAfter, patience) && this.#waited++ < this.#maxRetries
   }
 
@@ -98,7 +109,10 @@ export class Retries {
     const isFree = error.processed === "no"
     this.#resent += error.resent
     if (isFree ? this.#resent >= RESENDS : this.#made >= this.#maxRetries) return undefined
-    if (!budget.take()) return undefined
-    return isFree ? backoff(FIRST_RESEND, ++this.#resent) : backoff(FIRST_DELAY, ++this.#made)
+    const delay = isFree ? backoff(FIRST_RESEND, this.#resent + 1) : backoff(FIRST_DELAY, this.#made + 1)
+    if (this.#isTooLate(delay) || !budget.take()) return undefined
+    if (isFree) this.#resent++
+    else this.#made++
+    return delay
   }
 }

@@ -15,15 +15,15 @@ import * as Effect from "effect/Effect"
 export const remaining = (ms: number): number => (ms < 1e-3 ? 0 : ms)
 
 /** Beyond this setTimeout fires at once. */
-const LONGEST = 2 ** 31 - 1
+export const LONGEST = 2 ** 31 - 1
 
 export interface Ticker {
   /** Milliseconds, monotonic, from any start. */
   readonly now: () => number
   /** Milliseconds since 1970, for dates. */
   readonly date: () => number
-  /** Runs `f` once, not before `ms` have passed. The result cancels it. */
-  readonly after: (ms: number, f: () => void) => () => void
+  /** Runs `f` once, not before `ms` have passed. The result cancels it. A process waits for it, unless `holds` is false. */
+  readonly after: (ms: number, f: () => void, holds?: boolean) => () => void
   /** By how many milliseconds timers may be late without any fault: event loops are busy at times. */
   readonly lateness: number
 }
@@ -32,8 +32,9 @@ export interface Ticker {
 export const live: Ticker = {
   now: () => performance.now(),
   date: () => Date.now(),
-  after: (ms, f) => {
+  after: (ms, f, holds = true) => {
     const timer = setTimeout(f, Math.min(LONGEST, Math.ceil(ms)))
+    if (!holds) timer.unref()
     return () => clearTimeout(timer)
   },
   lateness: 200

@@ -25,8 +25,20 @@ export interface Timeouts {
   readonly headers: number
   /** Between two chunks of the body, while somebody waits for one. */
   readonly body: number
-  /** Until the last byte. */
-  readonly deadline: number
+}
+
+/** What has to end when a deadline passes. Must not throw. */
+export interface Expiring {
+  readonly expire: () => void
+}
+
+/** The time that a request has, all its attempts and waits together, until its last byte. */
+export interface WireDeadline {
+  /** Milliseconds. */
+  readonly ms: number
+  readonly isPassed: boolean
+  /** The attempt that is being made: whoever makes it is told when it passes, and leaves this place when it is done. */
+  underway: Expiring | undefined
 }
 
 export interface WireRequest {
@@ -52,6 +64,8 @@ export interface WireRequest {
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
   readonly outer?: AbortSignal | undefined
   readonly timeouts: Timeouts
+  /** @default none */
+  readonly deadline?: WireDeadline | undefined
 }
 
 export interface WireBody {
@@ -107,6 +121,16 @@ export class WireError extends Error {
     super(message, cause === undefined ? undefined : { cause })
     this.reason = reason
     this.processed = processed
+  }
+}
+
+/** The request has had all its time. The words are those by which SDKs know a timeout. */
+export class DeadlinePassed extends WireError {
+  /** Whether most of that time went by in waiting for an answer, so that it says something of who was asked. */
+  readonly isTelling: boolean
+  constructor(processed: Processed, ms: number, isTelling = false) {
+    super("Timeout", processed, `the request timed out: not finished within its deadline of ${ms} ms`)
+    this.isTelling = isTelling
   }
 }
 

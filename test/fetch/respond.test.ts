@@ -285,7 +285,7 @@ describe("exchange", () => {
   })
 
   it("says of a timeout that it timed out", async () => {
-    const timeouts = { headers: 30, body: 30, deadline: Infinity }
+    const timeouts = { headers: 30, body: 30 }
     const handler: Handler = ({ url }, response) => {
       if (url === "/body") response.writeHead(200).write("x")
     }

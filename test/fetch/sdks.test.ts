@@ -200,7 +200,7 @@ describe.each(sdks)("$name over our fetch", ({ errors, keepsCause, make, seesTim
         if (keepsCause) expect(cause).toMatchObject({ name: "WireError", reason: "Timeout" })
         else expect(cause).toBe(undefined)
       },
-      { timeouts: { headers: 50, body: Infinity, deadline: Infinity } }
+      { timeouts: { headers: 50, body: Infinity } }
     )
   })
 

@@ -6,7 +6,7 @@ import { exchange, prepare, type ExchangeOptions } from "../../src/internal/fetc
 import type { WirePool } from "../../src/internal/wire.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
-const timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+const timeouts = { headers: Infinity, body: Infinity }
 
 /** Sends one request, and logs what its hooks were told, in order. */
 const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {

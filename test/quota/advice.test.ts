@@ -226,7 +226,7 @@ const heads = async (provider: Sandbox.ProviderName, limit: Sandbox.RateLimit, t
         headers: { "content-type": "application/json", "x-sandbox-provider": provider, authorization: "Bearer k" },
         body
       })
-      const timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+      const timeouts = { headers: Infinity, body: Infinity }
       const onHead = (status: number, headers: WireResponse["headers"]) => void read.push([status, headers])
       await (await exchange(pool, request, { timeouts, signal: undefined, onHead })).text()
     }

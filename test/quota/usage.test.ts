@@ -257,7 +257,7 @@ describe("a meter", () => {
   it("reads what a server sends, as it passes by", async () => {
     await using sandbox = await Sandbox.start()
     const pool = makePool({ origin: sandbox.origin, maxConnections: 1, budget: new SocketBudget(1) })
-    const timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+    const timeouts = { headers: Infinity, body: Infinity }
     const ask = async (provider: Sandbox.ProviderName, path: string, body: object) => {
       const meter = makeMeter()
       const request = await prepare(sandbox.origin + path, {

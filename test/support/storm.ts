@@ -25,7 +25,7 @@ export interface Storm {
   readonly lost: ReadonlyArray<string>
 }
 
-const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+const timeouts = { headers: 60_000, body: 60_000 }
 
 /** Goes on until so many have been aborted, with 200 at the same time. */
 export const storm = async (pool: WirePool, aborts: number): Promise<Storm> => {

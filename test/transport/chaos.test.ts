@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { expect, test } from "vitest"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import { WireError, type WirePool } from "../../src/internal/wire.ts"
-import { ask, pool, readAll, serveH1, serveH2, serveTls, sleep, timeouts, until } from "./harness.ts"
+import { ask, pool, readAll, serveH1, serveH2, serveTls, sleep, timeouts, until, within } from "./harness.ts"
 
 /** A small generator with a seed, so that a bad run can be run again. */
 const random = (seed: number) => (): number => {
@@ -54,7 +54,8 @@ const client = async (it: WirePool, dice: () => number, odd: Array<unknown>): Pr
       method: body === undefined ? "GET" : "POST",
       body,
       signal: dice() < 0.5 || mood < 0.2 ? abort.signal : undefined,
-      timeouts: { ...timeouts, headers: dice() < 0.1 ? 40 : 5_000, deadline: dice() < 0.1 ? 60 : 6_000 }
+      timeouts: { ...timeouts, headers: dice() < 0.1 ? 40 : 5_000 },
+      deadline: within(dice() < 0.1 ? 60 : 6_000)
     })
     const how = dice()
     if (how < 0.7) await readAll(response.body)

@@ -15,7 +15,7 @@ const script = async (body: string): Promise<ReadonlyArray<string>> => {
     import { makePool } from ${JSON.stringify(source("transport/pool.ts"))}
     import { SocketBudget } from ${JSON.stringify(source("transport/sockets.ts"))}
     const poolOf = (origin) => makePool({ origin, budget: new SocketBudget(500), ca: process.env.CA })
-    const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+    const timeouts = { headers: 60_000, body: 60_000 }
     const ask = async (pool) => {
       const { body } = await pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts })
       let text = ""

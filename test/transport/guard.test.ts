@@ -4,7 +4,7 @@ import { Guard } from "../../src/internal/transport/guard.ts"
 import type { WireRequest } from "../../src/internal/wire.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 
-const timeouts = { headers: 1_000, body: 1_000, deadline: Infinity }
+const timeouts = { headers: 1_000, body: 1_000 }
 
 const request = (): WireRequest => ({
   method: "GET",

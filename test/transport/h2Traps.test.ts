@@ -229,7 +229,7 @@ test("HTTP/2: who waits for a server that allows no streams waits as long as it 
   })
   const it = pool2(server.origin)
   const patient = text(it)
-  const error = await failure(ask(it, { timeouts: { queue: 100, headers: 1_000, body: 1_000, deadline: 1_000 } }))
+  const error = await failure(ask(it, { timeouts: { queue: 100, headers: 1_000, body: 1_000 } }))
   expect([error.reason, error.processed]).toEqual(["QueueTimeout", "no"])
   expect(server.requests).toBe(0)
   expect(await patient).toBe("ok")

@@ -4,6 +4,8 @@ import * as http2 from "node:http2"
 import * as https from "node:https"
 import type * as net from "node:net"
 import { afterEach } from "vitest"
+import { Deadline } from "../../src/internal/deadline.ts"
+import { live } from "../../src/internal/ticker.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import type { PoolOptions } from "../../src/internal/transport/options.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
@@ -130,7 +132,10 @@ export const pool = (origin: string, options: Partial<PoolOptions> = {}): WirePo
 export const pool2 = (origin: string, options: Partial<PoolOptions> = {}): WirePool =>
   pool(origin, { http2: "prior-knowledge", ...options })
 
-export const timeouts = { headers: 15_000, body: 15_000, deadline: Infinity }
+export const timeouts = { headers: 15_000, body: 15_000 }
+
+/** A deadline that runs from now on. */
+export const within = (ms: number): Deadline => new Deadline(ms, live)
 
 export const ask = (from: WirePool, request: Partial<WireRequest> = {}): Promise<WireResponse> =>
   from.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts, ...request })

@@ -31,7 +31,7 @@ const script = async (origin: string, options: string, body: string) => {
     import { makePool } from ${JSON.stringify(source("transport/pool.ts"))}
     import { SocketBudget } from ${JSON.stringify(source("transport/sockets.ts"))}
     const pool = makePool({ origin: ${JSON.stringify(origin)}, budget: new SocketBudget(), ca: process.env.CA, ...${options} })
-    const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+    const timeouts = { headers: 60_000, body: 60_000 }
     const ask = (more) => pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts, ...more })
     ${body}
     console.log(Date.now())
@@ -136,7 +136,7 @@ for (const [name, serve] of [
       if (request.url !== "/never") response.end("ok")
     }) as never)
     const it = pool(server.origin)
-    const timeouts = { headers: 600_000, body: 600_000, deadline: 600_000 }
+    const timeouts = { headers: 600_000, body: 600_000 }
     const answered = async (): Promise<WeakRef<object>> => {
       const headers = { "x-which": "answered" }
       await readAll((await ask(it, { headers, timeouts })).body)
@@ -201,7 +201,7 @@ test("without descriptors: whoever has a socket to wait for waits, and else it i
     import { makePool } from ${JSON.stringify(source("transport/pool.ts"))}
     import { SocketBudget } from ${JSON.stringify(source("transport/sockets.ts"))}
     const origin = ${JSON.stringify(server.origin)}
-    const timeouts = { headers: 60_000, body: 60_000, deadline: 60_000 }
+    const timeouts = { headers: 60_000, body: 60_000 }
     const ask = (pool) => pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts })
     const pool = makePool({ origin, budget: new SocketBudget(500) })
     await ask(pool)

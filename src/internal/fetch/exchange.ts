@@ -15,6 +15,8 @@ export interface ExchangeOptions extends Tapping {
   readonly timeouts: Timeouts
   /** What `WireRequest.about` is. @default each hop is a request of its own */
   readonly about?: WireRequest["about"]
+  /** What `WireRequest.deadline` is, for all hops together. @default none */
+  readonly deadline?: WireRequest["deadline"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
   readonly signal: AbortSignal | undefined
   /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
@@ -48,7 +50,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { clean, about, cut, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { clean, about, cut, deadline, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = (cut?: WireError) => {
@@ -82,7 +84,8 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         about,
         signal: own,
         outer,
-        timeouts
+        timeouts,
+        deadline
       })
       let next: Hop | undefined
       try {

@@ -13,7 +13,7 @@ export interface FetchOptions {
   readonly onEnd?: (() => void) | undefined
 }
 
-const untimed: Timeouts = { headers: Infinity, body: Infinity, deadline: Infinity }
+const untimed: Timeouts = { headers: Infinity, body: Infinity }
 
 export const makeFetch = (poolOf: (origin: string) => WirePool, options: FetchOptions = {}): typeof fetch => {
   const settings = { timeouts: options.timeouts ?? untimed, signal: undefined, onEnd: options.onEnd }

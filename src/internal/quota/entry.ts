@@ -7,7 +7,7 @@ import { TurnedAway } from "./turnedAway.ts"
 /** How a request waits. Times are milliseconds. */
 export interface Waiting {
   readonly signal: AbortSignal | undefined
-  /** A gate that stays closed for longer is not waited for. */
+  /** A gate that stays closed for longer is not waited for: by the option of that name, or a deadline's end. */
   readonly maxRetryAfter: number
   /** `Infinity` for as long as it takes. */
   readonly timeout: number

@@ -372,6 +372,6 @@ const tooLong = (closed: number, maxRetryAfter: number): TurnedAway =>
   new TurnedAway(
     "RateLimited",
     `the provider asked all users of this credential to wait another ${(closed / 1000).toFixed(1)} s, ` +
-      `which is more than maxRetryAfter (${maxRetryAfter / 1000} s); the request was not sent`,
+      `which is more than maxRetryAfter or its deadline allow (${(maxRetryAfter / 1000).toFixed(1)} s); the request was not sent`,
     closed
   )

@@ -1,7 +1,14 @@
 /** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
 import type { Connection } from "../sandbox/exchange.ts"
 import type { Ticker } from "../ticker.ts"
-import { WireError, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import {
+  DeadlinePassed,
+  type Expiring,
+  WireError,
+  type WirePool,
+  type WireRequest,
+  type WireResponse
+} from "../wire.ts"
 import { MemoryExchange } from "./memoryExchange.ts"
 
 const aborted = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
@@ -20,6 +27,7 @@ export const make = (
     if (isClosed) throw new WireError("Closed", "no", "the pool is closed")
     const before = aborted(of)
     if (before !== undefined) throw new WireError("Aborted", "no", "aborted before it was sent", before.reason)
+    if (of.deadline?.isPassed === true) throw new DeadlinePassed("no", of.deadline.ms)
     const recalled = of.recall?.()
     if (recalled !== undefined) throw recalled
     const exchange = new MemoryExchange(of, of.seal?.(of.headers) ?? of.headers, connection)
@@ -31,6 +39,11 @@ export const make = (
         : ticker.after(of.timeouts.headers, () =>
             exchange.abort(new WireError("Timeout", "maybe", `no headers came within ${of.timeouts.headers} ms`))
           )
+    const { deadline } = of
+    const ending: Expiring = {
+      expire: () => exchange.abort(new DeadlinePassed(exchange.status === undefined ? "maybe" : "yes", deadline!.ms))
+    }
+    if (deadline !== undefined) deadline.underway = ending
     under.add(exchange)
     try {
       handle(exchange)
@@ -46,6 +59,7 @@ export const make = (
 
     function forget(): void {
       under.delete(exchange)
+      if (deadline?.underway === ending) deadline.underway = undefined
       for (const signal of [of.signal, of.outer]) signal?.removeEventListener("abort", abort)
     }
   }

@@ -3,7 +3,7 @@
  * its place on the abort signal, and lets go of all of them the moment it is done, from whatever state.
  */
 import type { ClientHttp2Stream } from "node:http2"
-import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
+import { DeadlinePassed, type Expiring, WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { BodyCore, type BodySource } from "./body.ts"
 import { root } from "./context.ts"
 import type { Waiter } from "../fifo.ts"
@@ -37,7 +37,7 @@ const done = 3
 /** Beyond this setTimeout fires at once. */
 const longest = 2 ** 31 - 1
 
-export class Exchange implements BodySource, Waiter {
+export class Exchange implements BodySource, Waiter, Expiring {
   readonly order: number
   readonly request: WireRequest
   /** When it was made, by performance.now(). */
@@ -56,7 +56,8 @@ export class Exchange implements BodySource, Waiter {
   /** Milliseconds that it may still wait in the queue, as of `queuedAt`. */
   #patience: number
   #queuedAt = 0
-  #deadline: NodeJS.Timeout | undefined
+  /** Kept only where there is a deadline. */
+  #sentAt = 0
   readonly #owner: Owner
   /** Dropped when used: it leads to the response, and so to the body's handle. */
   #resolve: ((response: WireResponse) => void) | undefined
@@ -78,6 +79,7 @@ export class Exchange implements BodySource, Waiter {
     owner.hold(1)
     request.signal?.addEventListener("abort", this)
     request.outer?.addEventListener("abort", this)
+    if (request.deadline !== undefined) request.deadline.underway = this
   }
 
   /** The abort signals': an object as the listener spares each request a closure. */
@@ -86,6 +88,11 @@ export class Exchange implements BodySource, Waiter {
     const reason: unknown = signal?.aborted === true ? signal.reason : outer?.reason
     const processed = this.#state === queued ? "no" : "maybe"
     this.fail(new WireError("Aborted", processed, "the request was aborted", reason), true)
+  }
+
+  /** Its deadline has passed. */
+  expire(): void {
+    deadlinePassed(this)
   }
 
   isQueued(): boolean {
@@ -118,9 +125,15 @@ export class Exchange implements BodySource, Waiter {
     this.#state = sent
     this.turn = this.#owner.health.turns.now
     this.#carrier = carrier
-    const { deadline, headers } = this.request.timeouts
-    if (headers <= longest) this.#timer = setTimeout(headersLate, headers, this).unref()
-    if (deadline <= longest) this.#deadline = setTimeout(deadlinePassed, deadline, this).unref()
+    const { deadline, timeouts } = this.request
+    if (timeouts.headers <= longest) this.#timer = setTimeout(headersLate, timeouts.headers, this).unref()
+    if (deadline !== undefined) this.#sentAt = performance.now()
+  }
+
+  /** Why it ends now, if it has not. */
+  late(ms: number): DeadlinePassed {
+    if (this.#state !== sent) return new DeadlinePassed(this.#state === queued ? "no" : "yes", ms)
+    return new DeadlinePassed("maybe", ms, performance.now() - this.#sentAt >= ms / 2)
   }
 
   /** The lane certainly did not deliver it: it goes back to the queue. */
@@ -201,6 +214,8 @@ export class Exchange implements BodySource, Waiter {
     this.#carrier = undefined
     this.request.signal?.removeEventListener("abort", this)
     this.request.outer?.removeEventListener("abort", this)
+    const { deadline } = this.request
+    if (deadline?.underway === this) deadline.underway = undefined
     if (was < answered) this.#owner.hold(-1)
     if (was === queued) this.#owner.gaveUp(this)
     else this.#owner.finished()
@@ -208,8 +223,7 @@ export class Exchange implements BodySource, Waiter {
 
   #clear(): void {
     clearTimeout(this.#timer)
-    clearTimeout(this.#deadline)
-    this.#timer = this.#deadline = undefined
+    this.#timer = undefined
   }
 }
 
@@ -254,9 +268,6 @@ const bodyOver = (exchange: Exchange, read: object): void => {
 }
 
 const deadlinePassed = unlessArrived((exchange) => {
-  const ms = exchange.request.timeouts.deadline
-  exchange.fail(
-    new WireError("Timeout", exchange.isSent() ? "maybe" : "yes", `not finished within its deadline of ${ms} ms`),
-    true
-  )
+  const { deadline } = exchange.request
+  if (deadline !== undefined && !exchange.isDone()) exchange.fail(exchange.late(deadline.ms), true)
 })

@@ -7,7 +7,14 @@
  */
 import * as RetryAfter from "../retryAfter.ts"
 import { live, type Ticker } from "../ticker.ts"
-import type { CircuitOpen, WireError, WirePool, WireRequest, WireResponse } from "../wire.ts"
+import {
+  type CircuitOpen,
+  DeadlinePassed,
+  type WireError,
+  type WirePool,
+  type WireRequest,
+  type WireResponse
+} from "../wire.ts"
 import type { Failure, Limits, Turns, Verdict } from "./circuit.ts"
 import { Guard, identity } from "./guard.ts"
 
@@ -58,8 +65,8 @@ const isAbsent = (status: number, headers: WireResponse["headers"]): boolean => 
 const pathOf = ({ path }: WireRequest): string => path.split("?", 1)[0]!
 
 const keyOf = (request: WireRequest): string => {
-  const { deadline, headers } = request.timeouts
-  return `${Math.min(deadline, headers)} ${request.method} ${request.path} ${request.about?.model ?? ""}`
+  const time = Math.min(request.deadline?.ms ?? Infinity, request.timeouts.headers)
+  return `${time} ${request.method} ${request.path} ${request.about?.model ?? ""}`
 }
 
 export class Health {
@@ -141,6 +148,8 @@ export class Health {
   /** It was sent, and not answered. */
   unanswered({ request, turn }: Sent, error: WireError): void {
     if (error.reason !== "Connection" && error.reason !== "Timeout") return
+    // Its time went by elsewhere, and what was left of it was too short for anybody.
+    if (error instanceof DeadlinePassed && !error.isTelling) return
     const late = error.reason === "Timeout"
     this.#failedAt(request, { sent: turn, request: identity(request), error, late }, error.message)
   }

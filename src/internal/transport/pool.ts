@@ -3,7 +3,14 @@
  * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
  */
 import type { BodyLimits } from "../limits.ts"
-import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import {
+  DeadlinePassed,
+  WireError,
+  type PoolStats,
+  type WirePool,
+  type WireRequest,
+  type WireResponse
+} from "../wire.ts"
 import { Backlog } from "./backlog.ts"
 import { root } from "./context.ts"
 import { makeRoute, type Route } from "./dial.ts"
@@ -78,11 +85,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
 
   request = (request: WireRequest): Promise<WireResponse> => {
     if (this.#closing !== undefined) return Promise.reject(closedError("no"))
-    const { outer, signal } = request
+    const { deadline, outer, signal } = request
     const aborted = signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
     if (aborted !== undefined) {
       return Promise.reject(new WireError("Aborted", "no", "the request was aborted", aborted.reason))
     }
+    if (deadline?.isPassed === true) return Promise.reject(new DeadlinePassed("no", deadline.ms))
     const refusal = this.#backlog.refusal(this.queue.size, request.body)
     if (refusal !== undefined) return Promise.reject(refusal)
     return this.health.isTroubled ? this.health.tryOut(request, this.#send) : this.#send(request)

@@ -92,6 +92,16 @@ export const rows: ReadonlyArray<Row> = [
     check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {
+    name: "connections stall until a deadline",
+    ...alone,
+    options: { deadline: 1_000 },
+    prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
+    reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
+    heal: ({ provider }) => stalled.get(provider.port)?.release(),
+    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "deadline of 1000 ms" }) },
+    check: ({ provider }) => void stalled.get(provider.port)?.close()
+  },
+  {
     name: "TLS, or the first SETTINGS, stalls",
     ...alone,
     over: secure,

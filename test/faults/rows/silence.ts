@@ -58,6 +58,22 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1 }) }
   },
   always({
+    name: "no headers before a deadline, whatever the time for them and the retries",
+    // Whoever waits for a connection may get one in the moment before their deadline passes.
+    queued: 0,
+    options: { deadline: 1_000 },
+    strike: silence,
+    expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1, says: "deadline of 1000 ms" }) }
+  }),
+  {
+    name: "a reset, and then no headers before a deadline",
+    queued: 0,
+    options: { deadline: 3_000 },
+    strike: ({ line }) => line.rst(),
+    again: (arrival) => (wasInFlight(arrival) ? silence : undefined),
+    expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 2, says: "before that: Connection" }) }
+  },
+  always({
     name: "a head that drips",
     over: h1,
     options: hasty,

@@ -103,7 +103,11 @@ export const modern = {
 /** Ours, beside those of each SDK. */
 export const ours = {
   bodyTimeout: { fate: "pool", ours: true, note: "Between two chunks of the body; default 5 minutes" },
-  deadline: { fate: "pool", ours: true, note: "From dispatch to the last byte of one attempt; default none" },
+  deadline: {
+    fate: "pool",
+    ours: true,
+    note: "For a whole request, from the call to the last byte: waits, attempts and their pauses; default none"
+  },
   retryAmbiguous: {
     fate: "pool",
     ours: true,
