@@ -23,7 +23,7 @@ export interface Child {
 }
 
 /** Half of a short child's life would be the compilation of what all of them import. */
-const cache = join(tmpdir(), "clientele-test-compile-cache")
+export const compileCache = join(tmpdir(), "clientele-test-compile-cache")
 
 /** Until they say something children only keep the cores busy: more of them at once would all be slower, and none sooner. */
 const booting = Effect.unsafeMakeSemaphore(2)
@@ -41,7 +41,7 @@ export const run = (
         const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url))
         const [command = "", ...words] = [...node, path, ...args]
         return spawn(command, words, {
-          env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env },
+          env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
           stdio: "pipe"
         })
       }),
