@@ -222,16 +222,18 @@ test("HTTP/2: a shutdown in two GOAWAYs, first of every id and then of the last 
 })
 
 test("HTTP/2: who waits for a server that allows no streams waits as long as it may, and is unsent", async () => {
+  let allow: (() => void) | undefined
   const server = await serveScript({
     limit: 0,
     onRequest: (to, id) => to.respond(id),
-    onOpen: (to) => void setTimeout(() => to.settings(10), 400)
+    onOpen: (to) => void (allow = () => to.settings(10))
   })
   const it = pool2(server.origin)
   const patient = text(it)
   const error = await failure(ask(it, { timeouts: { queue: 100, headers: 1_000, body: 1_000 } }))
   expect([error.reason, error.processed]).toEqual(["QueueTimeout", "no"])
   expect(server.requests).toBe(0)
+  allow?.()
   expect(await patient).toBe("ok")
   expect([server.requests, server.connections]).toEqual([1, 1])
 })

@@ -38,7 +38,7 @@ const script = async (origin: string, options: string, body: string) => {
   `
   const { stdout } = await run(process.execPath, ["--no-warnings", "--input-type=module", "-e", code], {
     env: { ...process.env, CA: certificate.ca },
-    timeout: 15_000
+    timeout: 50_000
   })
   const lines = stdout.trim().split("\n")
   return { idleFor: Date.now() - Number(lines.at(-1)), printed: lines.slice(0, -1) }
@@ -221,7 +221,7 @@ test("without descriptors: whoever has a socket to wait for waits, and else it i
     "-e",
     code
   ]
-  const { stdout } = await run("bash", args, { timeout: 15_000 })
+  const { stdout } = await run("bash", args, { timeout: 50_000 })
   expect(stdout.trim().split("\n")).toEqual(["400 true", "FileDescriptors no"])
 })
 

@@ -1,6 +1,7 @@
 /** Answers that servers should not give, and some that they may though few do. */
 import { breach, deaf } from "../breach.ts"
 import { answered, fails, processed, resent } from "../expected.ts"
+import { until } from "../../support/wait.ts"
 import type { Row } from "../row.ts"
 import { type Arrival, completionFor, contentFor, json, type Protocol } from "../server/arrival.ts"
 
@@ -36,7 +37,7 @@ export const rows: ReadonlyArray<Row> = [
       say(held)
       afterwards(() => held.line.raw(written("nobody")))
     },
-    heal: () => new Promise((resolve) => setTimeout(resolve, 150)),
+    heal: ({ provider }) => until(() => provider.open() === 0),
     expect: {},
     check: ({ provider }) => (provider.connections() === 2 ? undefined : "the connection was used again")
   },
