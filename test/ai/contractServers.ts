@@ -3,21 +3,16 @@ import { type Fixture, LLMock } from "@copilotkit/aimock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import * as Said from "./contractOdd.ts"
 
 /** An answer beside the usual one, for the next request alone. */
-export type Odd =
-  | { readonly calls: ReadonlyArray<{ readonly name: string; readonly arguments: string }> }
-  | { readonly status: 429 | 500 }
-  | "refusal"
-  | "length"
-  | "empty"
-  | "garbage"
-  | "cut"
+export type Odd = Said.Scripted | { readonly status: 429 | 500 } | "length" | "garbage" | "cut"
 
 export interface Running {
   /** What an SDK takes as `baseURL` (Azure: `endpoint`). */
   readonly baseURL: (provider: Sandbox.ProviderName) => string
-  readonly next: (odd: Odd) => void
+  /** @default a whole answer, but for what only a stream can be */
+  readonly next: (odd: Odd, as?: "whole" | "stream") => void
   readonly requests: () => number
   /** Names of subjects to whom it can't say that the model refused. */
   readonly neverRefuses: ReadonlyArray<string>
@@ -28,63 +23,22 @@ export interface ContractServer {
   readonly make: Effect.Effect<Running, unknown, Scope.Scope>
 }
 
-type Scripted = Extract<Odd, { readonly calls: unknown } | "refusal" | "empty">
-
-/** What the sandbox would never say by itself, as `chat.completions` has it. */
-const chat = (odd: Scripted): object => ({
-  id: "chatcmpl-odd",
-  object: "chat.completion",
-  created: 1_700_000_000,
-  model: "test-model",
-  choices: [
-    {
-      index: 0,
-      message: {
-        role: "assistant",
-        content: odd === "empty" ? "" : null,
-        ...(odd === "refusal" && { refusal: "no" }),
-        ...(typeof odd === "object" && {
-          tool_calls: odd.calls.map((call, i) => ({ id: `call_${i}`, type: "function", function: call }))
-        })
-      },
-      finish_reason: typeof odd === "object" ? "tool_calls" : "stop"
-    }
-  ],
-  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+const say = ({ events, whole }: typeof Said.chat, odd: Said.Scripted, isStream: boolean): Sandbox.Fault => ({
+  type: "status",
+  status: 200,
+  body: isStream ? events(odd) : JSON.stringify(whole(odd)),
+  ...(isStream && { headers: { "content-type": "text/event-stream" } })
 })
 
-/** The same as the Responses API has it. */
-const responses = (odd: Scripted): object => ({
-  id: "resp_odd",
-  object: "response",
-  created_at: 1_700_000_000,
-  model: "test-model",
-  status: "completed",
-  output:
-    typeof odd === "object"
-      ? odd.calls.map((call, i) => ({ id: `fc_${i}`, call_id: `call_${i}`, type: "function_call", ...call }))
-      : [
-          {
-            id: "msg_odd",
-            type: "message",
-            role: "assistant",
-            content: [odd === "refusal" ? { type: "refusal", refusal: "no" } : { type: "output_text", text: "" }]
-          }
-        ],
-  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 }
-})
-
-const say = (said: object): Sandbox.Fault => ({ type: "status", status: 200, body: JSON.stringify(said) })
-
-const faultsOf = (odd: Odd): ReadonlyArray<Sandbox.FaultRule> => {
+const faultsOf = (odd: Odd, isStream: boolean): ReadonlyArray<Sandbox.FaultRule> => {
   // It counts tokens: `maxTokens` cuts its answers.
   if (odd === "length") return []
   if (odd === "garbage") return [{ times: 1, fault: { type: "garbage", what: "json" } }]
   if (odd === "cut") return [{ times: 1, fault: { type: "resetMidBody", afterChunks: 7 } }]
   if (typeof odd === "object" && "status" in odd) return [{ times: 1, fault: { type: "status", status: odd.status } }]
   return [
-    { times: 1, match: { path: /responses$/ }, fault: say(responses(odd)) },
-    { times: 1, match: { path: /completions$/ }, fault: say(chat(odd)) }
+    { times: 1, match: { path: /responses$/ }, fault: say(Said.responses, odd, isStream) },
+    { times: 1, match: { path: /completions$/ }, fault: say(Said.chat, odd, isStream) }
   ]
 }
 
@@ -93,7 +47,7 @@ const sandbox: ContractServer = {
   make: Effect.map(Sandbox.make(), (running) => ({
     baseURL: running.baseURL,
     // What is left of another road's rules would meet a later request.
-    next: (odd) => running.faults.replace(faultsOf(odd)),
+    next: (odd, as) => running.faults.replace(faultsOf(odd, as === "stream")),
     requests: () => running.stats().requests,
     neverRefuses: []
   }))
@@ -105,13 +59,16 @@ const usage = { prompt_tokens: 3, completion_tokens: 4, input_tokens: 3, output_
 const oddFixture = (odd: Odd): Omit<Fixture, "match"> => {
   if (odd === "length") return { response: { content: "one two", finishReason: "length", usage } }
   if (odd === "refusal") return { response: { content: "", finishReason: "content_filter", usage } }
+  // In JSON, whatever is asked for.
+  if (odd === "failed") return { response: { error: { message: "out of luck", code: "server_error" }, status: 200 } }
   if (odd === "empty") return { response: { content: "", usage } }
   if (odd === "garbage") return { response: { content: "x" }, chaos: { malformedRate: 1 } }
   if (odd === "cut") {
     // A pause between its events, so that the first are on the wire when the socket ends.
     return { response: { content: "a long text ".repeat(20) }, chunkSize: 5, latency: 2, truncateAfterChunks: 16 }
   }
-  if ("status" in odd) return { response: { error: { message: "not now" }, status: odd.status } }
+  if ("status" in odd) return { response: { error: { message: "not now" }, status: odd.status, retryAfter: 0 } }
+  if ("text" in odd) return { response: { content: odd.text, usage } }
   return { response: { toolCalls: odd.calls.map((call, i) => ({ ...call, id: `call_${i}` })), usage } }
 }
 

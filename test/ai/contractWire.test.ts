@@ -209,4 +209,40 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
       }
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
+
+  it.scopedLive("takes no stream for an answer that ends before the answer does, or has nothing in it", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make((response, road) => {
+        const { piece, start } = Wire.events[road]
+        Wire.stream(response).end(wire.sent.length === 1 ? start + piece("half") : "")
+      })
+      const ended = Stream.runDrain(LanguageModel.streamText({ prompt: "hello" })).pipe(
+        Effect.flip,
+        Effect.replicateEffect(2),
+        Effect.provide(at(wire.baseURL(provider)))
+      )
+      for (const error of yield* ended) {
+        assert.isTrue(error instanceof AiError.HttpRequestError, String(error))
+        assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Connection", processed: "maybe" })
+      }
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("takes a stream that says that it is done, and not why", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make((response, road) => {
+        const { end, piece, start } = Wire.events[road]
+        Wire.stream(response).end(`${start}${piece("all")}${road === "chat" ? "" : end}data: [DONE]\n\n`)
+      })
+      const parts = Array.from(
+        yield* Effect.provide(
+          Stream.runCollect(LanguageModel.streamText({ prompt: "hello" })),
+          at(wire.baseURL(provider))
+        )
+      )
+      assert.strictEqual(parts.map(deltas).join(""), "all")
+      const last = parts.at(-1)
+      assert.strictEqual(last?.type === "finish" && last.reason, isResponses ? "stop" : "unknown")
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
 })

@@ -54,6 +54,7 @@ describe("a tool loop", () => {
       const result = yield* Effect.provide(ToolLoop.run({ prompt: "Rome?", toolkit }), model(server.baseURL))
       assert.strictEqual(result.text, "21 degrees")
       assert.strictEqual(result.rounds, 5)
+      assert.deepStrictEqual(result.usage, { inputTokens: 15, outputTokens: 10, totalTokens: 25 })
       const last = results(server.asked[4]!)
       assert.match(last[0]!, /do not fit.*city/s)
       assert.strictEqual(last[1], "noon")

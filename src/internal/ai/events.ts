@@ -43,14 +43,12 @@ export const checked = (place: Failure.Place, said: object): object => {
   })
 }
 
-/** What `chat.completions` says behind its last event. */
-export const DONE = "[DONE]"
-
 const malformed = (place: Failure.Place, detail: string): RequestError =>
   new RequestError({ ...place, reason: "Malformed", detail, processed: "yes", attempts: 1 })
 
+/** What an event says, or `undefined` after the last. */
 const eventIn = (place: Failure.Place, text: string): unknown => {
-  if (text === DONE) return text
+  if (text === "[DONE]") return undefined
   const event = parsed(text)
   if (typeof event === "object" && event !== null) return checked(place, event)
   throw malformed(place, "an event of the stream is no JSON object")
@@ -67,7 +65,6 @@ export async function* of(place: Failure.Place, response: Response): AsyncGenera
   if (response.headers.get("content-type")?.startsWith("application/json") === true) {
     throw await failedAtOnce(place, response)
   }
-  let isBegun = false
   const texts: Array<string> = []
   const parser = Sse.makeParser((event) => {
     if (event._tag === "Event") texts.push(event.data)
@@ -77,11 +74,9 @@ export async function* of(place: Failure.Place, response: Response): AsyncGenera
     const tooLarge = parser.feed(decoder.decode(chunk, { stream: true }))
     if (tooLarge !== undefined) throw malformed(place, tooLarge.message)
     for (const text of texts.splice(0)) {
-      isBegun = true
       const event = eventIn(place, text)
+      if (event === undefined) return
       yield event
-      if (event === DONE) return
     }
   }
-  if (!isBegun) throw malformed(place, "the answer has no event in it")
 }

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
-import { DONE } from "../events.ts"
 import { isSaid, metadataOf, reasoningOf, reasonOf, type Said, type ToolCall, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
@@ -27,8 +26,6 @@ class Answer {
   private id = ""
   private spans = 0
   private isBegun = false
-  /** It was said that nothing more will be. */
-  private isOver = false
   private refusal = ""
   private finish: string | null | undefined = undefined
   private usage: Said = {}
@@ -37,12 +34,8 @@ class Answer {
     this.key = key
   }
 
-  next(said: Said | typeof DONE): Array<Part> {
+  next(said: Said): Array<Part> {
     const parts: Array<Part> = []
-    if (said === DONE) {
-      this.isOver = true
-      return parts
-    }
     // Azure's first event is about the prompt, and has no name yet.
     if (!this.isBegun && said.id !== "") {
       this.isBegun = true
@@ -64,8 +57,8 @@ class Answer {
 
   end(origin: Origin, tools: LanguageModel.ProviderOptions["tools"]): Stream.Stream<Part, AiError.AiError> {
     const parts: Array<Part> = []
-    if (!this.isBegun || (this.finish === undefined && !this.isOver)) {
-      const description = "the stream ended before the chat completion was complete"
+    if (!this.isBegun) {
+      const description = "the stream has no chat completion in it"
       return Stream.fail(new AiError.MalformedOutput({ ...origin, description }))
     }
     this.close(parts)
@@ -130,7 +123,7 @@ export const parts = <E>(
   Stream.suspend(() => {
     const answer = new Answer(key)
     const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
-      event === DONE || isSaid(event)
+      isSaid(event)
         ? Effect.succeed(Chunk.unsafeFromArray(answer.next(event)))
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is no chat completion" })
     return Stream.concat(

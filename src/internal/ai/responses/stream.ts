@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
-import { DONE } from "../events.ts"
 import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
@@ -148,13 +147,10 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(origin, key, tools)
-    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> => {
-      // Of use to nobody here, but some servers say it.
-      if (event === DONE) return Effect.succeed(Chunk.empty())
-      return isEvent(event)
+    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
+      isEvent(event)
         ? Effect.map(answer.next(event), Chunk.unsafeFromArray)
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is none of a response" })
-    }
     return Stream.concat(
       Stream.flattenChunks(Stream.mapEffect(events, next)),
       Stream.unwrap(
