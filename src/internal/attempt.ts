@@ -7,7 +7,7 @@ import type { Account, Accounts } from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Deadline } from "./deadline.ts"
-import type { Earlier, Place } from "./failure.ts"
+import { type Earlier, type Place, wordOf } from "./failure.ts"
 import { cleanEvents } from "./errorEvents.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
 import type { Demand } from "./quota/demand.ts"
@@ -16,6 +16,7 @@ import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
 import { type Authorize, fillIn, hiddenWith } from "./secrets.ts"
 import { isKnown } from "./statuses.ts"
+import type { Call, Calls } from "./telemetry/calls.ts"
 import type { Ticker } from "./ticker.ts"
 import { CircuitOpen, type Oddity, type Timeouts, WireError } from "./wire.ts"
 
@@ -42,6 +43,7 @@ export interface Wiring {
   readonly queueTimeout: number
   readonly ticker: Ticker
   readonly recorder: Attempts.AttemptRecorder
+  readonly calls: Calls
   /** Told of what nothing here has heard of. */
   readonly note: (oddity: Oddity) => void
   /** Called with +1 and -1 as requests come and go. */
@@ -65,6 +67,8 @@ export interface Underway {
   key: string | undefined
   /** What it asks for, once that is known. */
   about: Demand | undefined
+  /** The call of a model that it is, if it is one that nobody else meters. */
+  metered: Call | undefined
   /** Whether it has gone back for a new secret. */
   reloaded: boolean
   /** The request holds its lease, and so does each attempt until its body has ended. */
@@ -102,9 +106,10 @@ export const hiddenOf = (wiring: Wiring, underway: Underway, request: Exchange):
   (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
 
 /** What the answer really cost, if it says so; else the estimate stands. */
-const settle = (permit: Permit, meter: Usage.Meter): void => {
+const settle = (permit: Permit, meter: Usage.Meter, metered: Call | undefined): void => {
   const total = meter.total()
   if (total !== undefined) permit.settle(total, meter.output())
+  metered?.used(meter.count())
 }
 
 /**
@@ -120,7 +125,7 @@ export const attempt = async (
 ): Promise<Response> => {
   const { ticker } = wiring
   const { pool } = wiring.transport
-  const { call, timeouts } = underway
+  const { call, metered, timeouts } = underway
   const { account, permit } = admission
   underway.attempts++
   underway.hold()
@@ -167,6 +172,7 @@ export const attempt = async (
       },
       onHead: (status, headers) => {
         permit.answered(status, headers)
+        metered?.answered(status)
         if (!isKnown(status)) wiring.note({ kind: "status", value: String(status) })
         if (status >= 400) {
           kept = true
@@ -175,10 +181,12 @@ export const attempt = async (
         }
         ended(Attempts.outcomeOfStatus(status), status)
       },
+      listener: metered,
       clean: (chunk) => cleanEvents(chunk, admission.secret, hidden()),
-      ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter) }),
+      ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter, metered) }),
       onEnd: (cut) => {
         over = true
+        if (cut !== undefined) metered?.cut(wordOf(cut))
         if (cut?.oddity !== undefined) wiring.note(cut.oddity)
         if (open !== undefined) call!.open!.delete(open)
         if (!kept) permit.leave()

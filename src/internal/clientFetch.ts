@@ -97,6 +97,7 @@ export const make = (wiring: Wiring): Closeable => {
       hidden: undefined,
       key: undefined,
       about: undefined,
+      metered: undefined,
       reloaded: false,
       hold: () => {
         holds++
@@ -106,6 +107,7 @@ export const make = (wiring: Wiring): Closeable => {
         deadline?.cancel()
         wiring.count(-1)
         lease.release()
+        underway.metered?.ended()
       }
     }
     let waiter: AbortController | undefined
@@ -122,6 +124,9 @@ export const make = (wiring: Wiring): Closeable => {
       }
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
       const demand = (underway.about = new Demand(request))
+      if (own?.isMetered !== true) {
+        underway.metered = wiring.calls(request.method, request.path, demand.model, ticker.now)
+      }
       const read = (response: Response, { secret }: Admission): Promise<Refusal.Refusal> =>
         Refusal.read(response, (text) => scrub(text, secret, hiddenOf(wiring, underway, request)), underway.attempts)
       let joined: AbortSignal | undefined
@@ -235,6 +240,7 @@ export const make = (wiring: Wiring): Closeable => {
           : error instanceof TurnedAway
             ? Failure.fromTurnedAway(place, error, underway.attempts, underway.before)
             : error
+      underway.metered?.failed(failure)
       if (call !== undefined && (failure instanceof PoolError || failure instanceof RequestError))
         call.failure = failure
       throw failure

@@ -45,6 +45,10 @@ const statusReason = (status: number, code: unknown): RequestReason => {
 const reasonOf = (reason: Exclude<WireReason, "Closed" | "Capacity">): RequestReason =>
   reason === "Untrusted" ? "Connection" : reason === "Refused" ? "BadRequest" : reason
 
+/** The reason of the error that `fromWire` makes. */
+export const wordOf = ({ reason }: WireError): PoolError["reason"] | RequestReason =>
+  reason === "Closed" || reason === "Capacity" ? reason : reasonOf(reason)
+
 /** What became of the attempts before, which the failure of the whole request tells as well. */
 export interface Earlier {
   /** What of them may have been worked on, if that is not known of the last. */

@@ -18,6 +18,8 @@ export interface Own {
   /** Milliseconds from dispatch to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
+  /** Whoever sends it meters the call of a model that it is. @default false */
+  readonly isMetered?: boolean | undefined
   /** What the reader of its body is thrown for a failure. Must not throw. @default the failure itself */
   readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }

@@ -7,6 +7,7 @@ import * as Accounts from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
 import { exactHeaders, hiddenIn, PLACEHOLDER } from "./secrets.ts"
+import * as Calls from "./telemetry/calls.ts"
 import { Wiring } from "./wiring.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
@@ -40,6 +41,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         queueTimeout: config.queueTimeout,
         ticker,
         recorder: Attempts.make(place.provider, transport.origin),
+        calls: Calls.make(place.provider, new URL(transport.origin).hostname),
         note: (oddity) => wiring.unclassified.note(place, oddity),
         count: (change) => {
           activity.requests += change

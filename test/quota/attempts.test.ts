@@ -62,6 +62,7 @@ const setup = (queueTimeout: number) => {
     queueTimeout,
     ticker,
     recorder: Attempts.make("test", origin),
+    calls: () => undefined,
     note: () => {},
     count: () => {}
   })

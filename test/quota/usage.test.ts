@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { exchange, prepare } from "../../src/internal/fetch/exchange.ts"
-import { makeMeter } from "../../src/internal/quota/usage.ts"
+import { makeMeter, ofTail, ofWhole } from "../../src/internal/quota/usage.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
@@ -17,6 +17,8 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
     meter.chunk(chunk)
     chunk.fill(0x7d)
   }
+  // What is here as a whole is read without a meter, and says the same.
+  if (size === Infinity && bytes[0] === 0x7b) expect(ofWhole(bytes)).toEqual(meter.count())
   return [meter.total(), meter.output()]
 }
 
@@ -169,6 +171,16 @@ describe("the usage of a stream of events", () => {
       21, 12
     ])
     expect(metered(delta("a") + delta("", { usage, time_info: { total_time: 1 } }))).toEqual([21, 12])
+  })
+
+  it("is read from the end alone as well, where there is a total", () => {
+    const said = { total: 21, input: 9, output: 12 }
+    const last = delta("", { usage }) + done
+    expect(ofTail(delta("hi") + last)).toEqual(said)
+    expect(ofTail(delta("hi").slice(20) + last)).toEqual(said)
+    expect(ofTail(`${delta(fakes).slice(40)}${done}`)).toBeUndefined()
+    expect(ofTail(delta("hi") + event({ choices: [], x_groq: { id: "r", usage } }) + done)).toEqual(said)
+    expect(ofTail("")).toBeUndefined()
   })
 
   it("is found in the last event of a response, however long that is", () => {

@@ -5,7 +5,7 @@ import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 
 export const make = (name: string, description: string | undefined) => {
-  const duration = GenAi.duration({ operation: "invoke_agent", agent: name })
+  const { duration } = GenAi.make({ operation: "invoke_agent", agent: name })
   const attributes = {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.agent.name": name,

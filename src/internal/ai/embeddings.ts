@@ -88,7 +88,7 @@ export const make = <P extends string, Extra extends string>(
   const to = place(dialect, config, model, "embeddings")
   const send = (input: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
     Send.json(
-      { map, provider, config },
+      { map, provider, config, isMetered: false },
       { ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }
     ).pipe(
       Effect.mapError((error) => Errors.from(origin, to.url, error)),

@@ -62,7 +62,7 @@ export const make = <P extends string, Extra extends string>(
 
   const open = (config: ClientConfig<P>): LanguageModel.ConstructorParams => {
     const to = place(dialect, config, model, speech.road)
-    const sender = { map, provider, config }
+    const sender = { map, provider, config, isMetered: true }
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: Fields) =>

@@ -8,12 +8,12 @@ import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as MetricLabel from "effect/MetricLabel"
 import * as Stream from "effect/Stream"
 import { ParentSpan, type Span } from "effect/Tracer"
 import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
+import { serverOf } from "../telemetry/requests.ts"
 
 interface Place {
   readonly provider: string
@@ -25,11 +25,6 @@ type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
 
 type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
 
-/** The names that the conventions have for providers. */
-const names: Readonly<Record<string, string>> = { azure: "azure.ai.openai" }
-
-const kind = (value: "input" | "output") => MetricLabel.make("gen_ai.token.type", value)
-
 /** What was asked, for those who want it. */
 const asked = (span: Span, { prompt }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
   Effect.map(Content, (isWanted) => {
@@ -37,19 +32,15 @@ const asked = (span: Span, { prompt }: LanguageModel.ProviderOptions): Effect.Ef
   })
 
 export const make = ({ baseURL, model, provider }: Place) => {
-  const name = names[provider] ?? provider
-  const operation = { operation: "chat", provider: name, model }
-  const duration = GenAi.duration(operation)
-  const input = GenAi.histogram(GenAi.tokensKey, operation, kind("input"))
-  const output = GenAi.histogram(GenAi.tokensKey, operation, kind("output"))
-  const firstChunk = GenAi.histogram(GenAi.firstChunkKey, operation)
-  const { hostname, port, protocol } = new URL(baseURL)
+  const { address, port } = serverOf(baseURL)
+  const name = GenAi.providerName(provider, address)
+  const { duration, firstChunk, tokens } = GenAi.make({ operation: "chat", provider: name, model })
   const attributes = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": name,
     "gen_ai.request.model": model,
-    "server.address": hostname,
-    "server.port": port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)
+    "server.address": address,
+    "server.port": port
   }
   const options = { kind: "client" as const, captureStackTrace: false, attributes }
 
@@ -64,11 +55,11 @@ export const make = ({ baseURL, model, provider }: Place) => {
       span.attribute("gen_ai.response.finish_reasons", [part.reason])
       if (inputTokens !== undefined) {
         span.attribute("gen_ai.usage.input_tokens", inputTokens)
-        input(inputTokens)
+        tokens("input", inputTokens)
       }
       if (outputTokens !== undefined) {
         span.attribute("gen_ai.usage.output_tokens", outputTokens)
-        output(outputTokens)
+        tokens("output", outputTokens)
       }
     }
   }

@@ -10,7 +10,7 @@ import type { Service } from "../../ClientMap.ts"
 import type { Provider } from "../../Provider.ts"
 import type { Bare } from "../bareProviders.ts"
 import * as call from "../call.ts"
-import type { Outlet } from "../outlet.ts"
+import { type Outlet, OWN, type Own } from "../outlet.ts"
 import * as Events from "./events.ts"
 
 /** Whose requests they are. */
@@ -18,6 +18,8 @@ export interface Sender<P extends string = string, Extra extends string = string
   readonly map: Service
   readonly provider: Provider<Bare, Bare, P, Extra>
   readonly config: ClientConfig<P>
+  /** Whether whoever sends requests meters the calls that they are. */
+  readonly isMetered: boolean
 }
 
 export interface Request {
@@ -33,31 +35,33 @@ const refusal = async ({ headers, status }: Response, text: Promise<string>): Pr
   return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
 }
 
-const post = async (outlet: Outlet, { body, headers, url }: Request, signal: AbortSignal): Promise<Response> => {
-  const response = await outlet.fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal })
+const post = async (outlet: Outlet, own: Own, request: Request, signal: AbortSignal): Promise<Response> => {
+  const { body, headers, url } = request
+  const init = { method: "POST", headers, body: JSON.stringify(body), signal, [OWN]: own }
+  const response = await outlet.fetch(url, init)
   if (response.status >= 400) throw await refusal(response, response.text())
   return response
 }
 
 /** One answer. */
 export const json = <P extends string, Extra extends string>(
-  { config, map, provider }: Sender<P, Extra>,
+  { config, isMetered, map, provider }: Sender<P, Extra>,
   request: Request
 ): Effect.Effect<unknown, ClientError> =>
   map.useOutlet(provider, config, (outlet) =>
     call.promise(config, async (signal): Promise<unknown> => {
-      const said: unknown = await (await post(outlet, request, signal)).json()
+      const said: unknown = await (await post(outlet, { isMetered }, request, signal)).json()
       return typeof said === "object" && said !== null ? Events.checked(config, said) : said
     })
   )
 
 /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
 export const events = <P extends string, Extra extends string>(
-  { config, map, provider }: Sender<P, Extra>,
+  { config, isMetered, map, provider }: Sender<P, Extra>,
   request: Request
 ): Stream.Stream<unknown, ClientError> =>
   Stream.unwrapScoped(
     Effect.map(map.outlet(provider, config), (outlet) =>
-      call.stream(config, async (signal) => Events.of(config, await post(outlet, request, signal)))
+      call.stream(config, async (signal) => Events.of(config, await post(outlet, { isMetered }, request, signal)))
     )
   )

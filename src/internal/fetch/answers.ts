@@ -11,6 +11,8 @@ export interface Ending {
   readonly add: (chunk: Uint8Array) => void
   /** Whether they have come, once the body is over. */
   readonly hasCome: () => boolean
+  /** What is kept of the end, one character a byte; "" if that is less than an event. */
+  readonly tail: () => string
 }
 
 /**
@@ -36,6 +38,10 @@ class CompletionsEnding implements Ending {
     const text = this.#tail.text()
     return ofCompletions.test(this.#tail.isWhole ? `\n${text}` : text)
   }
+
+  tail(): string {
+    return this.#tail.text()
+  }
 }
 
 /** Longer than any of its words, which may be cut anywhere. */
@@ -55,6 +61,10 @@ class ResponsesEnding implements Ending {
 
   hasCome(): boolean {
     return this.#come
+  }
+
+  tail(): string {
+    return ""
   }
 }
 

@@ -50,7 +50,7 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { clean, about, cut, deadline, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { clean, about, cut, deadline, listener, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   const end = (cut?: WireError) => {
@@ -98,7 +98,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const about = { url: hop.url, method, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...about, failure: unreadable, tap, onTapped, clean })
+        return await respond(wire, { ...about, failure: unreadable, tap, onTapped, listener, clean })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

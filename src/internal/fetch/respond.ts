@@ -12,6 +12,16 @@ import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./in
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { WholeResponse, named } from "./whole.ts"
 
+/** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
+export interface Listener {
+  /** All of a body that was read whole, decoded. */
+  readonly whole: (bytes: Uint8Array) => void
+  /** A chunk of a stream of events has come. */
+  readonly chunk: () => void
+  /** The last event of a stream has been read; what is kept of the end, one character a byte. */
+  readonly tail: (text: string) => void
+}
+
 /** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
 export interface Tapping {
   /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
@@ -22,6 +32,8 @@ export interface Tapping {
    * body, for one that fails before there is a response, or for one that is dropped unread. @default none
    */
   readonly onTapped?: (() => void) | undefined
+  /** Hears of the body after `tap` and `onTapped`. @default nobody */
+  readonly listener?: Listener | undefined
   /** Gives a chunk of an event stream as its reader is to have it. Must not throw. @default as it came */
   readonly clean?: ((chunk: Uint8Array) => Uint8Array) | undefined
 }
@@ -65,6 +77,8 @@ export const watchAbandoned = ({ body }: Response, f: () => void): void => {
   if (source?.body !== undefined) source.onAbandoned = f
 }
 
+const untapped: Tapping = {}
+
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
 const streamOf = (
   body: WireBody,
@@ -72,14 +86,18 @@ const streamOf = (
   measure: Measure | undefined,
   ending: Ending | undefined,
   tapping: Tapping,
-  clean: Tapping["clean"]
+  isEvents: boolean
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
+  const { clean, listener } = isEvents ? tapping : untapped
   let { onTapped } = tapping
   const over = () => {
     onTapped?.()
     // A read may still fail after the reader has cancelled.
     onTapped = undefined
+  }
+  const tell = () => {
+    if (listener !== undefined && ending?.hasCome() === true) listener.tail(ending.tail())
   }
   const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
     over()
@@ -93,6 +111,7 @@ const streamOf = (
             if (chunk === undefined) {
               if (ending?.hasCome() === false) return fail(controller, cutShort())
               over()
+              tell()
               controller.close()
               return
             }
@@ -104,12 +123,15 @@ const streamOf = (
             }
             tap?.(chunk)
             ending?.add(chunk)
+            listener?.chunk()
             controller.enqueue(clean === undefined ? chunk : clean(chunk))
           },
           (error: unknown) => fail(controller, error)
         ),
       cancel: () => {
         over()
+        // Who has seen the last event need not wait for the end.
+        tell()
         body.cancel()
       }
     },
@@ -154,7 +176,6 @@ const build = (
 const doubt = 2_000
 
 const none: ReadonlyArray<Coding> = []
-const untapped: Tapping = {}
 
 const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
 
@@ -195,6 +216,7 @@ const assemble = (
       if (whole.byteLength === 0 && mustBeJson(wire.status, context)) throw notJson(wire, true)
       tapping.tap?.(whole)
       tapping.onTapped?.()
+      tapping.listener?.whole(whole)
       return build(wire, context, whole, decoded)
     }
     got = unread(wire.body, [got], undefined)
@@ -204,14 +226,7 @@ const assemble = (
   const plain = decoded ? inflate(got, codings) : got
   const body = isError ? asFarAsItCame(plain) : plain
   const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
-  const stream = streamOf(
-    body,
-    context.failure,
-    measureOf(reading, context),
-    ending,
-    tapping,
-    isEvents ? tapping.clean : undefined
-  )
+  const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
   return build(wire, context, stream, decoded)
 }
 

@@ -15,10 +15,15 @@ export interface Meter {
   readonly total: () => number | undefined
   /** Those of them that were generated; `undefined` also for what generates nothing, such as embeddings. */
   readonly output: () => number | undefined
+  /** All that is said. */
+  readonly count: () => Count | undefined
 }
 
-interface Count {
+export interface Count {
+  /** All that count toward a limit. */
   readonly total: number
+  /** Of the prompt, those from a cache included. */
+  readonly input: number | undefined
   readonly output: number | undefined
 }
 
@@ -30,6 +35,7 @@ interface Usage {
   readonly input_tokens?: unknown
   readonly output_tokens?: unknown
   readonly cache_creation_input_tokens?: unknown
+  readonly cache_read_input_tokens?: unknown
 }
 
 const parse = (text: string): Usage | undefined => {
@@ -93,13 +99,16 @@ const firstCount = (...values: ReadonlyArray<unknown>): number | undefined => va
 const countOf = (usage: Usage | undefined, start: () => Usage | undefined): Count | undefined => {
   if (usage === undefined) return undefined
   const output = firstCount(usage.completion_tokens, usage.output_tokens)
-  if (isCount(usage.total_tokens)) return { total: usage.total_tokens, output }
+  if (isCount(usage.total_tokens)) {
+    return { total: usage.total_tokens, input: firstCount(usage.prompt_tokens, usage.input_tokens), output }
+  }
   if (output === undefined) return undefined
   const ofPrompt = firstCount(usage.prompt_tokens, usage.input_tokens) === undefined ? start() : usage
   const input = firstCount(ofPrompt?.prompt_tokens, ofPrompt?.input_tokens)
-  return input === undefined
-    ? undefined
-    : { total: input + (firstCount(ofPrompt?.cache_creation_input_tokens) ?? 0) + output, output }
+  if (input === undefined) return undefined
+  const written = input + (firstCount(ofPrompt?.cache_creation_input_tokens) ?? 0)
+  const all = written + (firstCount(ofPrompt?.cache_read_input_tokens) ?? 0)
+  return { total: written + output, input: all, output }
 }
 
 const none = () => undefined
@@ -138,6 +147,25 @@ export const makeMeter = (): Meter => {
       isRead = false
     },
     total: () => result()?.total,
-    output: () => result()?.output
+    output: () => result()?.output,
+    count: result
   }
+}
+
+/** Enough for what providers send with and after the usage. */
+const enough = 4096
+
+/** What an answer says that is here as a whole, and no stream of events. */
+export const ofWhole = (bytes: Uint8Array): Count | undefined => {
+  const end = bytes.subarray(-enough)
+  return countOf(lastUsage(Buffer.from(end.buffer, end.byteOffset, end.byteLength).toString("latin1"), 1), none)
+}
+
+/** What a stream of events says, of which this is the end. */
+export const ofTail = (text: string): Count | undefined => {
+  for (const line of dataLines(text, false).toReversed()) {
+    const count = countOf(lastUsage(line, 2), none)
+    if (count !== undefined) return count
+  }
+  return undefined
 }

@@ -5,9 +5,7 @@ import * as Option from "effect/Option"
 const property = (of: unknown, name: string): unknown =>
   typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
 
-export const errorType = (cause: Cause.Cause<unknown>): string => {
-  if (Cause.isInterruptedOnly(cause)) return "interrupted"
-  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+export const typeOf = (failure: unknown): string => {
   // The conventions take a status for the type; else it is the reason of what was wrapped, or its tag.
   const status = property(property(failure, "response"), "status") ?? property(failure, "status")
   if (typeof status === "number") return String(status)
@@ -17,3 +15,6 @@ export const errorType = (cause: Cause.Cause<unknown>): string => {
   if (typeof tag === "string") return tag
   return failure instanceof Error ? failure.name : "_OTHER"
 }
+
+export const errorType = (cause: Cause.Cause<unknown>): string =>
+  Cause.isInterruptedOnly(cause) ? "interrupted" : typeOf(Option.getOrUndefined(Cause.failureOption(cause)))

@@ -6,7 +6,7 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
-import { bounded } from "./bounded.ts"
+import { bounded, OTHER } from "./bounded.ts"
 
 /** Seconds: 0.01 doubling to 81.92, as the conventions advise. */
 export const durationKey = MetricKey.histogram(
@@ -47,27 +47,56 @@ const labelsOf = ({ agent, model, operation, provider }: Operation): ReadonlyArr
   return labels
 }
 
-/** Notes a value. */
-export const histogram = (
-  key: MetricKey.MetricKey.Histogram,
-  operation: Operation,
-  ...more: ReadonlyArray<MetricLabel.MetricLabel>
-): ((value: number) => void) => {
-  const hook = Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(key, [...labelsOf(operation), ...more]))
-  return (value) => hook.update(value)
+/** What is noted of the calls of one operation. A series is made when there is something to be noted in it. */
+export interface Instruments {
+  /** Seconds, with the type of the error if there was one. */
+  readonly duration: (seconds: number, error: string | undefined) => void
+  readonly tokens: (type: "input" | "output", count: number) => void
+  readonly firstChunk: (seconds: number) => void
 }
 
-/** Notes seconds, with the type of the error if there was one. */
-export const duration = (operation: Operation): ((seconds: number, error: string | undefined) => void) => {
-  const key = MetricKey.taggedWithLabels(durationKey, labelsOf(operation))
-  const made = new Map<string | undefined, { readonly update: (seconds: number) => void }>()
-  return (seconds, error) => {
-    const type = error === undefined ? undefined : bounded("error", error)
-    let hook = made.get(type)
-    if (hook === undefined) {
-      const labelled = type === undefined ? key : MetricKey.tagged(key, "error.type", type)
-      made.set(type, (hook = Metric.globalMetricRegistry.get(labelled)))
-    }
-    hook.update(seconds)
+interface Hook {
+  readonly update: (value: number) => void
+}
+
+export const make = (operation: Operation): Instruments => {
+  const labels = labelsOf(operation)
+  const open = (key: MetricKey.MetricKey.Histogram, label?: string, value?: string): Hook =>
+    Metric.globalMetricRegistry.get(
+      MetricKey.taggedWithLabels(
+        key,
+        label === undefined || value === undefined ? labels : [...labels, MetricLabel.make(label, value)]
+      )
+    )
+  const durations = new Map<string | undefined, Hook>()
+  const tokens: { [type in "input" | "output"]?: Hook } = {}
+  let firstChunk: Hook | undefined
+  return {
+    duration: (seconds, error) => {
+      const type = error === undefined ? undefined : bounded("error", error)
+      let hook = durations.get(type)
+      if (hook === undefined) durations.set(type, (hook = open(durationKey, "error.type", type)))
+      hook.update(seconds)
+    },
+    tokens: (type, count) => (tokens[type] ??= open(tokensKey, "gen_ai.token.type", type)).update(count),
+    firstChunk: (seconds) => (firstChunk ??= open(firstChunkKey)).update(seconds)
   }
+}
+
+/** Hosts of whose provider an HttpClient knows nothing else, by the names that the conventions have. */
+const hosts: ReadonlyArray<readonly [host: RegExp, name: string]> = [
+  [/(^|\.)openai\.com$/, "openai"],
+  [/\.openai\.azure\.com$/, "azure.ai.openai"],
+  [/(^|\.)anthropic\.com$/, "anthropic"],
+  [/(^|\.)groq\.com$/, "groq"],
+  [/(^|\.)cerebras\.ai$/, "cerebras"],
+  [/(^|\.)mistral\.ai$/, "mistral_ai"],
+  [/(^|\.)deepseek\.com$/, "deepseek"],
+  [/(^|\.)x\.ai$/, "x_ai"]
+]
+
+/** What the conventions call a provider of ours. */
+export const providerName = (provider: string, host: string): string => {
+  if (provider === "azure") return "azure.ai.openai"
+  return provider === "http" ? (hosts.find(([one]) => one.test(host))?.[1] ?? OTHER) : provider
 }
