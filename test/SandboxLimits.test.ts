@@ -77,9 +77,10 @@ describe("limits", () => {
     const third = await send(sandbox)
     assert.strictEqual(third.status, 429)
     assert.strictEqual(JSON.parse(third.body).error.code, "rate_limit_exceeded")
-    assert.closeTo(Number(third.headers.get("retry-after")), 29, 3)
-    assert.closeTo(Number(third.headers.get("retry-after-ms")), 29_000, 3000)
-    assert.match(String(third.headers.get("x-ratelimit-reset-requests")), /^(1m0|59|58|57)(\.\d+)?s$/)
+    // Half a minute, less what has passed; till then a minute.
+    assert.closeTo(Number(third.headers.get("retry-after")), 22, 8)
+    assert.closeTo(Number(third.headers.get("retry-after-ms")), 22_000, 8000)
+    assert.match(String(third.headers.get("x-ratelimit-reset-requests")), /^(1m0|5\d|4[4-9])(\.\d+)?s$/)
     assert.deepEqual(await statuses(sandbox, { headers: { authorization: "Bearer other" } }), [200])
     assert.strictEqual(sandbox.stats().rateLimited, 1)
   })

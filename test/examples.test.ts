@@ -88,7 +88,7 @@ it.scopedLive(
       const { stdout } = yield* run(sandbox, "panel", { ROWS: "1000" })
       assert.match(stdout, /1000 of 1000 rows decided, by 2000 of 3000 votes\n$/)
     }),
-  60_000
+  180_000
 )
 
 it.scopedLive("opentelemetry sends spans and metrics by their names to a collector", () =>

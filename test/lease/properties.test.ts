@@ -326,5 +326,5 @@ describe("LeaseMap against a model", () => {
     await fc.assert(fc.asyncProperty(setup, fc.array(op, { minLength: 1, maxLength: 30, size: "max" }), play), {
       numRuns: 300
     })
-  }, 60_000)
+  }, 180_000)
 })

@@ -46,7 +46,7 @@ describe("a thousand agents of a library that makes a client for each", () => {
           stderr: `clientele: ${agents} clients asked for, 1 built; at most ${sockets} sockets open at once\n`
         })
       }).pipe(Effect.scoped),
-    60_000
+    180_000
   )
 
   it.live(
@@ -63,6 +63,6 @@ describe("a thousand agents of a library that makes a client for each", () => {
         })
         check(sandbox, 2 * agents)
       }).pipe(Effect.scoped),
-    60_000
+    180_000
   )
 })

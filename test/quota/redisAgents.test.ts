@@ -33,10 +33,6 @@ const arrivals = (sandbox: Sandbox.Sandbox): ReadonlyArray<number> =>
     .log.map(({ arrived }) => arrived)
     .sort((a, b) => a - b)
 
-/** The most requests that came within so many milliseconds. */
-const densest = (times: ReadonlyArray<number>, ms: number): number =>
-  Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + ms).length))
-
 describe("agents of two processes on one budget in Redis", () => {
   it.scopedLive("all come through when Redis dies on the way, and keep to the budget before and after", () =>
     Effect.gen(function* () {
@@ -45,23 +41,23 @@ describe("agents of two processes on one budget in Redis", () => {
       const processes = [yield* process(redis.url), yield* process(redis.url)]
       // Forty a second.
       const config = yield* openai.config(sandbox, { quota: { requestsPerMinute: 2_400 } })
-      const asked = yield* Effect.forEach(processes, ({ run }) =>
-        Effect.fork(
-          Effect.forEach(Array.from({ length: 130 }), () => run(openai.ask(config)), { concurrency: "unbounded" })
+      const crowds = (size: number) =>
+        Effect.forEach(processes, ({ run }) =>
+          Effect.fork(
+            Effect.forEach(Array.from({ length: size }), () => run(openai.ask(config)), { concurrency: "unbounded" })
+          )
         )
-      )
+      const asked = yield* crowds(100)
       const requests = Effect.sync(() => sandbox.stats().requests)
       yield* eventually(requests, (count) => count >= 80)
       yield* redis.kill
-      const killed = performance.now()
       yield* eventually(requests, (count) => count >= 120)
       yield* redis.start
       yield* eventually(
         Effect.sync(() => processes.map(({ lines }) => lines.length)),
         (counts) => counts.every((count) => count === 2)
       )
-      const back = performance.now()
-      for (const fiber of asked) assert.strictEqual((yield* Fiber.join(fiber)).length, 130)
+      for (const fiber of [...asked, ...(yield* crowds(40))]) yield* Fiber.join(fiber)
       for (const { lines } of processes) {
         assert.match(
           lines[0]!,
@@ -71,11 +67,11 @@ describe("agents of two processes on one budget in Redis", () => {
         assert.strictEqual(lines.length, 2)
       }
       const times = arrivals(sandbox)
-      assert.strictEqual(times.length, 260)
-      // Each for itself, they would send eighty. Some that were late catch up: a fifth of a second is forgiven.
-      const [before, after] = [times.filter((at) => at < killed), times.filter((at) => at > back + 300)]
-      assert.isAtMost(densest(before, 1_000), 60)
-      assert.isAtMost(densest(after, 1_000), 60)
+      assert.strictEqual(times.length, 280)
+      // Two seconds; each for itself, they would take one. Some that were late catch up: a fifth of a second is forgiven.
+      const [before, after] = [times.slice(0, 80), times.slice(-80)]
+      assert.isAtLeast(before.at(-1)! - before[0]!, 1_500)
+      assert.isAtLeast(after.at(-1)! - after[0]!, 1_500)
     })
   )
 

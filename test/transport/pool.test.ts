@@ -126,7 +126,7 @@ test("HTTP/2: 2,000 requests where the server allows 100 streams", async () => {
 
 test(
   "HTTP/2: 10,000 requests at once need 4 sockets where the server allows 3,000 streams",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const server = await serveH2((_, response) => response.end("ok"), { settings: { maxConcurrentStreams: 3_000 } })
     const it = pool(server.origin, { maxConnections: 64 })
