@@ -162,8 +162,10 @@ export const prometheus: Effect.Effect<string, never, ClientMap> = Effect.flatMa
 )
 
 /**
- * Prompts of models within `self` are told in their spans, as `gen_ai.input.messages`. They may hold anything, so they
- * are in no span and no log unless this says so.
+ * Spans within `self` tell what was said: prompts of models as `gen_ai.input.messages`, parameters of tools, and the
+ * texts of failures, in which providers quote what they were sent. All that may hold anything, so without this it is in
+ * no span, and of a failure spans say its kind alone: the error itself has its text. What an agent of your own fails
+ * with, other than what a model failed with, its span tells in any case.
  *
  * @since 0.1.0
  * @category combinators

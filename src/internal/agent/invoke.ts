@@ -1,8 +1,10 @@
 /** What all agents are: traced and metered as the conventions for generative AI have it (OpenTelemetry, "Gen AI agent spans"). */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
+import * as Untold from "../telemetry/untold.ts"
 
 export const make = (name: string, description: string | undefined) => {
   const { duration } = GenAi.make({ operation: "invoke_agent", agent: name })
@@ -13,7 +15,8 @@ export const make = (name: string, description: string | undefined) => {
   }
   return <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.useSpan(`invoke_agent ${name}`, { attributes, captureStackTrace: false }, (span) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Content, (isWanted) => {
+        if (!isWanted) Untold.quoted(span)
         const since = performance.now()
         return Effect.onExit(Effect.withParentSpan(run, span), (exit) =>
           Effect.sync(() => {

@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Options, Result } from "../../ToolLoop.ts"
+import { untold } from "../ai/tools.ts"
 import { answer } from "./answers.ts"
 import type { AnyToolkit, Ask, Emit } from "./round.ts"
 import { after } from "./transcript.ts"
@@ -44,9 +45,11 @@ export const loop = <Tools extends Record<string, Tool.Any>, E, R>(
   Effect.gen(function* () {
     const { chat, maxRounds = 10 } = options
     // It looks tools up by whatever name the model says.
-    const toolkit = (yield* Effect.isEffect(options.toolkit)
-      ? options.toolkit
-      : Effect.succeed(options.toolkit)) as unknown as AnyToolkit
+    const toolkit = untold(
+      (yield* Effect.isEffect(options.toolkit)
+        ? options.toolkit
+        : Effect.succeed(options.toolkit)) as unknown as AnyToolkit
+    )
     const before = chat === undefined ? Prompt.empty : yield* Ref.get(chat.history)
     let transcript = Prompt.merge(before, options.prompt)
     const usage = Usage.make()

@@ -8,6 +8,8 @@ import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
+import { Content } from "../telemetry/content.ts"
+import * as Untold from "../telemetry/untold.ts"
 import { type Dialect, place } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Gather from "./gather.ts"
@@ -60,17 +62,22 @@ const vectors = (
     : malformed(`${count} texts were sent, and ${said.data.length} embeddings came back`)
 }
 
-const options = { captureStackTrace: false }
+const spanned = <A, E>(name: string, self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.useSpan(name, { captureStackTrace: false }, (span) =>
+    Effect.flatMap(Content, (isWanted) => {
+      if (!isWanted) Untold.all(span)
+      return self
+    })
+  )
 
 const serviceOf = (ask: Gather.Ask<Vector, AiError.AiError>): EmbeddingModel.Service =>
   EmbeddingModel.EmbeddingModel.of({
     embed: (text) =>
-      Effect.withSpan(
-        Effect.map(ask([text]), ([vector]) => vector!),
+      spanned(
         "EmbeddingModel.embed",
-        options
+        Effect.map(ask([text]), ([vector]) => vector!)
       ),
-    embedMany: (texts) => Effect.withSpan(ask(texts), "EmbeddingModel.embedMany", options)
+    embedMany: (texts) => spanned("EmbeddingModel.embedMany", ask(texts))
   })
 
 export const make = <P extends string, Extra extends string>(

@@ -5,7 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberSet from "effect/FiberSet"
@@ -25,7 +25,8 @@ export interface Options<A, E> {
 /** The values of some texts, in their order. */
 export type Ask<A, E> = (texts: ReadonlyArray<string>) => Effect.Effect<Array<A>, E>
 
-type Sending<A, E> = Fiber.RuntimeFiber<ReadonlyArray<A>, E>
+/** Fails in no way of its own: a fiber that does says so in the log, with all that a provider said. */
+type Sending<A, E> = Fiber.RuntimeFiber<Exit.Exit<ReadonlyArray<A>, E>>
 
 /** Somebody who waits, maybe for several requests. */
 interface Asking<A, E> {
@@ -56,7 +57,7 @@ export const make = <A, E>({
   window
 }: Options<A, E>): Effect.Effect<Ask<A, E>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const run = yield* FiberSet.makeRuntime<never, ReadonlyArray<A>, E>()
+    const run = yield* FiberSet.makeRuntime<never, Exit.Exit<ReadonlyArray<A>, E>>()
     let isClosed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
     /** Which still takes texts. */
@@ -110,8 +111,8 @@ export const make = <A, E>({
       })
       const wait = Effect.raceFirst(Effect.sleep(window), Deferred.await(isFull))
       // Layers are built without interruption, and what is run in their midst inherits that.
-      batch.fiber = run(Effect.interruptible(Effect.zipRight(wait, request)), { immediate: false })
-      batch.fiber.addObserver((exit) => settle(batch, exit))
+      batch.fiber = run(Effect.interruptible(Effect.exit(Effect.zipRight(wait, request))), { immediate: false })
+      batch.fiber.addObserver((exit) => settle(batch, Exit.flatten(exit)))
       return (open = batch)
     }
 

@@ -14,6 +14,7 @@ import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { serverOf } from "../telemetry/requests.ts"
+import * as Untold from "../telemetry/untold.ts"
 
 interface Place {
   readonly provider: string
@@ -25,10 +26,12 @@ type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
 
 type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
 
-/** What was asked, for those who want it. */
-const asked = (span: Span, { prompt }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
+/** What was asked, for those who want it. For others the spans, @effect/ai's around ours too, don't tell what failures quote. */
+const asked = (span: Span, { prompt, span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
   Effect.map(Content, (isWanted) => {
-    if (isWanted) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+    if (isWanted) return span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+    Untold.all(span)
+    Untold.all(around)
   })
 
 export const make = ({ baseURL, model, provider }: Place) => {

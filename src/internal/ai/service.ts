@@ -1,6 +1,7 @@
 /**
  * The service that @effect/ai makes of a provider's two functions, with a shorter way for text without tools, which is
  * what most agents ask for: the same span and the same answer, without schemas that are put together anew for each call.
+ * Tools' spans say nothing of what the tools were given.
  */
 import type * as AiError from "@effect/ai/AiError"
 import * as IdGenerator from "@effect/ai/IdGenerator"
@@ -12,8 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { ParentSpan } from "effect/Tracer"
 import { type Part, part } from "./decoded.ts"
+import { untold } from "./tools.ts"
 
 type Tools = Record<never, never>
+
+type Asking = LanguageModel.GenerateTextOptions<Tools>
+
+const quietly = <T extends Asking>(options: T): T =>
+  options.toolkit === undefined ? options : { ...options, toolkit: untold(options.toolkit as never) }
 
 const isPart = (one: Part | undefined): one is Part => one !== undefined
 
@@ -57,11 +64,15 @@ export const make = (provider: LanguageModel.ConstructorParams): Effect.Effect<L
           }
         )
 
-      const generateText = (options: LanguageModel.GenerateTextOptions<Tools>) =>
-        options.toolkit === undefined ? text(options) : service.generateText(options)
-
       // What is known of options is known by those who call: this takes whatever they may be.
-      return { ...service, generateText: generateText as LanguageModel.Service["generateText"] }
+      return {
+        generateText: (options: Asking) =>
+          options.toolkit === undefined ? text(options) : service.generateText(quietly(options)),
+        generateObject: (
+          options: LanguageModel.GenerateObjectOptions<Tools, unknown, Record<string, unknown>, unknown>
+        ) => service.generateObject(quietly(options)),
+        streamText: (options: Asking) => service.streamText(quietly(options))
+      } as LanguageModel.Service
     })
   )
 

@@ -1,0 +1,54 @@
+/**
+ * Spans that say of a failure what kind it is, and not its text: providers quote in it what they were sent, and a model's
+ * answer that does not fit is quoted by whoever took it.
+ */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { Span } from "effect/Tracer"
+import { errorType } from "./errorType.ts"
+
+/** Stands for a failure. */
+class Untold extends Error {
+  constructor(tag: string, type: string) {
+    super(
+      tag === type
+        ? "its text is told with Telemetry.withContent"
+        : `${type}; its text is told with Telemetry.withContent`
+    )
+    this.name = tag
+    // It would be ours, and says nothing.
+    delete this.stack
+  }
+}
+
+const tagOf = (failure: unknown): string => {
+  if (typeof failure === "object" && failure !== null && "_tag" in failure && typeof failure._tag === "string") {
+    return failure._tag
+  }
+  return failure instanceof Error ? failure.name : "Failure"
+}
+
+const foreign = (failure: unknown): boolean =>
+  typeof failure === "object" &&
+  failure !== null &&
+  ("~@effect/ai/AiError" in failure || tagOf(failure) === "RequestError")
+
+const untold = (exit: Exit.Exit<unknown, unknown>, isTold: (failure: unknown) => boolean) => {
+  if (Exit.isSuccess(exit)) return exit
+  // Defects are mistakes of a program, which must be found.
+  const failure = Cause.failureOption(exit.cause)
+  if (Option.isNone(failure) || isTold(failure.value)) return exit
+  return Exit.fail(new Untold(tagOf(failure.value), errorType(exit.cause)))
+}
+
+const hushed = (span: Span, isTold: (failure: unknown) => boolean): void => {
+  const end = span.end.bind(span)
+  span.end = (time, exit) => end(time, untold(exit, isTold))
+}
+
+/** No failure's text is in this span. */
+export const all = (span: Span): void => hushed(span, () => false)
+
+/** What providers and models say is not in this span; failures of the user's own are. */
+export const quoted = (span: Span): void => hushed(span, (failure) => !foreign(failure))
