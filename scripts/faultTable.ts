@@ -15,7 +15,7 @@ waited for a connection, **later** is one that came when the fault was over.
 
 - An empty cell: not affected. Answered, and sent once.
 - *again*: sent again, and answered. Its caller sees nothing of it, and what the provider certainly had not worked on costs
-  none of \`maxRetries\`.
+  none of \`maxRetries\`, be that 0.
 - *rule*: the provider may have worked on it. What a repeat changes nothing of is sent again (see \`retryAmbiguous\`) and
   answered; all else fails with the reason named, \`processed: "maybe"\`, after one attempt.
 - A reason: what it fails with, a \`RequestError\`; with its attempts, and with \`processed\`, which says whether the

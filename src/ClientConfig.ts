@@ -116,7 +116,10 @@ export interface CommonOptions {
    */
   readonly deadline?: Duration.DurationInput | undefined
   /**
-   * How often a request that failed is sent again.
+   * How often a request that failed is sent again. What certainly never reached the provider (`processed` is `"no"`: no
+   * connection, or the server turned it away unread) costs nothing of it: that goes out again up to 5 times besides, also
+   * with 0, after pauses of 0.1 s at most, 0.2 s, 0.4 s, 0.8 s and 1.6 s; only `maxRetryAfter` and `deadline` forbid it. With
+   * 0 nothing waits until an open circuit (`transport.circuitFailures`) lets somebody through.
    *
    * @default 2, as all the SDKs have it
    */
@@ -145,7 +148,7 @@ export interface CommonOptions {
    * The longest wait that a provider may ask for. One that asks for more is not waited for: requests to that model
    * fail at once, with a `RequestError` whose reason is `RateLimited` and whose `retryAfter` says when to come back.
    * A number is milliseconds, `Infinity` waits however long it is told to, 0 never waits: whoever has another provider
-   * to go to wants that.
+   * to go to wants that. Nor is a longer pause made before what never reached the provider is sent again.
    *
    * @default "60 seconds", up to which openai's own retries obey a Retry-After
    */

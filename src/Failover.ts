@@ -19,9 +19,9 @@
  * The first provider may have done the work all the same, unless the error's `processed` is `no`: let only that fail over
  * which may be done twice, such as generation.
  *
- * How soon the next provider is asked is up to the first one's options. `maxRetries: 0` goes on at the first failure.
- * `maxRetryAfter: 0` goes on at once for as long as the provider has told this credential to wait, without asking it; with
- * more, agents wait that long first. `queueTimeout` goes on when the budget or the sockets are merely busy for so long. With
+ * How soon the next provider is asked is up to the first one's options. `maxRetries: 0` goes on at the first failure
+ * of what may have reached the provider. `maxRetryAfter: 0` goes on at once where it can't be reached, and for as long as it
+ * has told this credential to wait, without asking it; with more, agents wait that long first. `queueTimeout` goes on when the budget or the sockets are merely busy for so long. With
  * either of the first two, a provider that is down is not asked again and again: after five failures in a row its requests
  * fail at once for 30 seconds (`transport.circuitFailures`).
  *

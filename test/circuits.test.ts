@@ -33,6 +33,9 @@ const status = (code: number, headers: Readonly<Record<string, string>> = {}): S
 
 const reset: Sandbox.FaultRule = { fault: { type: "resetBeforeHeaders" } }
 
+/** Who never waits sends nothing again, not even what can't have been sent. */
+const once = { maxRetries: 0, maxRetryAfter: 0 } satisfies CommonOptions
+
 /** Longer than any test takes. */
 const long = { transport: { circuitCooldown: "1 hour" } } satisfies CommonOptions
 
@@ -126,7 +129,7 @@ describe("a provider that is down", () => {
         const sandbox = yield* Sandbox.make()
         const { port } = sandbox
         yield* Effect.promise(sandbox.close)
-        const config = yield* openai.config(sandbox, { maxRetries: 0, transport: { circuitCooldown: "1 second" } })
+        const config = yield* openai.config(sandbox, { ...once, transport: { circuitCooldown: "1 second" } })
         const all = yield* fail(openai.ask(config), 5)
         assert.deepStrictEqual(
           all,
@@ -171,7 +174,7 @@ describe("a provider that is down", () => {
         const { port } = server.address() as net.AddressInfo
         const config = yield* openai.config(
           { baseURL: () => `https://127.0.0.1:${port}`, ca: (yield* Sandbox.make()).ca },
-          { maxRetries: 0, transport: { connectTimeout: 200, circuitCooldown: "1 hour" } }
+          { ...once, transport: { connectTimeout: 200, circuitCooldown: "1 hour" } }
         )
         assert.deepStrictEqual(yield* fail(openai.ask(config), 6), [
           ...Array.from({ length: 5 }, () => ["Timeout", undefined, "no", 1]),

@@ -110,7 +110,7 @@ describe("the retry policy", () => {
     )
   })
 
-  it("repeats as often as maxRetries says, what never reached the provider five times more, and with 0 nothing", () => {
+  it("repeats as often as maxRetries says, and what never reached the provider five times besides", () => {
     const plenty = { request: () => undefined, take: () => true }
     const lost = new WireError("Connection", "maybe", "")
     const unsent = new WireError("Connection", "no", "")
@@ -125,15 +125,23 @@ describe("the retry policy", () => {
       )
       const both = (retries: Retry.Retries) =>
         retries.afterError(unsent, false, plenty) ?? retries.afterError(lost, true, plenty)
-      assert.strictEqual(count(maxRetries, both), maxRetries === 0 ? 0 : maxRetries + 5)
+      assert.strictEqual(count(maxRetries, both), maxRetries + 5)
     }
   })
 
-  it("asks the budget of the credential for what a provider that is down would get, and not for a rate limit", () => {
+  it("asks the budget of the credential for what a provider that is down would get, not for what never gets there or a rate limit", () => {
     const empty = { request: () => undefined, take: () => false }
     assert.isUndefined(new Retry.Retries(2, 60_000).afterResponse(answer(503), true, empty))
-    assert.isUndefined(new Retry.Retries(2, 60_000).afterError(new WireError("Connection", "no", ""), true, empty))
+    assert.isUndefined(new Retry.Retries(2, 60_000).afterError(new WireError("Connection", "maybe", ""), true, empty))
+    assert.isDefined(new Retry.Retries(2, 60_000).afterError(new WireError("Connection", "no", ""), true, empty))
     assert.isDefined(new Retry.Retries(2, 60_000).afterResponse(answer(429), true, empty))
+  })
+
+  it("sends nothing again, not even what was never sent, for those who never wait", () => {
+    const plenty = { request: () => undefined, take: () => true }
+    const retries = new Retry.Retries(2, 0)
+    assert.isUndefined(retries.afterError(new WireError("Connection", "no", ""), true, plenty))
+    assert.isDefined(retries.afterError(new WireError("Connection", "maybe", ""), true, plenty))
   })
 
   it("repeats after a failure what was certainly not worked on, or does no harm", () => {

@@ -139,7 +139,7 @@ export const make = (wiring: Wiring): Closeable => {
         const all = [request.signal, call?.signal, waiter.signal].filter((one) => one !== undefined)
         return (joined = AbortSignal.any(all))
       }
-      const retries = new Retry.Retries(request.replayable ? maxRetries : 0, maxRetryAfter, deadline)
+      const retries = request.replayable ? new Retry.Retries(maxRetries, maxRetryAfter, deadline) : undefined
       if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
         underway.key = randomUUID()
       }
@@ -186,7 +186,7 @@ export const make = (wiring: Wiring): Closeable => {
             if (whose === undefined) {
               // A gate that has closed holds the next attempt back by itself, in its place in the line.
               const isHeld = isRefusal(response.status)
-              const delay = retries.afterResponse(
+              const delay = retries?.afterResponse(
                 response,
                 Repeat.afterAnswer(request, retryAmbiguous),
                 quota.retries,
@@ -219,12 +219,12 @@ export const make = (wiring: Wiring): Closeable => {
           underway.attempts += error.resent
           if (error instanceof CircuitOpen) {
             const patient = left(until, ticker.now())
-            if (!retries.afterCircuit(error.left, patient)) throw error
+            if (retries?.afterCircuit(error.left, patient) !== true) throw error
             await error.wait(signal(), patient)
             continue
           }
           outcome = Attempts.outcomeOfError(error)
-          pause = retries.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
+          pause = retries?.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
           if (pause === undefined) throw error
           const failure = deadline && Failure.fromWire(place, error, underway.attempts)
           underway.before = Failure.andThen(underway.before, error.processed, failure)

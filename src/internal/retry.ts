@@ -56,9 +56,9 @@ export const afterError = (error: WireError, repeatable: boolean): boolean =>
   (error.processed === "no" || (error.processed === "maybe" && repeatable))
 
 /**
- * The attempts of one request. What certainly never reached the provider costs nothing of `maxRetries`, but is not
- * repeated for ever; and with `maxRetries: 0` nothing is. A provider that is down gets no more than the budget of retries
- * that all holders of the credential have together; one that asks to wait is another matter: the quota sees to that.
+ * The attempts of one request. What certainly never reached the provider costs nothing of `maxRetries`, also if that is 0,
+ * nor of the budget, but is not sent for ever. A provider that is reached and fails gets no more than the budget of
+ * retries that all holders of the credential have together; one that asks to wait is another matter: the quota sees to that.
  */
 export class Retries {
   readonly #maxRetries: number
@@ -105,14 +105,20 @@ export class Retries {
   }
 
   afterError(error: WireError, repeatable: boolean, budget: Pick<RetryBudget, "take">): number | undefined {
-    if (this.#maxRetries === 0 || !afterError(error, repeatable)) return undefined
+    if (!afterError(error, repeatable)) return undefined
     const isFree = error.processed === "no"
     this.#resent += error.resent
     if (isFree ? this.#resent >= RESENDS : this.#made >= this.#maxRetries) return undefined
     const delay = isFree ? backoff(FIRST_RESEND, this.#resent + 1) : backoff(FIRST_DELAY, this.#made + 1)
-    if (this.#isTooLate(delay) || !budget.take()) return undefined
-    if (isFree) this.#resent++
-    else this.#made++
+    if (this.#isTooLate(delay)) return undefined
+    if (isFree) {
+      // Who never waits has somebody else to go to.
+      if (delay > this.#maxRetryAfter) return undefined
+      this.#resent++
+    } else {
+      if (!budget.take()) return undefined
+      this.#made++
+    }
     return delay
   }
 }

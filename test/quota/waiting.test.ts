@@ -108,7 +108,7 @@ describe("what was never sent", () => {
     Effect.gen(function* () {
       const closed = yield* Sandbox.make()
       const quota = { requestsPerMinute: 1, tokensPerMinute: 10_000 }
-      const config = yield* openai.config(closed, { quota, maxRetries: 0 })
+      const config = yield* openai.config(closed, { quota, maxRetries: 0, maxRetryAfter: 0 })
       yield* openai.use(config, () => Promise.resolve())
       yield* Effect.promise(() => closed.close())
       for (let i = 0; i < 3; i++) {

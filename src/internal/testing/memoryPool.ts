@@ -1,5 +1,6 @@
 /** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
 import type { Connection } from "../sandbox/exchange.ts"
+import { abortedBy, whyEnded } from "../ended.ts"
 import type { Ticker } from "../ticker.ts"
 import {
   DeadlinePassed,
@@ -10,9 +11,6 @@ import {
   type WireResponse
 } from "../wire.ts"
 import { MemoryExchange } from "./memoryExchange.ts"
-
-const aborted = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
-  signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
 
 export const make = (
   handle: (exchange: MemoryExchange) => void,
@@ -25,13 +23,12 @@ export const make = (
 
   const request = async (of: WireRequest): Promise<WireResponse> => {
     if (isClosed) throw new WireError("Closed", "no", "the pool is closed")
-    const before = aborted(of)
-    if (before !== undefined) throw new WireError("Aborted", "no", "aborted before it was sent", before.reason)
-    if (of.deadline?.isPassed === true) throw new DeadlinePassed("no", of.deadline.ms)
+    const ended = whyEnded(of)
+    if (ended !== undefined) throw ended
     const recalled = of.recall?.()
     if (recalled !== undefined) throw recalled
     const exchange = new MemoryExchange(of, of.seal?.(of.headers) ?? of.headers, connection)
-    const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", aborted(of)?.reason))
+    const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
     for (const signal of [of.signal, of.outer]) signal?.addEventListener("abort", abort, { once: true })
     const cancel =
       of.timeouts.headers === Infinity

@@ -3,14 +3,8 @@
  * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
  */
 import type { BodyLimits } from "../limits.ts"
-import {
-  DeadlinePassed,
-  WireError,
-  type PoolStats,
-  type WirePool,
-  type WireRequest,
-  type WireResponse
-} from "../wire.ts"
+import { whyEnded } from "../ended.ts"
+import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
 import { Backlog } from "./backlog.ts"
 import { root } from "./context.ts"
 import { makeRoute, type Route } from "./dial.ts"
@@ -22,13 +16,12 @@ import type { Lane } from "./lane.ts"
 import { Opening, type OpeningHost } from "./opening.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
 import { RequestQueue } from "../fifo.ts"
+import { Redial } from "./redial.ts"
 import type { BudgetUser, SocketBudget } from "./sockets.ts"
 import { Watch, type Watched } from "./watch.ts"
 
 /** How often a request that lanes refused is sent again. */
 const mostRefusals = 5
-/** How long, in ms, a pool that has lanes leaves off opening more after a failure. */
-const openBackOff = 1_000
 
 /** Makes a pool. It opens nothing before the first request. */
 export const makePool = (options: PoolOptions): WirePool => new OriginPool(options)
@@ -41,6 +34,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   readonly #backlog: Backlog
   readonly health: Health
   readonly #route: Route
+  readonly #redial: Redial
   readonly #watch: Watch
   readonly #opening = new Set<Opening>()
   /** Lanes that take requests; `lanes` are all whose sockets are open. */
@@ -58,7 +52,6 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   #sockets = 0
   #opened = 0
   #inFlight = 0
-  #noOpenUntil = 0
   /** In the budget's line. */
   #inLine = false
   #closing: Promise<void> | undefined
@@ -80,18 +73,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#backlog = new Backlog(this.settings.origin, this.settings)
     this.health = new Health({ ...this.settings, opened: () => this.#failRefused() })
     this.#route = makeRoute(this.settings.url, options)
+    this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)
   }
 
   request = (request: WireRequest): Promise<WireResponse> => {
     if (this.#closing !== undefined) return Promise.reject(closedError("no"))
-    const { deadline, outer, signal } = request
-    const aborted = signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
-    if (aborted !== undefined) {
-      return Promise.reject(new WireError("Aborted", "no", "the request was aborted", aborted.reason))
-    }
-    if (deadline?.isPassed === true) return Promise.reject(new DeadlinePassed("no", deadline.ms))
-    const refusal = this.#backlog.refusal(this.queue.size, request.body)
+    const refusal = whyEnded(request) ?? this.#backlog.refusal(this.queue.size, request.body)
     if (refusal !== undefined) return Promise.reject(refusal)
     return this.health.isTroubled ? this.health.tryOut(request, this.#send) : this.#send(request)
   }
@@ -120,6 +108,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       this.hold(1)
       this.#failQueue(closedError("no"))
       this.#leaveLine()
+      this.#redial.stop()
       for (const opening of this.#opening) opening.cancel()
       this.#opening.clear()
       for (const lane of this.lanes) lane.retire()
@@ -188,21 +177,20 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#protocol = this.#lastProtocol = lane.protocol
     if (lane instanceof H2Lane) this.#sessions.push(lane)
     this.health.connected()
+    this.#redial.connected()
     this.freed(lane)
   }
 
   failed = (opening: Opening, error: unknown): void => {
     this.#opening.delete(opening)
-    if (this.#live.size > 0 || this.#opening.size > 0) {
-      // Nothing was sent, and there is another way: whoever waits goes on waiting.
-      this.#noOpenUntil = performance.now() + openBackOff
-    } else {
-      this.#noOpenUntil = 0
-      const why = connectError(this.settings.origin, error)
-      const waiting = this.queue.all().map(({ request }) => request)
-      this.#failQueue(why)
-      this.health.notConnected(opening.turn, why, waiting)
-    }
+    const others = this.#live.size + this.#opening.size
+    const why = connectError(this.settings.origin, error)
+    this.#redial.failed(others, why.reason !== "Untrusted" && why.reason !== "Refused")
+    // Nothing was sent, and there is another way: whoever waits goes on waiting.
+    if (others > 0) return
+    const waiting = this.queue.all().map(({ request }) => request)
+    this.#failQueue(why)
+    this.health.notConnected(opening.turn, why, waiting)
   }
 
   closed = (): void => {
@@ -319,7 +307,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   #missing(): number {
     const opening = this.#opening.size
     if (this.#sockets >= this.settings.maxConnections) return 0
-    if (performance.now() < this.#noOpenUntil && this.#live.size + opening > 0) return 0
+    if (this.#redial.isHeld(this.#live.size + opening)) return 0
     if (this.#protocol === undefined) return this.#first() - opening
     if (this.#protocol === "http/1.1") return this.queue.size - opening
     let soon = 0

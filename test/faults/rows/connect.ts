@@ -12,6 +12,9 @@ const all: ReadonlyArray<Protocol> = ["HTTP/1.1", "HTTP/2"]
 /** Nothing is in flight, since nothing can be. */
 const alone = { inFlight: 0 } as const
 
+/** What was never sent costs none of them. */
+const maxRetries = 0
+
 /** Over clear text any name will do. */
 const named = { over: all, server: { secure: false } } as const
 
@@ -35,6 +38,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     name: "all addresses refuse",
+    options: { maxRetries },
     ...alone,
     proxied: true,
     prepare: ({ proxy }) => proxy?.down(),
@@ -43,6 +47,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     name: "all addresses refuse for a moment",
+    options: { maxRetries },
     ...alone,
     proxied: true,
     prepare: ({ proxy }) => proxy?.down(),
@@ -51,6 +56,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     name: "DNS fails",
+    options: { maxRetries },
     ...alone,
     ...named,
     reach: ({ provider }) => {
@@ -62,6 +68,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     name: "DNS fails for a moment",
+    options: { maxRetries },
     ...alone,
     ...named,
     reach: ({ provider }) => {
@@ -77,14 +84,14 @@ export const rows: ReadonlyArray<Row> = [
     ...alone,
     ...named,
     reach: ({ provider }) => `http://silent.test:${provider.port}`,
-    options: { transport: { connectTimeout: 60 } },
+    options: { maxRetries, transport: { connectTimeout: 60 } },
     prepare: () => resolveName("silent.test", "silent"),
     expect: { queued: stalling, later: stalling }
   },
   {
     name: "connections stall",
     ...alone,
-    options: { transport: { connectTimeout: 1_000 } },
+    options: { maxRetries, transport: { connectTimeout: 1_000 } },
     prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
     reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
     heal: ({ provider }) => stalled.get(provider.port)?.release(),
@@ -94,11 +101,11 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "connections stall until a deadline",
     ...alone,
-    options: { deadline: 1_000 },
+    options: { deadline: 3_000 },
     prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
     reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
     heal: ({ provider }) => stalled.get(provider.port)?.release(),
-    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "deadline of 1000 ms" }) },
+    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "deadline of 3000 ms" }) },
     check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {
@@ -106,7 +113,7 @@ export const rows: ReadonlyArray<Row> = [
     ...alone,
     over: secure,
     proxied: true,
-    options: { transport: { connectTimeout: 1_000 } },
+    options: { maxRetries, transport: { connectTimeout: 1_000 } },
     prepare: ({ proxy }) => proxy?.add({ type: "timeout" }),
     heal: ({ proxy }) => proxy?.clear(),
     expect: { queued: stalling }
@@ -143,6 +150,7 @@ export const rows: ReadonlyArray<Row> = [
   })),
   {
     name: "a proxy that refuses",
+    options: { maxRetries },
     ...alone,
     tunnelled: true,
     prepare: ({ tunnel }) => tunnel?.refuse(502),
@@ -165,6 +173,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     name: "a proxy that is dead",
+    options: { maxRetries },
     ...alone,
     tunnelled: true,
     prepare: ({ tunnel }) => tunnel?.die(),

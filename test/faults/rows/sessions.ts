@@ -37,6 +37,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "GOAWAY on each connection",
     over: h2,
+    options: { maxRetries: 0 },
     strike: turnAway,
     again: () => turnAway,
     expect: { inFlight: nobody, queued: nobody, later: nobody },
@@ -45,6 +46,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "REFUSED_STREAM each time",
     over: h2,
+    options: { maxRetries: 0 },
     strike: (held) => {
       held.refused()
       held.reset(7)
@@ -64,7 +66,7 @@ export const rows: ReadonlyArray<Row> = [
     over: h2,
     inFlight: 0,
     server: { streams: 0 },
-    options: { transport: { connectTimeout: 300 } },
+    options: { maxRetries: 0, transport: { connectTimeout: 300 } },
     heal: ({ provider }) => {
       for (const line of provider.lines) line.allow(100)
     },
