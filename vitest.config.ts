@@ -1,9 +1,21 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** Another undici than the installed, for the run that tries the oldest and the newest allowed. */
 const undici = process.env["CLIENTELE_TEST_UNDICI"]
 const src = fileURLToPath(new URL("./src", import.meta.url))
+
+/** Small files that take long, most of it in waiting. */
+const long = /\/test\/(faults\/matrix|soak|packaging|process\/\w+)\.test\.ts$/
+
+/** Whoever knows no better runs large files first, and would wait for these at the end, with nothing beside them. */
+class LongFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => Number(long.test(b.moduleId)) - Number(long.test(a.moduleId)))
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -22,6 +34,7 @@ export default defineConfig({
     // For what hangs: a busy machine may take many times as long as another for what works.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    sequence: { sequencer: LongFirst },
     // Of tests that say that they may run beside each other: they wait more than they work.
     maxConcurrency: 12
   }
