@@ -61,6 +61,7 @@ interface Parameters {
 
 interface Asked {
   readonly stream?: boolean
+  readonly tool_choice?: unknown
   readonly messages: ReadonlyArray<{
     readonly role: string
     readonly content: string

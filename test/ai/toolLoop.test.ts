@@ -2,11 +2,13 @@ import * as Chat from "@effect/ai/Chat"
 import { assert, describe, it } from "@effect/vitest"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Persistence from "@effect/experimental/Persistence"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
@@ -139,6 +141,50 @@ describe("a tool loop", () => {
       yield* Effect.promise(() => until(() => stalled.asked.length === 1))
       yield* Fiber.interrupt(asking)
       yield* Effect.promise(() => until(() => stalled.aborted() === 1))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("runs no more tools at once than it may, and chooses for the model in its first round alone", () =>
+    Effect.gen(function* () {
+      const calls = Array.from({ length: 4 }, () => ({ name: "clock", arguments: "{}" }))
+      const server = yield* Scripted.make(calls, "noon", calls, "noon")
+      let running = 0
+      let most = 0
+      const clock = () =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => void (most = Math.max(most, ++running))),
+          () => Effect.as(Effect.yieldNow(), "noon"),
+          () => Effect.sync(() => void running--)
+        )
+      const options = { prompt: "time?", toolkit, concurrency: 2, toolChoice: "required" } as const
+      const ask = Effect.zip(ToolLoop.run(options), Stream.runDrain(ToolLoop.stream(options)))
+      yield* Effect.provide(ask, [
+        model(server.baseURL),
+        toolkit.toLayer({ weather: () => Effect.succeed({ degrees: 21 }), clock })
+      ])
+      assert.strictEqual(most, 2)
+      assert.deepStrictEqual(
+        server.asked.map(({ tool_choice }) => tool_choice),
+        ["required", "auto", "required", "auto"]
+      )
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("ends with a tool's defect, which is told to nobody", () =>
+    Effect.gen(function* () {
+      const call = [{ name: "clock", arguments: "{}" }]
+      const server = yield* Scripted.make(call, call)
+      const options = { prompt: "time?", toolkit }
+      for (const ask of [ToolLoop.run(options), Stream.runDrain(ToolLoop.stream(options))]) {
+        const exit = yield* Effect.exit(ask as Effect.Effect<unknown, unknown, Effect.Effect.Context<typeof ask>>).pipe(
+          Effect.provide([
+            model(server.baseURL),
+            toolkit.toLayer({ weather: () => Effect.succeed({ degrees: 21 }), clock: () => Effect.die("no clock") })
+          ])
+        )
+        assert.deepStrictEqual(Exit.isFailure(exit) && Cause.squash(exit.cause), "no clock")
+      }
+      assert.strictEqual(server.asked.length, 2)
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 

@@ -314,6 +314,15 @@ describe("a streamed tool loop", () => {
         )
         assert.deepInclude(yield* Effect.flip(failing.exit), { _tag: "Broken", what: "sunk" })
 
+        const sandbox = yield* Sandbox.make({ faults: [{ match: { nth: 2 }, fault: { type: "status", status: 500 } }] })
+        const second = yield* Effect.provide(
+          collect(ToolLoop.stream({ prompt: "what does clock say?", toolkit })),
+          model(sandbox.baseURL("openai"))
+        )
+        assert.deepInclude(second.all.at(-1), { type: "round-end", round: 1 })
+        const refused = yield* Effect.flip(second.exit)
+        assert.isTrue(refused instanceof AiError.HttpResponseError && refused.response.status === 500, String(refused))
+
         const foreign = yield* LanguageModel.make({
           generateText: () => Effect.succeed([]),
           streamText: () =>
