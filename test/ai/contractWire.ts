@@ -41,6 +41,13 @@ export const events: Readonly<
   }
 }
 
+/** A stream of `chat.completions` that says just these. */
+export const deltas = (all: ReadonlyArray<object>, finish_reason: string, id = "one"): string =>
+  [...all.map((delta) => ({ delta })), { delta: {}, finish_reason }]
+    .map((choice) => event({ ...head, id, choices: [choice] }))
+    .concat("data: [DONE]\n\n")
+    .join("")
+
 export const stream = (response: http.ServerResponse): http.ServerResponse =>
   response.writeHead(200, { "content-type": "text/event-stream" })
 

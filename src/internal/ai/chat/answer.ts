@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { object } from "../object.ts"
-import { isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./said.ts"
+import { argumentsOf, contentOf, isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./said.ts"
 
 export const parts = (
   origin: Origin,
@@ -20,11 +20,11 @@ export const parts = (
     const choice = said.choices?.[0]
     const message = choice?.message
     if (choice === undefined || message == null) return malformed("the answer has no choice in it")
-    const { content, refusal, tool_calls } = message
+    const { refusal, tool_calls } = message
     const calls = (tool_calls ?? []).map((call, i) => ({
-      id: call.id ?? `call_${i}`,
+      id: call.id || `call_${i}`,
       name: call.function?.name ?? "",
-      text: call.function?.arguments ?? ""
+      text: argumentsOf(call)
     }))
     const all: Array<Response.PartEncoded> = [metadataOf(said)]
     const reasoning = reasoningOf(message)
@@ -34,9 +34,8 @@ export const parts = (
       if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
       all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
     }
-    if (typeof content === "string" && content !== "") {
-      all.push({ type: "text", text: object(options.responseFormat, content) })
-    }
+    const content = contentOf(message)
+    if (content !== "") all.push({ type: "text", text: object(options.responseFormat, content) })
     const reason = isRefused ? "content-filter" : reasonOf(choice.finish_reason, calls.length > 0)
     return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
   })

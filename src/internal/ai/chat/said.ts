@@ -1,8 +1,15 @@
 /** What providers say in `chat.completions`, as far as we read it. Nothing is taken for granted of it. */
 import type * as Response from "@effect/ai/Response"
 
+interface Piece {
+  readonly type?: string
+  readonly text?: string | null
+  readonly thinking?: string | ReadonlyArray<Piece> | null
+}
+
 export interface Delta {
-  readonly content?: string | null
+  /** Mistral's models that reason say it in pieces. */
+  readonly content?: string | ReadonlyArray<Piece> | null
   readonly refusal?: string | null
   /** Groq's and Cerebras's; vLLM, DeepSeek and others say `reasoning_content`. */
   readonly reasoning?: string | null
@@ -13,7 +20,8 @@ export interface Delta {
 export interface ToolCall {
   readonly index?: number
   readonly id?: string | null
-  readonly function?: { readonly name?: string | null; readonly arguments?: string | null } | null
+  /** Some servers give arguments as the object that their JSON would be. */
+  readonly function?: { readonly name?: string | null; readonly arguments?: string | object | null } | null
 }
 
 interface Usage {
@@ -67,12 +75,29 @@ export const usageOf = ({ usage, x_groq }: Said): Response.FinishPartEncoded["us
 
 export const metadataOf = ({ created, id, model }: Said): Response.ResponseMetadataPartEncoded => ({
   type: "response-metadata",
-  ...(typeof id === "string" && { id }),
+  ...(typeof id === "string" && id !== "" && { id }),
   ...(typeof model === "string" && { modelId: model }),
   ...(typeof created === "number" && { timestamp: new Date(created * 1_000).toISOString() })
 })
 
-export const reasoningOf = ({ reasoning, reasoning_content }: Delta): string => reasoning ?? reasoning_content ?? ""
+const textOf = (content: string | ReadonlyArray<Piece> | null | undefined): string =>
+  Array.isArray(content)
+    ? content.map((piece: Piece) => piece?.text ?? "").join("")
+    : typeof content === "string"
+      ? content
+      : ""
+
+export const contentOf = ({ content }: Delta): string => textOf(content)
+
+export const reasoningOf = ({ content, reasoning, reasoning_content }: Delta): string =>
+  reasoning ??
+  reasoning_content ??
+  (Array.isArray(content) ? content.map((piece: Piece) => textOf(piece?.thinking)).join("") : "")
+
+export const argumentsOf = ({ function: said }: ToolCall): string => {
+  const text = said?.arguments ?? ""
+  return typeof text === "string" ? text : JSON.stringify(text)
+}
 
 export const isSaid = (u: unknown): u is Said =>
   typeof u === "object" && u !== null && ("choices" in u ? u.choices == null || Array.isArray(u.choices) : false)

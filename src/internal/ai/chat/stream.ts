@@ -7,20 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
-import { isSaid, metadataOf, reasoningOf, reasonOf, type Said, type ToolCall, usageOf } from "./said.ts"
+import { Calling } from "./calling.ts"
+import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type Said, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
-
-interface Growing {
-  readonly id: string
-  name: string
-  text: string
-}
 
 /** What has come so far of one answer. */
 class Answer {
   private readonly key: string
-  private readonly calls = new Map<number, Growing>()
+  private readonly calling = new Calling()
   private open: "text" | "reasoning" | undefined = undefined
   /** Of the text or reasoning that is open: each has its own. */
   private id = ""
@@ -36,22 +31,25 @@ class Answer {
 
   next(said: Said): Array<Part> {
     const parts: Array<Part> = []
-    // Azure's first event is about the prompt, and has no name yet.
-    if (!this.isBegun && said.id !== "") {
+    const choice = said.choices?.[0]
+    // Azure's first event is about the prompt, and has no name yet; others never have one.
+    if (!this.isBegun && (said.id !== "" || choice != null)) {
       this.isBegun = true
       parts.push(metadataOf(said))
     }
     if (said.usage != null || said.x_groq?.usage !== undefined) this.usage = said
-    const choice = said.choices?.[0]
     if (choice == null) return parts
     const { delta } = choice
     if (choice.finish_reason != null) this.finish = choice.finish_reason
     if (delta == null) return parts
     const reasoning = reasoningOf(delta)
     if (reasoning !== "") this.grow("reasoning", reasoning, parts)
-    if (typeof delta.content === "string" && delta.content !== "") this.grow("text", delta.content, parts)
+    const content = contentOf(delta)
+    if (content !== "") this.grow("text", content, parts)
     this.refusal += delta.refusal ?? ""
-    for (const call of delta.tool_calls ?? []) this.call(call, parts)
+    if (delta.tool_calls == null || delta.tool_calls.length === 0) return parts
+    this.close(parts)
+    for (const piece of delta.tool_calls) this.calling.add(piece, parts)
     return parts
   }
 
@@ -68,13 +66,13 @@ class Answer {
       parts.push({ type: "text-start", id, metadata }, { type: "text-end", id })
     }
     const bad: Array<Calls.Unusable> = []
-    for (const call of this.calls.values()) {
-      parts.push({ type: "tool-params-end", id: call.id })
+    this.calling.end(parts)
+    for (const call of this.calling.asked) {
       const read = Calls.read(call, tools)
       if ("part" in read) parts.push(read.part)
       else bad.push({ ...call, why: read.why })
     }
-    const reason = this.refusal !== "" ? "content-filter" : reasonOf(this.finish, this.calls.size > 0)
+    const reason = this.refusal !== "" ? "content-filter" : reasonOf(this.finish, this.calling.size > 0)
     const finish = { type: "finish" as const, reason, usage: usageOf(this.usage) }
     return bad.length === 0
       ? Stream.fromIterable([...parts, finish])
@@ -95,22 +93,6 @@ class Answer {
       parts.push({ type: `${what}-start`, id: this.id })
     }
     parts.push({ type: `${what}-delta`, id: this.id, delta })
-  }
-
-  private call({ function: said, id, index }: ToolCall, parts: Array<Part>): void {
-    // Some servers give no index, and an id to what begins.
-    const at = index ?? (id == null ? this.calls.size - 1 : this.calls.size)
-    let call = this.calls.get(at)
-    if (call === undefined) {
-      this.close(parts)
-      call = { id: id ?? `call_${at}`, name: said?.name ?? "", text: "" }
-      this.calls.set(at, call)
-      parts.push({ type: "tool-params-start", id: call.id, name: call.name })
-    }
-    const delta = said?.arguments
-    if (typeof delta !== "string" || delta === "") return
-    call.text += delta
-    parts.push({ type: "tool-params-delta", id: call.id, delta })
   }
 }
 
