@@ -8,15 +8,17 @@ import type { ClientError } from "../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 
+/** `span` is where its attempts are told. @default the span of the fiber */
 export const promise = <A>(
   place: Failure.Place,
-  f: (signal: AbortSignal) => PromiseLike<A>
+  f: (signal: AbortSignal) => PromiseLike<A>,
+  span?: AnySpan
 ): Effect.Effect<A, ClientError> =>
   Effect.withFiberRuntime((fiber) => {
     let context: CallContext.CallContext | undefined
     return Effect.tryPromise({
       try: (signal) => {
-        const own = (context = CallContext.make(signal, fiber.currentSpan))
+        const own = (context = CallContext.make(signal, span ?? fiber.currentSpan))
         return CallContext.run(own, () => f(signal)).then((result) => {
           CallContext.settled(own, result)
           return result

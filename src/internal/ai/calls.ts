@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
 import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Origin } from "./errors.ts"
 import * as Schemas from "./schemas.ts"
 import { absent } from "./strict.ts"
@@ -60,7 +60,7 @@ export const readAll = (
   calls: ReadonlyArray<Asked>,
   tools: ReadonlyArray<Tool.Any>,
   finish: Response.FinishPartEncoded
-): Effect.Effect<Array<Response.PartEncoded>, AiError.MalformedOutput> => {
+): Either.Either<Array<Response.PartEncoded>, AiError.MalformedOutput> => {
   const all = [...parts]
   const bad: Array<Unusable> = []
   for (const call of calls) {
@@ -69,7 +69,7 @@ export const readAll = (
     else bad.push({ ...call, why: one.why })
   }
   all.push(finish)
-  return bad.length === 0 ? Effect.succeed(all) : unusable(origin, all, bad)
+  return bad.length === 0 ? Either.right(all) : Either.left(unusable(origin, all, bad))
 }
 
 export const unusable = (

@@ -93,11 +93,9 @@ export const make = <P extends string, Extra extends string>(
   const { body, dimensions, maxBatchSize = MOST, window = 5 } = settings
   const config = known.right
   const to = place(dialect, config, model, "embeddings")
+  const sender = Send.make({ map, provider, config, isMetered: false })
   const send = (input: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
-    Send.json(
-      { map, provider, config, isMetered: false },
-      { ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }
-    ).pipe(
+    sender.json({ ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }).pipe(
       Effect.mapError((error) => Errors.from(origin, to.url, error)),
       Effect.flatMap((said) => vectors(origin, said, input.length))
     )

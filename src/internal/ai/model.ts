@@ -34,13 +34,13 @@ export interface Speech {
   readonly road: Road
   /** What a request for a stream has beside. */
   readonly streamed: Fields
-  readonly fields: (options: Options, settings: Settings, taken: Taken) => Effect.Effect<Fields, AiError.AiError>
+  readonly fields: (options: Options, settings: Settings, taken: Taken) => Either.Either<Fields, AiError.AiError>
   readonly parts: (
     origin: Errors.Origin,
     key: string,
     said: unknown,
     options: Options
-  ) => Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>
+  ) => Either.Either<Array<Response.PartEncoded>, AiError.AiError>
   readonly stream: <E>(
     origin: Errors.Origin,
     key: string,
@@ -60,16 +60,16 @@ export const make = <P extends string, Extra extends string>(
 ): Effect.Effect<LanguageModel.Service> => {
   const { images, key, module, provider } = dialect
 
-  const open = (config: ClientConfig<P>): LanguageModel.ConstructorParams => {
+  const open = (config: ClientConfig<P>): Service.Provider => {
     const to = place(dialect, config, model, speech.road)
-    const sender = { map, provider, config, isMetered: true }
+    const send = Send.make({ map, provider, config, isMetered: true })
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: Fields) =>
       Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, images, strict: all.strict ?? dialect.strict }
-        const made = Effect.map(speech.fields(options, all, taken), (fields) => ({
+        const made = Either.map(speech.fields(options, all, taken), (fields) => ({
           ...to,
           body: { model, ...fields, ...more, ...all.body }
         }))
@@ -87,9 +87,8 @@ export const make = <P extends string, Extra extends string>(
       generateText: (options) => {
         const origin = { module, method: "generateText" }
         return Effect.flatMap(request(origin, options, {}), (request) =>
-          observed.whole(
-            options,
-            Effect.matchEffect(Send.json(sender, request), {
+          observed.whole(options, (span) =>
+            Effect.matchEffect(send.json(request, span), {
               onFailure: (error) => Effect.fail(failed(origin)(error)),
               onSuccess: (said) => speech.parts(origin, key, said, options)
             })
@@ -102,7 +101,7 @@ export const make = <P extends string, Extra extends string>(
           Effect.map(request(origin, options, speech.streamed), (request) =>
             observed.stream(
               options,
-              speech.stream(origin, key, Stream.mapError(Send.events(sender, request), failed(origin)), options)
+              speech.stream(origin, key, Stream.mapError(send.events(request), failed(origin)), options)
             )
           )
         )

@@ -75,13 +75,14 @@ export const make = ({ baseURL, model, provider }: Place) => {
     })
 
   return {
-    whole: <R>(
+    /** `run` is handed its span: to make it that of the fiber costs more than all else here. */
+    whole: (
       of: LanguageModel.ProviderOptions,
-      run: Effect.Effect<Array<Response.PartEncoded>, AiError, R>
-    ): Effect.Effect<Array<Response.PartEncoded>, AiError, R> =>
-      Effect.useSpan(`chat ${model}`, options, (span) => {
+      run: (span: Span) => Effect.Effect<Array<Response.PartEncoded>, AiError>
+    ): Effect.Effect<Array<Response.PartEncoded>, AiError> =>
+      Effect.useSpan(`chat ${model}`, { ...options, parent: of.span }, (span) => {
         const since = performance.now()
-        return Effect.onExit(Effect.zipRight(asked(span, of), Effect.withParentSpan(run, span)), (exit) => {
+        return Effect.onExit(Effect.zipRight(asked(span, of), run(span)), (exit) => {
           if (Exit.isSuccess(exit)) told(span, exit.value)
           return ended(span, since)(exit)
         })

@@ -1,7 +1,22 @@
 /** What both ways to speak have in common of a prompt's parts. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
+import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+
+/** All of them, or the first that is refused. Plain, as this is the path of every call. */
+export const each = <A, B, E>(
+  all: ReadonlyArray<A>,
+  f: (one: A) => Either.Either<B, E>
+): Either.Either<Array<B>, E> => {
+  const made: Array<B> = []
+  for (const one of all) {
+    const result = f(one)
+    if (Either.isLeft(result)) return Either.left(result.left)
+    made.push(result.right)
+  }
+  return Either.right(made)
+}
 
 /** Text is base64 already. */
 export const encoded = (data: string | Uint8Array): string =>

@@ -2,7 +2,7 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Tool from "@effect/ai/Tool"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as AST from "effect/SchemaAST"
 import type { Origin } from "./errors.ts"
 import { strict } from "./strict.ts"
@@ -25,17 +25,17 @@ export const of = (ast: AST.AST): Shape => {
   return shape
 }
 
-const nothing = Effect.succeed({})
+const nothing = Either.right({})
 
 /** `say` tells the provider of tools and objects, if there are any. */
 export const shape = (
   origin: Origin,
   { responseFormat, tools }: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">,
   say: () => object
-): Effect.Effect<object, AiError.MalformedInput> =>
+): Either.Either<object, AiError.MalformedInput> =>
   tools.length === 0 && responseFormat.type === "text"
     ? nothing
-    : Effect.try({
+    : Either.try({
         try: say,
         catch: (cause) =>
           new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })

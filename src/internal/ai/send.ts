@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { Span } from "effect/Tracer"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
@@ -35,33 +36,65 @@ const refusal = async ({ headers, status }: Response, text: Promise<string>): Pr
   return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
 }
 
-const post = async (outlet: Outlet, own: Own, request: Request, signal: AbortSignal): Promise<Response> => {
-  const { body, headers, url } = request
-  const init = { method: "POST", headers, body: JSON.stringify(body), signal, [OWN]: own }
-  const response = await outlet.fetch(url, init)
+const initOf = (own: Own, { body, headers }: Request, signal: AbortSignal) => ({
+  method: "POST",
+  headers,
+  body: JSON.stringify(body),
+  signal,
+  [OWN]: own
+})
+
+const accepted = async (sent: Promise<Response>): Promise<Response> => {
+  const response = await sent
   if (response.status >= 400) throw await refusal(response, response.text())
   return response
 }
 
-/** One answer. */
-export const json = <P extends string, Extra extends string>(
-  { config, isMetered, map, provider }: Sender<P, Extra>,
-  request: Request
-): Effect.Effect<unknown, ClientError> =>
-  map.useOutlet(provider, config, (outlet) =>
-    call.promise(config, async (signal): Promise<unknown> => {
-      const said: unknown = await (await post(outlet, { isMetered }, request, signal)).json()
-      return typeof said === "object" && said !== null ? Events.checked(config, said) : said
-    })
-  )
+/** Nothing was begun. */
+const unsent: unique symbol = Symbol()
 
-/** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
-export const events = <P extends string, Extra extends string>(
-  { config, isMetered, map, provider }: Sender<P, Extra>,
-  request: Request
-): Stream.Stream<unknown, ClientError> =>
-  Stream.unwrapScoped(
-    Effect.map(map.outlet(provider, config), (outlet) =>
-      call.stream(config, async (signal) => Events.of(config, await post(outlet, { isMetered }, request, signal)))
-    )
-  )
+/** Between requests it holds no lease. While the client of the last request stands, the next takes its own in one call. */
+export const make = <P extends string, Extra extends string>(sender: Sender<P, Extra>) => {
+  const { config, map, provider } = sender
+  const own: Own = { isMetered: sender.isMetered }
+  let last: Outlet | undefined
+
+  const read = async (sent: Promise<Response>): Promise<unknown> => {
+    const said: unknown = await (await accepted(sent)).json()
+    return typeof said === "object" && said !== null ? Events.checked(config, said) : said
+  }
+
+  /** Through a client that has to be looked up first, and built, if nobody has it. */
+  const leased = (request: Request, span: Span | undefined): Effect.Effect<unknown, ClientError> =>
+    map.useOutlet(provider, config, (outlet) => {
+      last = outlet
+      return call.promise(config, (signal) => read(outlet.fetch(request.url, initOf(own, request, signal))), span)
+    })
+
+  return {
+    /** One answer. `span` is where attempts are told. @default the span of the fiber */
+    json: (request: Request, span?: Span): Effect.Effect<unknown, ClientError> => {
+      const again = (): Effect.Effect<unknown, ClientError> => leased(request, span)
+      const known = last
+      if (known === undefined) return Effect.suspend(again)
+      const said = call.promise(
+        config,
+        async (signal): Promise<unknown> => {
+          const sent = known.tryFetch(request.url, initOf(own, request, signal))
+          return sent === undefined ? unsent : read(sent)
+        },
+        span
+      )
+      return Effect.flatMap(said, (said) => (said === unsent ? again() : Effect.succeed(said)))
+    },
+    /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
+    events: (request: Request): Stream.Stream<unknown, ClientError> =>
+      Stream.unwrapScoped(
+        Effect.map(map.outlet(provider, config), (outlet) =>
+          call.stream(config, async (signal) =>
+            Events.of(config, await accepted(outlet.fetch(request.url, initOf(own, request, signal))))
+          )
+        )
+      )
+  }
+}

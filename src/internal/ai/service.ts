@@ -4,14 +4,13 @@
  * Tools' spans say nothing of what the tools were given.
  */
 import type * as AiError from "@effect/ai/AiError"
-import * as IdGenerator from "@effect/ai/IdGenerator"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
+import type * as Response from "@effect/ai/Response"
 import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { ParentSpan } from "effect/Tracer"
 import { type Part, part } from "./decoded.ts"
 import { untold } from "./tools.ts"
 
@@ -24,46 +23,44 @@ const quietly = <T extends Asking>(options: T): T =>
 
 const isPart = (one: Part | undefined): one is Part => one !== undefined
 
-export const make = (provider: LanguageModel.ConstructorParams): Effect.Effect<LanguageModel.Service> =>
-  Effect.flatMap(Effect.context<never>(), (outer) =>
-    Effect.map(LanguageModel.make(provider), (service) => {
-      const ids = Option.getOrElse(
-        Context.getOption(outer, IdGenerator.IdGenerator),
-        () => IdGenerator.defaultIdGenerator
+/** What a provider does; unlike what @effect/ai takes it needs nothing, as the span is among its options. */
+export interface Provider extends LanguageModel.ConstructorParams {
+  readonly generateText: (
+    options: LanguageModel.ProviderOptions
+  ) => Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>
+}
+
+export const make = (provider: Provider): Effect.Effect<LanguageModel.Service> =>
+  Effect.flatMap(Effect.context<never>(), (outer) => {
+    const text = (
+      options: LanguageModel.GenerateTextOptions<Tools>
+    ): Effect.Effect<LanguageModel.GenerateTextResponse<Tools>, AiError.AiError> =>
+      Effect.useSpan(
+        "LanguageModel.generateText",
+        {
+          captureStackTrace: false,
+          attributes: { concurrency: options.concurrency, toolChoice: options.toolChoice }
+        },
+        (span) => {
+          const asked: LanguageModel.ProviderOptions = {
+            prompt: Prompt.make(options.prompt),
+            tools: [],
+            toolChoice: "none",
+            responseFormat: { type: "text" },
+            span
+          }
+          return Effect.contextWithEffect((context: Context.Context<never>) =>
+            Effect.map(provider.generateText(asked), (parts) => {
+              const content = parts.map(part).filter(isPart)
+              const transform = transformer(context, outer)
+              if (transform !== undefined) transform({ ...asked, response: content })
+              return new LanguageModel.GenerateTextResponse<Tools>(content)
+            })
+          )
+        }
       )
 
-      const text = (
-        options: LanguageModel.GenerateTextOptions<Tools>
-      ): Effect.Effect<LanguageModel.GenerateTextResponse<Tools>, AiError.AiError> =>
-        Effect.useSpan(
-          "LanguageModel.generateText",
-          {
-            captureStackTrace: false,
-            attributes: { concurrency: options.concurrency, toolChoice: options.toolChoice }
-          },
-          (span) => {
-            const asked: LanguageModel.ProviderOptions = {
-              prompt: Prompt.make(options.prompt),
-              tools: [],
-              toolChoice: "none",
-              responseFormat: { type: "text" },
-              span
-            }
-            return Effect.contextWithEffect((context: Context.Context<never>) => {
-              const content = Effect.map(provider.generateText(asked), (parts) => {
-                const content = parts.map(part).filter(isPart)
-                const transform = transformer(context, outer)
-                if (transform !== undefined) transform({ ...asked, response: content })
-                return new LanguageModel.GenerateTextResponse<Tools>(content)
-              })
-              return Effect.provide(
-                content,
-                context.pipe(Context.add(IdGenerator.IdGenerator, ids), Context.add(ParentSpan, span))
-              )
-            })
-          }
-        )
-
+    return Effect.map(LanguageModel.make(provider), (service) => {
       // What is known of options is known by those who call: this takes whatever they may be.
       return {
         generateText: (options: Asking) =>
@@ -74,7 +71,7 @@ export const make = (provider: LanguageModel.ConstructorParams): Effect.Effect<L
         streamText: (options: Asking) => service.streamText(quietly(options))
       } as LanguageModel.Service
     })
-  )
+  })
 
 const transformer = (context: Context.Context<never>, outer: Context.Context<never>): SpanTransformer | undefined =>
   Option.getOrUndefined(

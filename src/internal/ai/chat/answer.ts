@@ -2,7 +2,7 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { object } from "../object.ts"
@@ -13,29 +13,28 @@ export const parts = (
   key: string,
   said: unknown,
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
-): Effect.Effect<Array<Response.PartEncoded>, AiError.AiError> =>
-  Effect.suspend(() => {
-    const malformed = (description: string) => new AiError.MalformedOutput({ ...origin, description })
-    if (!isSaid(said)) return malformed("the answer is no chat completion")
-    const choice = said.choices?.[0]
-    const message = choice?.message
-    if (choice === undefined || message == null) return malformed("the answer has no choice in it")
-    const { refusal, tool_calls } = message
-    const calls = (tool_calls ?? []).map((call, i) => ({
-      id: call.id || `call_${i}`,
-      name: call.function?.name ?? "",
-      text: argumentsOf(call)
-    }))
-    const all: Array<Response.PartEncoded> = [metadataOf(said)]
-    const reasoning = reasoningOf(message)
-    if (reasoning !== "") all.push({ type: "reasoning", text: reasoning })
-    const isRefused = typeof refusal === "string" && refusal !== ""
-    if (isRefused) {
-      if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
-      all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
-    }
-    const content = contentOf(message)
-    if (content !== "") all.push({ type: "text", text: object(options.responseFormat, content) })
-    const reason = isRefused ? "content-filter" : reasonOf(choice.finish_reason, calls.length > 0)
-    return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
-  })
+): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
+  const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
+  if (!isSaid(said)) return malformed("the answer is no chat completion")
+  const choice = said.choices?.[0]
+  const message = choice?.message
+  if (choice === undefined || message == null) return malformed("the answer has no choice in it")
+  const { refusal, tool_calls } = message
+  const calls = (tool_calls ?? []).map((call, i) => ({
+    id: call.id || `call_${i}`,
+    name: call.function?.name ?? "",
+    text: argumentsOf(call)
+  }))
+  const all: Array<Response.PartEncoded> = [metadataOf(said)]
+  const reasoning = reasoningOf(message)
+  if (reasoning !== "") all.push({ type: "reasoning", text: reasoning })
+  const isRefused = typeof refusal === "string" && refusal !== ""
+  if (isRefused) {
+    if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
+    all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
+  }
+  const content = contentOf(message)
+  if (content !== "") all.push({ type: "text", text: object(options.responseFormat, content) })
+  const reason = isRefused ? "content-filter" : reasonOf(choice.finish_reason, calls.length > 0)
+  return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
+}

@@ -1,9 +1,9 @@
 /** A prompt as the messages of `chat.completions`. */
 import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { encoded, option, told } from "../parts.ts"
+import { each, encoded, option, told } from "../parts.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -20,23 +20,25 @@ const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp
 const file = (
   part: Prompt.FilePart,
   { images, key, origin }: Taken
-): Effect.Effect<Content, AiError.MalformedInput> => {
+): Either.Either<Content, AiError.MalformedInput> => {
   const { data, mediaType } = part
   const refuse = (why: string) =>
-    new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a message of the user` })
+    Either.left(
+      new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a message of the user` })
+    )
   if (!images) return refuse("this provider takes text alone")
   if (mediaType.startsWith("image/")) {
     const type = mediaType === "image/*" ? "image/jpeg" : mediaType
     const url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
     const detail = option(part, key, "imageDetail")
-    return Effect.succeed({ type: "image_url", image_url: { url, ...(detail !== undefined && { detail }) } })
+    return Either.right({ type: "image_url", image_url: { url, ...(detail !== undefined && { detail }) } })
   }
   if (data instanceof URL) return refuse("only images may be given by a URL")
   const format = sounds[mediaType]
-  if (format !== undefined) return Effect.succeed({ type: "input_audio", input_audio: { data: encoded(data), format } })
+  if (format !== undefined) return Either.right({ type: "input_audio", input_audio: { data: encoded(data), format } })
   if (mediaType === "application/pdf") {
     const filename = part.fileName ?? "file.pdf"
-    return Effect.succeed({
+    return Either.right({
       type: "file",
       file: { filename, file_data: `data:application/pdf;base64,${encoded(data)}` }
     })
@@ -44,17 +46,15 @@ const file = (
   return refuse("images, WAV, MP3 and PDF are taken, and nothing else")
 }
 
-const user = (message: Prompt.UserMessage, taken: Taken): Effect.Effect<Message, AiError.MalformedInput> => {
+const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message, AiError.MalformedInput> => {
   const [first, ...others] = message.content
   if (first === undefined || (first.type === "text" && others.length === 0)) {
-    return Effect.succeed({ role: "user", content: first?.text ?? "" })
+    return Either.right({ role: "user", content: first?.text ?? "" })
   }
-  return Effect.map(
-    Effect.forEach(message.content, (part) =>
-      part.type === "text" ? Effect.succeed<Content>({ type: "text", text: part.text }) : file(part, taken)
-    ),
-    (content) => ({ role: "user", content })
+  const content = each(message.content, (part) =>
+    part.type === "text" ? Either.right<Content>({ type: "text", text: part.text }) : file(part, taken)
   )
+  return Either.map(content, (content) => ({ role: "user", content }))
 }
 
 const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
@@ -80,19 +80,18 @@ const assistant = ({ content }: Prompt.AssistantMessage): ReadonlyArray<Message>
 export const messages = (
   prompt: Prompt.Prompt,
   taken: Taken
-): Effect.Effect<ReadonlyArray<Message>, AiError.MalformedInput> =>
-  Effect.map(
-    Effect.forEach(prompt.content, (message): Effect.Effect<ReadonlyArray<Message>, AiError.MalformedInput> => {
-      switch (message.role) {
-        case "system":
-          return Effect.succeed([{ role: "system", content: message.content }])
-        case "user":
-          return Effect.map(user(message, taken), (one) => [one])
-        case "assistant":
-          return Effect.succeed(assistant(message))
-        case "tool":
-          return Effect.succeed(answers(message.content))
-      }
-    }),
-    (all) => all.flat()
-  )
+): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
+  const all = each(prompt.content, (message): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
+    switch (message.role) {
+      case "system":
+        return Either.right([{ role: "system", content: message.content }])
+      case "user":
+        return Either.map(user(message, taken), (one) => [one])
+      case "assistant":
+        return Either.right(assistant(message))
+      case "tool":
+        return Either.right(answers(message.content))
+    }
+  })
+  return Either.map(all, (all) => all.flat())
+}

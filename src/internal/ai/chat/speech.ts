@@ -1,5 +1,5 @@
 /** How `chat.completions` is spoken. */
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Fields, Speech } from "../model.ts"
 import type { Settings } from "../settings.ts"
 import * as Answer from "./answer.ts"
@@ -24,10 +24,10 @@ export const speech: Speech = {
   road: "chat/completions",
   streamed: { stream: true, stream_options: { include_usage: true } },
   fields: (options, settings, taken) =>
-    Effect.flatMap(
+    Either.flatMap(
       shape(taken.origin, options, () => Tools.fields(options, taken.strict)),
       (shape) =>
-        Effect.map(Prompt.messages(options.prompt, taken), (messages) => ({
+        Either.map(Prompt.messages(options.prompt, taken), (messages) => ({
           messages,
           ...shape,
           ...fieldsOf(settings)

@@ -2,7 +2,7 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { object } from "../object.ts"
@@ -13,30 +13,29 @@ export const parts = (
   key: string,
   said: unknown,
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
-): Effect.Effect<Array<Response.PartEncoded>, AiError.AiError> =>
-  Effect.suspend(() => {
-    const malformed = (description: string) => new AiError.MalformedOutput({ ...origin, description })
-    if (!isSaid(said)) return malformed("the answer is no response")
-    const all: Array<Response.PartEncoded> = [metadataOf(said)]
-    const calls: Array<Calls.Asked> = []
-    let isRefused = false
-    for (const item of said.output ?? []) {
-      if (item.type === "function_call") calls.push(callOf(item))
-      if (item.type === "reasoning") {
-        const text = (item.summary ?? []).map((one) => one.text ?? "").join("\n")
-        all.push({ type: "reasoning", text, metadata: metadata(key, item) })
-      }
-      if (item.type !== "message") continue
-      for (const { refusal, text, type } of item.content ?? []) {
-        if (type === "output_text" && text !== undefined && text !== "") {
-          all.push({ type: "text", text: object(options.responseFormat, text), metadata: metadata(key, item) })
-        }
-        if (type !== "refusal" || refusal === undefined) continue
-        if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
-        isRefused = true
-        all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
-      }
+): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
+  const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
+  if (!isSaid(said)) return malformed("the answer is no response")
+  const all: Array<Response.PartEncoded> = [metadataOf(said)]
+  const calls: Array<Calls.Asked> = []
+  let isRefused = false
+  for (const item of said.output ?? []) {
+    if (item.type === "function_call") calls.push(callOf(item))
+    if (item.type === "reasoning") {
+      const text = (item.summary ?? []).map((one) => one.text ?? "").join("\n")
+      all.push({ type: "reasoning", text, metadata: metadata(key, item) })
     }
-    const reason = reasonOf(said, calls.length > 0, isRefused)
-    return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
-  })
+    if (item.type !== "message") continue
+    for (const { refusal, text, type } of item.content ?? []) {
+      if (type === "output_text" && text !== undefined && text !== "") {
+        all.push({ type: "text", text: object(options.responseFormat, text), metadata: metadata(key, item) })
+      }
+      if (type !== "refusal" || refusal === undefined) continue
+      if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
+      isRefused = true
+      all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
+    }
+  }
+  const reason = reasonOf(said, calls.length > 0, isRefused)
+  return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
+}

@@ -1,22 +1,22 @@
 /** A prompt as the input of the Responses API. */
 import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { encoded, option, told } from "../parts.ts"
+import { each, encoded, option, told } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
 
-const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Effect.Effect<Item, AiError.MalformedInput> => {
+const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Either.Either<Item, AiError.MalformedInput> => {
   const { data, mediaType } = part
   const isImage = mediaType.startsWith("image/")
   if (isImage && images) {
     const type = mediaType === "image/*" ? "image/jpeg" : mediaType
     const image_url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
-    return Effect.succeed({ type: "input_image", image_url, detail: option(part, key, "imageDetail") ?? "auto" })
+    return Either.right({ type: "input_image", image_url, detail: option(part, key, "imageDetail") ?? "auto" })
   }
   if (mediaType === "application/pdf") {
-    return Effect.succeed(
+    return Either.right(
       data instanceof URL
         ? { type: "input_file", file_url: data.href }
         : {
@@ -26,10 +26,12 @@ const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Effect.Eff
           }
     )
   }
-  return new AiError.MalformedInput({
-    ...origin,
-    description: `images and PDF are taken, and nothing else: '${mediaType}' in a message of the user`
-  })
+  return Either.left(
+    new AiError.MalformedInput({
+      ...origin,
+      description: `images and PDF are taken, and nothing else: '${mediaType}' in a message of the user`
+    })
+  )
 }
 
 const result = (part: Prompt.ToolResultPart): ReadonlyArray<Item> =>
@@ -82,30 +84,31 @@ const assistant = ({ content }: Prompt.AssistantMessage, key: string): ReadonlyA
   return items
 }
 
-const user = (message: Prompt.UserMessage, taken: Taken): Effect.Effect<ReadonlyArray<Item>, AiError.MalformedInput> =>
-  Effect.map(
-    Effect.forEach(message.content, (part) =>
-      part.type === "text" ? Effect.succeed<Item>({ type: "input_text", text: part.text }) : file(part, taken)
-    ),
-    (content) => [{ role: "user", content }]
+const user = (
+  message: Prompt.UserMessage,
+  taken: Taken
+): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
+  const content = each(message.content, (part) =>
+    part.type === "text" ? Either.right<Item>({ type: "input_text", text: part.text }) : file(part, taken)
   )
+  return Either.map(content, (content) => [{ role: "user", content }])
+}
 
 export const input = (
   prompt: Prompt.Prompt,
   taken: Taken
-): Effect.Effect<ReadonlyArray<Item>, AiError.MalformedInput> =>
-  Effect.map(
-    Effect.forEach(prompt.content, (message): Effect.Effect<ReadonlyArray<Item>, AiError.MalformedInput> => {
-      switch (message.role) {
-        case "system":
-          return Effect.succeed([{ role: "system", content: message.content }])
-        case "user":
-          return user(message, taken)
-        case "assistant":
-          return Effect.succeed(assistant(message, taken.key))
-        case "tool":
-          return Effect.succeed(message.content.flatMap(result))
-      }
-    }),
-    (all) => all.flat()
-  )
+): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
+  const all = each(prompt.content, (message): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
+    switch (message.role) {
+      case "system":
+        return Either.right([{ role: "system", content: message.content }])
+      case "user":
+        return user(message, taken)
+      case "assistant":
+        return Either.right(assistant(message, taken.key))
+      case "tool":
+        return Either.right(message.content.flatMap(result))
+    }
+  })
+  return Either.map(all, (all) => all.flat())
+}

@@ -1,5 +1,5 @@
 /** How OpenAI's Responses API is spoken. */
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Fields, Speech } from "../model.ts"
 import { shape } from "../schemas.ts"
 import type { Settings } from "../settings.ts"
@@ -21,10 +21,10 @@ export const speech: Speech = {
   road: "responses",
   streamed: { stream: true },
   fields: (options, settings, taken) =>
-    Effect.flatMap(
+    Either.flatMap(
       shape(taken.origin, options, () => Tools.fields(options, taken.strict)),
       (shape) =>
-        Effect.map(Prompt.input(options.prompt, taken), (input) => ({ input, ...shape, ...fieldsOf(settings) }))
+        Either.map(Prompt.input(options.prompt, taken), (input) => ({ input, ...shape, ...fieldsOf(settings) }))
     ),
   parts: Answer.parts,
   stream: Events.parts
