@@ -297,10 +297,10 @@ describe("ClientMap", () => {
       assert.strictEqual(error._tag === "PoolError" && error.reason, "Capacity")
       assert.match(error.message, /all 2 clients that maxClients allows.*Raise maxClients or acquireTimeout/)
       const waiting = yield* Effect.fork(Effect.scoped(GroqClient.get(options("c"))))
-      yield* Effect.sleep(10)
+      yield* eventually(ClientMap.stats, ({ waiting }) => waiting === 1)
       yield* Scope.close(scope, Exit.void)
       yield* Fiber.join(waiting)
-    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer({ maxClients: 2, acquireTimeout: 100 })))
+    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer({ maxClients: 2, acquireTimeout: 1_000 })))
   )
 
   it.effect("bad layer options are typed errors of each lease", () =>

@@ -32,14 +32,14 @@ describe("waiting for a quota", () => {
           const sandbox = yield* Sandbox.make({ timePerToken: 50, tokens: 32 })
           const quota = { maxConcurrency: 1 }
           const patient = yield* subject.config(sandbox, { quota })
-          // The connection is there, so that 600 ms are plenty for what is measured.
+          // The connection is there, so that a second is plenty for what is measured.
           yield* subject.use(patient, (client) => client.chat.completions.create({ ...question("hi"), ...short }))
           const first = yield* Effect.fork(Stream.runDrain(subject.stream(patient)))
           yield* eventually(inFlight(sandbox), (count) => count === 1)
           const hasty = yield* subject.config(sandbox, {
             quota,
-            timeout: 600,
-            bodyTimeout: 600,
+            timeout: 1_000,
+            bodyTimeout: 1_000,
             maxRetries: 0
           })
           const started = performance.now()
