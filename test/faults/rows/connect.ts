@@ -101,11 +101,11 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "connections stall until a deadline",
     ...alone,
-    options: { deadline: 3_000 },
+    options: { deadline: 9_000 },
     prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
     reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
     heal: ({ provider }) => stalled.get(provider.port)?.release(),
-    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "deadline of 3000 ms" }) },
+    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "deadline of 9000 ms" }) },
     check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {

@@ -66,7 +66,7 @@ export const rows: ReadonlyArray<Row> = [
     over: h2,
     inFlight: 0,
     server: { streams: 0 },
-    options: { maxRetries: 0, transport: { connectTimeout: 300 } },
+    options: { maxRetries: 0, transport: { connectTimeout: 1_000 } },
     heal: ({ provider }) => {
       for (const line of provider.lines) line.allow(100)
     },

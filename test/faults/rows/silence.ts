@@ -61,9 +61,9 @@ export const rows: ReadonlyArray<Row> = [
     name: "no headers before a deadline, whatever the time for them and the retries",
     // Whoever waits for a connection may get one in the moment before their deadline passes.
     queued: 0,
-    options: { deadline: 1_000 },
+    options: { deadline: 3_000 },
     strike: silence,
-    expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1, says: "deadline of 1000 ms" }) }
+    expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1, says: "deadline of 3000 ms" }) }
   }),
   {
     name: "a reset, and then no headers before a deadline",
@@ -132,7 +132,9 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "a body that drips for ever",
     kinds: ["chat", "stream"],
-    options: { bodyTimeout: 5_000, deadline: 1_000 },
+    // Whoever waits for its connection has the same deadline.
+    queued: 0,
+    options: { bodyTimeout: 10_000, deadline: 3_000 },
     strike: (held) => {
       begin(held)
       drip(20, () => held.data(held.streamed ? event(held.id, "more ") : " "))
