@@ -113,6 +113,34 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
+  it.scopedLive("tells a model of its calls again as objects, whatever it said", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make(Wire.ok)
+      const said = [{ zone: "CET" }, undefined, '{"zone":', ["CET"]]
+      const prompt = Prompt.make([
+        Prompt.makeMessage("user", { content: [Prompt.makePart("text", { text: "time?" })] }),
+        Prompt.makeMessage("assistant", {
+          content: said.map((params, i) =>
+            Prompt.makePart("tool-call", { id: `call_${i}`, name: "clock", params, providerExecuted: false })
+          )
+        })
+      ])
+      yield* Effect.provide(LanguageModel.generateText({ prompt }), at(wire.baseURL(provider)))
+      const { body, road } = wire.sent[0]!
+      const [, ...rest] = body[road === "chat" ? "messages" : "input"] as ReadonlyArray<{
+        readonly arguments?: string
+        readonly tool_calls?: ReadonlyArray<{ readonly function: { readonly arguments: string } }>
+      }>
+      const told = isResponses
+        ? rest.map((item) => item.arguments)
+        : rest[0]!.tool_calls!.map((call) => call.function.arguments)
+      assert.deepStrictEqual(
+        told.map((text) => JSON.parse(text ?? "") as unknown),
+        [{ zone: "CET" }, {}, { malformed: '{"zone":' }, { malformed: ["CET"] }]
+      )
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
   it.scopedLive("sends images where the provider takes them, and else says so and sends nothing", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make(Wire.ok)

@@ -26,6 +26,16 @@ export const encoded = (data: string | Uint8Array): string =>
 export const told = (result: unknown): string =>
   typeof result === "string" ? result : (JSON.stringify(result) ?? "null")
 
+/**
+ * What a model said of a call's parameters, to be told again. Where that was no object it is wrapped in one: servers that run
+ * models' own templates (vLLM, SGLang, llama.cpp) take nothing else in a history, and would refuse all that follows.
+ */
+export const argued = (params: unknown): string => {
+  if (params === undefined || params === null) return "{}"
+  const isObject = typeof params === "object" && !Array.isArray(params)
+  return JSON.stringify(isObject ? params : { malformed: params })
+}
+
 /** What a part says to one provider alone. */
 export const option = (part: { readonly options: Prompt.ProviderOptions }, key: string, name: string): unknown => {
   const options = part.options[key]

@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { each, encoded, option, told } from "../parts.ts"
+import { argued, each, encoded, option, told } from "../parts.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -69,7 +69,7 @@ const assistant = ({ content }: Prompt.AssistantMessage): ReadonlyArray<Message>
   const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("")
   const calls = content.flatMap((part) =>
     part.type === "tool-call" && !part.providerExecuted
-      ? [{ id: part.id, type: "function", function: { name: part.name, arguments: JSON.stringify(part.params ?? {}) } }]
+      ? [{ id: part.id, type: "function", function: { name: part.name, arguments: argued(part.params) } }]
       : []
   )
   if (calls.length === 0 && text === "") return answers(content)

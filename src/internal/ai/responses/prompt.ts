@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { each, encoded, option, told } from "../parts.ts"
+import { argued, each, encoded, option, told } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
 
@@ -70,7 +70,7 @@ const assistant = ({ content }: Prompt.AssistantMessage, key: string): ReadonlyA
             type: "function_call",
             call_id: part.id,
             name: part.name,
-            arguments: JSON.stringify(part.params ?? {})
+            arguments: argued(part.params)
           })
         }
         break
