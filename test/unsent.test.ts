@@ -40,6 +40,27 @@ const dialled = (proxy: { readonly connections: number }, times: number) =>
     (connections) => connections >= times
   )
 
+it.live("what may have been worked on stays so, though what was sent after it never got there", () =>
+  run(
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
+      const { port } = new URL(sandbox.origin)
+      const proxy = yield* Effect.promise(() => serveToxics(Number(port)))
+      const baseURL = sandbox.baseURL("openai").replace(`:${port}`, `:${proxy.port}`)
+      const config = yield* openai.config(sandbox, { baseURL })
+      const down = Effect.andThen(
+        eventually(
+          Effect.sync(() => sandbox.stats().inFlight),
+          (inFlight) => inFlight === 1
+        ),
+        Effect.promise(() => proxy.down())
+      )
+      const [error] = yield* Effect.all([Effect.flip(openai.ask(config)), down], { concurrency: 2 })
+      assert.deepStrictEqual(facts(error), ["Connection", "maybe", 7])
+    })
+  )
+)
+
 describe("without any retries, what can't be sent since nobody is there", () => {
   it.live("is sent when somebody is, on every door", () =>
     run(
