@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import fc from "fast-check"
+import { object } from "../../src/internal/ai/object.ts"
 import * as Schemas from "../../src/internal/ai/schemas.ts"
 import { absent, strict } from "../../src/internal/ai/strict.ts"
 
@@ -151,6 +152,27 @@ describe("strict mode", () => {
     }
     assert.isUndefined(strict({ type: "object", properties: { all: { type: "array" } }, required: [] }))
     assert.isUndefined(strict({ type: "array", items: { type: "string" } }))
+  })
+
+  it("has for a root that is no object one with a value, which is taken out again", () => {
+    const Search = Schema.TaggedStruct("Search", { query: Schema.String, most: Schema.optional(Schema.Number) })
+    const Step = Schema.Union(Search, Schema.TaggedStruct("Grow", { tree: Tree }))
+    const { isWrapped, schema, strict } = Schemas.format(Step.ast)
+    assert.isTrue(isWrapped)
+    assert.deepInclude(schema, { type: "object", required: ["value"] })
+    accepted(strict)
+    const format = { type: "json" as const, objectName: "step", schema: Step as Any }
+    const taken = (said: unknown): unknown => JSON.parse(object(format, JSON.stringify(said)))
+    const said = { _tag: "Search", query: "a", most: null }
+    assert.deepStrictEqual(taken({ value: said }), { _tag: "Search", query: "a" })
+    assert.deepStrictEqual(taken({ _tag: "Search", query: "a", most: 2 }), { _tag: "Search", query: "a", most: 2 })
+    const tree = { name: "a", left: null, right: { name: "b", left: null, right: null } }
+    const grown = { name: "a", right: { name: "b" } }
+    assert.deepStrictEqual(taken({ value: { _tag: "Grow", tree } }), { _tag: "Grow", tree: grown })
+    const Valued = Schema.Struct({ value: Schema.String })
+    assert.isFalse(Schemas.format(Valued.ast).isWrapped)
+    const plain = { ...format, schema: Valued as unknown as Any }
+    assert.strictEqual(object(plain, '{"value":"a"}'), '{"value":"a"}')
   })
 
   it("does without formats that it does not know", () => {

@@ -27,6 +27,10 @@ class Person extends Schema.Class<Person>("Person")({
   tags: Schema.Array(Schema.String)
 }) {}
 
+class Search extends Schema.TaggedClass<Search>()("Search", { query: Schema.String }) {}
+class Answer extends Schema.TaggedClass<Answer>()("Answer", { text: Schema.optional(Schema.String) }) {}
+const Step = Schema.Union(Search, Answer)
+
 describe.each(subjects)("the model of $name", ({ at, provider }) => {
   it.scopedLive("answers with text, usage and why it stopped", () =>
     Effect.gen(function* () {
@@ -76,6 +80,16 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
         Effect.provide(at(sandbox.baseURL(provider)))
       )
       assert.isTrue(answer.value instanceof Person)
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("gives one of several shapes", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const { value } = yield* LanguageModel.generateObject({ prompt: "what next?", schema: Step }).pipe(
+        Effect.provide(at(sandbox.baseURL(provider)))
+      )
+      assert.isTrue(value instanceof Search || value instanceof Answer)
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 

@@ -7,7 +7,11 @@ import { absent } from "./strict.ts"
 export const object = (format: LanguageModel.ProviderOptions["responseFormat"], text: string): string => {
   if (format.type === "text") return text
   try {
-    return JSON.stringify(absent(Schemas.of(format.schema.ast).schema, JSON.parse(text)))
+    const { isWrapped, schema } = Schemas.format(format.schema.ast)
+    const said: unknown = absent(schema, JSON.parse(text))
+    // Where the mode is not strict, a model may leave the wrapping out.
+    const isInside = isWrapped && typeof said === "object" && said !== null && "value" in said
+    return JSON.stringify(isInside ? said.value : said)
   } catch {
     return text
   }

@@ -25,6 +25,37 @@ export const of = (ast: AST.AST): Shape => {
   return shape
 }
 
+/** An object's shape as providers take it: whose root is no object, such as a union, is the `value` of one. */
+export interface Format extends Shape {
+  readonly isWrapped: boolean
+}
+
+const formats = new WeakMap<AST.AST, Format>()
+
+const wrap = (schema: object): object => {
+  const { $defs, ...value } = schema as { readonly $defs?: unknown }
+  return {
+    type: "object",
+    properties: { value },
+    required: ["value"],
+    additionalProperties: false,
+    // References are from the root.
+    ...($defs !== undefined && { $defs })
+  }
+}
+
+/** Throws as `of` does. */
+export const format = (ast: AST.AST): Format => {
+  let format = formats.get(ast)
+  if (format === undefined) {
+    const shape = of(ast)
+    const isWrapped = !("type" in shape.schema && shape.schema.type === "object")
+    const schema = isWrapped ? wrap(shape.schema) : shape.schema
+    formats.set(ast, (format = isWrapped ? { schema, strict: strict(schema), isWrapped } : { ...shape, isWrapped }))
+  }
+  return format
+}
+
 const nothing = Either.right({})
 
 /** `say` tells the provider of tools and objects, if there are any. */
@@ -61,7 +92,7 @@ const nameOf = (name: string): string => name.replace(/[^\w-]/g, "_").slice(0, 6
 
 /** The shape of an object, as both ways to speak have it. */
 export const formatOf = ({ objectName, schema: { ast } }: Json, strictly: boolean) => {
-  const { schema, strict } = of(ast)
+  const { schema, strict } = format(ast)
   const description = Tool.getDescriptionFromSchemaAst(ast)
   const isStrict = strictly && strict !== undefined
   return {
