@@ -24,6 +24,15 @@ const picture = Prompt.make([
   })
 ])
 
+const file = (mediaType: string, data: Uint8Array | URL = new Uint8Array([1, 2, 3])) =>
+  Prompt.make([Prompt.makeMessage("user", { content: [Prompt.makePart("file", { mediaType, data, fileName: "f" })] })])
+
+const thought = (n: number) =>
+  Prompt.makePart("reasoning", {
+    text: `thought ${n}`,
+    options: { openai: { itemId: `rs_${n}`, encryptedContent: `secret ${n}` } }
+  })
+
 const deltas = (part: Response.AnyPart) => (part.type === "text-delta" ? part.delta : "")
 
 describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
@@ -147,7 +156,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
       const ask = Effect.provide(LanguageModel.generateText({ prompt: picture }), at(wire.baseURL(provider)))
       if (provider === "cerebras") {
         const error = yield* Effect.flip(ask)
-        assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("image/png"), String(error))
+        assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("by a URL"), String(error))
         assert.deepStrictEqual(wire.sent, [])
         return
       }
@@ -180,6 +189,87 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
             ]
       )
     }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("sends sounds and PDF where they are taken, and of what is not says so and sends nothing", () =>
+    Effect.gen(function* () {
+      const wire = yield* Wire.make(Wire.ok)
+      const model = at(wire.baseURL(provider))
+      const url = new URL("https://example.com/f")
+      const road = isResponses ? "responses" : provider === "groq" || provider === "cerebras" ? "images" : "chat"
+      const inline = { filename: "f", file_data: "data:application/pdf;base64,AQID" }
+      const taken = {
+        responses: {
+          "application/pdf": { type: "input_file", ...inline },
+          "application/pdf by URL": { type: "input_file", file_url: url.href }
+        },
+        chat: {
+          "application/pdf": { type: "file", file: inline },
+          "audio/wav": { type: "input_audio", input_audio: { data: "AQID", format: "wav" } },
+          "audio/mpeg": { type: "input_audio", input_audio: { data: "AQID", format: "mp3" } }
+        },
+        images: {}
+      }[road] as Readonly<Record<string, object>>
+      for (const type of [
+        "application/pdf",
+        "application/pdf by URL",
+        "audio/wav",
+        "audio/mpeg",
+        "text/csv",
+        "video/mp4"
+      ]) {
+        const before = wire.sent.length
+        const [mediaType = "", byUrl] = type.split(" by ")
+        const prompt = file(mediaType, byUrl === undefined ? undefined : url)
+        const exit = yield* Effect.either(Effect.provide(LanguageModel.generateText({ prompt }), model))
+        const sent = wire.sent.slice(before).map(({ body }) => body[isResponses ? "input" : "messages"])
+        if (taken[type] === undefined) {
+          assert.isTrue(exit._tag === "Left" && exit.left instanceof AiError.MalformedInput, `${type}: ${String(exit)}`)
+          assert.include(exit._tag === "Left" ? exit.left.message : "", mediaType)
+          assert.deepStrictEqual(sent, [], type)
+        } else assert.deepStrictEqual(sent, [[{ role: "user", content: [taken[type]] }]], type)
+      }
+      const detail = { [provider]: { imageDetail: "low" } }
+      const part = Prompt.makePart("file", { mediaType: "image/png", data: new Uint8Array([1, 2, 3]), options: detail })
+      const prompt = Prompt.make([Prompt.makeMessage("user", { content: [part] })])
+      yield* Effect.provide(LanguageModel.generateText({ prompt }), model)
+      assert.include(JSON.stringify(wire.sent.at(-1)?.body), '"detail":"low"')
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive(
+    "tells again what the model thought between its calls, where that is taken, and not what it thought before",
+    () =>
+      Effect.gen(function* () {
+        const wire = yield* Wire.make(Wire.ok)
+        const call = Prompt.makePart("tool-call", { id: "c", name: "clock", params: {}, providerExecuted: false })
+        const result = { id: "c", name: "clock", isFailure: false, result: "noon", providerExecuted: false }
+        const prompt = Prompt.make([
+          Prompt.makeMessage("user", { content: [Prompt.makePart("text", { text: "hello" })] }),
+          Prompt.makeMessage("assistant", { content: [thought(1), Prompt.makePart("text", { text: "hi" })] }),
+          Prompt.makeMessage("user", { content: [Prompt.makePart("text", { text: "when?" })] }),
+          Prompt.makeMessage("assistant", { content: [thought(2), call] }),
+          Prompt.makeMessage("tool", { content: [Prompt.makePart("tool-result", result)] })
+        ])
+        yield* Effect.provide(LanguageModel.generateText({ prompt }), at(wire.baseURL(provider)))
+        const { body } = wire.sent[0]!
+        if (isResponses) {
+          const items = (body["input"] as ReadonlyArray<Readonly<Record<string, unknown>>>).filter(
+            ({ type }) => type === "reasoning"
+          )
+          assert.deepStrictEqual(
+            items.map(({ encrypted_content, id, summary }) => [id, encrypted_content, summary]),
+            [1, 2].map((n) => [`rs_${n}`, `secret ${n}`, [{ type: "summary_text", text: `thought ${n}` }]])
+          )
+          return
+        }
+        const messages = body["messages"] as ReadonlyArray<{ readonly reasoning?: string }>
+        const isTaken = provider === "groq" || provider === "cerebras"
+        assert.deepStrictEqual(
+          messages.map(({ reasoning }) => reasoning),
+          [undefined, undefined, undefined, isTaken ? "thought 2" : undefined, undefined]
+        )
+      }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
   it.scopedLive("tells what the model thought and what that cost, in a stream as in a whole answer", () =>

@@ -7,6 +7,9 @@ import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
 
 export type Road = "chat/completions" | "embeddings" | "responses"
 
+/** `"all"` are images, and the sounds and PDF that the road has a place for. Inline images are none by URL. */
+export type Files = "inline images" | "images" | "all"
+
 export interface Dialect<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
   /** The name of the module that users see, for errors. */
@@ -17,8 +20,10 @@ export interface Dialect<P extends string, Extra extends string> {
   readonly secret: readonly [name: string, value: string]
   /** Whether structured output and tools are held to their schemas by the provider. */
   readonly strict: boolean
-  /** Whether prompts may have images. */
-  readonly images: boolean
+  /** What prompts may have beside text. */
+  readonly files: Files
+  /** Whether it takes back what a model thought between its calls of tools. */
+  readonly reasoning: boolean
   /** The field by which a seed, a user, and the like are told apart from other providers' in prompts and answers. */
   readonly key: string
 }
@@ -31,7 +36,8 @@ export const openai: Dialect<"openai", "organization" | "project"> = {
   path: () => "/",
   secret: bearer,
   strict: true,
-  images: true,
+  files: "all",
+  reasoning: false,
   key: "openai"
 }
 
@@ -42,7 +48,8 @@ export const azure: Dialect<"azure", "endpoint" | "apiVersion" | "deployment" | 
   path: ({ extra }, model) => `/deployments/${encodeURIComponent(extra["deployment"] ?? model)}/`,
   secret: ["api-key", PLACEHOLDER],
   strict: true,
-  images: true,
+  files: "all",
+  reasoning: false,
   key: "azure"
 }
 
@@ -53,7 +60,9 @@ export const groq: Dialect<"groq", never> = {
   secret: bearer,
   // Only some of its models know the mode (Groq, "Structured Outputs").
   strict: false,
-  images: true,
+  // Its content parts are texts and images (groq-sdk, `ChatCompletionContentPart`).
+  files: "images",
+  reasoning: true,
   key: "groq"
 }
 
@@ -63,7 +72,9 @@ export const cerebras: Dialect<"cerebras", never> = {
   path: () => "/v1/",
   secret: bearer,
   strict: true,
-  images: false,
+  // As data URIs alone (Cerebras, "Image inputs").
+  files: "inline images",
+  reasoning: true,
   key: "cerebras"
 }
 

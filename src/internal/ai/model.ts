@@ -9,7 +9,7 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError, OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import * as Checks from "./checks.ts"
-import { type Dialect, place, type Road } from "./dialect.ts"
+import { type Dialect, type Files, place, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Observe from "./observe.ts"
 import * as Send from "./send.ts"
@@ -25,7 +25,8 @@ export interface Taken {
   readonly origin: Errors.Origin
   /** Under which a part's own options are found, and those of an answer. */
   readonly key: string
-  readonly images: boolean
+  readonly files: Files
+  readonly reasoning: boolean
   readonly strict: boolean
 }
 
@@ -58,7 +59,7 @@ export const make = <P extends string, Extra extends string>(
   model: string,
   settings: Settings
 ): Effect.Effect<LanguageModel.Service> => {
-  const { images, key, module, provider } = dialect
+  const { files, key, module, provider, reasoning } = dialect
 
   const open = (config: ClientConfig<P>): Service.Provider => {
     const to = place(dialect, config, model, speech.road)
@@ -68,7 +69,7 @@ export const make = <P extends string, Extra extends string>(
     const request = (origin: Errors.Origin, options: Options, more: Fields) =>
       Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
         const all = merge(settings, override)
-        const taken = { origin, key, images, strict: all.strict ?? dialect.strict }
+        const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }
         const made = Either.map(speech.fields(options, all, taken), (fields) => ({
           ...to,
           body: { model, ...fields, ...more, ...all.body }

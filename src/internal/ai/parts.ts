@@ -7,11 +7,11 @@ import * as Encoding from "effect/Encoding"
 /** All of them, or the first that is refused. Plain, as this is the path of every call. */
 export const each = <A, B, E>(
   all: ReadonlyArray<A>,
-  f: (one: A) => Either.Either<B, E>
+  f: (one: A, index: number) => Either.Either<B, E>
 ): Either.Either<Array<B>, E> => {
   const made: Array<B> = []
-  for (const one of all) {
-    const result = f(one)
+  for (const [i, one] of all.entries()) {
+    const result = f(one, i)
     if (Either.isLeft(result)) return Either.left(result.left)
     made.push(result.right)
   }

@@ -10,6 +10,7 @@ type Content = Readonly<Record<string, unknown>>
 export interface Message {
   readonly role: string
   readonly content: string | null | ReadonlyArray<Content>
+  readonly reasoning?: string
   readonly tool_calls?: ReadonlyArray<unknown>
   readonly tool_call_id?: string
 }
@@ -17,22 +18,20 @@ export interface Message {
 /** Audio that `chat.completions` takes, by its media type. */
 const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3" }
 
-const file = (
-  part: Prompt.FilePart,
-  { images, key, origin }: Taken
-): Either.Either<Content, AiError.MalformedInput> => {
+const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Either<Content, AiError.MalformedInput> => {
   const { data, mediaType } = part
   const refuse = (why: string) =>
     Either.left(
       new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a message of the user` })
     )
-  if (!images) return refuse("this provider takes text alone")
   if (mediaType.startsWith("image/")) {
+    if (files === "inline images" && data instanceof URL) return refuse("this provider takes no images by a URL")
     const type = mediaType === "image/*" ? "image/jpeg" : mediaType
     const url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
     const detail = option(part, key, "imageDetail")
     return Either.right({ type: "image_url", image_url: { url, ...(detail !== undefined && { detail }) } })
   }
+  if (files !== "all") return refuse("this provider takes text and images alone")
   if (data instanceof URL) return refuse("only images may be given by a URL")
   const format = sounds[mediaType]
   if (format !== undefined) return Either.right({ type: "input_audio", input_audio: { data: encoded(data), format } })
@@ -64,8 +63,7 @@ const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArr
       : []
   )
 
-/** Reasoning is not sent back: `chat.completions` has no place for it. */
-const assistant = ({ content }: Prompt.AssistantMessage): ReadonlyArray<Message> => {
+const assistant = ({ content }: Prompt.AssistantMessage, isThoughtTold: boolean): ReadonlyArray<Message> => {
   const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("")
   const calls = content.flatMap((part) =>
     part.type === "tool-call" && !part.providerExecuted
@@ -73,7 +71,14 @@ const assistant = ({ content }: Prompt.AssistantMessage): ReadonlyArray<Message>
       : []
   )
   if (calls.length === 0 && text === "") return answers(content)
-  const said = { role: "assistant", content: text === "" ? null : text }
+  const thought = isThoughtTold
+    ? content.flatMap((part) => (part.type === "reasoning" ? [part.text] : [])).join("")
+    : ""
+  const said = {
+    role: "assistant",
+    content: text === "" ? null : text,
+    ...(thought !== "" && { reasoning: thought })
+  }
   return [calls.length === 0 ? said : { ...said, tool_calls: calls }, ...answers(content)]
 }
 
@@ -81,14 +86,16 @@ export const messages = (
   prompt: Prompt.Prompt,
   taken: Taken
 ): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
-  const all = each(prompt.content, (message): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
+  // What a model thought before its last question is done with; what it thought since, between its calls, it needs.
+  const question = taken.reasoning ? prompt.content.findLastIndex(({ role }) => role === "user") : Infinity
+  const all = each(prompt.content, (message, i): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
     switch (message.role) {
       case "system":
         return Either.right([{ role: "system", content: message.content }])
       case "user":
         return Either.map(user(message, taken), (one) => [one])
       case "assistant":
-        return Either.right(assistant(message))
+        return Either.right(assistant(message, i > question))
       case "tool":
         return Either.right(answers(message.content))
     }

@@ -7,10 +7,10 @@ import { argued, each, encoded, option, told } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
 
-const file = (part: Prompt.FilePart, { images, key, origin }: Taken): Either.Either<Item, AiError.MalformedInput> => {
+const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item, AiError.MalformedInput> => {
   const { data, mediaType } = part
   const isImage = mediaType.startsWith("image/")
-  if (isImage && images) {
+  if (isImage) {
     const type = mediaType === "image/*" ? "image/jpeg" : mediaType
     const image_url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
     return Either.right({ type: "input_image", image_url, detail: option(part, key, "imageDetail") ?? "auto" })
