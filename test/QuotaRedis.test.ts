@@ -27,7 +27,7 @@ describe("a budget that processes share in Redis", () => {
       const second = yield* reserve(b)
       assert.strictEqual(second.taken, 0)
       assert.isAbove(second.wait, 0)
-      assert.isAtMost(second.wait, 1_000)
+      assert.isAtMost(second.wait, 10_000)
       a.budget("digest", "model").correct(-1, 0, rates)
       const third = yield* eventually(reserve(b), ({ taken }) => taken === 1)
       assert.deepStrictEqual(third, { taken: 1, wait: 0, closed: 0, tokensLeft: Infinity })
@@ -127,11 +127,11 @@ describe("a budget that processes share in Redis", () => {
       const left = () => redis.pttl(key)
       const afterOne = yield* Effect.promise(left)
       assert.isAbove(afterOne, 55_000)
-      assert.isAtMost(afterOne, 61_001)
+      assert.isAtMost(afterOne, 70_001)
       store.budget("digest", "model").correct(10, 0, rates)
-      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 66_000), 71_001)
+      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 120_000), 170_001)
       store.budget("digest", "model").close(600_000)
-      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 100_000), 660_001)
+      assert.isAtMost(yield* eventually(Effect.promise(left), (ms) => ms > 500_000), 660_001)
       for (const name of yield* Effect.promise(() => redis.keys("*"))) {
         assert.isAbove(yield* Effect.promise(() => redis.pttl(name)), 0, name)
       }

@@ -96,7 +96,7 @@ it.live("agents that wait five seconds for a socket bring about one warning, thr
     assert.strictEqual(layerLog.lines.length, 1)
     assert.match(
       layerLog.lines[0]!,
-      /^WARN http:\S+: 2 requests have waited up to 5.* maxConnections = 1 .*raise `transport.maxConnections`/
+      /^WARN http:\S+: 2 requests have waited up to [\d.]+ s .*maxConnections = 1 .*raise `transport.maxConnections`/
     )
     assert.deepStrictEqual(agentLog.lines, [])
   }).pipe(Effect.scoped, Effect.provide(Layer.provide(ClientLayer.layer({ drainTimeout: 0 }), layerLog.layer)))

@@ -155,7 +155,7 @@ for (const subject of subjects) {
           const sandbox = yield* Sandbox.make()
           sandbox.faults.push(
             { times: 1, ...status(429, { "retry-after": "30" }) },
-            { times: 1, fault: { type: "stall", at: "headers", ms: 150 } }
+            { times: 1, fault: { type: "stall", at: "headers", ms: 700 } }
           )
           // Two clients of one key.
           const configs = [

@@ -8,7 +8,8 @@ import type { Rates, Store as StoreService } from "../../src/internal/quota/stor
 import * as QuotaRedis from "../../src/QuotaRedis.ts"
 import { eventually } from "./wait.ts"
 
-export const rates: Rates = { requestsPerMinute: 60, tokensPerMinute: Infinity, burst: 1 }
+/** So few that none comes back while a test goes on. */
+export const rates: Rates = { requestsPerMinute: 6, tokensPerMinute: Infinity, burst: 1 }
 
 /** A logger that keeps what it is told. */
 export const recorder = () => {
