@@ -84,9 +84,11 @@ describe("a call through an SDK's client", () => {
 
   it.scopedLive("that streams lasts until the last chunk, and its first is noted", () =>
     Effect.gen(function* () {
-      const sandbox = yield* Sandbox.make({ timePerToken: 10 })
+      // So long that the end has not come when the first is looked at, however late that is.
+      const sandbox = yield* Sandbox.make({ timePerToken: 400, tokens: 4 })
       const config = yield* openai(sandbox)
       const model = fresh()
+      let looked = false
       let usage: Answer["usage"]
       yield* OpenAiClient.stream(config, (client) =>
         client.chat.completions.create({
@@ -98,7 +100,9 @@ describe("a call through an SDK's client", () => {
         Stream.runForEach((chunk) =>
           Effect.sync(() => {
             usage ??= chunk.usage
-            if (chunk.choices[0]?.delta.content) assert.deepStrictEqual(durations(model), [])
+            if (looked || !chunk.choices[0]?.delta.content) return
+            looked = true
+            assert.deepStrictEqual(durations(model), [])
           })
         )
       )
