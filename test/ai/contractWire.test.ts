@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import { until } from "../support/wait.ts"
 import * as Wire from "./contractWire.ts"
@@ -58,6 +59,28 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
       assert.isNull(all.unsafePoll())
       yield* Deferred.succeed(go, undefined)
       assert.strictEqual(yield* Fiber.join(all), "first, last")
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
+  it.scopedLive("ends the request of a stream that is dropped, and keeps no lease", () =>
+    Effect.gen(function* () {
+      let isAborted = false
+      const wire = yield* Wire.make((response, road) => {
+        const { piece, start } = Wire.events[road]
+        response.once("close", () => (isAborted = !response.writableFinished))
+        Wire.stream(response).write(start + piece("first"))
+      })
+      yield* LanguageModel.streamText({ prompt: "hello" }).pipe(
+        Stream.takeUntil((part) => deltas(part) === "first"),
+        Stream.runDrain,
+        Effect.provide(at(wire.baseURL(provider)))
+      )
+      const { clients } = yield* ClientMap.stats
+      assert.deepStrictEqual(
+        clients.map(({ inFlight, leases }) => [inFlight, leases]),
+        [[0, 0]]
+      )
+      yield* Effect.promise(() => until(() => isAborted))
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 

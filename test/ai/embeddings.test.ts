@@ -5,34 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import * as AzureOpenAiModel from "../../src/AzureOpenAiModel.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
-import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { eventually, until } from "../support/wait.ts"
+import { embedders } from "./models.ts"
 
-const apiKey = Redacted.make("sk-test")
-
-const subjects = [
-  {
-    name: "openai" as const,
-    at: (baseURL: string, options: OpenAiModel.EmbeddingOptions = {}) =>
-      OpenAiModel.embeddingModel("text-embedding-3-small", { ...options, client: { apiKey, baseURL, maxRetries: 0 } })
-  },
-  {
-    name: "azure" as const,
-    at: (endpoint: string, options: OpenAiModel.EmbeddingOptions = {}) =>
-      AzureOpenAiModel.embeddingModel("text-embedding-3-small", {
-        ...options,
-        client: { apiKey, endpoint, apiVersion: "2024-10-21", maxRetries: 0 }
-      })
-  }
-]
-
-describe.each(subjects)("the embedding model of $name", ({ at, name }) => {
+describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
   it.scopedLive("gives agents that ask at once their own vectors out of one request", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()

@@ -57,3 +57,20 @@ export const subjects: ReadonlyArray<Subject> = [
       CerebrasModel.model(model, { ...options, client: { ...key, baseURL, ...options?.client } }) as never
   }
 ]
+
+/** The embedding models, each like a subject. */
+export const embedders = [
+  {
+    name: "openai" as const,
+    at: (baseURL: string, options: OpenAiModel.EmbeddingOptions = {}) =>
+      OpenAiModel.embeddingModel("text-embedding-3-small", { ...options, client: { ...key, baseURL } })
+  },
+  {
+    name: "azure" as const,
+    at: (endpoint: string, options: OpenAiModel.EmbeddingOptions = {}) =>
+      AzureOpenAiModel.embeddingModel("text-embedding-3-small", {
+        ...options,
+        client: { ...key, endpoint, apiVersion: "2024-10-21" }
+      })
+  }
+]

@@ -2,6 +2,7 @@ import * as AiError from "@effect/ai/AiError"
 import * as Chat from "@effect/ai/Chat"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
+import { expectTypeOf } from "vitest"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -45,6 +46,14 @@ const idle = Effect.map(ClientMap.stats, ({ clients }) =>
 )
 
 describe("a streamed tool loop", () => {
+  it("says what its tools give, and how it can fail", () => {
+    const parts = ToolLoop.stream({ prompt: "?", toolkit, onToolFailure: "fail" })
+    expectTypeOf<Stream.Stream.Error<typeof parts>>().toEqualTypeOf<AiError.AiError | ToolLoop.MaxRounds | Broken>()
+    type Given<Name extends string> = Extract<Part, { readonly name: Name; readonly isFailure: false }>["result"]
+    expectTypeOf<Given<"weather">>().toEqualTypeOf<{ readonly degrees: number }>()
+    expectTypeOf<Given<"clock">>().toEqualTypeOf<string>()
+  })
+
   it.scopedLive.each(subjects)("of $name gives in parts what the whole one gives", ({ at, provider }) =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
