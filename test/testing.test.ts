@@ -158,6 +158,58 @@ describe("a leak check", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("finds a server that listens, and names where it was made", () =>
+    Effect.gen(function* () {
+      const server = net.createServer()
+      const listenOnPurpose = (done: () => void) => void server.listen(0, done)
+      const [found, ...more] = yield* leaks(Effect.async<void>((resume) => listenOnPurpose(() => resume(Effect.void))))
+      server.close()
+      assert.deepStrictEqual(more, [])
+      assert.strictEqual(found?.kind, "socket")
+      assert.include(found?.what, "listenOnPurpose")
+    })
+  )
+
+  it.live("finds all that is new, beside what a client map keeps and what was there before", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const at = { ...options, baseURL: sandbox.baseURL("groq") }
+      const list = GroqClient.use(at, (groq) => groq.models.list())
+      yield* list
+      const scope = yield* Effect.scope
+      const lease = Scope.extend(GroqClient.get(at), scope)
+      yield* lease
+      const before = setInterval(() => undefined, 60_000)
+      yield* leakCheck(Effect.all([list, list], { concurrency: 2 }), { within: "5 seconds" })
+      const ends: Array<() => void> = []
+      const plant = Effect.gen(function* () {
+        yield* list
+        yield* lease
+        const timer = setTimeout(() => undefined, 60_000)
+        const socket = net.connect(sandbox.port, "127.0.0.1")
+        const fiber = yield* Effect.forkDaemon(Effect.withSpan(Effect.never, "forgotten"))
+        ends.push(
+          () => clearTimeout(timer),
+          () => void socket.destroy(),
+          () => void Effect.runFork(Fiber.interrupt(fiber))
+        )
+      })
+      const found = yield* leaks(plant)
+      clearInterval(before)
+      for (const end of ends) end()
+      const counts = found.filter(({ kind }) => kind === "lease").map(({ what }) => what.slice(0, 2))
+      assert.deepStrictEqual(counts, ["1 "])
+      assert.deepStrictEqual([...new Set(found.map(({ kind }) => kind))].toSorted(), [
+        "fiber",
+        "lease",
+        "socket",
+        "timer"
+      ])
+      // Its two ends, for its server is here.
+      assert.isAtMost(found.filter(({ kind }) => kind === "socket").length, 2)
+    }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
+  )
+
   it.live("finds a fiber, and names its span", () =>
     Effect.gen(function* () {
       let fiber: Fiber.Fiber<never> | undefined

@@ -54,14 +54,27 @@ const alive = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Leak => {
   return { kind: "fiber", what: `${FiberId.threadName(fiber.id())}${named}` }
 }
 
-const leased = (service: Service): Effect.Effect<ReadonlyArray<Leak>> =>
-  Effect.map(service.stats, ({ clients }) =>
-    clients.flatMap(({ baseURL, fingerprint, inFlight, leases, provider }): ReadonlyArray<Leak> => {
-      const what = `of the client of ${provider} (${baseURL}, ${fingerprint})`
-      return [
-        ...(leases > 0 ? [{ kind: "lease" as const, what: `${leases} ${what}` }] : []),
-        ...(inFlight > 0 ? [{ kind: "request" as const, what: `${inFlight} ${what}` }] : [])
-      ]
+/** How many leases and requests there are, by what a leak says of the client. */
+type Held = ReadonlyMap<string, { readonly lease: number; readonly request: number }>
+
+const held = (service: Service): Effect.Effect<Held> =>
+  Effect.map(
+    service.stats,
+    ({ clients }) =>
+      new Map(
+        clients.map(({ baseURL, fingerprint, inFlight, leases, provider }) => [
+          `of the client of ${provider} (${baseURL}, ${fingerprint})`,
+          { lease: leases, request: inFlight }
+        ])
+      )
+  )
+
+/** What is held now, and was not before. */
+const more = (before: Held, now: Held): ReadonlyArray<Leak> =>
+  [...now].flatMap(([what, counts]) =>
+    (["lease", "request"] as const).flatMap((kind) => {
+      const count = counts[kind] - (before.get(what)?.[kind] ?? 0)
+      return count > 0 ? [{ kind, what: `${count} ${what}` }] : []
     })
   )
 
@@ -70,9 +83,9 @@ const PAUSE = 10
 
 /**
  * Runs `self`, and fails with a `LeakError` if it succeeds and leaves something: leases and requests of the `ClientMap`
- * that it was given, sockets and timers that keep the process alive, fibers that it forked. Each is named. Connections
- * that the client map keeps for those who come next are none, if the map is given from outside; provide the client layer
- * inside, and they must be closed too.
+ * that it was given, sockets (servers too) and timers that keep the process alive, fibers that it forked. Each is named.
+ * What was there before it began is none of its. Connections that the client map keeps for those who come next are none,
+ * if the map is given from outside; provide the client layer inside, and they must be closed too.
  *
  * Not for tests that run at the same time in one process: whatever begins meanwhile counts.
  *
@@ -97,24 +110,25 @@ export const leakCheck = <A, E, R>(
 ): Effect.Effect<A, E | LeakError, R> =>
   Effect.gen(function* () {
     const map = Option.getOrUndefined(yield* Effect.serviceOption(ClientMap))
+    const nothing: Held = new Map()
+    const look = map === undefined ? Effect.succeed(nothing) : held(map)
+    const before = yield* look
     const fibers = yield* Supervisor.track
     const resources = Resources.watch()
-    const look = Effect.gen(function* () {
+    const find = Effect.gen(function* () {
       const running = yield* fibers.value
-      const { sockets } = map === undefined ? { sockets: 0 } : yield* map.stats
-      const left = resources.left()
+      // Connections that the map keeps have another end, if their server is of this process.
+      const left = resources.left().filter(({ isOfPool }) => map === undefined || !isOfPool)
       return [
-        ...(map === undefined ? [] : yield* leased(map)),
+        ...more(before, yield* look),
         ...running.filter((fiber) => fiber.unsafePoll() === null).map(alive),
-        ...left.filter(({ kind }) => kind === "timer"),
-        // Those of the map are somebody's, and they are the first to be opened.
-        ...left.filter(({ kind }) => kind === "socket").slice(sockets)
-      ].map((leak): Leak => ("madeAt" in leak ? { kind: leak.kind, what: `made ${leak.madeAt}` } : leak))
+        ...left.map(({ kind, madeAt }): Leak => ({ kind, what: `made ${madeAt}` }))
+      ]
     })
     const settle = Effect.gen(function* () {
       const end = performance.now() + Duration.toMillis(within)
       for (;;) {
-        const leaks = yield* look
+        const leaks = yield* find
         if (leaks.length === 0) return
         if (performance.now() > end) return yield* new LeakError({ leaks })
         yield* Effect.promise(() => pause(PAUSE))

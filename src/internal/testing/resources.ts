@@ -5,9 +5,11 @@ export interface Resource {
   readonly kind: "socket" | "timer"
   /** The innermost callers that are none of Node's. */
   readonly madeAt: string
+  /** Whether it is a server's end of a connection that would not keep a process alive, as those of a pool at rest. */
+  readonly isOfPool: boolean
 }
 
-interface Open extends Resource {
+interface Open extends Omit<Resource, "isOfPool"> {
   readonly ref: WeakRef<object>
 }
 
@@ -15,6 +17,9 @@ const kinds: Readonly<Record<string, Resource["kind"]>> = {
   TCPWRAP: "socket",
   TLSWRAP: "socket",
   PIPEWRAP: "socket",
+  TCPSERVERWRAP: "socket",
+  PIPESERVERWRAP: "socket",
+  UDPWRAP: "socket",
   Timeout: "timer"
 }
 
@@ -46,6 +51,21 @@ const isOpen = (resource: object): boolean => {
   return true
 }
 
+interface Handle {
+  readonly getsockname?: (out: { port?: number }) => unknown
+  readonly getpeername?: (out: { port?: number }) => unknown
+}
+
+const portOf = (handle: Handle, name: keyof Handle): number | undefined => {
+  const out: { port?: number } = {}
+  try {
+    handle[name]?.(out)
+  } catch {
+    // It has been closed.
+  }
+  return out.port
+}
+
 /** From now on, until it is stopped. Costs each async resource a little, so it is for tests alone. */
 export const watch = () => {
   const open = new Map<number, Open>()
@@ -59,11 +79,22 @@ export const watch = () => {
   hook.enable()
   return {
     /** Those that are open and keep the process alive. */
-    left: (): ReadonlyArray<Resource> =>
-      [...open.values()].filter(({ ref }) => {
+    left: (): ReadonlyArray<Resource> => {
+      const known = [...open.values()].flatMap(({ kind, madeAt, ref }) => {
         const resource = ref.deref()
-        return resource !== undefined && isOpen(resource)
-      }),
+        return resource === undefined ? [] : [{ kind, madeAt, resource }]
+      })
+      const idle = known.filter(({ kind, resource }) => kind === "socket" && !isOpen(resource))
+      const ports = new Set(idle.map(({ resource }) => portOf(resource, "getsockname")))
+      ports.delete(undefined)
+      return known
+        .filter(({ resource }) => isOpen(resource))
+        .map(({ kind, madeAt, resource }) => ({
+          kind,
+          madeAt,
+          isOfPool: kind === "socket" && ports.has(portOf(resource, "getpeername"))
+        }))
+    },
     stop: () => void hook.disable()
   }
 }
