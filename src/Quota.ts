@@ -61,6 +61,11 @@ export interface ModelStats {
   readonly queued: number
   /** How many may be in flight now, `Infinity` without a limit. With `"adaptive"` it changes. */
   readonly limit: number
+  /**
+   * What is left of this minute's requests, `Infinity` without a limit. As this process counts them, also where others
+   * share the budget.
+   */
+  readonly requestsLeft: number
   /** What is left of this minute's tokens, `Infinity` without a limit. */
   readonly tokensLeft: number
   /** Milliseconds since 1970 until which the provider wants no requests, `undefined` if it takes them. */
@@ -78,6 +83,10 @@ export interface Stats {
   readonly inFlight: number
   /** Of all models together. */
   readonly queued: number
+  /** Of each model, the tightest of all holders; `Infinity` without a limit. */
+  readonly requestsPerMinute: number
+  /** Of each model, the tightest of all holders; `Infinity` without a limit. */
+  readonly tokensPerMinute: number
   readonly models: ReadonlyArray<ModelStats>
 }
 
@@ -153,7 +162,10 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
       join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
       stats: () => {
         const models = account.stats()
+        const { requestsPerMinute, tokensPerMinute } = account.limits()
         return {
+          requestsPerMinute,
+          tokensPerMinute,
           inFlight: models.reduce((sum, { inFlight }) => sum + inFlight, 0),
           queued: models.reduce((sum, { queued }) => sum + queued, 0),
           models

@@ -111,8 +111,21 @@ export const unclassified: Metric.Metric.Counter<number> = Metric.fromMetricKey(
 export const quotaWait: Metric.Metric.Histogram<number> = Metric.fromMetricKey(Attempts.waitKey)
 
 /**
- * Seconds of a call of a model (`clientele/OpenAiModel` and the others) or of an agent (`clientele/Agent`), by operation,
- * provider, model or agent, and type of error. Named as the conventions for generative AI have it.
+ * `clientele.socket.wait_time`: seconds between a request's turn and its way onto a socket, a histogram from 10 ms to
+ * 82 s; the opening of a connection is part of it. Only requests that had to wait are in it. Label `provider`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const socketWait: Metric.Metric.Histogram<number> = Metric.fromMetricKey(Attempts.socketWaitKey)
+
+/**
+ * `gen_ai.client.operation.duration`: seconds of a call of a model, or of an agent (`clientele/Agent`), until its last
+ * chunk. A call is one request, its waits and retries included: to `chat/completions`, `responses` or `messages` (`chat`),
+ * `completions` (`text_completion`) or `embeddings`, by an SDK's client, a pooled fetch or an HttpClient; or the call of a
+ * model of @effect/ai (`clientele/OpenAiModel` and the others), which is not counted a second time as the request that it
+ * is. Labels, in this order: `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model` or
+ * `gen_ai.agent.name`, and `error.type`: a status, a reason of `RequestError` or `PoolError`, `interrupted`.
  *
  * @since 0.1.0
  * @category metrics
@@ -120,7 +133,13 @@ export const quotaWait: Metric.Metric.Histogram<number> = Metric.fromMetricKey(A
 export const operationDuration: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.durationKey)
 
 /**
- * Tokens of a call of a model, those of the prompt and those of the answer (`gen_ai.token.type`).
+ * `gen_ai.client.token.usage`: tokens of a call of a model, those of the prompt and those of the answer. Labels
+ * `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.token.type` (`input`, `output`).
+ *
+ * Answers say what they cost, and are heard where that costs nothing much: models of @effect/ai always; clients of SDKs for
+ * answers that are read whole (up to 64 KiB, and not trickled), and for streams of `chat/completions` that tell their usage
+ * (`stream_options: { include_usage: true }`). Of other streams and longer answers it is known only with a budget
+ * (`quota.tokensPerMinute`), for which all of them are read.
  *
  * @since 0.1.0
  * @category metrics
@@ -128,7 +147,8 @@ export const operationDuration: Metric.Metric.Histogram<number> = Metric.fromMet
 export const tokenUsage: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.tokensKey)
 
 /**
- * Seconds from the call of a model to the first chunk of its stream.
+ * `gen_ai.client.operation.time_to_first_chunk`: seconds from the call of a model to the first chunk of its stream, waits
+ * and retries included. Labels `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`.
  *
  * @since 0.1.0
  * @category metrics
@@ -136,8 +156,10 @@ export const tokenUsage: Metric.Metric.Histogram<number> = Metric.fromMetricKey(
 export const timeToFirstChunk: Metric.Metric.Histogram<number> = Metric.fromMetricKey(GenAi.firstChunkKey)
 
 /**
- * Gauges of the client map (connections, requests under way, leases, hits, misses, builds, releases, budgets), read every
- * so often for as long as the layer is: for exporters that read the registry by themselves.
+ * Gauges of the client map, read every so often for as long as the layer is: for exporters that read the registry by
+ * themselves. Connections, requests under way, clients, leases, hits, misses, builds, releases, budgets; and of the budgets
+ * that are in use, by provider and model, what they allow, what is left, and how many are closed. docs/metrics.md has
+ * their names.
  *
  * @since 0.1.0
  * @category layers

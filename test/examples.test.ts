@@ -105,7 +105,9 @@ it.scopedLive("opentelemetry sends spans and metrics by their names to a collect
     for (const name of [
       "gen_ai.client.operation.duration",
       "gen_ai.client.token.usage",
-      "http.client.open_connections"
+      "http.client.request.duration",
+      "http.client.open_connections",
+      "clientele.quota.queued"
     ]) {
       assert.include(metrics, `"name":"${name}"`)
     }

@@ -156,8 +156,11 @@ export const attempt = async (
       cut: underway.cut,
       // What was good when it was let through may have changed until it has a socket.
       seal: (headers) => {
+        const now = ticker.now()
+        // Another hop, or one that a server turned away unread, is no wait any more.
+        if (!sent) wiring.recorder.dispatched(now - permit.sentAt)
         sent = true
-        permit.sentAt = ticker.now()
+        permit.sentAt = now
         admission.secret = account.secrets.peek() ?? admission.secret
         const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
         if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key

@@ -85,6 +85,12 @@ export const waitKey = MetricKey.histogram(
   "Seconds that requests waited for their credential's quota, of those that had to wait"
 )
 
+export const socketWaitKey = MetricKey.histogram(
+  "clientele.socket.wait_time",
+  waitKey.keyType.boundaries,
+  "Seconds that requests waited for a socket, one that is being opened included, of those that had to wait"
+)
+
 /** One attempt, when headers have come or it has failed before. */
 export interface Ended {
   /** Counts from 1. */
@@ -106,7 +112,12 @@ export interface AttemptRecorder {
   readonly retry: (span: AnySpan | undefined, attempt: number, reason: Outcome, delayMs: number) => void
   /** A request that found no permit free waited this long for its own. */
   readonly waited: (ms: number) => void
+  /** A request with a permit went onto the wire after this long. */
+  readonly dispatched: (ms: number) => void
 }
+
+/** Who is sent within as many milliseconds has not waited. */
+const AT_ONCE = 1
 
 /** What spans go by too, outside of tests with a clock of their own. */
 const clock = Clock.make()
@@ -135,10 +146,14 @@ const counters = (key: MetricKey.MetricKey.Counter<number>, provider: string, la
 
 const build = (provider: string) => {
   const waits = Metric.globalMetricRegistry.get(MetricKey.tagged(waitKey, "provider", provider))
+  const sockets = Metric.globalMetricRegistry.get(MetricKey.tagged(socketWaitKey, "provider", provider))
   return {
     attempt: counters(attemptsKey, provider, "outcome"),
     retry: counters(retriesKey, provider, "reason"),
-    waited: (ms: number) => waits.update(ms / 1_000)
+    waited: (ms: number) => waits.update(ms / 1_000),
+    dispatched: (ms: number) => {
+      if (ms >= AT_ONCE) sockets.update(ms / 1_000)
+    }
   }
 }
 
@@ -184,6 +199,7 @@ export const make = (provider: string, origin: string): AttemptRecorder => {
         "http.request.resend_count": attempt
       })
     },
-    waited: counts.waited
+    waited: counts.waited,
+    dispatched: counts.dispatched
   }
 }

@@ -8,7 +8,6 @@ import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { ClientMap } from "../../src/ClientMap.ts"
-import * as GroqClient from "../../src/GroqClient.ts"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Telemetry from "../../src/Telemetry.ts"
 import * as ClientMapTest from "../../src/testing/ClientMapTest.ts"
@@ -34,9 +33,6 @@ const counts = (name: string, model: string) =>
         ]
       : []
   )
-
-const list = (i: number) =>
-  GroqClient.use({ apiKey: Redacted.make(`sk-${i}`), maxRetries: 0 }, (groq) => groq.models.list())
 
 describe("a call of a model", () => {
   it.effect("is a span of kind client by the conventions, whole or streamed", () =>
@@ -123,21 +119,5 @@ describe("a call of a model", () => {
         ClientMapTest.layer({ script: ({ index }) => (index === 1 ? ClientMapTest.error(500) : undefined) })
       )
     )
-  )
-
-  it.effect(
-    "makes no more series for a thousand keys than for one",
-    () =>
-      Effect.gen(function* () {
-        yield* list(0)
-        const before = Metric.unsafeSnapshot().length
-        yield* Effect.forEach(
-          Array.from({ length: 1_000 }, (_, i) => i),
-          list,
-          { concurrency: 100, discard: true }
-        )
-        assert.strictEqual(Metric.unsafeSnapshot().length, before)
-      }).pipe(Effect.provide(ClientMapTest.layer())),
-    60_000
   )
 })

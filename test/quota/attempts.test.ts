@@ -41,7 +41,7 @@ const setup = (queueTimeout: number) => {
       join: () => {
         throw new Error("not here")
       },
-      stats: () => ({ inFlight: 0, queued: 0, models: [] })
+      stats: () => ({ inFlight: 0, queued: 0, requestsPerMinute: Infinity, tokensPerMinute: Infinity, models: [] })
     },
     secrets: { peek: () => (known ? secret : undefined), load: () => load, refused: () => false, isOver: () => false }
   }

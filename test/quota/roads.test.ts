@@ -105,6 +105,7 @@ for (const subject of subjects) {
           inFlight: 2,
           queued: 3,
           limit: 2,
+          requestsLeft: Infinity,
           tokensLeft: 60_000 - 2 * cost,
           closedUntil: undefined
         }

@@ -104,6 +104,7 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
           inFlight: lane.inFlight,
           queued: lane.queued,
           limit: lane.concurrency,
+          requestsLeft: lane.requestsLeft(now),
           tokensLeft: lane.tokensLeft(now),
           closedUntil: closed > 0 ? Math.ceil(ticker.date() + closed) : undefined
         }

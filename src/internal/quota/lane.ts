@@ -120,6 +120,10 @@ export class Lane implements Issuer {
     return !busy && now - this.#usedAt > MEMORY && this.#requests.isRested(now) && this.#tokens.isRested(now)
   }
 
+  requestsLeft(now: number): number {
+    return this.#requests.left(now)
+  }
+
   tokensLeft(now: number): number {
     return this.#remote?.tokensLeft(now) ?? this.#tokens.left(now)
   }

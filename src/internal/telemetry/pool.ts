@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Service, Stats } from "../../ClientMap.ts"
+import * as Limits from "./limits.ts"
 
 type Read = (stats: Stats) => number
 
@@ -32,5 +33,8 @@ const made = gauges.map(([name, description, read]) => ({ gauge: Metric.gauge(na
 
 export const update = (service: Service): Effect.Effect<void> =>
   Effect.flatMap(service.stats, (stats) =>
-    Effect.forEach(made, ({ gauge, read }) => Metric.set(gauge, read(stats)), { discard: true })
+    Effect.zipRight(
+      Effect.sync(() => Limits.update(stats)),
+      Effect.forEach(made, ({ gauge, read }) => Metric.set(gauge, read(stats)), { discard: true })
+    )
   )
