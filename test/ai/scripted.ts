@@ -76,13 +76,16 @@ export const make = (...turns: ReadonlyArray<Turn>) =>
     Effect.promise(async () => {
       const asked: Array<Asked> = []
       let aborted = 0
+      let open = 0
       const server = http.createServer(async (request, response) => {
         const chunks: Array<Buffer> = []
         for await (const chunk of request) chunks.push(chunk as Buffer)
         const turn = turns[asked.length] ?? "done"
         const ask = JSON.parse(Buffer.concat(chunks).toString()) as Asked
         asked.push(ask)
+        open++
         response.on("close", () => {
+          open--
           if (!response.writableFinished) aborted++
         })
         if (ask.stream === true) return stream(response, turn)
@@ -100,7 +103,7 @@ export const make = (...turns: ReadonlyArray<Turn>) =>
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
       const address = server.address()
       const port = typeof address === "object" && address !== null ? address.port : 0
-      return { server, baseURL: `http://127.0.0.1:${port}/v1`, asked, aborted: () => aborted }
+      return { server, baseURL: `http://127.0.0.1:${port}/v1`, asked, aborted: () => aborted, open: () => open }
     }),
     ({ server }) =>
       Effect.promise(async () => {
