@@ -9,9 +9,10 @@ import { Cancels } from "./cancels.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
-import { headRefusal } from "./head.ts"
+import { checkHead, headRefusal } from "./head.ts"
 import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+import { readOn } from "./readOn.ts"
 import { isStreamed, upload } from "./upload.ts"
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
@@ -129,7 +130,7 @@ export class H2Lane implements Lane {
     const empty = bytes === undefined || length === 0
     let stream: Stream
     try {
-      check(headers)
+      checkHead(headers)
       stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
     } catch (error) {
       const { closed, destroyed } = this.#session
@@ -205,6 +206,7 @@ export class H2Lane implements Lane {
       return
     }
     if (this.#session.destroyed) return
+    readOn(this.#socket)
     const beat = this.#heartbeat.beat(now, this.active, this.#cancels.held, this.#socket.bytesRead)
     if (beat === "dead") this.#giveUp()
     else if (beat === "ping") this.#session.ping(this.#onPong)
@@ -320,17 +322,6 @@ export class H2Lane implements Lane {
 type ResponseHeaders = http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader
 
 const needsLength = (method: string): boolean => method === "POST" || method === "PUT" || method === "PATCH"
-
-const notName = /[^!#$%&'*+\-.^_`|~0-9a-z]/
-const notValue = /[^\t\x20-\x7e\x80-\xff]/
-
-/** node:http2 would send a line break as it stands, for a proxy behind the server to trip over. */
-const check = (headers: Readonly<Record<string, string>>): void => {
-  for (const name in headers) {
-    if (name === "" || notName.test(name)) throw new TypeError("a header has an invalid name")
-    if (notValue.test(headers[name] ?? "")) throw new TypeError(`the header ${name} has an invalid value`)
-  }
-}
 
 const isOutOfStreams = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ERR_HTTP2_OUT_OF_STREAMS"

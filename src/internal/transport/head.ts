@@ -1,4 +1,4 @@
-/** The bound on a response's head, once for both protocols. */
+/** What heads may hold: the bound on a response's, once for both protocols, and what may be sent over HTTP/2. */
 import type { HeadLimits } from "../limits.ts"
 import { WireError, type WireResponse } from "../wire.ts"
 
@@ -21,3 +21,14 @@ export const headRefusal = (
 
 const tooLong = (what: string, bound: string): WireError =>
   new WireError("Malformed", "maybe", `the response's head has ${what}, more than transport.${bound} allows`)
+
+const notName = /[^!#$%&'*+\-.^_`|~0-9a-z]/
+const notValue = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Throws if a request's headers are none: node:http2 would send a line break as it stands, for a proxy behind the server to trip over. */
+export const checkHead = (headers: Readonly<Record<string, string>>): void => {
+  for (const name in headers) {
+    if (name === "" || notName.test(name)) throw new TypeError("a header has an invalid name")
+    if (notValue.test(headers[name] ?? "")) throw new TypeError(`the header ${name} has an invalid value`)
+  }
+}

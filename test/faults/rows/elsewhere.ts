@@ -19,6 +19,16 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     title: "without a descriptor that is what is said, also of a name that can't be looked up"
   },
   {
+    name: "a reset while a request is still being written",
+    file: "transport/readOn.test.ts",
+    title: "a connection that is reset while a request is written over TLS is found dead, though Node is not told"
+  },
+  {
+    name: "nobody can be connected to, and hundreds wait",
+    file: "unsent.test.ts",
+    title: "is sent with all others that waited, who were not dialled for one by one"
+  },
+  {
     name: "a slow reader",
     file: "transport/neighbours.test.ts",
     title: "readers of 1 GB at a few KB a second cost little memory, and their neighbours nothing"
