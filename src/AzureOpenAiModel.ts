@@ -62,7 +62,9 @@ export type EmbeddingOptions = layers.EmbeddingOptions<
 >
 
 /**
- * An embedding model. Texts of agents that ask at the same time go out in one request. Its layer can't fail either.
+ * An embedding model. Texts of agents that ask at the same time go out in one request, if they have it of the same layer:
+ * provide it once, around them all. One agent that is interrupted does not take the others with it; a request that nobody
+ * waits for is aborted. Its layer can't fail either.
  *
  * @since 0.1.0
  * @category constructors
