@@ -578,7 +578,7 @@ describe("the table of configs", () => {
         assert.ok(grown < 10_000_000, `the heap grew by ${grown} bytes`)
         assert.ok(kept === (yield* openai({ apiKey })))
       }),
-    60_000
+    180_000
   )
 })
 

@@ -47,6 +47,6 @@ describe("arbitraries", () => {
         assert.strictEqual(built, 3)
         assert.isTrue(clients.every(({ inFlight, leases }) => leases === 0 && inFlight === 0))
       }).pipe(Effect.provide(ClientMapTest.layer({ faults }))),
-    { fastCheck: { numRuns: 8 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 8 }, timeout: 180_000 }
   )
 })

@@ -44,7 +44,7 @@ it.scopedLive(
       }).pipe(Effect.provide(ClientLayer.layer({ idleTimeToLive: 50 })))
       yield* Effect.promise(() => until(() => sandbox.stats().connections.open === 0))
     }),
-  60_000
+  180_000
 )
 
 it.scopedLive("credentials are told apart: each has a client and a budget of its own, over the same connections", () =>
