@@ -31,9 +31,12 @@ class Answer {
   private readonly open = new Map<string, "text" | "reasoning">()
   /** The ids of calls, by item. */
   private readonly calls = new Map<string, string>()
+  /** Calls that are whole. */
+  private readonly ended = new Set<string>()
+  private hasText = false
   private readonly bad: Array<Calls.Unusable> = []
   private refusal = ""
-  private isOver = false
+  private last: Response.FinishPartEncoded | undefined = undefined
 
   constructor(origin: Origin, key: string, tools: LanguageModel.ProviderOptions["tools"]) {
     this.origin = origin
@@ -76,12 +79,11 @@ class Answer {
 
   /** After the last event. */
   rest(): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
-    return this.isOver
-      ? Effect.succeed([])
-      : new AiError.MalformedOutput({
-          ...this.origin,
-          description: "the stream ended before the response was complete"
-        })
+    if (this.last === undefined) {
+      const description = "the stream ended before the response was complete"
+      return new AiError.MalformedOutput({ ...this.origin, description })
+    }
+    return this.bad.length === 0 ? Effect.succeed([]) : Calls.unusable(this.origin, [this.last], this.bad)
   }
 
   private begin(item: Item): ReadonlyArray<Part> {
@@ -92,6 +94,7 @@ class Answer {
   }
 
   private grow(what: "text" | "reasoning", id: string, delta: string): ReadonlyArray<Part> {
+    if (what === "text") this.hasText = true
     const part: Part = { type: `${what}-delta`, id, delta }
     if (this.open.has(id)) return [part]
     this.open.set(id, what)
@@ -114,6 +117,7 @@ class Answer {
     }
     if (item.type !== "function_call") return []
     const call = callOf(item)
+    this.ended.add(call.id)
     const read = Calls.read(call, this.tools)
     const ended: Part = { type: "tool-params-end", id: call.id }
     if ("part" in read) return [ended, read.part]
@@ -121,20 +125,32 @@ class Answer {
     return [ended]
   }
 
+  /** What only the last event has: not every server that speaks this API sends each of its events. */
+  private late(item: Item): ReadonlyArray<Part> {
+    if (item.type === "function_call" && !this.ended.has(callOf(item).id)) {
+      const { id } = callOf(item)
+      const isBegun = [...this.calls.values()].includes(id)
+      return [...(isBegun ? [] : this.begin(item)), ...this.finish(item)]
+    }
+    if (item.type !== "message" || this.hasText) return []
+    const text = (item.content ?? []).map((one) => (one.type === "output_text" ? (one.text ?? "") : "")).join("")
+    return text === "" ? [] : [...this.grow("text", item.id ?? "", text), ...this.finish(item)]
+  }
+
   private end(said: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
-    this.isOver = true
     if (!isSaid(said)) {
       return new AiError.MalformedOutput({ ...this.origin, description: "the last event of the stream is no response" })
     }
+    const parts = [...this.open].map(([id, what]): Part => ({ type: `${what}-end`, id }))
+    this.open.clear()
+    for (const item of said.output ?? []) parts.push(...this.late(item))
     const reason = reasonOf(said, this.calls.size > 0, this.refusal !== "")
-    const finish = { type: "finish" as const, reason, usage: usageOf(said) }
-    if (this.bad.length > 0) return Calls.unusable(this.origin, [finish], this.bad)
-    const parts: Array<Part> = []
+    const last = (this.last = { type: "finish" as const, reason, usage: usageOf(said) })
     if (this.refusal !== "") {
       const metadata = { [this.key]: { refusal: this.refusal } }
       parts.push({ type: "text-start", id: "refusal", metadata }, { type: "text-end", id: "refusal" })
     }
-    parts.push(finish)
+    if (this.bad.length === 0) parts.push(last)
     return Effect.succeed(parts)
   }
 }
