@@ -235,14 +235,18 @@ describe("a stream", () => {
     await until(async () => (await clients.stats()).clients.every(({ inFlight }) => inFlight === 0))
   })
 
-  it("of a fetch for libraries that is dropped is told of with the line that asked for it", async () => {
+  it.each([
+    ["without a deadline", Infinity],
+    // Whose timer must not hold it.
+    ["under a deadline", 3_600_000]
+  ])("of a fetch for libraries that is dropped %s is told of with the line that asked for it", async (_, deadline) => {
     await using provider = await serve((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
     })
     await using clients = makeClients()
     const heard = warningsOf()
     const libraryThatForgets = async () => {
-      const fetch = clients.getFetch({ apiKey: "sk", baseURL: `${provider.origin}/v1` })
+      const fetch = clients.getFetch({ apiKey: "sk", baseURL: `${provider.origin}/v1`, deadline })
       const body = JSON.stringify({ ...hello, stream: true })
       await fetch(`${provider.origin}/v1/chat/completions`, { method: "POST", body })
     }
