@@ -1,6 +1,7 @@
 /** When a pool that could not connect dials again. */
 import { expect, test } from "vitest"
 import { Redial } from "../../src/internal/transport/redial.ts"
+import { ask, pool, verdict } from "./harness.ts"
 
 /** Resolves when it may dial. */
 const made = (): { readonly redial: Redial; readonly due: Promise<void> } => {
@@ -42,4 +43,16 @@ test("a pool that has lanes leaves off opening more, until the last of them has 
   redial.failed(1, true)
   expect(redial.isHeld(1)).toBe(true)
   expect(redial.isHeld(0)).toBe(false)
+})
+
+test("a pool that could not connect four times dials no sooner than a quarter of a second later", async () => {
+  const it = pool("http://127.0.0.1:9")
+  let began = 0
+  for (let i = 0; i < 5; i++) {
+    // The fourth waits for its own turn as well, and is the last that ends before the pause that counts.
+    if (i === 3) began = performance.now()
+    expect(await verdict(ask(it))).toBe("Connection, no")
+  }
+  expect(performance.now() - began).toBeGreaterThanOrEqual(250)
+  expect(it.stats().opened).toBe(5)
 })
