@@ -15,16 +15,17 @@ export const make = (name: string, description: string | undefined) => {
   }
   return <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.useSpan(`invoke_agent ${name}`, { attributes, captureStackTrace: false }, (span) =>
-      Effect.flatMap(Content, (isWanted) => {
-        if (!isWanted) Untold.quoted(span)
+      Effect.suspend(() => {
         const since = performance.now()
-        return Effect.onExit(Effect.withParentSpan(run, span), (exit) =>
-          Effect.sync(() => {
-            const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
-            if (failed !== undefined) span.attribute("error.type", failed)
-            duration((performance.now() - since) / 1_000, failed)
+        return Effect.onExit(Effect.withParentSpan(run, span), (exit) => {
+          const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
+          duration((performance.now() - since) / 1_000, failed)
+          if (failed === undefined) return Effect.void
+          span.attribute("error.type", failed)
+          return Effect.map(Content, (isWanted) => {
+            if (!isWanted) Untold.quoted(span)
           })
-        )
+        })
       })
     )
 }

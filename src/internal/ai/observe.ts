@@ -26,10 +26,23 @@ type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
 
 type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
 
-/** What was asked, for those who want it. For others the spans, @effect/ai's around ours too, don't tell what failures quote. */
-const asked = (span: Span, { prompt, span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
+/**
+ * What was asked, for those who want it. For others the span that @effect/ai has around ours must not tell what failures
+ * quote, of which there may be some yet after an answer that is to be taken by tools or by a schema.
+ */
+const asked = (
+  span: Span,
+  { prompt, responseFormat, span: around, tools }: LanguageModel.ProviderOptions
+): Effect.Effect<void> =>
   Effect.map(Content, (isWanted) => {
-    if (isWanted) return span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+    if (isWanted) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+    else if (tools.length > 0 || responseFormat.type === "json") Untold.all(around)
+  })
+
+/** What a call failed with is in neither span. */
+const untold = (span: Span, { span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
+  Effect.map(Content, (isWanted) => {
+    if (isWanted) return
     Untold.all(span)
     Untold.all(around)
   })
@@ -67,12 +80,15 @@ export const make = ({ baseURL, model, provider }: Place) => {
     }
   }
 
-  const ended = (span: Span, since: number) => (exit: Exit.Exit<unknown, unknown>) =>
-    Effect.sync(() => {
+  const ended =
+    (span: Span, of: LanguageModel.ProviderOptions, since: number) =>
+    (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
       const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
-      if (failed !== undefined) span.attribute("error.type", failed)
       duration((performance.now() - since) / 1_000, failed)
-    })
+      if (failed === undefined) return Effect.void
+      span.attribute("error.type", failed)
+      return untold(span, of)
+    }
 
   return {
     /** `run` is handed its span: to make it that of the fiber costs more than all else here. */
@@ -84,7 +100,7 @@ export const make = ({ baseURL, model, provider }: Place) => {
         const since = performance.now()
         return Effect.onExit(Effect.zipRight(asked(span, of), run(span)), (exit) => {
           if (Exit.isSuccess(exit)) told(span, exit.value)
-          return ended(span, since)(exit)
+          return ended(span, of, since)(exit)
         })
       }),
     stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed =>
@@ -99,7 +115,9 @@ export const make = ({ baseURL, model, provider }: Place) => {
             return chunk
           })
           const within: Streamed = Stream.provideService(seen, ParentSpan, span)
-          return Stream.unwrap(Effect.as(asked(span, of), Stream.ensuringWith(within, ended(span, since))))
+          // Spans of streams may end before what is ensured of them.
+          const begun = Effect.zipRight(asked(span, of), untold(span, of))
+          return Stream.unwrap(Effect.as(begun, Stream.ensuringWith(within, ended(span, of, since))))
         })
       )
   }

@@ -38,7 +38,7 @@ const untold = (exit: Exit.Exit<unknown, unknown>, isTold: (failure: unknown) =>
   if (Exit.isSuccess(exit)) return exit
   // Defects are mistakes of a program, which must be found.
   const failure = Cause.failureOption(exit.cause)
-  if (Option.isNone(failure) || isTold(failure.value)) return exit
+  if (Option.isNone(failure) || failure.value instanceof Untold || isTold(failure.value)) return exit
   return Exit.fail(new Untold(tagOf(failure.value), errorType(exit.cause)))
 }
 
