@@ -17,7 +17,7 @@ import * as PooledHttpClient from "../../src/HttpClient.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { until } from "../support/wait.ts"
 
-const pooled = Layer.provideMerge(PooledHttpClient.layer(), ClientLayer.layer({ idleTimeToLive: 50 }))
+const pooled = Layer.provideMerge(PooledHttpClient.layer(), ClientLayer.layer())
 
 it.scopedLive(
   "a thousand calls of @effect/ai-openai at once go over bounded connections, which are closed in the end",
