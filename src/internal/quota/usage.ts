@@ -47,6 +47,12 @@ const parse = (text: string): Usage | undefined => {
   }
 }
 
+const QUOTE = 0x22
+const BRACKET_OPENS = 0x5b
+const BRACKET_CLOSES = 0x5d
+const BRACE_OPENS = 0x7b
+const BRACE_CLOSES = 0x7d
+
 /**
  * The last `usage` in the JSON object with which `text` ends, read from the end; the text may begin anywhere. `deepest`
  * is how many brackets may be open around it.
@@ -54,16 +60,17 @@ const parse = (text: string): Usage | undefined => {
 const lastUsage = (text: string, deepest: number): Usage | undefined => {
   let depth = 0
   for (let at = text.length - 1; at >= 0; at--) {
-    switch (text[at]) {
-      case "}":
-      case "]":
+    // Numbers, not characters: this is looked at for each answer.
+    switch (text.charCodeAt(at)) {
+      case BRACE_CLOSES:
+      case BRACKET_CLOSES:
         depth++
         break
-      case "{":
-      case "[":
+      case BRACE_OPENS:
+      case BRACKET_OPENS:
         if (--depth <= 0) return undefined
         break
-      case '"': {
+      case QUOTE: {
         const end = at
         do at = at === 0 ? -1 : text.lastIndexOf('"', at - 1)
         while (at >= 0 && isEscaped(text, at))
@@ -157,8 +164,8 @@ const enough = 4096
 
 /** What an answer says that is here as a whole, and no stream of events. */
 export const ofWhole = (bytes: Uint8Array): Count | undefined => {
-  const end = bytes.subarray(-enough)
-  return countOf(lastUsage(Buffer.from(end.buffer, end.byteOffset, end.byteLength).toString("latin1"), 1), none)
+  const all = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return countOf(lastUsage(all.toString("latin1", Math.max(0, all.length - enough)), 1), none)
 }
 
 /** What a stream of events says, of which this is the end. */

@@ -103,16 +103,21 @@ export type Calls = (method: string, path: string, model: string, now: () => num
 export const make = (provider: string, host: string): Calls => {
   const name = GenAi.providerName(provider, host)
   const byOperation = at(made, name, () => new Map<string, ByModel>())
-  return (method, path, model, now) => {
-    if (method !== "POST") return undefined
+  const find = (path: string, model: string): GenAi.Instruments | undefined => {
     const operation = operations[paths.exec(path)?.[1] ?? ""]
     if (operation === undefined) return undefined
     const known = bounded("model", model)
-    const instruments = at(
+    return at(
       at(byOperation, operation, () => new Map()),
       known,
       () => GenAi.make({ operation, provider: name, model: known === "" ? undefined : known })
     )
-    return new Call(instruments, now)
+  }
+  // Most clients ask one model in one way.
+  let last: { readonly path: string; readonly model: string; readonly of: GenAi.Instruments | undefined } | undefined
+  return (method, path, model, now) => {
+    if (method !== "POST") return undefined
+    if (last === undefined || last.path !== path || last.model !== model) last = { path, model, of: find(path, model) }
+    return last.of === undefined ? undefined : new Call(last.of, now)
   }
 }
