@@ -69,14 +69,14 @@ describe("an event loop that was blocked for longer than all timeouts", () => {
         const config = yield* subject.config(place, {
           timeout: 900,
           bodyTimeout: 900,
-          deadline: 950,
+          deadline: 2_000,
           maxRetries: 0,
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
         // Not answered yet: that takes longer.
         yield* place.requested
-        yield* block(1_500)
+        yield* block(2_300)
         const outcome = yield* Fiber.join(asked)
         assert.strictEqual(outcome.type, "answer", outcome.type === "error" ? outcome.error.message : "")
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
@@ -97,13 +97,13 @@ describe("an event loop that was stopped while its connections broke, as those o
         })
         const config = yield* subject.config(place, {
           timeout: 900,
-          deadline: 950,
+          deadline: 2_000,
           maxRetries: 0,
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
         yield* place.requested
-        yield* block(1_500)
+        yield* block(2_300)
         const cell = fails("Connection", { processed: "maybe", attempts: 1 })
         assert.strictEqual(mismatch(cell, kind, yield* Fiber.join(asked), 1), undefined)
         const later = yield* ask(subject, config, kind, "awake", undefined)
@@ -134,7 +134,7 @@ describe("an event loop that was stopped while its connections broke, as those o
         // So that it waits for the next piece.
         yield* Effect.sleep(20)
         place.die()
-        yield* block(1_500)
+        yield* block(2_300)
         const cell = fails("Connection", { processed: "yes", attempts: 1 })
         const error = yield* Fiber.join(asked)
         assert.strictEqual(mismatch(cell, "stream", { type: "error", error }, 1), undefined)

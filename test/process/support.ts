@@ -9,10 +9,10 @@ import * as Child from "../support/child.ts"
 import { eventually } from "../support/wait.ts"
 
 /** Long beyond all that a process may wait for. */
-export const forever = 60_000
+export const forever = 120_000
 
-/** Milliseconds in which what ends at once has ended, on a busy machine too: all that it could wait for is a minute. */
-export const atOnce = 30_000
+/** Milliseconds in which what ends at once has ended, on a busy machine too: all that it could wait for is two minutes. */
+export const atOnce = 60_000
 
 /** Children spend most of their time waiting, so tests run side by side; on a busy machine that takes them its time. */
 export const concurrent = { concurrent: true, timeout: 180_000 }
