@@ -129,6 +129,8 @@ export const rows: ReadonlyArray<Row> = [
     over: h2,
     inFlight: 1_000,
     aborted: true,
+    // All of them have to be there first.
+    options: { timeout: 60_000 },
     strike: silence,
     heal: ({ provider }) => until(() => provider.aborts() === 1_000),
     expect: { inFlight: fails("Aborted") }
@@ -138,6 +140,8 @@ export const rows: ReadonlyArray<Row> = [
     over: h1,
     inFlight: 50,
     aborted: true,
+    // All of them have to be there first.
+    options: { timeout: 60_000 },
     strike: silence,
     heal: ({ provider }) => until(() => provider.aborts() === 50),
     expect: { inFlight: fails("Aborted") }
