@@ -55,7 +55,9 @@ export class LeaseError extends Data.TaggedError("LeaseError")<{
 export interface Handle {
   /** Takes a lease. `false`, and nothing taken, once the release of the value has begun. */
   readonly retain: () => boolean
-  /** Ends a lease taken with `retain`. More calls than there were successful `retain`s do nothing. */
+  /** `retain` for somebody who comes anew, and had else asked the map by key: it is a `Hit`. */
+  readonly join: () => boolean
+  /** Ends a lease taken with `retain` or `join`. More calls than there were such leases do nothing. */
   readonly release: () => void
   /** Which construction of the map this value is. Never reused within a map. */
   readonly generation: number

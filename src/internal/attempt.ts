@@ -31,7 +31,7 @@ export interface Wiring {
   readonly headers: Readonly<Record<string, string>>
   /** Of the configured headers what no error may say: see `hiddenIn`. */
   readonly hidden: ReadonlyArray<string>
-  readonly lease: Pick<Handle, "retain" | "release">
+  readonly lease: Pick<Handle, "retain" | "join" | "release">
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly timeouts: Timeouts

@@ -252,16 +252,20 @@ export const make = (wiring: Wiring): Closeable => {
 
   /** A caller that can't be seen, as in a bundle, is not looked for at every request. */
   let looks = 3
-  const tryFetch: Outlet["tryFetch"] = (input, init) => {
+  const begin = (
+    isLeased: boolean,
+    input: Parameters<Fetch>[0],
+    init: RequestInit | undefined
+  ): Promise<Response> | undefined => {
     if (looks > 0) looks = noteCaller() ? 0 : looks - 1
-    return lease.retain() ? send(input, init) : undefined
+    return isLeased ? send(input, init) : undefined
   }
   const fetch: Fetch = (input, init) =>
-    tryFetch(input, init) ?? Promise.reject(wiring.isClosed() ? closed(place) : released(place))
+    begin(lease.retain(), input, init) ?? Promise.reject(wiring.isClosed() ? closed(place) : released(place))
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
   return {
     fetch: Object.assign(fetch, { Response }),
-    tryFetch,
+    tryFetch: (input, init) => begin(lease.join(), input, init),
     close: () => {
       isClosing = true
       for (const waiter of waiting) waiter.abort(closed(place))

@@ -6,7 +6,10 @@ type Fetch = typeof globalThis.fetch
 export interface Outlet {
   /** Rejects with a PoolError once the lease is over. What it rejects with is ours, and so is what cuts a body. */
   readonly fetch: Fetch
-  /** The same, but `undefined` once the lease is over: nothing was begun, and another lease may be taken. */
+  /**
+   * The same for who holds no lease, and so takes one with it: a hit of the client map. `undefined` once the client has
+   * gone: nothing was begun, and another lease may be taken.
+   */
   readonly tryFetch: (...args: Parameters<Fetch>) => Promise<Response> | undefined
 }
 

@@ -17,7 +17,7 @@ export interface WiringService {
   /** One for each of the config's credentials, in their order. */
   readonly quotas: ReadonlyArray<Quota>
   readonly ticker: Ticker
-  readonly lease: Pick<Handle, "retain" | "release">
+  readonly lease: Pick<Handle, "retain" | "join" | "release">
   /** Whether the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly activity: Activity

@@ -6,9 +6,13 @@ import * as Toolkit from "@effect/ai/Toolkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ClientLayer from "../../src/ClientLayer.ts"
+import * as ClientMap from "../../src/ClientMap.ts"
+import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { subjects } from "./models.ts"
 
@@ -128,6 +132,29 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
         Effect.flip
       )
       assert.isTrue(nobody instanceof AiError.HttpRequestError, String(nobody))
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+})
+
+describe("a model", () => {
+  it.scopedLive("leases its client for each call, and asks for another when that has gone", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const client = yield* OpenAiClient.config({ apiKey: Redacted.make("k"), baseURL: sandbox.baseURL("openai") })
+      const asked = Effect.gen(function* () {
+        const model = LanguageModel.generateText({ prompt: "hello" })
+        const counts = Effect.map(ClientMap.stats, ({ clients, hits, misses }) => ({
+          hits,
+          misses,
+          inUse: clients.reduce((sum, { inFlight, leases }) => sum + inFlight + leases, 0)
+        }))
+        yield* Effect.all([model, model, model])
+        assert.deepStrictEqual(yield* counts, { hits: 2, misses: 1, inUse: 0 })
+        yield* ClientMap.invalidate(client)
+        yield* Effect.all([model, model])
+        assert.deepStrictEqual(yield* counts, { hits: 3, misses: 2, inUse: 0 })
+      })
+      yield* Effect.provide(asked, OpenAiModel.model("m", { client }))
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 })

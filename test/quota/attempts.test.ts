@@ -52,7 +52,7 @@ const setup = (queueTimeout: number) => {
     authorize: undefined,
     headers: {},
     hidden: [],
-    lease: { retain: () => true, release: () => {} },
+    lease: { retain: () => true, join: () => true, release: () => {} },
     isClosed: () => false,
     timeouts: { headers: Infinity, body: Infinity },
     deadline: Infinity,

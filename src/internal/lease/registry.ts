@@ -53,14 +53,15 @@ export class Entry<K, A, E, R> extends Engine.Slot<A, E, R> {
 
 const handle = <K, A, E, R>(entry: Entry<K, A, E, R>): LeaseMap.Handle => {
   let retained = 0
+  const kept = (taken: boolean): boolean => {
+    if (taken) retained++
+    return taken
+  }
   return {
     generation: entry.generation,
     leases: () => entry.leases,
-    retain: () => {
-      if (!entry.registry.take(entry)) return false
-      retained++
-      return true
-    },
+    retain: () => kept(entry.registry.take(entry)),
+    join: () => kept(entry.registry.join(entry)),
     release: () => {
       if (retained === 0) return
       retained--
