@@ -66,7 +66,8 @@ const cases: ReadonlyArray<readonly [name: string, said: RegExp, env?: Record<st
   ["hono", /.+\n$/]
 ]
 
-describe("an example", { concurrent: true }, () => {
+/** They wait for their turns: most say nothing before they end, and two run at a time. */
+describe("an example", { concurrent: true, timeout: 180_000 }, () => {
   it.scopedLive.each(cases)("%s says what it is there to show", ([name, said, env]) =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
