@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net"
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 import type { ProviderName } from "../../src/testing/Sandbox.ts"
+import { until } from "../support/wait.ts"
 
 export type Road = "chat" | "responses"
 
@@ -128,6 +129,33 @@ export const thought: Readonly<Record<Road, { readonly whole: object; readonly e
     ]
       .map(event)
       .join("")
+  }
+}
+
+/** An answer without an end in sight, and until when it was written. */
+export const flood = () => {
+  const total = 1_024
+  let written = 0
+  let waitsSince: number | undefined
+  return {
+    answer: async (response: http.ServerResponse, road: Road): Promise<void> => {
+      const { end, piece, start } = events[road]
+      stream(response).write(start)
+      const text = piece("x".repeat(65_536))
+      const closed = new Promise((resolve) => response.once("close", resolve))
+      for (; written < total && !response.destroyed; written++) {
+        if (response.write(text)) continue
+        waitsSince = Date.now()
+        await Promise.race([closed, new Promise((resolve) => response.once("drain", resolve))])
+        waitsSince = undefined
+      }
+      response.end(end)
+    },
+    /** Whether it was made to wait, for long: else it would come to its end. */
+    isHeld: async (): Promise<boolean> => {
+      await until(() => written === total || (waitsSince !== undefined && Date.now() - waitsSince > 300))
+      return written < total
+    }
   }
 }
 

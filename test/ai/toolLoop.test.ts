@@ -16,7 +16,7 @@ import * as ToolLoop from "../../src/ToolLoop.ts"
 import { until } from "../support/wait.ts"
 import { subjects } from "./models.ts"
 import * as Scripted from "./scripted.ts"
-import { Broken, handlers, model, rome, toolkit } from "./tools.ts"
+import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit } from "./tools.ts"
 
 const results = (asked: { readonly messages: ReadonlyArray<{ readonly role: string; readonly content: string }> }) =>
   asked.messages.filter(({ role }) => role === "tool").map(({ content }) => content)
@@ -42,28 +42,13 @@ describe("a tool loop", () => {
 
   it.scopedLive("tells the model of bad parameters, of what is no JSON, of unknown tools, and of tools that fail", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(
-        [{ name: "weather", arguments: '{"town":"Rome"}' }],
-        [
-          { name: "wether", arguments: "{}" },
-          { name: "weather", arguments: "{" },
-          { name: "clock", arguments: "" }
-        ],
-        [{ name: "weather", arguments: '{"city":"Atlantis"}' }],
-        [{ name: "weather", arguments: rome }],
-        "21 degrees"
-      )
+      const server = yield* Scripted.make(...mistakes)
       const result = yield* Effect.provide(ToolLoop.run({ prompt: "Rome?", toolkit }), model(server.baseURL))
       assert.strictEqual(result.text, "21 degrees")
       assert.strictEqual(result.rounds, 5)
       assert.deepStrictEqual(result.usage, { inputTokens: 15, outputTokens: 10, totalTokens: 25 })
       const last = results(server.asked[4]!)
-      assert.match(last[0]!, /do not fit.*city/s)
-      assert.strictEqual(last[1], "noon")
-      assert.match(last[2]!, /no such tool; there are weather, clock/)
-      assert.match(last[3]!, /no JSON/)
-      assert.match(last[4]!, /sunk/)
-      assert.deepStrictEqual(JSON.parse(last[5]!), { degrees: 21 })
+      assertToldOfMistakes(last)
       // What it said itself is told again as it said it.
       assert.strictEqual(server.asked[4]!.messages.filter(({ role }) => role === "assistant").length, 4)
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))

@@ -19,7 +19,7 @@ import { until } from "../support/wait.ts"
 import * as Wire from "./contractWire.ts"
 import { subjects } from "./models.ts"
 import * as Scripted from "./scripted.ts"
-import { Broken, handlers, model, rome, toolkit } from "./tools.ts"
+import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit } from "./tools.ts"
 
 type Part = Stream.Stream.Success<ReturnType<typeof ToolLoop.stream<typeof toolkit.tools>>>
 
@@ -108,17 +108,7 @@ describe("a streamed tool loop", () => {
 
   it.scopedLive("tells the model, and who listens, of calls that can't be and of tools that fail", () =>
     Effect.gen(function* () {
-      const server = yield* Scripted.make(
-        [{ name: "weather", arguments: '{"town":"Rome"}' }],
-        [
-          { name: "wether", arguments: "{}" },
-          { name: "weather", arguments: "{" },
-          { name: "clock", arguments: "" }
-        ],
-        [{ name: "weather", arguments: '{"city":"Atlantis"}' }],
-        [{ name: "weather", arguments: rome }],
-        "21 degrees"
-      )
+      const server = yield* Scripted.make(...mistakes)
       const { all, exit } = yield* Effect.provide(
         collect(ToolLoop.stream({ prompt: "Rome?", toolkit })),
         model(server.baseURL)
@@ -130,12 +120,7 @@ describe("a streamed tool loop", () => {
         heard.map(({ encodedResult: said }) => (typeof said === "string" ? said : JSON.stringify(said))),
         told
       )
-      assert.match(told[0]!, /do not fit.*city/s)
-      assert.strictEqual(told[1], "noon")
-      assert.match(told[2]!, /no such tool; there are weather, clock/)
-      assert.match(told[3]!, /no JSON/)
-      assert.match(told[4]!, /sunk/)
-      assert.deepStrictEqual(JSON.parse(told[5]!), { degrees: 21 })
+      assertToldOfMistakes(told)
       assert.isTrue(heard.some(({ isFailure, result }) => isFailure && result instanceof Broken))
       assert.strictEqual(heard.filter(({ isFailure }) => isFailure).length, 4)
       // Each call is heard, as the model said it, and each answer's end with what it used.
@@ -265,22 +250,8 @@ describe("a streamed tool loop", () => {
 
   it.scopedLive("keeps the server waiting where nobody takes what comes", () =>
     Effect.gen(function* () {
-      const total = 1_024
-      let written = 0
-      let waitsSince: number | undefined
-      const { end, piece, start } = Wire.events.chat
-      const wire = yield* Wire.make(async (response) => {
-        Wire.stream(response).write(start)
-        const text = piece("x".repeat(65_536))
-        const closed = new Promise((resolve) => response.once("close", resolve))
-        for (; written < total && !response.destroyed; written++) {
-          if (response.write(text)) continue
-          waitsSince = Date.now()
-          await Promise.race([closed, new Promise((resolve) => response.once("drain", resolve))])
-          waitsSince = undefined
-        }
-        response.end(end)
-      })
+      const flood = Wire.flood()
+      const wire = yield* Wire.make(flood.answer)
       const begun = yield* Deferred.make<void>()
       const fiber = yield* ToolLoop.stream({ prompt: "hello", toolkit }).pipe(
         Stream.runForEach(() => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)),
@@ -288,11 +259,7 @@ describe("a streamed tool loop", () => {
         Effect.fork
       )
       yield* Deferred.await(begun)
-      // Without back-pressure it would come to its end, and never wait for long.
-      yield* Effect.promise(() =>
-        until(() => written === total || (waitsSince !== undefined && Date.now() - waitsSince > 300))
-      )
-      assert.isBelow(written, total)
+      assert.isTrue(yield* Effect.promise(flood.isHeld))
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )

@@ -1,6 +1,7 @@
 /** Tools of an agent under test, one of which fails, and the model that calls them as a scripted provider says. */
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -28,3 +29,26 @@ export const rome = JSON.stringify({ city: "Rome", unit: null })
 
 export const model = (baseURL: string) =>
   OpenAiModel.model("scripted", { client: { apiKey: Redacted.make("sk"), baseURL, maxRetries: 0 } })
+
+/** What a model may do wrong, then right, and its text at last: turns of a scripted provider. */
+export const mistakes = [
+  [{ name: "weather", arguments: '{"town":"Rome"}' }],
+  [
+    { name: "wether", arguments: "{}" },
+    { name: "weather", arguments: "{" },
+    { name: "clock", arguments: "" }
+  ],
+  [{ name: "weather", arguments: '{"city":"Atlantis"}' }],
+  [{ name: "weather", arguments: rome }],
+  "21 degrees"
+]
+
+/** What it was told of each, in the order of its calls but for those that no tool can take, which come last in a round. */
+export const assertToldOfMistakes = (told: ReadonlyArray<string>): void => {
+  assert.match(told[0]!, /do not fit.*city/s)
+  assert.strictEqual(told[1], "noon")
+  assert.match(told[2]!, /no such tool; there are weather, clock/)
+  assert.match(told[3]!, /no JSON/)
+  assert.match(told[4]!, /sunk/)
+  assert.deepStrictEqual(JSON.parse(told[5]!), { degrees: 21 })
+}
