@@ -10,7 +10,7 @@ import * as ClientLayer from "../src/ClientLayer.ts"
 import * as OpenAiClient from "../src/OpenAiClient.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { openai6 } from "./support/openai6.ts"
-import { ask, question, subjects } from "./support/providers.ts"
+import { nobody, ask, question, subjects } from "./support/providers.ts"
 import { eventually } from "./support/wait.ts"
 
 const roads = [
@@ -78,9 +78,7 @@ for (const subject of all) {
 
     it.live("a refused connection is Connection, certainly not processed", () =>
       Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make()
-        const config = yield* subject.config(sandbox, { maxRetries: 1 })
-        yield* Effect.promise(() => sandbox.close())
+        const config = yield* subject.config(nobody, { maxRetries: 1 })
         const error = yield* Effect.flip(subject.ask(config))
         assert.deepStrictEqual(facts(error), {
           reason: "Connection",

@@ -11,6 +11,7 @@ import type { ClientError, OptionsError } from "../../src/ClientError.ts"
 import type { ClientMap } from "../../src/ClientMap.ts"
 import * as GroqClient from "../../src/GroqClient.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import { certificate } from "../../src/testing/certificate.ts"
 import type { Sandbox } from "../../src/testing/Sandbox.ts"
 
 interface Completion {
@@ -28,6 +29,9 @@ interface Question {
 
 /** What of a sandbox a config needs, and of other servers too. */
 export type Place = Pick<Sandbox, "baseURL" | "ca">
+
+/** Nobody listens there. A port that was free a moment ago another process may have by now. */
+export const nobody: Place = { baseURL: () => "http://127.0.0.1:9", ca: certificate.ca }
 
 /** What the clients of the four SDKs have in common. */
 export interface Chat {
