@@ -2,6 +2,7 @@
  * The providers, in a process of their own: for each protocol a sandbox and a TCP proxy before it, which are ill when they
  * are told to, and well again after the time that they are told. Messages come and go over the process's IPC channel.
  */
+import * as net from "node:net"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { serveToxics } from "../test/support/toxics.ts"
 import { keys, type Order, type Strike, type Wire, wires } from "./nemesis.ts"
@@ -45,6 +46,15 @@ const serve = async (wire: Wire) => {
   const all = <T extends Order["type"]>(type: T) =>
     [...active].filter((order): order is Extract<Order, { readonly type: T }> => order.type === type)
 
+  /** While the proxy is down a connection from its port keeps others from listening there, who would answer in its place. */
+  let holder: net.Socket | undefined
+  const hold = (): Promise<void> =>
+    new Promise((resolve) => {
+      const host = "127.0.0.1"
+      holder = net.connect({ port: sandbox.port, host, localAddress: host, localPort: proxy.port }, () => resolve())
+      holder.once("error", () => resolve())
+    })
+
   /** After each change all is made as the orders that last say. */
   const settle = async (changed: Order, came: boolean): Promise<void> => {
     switch (changed.type) {
@@ -66,8 +76,13 @@ const serve = async (wire: Wire) => {
         await proxy.down()
         return proxy.up()
       case "down":
-        if (came) return all("down").length === 1 ? proxy.down() : undefined
-        return all("down").length === 0 ? proxy.up() : undefined
+        if (came && all("down").length === 1) {
+          await proxy.down()
+          return hold()
+        }
+        if (came || all("down").length > 0) return
+        holder?.destroy()
+        return proxy.up()
     }
   }
 
