@@ -41,6 +41,14 @@ export interface WireDeadline {
   underway: Expiring | undefined
 }
 
+/** What is known of a request from its body. */
+export interface About {
+  /** The model that it asks for, "" for none. */
+  readonly model: string
+  /** Whether it asks for a stream of events. */
+  readonly asksForEvents: () => boolean
+}
+
 export interface WireRequest {
   readonly method: string
   /** Path and query. */
@@ -58,8 +66,8 @@ export interface WireRequest {
    */
   readonly recall?: (() => WireError | undefined) | undefined
   readonly body: RequestBody
-  /** The same for all attempts of one request, with the model that it asks for, "" for none. @default itself alone */
-  readonly about?: { readonly model: string } | undefined
+  /** The same for all attempts of one request. @default itself alone */
+  readonly about?: About | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
   readonly outer?: AbortSignal | undefined

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { modelOf, tokensOf } from "../../src/internal/quota/ask.ts"
+import { asksForEvents, modelOf, tokensOf } from "../../src/internal/quota/ask.ts"
 import { unit } from "../support/json.ts"
 
 const chat = "/v1/chat/completions"
@@ -166,5 +166,21 @@ describe("the tokens that a request asks for", () => {
       })
     )
     fc.assert(fc.property(fc.string(), mean, (text, m) => tokensOf(chat, `{"${text}`, m) >= 1))
+  })
+})
+
+describe("a stream of events", () => {
+  it.each([
+    ['{"model":"m","stream":true}', true],
+    ['{ "stream" : true, "model": "m" }', true],
+    ['{"stream":false}', false],
+    ['{"stream":false,"stream":true}', true],
+    ['{"stream":true,"stream":false}', false],
+    ['{"messages":[{"content":"\\"stream\\":true","stream":true}]}', false],
+    ['{"stream_options":{"include_usage":true}}', false],
+    ["", false]
+  ])("is asked for by the field of the body alone: %s", (body, asked) => {
+    expect(asksForEvents(body)).toBe(asked)
+    expect(asksForEvents(bytes(body))).toBe(asked)
   })
 })

@@ -11,7 +11,7 @@ const request = (): WireRequest => ({
   path: "/",
   headers: {},
   body: undefined,
-  about: { model: "m" },
+  about: { model: "m", asksForEvents: () => false },
   signal: undefined,
   timeouts
 })

@@ -54,17 +54,7 @@ const eventIn = (place: Failure.Place, text: string): unknown => {
   throw malformed(place, "an event of the stream is no JSON object")
 }
 
-/** Some say in JSON that they failed, whatever was asked for. */
-const failedAtOnce = async (place: Failure.Place, response: Response): Promise<RequestError> => {
-  const said: unknown = await response.json()
-  if (typeof said === "object" && said !== null) checked(place, said)
-  return malformed(place, "the answer is no stream of events")
-}
-
 export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
-  if (response.headers.get("content-type")?.startsWith("application/json") === true) {
-    throw await failedAtOnce(place, response)
-  }
   const texts: Array<string> = []
   const parser = Sse.makeParser((event) => {
     if (event._tag === "Event") texts.push(event.data)

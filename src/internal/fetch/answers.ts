@@ -95,6 +95,32 @@ const typeOf = ({ headers }: WireResponse): string => headers.find(([name]) => n
 /** Text of another kind than JSON's own. */
 export const isPage = (wire: WireResponse): boolean => /^text\//i.test(typeOf(wire))
 
+/** What JSON tells of a failure, as the event that readers of streams expect; `undefined` if it tells of none. */
+export const failureAsEvent = (bytes: Uint8Array): Uint8Array | undefined => {
+  let said: unknown
+  try {
+    said = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
+  const failed = typeof said === "object" && said !== null && "error" in said && said.error != null
+  return failed ? Buffer.from(`data: ${JSON.stringify(said)}\n\n`) : undefined
+}
+
+/** The same answer with a body that is events now. */
+export const asEvents = (wire: WireResponse): WireResponse => ({
+  ...wire,
+  headers: [
+    ...wire.headers.filter(([name]) => !/^content-(?:type|length|encoding)$/.test(name)),
+    ["content-type", "text/event-stream"]
+  ]
+})
+
+export const noEvents = (wire: WireResponse): WireError => {
+  const what = typeOf(wire).slice(0, 100) || "a body of no type"
+  return new WireError("Malformed", "yes", `the server answered with ${what} where a stream of events was asked for`)
+}
+
 export const notJson = (wire: WireResponse, isEmpty: boolean): WireError => {
   const what = isEmpty ? "nothing" : typeOf(wire).slice(0, 100) || "a body of no type"
   return new WireError("Malformed", "yes", `the server answered with ${what} where JSON should be`)

@@ -97,8 +97,8 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
       if (next === undefined) {
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        const about = { url: hop.url, method, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...about, failure: unreadable, tap, onTapped, listener, clean })
+        const asked = { url: hop.url, method, about, redirected: hops > 0, limits: pool.limits }
+        return await respond(wire, { ...asked, failure: unreadable, tap, onTapped, listener, clean })
       }
       await discard(wire.body)
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)

@@ -5,8 +5,19 @@
 import { STATUS_CODES } from "node:http"
 
 import type { BodyLimits } from "../limits.ts"
-import { WireError, type WireBody, type WireResponse } from "../wire.ts"
-import { cutShort, type Ending, endingOf, isJsonOnly, isPage, looksLikeJson, notJson } from "./answers.ts"
+import { type About, WireError, type WireBody, type WireResponse } from "../wire.ts"
+import {
+  asEvents,
+  cutShort,
+  type Ending,
+  endingOf,
+  failureAsEvent,
+  isJsonOnly,
+  isPage,
+  looksLikeJson,
+  noEvents,
+  notJson
+} from "./answers.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
@@ -41,6 +52,8 @@ export interface Tapping {
 export interface ResponseContext extends Tapping {
   readonly url: string
   readonly method: string
+  /** Of the request that is answered. @default nothing is known */
+  readonly about?: About | undefined
   readonly redirected: boolean
   readonly limits: BodyLimits
   /** What the reader of the body gets to see of a failure. */
@@ -191,6 +204,8 @@ interface Reading {
   readonly isEvents: boolean
   /** Whether it can be nothing but JSON or events, and does not say that it is. */
   readonly isDoubtful: boolean
+  /** Whether events were asked for, and it does not say that it is any: SDKs would end their streams as if all were well. */
+  readonly isMissing: boolean
   /** Bytes that it may have. */
   readonly most: number
 }
@@ -204,7 +219,7 @@ const assemble = (
   got: Uint8Array | WireBody,
   reading: Reading
 ): Response => {
-  const { codings, isDoubtful, isEvents, most, tapping } = reading
+  const { codings, isDoubtful, isEvents, isMissing, most, tapping } = reading
   const decoded = codings.length > 0
   const isError = wire.status >= 400
   if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
@@ -214,15 +229,19 @@ const assemble = (
       if (whole.byteLength > most) throw tooLong(most)
       if (isDoubtful && !looksLikeJson(whole)) throw notJson(wire, whole.byteLength === 0)
       if (whole.byteLength === 0 && mustBeJson(wire.status, context)) throw notJson(wire, true)
+      const event = isMissing ? failureAsEvent(whole) : undefined
+      if (isMissing && event === undefined) throw noEvents(wire)
       tapping.tap?.(whole)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
-      return build(wire, context, whole, decoded)
+      if (event === undefined) return build(wire, context, whole, decoded)
+      return build(asEvents(wire), context, tapping.clean?.(event) ?? event, false)
     }
     got = unread(wire.body, [got], undefined)
   }
   // Too large or too slow to look at, and no JSON has that.
   if (isDoubtful && isPage(wire)) throw notJson(wire, false)
+  if (isMissing) throw noEvents(wire)
   const plain = decoded ? inflate(got, codings) : got
   const body = isError ? asFarAsItCame(plain) : plain
   const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
@@ -255,11 +274,13 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   const known = encoding === "" ? none : codingsOf(encoding)
   if (known === undefined && !isError) throw undecodable(encoding)
   const isEvents = type.startsWith("text/event-stream")
+  const isAnswer = !isEvents && mustBeJson(status, context)
   const reading: Reading = {
     codings: known ?? none,
     tapping: known === undefined ? untapped : context,
     isEvents,
-    isDoubtful: !isEvents && !isJson(type) && mustBeJson(status, context),
+    isDoubtful: isAnswer && !isJson(type),
+    isMissing: isAnswer && context.about?.asksForEvents() === true,
     most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
   }
   const size = length === undefined ? undefined : Number(length)
@@ -269,7 +290,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     const isSmall = size !== undefined && size <= wholeBytes
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
     if (isSmall && !isError) return collect(body, size).then(finish)
-    if (reading.isDoubtful) return gather(body, doubt).then(finish)
+    if (reading.isDoubtful || reading.isMissing) return gather(body, doubt).then(finish)
     if (isSmall || (size === undefined && isJson(type))) {
       return gather(isError ? asFarAsItCame(body) : body).then(finish)
     }

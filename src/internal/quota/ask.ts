@@ -68,6 +68,18 @@ export const modelOf = (path: string, body: RequestBody): string => {
   return model === "" ? model : copied(model, typeof body === "string" ? "utf8" : "latin1")
 }
 
+/** Whether it asks for a stream of events. Of a field that is there twice the last counts, as it does to JSON parsers. */
+export const asksForEvents = (body: RequestBody): boolean => {
+  const text = textOf(body)
+  let asked = false
+  if (!text.includes('"stream"')) return asked
+  entries(text, (key, at) => {
+    if (key === "stream") asked = text.startsWith("true", at)
+    return false
+  })
+  return asked
+}
+
 /** OpenAI's rule of thumb for English: "What are tokens and how to count them?", help.openai.com. */
 const charactersPerToken = 4
 

@@ -1,10 +1,11 @@
 /** What one request asks of a quota: read once, and only as far as somebody wants to know. */
 import type { Exchange } from "../fetch/exchange.ts"
+import type { About } from "../wire.ts"
 import * as Ask from "./ask.ts"
 
 let arrivals = 0
 
-export class Demand {
+export class Demand implements About {
   /** Its place among all requests of the process: who came first goes first, also when it has to come again. */
   readonly order = ++arrivals
   /** As the provider counts: the name of the model, for Azure of the deployment, empty for what has none. */
@@ -14,6 +15,10 @@ export class Demand {
   constructor(request: Pick<Exchange, "path" | "body">) {
     this.#request = request
     this.model = Ask.modelOf(request.path, request.body)
+  }
+
+  asksForEvents(): boolean {
+    return Ask.asksForEvents(this.#request.body)
   }
 
   /** What it is thought to cost; `meanOutput` is for requests that set no bound to their answer. */

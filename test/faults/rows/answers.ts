@@ -79,6 +79,28 @@ export const rows: ReadonlyArray<Row> = [
       inFlight: fails("RateLimited", { status: 429, attempts: 1, says: "too many, and too fast" })
     }
   },
+  ...(
+    [
+      ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
+      ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
+      ["an answer in JSON", (held) => say(held, 200, json, completionFor(held.id))],
+      [
+        "JSON that is called plain text",
+        (held) => say(held, 200, { "content-type": "text/plain" }, completionFor(held.id))
+      ]
+    ] satisfies typeof nonsense
+  ).map(([name, strike]): Row => ({
+    name: `200 with ${name} where events are asked for`,
+    kinds: ["stream"],
+    strike,
+    expect: { inFlight: malformed }
+  })),
+  {
+    name: "200 with an error in JSON where events are asked for",
+    kinds: ["stream"],
+    strike: (held) => say(held, 200, json, refusal("overloaded")),
+    expect: { inFlight: fails("Server", { processed: "yes", attempts: 1, says: "overloaded" }) }
+  },
   {
     name: "an event stream without a finish reason or [DONE]",
     kinds: ["stream"],
