@@ -77,7 +77,8 @@ export interface Clients extends AsyncDisposable {
   /**
    * A `fetch` that shares connections and budgets with all clients of the set. The same options give the same function.
    * A request that fails without an answer, and a body that fails while it is read, reject with a `RequestError` or a
-   * `PoolError`; one that its caller aborts rejects as any fetch does. Throws an `OptionsError`.
+   * `PoolError`; one that its caller aborts rejects as any fetch does. Throws an `OptionsError` for options that can't
+   * be used.
    */
   readonly getFetch: (options?: FetchOptions) => typeof globalThis.fetch
   /**

@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Persistence from "@effect/experimental/Persistence"
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -16,7 +15,7 @@ import * as ToolLoop from "../../src/ToolLoop.ts"
 import { until } from "../support/wait.ts"
 import { subjects } from "./models.ts"
 import * as Scripted from "./scripted.ts"
-import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit } from "./tools.ts"
+import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit, waiting } from "./tools.ts"
 
 const results = (asked: { readonly messages: ReadonlyArray<{ readonly role: string; readonly content: string }> }) =>
   asked.messages.filter(({ role }) => role === "tool").map(({ content }) => content)
@@ -95,25 +94,15 @@ describe("a tool loop", () => {
 
   it.scopedLive("runs its tools at the same time, and interruption ends them and the request", () =>
     Effect.gen(function* () {
-      const both = yield* Deferred.make<void>()
-      let running = 0
-      let ended = 0
-      const wait = Effect.acquireUseRelease(
-        Effect.suspend(() => (++running === 2 ? Deferred.succeed(both, undefined) : Effect.void)),
-        () => Effect.never,
-        () => Effect.sync(() => void ended++)
-      )
-      const server = yield* Scripted.make([
-        { name: "weather", arguments: rome },
-        { name: "clock", arguments: "{}" }
-      ])
+      const tools = yield* waiting
+      const server = yield* Scripted.make(tools.turn)
       const fiber = yield* ToolLoop.run({ prompt: "both?", toolkit }).pipe(
-        Effect.provide([model(server.baseURL), toolkit.toLayer({ weather: () => wait, clock: () => wait })]),
+        Effect.provide([model(server.baseURL), tools.handlers]),
         Effect.fork
       )
-      yield* Deferred.await(both)
+      yield* tools.both
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
-      assert.strictEqual(ended, 2)
+      assert.strictEqual(tools.ended(), 2)
       const { clients } = yield* ClientMap.stats
       assert.deepStrictEqual(
         clients.map(({ inFlight, leases }) => [inFlight, leases]),

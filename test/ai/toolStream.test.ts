@@ -19,7 +19,7 @@ import { until } from "../support/wait.ts"
 import * as Wire from "./contractWire.ts"
 import { subjects } from "./models.ts"
 import * as Scripted from "./scripted.ts"
-import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit } from "./tools.ts"
+import { assertToldOfMistakes, Broken, handlers, mistakes, model, rome, toolkit, waiting } from "./tools.ts"
 
 type Part = Stream.Stream.Success<ReturnType<typeof ToolLoop.stream<typeof toolkit.tools>>>
 
@@ -214,27 +214,17 @@ describe("a streamed tool loop", () => {
 
   it.scopedLive("leaves nothing running when it is interrupted while tools run, or while a server says nothing", () =>
     Effect.gen(function* () {
-      const both = yield* Deferred.make<void>()
-      let running = 0
-      let ended = 0
-      const wait = Effect.acquireUseRelease(
-        Effect.suspend(() => (++running === 2 ? Deferred.succeed(both, undefined) : Effect.void)),
-        () => Effect.never,
-        () => Effect.sync(() => void ended++)
-      )
-      const server = yield* Scripted.make([
-        { name: "weather", arguments: rome },
-        { name: "clock", arguments: "{}" }
-      ])
+      const tools = yield* waiting
+      const server = yield* Scripted.make(tools.turn)
       const stalled = yield* Scripted.make(new Promise<string>(() => undefined))
       yield* Effect.gen(function* () {
         const working = yield* Stream.runDrain(ToolLoop.stream({ prompt: "both?", toolkit })).pipe(
-          Effect.provide([model(server.baseURL), toolkit.toLayer({ weather: () => wait, clock: () => wait })]),
+          Effect.provide([model(server.baseURL), tools.handlers]),
           Effect.fork
         )
-        yield* Deferred.await(both)
+        yield* tools.both
         assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(working)))
-        assert.strictEqual(ended, 2)
+        assert.strictEqual(tools.ended(), 2)
         assert.isTrue(yield* idle)
         const asking = yield* Stream.runDrain(ToolLoop.stream({ prompt: "?", toolkit })).pipe(
           Effect.provide([model(stalled.baseURL), handlers]),

@@ -2,6 +2,7 @@
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -52,3 +53,23 @@ export const assertToldOfMistakes = (told: ReadonlyArray<string>): void => {
   assert.match(told[4]!, /sunk/)
   assert.deepStrictEqual(JSON.parse(told[5]!), { degrees: 21 })
 }
+
+/** A call of both tools, and tools that wait once they run: until when both do, and how many have been ended. */
+export const waiting = Effect.map(Deferred.make<void>(), (both) => {
+  let running = 0
+  let ended = 0
+  const wait = Effect.acquireUseRelease(
+    Effect.suspend(() => (++running === 2 ? Deferred.succeed(both, undefined) : Effect.void)),
+    () => Effect.never,
+    () => Effect.sync(() => void ended++)
+  )
+  return {
+    turn: [
+      { name: "weather", arguments: rome },
+      { name: "clock", arguments: "{}" }
+    ],
+    handlers: toolkit.toLayer({ weather: () => wait, clock: () => wait }),
+    both: Deferred.await(both),
+    ended: () => ended
+  }
+})

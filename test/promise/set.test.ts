@@ -1,51 +1,15 @@
-import OpenAI from "openai"
-import * as Effect from "effect/Effect"
+import type OpenAI from "openai"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
-import { afterEach, assert, describe, expectTypeOf, it } from "vitest"
-import type { ClientConfig } from "../../src/ClientConfig.ts"
+import { assert, describe, expectTypeOf, it } from "vitest"
 import { OptionsError, PoolError } from "../../src/ClientError.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
-import * as Objects from "../../src/internal/promise/objects.ts"
 import * as Sets from "../../src/internal/promise/set.ts"
 import * as Promises from "../../src/Promise.ts"
-import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { question } from "../support/providers.ts"
-
-const open: Array<() => Promise<void>> = []
-afterEach(async () => {
-  for (const close of open.splice(0)) await close()
-})
-
-const sandboxOf = async (options?: Parameters<typeof Sandbox.start>[0]) => {
-  const sandbox = await Sandbox.start(options)
-  open.push(sandbox.close)
-  return sandbox
-}
-
-const setOf = (options?: Sets.Options) => {
-  const set = Sets.make(options)
-  open.unshift(set.close)
-  return set
-}
-
-const configOf = (baseURL: string, options: Partial<OpenAiClient.Options> = {}) =>
-  Effect.runSync(OpenAiClient.config({ apiKey: Redacted.make("sk-set"), baseURL, maxRetries: 0, ...options }))
-
-const clientOf = (set: Sets.ClientSet, config: ClientConfig<"openai">, raw?: string, sdk: object = {}) =>
-  set.object("openai", raw, () => ({
-    config,
-    sdk: { ...sdk },
-    make: () =>
-      new OpenAI({
-        apiKey: "sk-set",
-        baseURL: config.baseURL,
-        maxRetries: 0,
-        fetch: set.fetchOf(OpenAiClient.provider, config)
-      })
-  }))
+import { clientOf, configOf, open, sandboxOf, setOf, until } from "./sets.ts"
 
 const ask = (client: OpenAI) => client.chat.completions.create(question("hello"))
 
@@ -54,15 +18,6 @@ const failure = async (promise: Promise<unknown>): Promise<unknown> =>
     () => assert.fail("it did not fail"),
     (error: unknown) => error
   )
-
-/** Looks until it is so, for at most ten seconds. */
-const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-  const end = Date.now() + 30_000
-  while (!(await isSo())) {
-    if (Date.now() > end) throw new Error("still not so after 30 s")
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 describe("the fetch of a config", () => {
   it("is one function for one config, and sends over one socket for callers one after the other", async () => {
@@ -147,99 +102,6 @@ describe("the fetch of a config", () => {
     assert.strictEqual(error instanceof PoolError && error.reason, "Capacity")
     controller.abort()
     await begun
-  })
-})
-
-describe("an SDK object", () => {
-  const base = "http://127.0.0.1:9/v1"
-
-  it("is one for options that mean the same, however they are written, and another for any that do not", () => {
-    const set = setOf()
-    const config = configOf(base)
-    const logger = { info: () => undefined }
-    const one = clientOf(set, config, "a", { logger })
-    assert.strictEqual(clientOf(set, config, "a", { logger }), one, "by its raw key")
-    assert.strictEqual(clientOf(set, config, "b", { logger }), one, "by its meaning")
-    assert.strictEqual(clientOf(set, config, undefined, { logger }), one, "without a raw key")
-    const others = [
-      clientOf(set, config, "c"),
-      clientOf(set, config, "d", { logger: { info: logger.info } }),
-      clientOf(set, config, "e", { logger, logLevel: "off" }),
-      clientOf(set, configOf(base, { timeout: 1 }), "f", { logger }),
-      set.object("other", "a", () => ({ config, sdk: { logger }, make: () => new OpenAI({ apiKey: "k" }) })),
-      clientOf(setOf(), config, "a", { logger })
-    ]
-    assert.strictEqual(new Set([one, ...others]).size, 7)
-  })
-
-  it("is read and made but once for its raw key, and its client not before the first request", async () => {
-    const set = setOf()
-    const config = configOf(base)
-    let [read, made] = [0, 0]
-    for (let i = 0; i < 1000; i++) {
-      set.object("openai", "raw", () => {
-        read++
-        return { config, sdk: {}, make: () => ({ number: made++ }) }
-      })
-    }
-    assert.deepStrictEqual({ read, made }, { read: 1, made: 1 })
-    const { built, misses } = await set.stats()
-    assert.deepStrictEqual({ built, misses }, { built: 0, misses: 0 })
-  })
-
-  it("that can't be made is not kept, and what was thrown is thrown", async () => {
-    const set = setOf()
-    const config = configOf(base)
-    let times = 0
-    const attempt = () =>
-      set.object("openai", "raw", () => ({
-        config,
-        sdk: {},
-        make: () => {
-          if (++times < 3) throw new Error(`no ${times}`)
-          return { times }
-        }
-      }))
-    assert.throws(attempt, "no 1")
-    assert.throws(attempt, "no 2")
-    assert.deepStrictEqual(attempt(), { times: 3 })
-    assert.deepStrictEqual(attempt(), { times: 3 })
-    assert.strictEqual((await set.stats()).objects, 1)
-  })
-
-  it("goes when more are held than there is room for, the least recently used first", async () => {
-    const objects = Objects.make(2, Infinity)
-    const made: Array<string> = []
-    const get = (name: string) =>
-      objects.get("kind", name, () => ({
-        config: configOf(`http://127.0.0.1:9/${name}`),
-        sdk: {},
-        make: () => {
-          made.push(name)
-          return { name }
-        }
-      }))
-    get("a")
-    get("b")
-    get("a")
-    get("c")
-    assert.deepStrictEqual(objects.counts(), { held: 2, known: 3 })
-    await until(() => {
-      gc!()
-      return objects.counts().known === 2
-    })
-    for (const name of ["a", "c", "b"]) get(name)
-    assert.deepStrictEqual(made, ["a", "b", "c", "b"])
-  })
-
-  it("is the same for as long as somebody has it, also when others have taken its place", async () => {
-    const set = setOf({ capacity: 1, idleTimeToLive: 10 })
-    const mine = clientOf(set, configOf(base), "mine")
-    for (let i = 0; i < 50; i++) clientOf(set, configOf(`${base}/${i}`), `${i}`)
-    await until(async () => (await set.stats()).objects === 0)
-    gc!()
-    assert.strictEqual(clientOf(set, configOf(base), "mine"), mine)
-    assert.strictEqual(clientOf(set, configOf(base), "mine otherwise"), mine)
   })
 })
 
