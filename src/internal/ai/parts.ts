@@ -1,8 +1,11 @@
-/** What both ways to speak have in common of a prompt's parts. */
+/** What both ways to speak have in common of the parts of prompts and of streams. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Stream from "effect/Stream"
 
 /** All of them, or the first that is refused. Plain, as this is the path of every call. */
 export const each = <A, B, E>(
@@ -17,6 +20,17 @@ export const each = <A, B, E>(
   }
   return Either.right(made)
 }
+
+/** What each event says, as soon as it has come, and then what their end does. */
+export const streamOf = <A, B, E, E2>(
+  events: Stream.Stream<A, E>,
+  next: (event: A) => Effect.Effect<ReadonlyArray<B>, E2>,
+  end: () => Stream.Stream<B, E2>
+): Stream.Stream<B, E | E2> =>
+  Stream.concat(
+    Stream.flattenChunks(Stream.mapEffect(events, (event) => Effect.map(next(event), Chunk.unsafeFromArray))),
+    Stream.suspend(end)
+  )
 
 /** Text is base64 already. */
 export const encoded = (data: string | Uint8Array): string =>

@@ -2,11 +2,11 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { streamOf } from "../parts.ts"
 import { Calling } from "./calling.ts"
 import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type Said, usageOf } from "./said.ts"
 
@@ -104,12 +104,9 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(key)
-    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
+    const next = (event: unknown): Effect.Effect<Array<Part>, AiError.AiError> =>
       isSaid(event)
-        ? Effect.succeed(Chunk.unsafeFromArray(answer.next(event)))
+        ? Effect.succeed(answer.next(event))
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is no chat completion" })
-    return Stream.concat(
-      Stream.flattenChunks(Stream.mapEffect(events, next)),
-      Stream.suspend(() => answer.end(origin, tools))
-    )
+    return streamOf(events, next, () => answer.end(origin, tools))
   })

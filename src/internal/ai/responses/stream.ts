@@ -2,11 +2,11 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { streamOf } from "../parts.ts"
 import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
@@ -78,12 +78,12 @@ class Answer {
   }
 
   /** After the last event. */
-  rest(): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+  rest(): Stream.Stream<never, AiError.AiError> {
     if (this.last === undefined) {
       const description = "the stream ended before the response was complete"
-      return new AiError.MalformedOutput({ ...this.origin, description })
+      return Stream.fail(new AiError.MalformedOutput({ ...this.origin, description }))
     }
-    return this.bad.length === 0 ? Effect.succeed([]) : Calls.unusable(this.origin, [this.last], this.bad)
+    return this.bad.length === 0 ? Stream.empty : Stream.fail(Calls.unusable(this.origin, [this.last], this.bad))
   }
 
   private begin(item: Item): ReadonlyArray<Part> {
@@ -163,17 +163,9 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(origin, key, tools)
-    const next = (event: unknown): Effect.Effect<Chunk.Chunk<Part>, AiError.AiError> =>
+    const next = (event: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> =>
       isEvent(event)
-        ? Effect.map(answer.next(event), Chunk.unsafeFromArray)
+        ? answer.next(event)
         : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is none of a response" })
-    return Stream.concat(
-      Stream.flattenChunks(Stream.mapEffect(events, next)),
-      Stream.unwrap(
-        Effect.map(
-          Effect.suspend(() => answer.rest()),
-          (parts) => Stream.fromIterable(parts)
-        )
-      )
-    )
+    return streamOf(events, next, () => answer.rest())
   })
