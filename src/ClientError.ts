@@ -80,8 +80,10 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
  * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't
  *   be sent at all, or would have to be sent where it must not go: to where a redirect to another origin points, say.
- *   `Server`: status 500 and above, 408 and 409, or an error that the provider told in a stream.
- * - `Malformed`: an answer that is no HTTP, or not the JSON that it should be: half of it, a page of HTML, nothing;
+ *   `Server`: status 500 and above, 408 and 409, or an error that the provider told in a stream, or under 200
+ *   in the place of an answer.
+ * - `Malformed`: an answer that is no HTTP, or not the JSON that it should be: half of it, a page of HTML, nothing, events
+ *   where one answer was asked for; or not the events that were asked for;
  *   one whose compression is unknown, or that is longer than the limits of `transport` allow (`maxResponseBytes` and others).
  * - `Aborted`: by a signal, or because nobody read its body.
  *

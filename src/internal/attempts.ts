@@ -56,6 +56,8 @@ const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
   FileDescriptors: "connection",
   Untrusted: "connection",
   Malformed: "malformed",
+  Server: "server",
+  QuotaExceeded: "rate_limited",
   Refused: "client",
   Aborted: "aborted",
   Closed: "aborted"

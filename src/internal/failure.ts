@@ -18,6 +18,7 @@ import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import * as Statuses from "./statuses.ts"
 import { scrub } from "./secrets.ts"
+import { codeIn, messageIn, property } from "./told.ts"
 import { CircuitOpen, DeadlinePassed, WireError, type WireReason } from "./wire.ts"
 
 const requestIdIn = (headers: Pick<Headers, "get">): string | undefined =>
@@ -154,18 +155,6 @@ const isHttpError = (u: unknown): u is HttpError =>
   u instanceof Error && "status" in u && typeof u.status === "number" && "headers" in u
 
 const nameOf = (error: Error): string => (error.name === "Error" ? error.constructor.name : error.name)
-
-const property = (of: unknown, name: string): unknown =>
-  typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
-
-/** The provider's own code, such as `insufficient_quota`, in a body: OpenAI's and Groq's shape, then Cerebras's. */
-export const codeIn = (body: unknown): unknown => property(property(body, "error"), "code") ?? property(body, "code")
-
-/** What it says in words, in either shape. */
-export const messageIn = (body: unknown): string | undefined => {
-  const message = property(property(body, "error"), "message") ?? property(body, "message")
-  return typeof message === "string" ? message : undefined
-}
 
 /** openai takes the code out of the body; the others keep the body. */
 const codeOf = (error: object): unknown => property(error, "code") ?? codeIn(property(error, "error"))

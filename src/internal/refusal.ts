@@ -2,6 +2,7 @@
 import * as Failure from "./failure.ts"
 import { excerpt } from "./fetch/excerpt.ts"
 import { oneLine } from "./oneLine.ts"
+import { codeIn, messageIn } from "./told.ts"
 
 export interface Refusal {
   readonly response: Response
@@ -39,9 +40,9 @@ export const read = async (response: Response, clean: (text: string) => string, 
   let detail: string | undefined
   try {
     const body: unknown = JSON.parse(text)
-    code = Failure.codeIn(body)
+    code = codeIn(body)
     if (straighten(body)) text = JSON.stringify(body)
-    detail = Failure.messageIn(body)
+    detail = messageIn(body)
   } catch {
     // Not every error is JSON: a proxy's page, say. Then it has no code, and SDKs take all of it for the message.
     text = oneLine(text)

@@ -45,8 +45,8 @@ export interface WireDeadline {
 export interface About {
   /** The model that it asks for, "" for none. */
   readonly model: string
-  /** Whether it asks for a stream of events. */
-  readonly asksForEvents: () => boolean
+  /** Whether it asks for a stream of events; `undefined` if its body can't be read. */
+  readonly asksForEvents: () => boolean | undefined
 }
 
 export interface WireRequest {
@@ -104,6 +104,9 @@ export type WireReason =
   | "Timeout"
   | "Aborted"
   | "Malformed"
+  /** Its answer is no more than the telling of a failure. */
+  | "Server"
+  | "QuotaExceeded"
   /** The server is not who it should be, or our own certificate can't be used: no other attempt would find it otherwise. */
   | "Untrusted"
   /** It would have to be sent where it must not go. */
@@ -136,8 +139,10 @@ export class WireError extends Error {
 export class DeadlinePassed extends WireError {
   /** Whether most of that time went by in waiting for an answer, so that it says something of who was asked. */
   readonly isTelling: boolean
+  readonly ms: number
   constructor(processed: Processed, ms: number, isTelling = false) {
     super("Timeout", processed, `the request timed out: not finished within its deadline of ${ms} ms`)
+    this.ms = ms
     this.isTelling = isTelling
   }
 }

@@ -1,9 +1,12 @@
+// oxlint-disable unicorn/consistent-function-scoping -- a test reads best with what it asks inside it
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { endingOf, isJsonOnly, looksLikeJson } from "../../src/internal/fetch/answers.ts"
+import { failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/fetch/answers.ts"
+import { endingOf } from "../../src/internal/fetch/endings.ts"
 
 const chat = "https://api.openai.com/v1/chat/completions"
 const responses = "https://api.openai.com/v1/responses"
+const messages = "https://api.anthropic.com/v1/messages?beta=true"
 
 /** Whether a stream that was cut into such pieces counts as whole. */
 const isWhole = (url: string, text: string, size = Infinity): boolean => {
@@ -13,8 +16,8 @@ const isWhole = (url: string, text: string, size = Infinity): boolean => {
   return ending.hasCome()
 }
 
-const delta = (content: string, finish: string | null = null): string =>
-  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: finish }] })}\n\n`
+const delta = (content: string, finish: string | null = null, index = 0): string =>
+  `data: ${JSON.stringify({ choices: [{ index, delta: { content }, finish_reason: finish }] })}\n\n`
 
 const response = (type: string, more: object = {}): string =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`
@@ -36,8 +39,16 @@ const whole: ReadonlyArray<readonly [what: string, url: string, text: string]> =
   ],
   ["response.incomplete", responses, response("response.incomplete")],
   ["response.failed of one that is resumed", `${responses}/resp_1?stream=true`, response("response.failed")],
-  ["the error of a response", responses, response("error", { message: "overloaded" })]
+  ["the error of a response", responses, response("error", { message: "overloaded" })],
+  ["lines that end with CR and LF", responses, response("response.completed").replaceAll("\n", "\r\n")],
+  ["a finish reason for each of its choices", chat, delta("", "stop", 1) + delta("", "stop", 0)],
+  ["choices of which one had begun later", chat, `${delta("", "stop", 1)}${delta("a")}data: [DONE]\n\n`],
+  ["message_stop", messages, response("message_start") + response("message_stop")],
+  ["the error of a message", messages, response("error", { error: { message: "overloaded" } })]
 ]
+
+/** Nobody is told of an event that its empty line does not end. */
+const unended = (event: string): string => event.slice(0, -1)
 
 const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
   ["nothing at all", chat, ""],
@@ -49,7 +60,16 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
     "text that talks of a response's end",
     responses,
     response("response.output_text.delta", { delta: response("response.completed") })
-  ]
+  ],
+  ["a finish reason in half an event", chat, delta("a") + delta("b", "stop").slice(0, -9)],
+  ["a finish reason in an event that is not ended", chat, delta("a") + unended(delta("b", "stop"))],
+  ["half an error", chat, `${delta("a")}data: {"error":{"message":"over`],
+  ["half an event that is an error", chat, `${delta("a")}event: error\ndata: {"error":{"message":"over`],
+  ["two choices, of which one goes on", chat, delta("", "stop", 0) + delta("more", null, 1)],
+  ["half a response.completed", responses, response("response.completed", { response: { output: "x" } }).slice(0, -9)],
+  ["a response.completed that is not ended", responses, unended(response("response.completed"))],
+  ["a message without message_stop", messages, response("message_start") + response("message_delta")],
+  ["half a message_stop", messages, response("message_start") + unended(response("message_stop"))]
 ]
 
 describe("an event stream", () => {
@@ -66,20 +86,58 @@ describe("an event stream", () => {
   })
 
   test("of a path whose end nobody knows is not judged", () => {
-    for (const url of ["http://h/v1/messages", "http://h/v1/threads/t/runs", "http://h/v1/completions/more"]) {
+    for (const url of [
+      "http://h/v1/threads/t/messages",
+      "http://h/v1/threads/t/runs",
+      "http://h/v1/completions/more"
+    ]) {
       expect(endingOf(url)).toBeUndefined()
     }
   })
 })
 
-test("only what generates must be JSON", () => {
-  for (const path of ["/chat/completions", "/v1/embeddings", "/responses?a=b", "/moderations"]) {
-    expect(isJsonOnly("POST", `http://h${path}`)).toBe(true)
-    expect(isJsonOnly("GET", `http://h${path}`)).toBe(false)
+test("only what generates must be JSON, and a response that is asked for again", () => {
+  const at = (method: string, path: string) => isJsonOnly({ method, url: `http://h${path}` })
+  for (const path of ["/chat/completions", "/v1/embeddings", "/responses?a=b", "/moderations", "/v1/messages"]) {
+    expect(at("POST", path), path).toBe(true)
+    expect(at("GET", path), path).toBe(false)
   }
   for (const path of ["/audio/speech", "/files/f/content", "/audio/transcriptions", "/batches"]) {
-    expect(isJsonOnly("POST", `http://h${path}`)).toBe(false)
+    expect(at("POST", path), path).toBe(false)
   }
+  expect(at("GET", "/v1/responses/resp_1?stream=true")).toBe(true)
+  for (const path of ["/v1/responses/resp_1/input_items", "/v1/files/f/content"])
+    expect(at("GET", path), path).toBe(false)
+})
+
+describe("JSON in the place of an answer", () => {
+  const told = (text: string, clean?: (event: Uint8Array) => Uint8Array) => failureIn(Buffer.from(text), clean)
+
+  test("tells a failure if that is how it begins", () => {
+    const nested = told('\ufeff {"error" : {"message":"over\\nloaded","code":503}}')
+    expect(nested).toMatchObject({ reason: "Server", processed: "yes", message: "over\\nloaded" })
+    expect(told('{"error":"overloaded"}')).toMatchObject({ reason: "Server", message: '{"error":"overloaded"}' })
+    expect(told('{"error":{"message":"no more","code":"insufficient_quota"}}')).toMatchObject({
+      reason: "QuotaExceeded"
+    })
+  })
+
+  test("is an answer if it begins otherwise, tells of no error, or can't be read", () => {
+    for (const text of [
+      '{"error":null,"id":"x"}',
+      '{"id":"x","error":{"message":"a"}}',
+      '{"error":{"message"',
+      "[]",
+      ""
+    ]) {
+      expect(told(text), text).toBe(undefined)
+    }
+  })
+
+  test("tells no secret", () => {
+    const clean = (event: Uint8Array) => Buffer.from(Buffer.from(event).toString().replace("sk-1", "***"))
+    expect(told('{"error":{"message":"no such key: sk-1"}}', clean)?.message).toBe("no such key: ***")
+  })
 })
 
 test("JSON is told by how it begins", () => {

@@ -1,4 +1,5 @@
 // oxlint-disable unicorn/consistent-function-scoping -- a test reads best with its server inside it
+import type { Server, Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 
 import { WireError } from "../../src/internal/wire.ts"
@@ -102,6 +103,35 @@ describe("redirects within an origin", () => {
       expect(await (await fetch(origin)).text()).toBe("there")
       await eventually("the first is given up", () => aborts() === 1)
       expect([ended(), inFlight()]).toEqual([1, 0])
+    })
+  })
+
+  it("do not make an answer of a page, be it asked for whole or as a stream", async () => {
+    const handler: Handler = (request, response) => {
+      if (request.method === "POST") response.writeHead(302, { location: "/login" }).end()
+      else response.writeHead(200, { "content-type": "text/html" }).end("<title>Who are you?</title>")
+    }
+    await withSite(handler, async ({ ended, fetch, origin }) => {
+      for (const body of ['{"model":"m"}', '{"model":"m","stream":true}']) {
+        const error = await failureOf(fetch(`${origin}/v1/chat/completions`, { ...post, body }))
+        expect(error).toMatchObject({ reason: "Malformed", processed: "yes" })
+      }
+      expect(ended()).toBe(2)
+    })
+  })
+
+  it.each([
+    [303, "maybe"],
+    [307, "no"]
+  ])("of status %i whose next hop can't connect were perhaps worked on: %s", async (status, processed) => {
+    const handler: Handler = (request, response) => {
+      // Nobody is there any more when the next hop is sent.
+      ;(request.socket as Socket & { readonly server: Server }).server.close()
+      response.writeHead(status, { location: "/there", connection: "close" }).end()
+    }
+    await withSite(handler, async ({ fetch, origin }) => {
+      const error = await failureOf(fetch(`${origin}/v1/batches`, post))
+      expect(error).toMatchObject({ reason: "Connection", processed })
     })
   })
 

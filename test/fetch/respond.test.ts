@@ -139,6 +139,7 @@ describe("a response off the wire", () => {
     const context = {
       url: "http://h/",
       method: "GET",
+      asked: { url: "http://h/", method: "GET", headers: {} },
       redirected: false,
       limits: transportLimits,
       failure: (error: unknown) => error

@@ -178,9 +178,26 @@ describe("a stream of events", () => {
     ['{"stream":true,"stream":false}', false],
     ['{"messages":[{"content":"\\"stream\\":true","stream":true}]}', false],
     ['{"stream_options":{"include_usage":true}}', false],
-    ["", false]
+    ["", undefined]
   ])("is asked for by the field of the body alone: %s", (body, asked) => {
-    expect(asksForEvents(body)).toBe(asked)
-    expect(asksForEvents(bytes(body))).toBe(asked)
+    expect(asksForEvents("/v1/responses?stream=true", body)).toBe(asked)
+    expect(asksForEvents("/v1/responses", bytes(body))).toBe(asked)
+  })
+
+  it.each([
+    ["/v1/responses/resp_1?stream=true", true],
+    ["/v1/responses/resp_1?starting_after=3&stream=true&a=b", true],
+    ["/v1/responses/resp_1?stream=false", false],
+    ["/v1/responses/resp_1?upstream=true", false],
+    ["/v1/responses/resp_1", false]
+  ])("is resumed by the query of what has no body: %s", (path, asked) => {
+    expect(asksForEvents(path, undefined)).toBe(asked)
+  })
+
+  it("may be asked for by a body that is no JSON, or that is gone when it is sent", () => {
+    expect(asksForEvents("/v1/audio/transcriptions", bytes("--boundary"))).toBe(undefined)
+    expect(asksForEvents("/v1/chat/completions", { length: undefined, open: () => (async function* () {})() })).toBe(
+      undefined
+    )
   })
 })

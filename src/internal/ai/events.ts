@@ -1,7 +1,8 @@
 /** What is read of a provider's answers before anybody knows which API it is: that they failed after all, and events. */
 import * as Sse from "@effect/experimental/Sse"
 import { RequestError } from "../../ClientError.ts"
-import * as Failure from "../failure.ts"
+import type * as Failure from "../failure.ts"
+import { codeIn } from "../told.ts"
 
 interface Told {
   readonly message?: unknown
@@ -36,7 +37,7 @@ export const checked = (place: Failure.Place, said: object): object => {
   const known = { error: failed }
   throw new RequestError({
     ...place,
-    reason: Failure.codeIn(known) === "insufficient_quota" ? "QuotaExceeded" : "Server",
+    reason: codeIn(known) === "insufficient_quota" ? "QuotaExceeded" : "Server",
     detail: messageOf(known) ?? JSON.stringify(failed),
     processed: "yes",
     attempts: 1

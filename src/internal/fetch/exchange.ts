@@ -5,7 +5,7 @@
 import { WireError, type Timeouts, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
 import { discard } from "./gather.ts"
 import type { Exchange } from "./prepare.ts"
-import { redirection, withoutBody, type Hop } from "./redirect.ts"
+import { afterWork, redirection, withoutBody, type Hop } from "./redirect.ts"
 import { respond, type Tapping } from "./respond.ts"
 
 export { prepare, type Exchange } from "./prepare.ts"
@@ -53,6 +53,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
   const { clean, about, cut, deadline, listener, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
+  let worked = false
   const end = (cut?: WireError) => {
     if (ended) return
     ended = true
@@ -97,15 +98,16 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
       if (next === undefined) {
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        const asked = { url: hop.url, method, about, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...asked, failure: unreadable, tap, onTapped, listener, clean })
+        const known = { url: hop.url, method, asked: exchange, about, redirected: hops > 0, limits: pool.limits }
+        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, listener, clean })
       }
       await discard(wire.body)
+      if (next.method !== method) worked = true
       if (next.body === undefined && body !== undefined) headers = withoutBody(headers)
       hop = next
     }
   } catch (error) {
     end()
-    throw failure(error)
+    throw failure(worked ? afterWork(error) : error)
   }
 }

@@ -2,7 +2,7 @@
  * Redirects, followed within one origin only: the headers of an LLM request are credentials, and the pool below is of
  * one origin.
  */
-import { WireError, type RequestBody, type WireResponse } from "../wire.ts"
+import { DeadlinePassed, WireError, type RequestBody, type WireResponse } from "../wire.ts"
 import { readTarget, type Exchange, type Target } from "./prepare.ts"
 
 /** What of an exchange a redirect can change, beside its headers. */
@@ -58,4 +58,14 @@ export const redirection = (wire: WireResponse, exchange: Exchange, hop: Hop, ho
     return refuse(`${hop.origin} redirects a streamed upload, which can't be sent twice`)
   }
   return { ...target, method: hop.method, body: hop.body }
+}
+
+/**
+ * What a hop failed with that only asks for what came of the request. That was worked on, and would be once more if all began
+ * anew, although nobody worked on this hop.
+ */
+export const afterWork = (error: unknown): unknown => {
+  if (!(error instanceof WireError) || error.processed !== "no") return error
+  if (error instanceof DeadlinePassed) return new DeadlinePassed("maybe", error.ms, error.isTelling)
+  return new WireError(error.reason, "maybe", error.message, error)
 }

@@ -6,18 +6,8 @@ import { STATUS_CODES } from "node:http"
 
 import type { BodyLimits } from "../limits.ts"
 import { type About, WireError, type WireBody, type WireResponse } from "../wire.ts"
-import {
-  asEvents,
-  cutShort,
-  type Ending,
-  endingOf,
-  failureAsEvent,
-  isJsonOnly,
-  isPage,
-  looksLikeJson,
-  noEvents,
-  notJson
-} from "./answers.ts"
+import * as Answers from "./answers.ts"
+import { cutShort, type Ending, endingOf } from "./endings.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
@@ -52,6 +42,8 @@ export interface Tapping {
 export interface ResponseContext extends Tapping {
   readonly url: string
   readonly method: string
+  /** Before any redirect. */
+  readonly asked: Answers.Asked
   /** Of the request that is answered. @default nothing is known */
   readonly about?: About | undefined
   readonly redirected: boolean
@@ -190,19 +182,20 @@ const doubt = 2_000
 
 const none: ReadonlyArray<Coding> = []
 
-const isJson = (type: string) => type.startsWith("application/json") || /^[^;]+\+json/.test(type)
-
-const mustBeJson = (status: number, { method, url }: ResponseContext) => status < 300 && isJsonOnly(method, url)
+const mustBeJson = (status: number, { asked }: ResponseContext) => status < 300 && Answers.isJsonOnly(asked)
 
 /** What a caller downloads is no answer but a file: as long as it is, and read piece by piece. */
-const isDownload = ({ method, url }: ResponseContext) => method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
+const isDownload = ({ asked: { method, url } }: ResponseContext) =>
+  method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
 
 /** How a body is to be read. */
 interface Reading {
   readonly codings: ReadonlyArray<Coding>
   readonly tapping: Tapping
   readonly isEvents: boolean
-  /** Whether it can be nothing but JSON or events, and does not say that it is. */
+  /** Whether it can be nothing but JSON. */
+  readonly isAnswer: boolean
+  /** The same of one that does not say that it is. */
   readonly isDoubtful: boolean
   /** Whether events were asked for, and it does not say that it is any: SDKs would end their streams as if all were well. */
   readonly isMissing: boolean
@@ -219,34 +212,36 @@ const assemble = (
   got: Uint8Array | WireBody,
   reading: Reading
 ): Response => {
-  const { codings, isDoubtful, isEvents, isMissing, most, tapping } = reading
+  const { codings, isAnswer, isDoubtful, isEvents, isMissing, most, tapping } = reading
   const decoded = codings.length > 0
   const isError = wire.status >= 400
+  const said = isDoubtful ? Answers.asJson(wire) : wire
   if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
     if (whole !== undefined) {
       if (whole.byteLength > most) throw tooLong(most)
-      if (isDoubtful && !looksLikeJson(whole)) throw notJson(wire, whole.byteLength === 0)
-      if (whole.byteLength === 0 && mustBeJson(wire.status, context)) throw notJson(wire, true)
-      const event = isMissing ? failureAsEvent(whole) : undefined
-      if (isMissing && event === undefined) throw noEvents(wire)
+      if (isAnswer && !Answers.looksLikeJson(whole)) throw Answers.notJson(wire, whole.byteLength === 0)
+      const event = isMissing ? Answers.failureAsEvent(whole) : undefined
+      if (isMissing && event === undefined) throw Answers.noEvents(wire)
+      const failure = isAnswer && !isMissing ? Answers.failureIn(whole, tapping.clean) : undefined
+      if (failure !== undefined) throw failure
       tapping.tap?.(whole)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
-      if (event === undefined) return build(wire, context, whole, decoded)
-      return build(asEvents(wire), context, tapping.clean?.(event) ?? event, false)
+      if (event === undefined) return build(said, context, whole, decoded)
+      return build(Answers.asEvents(wire), context, tapping.clean?.(event) ?? event, false)
     }
     got = unread(wire.body, [got], undefined)
   }
   // Too large or too slow to look at, and no JSON has that.
-  if (isDoubtful && isPage(wire)) throw notJson(wire, false)
-  if (isMissing) throw noEvents(wire)
+  if (isDoubtful && Answers.isPage(wire)) throw Answers.notJson(wire, false)
+  if (isMissing) throw Answers.noEvents(wire)
   const plain = decoded ? inflate(got, codings) : got
   const body = isError ? asFarAsItCame(plain) : plain
-  const ending = isEvents && wire.status < 300 ? endingOf(context.url) : undefined
+  const ending = isEvents && wire.status < 300 ? endingOf(context.asked.url) : undefined
   const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
-  return build(wire, context, stream, decoded)
+  return build(said, context, stream, decoded)
 }
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
@@ -257,29 +252,35 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   }
   if (bodiless(status, context.method)) {
     return discard(body).then(() => {
-      if (mustBeJson(status, context)) throw notJson(wire, true)
+      if (mustBeJson(status, context)) throw Answers.notJson(wire, true)
       return build(wire, context, null, false)
     })
   }
   let length: string | undefined
-  let type = ""
+  let label = ""
   let encoding = ""
   for (const [name, value] of wire.headers) {
     if (name === "content-length") length = value
-    else if (name === "content-type") type = value.toLowerCase()
+    else if (name === "content-type") label = value
     else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
   }
   // An error says enough by its status, so it stays readable; of its body no more is read than a message takes.
   const isError = status >= 400
   const known = encoding === "" ? none : codingsOf(encoding)
   if (known === undefined && !isError) throw undecodable(encoding)
+  const type = label.toLowerCase()
   const isEvents = type.startsWith("text/event-stream")
-  const isAnswer = !isEvents && mustBeJson(status, context)
+  const mustBe = mustBeJson(status, context)
+  if (isEvents && mustBe && context.about?.asksForEvents() === false) throw Answers.notWhole()
+  if (type.startsWith("text/html") && status < 300 && Answers.wantsJson(context.asked))
+    throw Answers.notJson(wire, false)
+  const isAnswer = !isEvents && mustBe
   const reading: Reading = {
     codings: known ?? none,
     tapping: known === undefined ? untapped : context,
     isEvents,
-    isDoubtful: isAnswer && !isJson(type),
+    isAnswer,
+    isDoubtful: isAnswer && !Answers.isJson(label),
     isMissing: isAnswer && context.about?.asksForEvents() === true,
     most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
   }
@@ -291,7 +292,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     // Whoever reads an error has little patience, so it must not wait here for one that never ends.
     if (isSmall && !isError) return collect(body, size).then(finish)
     if (reading.isDoubtful || reading.isMissing) return gather(body, doubt).then(finish)
-    if (isSmall || (size === undefined && isJson(type))) {
+    if (isSmall || (size === undefined && Answers.isJson(type))) {
       return gather(isError ? asFarAsItCame(body) : body).then(finish)
     }
   }

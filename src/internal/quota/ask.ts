@@ -68,9 +68,17 @@ export const modelOf = (path: string, body: RequestBody): string => {
   return model === "" ? model : copied(model, typeof body === "string" ? "utf8" : "latin1")
 }
 
-/** Whether it asks for a stream of events. Of a field that is there twice the last counts, as it does to JSON parsers. */
-export const asksForEvents = (body: RequestBody): boolean => {
+/** Of what is resumed, which has no body. */
+const resumesEvents = /[?&]stream=true(?:&|$)/
+
+/**
+ * Whether it asks for a stream of events, `undefined` if its body is nothing that can be read here. Of a field that is there
+ * twice the last counts, as it does to JSON parsers.
+ */
+export const asksForEvents = (path: string, body: RequestBody): boolean | undefined => {
+  if (body === undefined) return resumesEvents.test(path)
   const text = textOf(body)
+  if (text === "") return undefined
   let asked = false
   if (!text.includes('"stream"')) return asked
   entries(text, (key, at) => {

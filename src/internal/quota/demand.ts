@@ -17,8 +17,8 @@ export class Demand implements About {
     this.model = Ask.modelOf(request.path, request.body)
   }
 
-  asksForEvents(): boolean {
-    return Ask.asksForEvents(this.#request.body)
+  asksForEvents(): boolean | undefined {
+    return Ask.asksForEvents(this.#request.path, this.#request.body)
   }
 
   /** What it is thought to cost; `meanOutput` is for requests that set no bound to their answer. */

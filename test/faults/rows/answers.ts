@@ -24,6 +24,7 @@ const refusal = (message: string): string =>
 
 const malformed = fails("Malformed", { processed: "yes", attempts: 1 })
 const html = { "content-type": "text/html; charset=utf-8" }
+const text = { "content-type": "text/plain" }
 const page = "<!doctype html><title>Welcome to the airport</title>"
 const gzip = { ...json, "content-encoding": "gzip" }
 
@@ -32,7 +33,10 @@ const nonsense: ReadonlyArray<readonly [name: string, strike: (held: Arrival) =>
   ["HTML", (held) => say(held, 200, html, page)],
   ["HTML of unknown length", (held) => stream(held, html, page)],
   ["HTML that is called JSON", (held) => say(held, 200, json, page)],
-  ["plain text", (held) => say(held, 200, { "content-type": "text/plain" }, "upstream connect error")],
+  ["plain text that begins as JSON does", (held) => say(held, 200, text, "[error] upstream")],
+  ["null", (held) => say(held, 200, json, "null")],
+  ["events where one answer is asked for", (held) => stream(held, events, event(held.id, held.id, "stop"))],
+  ["plain text", (held) => say(held, 200, text, "upstream connect error")],
   ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
   ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
   ["nothing", (held) => say(held, 200, json, "")],
@@ -70,6 +74,27 @@ const refused = (status: number) => (held: Arrival) => say(held, status, json, r
 
 export const rows: ReadonlyArray<Row> = [
   ...nonsense.map(([name, strike]): Row => ({ name: `200 with ${name}`, strike, expect: { inFlight: malformed } })),
+  {
+    name: "200 with HTML on a path that generates nothing",
+    kinds: ["stored"],
+    strike: (held) => stream(held, html, page),
+    expect: { inFlight: malformed }
+  },
+  {
+    name: "200 with an answer in JSON that is called plain text",
+    strike: (held) => say(held, 200, text, completionFor(held.id)),
+    expect: {}
+  },
+  {
+    name: "200 with an answer in JSON of no type and unknown length",
+    strike: (held) => stream(held, {}, completionFor(held.id)),
+    expect: {}
+  },
+  {
+    name: "200 with an error in JSON",
+    strike: (held) => say(held, 200, json, refusal("overloaded")),
+    expect: { inFlight: fails("Server", { processed: "yes", attempts: 1, says: "overloaded" }) }
+  },
   ...encoded.map(([name, strike]): Row => ({ name, strike, expect: { inFlight: malformed } })),
   {
     name: "gzip on a 429",
@@ -84,10 +109,7 @@ export const rows: ReadonlyArray<Row> = [
       ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
       ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
       ["an answer in JSON", (held) => say(held, 200, json, completionFor(held.id))],
-      [
-        "JSON that is called plain text",
-        (held) => say(held, 200, { "content-type": "text/plain" }, completionFor(held.id))
-      ]
+      ["JSON that is called plain text", (held) => say(held, 200, text, completionFor(held.id))]
     ] satisfies typeof nonsense
   ).map(([name, strike]): Row => ({
     name: `200 with ${name} where events are asked for`,
@@ -117,6 +139,12 @@ export const rows: ReadonlyArray<Row> = [
     name: "an event stream in half an event",
     kinds: ["stream"],
     strike: (held) => stream(held, events, `${event(held.id, "half ")}data: {"choices":[{"finish_reason":`),
+    expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
+  },
+  {
+    name: "an event stream in half an event that tells the finish reason",
+    kinds: ["stream"],
+    strike: (held) => stream(held, events, event(held.id, "half ") + event(held.id, held.id, "stop").slice(0, -4)),
     expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
   },
   {
