@@ -54,6 +54,7 @@ export type Options = ClientConfig.Options
 export const provider = Provider.make({
   tag: CerebrasClient,
   spec,
+  printsEvents: true,
   construct: (given, config) => construct(Cerebras, { ...given, warmTCPConnection: false }, config)
 })
 

@@ -30,6 +30,7 @@ import type * as Layer from "effect/Layer"
 import * as ClientConfig from "./ClientConfig.ts"
 import type { OptionsError, PoolError } from "./ClientError.ts"
 import * as internal from "./internal/providerLayer.ts"
+import type { SdkLogger } from "./internal/sdkLog.ts"
 import type { Wiring } from "./internal/wiring.ts"
 
 /**
@@ -54,7 +55,20 @@ export interface Given {
    */
   readonly defaultHeaders: Record<string, string | null>
   readonly defaultQuery: Record<string, string>
+  /**
+   * What the SDK says on its own goes to the logger of the client layer: without secrets, a line each, and of errors,
+   * which the failure of the call tells anyway, at debug level. Without it SDKs print to the console.
+   */
+  readonly logger: Logger
 }
+
+/**
+ * What SDKs made by Stainless take as `logger`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Logger = SdkLogger
 
 /**
  * What `make` is told.
@@ -79,6 +93,13 @@ export interface Definition<in out I, in out Client, P extends string, Extra ext
    * @default where the SDK put it, as the SDK wrote it
    */
   readonly authorize?: ((name: string, secret: string) => readonly [name: string, value: string]) | undefined
+  /**
+   * Whether the SDK prints events of a stream that are no JSON, past its `logger`. Then each is looked at before, and one
+   * that is none fails the stream, as a RequestError "Malformed", before the SDK sees it.
+   *
+   * @default false
+   */
+  readonly printsEvents?: boolean | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The credentials of one client, each with its own quota: a request goes to the one that opens earliest. */
 import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type { ClientConfig } from "../ClientConfig.ts"
 import type { Quota } from "../Quota.ts"
 import { members } from "./credential.ts"
@@ -16,6 +17,8 @@ export interface Accounts {
   readonly size: number
   readonly isPool: boolean
   readonly choose: (demand: Demand) => Account
+  /** Those secrets that are at hand. */
+  readonly known: () => ReadonlyArray<Redacted.Redacted>
 }
 
 const before = (a: ReturnType<Quota["outlook"]>, b: ReturnType<Quota["outlook"]>): boolean => {
@@ -35,14 +38,16 @@ export const of = (place: Place, config: ClientConfig, quotas: ReadonlyArray<Quo
   )
 
 const make = (all: ReadonlyArray<Account>): Accounts => {
+  const known = () => all.flatMap(({ secrets }) => secrets.peek() ?? [])
   if (all.length === 1) {
     const [only] = all
-    return { size: 1, isPool: false, choose: () => only! }
+    return { size: 1, isPool: false, choose: () => only!, known }
   }
   let turn = 0
   return {
     size: all.length,
     isPool: true,
+    known,
     choose: (demand) => {
       // Those that are equal take turns.
       turn = (turn + 1) % all.length

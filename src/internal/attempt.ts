@@ -40,6 +40,8 @@ export interface Wiring {
   readonly maxRetries: number
   readonly retryAmbiguous: RetryAmbiguous
   readonly maxRetryAfter: number
+  /** What `Definition.printsEvents` is. */
+  readonly prints: boolean
   readonly queueTimeout: number
   readonly ticker: Ticker
   readonly recorder: Attempts.AttemptRecorder
@@ -186,6 +188,7 @@ export const attempt = async (
       },
       listener: metered,
       clean: (chunk) => cleanEvents(chunk, admission.secret, hidden()),
+      prints: wiring.prints,
       ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter, metered) }),
       onEnd: (cut) => {
         over = true

@@ -6,7 +6,8 @@ import type { Definition } from "../Provider.ts"
 import * as Accounts from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
-import { exactHeaders, hiddenIn, PLACEHOLDER } from "./secrets.ts"
+import * as SdkLog from "./sdkLog.ts"
+import { exactHeaders, hiddenIn, PLACEHOLDER, scrub } from "./secrets.ts"
 import * as Calls from "./telemetry/calls.ts"
 import { Wiring } from "./wiring.ts"
 
@@ -24,13 +25,18 @@ export const layer = <I, Client, P extends string, Extra extends string>(
       const place = { provider: config.provider, baseURL: config.baseURL }
       const { activity, quotas, ticker, transport } = wiring
       for (const quota of quotas) yield* quota.join(config.quota)
+      const accounts = yield* Accounts.of(place, config, quotas)
+      const hidden = hiddenIn(config.headers)
+      const logger = yield* SdkLog.toEffect(config.provider, (text) =>
+        accounts.known().reduce((rest, secret) => scrub(rest, secret, hidden), text)
+      )
       const outlet = ClientFetch.make({
         place,
         transport,
-        accounts: yield* Accounts.of(place, config, quotas),
+        accounts,
         authorize: definition.authorize,
         headers: config.headers,
-        hidden: hiddenIn(config.headers),
+        hidden,
         lease: wiring.lease,
         isClosed: wiring.isClosed,
         timeouts: { headers: config.timeout, body: config.bodyTimeout },
@@ -38,6 +44,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         maxRetries: config.maxRetries,
         retryAmbiguous: config.retryAmbiguous,
         maxRetryAfter: config.maxRetryAfter,
+        prints: definition.printsEvents === true,
         queueTimeout: config.queueTimeout,
         ticker,
         recorder: Attempts.make(place.provider, transport.origin),
@@ -60,7 +67,8 @@ export const layer = <I, Client, P extends string, Extra extends string>(
               timeout: NEVER,
               maxRetries: 0,
               defaultHeaders: exactHeaders(definition.spec.env?.headers, config.headers),
-              defaultQuery: { ...config.query }
+              defaultQuery: { ...config.query },
+              logger
             },
             config
           ),

@@ -48,7 +48,7 @@ const setup = (queueTimeout: number) => {
   const { fetch } = ClientFetch.make({
     place,
     transport: { origin, pool },
-    accounts: { size: 2, isPool: true, choose: () => account },
+    accounts: { size: 2, isPool: true, choose: () => account, known: () => [secret] },
     authorize: undefined,
     headers: {},
     hidden: [],
@@ -59,6 +59,7 @@ const setup = (queueTimeout: number) => {
     maxRetries: 0,
     retryAmbiguous: "generation",
     maxRetryAfter: 60_000,
+    prints: false,
     queueTimeout,
     ticker,
     recorder: Attempts.make("test", origin),

@@ -50,7 +50,8 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { clean, about, cut, deadline, listener, onEnd, onHead, onTapped, recall, seal, tap, timeouts } = options
+  const { clean, about, cut, deadline, listener, onEnd, onHead, onTapped, prints, recall, seal, tap, timeouts } =
+    options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   let worked = false
@@ -99,7 +100,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const known = { url: hop.url, method, asked: exchange, about, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, listener, clean })
+        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, listener, clean, prints })
       }
       await discard(wire.body)
       if (next.method !== method) worked = true

@@ -11,6 +11,7 @@ import { cutShort, type Ending, endingOf } from "./endings.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
+import { jsonEvents } from "./jsonEvents.ts"
 import { WholeResponse, named } from "./whole.ts"
 
 /** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
@@ -37,6 +38,8 @@ export interface Tapping {
   readonly listener?: Listener | undefined
   /** Gives a chunk of an event stream as its reader is to have it. Must not throw. @default as it came */
   readonly clean?: ((chunk: Uint8Array) => Uint8Array) | undefined
+  /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
+  readonly prints?: boolean | undefined
 }
 
 export interface ResponseContext extends Tapping {
@@ -238,7 +241,8 @@ const assemble = (
   if (isDoubtful && Answers.isPage(wire)) throw Answers.notJson(wire, false)
   if (isMissing) throw Answers.noEvents(wire)
   const plain = decoded ? inflate(got, codings) : got
-  const body = isError ? asFarAsItCame(plain) : plain
+  const events = isEvents && tapping.prints === true ? jsonEvents(plain, context.limits.maxLineBytes) : plain
+  const body = isError ? asFarAsItCame(events) : events
   const ending = isEvents && wire.status < 300 ? endingOf(context.asked.url) : undefined
   const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
   return build(said, context, stream, decoded)

@@ -1,7 +1,8 @@
 /** An SDK object over a pooled fetch, made from what its constructor's options were read as. */
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, Spec } from "../../ClientConfig.ts"
-import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
+import { toConsole } from "../sdkLog.ts"
+import { exactHeaders, hiddenIn, PLACEHOLDER, scrub } from "../secrets.ts"
 import { type Classes, type Style, translator, unwrap, wrap } from "./errors.ts"
 import type { Reading } from "./options/reading.ts"
 import type { Pooled } from "./fields.ts"
@@ -22,6 +23,7 @@ export const make = <A extends object>(
 ): A => {
   const token = [sdk["apiKey"], sdk["azureADTokenProvider"]].find(isFunction)
   const options = {
+    logger: toConsole(scrubbing(config)),
     ...sdk,
     // `endpoint` is in it already.
     endpoint: undefined,
@@ -44,6 +46,13 @@ export const make = <A extends object>(
 }
 
 const isFunction = (u: unknown): u is () => unknown => typeof u === "function"
+
+/** What is no fixed secret is nowhere at hand; the pool's own fetch has taken it out of what the provider said. */
+const scrubbing = ({ credential, headers }: ClientConfig): ((text: string) => string) => {
+  const hidden = hiddenIn(headers)
+  const secret = Redacted.isRedacted(credential) ? credential : Redacted.make("")
+  return (text) => scrub(text, secret, hidden)
+}
 
 /** As the SDK has it: `null` where a function gives the key, or there is none. Of one that changes nobody can say. */
 const keyOf = ({ credential }: ClientConfig, sdk: Reading["sdk"]): string | null =>

@@ -71,7 +71,9 @@ export const modern = {
     fate: "sdk",
     type: "object",
     identity: true,
-    note: "The SDK logs to it; another logger object is another client object, so make it once"
+    note:
+      "The SDK logs to it, by default to the console, without secrets and with control characters escaped; another " +
+      "logger object is another client object, so make it once"
   },
   dangerouslyAllowBrowser: { fate: "sdk", type: "boolean", note: "Goes to the SDK" },
   httpAgent: {
