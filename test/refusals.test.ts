@@ -1,9 +1,13 @@
 /** What must not be sent, by whichever SDK: headers of the connection, and keys to where a redirect points. */
+import * as http from "node:http"
+import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { assert } from "vitest"
 import * as ClientLayer from "../src/ClientLayer.ts"
+import { makeClients } from "../src/Promise.ts"
+import { getOpenAIClient } from "../src/promise/openai.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { openai6 } from "./support/openai6.ts"
 import { type Chat, question, subjects } from "./support/providers.ts"
@@ -78,3 +82,25 @@ for (const subject of [...subjects, openai6]) {
     }
   })
 }
+
+describe("304, which has no body,", () => {
+  it("is an answer to a fetch with a condition, and to an SDK an error with that status", async () => {
+    const server = http.createServer((_, response) => response.writeHead(304, { etag: '"1"' }).end())
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+    try {
+      await using clients = makeClients()
+      const fetch = clients.getFetch({ apiKey: key, baseURL })
+      const answer = await fetch(`${baseURL}/models`, { headers: { "if-none-match": '"1"' } })
+      assert.deepStrictEqual([answer.status, answer.headers.get("etag"), await answer.text()], [304, '"1"', ""])
+      const client = getOpenAIClient({ apiKey: key, baseURL, maxRetries: 0 }, clients)
+      const error = await client.models.list().then(
+        () => undefined,
+        (error: unknown) => error as object
+      )
+      assert.strictEqual(facts(error ?? {}).status, 304)
+    } finally {
+      server.close()
+    }
+  })
+})

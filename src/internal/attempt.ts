@@ -8,13 +8,14 @@ import * as Attempts from "./attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Deadline } from "./deadline.ts"
 import { type Earlier, type Place, wordOf } from "./failure.ts"
-import { cleanEvents } from "./errorEvents.ts"
+import { CleanEvents } from "./errorEvents.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
+import { cleanError } from "./foreign.ts"
 import type { Demand } from "./quota/demand.ts"
 import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
-import { type Authorize, fillIn, hiddenWith } from "./secrets.ts"
+import { type Authorize, fillIn, hiddenWith, scrub } from "./secrets.ts"
 import { isKnown } from "./statuses.ts"
 import type { Call, Calls } from "./telemetry/calls.ts"
 import type { Ticker } from "./ticker.ts"
@@ -187,7 +188,7 @@ export const attempt = async (
         ended(Attempts.outcomeOfStatus(status), status)
       },
       listener: metered,
-      clean: (chunk) => cleanEvents(chunk, admission.secret, hidden()),
+      clean: () => new CleanEvents(admission.secret, hidden()),
       prints: wiring.prints,
       ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter, metered) }),
       onEnd: (cut) => {
@@ -210,6 +211,10 @@ export const attempt = async (
     // The body of an error was cut: there is nothing of it to be read.
     if (kept) permit.leave()
     if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
+    // What is wrong with an answer is told in its own words: the type of its body, say, or where it redirects to.
+    if (error instanceof WireError && error.processed === "yes") {
+      cleanError(error, (text) => scrub(text, admission.secret, hidden()))
+    }
     // What is no WireError is the reason with which the caller aborted it.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
     if (error === recalled || error instanceof CircuitOpen) underway.attempts--

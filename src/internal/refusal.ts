@@ -48,6 +48,7 @@ export const read = async (response: Response, clean: (text: string) => string, 
     text = oneLine(text)
   }
   const { status, statusText } = response
-  const copy = new Response(text, { status, statusText, headers })
+  // A response without a body may not have an empty one either.
+  const copy = new Response(status === 304 ? null : text, { status, statusText, headers })
   return { response: Object.defineProperty(copy, "url", { value: response.url }), code, detail: detail ?? text }
 }

@@ -111,7 +111,7 @@ test("only what generates must be JSON, and a response that is asked for again",
 })
 
 describe("JSON in the place of an answer", () => {
-  const told = (text: string, clean?: (event: Uint8Array) => Uint8Array) => failureIn(Buffer.from(text), clean)
+  const told = (text: string, clean = (event: Uint8Array) => event) => failureIn(Buffer.from(text), clean)
 
   test("tells a failure if that is how it begins", () => {
     const nested = told('\ufeff {"error" : {"message":"over\\nloaded","code":503}}')

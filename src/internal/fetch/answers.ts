@@ -58,16 +58,13 @@ export const failureAsEvent = (bytes: Uint8Array): Uint8Array | undefined => {
 const error = /^(?:\xef\xbb\xbf)?\s*\{\s*"error"\s*:\s*["{]/
 
 /** What JSON tells of a failure in the place of an answer; `undefined` if it is an answer. `clean` is for its event. */
-export const failureIn = (
-  bytes: Uint8Array,
-  clean: ((event: Uint8Array) => Uint8Array) | undefined
-): WireError | undefined => {
+export const failureIn = (bytes: Uint8Array, clean: (event: Uint8Array) => Uint8Array): WireError | undefined => {
   if (!error.test(Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(64, bytes.byteLength)).toString("latin1"))) {
     return undefined
   }
   const event = failureAsEvent(bytes)
   if (event === undefined) return undefined
-  const said = parsed((clean?.(event) ?? event).subarray("data: ".length))
+  const said = parsed(clean(event).subarray("data: ".length))
   const why = messageIn(said) ?? JSON.stringify(said)
   const reason = codeIn(said) === "insufficient_quota" ? "QuotaExceeded" : "Server"
   return new WireError(reason, "yes", oneLine(why))

@@ -36,10 +36,18 @@ export interface Tapping {
   readonly onTapped?: (() => void) | undefined
   /** Hears of the body after `tap` and `onTapped`. @default nobody */
   readonly listener?: Listener | undefined
-  /** Gives a chunk of an event stream as its reader is to have it. Must not throw. @default as it came */
-  readonly clean?: ((chunk: Uint8Array) => Uint8Array) | undefined
+  /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
+  readonly clean?: (() => Cleaner) | undefined
   /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
   readonly prints?: boolean | undefined
+}
+
+/** Neither method may throw. */
+interface Cleaner {
+  /** What is to be given on now that this chunk has come; it may hold some back for later. */
+  readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
+  /** What it has held back, at the end of the stream. */
+  readonly rest: () => Uint8Array | undefined
 }
 
 export interface ResponseContext extends Tapping {
@@ -98,6 +106,7 @@ const streamOf = (
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
   const { clean, listener } = isEvents ? tapping : untapped
+  const cleaner = clean?.()
   let { onTapped } = tapping
   const over = () => {
     onTapped?.()
@@ -111,29 +120,47 @@ const streamOf = (
     over()
     controller.error(failure(error))
   }
+  const end = (controller: ReadableStreamDefaultController) => {
+    if (ending?.hasCome() === false) return fail(controller, cutShort())
+    over()
+    tell()
+    const rest = cleaner?.rest()
+    if (rest !== undefined) controller.enqueue(rest)
+    controller.close()
+  }
+  /** Whether that gives the reader anything. */
+  const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
+    if (chunk === undefined) {
+      end(controller)
+      return true
+    }
+    try {
+      measure?.chunk(chunk)
+    } catch (error) {
+      body.cancel()
+      fail(controller, error)
+      return true
+    }
+    tap?.(chunk)
+    ending?.add(chunk)
+    listener?.chunk()
+    const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
+    if (given !== undefined) controller.enqueue(given)
+    return given !== undefined
+  }
+  /** Whoever pulls is not asked again before there is something for the reader. */
+  const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
+    try {
+      while (!take(controller, await body.read()));
+    } catch (error) {
+      fail(controller, error)
+    }
+  }
   const stream = new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
         body.read().then(
-          (chunk) => {
-            if (chunk === undefined) {
-              if (ending?.hasCome() === false) return fail(controller, cutShort())
-              over()
-              tell()
-              controller.close()
-              return
-            }
-            try {
-              measure?.chunk(chunk)
-            } catch (error) {
-              body.cancel()
-              return fail(controller, error)
-            }
-            tap?.(chunk)
-            ending?.add(chunk)
-            listener?.chunk()
-            controller.enqueue(clean === undefined ? chunk : clean(chunk))
-          },
+          (chunk) => (take(controller, chunk) ? undefined : more(controller)),
           (error: unknown) => fail(controller, error)
         ),
       cancel: () => {
@@ -219,6 +246,7 @@ const assemble = (
   const decoded = codings.length > 0
   const isError = wire.status >= 400
   const said = isDoubtful ? Answers.asJson(wire) : wire
+  const clean = (event: Uint8Array) => tapping.clean?.().chunk(event) ?? event
   if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
@@ -227,13 +255,13 @@ const assemble = (
       if (isAnswer && !Answers.looksLikeJson(whole)) throw Answers.notJson(wire, whole.byteLength === 0)
       const event = isMissing ? Answers.failureAsEvent(whole) : undefined
       if (isMissing && event === undefined) throw Answers.noEvents(wire)
-      const failure = isAnswer && !isMissing ? Answers.failureIn(whole, tapping.clean) : undefined
+      const failure = isAnswer && !isMissing ? Answers.failureIn(whole, clean) : undefined
       if (failure !== undefined) throw failure
       tapping.tap?.(whole)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
       if (event === undefined) return build(said, context, whole, decoded)
-      return build(Answers.asEvents(wire), context, tapping.clean?.(event) ?? event, false)
+      return build(Answers.asEvents(wire), context, clean(event), false)
     }
     got = unread(wire.body, [got], undefined)
   }

@@ -75,6 +75,12 @@ const isMalformed = (error: unknown): boolean =>
     false
   )
 
+/** undici hangs what it could not parse on its error. A server that repeats what it was sent, repeats the key with it. */
+const withoutBytes = (error: unknown): unknown => {
+  safely(() => error instanceof Error && Reflect.deleteProperty(error, "data"), false)
+  return error
+}
+
 /**
  * undici's verdict on an HTTP/1.1 exchange that it had begun to send. `heard`: something came that is no whole head, which
  * undici does not tell from nothing.
@@ -87,7 +93,7 @@ export const h1Error = (error: unknown, answered: boolean, heard = false): WireE
     malformed ? "Malformed" : "Connection",
     answered ? "yes" : "maybe",
     malformed ? `the response is not HTTP/1.1: ${textOf(error)}` : `${what}: ${textOf(error)}`,
-    error
+    withoutBytes(error)
   )
   return noting(made, oddityOf(error))
 }
@@ -97,7 +103,12 @@ export const unwritten = (error: unknown): WireError =>
   isOurs(error)
     ? error
     : noting(
-        new WireError("Connection", "no", `the connection closed before the request was sent: ${textOf(error)}`, error),
+        new WireError(
+          "Connection",
+          "no",
+          `the connection closed before the request was sent: ${textOf(error)}`,
+          withoutBytes(error)
+        ),
         oddityOf(error)
       )
 
