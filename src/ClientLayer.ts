@@ -65,16 +65,18 @@ export interface Options {
    */
   readonly leakWarning?: Duration.DurationInput | undefined
   /**
-   * Whether requests may go to a host, as the base URL names it: in lower case, an IPv6 address without brackets. A config
-   * whose host is refused is an `OptionsError` of its `baseURL`, before anything is built. It is asked for the host of a
-   * proxy too. For base URLs that others choose, such as tenants in rows of a database.
+   * Whether requests may go to a host, as the base URL names it: in lower case, an IPv6 address without brackets, a name
+   * without a dot at its end. All but `true` refuses. A config whose host is refused is an `OptionsError` of its `baseURL`,
+   * before anything is built. It is asked for the host of a proxy too. For base URLs that others choose, such as tenants in
+   * rows of a database.
    *
    * @default all
    */
   readonly allowHost?: ((host: string, port: number) => boolean) | undefined
   /**
-   * Whether sockets may be opened to an address; `host` is the name that led there, or the address itself. It is asked
-   * for the address that is about to be dialled, after DNS, so that a name which changes its meaning gains nothing.
+   * Whether sockets may be opened to an address; `host` is the name that led there, or the address itself. All but `true`
+   * refuses. It is asked for the address that is about to be dialled, after DNS, so that a name which changes its meaning
+   * gains nothing.
    * IPv4 in IPv6 (`::ffff:10.0.0.1`) comes as IPv4. Of a name's addresses those that are refused are left out; if none is
    * left the request fails with `RequestError` `BadRequest`, at once and unsent. `publicAddress` is one such function.
    *

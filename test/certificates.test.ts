@@ -107,6 +107,24 @@ for (const road of roads) {
       )
     }
 
+    it.live(
+      "a server that nobody trusts is talked to where Node's NODE_TLS_REJECT_UNAUTHORIZED=0 says so, and there alone",
+      () =>
+        Effect.gen(function* () {
+          const served = yield* serve(certificates.elsewhere)
+          const ask = list(served, { ca: certificates.stranger, http2: road.http2, isolation: "client" })
+          const careless = Effect.acquireUseRelease(
+            Effect.sync(() => (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0")),
+            () => ask,
+            () => Effect.sync(() => delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"])
+          )
+          yield* Effect.provide(careless, ClientLayer.layer())
+          assert.strictEqual(served.seen.length, 1)
+          assert.strictEqual(facts(yield* Effect.flip(Effect.provide(ask, ClientLayer.layer()))).reason, "Connection")
+          assert.strictEqual(served.seen.length, 1)
+        }).pipe(Effect.scoped)
+    )
+
     it.live("sessions of TLS stay with their transport: each tenant is itself, and checks the server for itself", () =>
       Effect.gen(function* () {
         const served = yield* serve({

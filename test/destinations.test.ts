@@ -191,6 +191,35 @@ describe("allowAddress", () => {
     )
   }
 
+  it.live("hears of a name without the dot that a full one may end in, as allowHost does", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      resolveTo(["127.0.0.1"])
+      const hosts: Array<string> = []
+      const note = (host: string) => hosts.push(host) > 0
+      const allow = within({ allowHost: note, allowAddress: (_, host) => note(host) })
+      yield* allow(list(`http://api.test.:${sandbox.port}/v1`))
+      assert.deepStrictEqual([...new Set(hosts)], ["api.test"])
+      const refuse = within({ allowHost: (host) => !host.endsWith(".internal") })
+      const error = yield* Effect.flip(refuse(list(`http://vault.internal.:${sandbox.port}/v1`)))
+      assert.deepStrictEqual(facts(error), { _tag: "OptionsError", field: "baseURL" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("and allowHost allow by true alone: a promise of false is no yes", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make()
+      const no = (async () => false) as unknown as () => boolean
+      const baseURL = `http://127.0.0.1:${sandbox.port}/v1`
+      assert.deepStrictEqual(facts(yield* Effect.flip(within({ allowAddress: no })(list(baseURL)))), unsent)
+      assert.deepStrictEqual(facts(yield* Effect.flip(within({ allowHost: no })(list(baseURL)))), {
+        _tag: "OptionsError",
+        field: "baseURL"
+      })
+      assert.strictEqual(sandbox.stats().connections.total, 0)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("dials those alone of a name's addresses that are allowed", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
@@ -288,7 +317,8 @@ describe("allowHost", () => {
       for (const [host, name] of [
         ["127.0.0.1", "127.0.0.1"],
         ["0x7f000001", "127.0.0.1"],
-        ["[::1]", "::1"]
+        ["[::1]", "::1"],
+        ["127.0.0.1.", "127.0.0.1"]
       ] as const) {
         const error = yield* Effect.flip(refuse(list(`http://${host}:${port}/v1`)))
         assert.deepStrictEqual(facts(error), { _tag: "OptionsError", field: "baseURL" })

@@ -9,14 +9,16 @@ import { plainAddress } from "./transport/publicAddress.ts"
 
 type AllowHost = NonNullable<Options["allowHost"]>
 
-const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
+/** Without the brackets of IPv6, and without the dot that a full name may end in: `evil.internal.` is evil.internal. */
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$|\.$/g, "")
 
 const check = (provider: string, field: string, address: string, allow: AllowHost): OptionsError | undefined => {
   const { hostname, port, protocol } = new URL(address)
   const host = bare(hostname)
   let received = `at ${host}, a host that allowHost refuses`
   try {
-    if (allow(host, port === "" ? (protocol === "https:" ? 443 : 80) : Number(port))) return undefined
+    // Strictly: what an async function gives is true of whatever it says.
+    if (allow(host, port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)) === true) return undefined
   } catch {
     received = `at ${host}, a host for which allowHost throws`
   }
