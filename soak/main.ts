@@ -11,7 +11,7 @@ import { table } from "./verdict.ts"
 
 const HELP = `usage: npm run soak -- [options]
 
-  --minutes N   how long (default 30)
+  --minutes N   how long (default 30; heap and descriptors are judged from 10 on)
   --seed N      what the faults and the agents are drawn from (default: of the clock)
   --agents N    how many ask at the same time (default 1000)
   --rate N      questions a second, of all of them together (default 100)
@@ -23,7 +23,7 @@ const HELP = `usage: npm run soak -- [options]
 const positive = (name: string, given: string | undefined, other: number): number => {
   const value = given === undefined ? other : Number(given)
   if (Number.isFinite(value) && value > 0) return value
-  throw new Error(`--${name} is ${JSON.stringify(given)}; expected a number above 0`)
+  throw new TypeError(`--${name} is ${JSON.stringify(given)}; expected a number above 0`)
 }
 
 const progress = ({ at, descriptors, heap, leases, p99, requests, sockets }: Sample, ledger: Ledger): void => {
@@ -39,7 +39,7 @@ const load = (): string =>
     .map((one) => one.toFixed(1))
     .join(" ")
 
-const main = async (): Promise<number> => {
+const read = () => {
   const { values } = parseArgs({
     options: {
       minutes: { type: "string" },
@@ -51,24 +51,46 @@ const main = async (): Promise<number> => {
       help: { type: "boolean" }
     }
   })
-  if (values.help === true) {
-    console.log(HELP)
-    return 0
-  }
   const seed = positive("seed", values.seed, 1 + (Date.now() % 2 ** 31))
-  const folder = resolve(values.out ?? join("out", `soak-${seed}`))
-  mkdirSync(folder, { recursive: true })
-  const lines = join(folder, "samples.jsonl")
-  writeFileSync(lines, "")
-  console.log(`seed ${seed}, Node ${process.version}, load ${load()}, plots and samples in ${folder}`)
-  const report = await soak({
+  return {
     seed,
     minutes: positive("minutes", values.minutes, 30),
     agents: positive("agents", values.agents, 1_000),
     rate: positive("rate", values.rate, 100),
+    folder: resolve(values.out ?? join("out", `soak-${seed}`)),
+    isQuiet: values.quiet === true,
+    isHelp: values.help === true
+  }
+}
+
+/** What is wrong with the command line is no news of the soak, and has a status of its own. */
+const readOrSay = (): ReturnType<typeof read> | undefined => {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    process.stderr.write(`${error.message}\n\n${HELP}`)
+    return undefined
+  }
+}
+
+const main = async (): Promise<number> => {
+  const asked = readOrSay()
+  if (asked === undefined) return 2
+  const { folder, isHelp, isQuiet, ...options } = asked
+  if (isHelp) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  mkdirSync(folder, { recursive: true })
+  const lines = join(folder, "samples.jsonl")
+  writeFileSync(lines, "")
+  console.log(`seed ${options.seed}, Node ${process.version}, load ${load()}, plots and samples in ${folder}`)
+  const report = await soak({
+    ...options,
     onSample: (sample, ledger) => {
       appendFileSync(lines, `${JSON.stringify(sample)}\n`)
-      if (values.quiet !== true) progress(sample, ledger)
+      if (!isQuiet) progress(sample, ledger)
     }
   })
   for (const [name, title] of [

@@ -21,16 +21,22 @@ export interface Report {
   readonly samples: ReadonlyArray<Sample>
   readonly heap: Trend
   readonly descriptors: Trend
+  /** By which part both may grow, `undefined` if the soak was too short to say whether they do. */
+  readonly tolerance: number | undefined
   readonly left: Left
   readonly server: Counts
   /** Empty if all is well. */
   readonly failures: ReadonlyArray<string>
 }
 
-export const failures = (
-  { descriptors, heap, ledger, left, server }: Omit<Report, "failures">,
-  tolerance: number
-): ReadonlyArray<string> => {
+export const failures = ({
+  descriptors,
+  heap,
+  ledger,
+  left,
+  server,
+  tolerance
+}: Omit<Report, "failures">): ReadonlyArray<string> => {
   const why: Array<string> = []
   const none = (count: number, what: string): void => {
     if (count !== 0) why.push(`${count} ${what}`)
@@ -41,7 +47,7 @@ export const failures = (
   none(ledger.wrong, "wrong answers")
   for (const [what, { first, growth, last }] of Object.entries({ heap, descriptors })) {
     // What is not a number is no proof.
-    if (!(growth <= tolerance)) {
+    if (tolerance !== undefined && !(growth <= tolerance)) {
       why.push(`${what} grew by ${(100 * growth).toFixed(1)} %: ${first.toFixed(1)} to ${last.toFixed(1)}`)
     }
   }
@@ -55,8 +61,9 @@ export const failures = (
 const counted = (all: ReadonlyMap<string, number>): ReadonlyArray<readonly [string, string]> =>
   [...all].sort((a, b) => b[1] - a[1]).map(([what, count]) => [`  ${what}`, String(count)] as const)
 
-const compared = ({ first, growth, last }: Trend, unit: string): string =>
-  `${first.toFixed(1)} to ${last.toFixed(1)} ${unit} (${growth >= 0 ? "+" : ""}${(100 * growth).toFixed(2)} %)`
+const compared = ({ first, growth, last }: Trend, unit: string, isJudged: boolean): string =>
+  `${first.toFixed(1)} to ${last.toFixed(1)} ${unit} (${growth >= 0 ? "+" : ""}${(100 * growth).toFixed(2)} %)` +
+  (isJudged ? "" : ", after too short a time to judge")
 
 const peak = (samples: ReadonlyArray<Sample>, of: "p50" | "p99"): string => {
   const sorted = samples.map((one) => one[of]).sort((a, b) => a - b)
@@ -66,7 +73,17 @@ const peak = (samples: ReadonlyArray<Sample>, of: "p50" | "p99"): string => {
 
 const sum = (all: ReadonlyMap<string, number>): number => [...all.values()].reduce((total, count) => total + count, 0)
 
-export const table = ({ descriptors, failures, heap, ledger, left, samples, server, command }: Report): string => {
+export const table = ({
+  descriptors,
+  failures,
+  heap,
+  ledger,
+  left,
+  samples,
+  server,
+  command,
+  tolerance
+}: Report): string => {
   const rows: ReadonlyArray<readonly [string, string]> = [
     ["requests", String(ledger.requests)],
     ...counted(ledger.acts),
@@ -83,8 +100,8 @@ export const table = ({ descriptors, failures, heap, ledger, left, samples, serv
     ["  of them struck by a fault of the sandbox", String(server.struck)],
     ["p50, median of samples", peak(samples, "p50")],
     ["p99, median of samples", peak(samples, "p99")],
-    ["heap, first third to last", compared(heap, "MB")],
-    ["descriptors beside the pool's sockets", compared(descriptors, "")],
+    ["heap, first third to last", compared(heap, "MB", tolerance !== undefined)],
+    ["descriptors beside the pool's sockets", compared(descriptors, "", tolerance !== undefined)],
     [
       "left at the end",
       `${left.leases} leases, ${left.descriptors} descriptors, ${left.serverSockets} sockets at the servers and ${server.proxied} at their proxies, ${left.timers} timers`
