@@ -96,18 +96,38 @@ describe("an event stream", () => {
   })
 })
 
-test("only what generates must be JSON, and a response that is asked for again", () => {
-  const at = (method: string, path: string) => isJsonOnly({ method, url: `http://h${path}` })
-  for (const path of ["/chat/completions", "/v1/embeddings", "/responses?a=b", "/moderations", "/v1/messages"]) {
-    expect(at("POST", path), path).toBe(true)
-    expect(at("GET", path), path).toBe(false)
-  }
-  for (const path of ["/audio/speech", "/files/f/content", "/audio/transcriptions", "/batches"]) {
-    expect(at("POST", path), path).toBe(false)
-  }
-  expect(at("GET", "/v1/responses/resp_1?stream=true")).toBe(true)
-  for (const path of ["/v1/responses/resp_1/input_items", "/v1/files/f/content"])
-    expect(at("GET", path), path).toBe(false)
+describe("what can only be JSON", () => {
+  const at = (method: string, path: string, accept = "*/*") =>
+    isJsonOnly({ method, url: `http://h${path}`, headers: { accept } })
+
+  test("is what generates, and a response that is asked for again", () => {
+    for (const path of ["/chat/completions", "/v1/embeddings", "/responses?a=b", "/moderations", "/v1/messages"]) {
+      expect(at("POST", path), path).toBe(true)
+      expect(at("GET", path), path).toBe(false)
+    }
+    expect(at("GET", "/v1/responses/resp_1?stream=true")).toBe(true)
+  })
+
+  test("is what an SDK makes, reads or lists", () => {
+    for (const path of ["/v1/models", "/models/m?a=b", "/files/f", "/batches?limit=1", "/v1/images/generations"]) {
+      for (const method of ["GET", "POST"]) {
+        expect(at(method, path, "application/json"), path).toBe(true)
+        expect(at(method, path), path).toBe(false)
+      }
+      expect(at("DELETE", path, "application/json"), path).toBe(false)
+    }
+  })
+
+  test("is nothing else", () => {
+    for (const path of [
+      "/audio/speech",
+      "/files/f/content",
+      "/audio/transcriptions",
+      "/v1/messages/batches/b/results"
+    ]) {
+      for (const method of ["GET", "POST"]) expect(at(method, path, "application/json"), path).toBe(false)
+    }
+  })
 })
 
 describe("JSON in the place of an answer", () => {

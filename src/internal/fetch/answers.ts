@@ -13,13 +13,21 @@ export type Asked = Pick<Exchange, "headers" | "method" | "url">
 const generation = /\/(?:completions|embeddings|moderations|responses|messages)(?:\?|$)/
 const resumed = /\/responses\/[^/?]+(?:\?|$)/
 
-/** Whether a success can only be JSON, or an event stream. */
-export const isJsonOnly = ({ method, url }: Pick<Asked, "method" | "url">): boolean =>
-  method === "POST" ? generation.test(url) : method === "GET" && resumed.test(url)
+/** What SDKs make, read and list beside: of what is no list they make an empty one. Files' contents are a path further. */
+const kept =
+  /\/(?:models|files|uploads|batches|conversations|vector_stores|fine_tuning\/jobs|images\/(?:generations|edits|variations))(?:\/[^/?]+)?(?:\?|$)/
+
+const wantsJson = ({ headers }: Asked): boolean => headers["accept"]?.startsWith("application/json") === true
+
+/** Whether a success can only be JSON, or an event stream. Others than SDKs may have other things where these keep theirs. */
+export const isJsonOnly = (asked: Asked): boolean => {
+  const { method, url } = asked
+  if (method !== "POST" && method !== "GET") return false
+  return (method === "POST" ? generation : resumed).test(url) || (wantsJson(asked) && kept.test(url))
+}
 
 /** SDKs say for each request what they can read. None of them reads HTML, but they hand it on as if it were the answer. */
-export const wantsJson = ({ headers }: Pick<Asked, "headers">): boolean =>
-  headers["accept"]?.startsWith("application/json") === true
+export const isNoPage = (asked: Asked): boolean => wantsJson(asked) || /\/audio\/speech(?:\?|$)/.test(asked.url)
 
 /** Some servers call their JSON plain text. */
 export const looksLikeJson = (bytes: Uint8Array): boolean => {

@@ -304,7 +304,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   const isEvents = type.startsWith("text/event-stream")
   const mustBe = mustBeJson(status, context)
   if (isEvents && mustBe && context.about?.asksForEvents() === false) throw Answers.notWhole()
-  if (type.startsWith("text/html") && status < 300 && Answers.wantsJson(context.asked))
+  if (type.startsWith("text/html") && status < 300 && Answers.isNoPage(context.asked))
     throw Answers.notJson(wire, false)
   const isAnswer = !isEvents && mustBe
   const reading: Reading = {

@@ -81,6 +81,12 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: malformed }
   },
   {
+    name: "200 with plain text on a path that generates nothing",
+    kinds: ["stored"],
+    strike: (held) => say(held, 200, text, "no healthy upstream"),
+    expect: { inFlight: malformed }
+  },
+  {
     name: "200 with an answer in JSON that is called plain text",
     strike: (held) => say(held, 200, text, completionFor(held.id)),
     expect: {}
