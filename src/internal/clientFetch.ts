@@ -23,6 +23,7 @@ import * as Repeat from "./repeat.ts"
 import * as Retry from "./retry.ts"
 import { scrub } from "./secrets.ts"
 import { sleep } from "./ticker.ts"
+import { isSpent } from "./transport/upload.ts"
 import { CircuitOpen, DeadlinePassed, WireError } from "./wire.ts"
 
 type Fetch = typeof globalThis.fetch
@@ -139,7 +140,7 @@ export const make = (wiring: Wiring): Closeable => {
         const all = [request.signal, call?.signal, waiter.signal].filter((one) => one !== undefined)
         return (joined = AbortSignal.any(all))
       }
-      const retries = request.replayable ? new Retry.Retries(maxRetries, maxRetryAfter, deadline) : undefined
+      const retries = new Retry.Retries(maxRetries, maxRetryAfter, deadline)
       if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
         underway.key = randomUUID()
       }
@@ -186,12 +187,14 @@ export const make = (wiring: Wiring): Closeable => {
             if (whose === undefined) {
               // A gate that has closed holds the next attempt back by itself, in its place in the line.
               const isHeld = isRefusal(response.status)
-              const delay = retries?.afterResponse(
-                response,
-                Repeat.afterAnswer(request, retryAmbiguous),
-                quota.retries,
-                isHeld && accounts.isPool
-              )
+              const delay = request.replayable
+                ? retries.afterResponse(
+                    response,
+                    Repeat.afterAnswer(request, retryAmbiguous),
+                    quota.retries,
+                    isHeld && accounts.isPool
+                  )
+                : undefined
               if (delay !== undefined) pause = isHeld ? delay.backoff : Math.max(delay.asked, delay.backoff)
             } else if (
               request.replayable &&
@@ -217,14 +220,15 @@ export const make = (wiring: Wiring): Closeable => {
           if (error === recalled) continue
           if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
           underway.attempts += error.resent
+          if (isSpent(request.body)) throw error
           if (error instanceof CircuitOpen) {
             const patient = left(until, ticker.now())
-            if (retries?.afterCircuit(error.left, patient) !== true) throw error
+            if (retries.afterCircuit(error.left, patient) !== true) throw error
             await error.wait(signal(), patient)
             continue
           }
           outcome = Attempts.outcomeOfError(error)
-          pause = retries?.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
+          pause = retries.afterError(error, Repeat.whenUnknown(request, retryAmbiguous), quota.retries)
           if (pause === undefined) throw error
           const failure = deadline && Failure.fromWire(place, error, underway.attempts)
           underway.before = Failure.andThen(underway.before, error.processed, failure)

@@ -5,11 +5,13 @@
 import type { Processed } from "../ClientError.ts"
 import type { BodyLimits } from "./limits.ts"
 
-/** A body that can be sent more than once: a retry calls `open` again. */
+/** A retry calls `open` again. */
 export interface StreamedBody {
   /** Bytes in all, where known: it becomes Content-Length. */
   readonly length: number | undefined
   readonly open: () => AsyncIterable<Uint8Array>
+  /** Whether something was read of it that can't be read once more. @default it can be sent any number of times */
+  readonly isSpent?: (() => boolean) | undefined
 }
 
 export type RequestBody = undefined | string | Uint8Array | StreamedBody

@@ -39,24 +39,18 @@ const chunkBytes = (chunk: unknown): Uint8Array => {
   throw new TypeError("a streamed request body may hold only bytes and text")
 }
 
-async function* bytesOf(source: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield chunkBytes(chunk)
-}
-
-/** A body that is gone once it was sent. */
+/** A body that is gone once it was sent. One that nobody has begun to read is as good as before. */
 const oneShot = (source: AsyncIterable<unknown>, length: number | undefined): StreamedBody => {
   if ("locked" in source && source.locked === true) {
     throw new TypeError("the request body is a stream that somebody else reads")
   }
-  let opened = false
-  return {
-    length,
-    open: () => {
-      if (opened) throw new TypeError("a streamed request body can't be sent twice")
-      opened = true
-      return bytesOf(source)
-    }
+  let spent = false
+  async function* open(): AsyncGenerator<Uint8Array> {
+    if (spent) throw new TypeError("a streamed request body can't be sent twice")
+    spent = true
+    for await (const chunk of source) yield chunkBytes(chunk)
   }
+  return { length, open, isSpent: () => spent }
 }
 
 const fromBlob = async (blob: BlobLike): Promise<Outgoing> => {

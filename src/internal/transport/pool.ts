@@ -18,6 +18,7 @@ import { resolve, type PoolOptions, type Settings } from "./options.ts"
 import { RequestQueue } from "../fifo.ts"
 import { Redial } from "./redial.ts"
 import type { BudgetUser, SocketBudget } from "./sockets.ts"
+import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
 
 /** How often a request that lanes refused is sent again. */
@@ -225,7 +226,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   requeue = (exchange: Exchange, error: WireError): void => {
-    if (++exchange.refusals > mostRefusals || this.#closing !== undefined) {
+    if (++exchange.refusals > mostRefusals || this.#closing !== undefined || isSpent(exchange.request.body)) {
       error.resent = exchange.refusals - 1
       return exchange.fail(error)
     }

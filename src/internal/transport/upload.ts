@@ -5,6 +5,9 @@ import type { RequestBody, StreamedBody } from "../wire.ts"
 export const isStreamed = (body: RequestBody): body is StreamedBody =>
   typeof body === "object" && !(body instanceof Uint8Array)
 
+/** Whether it can't be sent any more, since it was begun to be sent before. */
+export const isSpent = (body: RequestBody): boolean => isStreamed(body) && body.isSpent?.() === true
+
 /** Resolves when the stream takes more, or never will. */
 const drained = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
