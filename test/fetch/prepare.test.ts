@@ -180,8 +180,13 @@ describe("prepare", () => {
     const exchange = now({ method: "POST", body: make() })
     expect(exchange.replayable).toBe(false)
     expect((exchange.body as StreamedBody).length).toBe(undefined)
+    const { isSpent, open } = exchange.body as StreamedBody
+    // Opened, and not begun to be read.
+    await open()[Symbol.asyncIterator]().return?.()
+    expect(isSpent?.()).toBe(false)
     expect((await bytes(exchange.body)).toString()).toBe("hi")
-    expect(() => (exchange.body as StreamedBody).open()).toThrow(/twice/)
+    expect(isSpent?.()).toBe(true)
+    await expect(bytes(exchange.body)).rejects.toThrow(/twice/)
     const told = now({ method: "POST", body: make(), headers: { "content-length": "2" } })
     expect((told.body as StreamedBody).length).toBe(2)
     expect(told.headers["content-length"]).toBe(undefined)
