@@ -3,12 +3,15 @@ import * as http from "node:http"
 import * as net from "node:net"
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
+import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import * as ClientLayer from "../src/ClientLayer.ts"
 import { makeClients } from "../src/Promise.ts"
 import { certificate } from "../src/testing/certificate.ts"
+import { subjects as models } from "./ai/models.ts"
 import { type Client, hello, subjects as doors } from "./promise/doors.ts"
 import { Collector, printCause } from "./support/collect.ts"
 import { openai6 } from "./support/openai6.ts"
@@ -47,7 +50,13 @@ const echo = (before: string) => (): net.Server =>
     socket.once("data", (head) => socket.end(before + head.toString("latin1")))
   })
 
+const json = { "content-type": "application/json" }
 const events = { "content-type": "text/event-stream" }
+const gone = JSON.stringify({
+  id: "r",
+  status: "failed",
+  error: { code: "server_error", message: `no: ${key} ${header}` }
+})
 const inKey = event.indexOf(key) + 5
 
 const servers: Readonly<Record<string, () => net.Server>> = {
@@ -69,6 +78,16 @@ const servers: Readonly<Record<string, () => net.Server>> = {
   "the key in an event in two pieces, cut before it": answers(200, events, event.slice(0, 9), event.slice(9)),
   "the key in an event in two pieces, cut in its end": answers(200, events, event.slice(0, -1), event.slice(-1)),
   "the key in an event that does not end": answers(200, events, event.slice(0, inKey), event.slice(inKey, -2))
+}
+
+/** To an SDK these are answers, which are the caller's; a model fails with them. */
+const failures: Readonly<Record<string, () => net.Server>> = {
+  "the key in an answer that has failed": answers(200, json, gone),
+  "the key in an event that tells of such an answer": answers(
+    200,
+    events,
+    `event: response.failed\ndata: {"type":"response.failed","response":${gone}}\n\n`
+  )
 }
 
 const listen = (server: net.Server) =>
@@ -141,6 +160,33 @@ const byPromise = (collector: Collector, port: number) =>
     })
   )
 
+/** By @effect/ai's models, which have no SDK below them. */
+const byModels = (collector: Collector, port: number) =>
+  Effect.forEach(
+    models,
+    ({ at, provider }) => {
+      const origin = `http://127.0.0.1:${port}`
+      const model = at(provider === "openai" ? `${origin}/v1` : origin, {
+        client: { apiKey: Redacted.make(key), headers: { "x-api-token": header }, maxRetries: 0, timeout: 5_000 }
+      })
+      return Effect.forEach(
+        [LanguageModel.generateText({ prompt: "hi" }), Stream.runDrain(LanguageModel.streamText({ prompt: "hi" }))],
+        (asked) =>
+          Effect.catchAllCause(
+            Effect.provide(Effect.asVoid<unknown, unknown, LanguageModel.LanguageModel>(asked), model),
+            (cause) =>
+              Effect.sync(() => {
+                collector.add(
+                  printCause(cause),
+                  inspect(cause, { depth: Infinity, showHidden: true, customInspect: false })
+                )
+              })
+          )
+      )
+    },
+    { discard: true }
+  ).pipe(Effect.provide(ClientLayer.layer()))
+
 /** Variables that make SDKs talk. */
 const talkative = Effect.acquireRelease(
   Effect.sync(() => {
@@ -154,24 +200,37 @@ const talkative = Effect.acquireRelease(
     })
 )
 
+const holdsNone = (text: string): void => {
+  for (const secret of [key, header]) {
+    const at = text.indexOf(secret)
+    assert.strictEqual(at, -1, text.slice(Math.max(0, at - 300), at + 100))
+  }
+  // Enough was told for something to be found in.
+  assert.isAbove(text.length, 50_000)
+  assert.include(text, "RequestError")
+}
+
 describe("a server that repeats", () => {
   for (const [what, make] of Object.entries(servers)) {
-    it.live(`${what} tells nobody else, whichever SDK asks, and however`, () =>
+    it.live(`${what} tells nobody else, whichever SDK or model asks, and however`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const port = yield* listen(make())
         yield* talkative
-        yield* Effect.scoped(
-          Effect.zipRight(collector.console, Effect.zipRight(byEffect(collector, port), byPromise(collector, port)))
-        ).pipe(Effect.provide(collector.layer))
-        const { text } = collector
-        for (const secret of [key, header]) {
-          const at = text.indexOf(secret)
-          assert.strictEqual(at, -1, text.slice(Math.max(0, at - 300), at + 100))
-        }
-        // Enough was told for something to be found in.
-        assert.isAbove(text.length, 50_000)
-        assert.include(text, "RequestError")
+        const all = Effect.all([byEffect(collector, port), byPromise(collector, port), byModels(collector, port)])
+        yield* Effect.provide(Effect.scoped(Effect.zipRight(collector.console, all)), collector.layer)
+        holdsNone(collector.text)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  for (const [what, make] of Object.entries(failures)) {
+    it.live(`${what} tells nobody else, whichever model asks`, () =>
+      Effect.gen(function* () {
+        const collector = new Collector()
+        const port = yield* listen(make())
+        yield* Effect.provide(byModels(collector, port), collector.layer)
+        holdsNone(collector.text)
       }).pipe(Effect.scoped)
     )
   }

@@ -69,6 +69,8 @@ const printed = (error: ClientError): string =>
     error.message,
     error.stack ?? "",
     inspect(error, { depth: Infinity, showHidden: true }),
+    // As do those who look at fields themselves, whatever these say of how to be printed.
+    inspect(error, { depth: Infinity, showHidden: true, customInspect: false }),
     JSON.stringify(error),
     Cause.pretty(Cause.fail(error), { renderErrorCause: true })
   ].join("\n")

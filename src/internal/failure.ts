@@ -226,7 +226,9 @@ const because = (error: PoolError | RequestError, thrown: unknown): PoolError | 
       ? new PoolError({ ...fields(error), cause: thrown })
       : new RequestError({ ...fields(error), cause: thrown })
 
-export const fromThrown = (place: Place, thrown: unknown, call?: CallContext): ClientError => {
+export const fromThrown = ({ baseURL, provider }: Place, thrown: unknown, call?: CallContext): ClientError => {
+  // A config is a place as well, and has much in it that is no error's to say.
+  const place = { provider, baseURL }
   try {
     return classify(place, thrown, call)
   } catch {
@@ -240,6 +242,7 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   // Ours travel up through an SDK as the cause of its own error.
   let cause = thrown
   for (let depth = 0; depth < 5 && cause instanceof Error; depth++) {
+    if (cause === thrown && cause instanceof RequestError) return told(cause, call)
     if (cause instanceof PoolError || cause instanceof RequestError) return because(cause, thrown)
     if (cause instanceof WireError) return fromWire(place, cause, attempts)
     cause = cause.cause
@@ -264,6 +267,13 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   if (failure?._tag !== "RequestError" || looksLike(failure.reason) !== reason) return of(reason, "maybe")
   if (thrown instanceof Error) thrown.cause ??= failure
   return because(failure, thrown)
+}
+
+/** What was thrown by whoever reads answers without an SDK, and found in one under 200 that it failed. */
+const told = (error: RequestError, call: CallContext | undefined): RequestError => {
+  const { hidden, secret } = call ?? {}
+  const detail = secret === undefined ? error.detail : scrub(error.detail, secret, hidden?.() ?? [])
+  return detail === error.detail ? error : new RequestError({ ...fields(error), detail })
 }
 
 const fields = <E extends PoolError | RequestError>(error: E): E => ({ ...error })

@@ -30,13 +30,14 @@ interface Failed {
 }
 
 /** Throws what is said under a status of 200: as an `error`, and by the Responses API as an event or within one. */
-export const checked = (place: Failure.Place, said: object): object => {
+export const checked = ({ baseURL, provider }: Failure.Place, said: object): object => {
   const { error, response, type } = said as Failed
   const failed = error ?? response?.error ?? (type === "error" ? said : undefined)
   if (failed == null) return said
   const known = { error: failed }
   throw new RequestError({
-    ...place,
+    provider,
+    baseURL,
     reason: codeIn(known) === "insufficient_quota" ? "QuotaExceeded" : "Server",
     detail: messageOf(known) ?? JSON.stringify(failed),
     processed: "yes",
@@ -44,8 +45,8 @@ export const checked = (place: Failure.Place, said: object): object => {
   })
 }
 
-const malformed = (place: Failure.Place, detail: string): RequestError =>
-  new RequestError({ ...place, reason: "Malformed", detail, processed: "yes", attempts: 1 })
+const malformed = ({ baseURL, provider }: Failure.Place, detail: string): RequestError =>
+  new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts: 1 })
 
 /** What an event says, or `undefined` after the last. */
 const eventIn = (place: Failure.Place, text: string): unknown => {
