@@ -1,5 +1,7 @@
+import type { connect } from "node:http2"
+import { createRequire, syncBuiltinESMExports } from "node:module"
 import { expect, test } from "vitest"
-import { ask, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
+import { ask, defer, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
 
 for (const [name, code] of [
   ["CANCEL", 8],
@@ -267,4 +269,39 @@ test("HTTP/2: a session is left before servers kill it for its resets", async ()
   expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
   // Those that were left are closed.
   await until(() => server.open <= 1)
+})
+
+/** What Node's sessions keep from their users: the number that their next stream will have. */
+interface Handle {
+  readonly setNextStreamID: (id: number) => boolean
+}
+
+/** Handles of the sessions that are made from now on, until the test is over. */
+const handles = (): ReadonlyArray<Handle> => {
+  const node = createRequire(import.meta.url)("node:http2") as { connect: (...args: Array<never>) => unknown }
+  const original = node.connect
+  const all: Array<Handle> = []
+  const put = (made: typeof original): void => {
+    node.connect = made
+    syncBuiltinESMExports()
+  }
+  put((...args) => {
+    const session = original(...args) as ReturnType<typeof connect> & Record<symbol, Handle>
+    const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === "kHandle")
+    if (key !== undefined) all.push(session[key]!)
+    return session
+  })
+  defer(() => put(original))
+  return all
+}
+
+test("HTTP/2: a session whose numbers for streams are used up is left for another, and nothing is lost", async () => {
+  const sessions = handles()
+  const server = await serveScript({ onRequest: (to, id) => to.respond(id) })
+  const it = pool2(server.origin)
+  await text(it)
+  expect(sessions[0]?.setNextStreamID(2 ** 31 - 5)).toBe(true)
+  const all = await Promise.all(Array.from({ length: 30 }, () => text(it)))
+  expect(all).toEqual(all.map(() => "ok"))
+  expect([server.requests, server.connections]).toEqual([31, 2])
 })

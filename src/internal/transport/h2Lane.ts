@@ -134,7 +134,7 @@ export class H2Lane implements Lane {
       stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
     } catch (error) {
       const { closed, destroyed } = this.#session
-      if (closed || destroyed || isOutOfStreams(error)) {
+      if (closed || destroyed) {
         this.retire()
         return false
       }
@@ -306,8 +306,10 @@ export class H2Lane implements Lane {
   }
 
   #unanswered(stream: Stream, code: number, cause: unknown): void {
-    const { exchange } = stream
-    const refused = code === NGHTTP2_REFUSED_STREAM || (stream.id ?? 0) > this.#lastId
+    const { exchange, id } = stream
+    // A stream is numbered as it is handed to nghttp2, unless the numbers are used up: 2^30 requests, some weeks.
+    const refused = code === NGHTTP2_REFUSED_STREAM || id === undefined || id > this.#lastId
+    if (isOutOfStreams(cause)) this.retire()
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
     if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause))
     else exchange.fail(h2Error(code, false, "maybe", cause))
