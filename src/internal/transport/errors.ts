@@ -67,9 +67,12 @@ export const connectError = (origin: string, error: unknown): WireError => {
   return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
+/** undici gave a head up, by the bound on its bytes. */
+const isOverflow = (error: unknown): boolean => codeOf(error) === "UND_ERR_HEADERS_OVERFLOW"
+
 /** undici's parser errors have no code (of 8.13 at least); one of them means that the bytes ended too early. */
 const isMalformed = (error: unknown): boolean =>
-  codeOf(error) === "UND_ERR_HEADERS_OVERFLOW" ||
+  isOverflow(error) ||
   safely(
     () => error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"),
     false
@@ -89,13 +92,11 @@ export const h1Error = (error: unknown, answered: boolean, heard = false): WireE
   if (isOurs(error)) return error
   const malformed = isMalformed(error) || (heard && !answered)
   const what = answered ? "the response was cut" : "the connection broke before a response"
-  const made = new WireError(
-    malformed ? "Malformed" : "Connection",
-    answered ? "yes" : "maybe",
-    malformed ? `the response is not HTTP/1.1: ${textOf(error)}` : `${what}: ${textOf(error)}`,
-    withoutBytes(error)
-  )
-  return noting(made, oddityOf(error))
+  const text = isOverflow(error)
+    ? "the response's head has more bytes than transport.maxHeadBytes allows"
+    : `${malformed ? "the response is not HTTP/1.1" : what}: ${textOf(error)}`
+  const reason = malformed ? "Malformed" : "Connection"
+  return noting(new WireError(reason, answered ? "yes" : "maybe", text, withoutBytes(error)), oddityOf(error))
 }
 
 /** An HTTP/1.1 exchange that was on a connection, and of which undici had written nothing yet. */
