@@ -30,8 +30,9 @@ export interface TransportOptions {
    */
   readonly keepAlive?: Duration.DurationInput | undefined
   /**
-   * How old a socket may grow before it gets no new requests, so that changes of DNS are noticed. A number is
-   * milliseconds, `Infinity` is no limit.
+   * How old a socket may grow before it gets no new requests, so that changes of DNS are noticed. What is on it may
+   * finish, and until then it counts among `maxConnections`: where that is 1, or as few as all of them carry long streams,
+   * new requests wait for those. A number is milliseconds, `Infinity` is no limit.
    *
    * @default "5 minutes"
    */

@@ -89,7 +89,9 @@ export const jsonEvents = (body: WireBody, most: number): WireBody => {
         if (rest.length <= withLineEnds * most) continue
         return take(rest.length)
       }
-      return pass(end)
+      if (before > 0 || end < rest.length || unreadable(rest) !== undefined) return pass(end)
+      rest = ""
+      return chunk
     }
   }
   return { read, cancel: () => body.cancel(), onEnd: (f) => body.onEnd(f) }
