@@ -72,7 +72,29 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
   ["half a message_stop", messages, response("message_start") + unended(response("message_stop"))]
 ]
 
+/** What a stream fails with that stops so. */
+const failureOf = (text: string, clean = (event: Uint8Array) => event) => {
+  const ending = endingOf(chat)!
+  ending.add(Buffer.from(text))
+  return ending.hasCome() ? undefined : ending.failure(clean)
+}
+
 describe("an event stream", () => {
+  test("that ends in an error by name fails with what that says, since some SDKs do not look at names", () => {
+    const told = (data: string, before = delta("a")) => failureOf(`${before}event: error\ndata: ${data}\n\n`)
+    expect(told('{"message":"überlastet"}')).toMatchObject({
+      reason: "Server",
+      processed: "yes",
+      message: "überlastet"
+    })
+    expect(told("no\u2028more", "")).toMatchObject({ reason: "Server", message: "no\\u2028more" })
+    const clean = (event: Uint8Array) => Buffer.from(Buffer.from(event).toString().replace("sk-1", "***"))
+    // Nor does it tell a secret, though the event that holds it does not end.
+    expect(failureOf("event: error\ndata: no sk-1", clean)).toMatchObject({ reason: "Server", message: "no ***" })
+    expect(failureOf(delta("a"))).toMatchObject({ reason: "Connection", processed: "maybe" })
+    expect(failureOf(delta("\n\nevent: error\ndata: none"))).toMatchObject({ reason: "Connection" })
+  })
+
   for (const [what, url, text] of whole) test(`with ${what} is whole`, () => expect(isWhole(url, text)).toBe(true))
 
   for (const [what, url, text] of cut) test(`of ${what} is cut`, () => expect(isWhole(url, text)).toBe(false))

@@ -2,8 +2,12 @@
  * How event streams end that generate, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs take a stream
  * that just stops for one that is over: here both are told apart.
  */
+import { oneLine } from "../oneLine.ts"
 import { Tail } from "../tail.ts"
+import { messageIn } from "../told.ts"
 import { WireError } from "../wire.ts"
+
+type Clean = (event: Uint8Array) => Uint8Array
 
 /** Looks for the last words of an event stream while somebody else reads it. */
 export interface Ending {
@@ -13,7 +17,12 @@ export interface Ending {
   readonly hasCome: () => boolean
   /** What is kept of the end, one character a byte; "" if that is less than an event. */
   readonly tail: () => string
+  /** Why they have not come, once the body is over. `clean` is for what that quotes. */
+  readonly failure: (clean: Clean) => WireError
 }
+
+const cutShort = (): WireError =>
+  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
 
 /** What ends an event. Readers drop one that it is missing of. */
 const blank = /\r\n\r\n|\n\n|\r\r/
@@ -23,12 +32,30 @@ const inWhole = (event: RegExp): string => `(?:${event.source})[^]*?(?:${blank.s
 /**
  * In JSON a quote within a string is escaped, and so is a line break, so no generated text can pass for one of these. Some
  * servers leave `[DONE]` out, so a finish reason will do, unless another choice says after it that it goes on; an error that
- * the stream tells is an end as well.
+ * all SDKs throw is an end as well.
  */
 const ofCompletions = new RegExp(
   String.raw`[\r\n]data: ?\[DONE\]|` +
-    inWhole(/"finish_reason"\s*:\s*"(?![^]*"finish_reason"\s*:\s*null)|[\r\n]data: ?\{\s*"error"|[\r\n]event: ?error/)
+    inWhole(/"finish_reason"\s*:\s*"(?![^]*"finish_reason"\s*:\s*null)|[\r\n]data: ?\{\s*"error"/)
 )
+
+/** An event that is an error by its name alone goes by some SDKs as if it were a piece of the answer. */
+const toldError = /[\r\n]event: ?error(?:\r\n|\n|\r)data: ?([^\r\n]*)/
+
+const errorIn = (tail: string, clean: Clean): WireError | undefined => {
+  const data = toldError.exec(tail)?.[1]
+  if (data === undefined) return undefined
+  const prefix = "event: error\ndata: "
+  const event = Buffer.from(`${prefix}${data}\n\n`, "latin1")
+  const text = Buffer.from(clean(event)).toString().slice(prefix.length, -2)
+  let message: string | undefined
+  try {
+    message = messageIn(JSON.parse(text))
+  } catch {
+    // Then that is what it says.
+  }
+  return new WireError("Server", "yes", oneLine(message ?? text))
+}
 
 /** Anthropic's. */
 const ofMessages = new RegExp(
@@ -52,12 +79,20 @@ class ShortEnding implements Ending {
   }
 
   hasCome(): boolean {
-    const text = this.#tail.text()
-    return this.#words.test(this.#tail.isWhole ? `\n${text}` : text)
+    return this.#words.test(this.#lines())
   }
 
   tail(): string {
     return this.#tail.text()
+  }
+
+  failure(clean: Clean): WireError {
+    return errorIn(this.#lines(), clean) ?? cutShort()
+  }
+
+  #lines(): string {
+    const text = this.#tail.text()
+    return this.#tail.isWhole ? `\n${text}` : text
   }
 }
 
@@ -97,6 +132,10 @@ class ResponsesEnding implements Ending {
   tail(): string {
     return ""
   }
+
+  failure(): WireError {
+    return cutShort()
+  }
 }
 
 /** For an event stream that `url` answers with; `undefined` if nobody knows how such a one ends. */
@@ -105,6 +144,3 @@ export const endingOf = (url: string): Ending | undefined => {
   if (/(?<!\/threads\/[^/]*)\/messages(?:\?|$)/.test(url)) return new ShortEnding(ofMessages)
   return /\/responses(?:\/[^/?]+)?(?:\?|$)/.test(url) ? new ResponsesEnding() : undefined
 }
-
-export const cutShort = (): WireError =>
-  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")

@@ -7,7 +7,7 @@ import { STATUS_CODES } from "node:http"
 import type { BodyLimits } from "../limits.ts"
 import { type About, WireError, type WireBody, type WireResponse } from "../wire.ts"
 import * as Answers from "./answers.ts"
-import { cutShort, type Ending, endingOf } from "./endings.ts"
+import { type Ending, endingOf } from "./endings.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
@@ -121,7 +121,11 @@ const streamOf = (
     controller.error(failure(error))
   }
   const end = (controller: ReadableStreamDefaultController) => {
-    if (ending?.hasCome() === false) return fail(controller, cutShort())
+    if (ending?.hasCome() === false)
+      return fail(
+        controller,
+        ending.failure((event) => clean?.().chunk(event) ?? event)
+      )
     over()
     tell()
     const rest = cleaner?.rest()

@@ -166,6 +166,13 @@ export const rows: ReadonlyArray<Row> = [
     strike: (held) => stream(held, events, `${event(held.id, "half ")}data: ${refusal("overloaded")}\n\n`),
     expect: { inFlight: fails("Server", { processed: "yes", attempts: 1, says: "overloaded" }) }
   },
+  {
+    name: "an event that is an error by its name alone",
+    kinds: ["stream"],
+    strike: (held) =>
+      stream(held, events, `${event(held.id, "half ")}event: error\ndata: {"message":"overloaded"}\n\n`),
+    expect: { inFlight: fails("Server", { processed: "yes", attempts: 1 }) }
+  },
   ...once.map(([status, reason]): Row => ({
     name: `${status}`,
     strike: refused(status),
