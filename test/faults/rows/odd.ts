@@ -28,6 +28,11 @@ const afterwards = (f: () => void): void => void setTimeout(f, 50)
 
 const malformed = (processed: "maybe" | "yes") => fails("Malformed", { processed, attempts: 1 })
 
+const early = (held: Arrival): void => {
+  held.head(100)
+  say(held)
+}
+
 export const rows: ReadonlyArray<Row> = [
   {
     name: "bytes on a connection that has nothing to do",
@@ -84,6 +89,14 @@ export const rows: ReadonlyArray<Row> = [
     strike: ({ line }) => line.raw("HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
     expect: { inFlight: malformed("maybe") }
   },
+  // undici destroys the socket ("bad response"), though whoever reads HTTP should pass over it (RFC 9110, 15.2).
+  {
+    name: "100, which nobody waited for, before the answer",
+    over: h1,
+    strike: early,
+    expect: { inFlight: malformed("maybe") }
+  },
+  { name: "100 before the answer", over: h2, strike: early, expect: {} },
   { name: "299", strike: (held) => say(held, 299), expect: {} },
   { name: "a status that is none", strike: (held) => say(held, 999), expect: { inFlight: fails("Malformed") } },
   {
