@@ -90,7 +90,11 @@ test("mutual TLS shows the client's certificate, and fails without", async () =>
   )
   const { cert, key } = certificate.client
   expect(await text(pool(server.origin, { cert, key }))).toBe("trusted")
-  expect((await failure(ask(pool(server.origin)))).reason).toBe("Connection")
+  for (let i = 0; i < 5; i++) {
+    const error = await failure(ask(pool(server.origin), { method: "POST", body: "x".repeat(i * 20_000) }))
+    expect(error.reason).toBe("Untrusted")
+    expect(error.message).toContain("certificate required")
+  }
 })
 
 for (const [name, serve, protocol] of [

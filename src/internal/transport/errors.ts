@@ -30,8 +30,11 @@ const textOf = (error: unknown): string =>
 const verdicts =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|ERROR_IN_CERT_\w+)$/
 
+/** The alerts of servers that want a certificate, or another one (RFC 8446, 6.2), as OpenSSL words them. */
+const alerts = /^ERR_SSL_.*_ALERT_(?:CERTIFICATE_\w+|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/
+
 /** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
-const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_")
+const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
 
 /** The codes of libuv, c-ares and getaddrinfo that sockets and names fail with. */
 const system =
@@ -42,6 +45,10 @@ const families = /^(ERR_|UND_ERR_|HPE_)/
 
 /** Those of RST_STREAM and GOAWAY end with HTTP_1_1_REQUIRED (RFC 9113, 7). */
 const lastHttp2Code = 13
+
+/** Servers of TLS 1.3 look at a certificate when the client has begun to send (RFC 8446, 4.4.2). */
+const connectionOf = (error: unknown): "Untrusted" | "Connection" =>
+  isUntrusted(codeOf(error)) ? "Untrusted" : "Connection"
 
 const isKnown = (code: string): boolean => system.test(code) || families.test(code) || verdicts.test(code)
 
@@ -61,9 +68,8 @@ const noting = (made: WireError, oddity: Oddity | undefined): WireError => {
 /** No socket could be opened: nothing was sent. */
 export const connectError = (origin: string, error: unknown): WireError => {
   if (isOurs(error)) return error
-  const code = codeOf(error)
   const full = safely(() => lacksDescriptors(error), false)
-  const reason = full ? "FileDescriptors" : isUntrusted(code) ? "Untrusted" : "Connection"
+  const reason = full ? "FileDescriptors" : connectionOf(error)
   return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
@@ -95,7 +101,7 @@ export const h1Error = (error: unknown, answered: boolean, heard = false): WireE
   const text = isOverflow(error)
     ? "the response's head has more bytes than transport.maxHeadBytes allows"
     : `${malformed ? "the response is not HTTP/1.1" : what}: ${textOf(error)}`
-  const reason = malformed ? "Malformed" : "Connection"
+  const reason = malformed ? "Malformed" : connectionOf(error)
   return noting(new WireError(reason, answered ? "yes" : "maybe", text, withoutBytes(error)), oddityOf(error))
 }
 
@@ -105,7 +111,7 @@ export const unwritten = (error: unknown): WireError =>
     ? error
     : noting(
         new WireError(
-          "Connection",
+          connectionOf(error),
           "no",
           `the connection closed before the request was sent: ${textOf(error)}`,
           withoutBytes(error)

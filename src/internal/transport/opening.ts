@@ -89,7 +89,9 @@ export class Opening {
 
   #h1(clientClass: typeof Client, socket: Socket): void {
     if (this.#over) return
-    if (socket.destroyed) return this.#fail(new Error("the connection was closed before it was used"))
+    if (socket.destroyed) {
+      return this.#fail(socket.errored ?? new Error("the connection was closed before it was used"))
+    }
     this.#opened(new H1Lane(this.#host, clientClass, this.#settings.origin, socket, this.#settings))
   }
 

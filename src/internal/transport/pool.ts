@@ -226,7 +226,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   requeue = (exchange: Exchange, error: WireError): void => {
-    if (++exchange.refusals > mostRefusals || this.#closing !== undefined || isSpent(exchange.request.body)) {
+    if (
+      error.reason === "Untrusted" ||
+      ++exchange.refusals > mostRefusals ||
+      this.#closing !== undefined ||
+      isSpent(exchange.request.body)
+    ) {
       error.resent = exchange.refusals - 1
       return exchange.fail(error)
     }
