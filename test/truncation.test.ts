@@ -16,7 +16,8 @@ import { type Subject, subjects } from "./support/providers.ts"
 
 const id = "ünder way"
 const content = contentFor(id)
-const streamed = `${event(id, "answer to ")}${event(id, id)}${event(id, "", "stop")}data: [DONE]\n\n`
+// The event that tells the end has words in it, or nobody would miss it.
+const streamed = `${event(id, "answer to ")}${event(id, id, "stop")}data: [DONE]\n\n`
 
 interface Answer {
   readonly type: string
