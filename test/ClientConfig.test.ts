@@ -326,6 +326,7 @@ describe("validation", () => {
     "content-length",
     "Connection",
     "transfer-encoding",
+    "http2-settings",
     "keep-alive",
     "upgrade",
     "te",

@@ -2,7 +2,8 @@ import { type At, describe, invalid, latin1, within } from "./check.ts"
 import { dangerous, object } from "./names.ts"
 
 /** They belong to the connection (RFC 9110, section 7.6.1), or the transport writes them. */
-const forbidden = /^(host|content-length|connection|transfer-encoding|keep-alive|upgrade|te|trailer|expect|proxy-.*)$/
+const forbidden =
+  /^(host|content-length|connection|transfer-encoding|http2-settings|keep-alive|upgrade|te|trailer|expect|proxy-.*)$/
 
 const oddInName = /[^!#$%&'*+\-.^_`|~0-9a-z]/
 // oxlint-disable-next-line no-control-regex
