@@ -10,7 +10,8 @@ import { parameters, patience } from "./runs.ts"
 
 // The end of each run closes the map, so it is seldom closed before.
 const anything = commands({
-  get: 12,
+  get: 8,
+  use: 4,
   end: 9,
   pass: 5,
   invalidate: 4,

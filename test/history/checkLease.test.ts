@@ -203,6 +203,20 @@ const bad: Readonly<Record<string, Bad>> = {
       pen.close(1)
     }
   },
+  "a value that was built for nobody, and stays": {
+    rules: ["released in time"],
+    setup: { idleTimeToLive: Infinity },
+    write: (pen) => {
+      const get = pen.invoke({ f: "get", key: "a" })
+      const build = pen.invoke({ f: "build", key: "a", value: 1, world: "maker" })
+      pen.did({ f: "interrupt", of: get }, {})
+      pen.unknown(get)
+      pen.did({ f: "acquire", value: 1 }, {})
+      pen.ok(build, {})
+      pen.quiet()
+      pen.close(1)
+    }
+  },
   "an idle value beyond capacity": {
     rules: ["no more than capacity"],
     setup: { capacity: 0 },

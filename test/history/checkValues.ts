@@ -102,6 +102,14 @@ const notBeforeItsTime: Check = (leases, { capacity, idleTimeToLive, maxEntries 
 const isLent = (value: Value, at: number): boolean =>
   value.build.end === "ok" && value.build.to < at && value.holds.length > 0 && releasing(value) > at
 
+/** When those let go of a value who got nothing: what they had asked for they may have until their scope closes. */
+const letGo = ({ of }: Leases, { build, key }: Value, before: number): number =>
+  Math.max(
+    ...of("get")
+      .filter((get) => get.call.key === key && get.end !== "ok" && get.to > build.from && get.from < before)
+      .map((get) => (of("end").find(({ call }) => call.of === get.op) ?? get).until)
+  )
+
 /** When all is quiet nothing is left of what is over. */
 const inTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
   leases.of("quiet").flatMap(({ at, from }) => {
@@ -110,11 +118,14 @@ const inTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
     const isAsked = (key: string) =>
       leases.of("get").some((get) => get.call.key === key && get.from < from && get.to > from)
     const stays = idle.filter((value) => !isAsked(value.key))
-    const late = stays.filter(
-      ({ build, holds, key }) =>
-        at >= Math.max(...holds.map(({ endedAt }) => endedAt)) + idleTimeToLive ||
+    const late = stays.filter((value) => {
+      const { build, holds, key } = value
+      const idleSince = Math.max(letGo(leases, value, from), ...holds.map(({ endedAt }) => endedAt))
+      return (
+        at >= idleSince + idleTimeToLive ||
         leases.of("invalidate").some((one) => one.call.key === key && one.from > build.from && one.from < from)
-    )
+      )
+    })
     const wanted = leases.values.filter((value) => isWanted(value, from)).length
     const most = Math.min(capacity, maxEntries)
     const isFull = stays.length > 0 && live.length > Math.max(most, wanted)
@@ -125,6 +136,26 @@ const inTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
         : [])
     ]
   })
+
+/** What was still being built when the last who waited for it left goes as soon as it is there. */
+const notForNobody: Check = (leases) =>
+  leases.of("quiet").flatMap(({ from }) =>
+    leases.values
+      .filter(({ build }) => build.end === "ok" && build.to < from && from < leases.closing)
+      .filter(
+        (value) =>
+          value.acquired &&
+          value.holds.length === 0 &&
+          releasing(value) > from &&
+          !leases
+            .of("get")
+            .some((get) => get.call.key === value.key && get.from < value.build.to && value.build.to < get.to)
+      )
+      .map(({ value }) => ({
+        rule: "released in time",
+        what: `${value}, which nobody waited for, is still there at ${from}`
+      }))
+  )
 
 const notMoreThanMost: Check = ({ values }, { maxEntries }) =>
   values.flatMap(({ build: { from }, value }) => {
@@ -159,6 +190,7 @@ const checks: ReadonlyArray<Check> = [
   makersWorld,
   notBeforeItsTime,
   inTime,
+  notForNobody,
   notMoreThanMost,
   counted
 ]

@@ -1,8 +1,10 @@
 /** One run of a map: commands in any order, fibers that go in any order, and the history of all of it. */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -39,7 +41,7 @@ interface Held {
 }
 
 interface Pending {
-  readonly fiber: Fiber.RuntimeFiber<number, unknown>
+  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
   readonly end: () => void
 }
 
@@ -140,15 +142,53 @@ export class LeaseRun {
       }
       if (Cause.isInterrupted(exit.cause)) this.#log.unknown(op)
       else this.#log.fail(op, refusal(Cause.squash(exit.cause)))
-      this.#fork(close, budget)
+      if (!isEnded) end()
     })
+  }
+
+  /** The lease ends with what is done under it: by itself, or because somebody interrupts it. */
+  use(key: string, budget: number, isCut: boolean): void {
+    const { use } = this.#subject
+    if (use === undefined) return
+    const op = this.#log.invoke({ f: "get", key })
+    const done = Deferred.unsafeMake<void>(FiberId.none)
+    let isHeld = false
+    let ending: number | undefined
+    const end = (): void => {
+      ending = this.#log.invoke({ f: "end", of: op })
+      if (isCut) fiber.unsafeInterruptAsFork(fiber.id())
+      else Deferred.unsafeDone(done, Exit.void)
+    }
+    const work = (value: number) =>
+      Effect.suspend(() => {
+        this.#log.ok(op, { value })
+        isHeld = true
+        this.#pending.delete(op)
+        this.#held.push({ op, value, end })
+        return Deferred.await(done)
+      })
+    const fiber = this.#fork(use(key, work), budget)
+    if (!isHeld) this.#pending.set(op, { fiber, end: () => this.#cut(op, fiber) })
+    fiber.addObserver((exit) => {
+      this.#pending.delete(op)
+      if (ending !== undefined) this.#log.ok(ending, {})
+      // One that has a lease, and ends before it is told to, leaves an end that never comes.
+      else if (!isHeld && Exit.isFailure(exit)) {
+        if (Cause.isInterrupted(exit.cause)) this.#log.unknown(op)
+        else this.#log.fail(op, refusal(Cause.squash(exit.cause)))
+      }
+    })
+  }
+
+  #cut(op: number, fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+    this.#log.did({ f: "interrupt", of: op }, {})
+    fiber.unsafeInterruptAsFork(fiber.id())
   }
 
   interrupt(which: number): void {
     const [op, pending] = [...this.#pending][which % this.#pending.size] ?? []
     if (op === undefined || pending === undefined) return
-    this.#log.did({ f: "interrupt", of: op }, {})
-    pending.fiber.unsafeInterruptAsFork(pending.fiber.id())
+    this.#cut(op, pending.fiber)
   }
 
   /** The scope of a lease closes before there is a lease. */
@@ -225,12 +265,15 @@ const budgets = fc.oneof(fc.integer({ min: 12, max: 60 }), fc.constant(2_048))
 
 const keys = fc.constantFrom("a", "a", "a", "b", "c")
 
-type Command = "get" | "end" | "leave" | "interrupt" | "retain" | "invalidate" | "close" | "pass" | "quiet"
+type Command = "get" | "use" | "end" | "leave" | "interrupt" | "retain" | "invalidate" | "close" | "pass" | "quiet"
 
 /** What may happen, and how often. */
 export const commands = (often: Partial<Record<Command, number>>, budget = budgets, key = keys) => {
   const known: Readonly<Record<Command, fc.Arbitrary<fc.AsyncCommand<LeaseRun, LeaseRun>>>> = {
     get: fc.tuple(key, budget).map(([k, b]) => step(`get ${k} (${b})`, (run) => run.get(k, b))),
+    use: fc
+      .tuple(key, budget, fc.boolean())
+      .map(([k, b, isCut]) => step(`use ${k} (${b}) ${isCut ? "cut" : ""}`, (run) => run.use(k, b, isCut))),
     end: nat.map((n) => step(`end ${n}`, (run) => run.end(n))),
     leave: nat.map((n) => step(`leave ${n}`, (run) => run.leave(n))),
     interrupt: nat.map((n) => step(`interrupt ${n}`, (run) => run.interrupt(n))),

@@ -20,6 +20,8 @@ export class Planned {
 
 export interface Subject {
   readonly get: (key: string) => Effect.Effect<number, unknown, Scope.Scope>
+  /** A lease for as long as an effect runs; undefined where the map has none. */
+  readonly use: ((key: string, f: (value: number) => Effect.Effect<void>) => Effect.Effect<void, unknown>) | undefined
   readonly invalidate: (key: string) => Effect.Effect<void>
   /** Leases by value; undefined where the map does not tell. */
   readonly leases: (() => ReadonlyArray<readonly [value: number, leases: number]>) | undefined
@@ -32,6 +34,7 @@ export type MakeSubject = (lookup: Lookup, setup: LeaseSetup) => Effect.Effect<S
 export const ours: MakeSubject = (lookup, setup) =>
   Effect.map(LeaseMap.make({ lookup, ...setup }), (map) => ({
     get: map.get,
+    use: map.use,
     invalidate: map.invalidate,
     leases: () =>
       Effect.runSync(map.stats).entries.flatMap(({ leases, value }) =>
@@ -45,6 +48,7 @@ export const bare: MakeSubject = (lookup, { capacity, idleTimeToLive }) =>
     RcMap.make({ lookup: (key: string) => lookup(key, undefined), idleTimeToLive, capacity: Math.max(1, capacity) }),
     (map) => ({
       get: (key) => RcMap.get(map, key),
+      use: undefined,
       invalidate: (key) => RcMap.invalidate(map, key),
       leases: undefined
     })
