@@ -1,8 +1,7 @@
 import type { connect } from "node:http2"
 import { createRequire, syncBuiltinESMExports } from "node:module"
 import { expect, test } from "vitest"
-import { certificate } from "../../src/testing/certificate.ts"
-import { ask, defer, failure, pool, pool2, serveH2, serveScript, sleep, text, until, verdict } from "./harness.ts"
+import { ask, defer, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
 
 for (const [name, code] of [
   ["CANCEL", 8],
@@ -270,19 +269,6 @@ test("HTTP/2: a session is left before servers kill it for its resets", async ()
   expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
   // Those that were left are closed.
   await until(() => server.open <= 1)
-})
-
-test("HTTP/2: a server that wants a certificate, and says so when the handshake is over, is not trusted, at once", async () => {
-  const server = await serveH2((_, response) => response.end("ok"), {
-    ca: certificate.ca,
-    requestCert: true,
-    rejectUnauthorized: true
-  })
-  const error = await failure(ask(pool(server.origin)))
-  expect([error.reason, error.processed]).toEqual(["Untrusted", "no"])
-  expect(error.message).toContain("certificate required")
-  const { cert, key } = certificate.client
-  expect(await text(pool(server.origin, { cert, key }))).toBe("ok")
 })
 
 /** What Node's sessions keep from their users: the number that their next stream will have. */

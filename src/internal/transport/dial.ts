@@ -105,7 +105,12 @@ export const dial = (
     done(error, socket)
   }
   const watch = <S extends net.Socket>(socket: S): S => {
-    socket.on("error", settle)
+    socket.on("error", (error) => {
+      settle(error)
+      // What TLS finds wrong when its handshake is over, be it an alert, Node (26.12 and before) tells the socket alone, and
+      // lets it live: whoever reads from it would hear nothing more.
+      if (!socket.destroyed) socket.destroy()
+    })
     socket.once("close", () => {
       base.destroy()
       settle(new Error("the connection was closed while it was being set up"))

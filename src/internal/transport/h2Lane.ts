@@ -99,11 +99,8 @@ export class H2Lane implements Lane {
       this.#lastId = Math.min(this.#lastId, lastId)
       this.#leave()
     })
-    // What TLS finds wrong with the bytes, be it an alert, Node (26.12 and before) tells the socket alone, and lets it live.
-    socket.on("error", (error) => {
-      this.#cause ??= error
-      if (!socket.destroyed) socket.destroy()
-    })
+    // Of what TLS finds wrong the session is told nothing but that the socket has closed.
+    socket.on("error", (error) => (this.#cause ??= error))
     session.once("close", () => {
       this.#leave()
       socket.destroy()

@@ -24,6 +24,21 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     title: "a connection that is reset while a request is written over TLS is found dead, though Node is not told"
   },
   {
+    name: "bytes that are no TLS",
+    file: "transport/tls.test.ts",
+    title: "bytes that are no TLS break what is under way at once, and nothing else"
+  },
+  {
+    name: "a server that wants a certificate",
+    file: "transport/tls.test.ts",
+    title: "a server that wants a certificate, and says so when the handshake is over, is not trusted, at once"
+  },
+  {
+    name: "an event of a stream that is no JSON",
+    file: "foreignText.test.ts",
+    title: "an event that is no JSON"
+  },
+  {
     name: "nobody can be connected to, and hundreds wait",
     file: "unsent.test.ts",
     title: "is sent with all others that waited, who were not dialled for one by one"
