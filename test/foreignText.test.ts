@@ -17,7 +17,8 @@ import { ask, question, type Subject, subjects } from "./support/providers.ts"
 /** With characters that JSON and URLs write otherwise. */
 const key = 'sk-CANARY"\\/+key'
 const header = "CANARY-header-77ab03"
-const spelt = [key, JSON.stringify(key).slice(1, -1), encodeURIComponent(key), header]
+const parameter = "CANARY-parameter-5e19"
+const spelt = [key, JSON.stringify(key).slice(1, -1), encodeURIComponent(key), header, parameter]
 
 /** A line that a log might have, and what clears a terminal. */
 const forged = "fine\r\n2026-11-27 level=ERROR message=forged\u2028\x1b[2J\u202e\x00"
@@ -40,7 +41,10 @@ const answers: Readonly<Record<string, Sandbox.Fault>> = {
     type: "status",
     status: 422,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ error: { message: `no such ?key=${encodeURIComponent(key)}` }, message: header })
+    body: JSON.stringify({
+      error: { message: `no such ?key=${encodeURIComponent(key)}&Subscription-Key=${parameter}` },
+      message: header
+    })
   },
   "an error that is a page": {
     type: "status",
@@ -89,7 +93,12 @@ const check = (
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({ fault })
-      const config = yield* subject.config(sandbox, { key, headers: { "x-api-token": header }, maxRetries: 0 })
+      const config = yield* subject.config(sandbox, {
+        key,
+        headers: { "x-api-token": header },
+        query: { "Subscription-Key": parameter },
+        maxRetries: 0
+      })
       const logged: Array<string> = []
       const logger = Logger.make((entry) => void logged.push(Logger.stringLogger.log(entry)))
       const asked = streamed

@@ -30,7 +30,7 @@ export interface Wiring {
   readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Of the configured headers what no error may say: see `hiddenIn`. */
+  /** Of the configured headers and parameters what no error may say. */
   readonly hidden: ReadonlyArray<string>
   readonly lease: Pick<Handle, "retain" | "join" | "release">
   /** Whether the client layer has been closed, which ends all leases. */

@@ -7,7 +7,7 @@ import * as Accounts from "./accounts.ts"
 import * as Attempts from "./attempts.ts"
 import * as ClientFetch from "./clientFetch.ts"
 import * as SdkLog from "./sdkLog.ts"
-import { exactHeaders, hiddenIn, PLACEHOLDER, scrub } from "./secrets.ts"
+import { exactHeaders, hiddenOf, PLACEHOLDER, scrub } from "./secrets.ts"
 import * as Calls from "./telemetry/calls.ts"
 import { Wiring } from "./wiring.ts"
 
@@ -26,7 +26,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
       const { activity, quotas, ticker, transport } = wiring
       for (const quota of quotas) yield* quota.join(config.quota)
       const accounts = yield* Accounts.of(place, config, quotas)
-      const hidden = hiddenIn(config.headers)
+      const hidden = hiddenOf(config)
       const logger = yield* SdkLog.toEffect(config.provider, (text) =>
         accounts.known().reduce((rest, secret) => scrub(rest, secret, hidden), text)
       )

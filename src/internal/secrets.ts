@@ -3,6 +3,7 @@
  * step before the wire, and taken out of what providers send back.
  */
 import * as Redacted from "effect/Redacted"
+import type { ClientConfig } from "../ClientConfig.ts"
 
 /** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
 export const PLACEHOLDER = "held-by-clientele"
@@ -67,11 +68,11 @@ export const fillIn = (
 /** Shorter words are no secrets, but what local servers take for a key: "none", "ollama". They stand in many a text. */
 const shortest = 7
 
-/** Headers whose values are secrets, by their names. */
-const secretive = /auth|(?<!idempotency-)key|token|secret|cookie|passw|credential|signature/
+/** Headers and parameters whose values are secrets, by their names. */
+const secretive = /auth|(?<!idempotency-)key|token|secret|cookie|passw|credential|signature/i
 
-/** The headers' values that nobody may see, the longest first: one may be a part of another. */
-export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+/** The values that nobody may see, the longest first: one may be a part of another. */
+const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> => {
   const found: Array<string> = []
   for (const name in headers) {
     if (!secretive.test(name)) continue
@@ -80,6 +81,10 @@ export const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArr
   }
   return found.sort((a, b) => b.length - a.length)
 }
+
+/** Of what is configured: Azure's API Management, for one, takes a key in the query. */
+export const hiddenOf = ({ headers, query }: Pick<ClientConfig, "headers" | "query">): ReadonlyArray<string> =>
+  [...hiddenIn(headers), ...hiddenIn(query)].sort((a, b) => b.length - a.length)
 
 /** With what a request brings itself: the key that a function gave to the SDK, or that a library sends. */
 export const hiddenWith = (

@@ -2,7 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, Spec } from "../../ClientConfig.ts"
 import { toConsole } from "../sdkLog.ts"
-import { exactHeaders, hiddenIn, PLACEHOLDER, scrub } from "../secrets.ts"
+import { exactHeaders, hiddenOf, PLACEHOLDER, scrub } from "../secrets.ts"
 import { type Classes, type Style, translator, unwrap, wrap } from "./errors.ts"
 import type { Reading } from "./options/reading.ts"
 import type { Pooled } from "./fields.ts"
@@ -48,8 +48,9 @@ export const make = <A extends object>(
 const isFunction = (u: unknown): u is () => unknown => typeof u === "function"
 
 /** What is no fixed secret is nowhere at hand; the pool's own fetch has taken it out of what the provider said. */
-const scrubbing = ({ credential, headers }: ClientConfig): ((text: string) => string) => {
-  const hidden = hiddenIn(headers)
+const scrubbing = (config: ClientConfig): ((text: string) => string) => {
+  const hidden = hiddenOf(config)
+  const { credential } = config
   const secret = Redacted.isRedacted(credential) ? credential : Redacted.make("")
   return (text) => scrub(text, secret, hidden)
 }
