@@ -170,6 +170,8 @@ export const ofWhole = (bytes: Uint8Array): Count | undefined => {
 
 /** What a stream of events says, of which this is the end. */
 export const ofTail = (text: string): Count | undefined => {
+  // Most streams say nothing of it, and taking lines apart costs more than all else that is done at their end.
+  if (!text.includes('"usage"')) return undefined
   for (const line of dataLines(text, false).toReversed()) {
     const count = countOf(lastUsage(line, 2), none)
     if (count !== undefined) return count
