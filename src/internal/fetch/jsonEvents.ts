@@ -3,14 +3,10 @@
  * and control characters included. It gets to see none.
  */
 import { type WireBody, WireError } from "../wire.ts"
-
-const LF = 10
+import { WholeEvents } from "./wholeEvents.ts"
 
 /** What ends an event. */
 const blank = /(?:\r\n|\n|\r(?!\n)){2,}/g
-
-/** The same in what may go on: a CR at the very end may be half of what ends a line. */
-const surelyBlank = /(?:\r\n|\n|\r(?!\n|$)){2,}/g
 
 const isJson = (text: string): boolean => {
   try {
@@ -41,14 +37,6 @@ const unreadable = (text: string): number | undefined => {
   return undefined
 }
 
-/** Where the last event that is whole ends, 0 if none does. What is before `from` holds no end. */
-const lastEnd = (text: string, from: number): number => {
-  let end = 0
-  surelyBlank.lastIndex = from
-  while (surelyBlank.test(text)) end = surelyBlank.lastIndex
-  return end
-}
-
 /** Of an event whose lines are one character and CRLF each. */
 const withLineEnds = 3
 
@@ -58,40 +46,26 @@ const withLineEnds = 3
  * event, and passes as it is.
  */
 export const jsonEvents = (body: WireBody, most: number): WireBody => {
-  // One character a byte, which is all that JSON needs to be told from what is none.
-  let rest = ""
+  const events = new WholeEvents()
   let isOver = false
   const fail = (): never => {
     body.cancel()
     throw new WireError("Malformed", "yes", "an event in the response's stream is no JSON")
   }
-  const take = (length: number): Uint8Array => {
-    const bytes = Buffer.from(rest.slice(0, length), "latin1")
-    rest = rest.slice(length)
-    return bytes
-  }
-  const pass = (length: number): Uint8Array => {
-    const bad = unreadable(rest.slice(0, length))
+  const pass = (bytes: Buffer): Uint8Array => {
+    // One character a byte, which is all that JSON needs to be told from what is none.
+    const bad = unreadable(bytes.toString("latin1"))
     isOver = bad !== undefined
-    return bad === 0 ? fail() : take(bad ?? length)
+    return bad === 0 ? fail() : bytes.subarray(0, bad)
   }
   const read = async (): Promise<Uint8Array | undefined> => {
     if (isOver) return fail()
     for (;;) {
       const chunk = await body.read()
-      if (chunk === undefined) return rest === "" ? undefined : pass(rest.length)
-      const { buffer, byteLength, byteOffset } = chunk
-      const before = rest.length
-      rest += Buffer.from(buffer, byteOffset, byteLength).toString("latin1")
-      const isWhole = chunk[byteLength - 1] === LF && chunk[byteLength - 2] === LF
-      const end = isWhole ? rest.length : lastEnd(rest, Math.max(0, before - 3))
-      if (end === 0) {
-        if (rest.length <= withLineEnds * most) continue
-        return take(rest.length)
-      }
-      if (before > 0 || end < rest.length || unreadable(rest) !== undefined) return pass(end)
-      rest = ""
-      return chunk
+      const whole = chunk === undefined ? events.rest() : events.chunk(chunk)
+      if (whole !== undefined) return pass(whole)
+      if (chunk === undefined) return undefined
+      if (events.held > withLineEnds * most) return events.rest()
     }
   }
   return { read, cancel: () => body.cancel(), onEnd: (f) => body.onEnd(f) }
