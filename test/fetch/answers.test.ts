@@ -16,6 +16,9 @@ const isWhole = (url: string, text: string, size = Infinity): boolean => {
   return ending.hasCome()
 }
 
+const transcription = "https://api.openai.com/v1/audio/transcriptions"
+const images = "https://api.openai.com/v1/images/generations"
+
 const delta = (content: string, finish: string | null = null, index = 0): string =>
   `data: ${JSON.stringify({ choices: [{ index, delta: { content }, finish_reason: finish }] })}\n\n`
 
@@ -44,6 +47,10 @@ const whole: ReadonlyArray<readonly [what: string, url: string, text: string]> =
   ["a finish reason for each of its choices", chat, delta("", "stop", 1) + delta("", "stop", 0)],
   ["choices of which one had begun later", chat, `${delta("", "stop", 1)}${delta("a")}data: [DONE]\n\n`],
   ["message_stop", messages, response("message_start") + response("message_stop")],
+  ["a transcript that is done", transcription, response("transcript.text.delta") + response("transcript.text.done")],
+  ["a picture, however large", images, response("image_generation.completed", { b64_json: "A".repeat(50_000) })],
+  ["pictures of which one can't be made", images, response("image_generation.partial_image") + response("error")],
+  ["a transcript in another server's own words", transcription, delta("a")],
   ["the error of a message", messages, response("error", { error: { message: "overloaded" } })]
 ]
 
@@ -69,6 +76,12 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
   ["half a response.completed", responses, response("response.completed", { response: { output: "x" } }).slice(0, -9)],
   ["a response.completed that is not ended", responses, unended(response("response.completed"))],
   ["a message without message_stop", messages, response("message_start") + response("message_delta")],
+  ["a transcript that is not done", transcription, response("transcript.text.delta")],
+  [
+    "half a picture",
+    images,
+    response("image_generation.partial_image") + response("image_generation.completed").slice(0, -3)
+  ],
   ["half a message_stop", messages, response("message_start") + unended(response("message_stop"))]
 ]
 

@@ -99,20 +99,34 @@ class ShortEnding implements Ending {
 const ofResponses =
   /[\r\n]event: ?(?:response\.(?:completed|failed|incomplete)|error)|"type"\s*:\s*"response\.(?:completed|failed|incomplete)"|[\r\n]data: ?\{\s*"(?:error"|type"\s*:\s*"error")/
 
+/** OpenAI's of pictures and speech. Other servers have their own on these paths, whose ends nobody knows. */
+const beginsMedia = /"type"\s*:\s*"(?:image_generation|image_edit|transcript\.text|speech\.audio)\./
+const ofMedia =
+  /"type"\s*:\s*"(?:image_generation\.completed|image_edit\.completed|transcript\.text\.done|speech\.audio\.done|error)"|[\r\n]event: ?error|[\r\n]data: ?(?:\[DONE\]|\{\s*"error")/
+
 /** Longer than any of its words, which may be cut anywhere. */
 const carried = 64
 
-/** The last event repeats all of the answer, and says at its beginning what it is: so each chunk is looked at. */
-class ResponsesEnding implements Ending {
+/** The last event is as long as all of the answer, and says at its beginning what it is: so each chunk is looked at. */
+class LongEnding implements Ending {
+  readonly #last: RegExp
+  /** How one has to begin to be known; `undefined` once one has. */
+  #first: RegExp | undefined
   #rest = "\n"
   #isLast = false
   #come = false
 
+  constructor(last: RegExp, first?: RegExp) {
+    this.#last = last
+    this.#first = first
+  }
+
   add(chunk: Uint8Array): void {
     if (this.#come) return
     let text = this.#rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1")
+    if (this.#first?.test(text) === true) this.#first = undefined
     if (!this.#isLast) {
-      const at = text.search(ofResponses)
+      const at = text.search(this.#last)
       if (at < 0) {
         this.#rest = text.slice(-carried)
         return
@@ -126,7 +140,7 @@ class ResponsesEnding implements Ending {
   }
 
   hasCome(): boolean {
-    return this.#come
+    return this.#come || this.#first !== undefined
   }
 
   tail(): string {
@@ -142,5 +156,7 @@ class ResponsesEnding implements Ending {
 export const endingOf = (url: string): Ending | undefined => {
   if (/\/completions(?:\?|$)/.test(url)) return new ShortEnding(ofCompletions)
   if (/(?<!\/threads\/[^/]*)\/messages(?:\?|$)/.test(url)) return new ShortEnding(ofMessages)
-  return /\/responses(?:\/[^/?]+)?(?:\?|$)/.test(url) ? new ResponsesEnding() : undefined
+  if (/\/responses(?:\/[^/?]+)?(?:\?|$)/.test(url)) return new LongEnding(ofResponses)
+  const isMedia = /\/(?:audio\/(?:transcriptions|translations|speech)|images\/(?:generations|edits))(?:\?|$)/.test(url)
+  return isMedia ? new LongEnding(ofMedia, beginsMedia) : undefined
 }
