@@ -1,10 +1,25 @@
+import * as net from "node:net"
 import { expect, test } from "vitest"
 import { Heartbeat } from "../../src/internal/transport/heartbeat.ts"
-import { ask, failure, pool2, readAll, serveScript, text, until, verdict } from "./harness.ts"
+import { serveToxics } from "../support/toxics.ts"
+import {
+  ask,
+  defer,
+  failure,
+  pool,
+  pool2,
+  readAll,
+  serveH2,
+  serveScript,
+  serveTcp,
+  text,
+  until,
+  verdict
+} from "./harness.ts"
 
 /** What it does at each of these times. */
 const beats = (heart: Heartbeat, times: ReadonlyArray<number>, active = 1, held = 0) =>
-  times.map((now) => heart.beat(now, active, held, 0))
+  times.map((now) => heart.beat(now, active, held, 0, 0))
 
 test("pings go out once an interval while something is under way, and not while nothing is", () => {
   const heart = new Heartbeat(10, 0)
@@ -41,8 +56,17 @@ test("an event loop that was blocked for long is one ping missed, not the end", 
 
 test("whoever sends is there, though its answer to the ping still stands in line", () => {
   const heart = new Heartbeat(10, 0)
-  for (let now = 11, bytes = 0; now < 1_000; now += 11, bytes += 1) expect(heart.beat(now, 1, 0, bytes)).toBe("ping")
+  for (let now = 11, bytes = 0; now < 1_000; now += 11, bytes += 1) expect(heart.beat(now, 1, 0, bytes, 0)).toBe("ping")
   expect(heart.suspect).toBe(false)
+})
+
+test("whoever takes more of an upload is there, but gets nothing new before it answers", () => {
+  const heart = new Heartbeat(10, 0)
+  for (let now = 11, left = 1; now < 1_000; now += 11, left += 1) {
+    expect(heart.beat(now, 1, 0, 0, left)).toBe("ping")
+    expect(heart.suspect).toBe(left > 1)
+  }
+  expect([1_001, 1_012, 1_023].map((now) => heart.beat(now, 1, 0, 0, 91))).toEqual(["ping", "ping", "dead"])
 })
 
 test("HTTP/2: a black hole is left after two pings: what was sent may have been processed, what came later goes elsewhere", async () => {
@@ -114,12 +138,12 @@ test("HTTP/2: a long response over a slow path is not taken for a black hole, th
 
 test("a doubt makes it suspect at once, is hoped to be cleared for a second, and stands for the first ping missed", () => {
   const heart = new Heartbeat(10_000, 0)
-  expect(heart.doubt(500, 0)).toBe(true)
-  expect(heart.doubt(600, 0)).toBe(false)
+  expect(heart.doubt(500, 0, 0)).toBe(true)
+  expect(heart.doubt(600, 0, 0)).toBe(false)
   expect([heart.suspect, heart.hopes(1_599), heart.hopes(1_600)]).toEqual([true, true, false])
   heart.answered()
   expect([heart.suspect, heart.hopes(700)]).toEqual([false, false])
-  expect(heart.doubt(1_000, 0)).toBe(true)
+  expect(heart.doubt(1_000, 0, 0)).toBe(true)
   expect(beats(heart, [11_000, 11_001])).toEqual([undefined, "dead"])
 })
 
@@ -170,4 +194,67 @@ test("HTTP/2: a session in doubt with nothing on it gives up its place, if there
   expect(await text(it)).toBe("ok")
   expect(server.connections).toBe(2)
   await until(() => server.open === 1)
+})
+
+/** What a server lets a client send ahead: as much as all of what is sent here. */
+const window = 64 * 1024 * 1024
+const size = 40_000_000
+
+const serveUploads = async () => {
+  let got = 0
+  const server = await serveH2(
+    (request, response) => {
+      if (request.method === "GET") {
+        request.stream.session?.setLocalWindowSize(window)
+        return void response.end("ok")
+      }
+      request.on("error", () => undefined)
+      request.on("data", (bytes: Buffer) => {
+        got += bytes.length
+      })
+      request.on("end", () => response.end("uploaded"))
+      return undefined
+    },
+    { settings: { initialWindowSize: window } }
+  )
+  return { port: server.port, got: () => got }
+}
+
+const patient = { headers: 60_000, body: 60_000 }
+
+test("HTTP/2: a long upload over a slow path is not taken for a black hole, though pings stand behind it", async () => {
+  const { got, port } = await serveUploads()
+  const path = await serveToxics(port)
+  defer(path.close)
+  const it = pool(`https://127.0.0.1:${path.port}`, { pingInterval: 1_000 })
+  await text(it)
+  path.add({ type: "bandwidth", bytesPerSecond: 8_000_000 }, "upstream")
+  const since = performance.now()
+  expect(await text(it, { method: "POST", body: Buffer.alloc(size), timeouts: patient })).toBe("uploaded")
+  expect(got()).toBe(size)
+  // Longer than two pings may go unanswered.
+  expect(performance.now() - since).toBeGreaterThan(3_000)
+})
+
+test("HTTP/2: a black hole under an upload is left when the kernel takes no more of it", async () => {
+  const { got, port } = await serveUploads()
+  const clients: Array<net.Socket> = []
+  const relay = await serveTcp(
+    net.createServer((client) => {
+      clients.push(client)
+      const upstream = net.connect(port, "127.0.0.1")
+      for (const socket of [client, upstream]) socket.on("error", () => undefined)
+      client.on("close", () => upstream.destroy())
+      client.pipe(upstream).pipe(client)
+    })
+  )
+  const it = pool(`https://127.0.0.1:${relay.port}`, { pingInterval: 500 })
+  await text(it)
+  const body = Buffer.alloc(size)
+  const lost = verdict(text(it, { method: "POST", body, timeouts: patient }))
+  await until(() => got() > 1_000_000)
+  clients[0]?.unpipe()
+  clients[0]?.pause()
+  expect(await lost).toBe("Timeout, maybe")
+  expect(await text(it)).toBe("ok")
 })

@@ -12,6 +12,7 @@ import { type Exchange, sealed } from "./exchange.ts"
 import { checkHead, headRefusal } from "./head.ts"
 import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+import { Outflow } from "./outflow.ts"
 import { readOn } from "./readOn.ts"
 import { isStreamed, upload } from "./upload.ts"
 
@@ -66,6 +67,7 @@ export class H2Lane implements Lane {
   readonly #cancels: Cancels
   #coolUntil = 0
   readonly #heartbeat: Heartbeat
+  readonly #outflow = new Outflow()
   #closedAt = 0
   #soon = false
   #cause: unknown
@@ -209,15 +211,17 @@ export class H2Lane implements Lane {
     }
     if (this.#session.destroyed) return
     readOn(this.#socket)
-    const beat = this.#heartbeat.beat(now, this.active, this.#cancels.held, this.#socket.bytesRead)
+    const left = this.#outflow.look(this.#socket)
+    const beat = this.#heartbeat.beat(now, this.active, this.#cancels.held, this.#socket.bytesRead, left)
     if (beat === "dead") this.#giveUp()
     else if (beat === "ping") this.#session.ping(this.#onPong)
     else if (this.active === 0 && now - this.idleSince >= this.limits.keepAlive) this.retire()
   }
 
   #doubt(): void {
-    if (this.#session.destroyed || !this.#heartbeat.doubt(performance.now(), this.#socket.bytesRead)) return
-    this.#session.ping(this.#onPong)
+    if (this.#session.destroyed) return
+    const left = this.#outflow.look(this.#socket)
+    if (this.#heartbeat.doubt(performance.now(), this.#socket.bytesRead, left)) this.#session.ping(this.#onPong)
   }
 
   #onPong = (error: Error | null): void => {

@@ -14,8 +14,11 @@ export class Heartbeat {
   #at: number
   #waiting = false
   #missed = 0
-  /** Bytes that had come when it pinged. */
+  /** Bytes that had come when it pinged, and those that had left by the other side's leave. */
   #bytes = 0
+  #left = 0
+  /** Its last ping stands behind an upload, as whatever is sent now would. */
+  #behind = false
   #doubtedAt = -Infinity
 
   /** `every` in ms, `now` by performance.now(). */
@@ -26,7 +29,7 @@ export class Heartbeat {
 
   /** A ping was missed: nothing new should be sent until the other side is heard of. */
   get suspect(): boolean {
-    return this.#missed > 0
+    return this.#missed > 0 || this.#behind
   }
 
   /** In doubt for so short a time that the answer may well be on its way. */
@@ -35,41 +38,47 @@ export class Heartbeat {
   }
 
   /** Somebody has waited too long for an answer: it is suspect until it is heard of. Says whether to ping now. */
-  doubt(now: number, bytes: number): boolean {
+  doubt(now: number, bytes: number, left: number): boolean {
     this.#doubtedAt = now
     this.#missed = Math.max(1, this.#missed)
     if (this.#waiting) return false
-    this.#sent(now, bytes)
+    this.#sent(now, bytes, left)
     return true
   }
 
   /**
    * Called every so often: whether to ping now, or to give the session up. `active` streams are on it, of `held` ones it
-   * is not known whether it still counts them, `bytes` have come so far.
+   * is not known whether it still counts them, `bytes` have come so far, and `left` is what `Outflow` has seen leave.
    */
-  beat(now: number, active: number, held: number, bytes: number): "ping" | "dead" | undefined {
+  beat(now: number, active: number, held: number, bytes: number, left: number): "ping" | "dead" | undefined {
     // Nothing is lost with it, and it may stand in the place of one that is well.
     if (active === 0 && this.suspect && !this.hopes(now)) return "dead"
     if (now - this.#at <= this.#every) return undefined
     if (this.#waiting) {
       // An answer may stand in line behind a long response on a slow path.
       if (bytes > this.#bytes) this.answered()
-      else if (++this.#missed >= mostMissed) return "dead"
+      // The ping itself may stand behind a long upload, of which somebody takes more.
+      else if (left > this.#left) {
+        this.#behind = true
+        this.#missed = 0
+      } else if (++this.#missed >= mostMissed) return "dead"
     }
     if (!this.#waiting && active + held === 0) return undefined
-    this.#sent(now, bytes)
+    this.#sent(now, bytes, left)
     return "ping"
   }
 
   /** The other side is there. */
   answered(): void {
     this.#waiting = false
+    this.#behind = false
     this.#missed = 0
   }
 
-  #sent(now: number, bytes: number): void {
+  #sent(now: number, bytes: number, left: number): void {
     this.#at = now
     this.#bytes = bytes
+    this.#left = left
     this.#waiting = true
   }
 }
