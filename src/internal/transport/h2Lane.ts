@@ -26,6 +26,11 @@ const sessionWindow = 16 * 1024 * 1024
  * we do, and we look ourselves; it stays the bound on what a few bytes of HPACK can grow to.
  */
 const beyond = (limit: number, least: number, most: number): number => Math.min(8 * Math.max(limit, least), most)
+/**
+ * MB, as good as none. Node counts what waits to be sent, such as a hundred prompts with pictures, and beyond the bound it
+ * refuses the heads of answers. What a server can make us hold has bounds of its own: the windows, and those of heads.
+ */
+const maxSessionMemory = 2 ** 20
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
 /** How long, in ms, a session that refused a stream is left alone. */
@@ -83,7 +88,7 @@ export class H2Lane implements Lane {
     this.#cancels = new Cancels({ probe: this.#probe, freed: () => this.#freed() })
     const session = (this.#session = http2.connect(origin, {
       createConnection: () => socket,
-      maxSessionMemory: 1024,
+      maxSessionMemory,
       maxHeaderListPairs: beyond(limits.maxHeadFields, 128, 2 ** 31 - 1),
       settings: {
         enablePush: false,
