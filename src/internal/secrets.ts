@@ -71,11 +71,23 @@ const shortest = 7
 /** Headers and parameters whose values are secrets, by their names. */
 const secretive = /auth|(?<!idempotency-)key|token|secret|cookie|passw|credential|signature/i
 
+/** What is known of names: SDKs send the same dozen with each request. Those that callers make up are not kept. */
+const judged = new Map<string, boolean>()
+
+const isSecretive = (name: string): boolean => {
+  let is = judged.get(name)
+  if (is === undefined) {
+    is = secretive.test(name)
+    if (judged.size < 256) judged.set(name, is)
+  }
+  return is
+}
+
 /** The values that nobody may see, the longest first: one may be a part of another. */
 const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> => {
   const found: Array<string> = []
   for (const name in headers) {
-    if (!secretive.test(name)) continue
+    if (!isSecretive(name)) continue
     const value = headers[name]!.replace(/^(?:bearer|basic) +/i, "")
     if (value.length >= shortest && value !== PLACEHOLDER && value !== HEADER_PLACEHOLDER) found.push(value)
   }
