@@ -252,3 +252,19 @@ test("HTTP/2: answers are read however much waits to be sent on their session", 
   const all = await Promise.all(Array.from({ length: 100 }, () => text(it, { method: "POST", body })))
   expect(all).toEqual(all.map(() => "ok"))
 })
+
+test("HTTP/2: frames of data without any, which some servers send with each answer, end no session", async () => {
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      to.headers(id)
+      for (let i = 0; i < 10; i++) to.data(id, "")
+      to.data(id, "ok", true)
+    }
+  })
+  const it = pool2(server.origin)
+  for (let i = 0; i < 10; i++) {
+    const all = await Promise.all(Array.from({ length: 50 }, () => text(it)))
+    expect(all).toEqual(all.map(() => "ok"))
+  }
+  expect(server.connections).toBe(1)
+})

@@ -10,6 +10,7 @@ import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
 import { checkHead, headRefusal } from "./head.ts"
+import { openSession } from "./h2Session.ts"
 import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { Outflow } from "./outflow.ts"
@@ -18,19 +19,6 @@ import { isStreamed, upload } from "./upload.ts"
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
 
-/** Flow control: what a server may send ahead on one stream, and on all. */
-const streamWindow = 256 * 1024
-const sessionWindow = 16 * 1024 * 1024
-/**
- * A head that is longer than Node allows resets its stream with a code that servers use as well. So Node allows more than
- * we do, and we look ourselves; it stays the bound on what a few bytes of HPACK can grow to.
- */
-const beyond = (limit: number, least: number, most: number): number => Math.min(8 * Math.max(limit, least), most)
-/**
- * MB, as good as none. Node counts what waits to be sent, such as a hundred prompts with pictures, and beyond the bound it
- * refuses the heads of answers. What a server can make us hold has bounds of its own: the windows, and those of heads.
- */
-const maxSessionMemory = 2 ** 20
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
 /** How long, in ms, a session that refused a stream is left alone. */
@@ -86,21 +74,9 @@ export class H2Lane implements Lane {
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
     this.#heartbeat = new Heartbeat(limits.pingInterval, this.openedAt)
     this.#cancels = new Cancels({ probe: this.#probe, freed: () => this.#freed() })
-    const session = (this.#session = http2.connect(origin, {
-      createConnection: () => socket,
-      maxSessionMemory,
-      maxHeaderListPairs: beyond(limits.maxHeadFields, 128, 2 ** 31 - 1),
-      settings: {
-        enablePush: false,
-        initialWindowSize: streamWindow,
-        // Node's own bound is 16 MB.
-        maxHeaderListSize: beyond(limits.maxHeadBytes, 16 * 1024, 2 ** 24 - 1)
-      }
-    }))
-    session.unref()
+    const session = (this.#session = openSession(origin, socket, limits))
     session.on("error", (error) => (this.#cause ??= error))
     session.on("frameError", () => undefined)
-    session.once("connect", () => session.setLocalWindowSize(sessionWindow))
     session.on("remoteSettings", (settings) => this.#onSettings(settings))
     session.on("goaway", (_, lastId) => {
       this.#lastId = Math.min(this.#lastId, lastId)
