@@ -29,12 +29,19 @@ export const isJsonOnly = (asked: Asked): boolean => {
 /** SDKs say for each request what they can read. None of them reads HTML, but they hand it on as if it were the answer. */
 export const isNoPage = (asked: Asked): boolean => wantsJson(asked) || /\/audio\/speech(?:\?|$)/.test(asked.url)
 
+/** The position of the first byte at or after `at` that is no white space. */
+const skipSpace = (bytes: Uint8Array, at: number): number => {
+  while (at < bytes.length && bytes[at]! <= 0x20) at++
+  return at
+}
+
+/** Where JSON begins: after a byte order mark, if there is one. */
+const start = (bytes: Uint8Array): number => skipSpace(bytes, bytes[0] === 0xef ? 3 : 0)
+
 /** Some servers call their JSON plain text. */
 export const looksLikeJson = (bytes: Uint8Array): boolean => {
-  // After a byte order mark, if there is one.
-  let at = bytes[0] === 0xef ? 3 : 0
-  while (at < bytes.length && bytes[at]! <= 0x20) at++
-  return bytes[at] === 0x7b || bytes[at] === 0x5b
+  const first = bytes[start(bytes)]
+  return first === 0x7b || first === 0x5b
 }
 
 /** As SDKs know it: in lower case. */
@@ -62,14 +69,17 @@ export const failureAsEvent = (bytes: Uint8Array): Uint8Array | undefined => {
   return failed(said) ? Buffer.from(`data: ${JSON.stringify(said)}\n\n`) : undefined
 }
 
+const error = Buffer.from('"error"')
+
 /** An answer begins otherwise, so that no answer has to be parsed to find out. */
-const error = /^(?:\xef\xbb\xbf)?\s*\{\s*"error"\s*:\s*["{]/
+const beginsWithError = (bytes: Uint8Array): boolean => {
+  const key = skipSpace(bytes, start(bytes) + 1)
+  return error.every((byte, i) => bytes[key + i] === byte)
+}
 
 /** What JSON tells of a failure in the place of an answer; `undefined` if it is an answer. `clean` is for its event. */
 export const failureIn = (bytes: Uint8Array, clean: (event: Uint8Array) => Uint8Array): WireError | undefined => {
-  if (!error.test(Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(64, bytes.byteLength)).toString("latin1"))) {
-    return undefined
-  }
+  if (!beginsWithError(bytes)) return undefined
   const event = failureAsEvent(bytes)
   if (event === undefined) return undefined
   const said = parsed(clean(event).subarray("data: ".length))
