@@ -6,7 +6,8 @@ import { WireError, type Timeouts, type WirePool, type WireRequest, type WireRes
 import { discard } from "./gather.ts"
 import type { Exchange } from "./prepare.ts"
 import { afterWork, redirection, withoutBody, type Hop } from "./redirect.ts"
-import { respond, type Tapping } from "./respond.ts"
+import { respond } from "./respond.ts"
+import type { Tapping } from "./tapping.ts"
 
 export { prepare, type Exchange } from "./prepare.ts"
 

@@ -7,48 +7,14 @@ import { STATUS_CODES } from "node:http"
 import type { BodyLimits } from "../limits.ts"
 import { type About, WireError, type WireBody, type WireResponse } from "../wire.ts"
 import * as Answers from "./answers.ts"
-import { type Ending, endingOf } from "./endings.ts"
+import { endingOf } from "./endings.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./inflate.ts"
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { jsonEvents } from "./jsonEvents.ts"
+import { streamOf } from "./streamed.ts"
+import { type Tapping, untapped } from "./tapping.ts"
 import { WholeResponse, named } from "./whole.ts"
-
-/** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
-export interface Listener {
-  /** All of a body that was read whole, decoded. */
-  readonly whole: (bytes: Uint8Array) => void
-  /** A chunk of a stream of events has come. */
-  readonly chunk: () => void
-  /** The last event of a stream has been read; what is kept of the end, one character a byte. */
-  readonly tail: (text: string) => void
-}
-
-/** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
-export interface Tapping {
-  /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
-  readonly tap?: ((chunk: Uint8Array) => void) | undefined
-  /**
-   * Called once when `tap` has seen all that it will: the reader came to the end (and is told so afterwards), failed or
-   * cancelled. The wire's own end may come before that, since bodies are read ahead. Not called for an answer without a
-   * body, for one that fails before there is a response, or for one that is dropped unread. @default none
-   */
-  readonly onTapped?: (() => void) | undefined
-  /** Hears of the body after `tap` and `onTapped`. @default nobody */
-  readonly listener?: Listener | undefined
-  /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
-  readonly clean?: (() => Cleaner) | undefined
-  /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
-  readonly prints?: boolean | undefined
-}
-
-/** Neither method may throw. */
-interface Cleaner {
-  /** What is to be given on now that this chunk has come; it may hold some back for later. */
-  readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
-  /** What it has held back, at the end of the stream. */
-  readonly rest: () => Uint8Array | undefined
-}
 
 export interface ResponseContext extends Tapping {
   readonly url: string
@@ -61,127 +27,6 @@ export interface ResponseContext extends Tapping {
   readonly limits: BodyLimits
   /** What the reader of the body gets to see of a failure. */
   readonly failure: (error: unknown) => unknown
-}
-
-/**
- * What a stream was made of, for when it has been dropped; nothing once the body has ended. What ended it may be an error
- * that was made under the stream's reader, and its stack leads to the stream, which then would never be collected.
- */
-interface Source {
-  body: WireBody | undefined
-  onAbandoned: (() => void) | undefined
-}
-
-/** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
-const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
-  onAbandoned?.()
-  body?.cancel()
-})
-
-const sources = new WeakMap<ReadableStream, Source>()
-
-const emptied = (source: Source) => () => {
-  source.body = source.onAbandoned = undefined
-}
-
-/**
- * `f` is called if the body is a stream that is collected while it still holds something: neither read to the end, nor
- * cancelled or failed. It must not throw.
- */
-export const watchAbandoned = ({ body }: Response, f: () => void): void => {
-  const source = body === null ? undefined : sources.get(body)
-  if (source?.body !== undefined) source.onAbandoned = f
-}
-
-const untapped: Tapping = {}
-
-// No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
-const streamOf = (
-  body: WireBody,
-  failure: ResponseContext["failure"],
-  measure: Measure | undefined,
-  ending: Ending | undefined,
-  tapping: Tapping,
-  isEvents: boolean
-): ReadableStream<Uint8Array> => {
-  const { tap } = tapping
-  const { clean, listener } = isEvents ? tapping : untapped
-  const cleaner = clean?.()
-  let { onTapped } = tapping
-  const over = () => {
-    onTapped?.()
-    // A read may still fail after the reader has cancelled.
-    onTapped = undefined
-  }
-  const tell = () => {
-    if (listener !== undefined && ending?.hasCome() === true) listener.tail(ending.tail())
-  }
-  const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
-    over()
-    controller.error(failure(error))
-  }
-  const end = (controller: ReadableStreamDefaultController) => {
-    if (ending?.hasCome() === false)
-      return fail(
-        controller,
-        ending.failure((event) => clean?.().chunk(event) ?? event)
-      )
-    over()
-    tell()
-    const rest = cleaner?.rest()
-    if (rest !== undefined) controller.enqueue(rest)
-    controller.close()
-  }
-  /** Whether that gives the reader anything. */
-  const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
-    if (chunk === undefined) {
-      end(controller)
-      return true
-    }
-    try {
-      measure?.chunk(chunk)
-    } catch (error) {
-      body.cancel()
-      fail(controller, error)
-      return true
-    }
-    tap?.(chunk)
-    ending?.add(chunk)
-    listener?.chunk()
-    const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
-    if (given !== undefined) controller.enqueue(given)
-    return given !== undefined
-  }
-  /** Whoever pulls is not asked again before there is something for the reader. */
-  const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
-    try {
-      while (!take(controller, await body.read()));
-    } catch (error) {
-      fail(controller, error)
-    }
-  }
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) =>
-        body.read().then(
-          (chunk) => (take(controller, chunk) ? undefined : more(controller)),
-          (error: unknown) => fail(controller, error)
-        ),
-      cancel: () => {
-        over()
-        // Who has seen the last event need not wait for the end.
-        tell()
-        body.cancel()
-      }
-    },
-    // Nothing is read ahead: back-pressure reaches the wire.
-    { highWaterMark: 0 }
-  )
-  const source: Source = { body, onAbandoned: undefined }
-  body.onEnd(emptied(source))
-  abandoned.register(stream, source)
-  sources.set(stream, source)
-  return stream
 }
 
 const bodiless = (status: number, method: string) =>

@@ -2,7 +2,7 @@
  * Where a streamed answer was asked for. A stream that is dropped before its end gives its connection and its place in
  * the budget back only when it is collected, which may take long: whoever dropped it is told where.
  */
-import { watchAbandoned } from "../fetch/respond.ts"
+import { watchAbandoned } from "../fetch/streamed.ts"
 import { warn } from "./say.ts"
 
 /** Under this name it travels in the `init` of a request's fetch, which SDKs hand on as it is. */

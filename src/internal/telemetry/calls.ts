@@ -3,7 +3,7 @@
  * request is one call, its waits and its retries included. This is the path of every request: of an answer no more is
  * looked at than others keep of it anyway.
  */
-import type { Listener } from "../fetch/respond.ts"
+import type { Listener } from "../fetch/tapping.ts"
 import { type Count, ofTail, ofWhole } from "../quota/usage.ts"
 import { bounded } from "./bounded.ts"
 import { typeOf } from "./errorType.ts"

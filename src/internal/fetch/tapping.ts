@@ -1,0 +1,40 @@
+/** Who has to do with a body beside its reader. */
+
+/** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
+export interface Listener {
+  /** All of a body that was read whole, decoded. */
+  readonly whole: (bytes: Uint8Array) => void
+  /** A chunk of a stream of events has come. */
+  readonly chunk: () => void
+  /** The last event of a stream has been read; what is kept of the end, one character a byte. */
+  readonly tail: (text: string) => void
+}
+
+/** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
+export interface Tapping {
+  /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
+  readonly tap?: ((chunk: Uint8Array) => void) | undefined
+  /**
+   * Called once when `tap` has seen all that it will: the reader came to the end (and is told so afterwards), failed or
+   * cancelled. The wire's own end may come before that, since bodies are read ahead. Not called for an answer without a
+   * body, for one that fails before there is a response, or for one that is dropped unread. @default none
+   */
+  readonly onTapped?: (() => void) | undefined
+  /** Hears of the body after `tap` and `onTapped`. @default nobody */
+  readonly listener?: Listener | undefined
+  /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
+  readonly clean?: (() => Cleaner) | undefined
+  /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
+  readonly prints?: boolean | undefined
+}
+
+/** Neither method may throw. */
+export interface Cleaner {
+  /** What is to be given on now that this chunk has come; it may hold some back for later. */
+  readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
+  /** What it has held back, at the end of the stream. */
+  readonly rest: () => Uint8Array | undefined
+}
+
+/** By nobody. */
+export const untapped: Tapping = {}
