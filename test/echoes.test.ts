@@ -16,6 +16,7 @@ import { type Client, hello, subjects as doors } from "./promise/doors.ts"
 import { Collector, printCause } from "./support/collect.ts"
 import { openai6 } from "./support/openai6.ts"
 import { type Chat, question, subjects } from "./support/providers.ts"
+import { talkative } from "./support/talkative.ts"
 
 const key = "sk-canary-key-8f2c1d"
 const header = "canary-header-77ab03"
@@ -186,19 +187,6 @@ const byModels = (collector: Collector, port: number) =>
     },
     { discard: true }
   ).pipe(Effect.provide(ClientLayer.layer()))
-
-/** Variables that make SDKs talk. */
-const talkative = Effect.acquireRelease(
-  Effect.sync(() => {
-    const before = { ...process.env }
-    Object.assign(process.env, { DEBUG: "true", OPENAI_LOG: "debug", GROQ_LOG: "debug" })
-    return before
-  }),
-  (before) =>
-    Effect.sync(() => {
-      process.env = before
-    })
-)
 
 const holdsNone = (text: string): void => {
   for (const secret of [key, header]) {

@@ -9,6 +9,7 @@ import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.
 import { certificate } from "../../src/testing/certificate.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { Collector } from "../support/collect.ts"
+import { talkative } from "../support/talkative.ts"
 import { type Client, hello, type Options, subjects } from "./doors.ts"
 
 const key = "sk-CANARY-key-41c9be"
@@ -67,19 +68,6 @@ const streamed: ReadonlyArray<Sandbox.Fault | undefined> = [
   events(`data: ${key}\n\n`),
   { type: "resetMidBody" }
 ]
-
-/** Variables that make SDKs talk, for as long as the scope is open. */
-const talkative = Effect.acquireRelease(
-  Effect.sync(() => {
-    const before = { ...process.env }
-    Object.assign(process.env, { DEBUG: "true", OPENAI_LOG: "debug", GROQ_LOG: "debug" })
-    return before
-  }),
-  (before) =>
-    Effect.sync(() => {
-      process.env = before
-    })
-)
 
 const failureOf = async (send: () => PromiseLike<unknown>): Promise<unknown> => {
   try {
