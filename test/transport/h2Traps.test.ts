@@ -240,16 +240,17 @@ test("HTTP/2: who waits for a server that allows no streams waits as long as it 
 
 test("HTTP/2: answers are read however much waits to be sent on their session", async () => {
   const ids: Array<number> = []
+  const count = 1_200
   const server = await serveScript({
-    limit: 200,
+    limit: 2_000,
     onHeaders: (to, id) => {
-      if (ids.push(id) === 100) for (const one of ids) to.respond(one)
+      if (ids.push(id) === count) for (const one of ids) to.respond(one)
     }
   })
   const it = pool2(server.origin, { maxConnections: 1, maxQueueBytes: Infinity })
-  // 1.2 GB together, of which each takes no more than its window.
-  const body = Buffer.alloc(12_000_000)
-  const all = await Promise.all(Array.from({ length: 100 }, () => text(it, { method: "POST", body })))
+  // More than a gigabyte together, of which each takes no more than its window.
+  const body = Buffer.alloc(1_000_000)
+  const all = await Promise.all(Array.from({ length: count }, () => text(it, { method: "POST", body })))
   expect(all).toEqual(all.map(() => "ok"))
 })
 

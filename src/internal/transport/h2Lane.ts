@@ -15,7 +15,7 @@ import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { Outflow } from "./outflow.ts"
 import { readOn } from "./readOn.ts"
-import { isStreamed, upload } from "./upload.ts"
+import { isStreamed, shared, upload } from "./upload.ts"
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
 
@@ -133,11 +133,12 @@ export class H2Lane implements Lane {
     this.active++
     this.#streams.add(stream)
     if (empty) return true
-    if (isStreamed(bytes)) {
-      upload(bytes, stream).catch((error: unknown) => {
+    const outgoing = isStreamed(bytes) ? bytes : shared(bytes)
+    if (isStreamed(outgoing)) {
+      upload(outgoing, stream).catch((error: unknown) => {
         if (exchange.stream === stream) exchange.fail(uploadError(error))
       })
-    } else stream.end(bytes)
+    } else stream.end(outgoing)
     return true
   }
 

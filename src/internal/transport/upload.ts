@@ -5,6 +5,21 @@ import type { RequestBody, StreamedBody } from "../wire.ts"
 export const isStreamed = (body: RequestBody): body is StreamedBody =>
   typeof body === "object" && !(body instanceof Uint8Array)
 
+/** In bytes. What is longer goes in pieces of this much. */
+const long = 1024 * 1024
+const piece = 256 * 1024
+
+async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += piece) yield bytes.subarray(at, at + piece)
+}
+
+/**
+ * `bytes` as they are to be sent on a connection that others share. Node hands over in one write whatever a server's window
+ * allows: behind it would stand the requests of others, pings, and the reset of an abort.
+ */
+export const shared = (bytes: Uint8Array): Uint8Array | StreamedBody =>
+  bytes.length <= long ? bytes : { length: bytes.length, open: () => piecesOf(bytes) }
+
 /** Whether it can't be sent any more, since it was begun to be sent before. */
 export const isSpent = (body: RequestBody): boolean => isStreamed(body) && body.isSpent?.() === true
 
