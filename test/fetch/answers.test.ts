@@ -86,26 +86,44 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
 ]
 
 /** What a stream fails with that stops so. */
-const failureOf = (text: string, clean = (event: Uint8Array) => event) => {
-  const ending = endingOf(chat)!
+const failureOf = (text: string, clean = (event: Uint8Array) => event, url = chat) => {
+  const ending = endingOf(url)!
   ending.add(Buffer.from(text))
-  return ending.hasCome() ? undefined : ending.failure(clean)
+  return ending.failure(clean)
 }
 
 describe("an event stream", () => {
-  test("that ends in an error by name fails with what that says, since some SDKs do not look at names", () => {
-    const told = (data: string, before = delta("a")) => failureOf(`${before}event: error\ndata: ${data}\n\n`)
-    expect(told('{"message":"überlastet"}')).toMatchObject({
+  test("that ends in an error fails with what that says, for those who read over it", () => {
+    const overloaded = { reason: "Server", processed: "yes", message: "überlastet" }
+    const data = '{"error":{"message":"überlastet"}}'
+    expect(failureOf(`${delta("a")}event: error\ndata: {"message":"überlastet"}\n\n`)).toMatchObject(overloaded)
+    expect(failureOf(`${delta("a")}data: ${data}\n\n`)).toMatchObject(overloaded)
+    expect(failureOf(`data: ${data}\r\n\r\ndata: [DONE]\r\n\r\n`)).toMatchObject(overloaded)
+    expect(failureOf("event: error\ndata: no\u2028more\n\n")).toMatchObject({
       reason: "Server",
-      processed: "yes",
-      message: "überlastet"
+      message: "no\\u2028more"
     })
-    expect(told("no\u2028more", "")).toMatchObject({ reason: "Server", message: "no\\u2028more" })
+    const quota = 'data: {"error":{"message":"no more","code":"insufficient_quota"}}\n\n'
+    for (const url of [chat, responses, messages]) {
+      expect(failureOf(quota, undefined, url), url).toMatchObject({ reason: "QuotaExceeded", message: "no more" })
+    }
+    const event = `data: {"type":"error","message":"überlastet"}\n\n`
+    for (const url of [responses, messages, images]) {
+      expect(failureOf(response("image_edit.partial_image") + event, undefined, url), url).toMatchObject(overloaded)
+    }
+  })
+
+  test("that ends in an error tells no secret, though the event that holds it does not end", () => {
     const clean = (event: Uint8Array) => Buffer.from(Buffer.from(event).toString().replace("sk-1", "***"))
-    // Nor does it tell a secret, though the event that holds it does not end.
     expect(failureOf("event: error\ndata: no sk-1", clean)).toMatchObject({ reason: "Server", message: "no ***" })
-    expect(failureOf(delta("a"))).toMatchObject({ reason: "Connection", processed: "maybe" })
-    expect(failureOf(delta("\n\nevent: error\ndata: none"))).toMatchObject({ reason: "Connection" })
+  })
+
+  test("that ends in no error fails only if it is cut", () => {
+    const cut = { reason: "Connection", processed: "maybe" }
+    expect(failureOf(delta("a"))).toMatchObject(cut)
+    expect(failureOf(delta("\n\nevent: error\ndata: none"))).toMatchObject(cut)
+    expect(failureOf(`data: {"error":null,"choices":[{"finish_reason":"stop"}]}\n\n`)).toBe(undefined)
+    expect(failureOf(`${delta('"error"', "stop")}data: [DONE]\n\n`)).toBe(undefined)
   })
 
   for (const [what, url, text] of whole) test(`with ${what} is whole`, () => expect(isWhole(url, text)).toBe(true))

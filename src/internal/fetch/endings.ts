@@ -4,7 +4,7 @@
  */
 import { oneLine } from "../oneLine.ts"
 import { Tail } from "../tail.ts"
-import { messageIn } from "../told.ts"
+import { codeIn, messageIn, property } from "../told.ts"
 import { WireError } from "../wire.ts"
 
 type Clean = (event: Uint8Array) => Uint8Array
@@ -17,8 +17,11 @@ export interface Ending {
   readonly hasCome: () => boolean
   /** What is kept of the end, one character a byte; "" if that is less than an event. */
   readonly tail: () => string
-  /** Why they have not come, once the body is over. `clean` is for what that quotes. */
-  readonly failure: (clean: Clean) => WireError
+  /**
+   * Why a reader who has come to the end has no answer: they have not come, or tell an error. Most SDKs have thrown that by
+   * then; others read over it. `clean` is for what that quotes.
+   */
+  readonly failure: (clean: Clean) => WireError | undefined
 }
 
 const cutShort = (): WireError =>
@@ -39,22 +42,30 @@ const ofCompletions = new RegExp(
     inWhole(/"finish_reason"\s*:\s*"(?![^]*"finish_reason"\s*:\s*null)|[\r\n]data: ?\{\s*"error"/)
 )
 
-/** An event that is an error by its name alone goes by some SDKs as if it were a piece of the answer. */
-const toldError = /[\r\n]event: ?error(?:\r\n|\n|\r)data: ?([^\r\n]*)/
+/** The last event that is not `[DONE]`: its name, if that is an error, and what it says. */
+const lastEvent = /[\r\n](event: ?error(?:\r\n|\n|\r))?data: ?([^\r\n]*)[\r\n]*(?:data: ?\[DONE\][\r\n]*)?$/
 
-const errorIn = (tail: string, clean: Clean): WireError | undefined => {
-  const data = toldError.exec(tail)?.[1]
-  if (data === undefined) return undefined
-  const prefix = "event: error\ndata: "
-  const event = Buffer.from(`${prefix}${data}\n\n`, "latin1")
-  const text = Buffer.from(clean(event)).toString().slice(prefix.length, -2)
-  let message: string | undefined
+/** The first line has no break before it. */
+const linesOf = (tail: Tail): string => (tail.isWhole ? `\n${tail.text()}` : tail.text())
+
+const parsed = (text: string): unknown => {
   try {
-    message = messageIn(JSON.parse(text))
+    return JSON.parse(text)
   } catch {
-    // Then that is what it says.
+    return undefined
   }
-  return new WireError("Server", "yes", oneLine(message ?? text))
+}
+
+const errorIn = (tail: Tail, clean: Clean): WireError | undefined => {
+  const [, name, data] = lastEvent.exec(linesOf(tail)) ?? []
+  if (data === undefined || (name === undefined && !data.includes('"error"'))) return undefined
+  const prefix = "event: error\ndata: "
+  const event = clean(Buffer.from(`${prefix}${data}\n\n`, "latin1"))
+  const text = Buffer.from(event).toString().slice(prefix.length, -2)
+  const said = parsed(text)
+  if (name === undefined && property(said, "error") == null && property(said, "type") !== "error") return undefined
+  const reason = codeIn(said) === "insufficient_quota" ? "QuotaExceeded" : "Server"
+  return new WireError(reason, "yes", oneLine(messageIn(said) ?? text))
 }
 
 /** Anthropic's. */
@@ -79,20 +90,15 @@ class ShortEnding implements Ending {
   }
 
   hasCome(): boolean {
-    return this.#words.test(this.#lines())
+    return this.#words.test(linesOf(this.#tail))
   }
 
   tail(): string {
     return this.#tail.text()
   }
 
-  failure(clean: Clean): WireError {
-    return errorIn(this.#lines(), clean) ?? cutShort()
-  }
-
-  #lines(): string {
-    const text = this.#tail.text()
-    return this.#tail.isWhole ? `\n${text}` : text
+  failure(clean: Clean): WireError | undefined {
+    return errorIn(this.#tail, clean) ?? (this.hasCome() ? undefined : cutShort())
   }
 }
 
@@ -115,6 +121,8 @@ class LongEnding implements Ending {
   #rest = "\n"
   #isLast = false
   #come = false
+  /** Where an error is found. */
+  readonly #tail = new Tail(tailBytes)
 
   constructor(last: RegExp, first?: RegExp) {
     this.#last = last
@@ -123,6 +131,7 @@ class LongEnding implements Ending {
 
   add(chunk: Uint8Array): void {
     if (this.#come) return
+    this.#tail.add(chunk)
     let text = this.#rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1")
     if (this.#first?.test(text) === true) this.#first = undefined
     if (!this.#isLast) {
@@ -147,8 +156,8 @@ class LongEnding implements Ending {
     return ""
   }
 
-  failure(): WireError {
-    return cutShort()
+  failure(clean: Clean): WireError | undefined {
+    return errorIn(this.#tail, clean) ?? (this.hasCome() ? undefined : cutShort())
   }
 }
 

@@ -60,11 +60,8 @@ export const streamOf = (
     controller.error(failure(error))
   }
   const end = (controller: ReadableStreamDefaultController) => {
-    if (ending?.hasCome() === false)
-      return fail(
-        controller,
-        ending.failure((event) => clean?.().chunk(event) ?? event)
-      )
+    const why = ending?.failure((event) => clean?.().chunk(event) ?? event)
+    if (why !== undefined) return fail(controller, why)
     over()
     tell()
     const rest = cleaner?.rest()
