@@ -1,7 +1,7 @@
 // oxlint-disable unicorn/consistent-function-scoping -- a test reads best with what it asks inside it
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/fetch/answers.ts"
+import { beginsWithError, failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/fetch/answers.ts"
 import { endingOf } from "../../src/internal/fetch/endings.ts"
 
 const chat = "https://api.openai.com/v1/chat/completions"
@@ -186,24 +186,26 @@ describe("what can only be JSON", () => {
 describe("JSON in the place of an answer", () => {
   const told = (text: string, clean = (event: Uint8Array) => event) => failureIn(Buffer.from(text), clean)
 
-  test("tells a failure if that is how it begins", () => {
+  test("tells a failure if it has an error", () => {
     const nested = told('\ufeff {"error" : {"message":"over\\nloaded","code":503}}')
     expect(nested).toMatchObject({ reason: "Server", processed: "yes", message: "over\\nloaded" })
-    expect(told('{"error":"overloaded"}')).toMatchObject({ reason: "Server", message: '{"error":"overloaded"}' })
+    expect(told('{"id":"x","error":"overloaded"}')).toMatchObject({
+      reason: "Server",
+      message: '{"id":"x","error":"overloaded"}'
+    })
     expect(told('{"error":{"message":"no more","code":"insufficient_quota"}}')).toMatchObject({
       reason: "QuotaExceeded"
     })
+    for (const text of ['{"error":null,"id":"x"}', '{"id":"x"}', '{"error":{"message"', "[]", "null", ""]) {
+      expect(told(text), text).toBe(undefined)
+    }
   })
 
-  test("is an answer if it begins otherwise, tells of no error, or can't be read", () => {
-    for (const text of [
-      '{"error":null,"id":"x"}',
-      '{"id":"x","error":{"message":"a"}}',
-      '{"error":{"message"',
-      "[]",
-      ""
-    ]) {
-      expect(told(text), text).toBe(undefined)
+  test("is suspected of it by how it begins", () => {
+    for (const text of ['{"error":1}', '\ufeff \n{ \t"error"'])
+      expect(beginsWithError(Buffer.from(text)), text).toBe(true)
+    for (const text of ['{"id":"x","error":1}', '{"errors":1}', '"error"', "{", ""]) {
+      expect(beginsWithError(Buffer.from(text)), text).toBe(false)
     }
   })
 

@@ -3,7 +3,7 @@
  * of HTML for an answer, and JSON for a text if it is called by another name: here that is told apart, or put right.
  */
 import { oneLine } from "../oneLine.ts"
-import { codeIn, messageIn } from "../told.ts"
+import { codeIn, messageIn, property } from "../told.ts"
 import { WireError, type WireResponse } from "../wire.ts"
 import type { Exchange } from "./prepare.ts"
 
@@ -52,9 +52,6 @@ const typeOf = ({ headers }: WireResponse): string => headers.find(([name]) => n
 /** Text of another kind than JSON's own. */
 export const isPage = (wire: WireResponse): boolean => /^text\//i.test(typeOf(wire))
 
-const failed = (said: unknown): boolean =>
-  typeof said === "object" && said !== null && "error" in said && said.error != null
-
 const parsed = (bytes: Uint8Array): unknown => {
   try {
     return JSON.parse(new TextDecoder().decode(bytes))
@@ -63,43 +60,31 @@ const parsed = (bytes: Uint8Array): unknown => {
   }
 }
 
-/** What JSON tells of a failure, as the event that readers of streams expect; `undefined` if it tells of none. */
-export const failureAsEvent = (bytes: Uint8Array): Uint8Array | undefined => {
-  const said = parsed(bytes)
-  return failed(said) ? Buffer.from(`data: ${JSON.stringify(said)}\n\n`) : undefined
-}
-
 const error = Buffer.from('"error"')
 
-/** An answer begins otherwise, so that no answer has to be parsed to find out. */
-const beginsWithError = (bytes: Uint8Array): boolean => {
+/** An answer begins otherwise, so that no answer has to be parsed to find out whether it is an error. */
+export const beginsWithError = (bytes: Uint8Array): boolean => {
   const key = skipSpace(bytes, start(bytes) + 1)
   return error.every((byte, i) => bytes[key + i] === byte)
 }
 
-/** What JSON tells of a failure in the place of an answer; `undefined` if it is an answer. `clean` is for its event. */
+/** What JSON tells of a failure, `undefined` if it tells of none. `clean` takes secrets out of an event. */
 export const failureIn = (bytes: Uint8Array, clean: (event: Uint8Array) => Uint8Array): WireError | undefined => {
-  if (!beginsWithError(bytes)) return undefined
-  const event = failureAsEvent(bytes)
-  if (event === undefined) return undefined
-  const said = parsed(clean(event).subarray("data: ".length))
-  const why = messageIn(said) ?? JSON.stringify(said)
-  const reason = codeIn(said) === "insufficient_quota" ? "QuotaExceeded" : "Server"
+  const said = parsed(bytes)
+  if (property(said, "error") == null) return undefined
+  const prefix = "data: "
+  const event = clean(Buffer.from(`${prefix}${JSON.stringify(said)}\n\n`))
+  const told = parsed(event.subarray(prefix.length))
+  const why = messageIn(told) ?? JSON.stringify(told)
+  const reason = codeIn(told) === "insufficient_quota" ? "QuotaExceeded" : "Server"
   return new WireError(reason, "yes", oneLine(why))
 }
 
-/** The same answer by another name. */
-const named = (wire: WireResponse, type: string, dropped: RegExp): WireResponse => ({
+/** The same answer as what it is: SDKs parse nothing that goes by another name. */
+export const asJson = (wire: WireResponse): WireResponse => ({
   ...wire,
-  headers: [...wire.headers.filter(([name]) => !dropped.test(name)), ["content-type", type]]
+  headers: [...wire.headers.filter(([name]) => name !== "content-type"), ["content-type", "application/json"]]
 })
-
-/** With a body that is events now. */
-export const asEvents = (wire: WireResponse): WireResponse =>
-  named(wire, "text/event-stream", /^content-(?:type|length|encoding)$/)
-
-/** As what it is: SDKs parse nothing else. */
-export const asJson = (wire: WireResponse): WireResponse => named(wire, "application/json", /^content-type$/)
 
 const called = (wire: WireResponse): string => typeOf(wire).slice(0, 100) || "a body of no type"
 

@@ -95,22 +95,21 @@ const assemble = (
   const decoded = codings.length > 0
   const isError = wire.status >= 400
   const said = isDoubtful ? Answers.asJson(wire) : wire
-  const clean = (event: Uint8Array) => tapping.clean?.().chunk(event) ?? event
   if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
   if (got instanceof Uint8Array) {
     const whole = decoded ? inflateWhole(got, codings) : got
     if (whole !== undefined) {
       if (whole.byteLength > most) throw tooLong(most)
       if (isAnswer && !Answers.looksLikeJson(whole)) throw Answers.notJson(wire, whole.byteLength === 0)
-      const event = isMissing ? Answers.failureAsEvent(whole) : undefined
-      if (isMissing && event === undefined) throw Answers.noEvents(wire)
-      const failure = isAnswer && !isMissing ? Answers.failureIn(whole, clean) : undefined
-      if (failure !== undefined) throw failure
+      if (isMissing || (isAnswer && Answers.beginsWithError(whole))) {
+        const failure = Answers.failureIn(whole, (event) => tapping.clean?.().chunk(event) ?? event)
+        if (failure !== undefined) throw failure
+      }
+      if (isMissing) throw Answers.noEvents(wire)
       tapping.tap?.(whole)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
-      if (event === undefined) return build(said, context, whole, decoded)
-      return build(Answers.asEvents(wire), context, clean(event), false)
+      return build(said, context, whole, decoded)
     }
     got = unread(wire.body, [got], undefined)
   }
