@@ -29,7 +29,7 @@ export interface Tapping {
 }
 
 /** Neither method may throw. */
-export interface Cleaner {
+interface Cleaner {
   /** What is to be given on now that this chunk has come; it may hold some back for later. */
   readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
   /** What it has held back, at the end of the stream. */
