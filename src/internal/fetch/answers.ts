@@ -2,10 +2,10 @@
  * What a success can be, by what was asked, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs take a page
  * of HTML for an answer, and JSON for a text if it is called by another name: here that is told apart, or put right.
  */
-import { oneLine } from "../oneLine.ts"
-import { codeIn, messageIn, property } from "../told.ts"
+import { property } from "../told.ts"
 import { WireError, type WireResponse } from "../wire.ts"
 import type { Exchange } from "./prepare.ts"
+import { type Clean, parsed, toldFailure } from "./toldFailure.ts"
 
 /** The request as its caller made it, wherever it was redirected to. */
 export type Asked = Pick<Exchange, "headers" | "method" | "url">
@@ -52,14 +52,6 @@ const typeOf = ({ headers }: WireResponse): string => headers.find(([name]) => n
 /** Text of another kind than JSON's own. */
 export const isPage = (wire: WireResponse): boolean => /^text\//i.test(typeOf(wire))
 
-const parsed = (bytes: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    return undefined
-  }
-}
-
 const error = Buffer.from('"error"')
 
 /** An answer begins otherwise, so that no answer has to be parsed to find out whether it is an error. */
@@ -68,16 +60,10 @@ export const beginsWithError = (bytes: Uint8Array): boolean => {
   return error.every((byte, i) => bytes[key + i] === byte)
 }
 
-/** What JSON tells of a failure, `undefined` if it tells of none. `clean` takes secrets out of an event. */
-export const failureIn = (bytes: Uint8Array, clean: (event: Uint8Array) => Uint8Array): WireError | undefined => {
-  const said = parsed(bytes)
-  if (property(said, "error") == null) return undefined
-  const prefix = "data: "
-  const event = clean(Buffer.from(`${prefix}${JSON.stringify(said)}\n\n`))
-  const told = parsed(event.subarray(prefix.length))
-  const why = messageIn(told) ?? JSON.stringify(told)
-  const reason = codeIn(told) === "insufficient_quota" ? "QuotaExceeded" : "Server"
-  return new WireError(reason, "yes", oneLine(why))
+/** What JSON tells of a failure, `undefined` if it tells of none. */
+export const failureIn = (bytes: Uint8Array, clean: Clean): WireError | undefined => {
+  const said = parsed(new TextDecoder().decode(bytes))
+  return property(said, "error") == null ? undefined : toldFailure(JSON.stringify(said), clean)
 }
 
 /** The same answer as what it is: SDKs parse nothing that goes by another name. */

@@ -2,12 +2,10 @@
  * How event streams end that generate, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs take a stream
  * that just stops for one that is over: here both are told apart.
  */
-import { oneLine } from "../oneLine.ts"
 import { Tail } from "../tail.ts"
-import { codeIn, messageIn, property } from "../told.ts"
+import { property } from "../told.ts"
 import { WireError } from "../wire.ts"
-
-type Clean = (event: Uint8Array) => Uint8Array
+import { type Clean, parsed, toldFailure } from "./toldFailure.ts"
 
 /** Looks for the last words of an event stream while somebody else reads it. */
 export interface Ending {
@@ -48,24 +46,13 @@ const lastEvent = /[\r\n](event: ?error(?:\r\n|\n|\r))?data: ?([^\r\n]*)[\r\n]*(
 /** The first line has no break before it. */
 const linesOf = (tail: Tail): string => (tail.isWhole ? `\n${tail.text()}` : tail.text())
 
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+const tellsError = (said: unknown): boolean => property(said, "error") != null || property(said, "type") === "error"
 
 const errorIn = (tail: Tail, clean: Clean): WireError | undefined => {
   const [, name, data] = lastEvent.exec(linesOf(tail)) ?? []
   if (data === undefined || (name === undefined && !data.includes('"error"'))) return undefined
-  const prefix = "event: error\ndata: "
-  const event = clean(Buffer.from(`${prefix}${data}\n\n`, "latin1"))
-  const text = Buffer.from(event).toString().slice(prefix.length, -2)
-  const said = parsed(text)
-  if (name === undefined && property(said, "error") == null && property(said, "type") !== "error") return undefined
-  const reason = codeIn(said) === "insufficient_quota" ? "QuotaExceeded" : "Server"
-  return new WireError(reason, "yes", oneLine(messageIn(said) ?? text))
+  const text = Buffer.from(data, "latin1").toString()
+  return name === undefined && !tellsError(parsed(text)) ? undefined : toldFailure(text, clean)
 }
 
 /** Anthropic's. */

@@ -13,7 +13,7 @@ import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./in
 import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
 import { jsonEvents } from "./jsonEvents.ts"
 import { streamOf } from "./streamed.ts"
-import { type Tapping, untapped } from "./tapping.ts"
+import { cleaned, type Tapping, untapped } from "./tapping.ts"
 import { WholeResponse, named } from "./whole.ts"
 
 export interface ResponseContext extends Tapping {
@@ -102,7 +102,7 @@ const assemble = (
       if (whole.byteLength > most) throw tooLong(most)
       if (isAnswer && !Answers.looksLikeJson(whole)) throw Answers.notJson(wire, whole.byteLength === 0)
       if (isMissing || (isAnswer && Answers.beginsWithError(whole))) {
-        const failure = Answers.failureIn(whole, (event) => tapping.clean?.().chunk(event) ?? event)
+        const failure = Answers.failureIn(whole, cleaned(tapping))
         if (failure !== undefined) throw failure
       }
       if (isMissing) throw Answers.noEvents(wire)

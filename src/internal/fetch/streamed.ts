@@ -2,7 +2,7 @@
 import type { WireBody } from "../wire.ts"
 import type { Ending } from "./endings.ts"
 import type { Measure } from "./measure.ts"
-import { type Tapping, untapped } from "./tapping.ts"
+import { cleaned, type Tapping, untapped } from "./tapping.ts"
 
 /**
  * What a stream was made of, for when it has been dropped; nothing once the body has ended. What ended it may be an error
@@ -60,7 +60,7 @@ export const streamOf = (
     controller.error(failure(error))
   }
   const end = (controller: ReadableStreamDefaultController) => {
-    const why = ending?.failure((event) => clean?.().chunk(event) ?? event)
+    const why = ending?.failure(cleaned(tapping))
     if (why !== undefined) return fail(controller, why)
     over()
     tell()

@@ -1,4 +1,5 @@
 /** Who has to do with a body beside its reader. */
+import type { Clean } from "./toldFailure.ts"
 
 /** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
 export interface Listener {
@@ -35,6 +36,12 @@ interface Cleaner {
   /** What it has held back, at the end of the stream. */
   readonly rest: () => Uint8Array | undefined
 }
+
+/** For one event by itself. */
+export const cleaned =
+  ({ clean }: Tapping): Clean =>
+  (event) =>
+    clean?.().chunk(event) ?? event
 
 /** By nobody. */
 export const untapped: Tapping = {}
