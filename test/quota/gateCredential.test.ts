@@ -1,17 +1,11 @@
 import { assert, describe, it } from "vitest"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
 const away = () => new TurnedAway("QuotaExceeded", "used up")
-
-const reasonOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => "sent",
-    (error: unknown) => (error instanceof TurnedAway ? error.reason : error)
-  )
 
 describe("what concerns the whole credential", () => {
   it("fails all who wait, for whichever model, and then one at a time asks again", async () => {
@@ -67,7 +61,7 @@ describe("what concerns the whole credential", () => {
     denied.answered(401, [])
     account.refuse(denied, away)
     assert.isFalse(account.isRefused())
-    assert.strictEqual(await waiting, "sent")
+    assert.strictEqual(await waiting, "passed")
   })
 })
 

@@ -6,7 +6,7 @@ import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
 /** Enters, and notes the name when it passes. */
 const line = (lane: Lane, passed: Array<string>, name: string, signal?: AbortSignal): Promise<Permit | undefined> =>
@@ -16,12 +16,6 @@ const line = (lane: Lane, passed: Array<string>, name: string, signal?: AbortSig
       return permit
     },
     () => undefined
-  )
-
-const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => "passed",
-    (error: unknown) => (error instanceof Error && "reason" in error ? error.reason : error)
   )
 
 describe("the line of a model", () => {

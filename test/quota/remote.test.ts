@@ -4,7 +4,7 @@ import type { Shared } from "../../src/internal/quota/remote.ts"
 import type { Grant } from "../../src/internal/quota/store.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
 /** A shared budget that answers when it is told to. */
 const budget = () => {
@@ -44,12 +44,6 @@ const named = (passed: Array<string>, name: string, promise: ReturnType<typeof e
     passed.push(name)
     return permit
   })
-
-const reasonOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => "passed",
-    (error: unknown) => (error instanceof TurnedAway ? error.reason : error)
-  )
 
 describe("a request for which a shared budget is being asked", () => {
   it("does not go through a gate that closed meanwhile, and what was taken for it is given back", async () => {

@@ -1,4 +1,5 @@
 /** A lane of a credential, and requests that go through it. */
+import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import * as Account from "../../src/internal/quota/account.ts"
 import type { Waiting } from "../../src/internal/quota/entry.ts"
 import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
@@ -39,3 +40,10 @@ export const answer = (permit: Permit, status: number, headers: Readonly<Record<
   permit.answered(status, Object.entries(headers))
   permit.leave()
 }
+
+/** Why a request was turned away, or that it was not. */
+export const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => "passed",
+    (error: unknown) => (error instanceof TurnedAway ? error.reason : error)
+  )

@@ -1,7 +1,7 @@
 import type { connect } from "node:http2"
 import { createRequire, syncBuiltinESMExports } from "node:module"
 import { expect, test } from "vitest"
-import { ask, defer, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
+import { ask, defer, fate, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
 
 for (const [name, code] of [
   ["CANCEL", 8],
@@ -111,9 +111,7 @@ test("HTTP/2: GOAWAY with an error and a low id: those below may have been proce
     }
   })
   const it = pool2(server.origin)
-  const all = await Promise.all(
-    Array.from({ length: 20 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
-  )
+  const all = await Promise.all(Array.from({ length: 20 }, () => fate(text(it))))
   expect(all.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => "Connection, maybe"))
   expect(all.slice(10)).toEqual(Array.from({ length: 10 }, () => "ok"))
 })
@@ -154,9 +152,7 @@ test("HTTP/2: a session destroyed with 10 sent and 40 waiting: 10 may have been 
     }
   })
   const it = pool2(server.origin, { maxConnections: 1 })
-  const all = await Promise.all(
-    Array.from({ length: 50 }, () => text(it).catch((error) => `${error.reason}, ${error.processed}`))
-  )
+  const all = await Promise.all(Array.from({ length: 50 }, () => fate(text(it))))
   expect(all.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => "Connection, maybe"))
   expect(all.slice(10)).toEqual(Array.from({ length: 40 }, () => "ok"))
 })

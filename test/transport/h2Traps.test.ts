@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import * as http2 from "node:http2"
 import { join } from "node:path"
 import { expect, test } from "vitest"
-import { ask, failure, pool, pool2, readAll, serveH2, serveScript, text, until, verdict } from "./harness.ts"
+import { ask, failure, fate, pool, pool2, readAll, serveH2, serveScript, text, until, verdict } from "./harness.ts"
 
 test("each trap that docs/http2.md lists names tests that exist", () => {
   const page = readFileSync("docs/http2.md", "utf8")
@@ -179,7 +179,7 @@ test("HTTP/2: RST_STREAM before headers may have been processed, whatever its co
   })
   const it = pool2(server.origin, { circuitFailures: 0 })
   const verdicts: Array<string> = []
-  for (const _ of codes) verdicts.push(await text(it).catch((error) => `${error.reason}, ${error.processed}`))
+  for (const _ of codes) verdicts.push(await fate(text(it)))
   const { NGHTTP2_REFUSED_STREAM } = http2.constants
   // The refused one is sent again, and in the place of the next code's: one verdict less at the end.
   const expected = codes.filter((code) => code !== NGHTTP2_REFUSED_STREAM).map(() => "Connection, maybe")

@@ -166,6 +166,10 @@ export const verdict = async (promise: Promise<unknown>): Promise<string> => {
   return `${error.reason}, ${error.processed}`
 }
 
+/** What was answered, or what the failure is about. */
+export const fate = (answer: Promise<string>): Promise<string> =>
+  answer.catch((error: WireError) => `${error.reason}, ${error.processed}`)
+
 export const gc = (): void => {
   if (globalThis.gc === undefined) throw new Error("run with --expose-gc")
   globalThis.gc()

@@ -2,7 +2,7 @@
 import * as net from "node:net"
 import { expect, test } from "vitest"
 import type { WireBody } from "../../src/internal/wire.ts"
-import { ask, gc, pool, readAll, serveH2, serveTcp, serveTls, sleep, until } from "./harness.ts"
+import { ask, fate, gc, pool, readAll, serveH2, serveTcp, serveTls, sleep, text, until } from "./harness.ts"
 
 const KB = 1024
 const MB = 1024 * KB
@@ -113,14 +113,7 @@ test("HTTP/1.1: ten sockets reset with ten sent and 40 waiting: ten may have bee
     })
   )
   const it = pool(server.origin, { maxConnections: 10 })
-  const results = await Promise.all(
-    Array.from({ length: 50 }, () =>
-      ask(it).then(
-        ({ body }) => readAll(body),
-        (error: { reason: string; processed: string }) => `${error.reason}, ${error.processed}`
-      )
-    )
-  )
+  const results = await Promise.all(Array.from({ length: 50 }, () => fate(text(it))))
   expect(results.filter((result) => result === "Connection, maybe")).toHaveLength(10)
   expect(results.filter((result) => result === "ok")).toHaveLength(40)
   expect([requests, broken]).toEqual([50, 10])
