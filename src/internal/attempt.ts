@@ -154,6 +154,7 @@ export const attempt = async (
     const response = await exchange(pool, request, {
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       about: underway.about,
+      tenant: account.quota,
       signal: call?.signal,
       deadline: underway.deadline,
       cut: underway.cut,

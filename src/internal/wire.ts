@@ -70,6 +70,11 @@ export interface WireRequest {
   readonly body: RequestBody
   /** The same for all attempts of one request. @default itself alone */
   readonly about?: About | undefined
+  /**
+   * Identity of the credential that it is sent with: requests of one credential are one tenant in front of the sockets.
+   * Compared by reference. @default one that all such requests have in common
+   */
+  readonly tenant?: object | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
   readonly outer?: AbortSignal | undefined

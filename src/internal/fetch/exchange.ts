@@ -16,6 +16,7 @@ export interface ExchangeOptions extends Tapping {
   readonly timeouts: Timeouts
   /** What `WireRequest.about` is. @default each hop is a request of its own */
   readonly about?: WireRequest["about"]
+  readonly tenant?: WireRequest["tenant"]
   /** What `WireRequest.deadline` is, for all hops together. @default none */
   readonly deadline?: WireRequest["deadline"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
@@ -51,8 +52,22 @@ const timedOut = (error: WireError): WireError =>
  */
 export const exchange = async (pool: WirePool, exchange: Exchange, options: ExchangeOptions): Promise<Response> => {
   const { signal: own } = exchange
-  const { clean, about, cut, deadline, listener, onEnd, onHead, onTapped, prints, recall, seal, tap, timeouts } =
-    options
+  const {
+    clean,
+    about,
+    cut,
+    deadline,
+    listener,
+    onEnd,
+    onHead,
+    onTapped,
+    prints,
+    recall,
+    seal,
+    tap,
+    tenant,
+    timeouts
+  } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   let worked = false
@@ -85,6 +100,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         recall: hops === 0 ? recall : undefined,
         body,
         about,
+        tenant,
         signal: own,
         outer,
         timeouts,
