@@ -21,7 +21,6 @@ import type { Demand } from "./internal/quota/demand.ts"
 import type { Waiting } from "./internal/quota/entry.ts"
 import * as Limits from "./internal/quota/limits.ts"
 import type { Permit } from "./internal/quota/permit.ts"
-import type { RetryBudget } from "./internal/quota/retryBudget.ts"
 import * as internal from "./internal/quota/storeTag.ts"
 import * as Ticker from "./internal/ticker.ts"
 
@@ -108,8 +107,11 @@ export interface Quota {
   readonly outlook: (demand: Demand) => readonly [refused: number, opensIn: number, load: number]
   /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. */
   readonly refuse: (permit: Permit, error: () => Error) => void
-  readonly retries: RetryBudget
-  /** Whether it knows nothing that would hold anybody back: no budget in use, no gate closed, no retries used up. */
+  /** Milliseconds for which a gate keeps such requests from going. */
+  readonly closedFor: (demand: Demand) => number
+  /** The floor of the retry budget, `Infinity` for none. */
+  readonly retriesPerSecond: () => number
+  /** Whether it knows nothing that would hold anybody back: no budget in use, no gate closed. */
   readonly isRested: () => boolean
   /** Adds a holder's limits for as long as the scope is open. The tightest of all holders apply; a disagreement is warned of once. */
   readonly join: (limits: ClientConfig["quota"]) => Effect.Effect<void, never, Scope.Scope>
@@ -157,7 +159,8 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
         return [account.isRefused() ? 1 : 0, lane.opensIn(demand), lane.load]
       },
       refuse: account.refuse,
-      retries: account.retries,
+      retriesPerSecond: () => account.limits().retriesPerSecond,
+      closedFor: (demand) => account.lane(demand.model).closedFor(ticker.now()),
       isRested: account.isRested,
       join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
       stats: () => {

@@ -27,7 +27,7 @@ import * as GenAi from "./internal/telemetry/genAi.ts"
 import * as Pool from "./internal/telemetry/pool.ts"
 import * as Requests from "./internal/telemetry/requests.ts"
 import * as Prometheus from "./internal/telemetry/prometheus.ts"
-import * as CircuitLog from "./internal/circuitLog.ts"
+import * as OverloadLog from "./internal/overloadLog.ts"
 import * as Unclassified from "./internal/unclassified.ts"
 
 /**
@@ -90,7 +90,7 @@ export const retries: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attem
  * @since 0.1.0
  * @category metrics
  */
-export const circuits: Metric.Metric.Counter<number> = Metric.fromMetricKey(CircuitLog.circuitsKey)
+export const circuits: Metric.Metric.Counter<number> = Metric.fromMetricKey(OverloadLog.circuitsKey)
 
 /**
  * `clientele.unclassified`: statuses, error codes and codes of HTTP/2 that came, and that are not known. They have a type,

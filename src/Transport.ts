@@ -13,7 +13,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { TransportKey } from "./ClientConfig.ts"
 import { makeFetch } from "./internal/fetch/makeFetch.ts"
-import * as CircuitLog from "./internal/circuitLog.ts"
+import * as OverloadLog from "./internal/overloadLog.ts"
 import * as Starvation from "./internal/starvation.ts"
 import type { AllowAddress } from "./internal/transport/allowAddress.ts"
 import { makePool } from "./internal/transport/pool.ts"
@@ -76,12 +76,12 @@ export const make = (
   { allowAddress, budget, drainTimeout, ticker }: Surroundings
 ): Effect.Effect<Transport, never, Scope.Scope> =>
   Effect.map(
-    Effect.flatMap(Effect.zip(Starvation.warner, CircuitLog.teller), ([onStarved, onCircuit]) =>
+    Effect.flatMap(Effect.zip(Starvation.warner, OverloadLog.make), ([onStarved, overloadLog]) =>
       Effect.acquireRelease(
         Effect.sync(() => {
           const { isolation: _, ...options } = key
           const secrets = { proxy: reveal(key.proxy), key: reveal(key.key) }
-          return makePool({ ...options, ...secrets, budget, ticker, allowAddress, onStarved, onCircuit })
+          return makePool({ ...options, ...secrets, budget, ticker, allowAddress, onStarved, ...overloadLog })
         }),
         (pool) => Effect.promise(() => pool.close(drainTimeout))
       )

@@ -16,7 +16,8 @@ export interface Account {
 export interface Accounts {
   readonly size: number
   readonly isPool: boolean
-  readonly choose: (demand: Demand) => Account
+  /** `but`: the one that has just refused this request, if there is another. */
+  readonly choose: (demand: Demand, but?: Account) => Account
   /** Those secrets that are at hand. */
   readonly known: () => ReadonlyArray<Redacted.Redacted>
 }
@@ -48,13 +49,15 @@ const make = (all: ReadonlyArray<Account>): Accounts => {
     size: all.length,
     isPool: true,
     known,
-    choose: (demand) => {
+    choose: (demand, but) => {
       // Those that are equal take turns.
       turn = (turn + 1) % all.length
       let best = all[turn]!
+      if (best === but) best = all[(turn = (turn + 1) % all.length)]!
       let outlook = best.quota.outlook(demand)
       for (let i = 1; i < all.length; i++) {
         const other = all[(turn + i) % all.length]!
+        if (other === but) continue
         const itsOutlook = other.quota.outlook(demand)
         if (before(itsOutlook, outlook)) [best, outlook] = [other, itsOutlook]
       }

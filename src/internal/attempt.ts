@@ -11,6 +11,7 @@ import { type Earlier, type Place, wordOf } from "./failure.ts"
 import { CleanEvents } from "./errorEvents.ts"
 import { type Exchange, exchange } from "./fetch/exchange.ts"
 import { cleanError } from "./foreign.ts"
+import type { Pass } from "./overload/lane.ts"
 import type { Demand } from "./quota/demand.ts"
 import type { Permit } from "./quota/permit.ts"
 import * as Usage from "./quota/usage.ts"
@@ -124,6 +125,7 @@ export const attempt = async (
   underway: Underway,
   request: Exchange,
   admission: Admission,
+  pass: Pass,
   queue: number
 ): Promise<Response> => {
   const { ticker } = wiring
@@ -155,6 +157,7 @@ export const attempt = async (
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       about: underway.about,
       tenant: account.quota,
+      pass,
       signal: call?.signal,
       deadline: underway.deadline,
       cut: underway.cut,

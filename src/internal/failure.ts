@@ -33,6 +33,24 @@ export interface Place {
 /** The response header by which our fetch tells the error above how often it was sent. */
 export const ATTEMPTS = "x-clientele-attempts"
 
+/** The response header by which our fetch tells why no other attempt was made, though some were left. */
+export const DENIED = "x-clientele-not-retried"
+
+/** A failure with the reason for which no other attempt was made. One error may be that of many requests. */
+export const withReason = (error: unknown, why: string): unknown => {
+  if (!(error instanceof WireError)) return error
+  const { cause, message, oddity, processed, reason, resent } = error
+  const made = new WireError(reason, processed, `${message}; ${why}`, cause)
+  made.oddity = oddity
+  made.resent = resent
+  return made
+}
+
+const withDenial = (detail: string, headers: Pick<Headers, "get">): string => {
+  const why = headers.get(DENIED)
+  return why === null ? detail : `${detail}; ${why}`
+}
+
 const statusReason = (status: number, code: unknown): RequestReason => {
   if (status === 401) return "Authentication"
   if (status === 403) return "Permission"
@@ -193,7 +211,7 @@ const fromHttp = (place: Place, error: HttpError): RequestError => {
   return new RequestError({
     ...place,
     reason: statusReason(error.status, codeOf(error)),
-    detail: error.message,
+    detail: withDenial(error.message, headers),
     status: error.status,
     requestId: requestIdIn(headers),
     retryAfter: retryAfter === undefined ? undefined : Duration.millis(retryAfter),

@@ -4,6 +4,8 @@
  */
 import type { Processed } from "../ClientError.ts"
 import type { BodyLimits } from "./limits.ts"
+import type { Health } from "./overload/health.ts"
+import type { Pass } from "./overload/lane.ts"
 
 /** A retry calls `open` again. */
 export interface StreamedBody {
@@ -75,6 +77,8 @@ export interface WireRequest {
    * Compared by reference. @default one that all such requests have in common
    */
   readonly tenant?: object | undefined
+  /** The leave to send it, of whoever waited for that. The pool drops it if nothing is sent. @default it is asked for */
+  readonly pass?: Pass | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
   readonly outer?: AbortSignal | undefined
@@ -154,16 +158,13 @@ export class DeadlinePassed extends WireError {
   }
 }
 
-/** It was not sent, since requests like it have failed one after another. */
+/** It was not sent, since nothing like it has got in of late. */
 export class CircuitOpen extends WireError {
-  /** Milliseconds until it may be worth another try. */
+  /** Milliseconds until the next probe goes. */
   readonly left: number
-  /** Ends when it is worth another try, and after `most` ms. Rejects with the signal's reason when that aborts. */
-  readonly wait: (signal: AbortSignal, most: number) => Promise<void>
-  constructor(message: string, left: number, wait: CircuitOpen["wait"]) {
+  constructor(message: string, left: number) {
     super("Connection", "no", message)
     this.left = left
-    this.wait = wait
   }
 }
 
@@ -188,6 +189,8 @@ export interface WirePool {
   readonly limits: BodyLimits
   /** As in `stats`, for those who ask at each request. */
   readonly protocol: PoolStats["protocol"]
+  /** Applies the policy of overload to its requests. */
+  readonly health: Health
   /** Rejects with a WireError only. Settles at once when the signal aborts, wherever the request is. */
   readonly request: (request: WireRequest) => Promise<WireResponse>
   readonly stats: () => PoolStats

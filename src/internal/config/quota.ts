@@ -1,4 +1,5 @@
 import { defaultMaxWaiters } from "../limits.ts"
+import { RETRIES_PER_SECOND } from "../overload/budget.ts"
 import { adaptive } from "./adaptive.ts"
 import { type At, bound, integer, number, within } from "./check.ts"
 import { record } from "./names.ts"
@@ -10,20 +11,23 @@ const none: QuotaKey = struct({
   tokensPerMinute: Infinity,
   burst: 1,
   maxConcurrency: Infinity,
-  maxWaiters: defaultMaxWaiters
+  maxWaiters: defaultMaxWaiters,
+  retriesPerSecond: RETRIES_PER_SECOND
 })
 
 const names: ReadonlySet<string> = new Set<keyof QuotaOptions>(Object.keys(none) as Array<keyof QuotaOptions>)
 
 export const quota = (at: At, input: unknown): QuotaKey => {
   if (input === undefined) return none
-  const { requestsPerMinute, tokensPerMinute, burst, maxConcurrency, maxWaiters } = record(at, input, names)
+  const given = record(at, input, names)
+  const { requestsPerMinute, tokensPerMinute, burst, maxConcurrency, maxWaiters, retriesPerSecond } = given
   return struct({
     requestsPerMinute: rate(within(at, "requestsPerMinute"), requestsPerMinute),
     tokensPerMinute: rate(within(at, "tokensPerMinute"), tokensPerMinute),
     burst: burst === undefined ? none.burst : integer(within(at, "burst"), burst, 1),
     maxConcurrency: concurrency(within(at, "maxConcurrency"), maxConcurrency),
-    maxWaiters: maxWaiters === undefined ? none.maxWaiters : bound(within(at, "maxWaiters"), maxWaiters)
+    maxWaiters: maxWaiters === undefined ? none.maxWaiters : bound(within(at, "maxWaiters"), maxWaiters),
+    retriesPerSecond: retries(within(at, "retriesPerSecond"), retriesPerSecond)
   })
 }
 
@@ -31,6 +35,13 @@ const rate = (at: At, value: unknown): number =>
   value === undefined || value === Infinity
     ? Infinity
     : number(at, value, (n) => n > 0, "a number above 0, or Infinity for no limit")
+
+const retries = (at: At, value: unknown): number => {
+  if (value === undefined) return none.retriesPerSecond
+  return value === false || value === Infinity
+    ? Infinity
+    : number(at, value, (n) => n > 0, "a number above 0, or false for no budget")
+}
 
 const concurrency = (at: At, value: unknown): QuotaKey["maxConcurrency"] => {
   if (value === undefined || value === Infinity) return Infinity

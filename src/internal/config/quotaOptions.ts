@@ -42,6 +42,15 @@ export interface QuotaOptions {
    * @default 100,000, as `transport.maxQueue`, and for the same reason
    */
   readonly maxWaiters?: number | undefined
+  /**
+   * Retries a second that a model gets while it answers nothing; a number above 0, or `false` for no budget. It starts
+   * with 100, and each answer pays for seven more, up to twice as many as requests are usually in flight. A retry that
+   * finds none waits beside the line (`maxRetryAfter` bounds that), behind all first attempts. Connections that are lost
+   * within 100 ms are one cause, and cost one.
+   *
+   * @default 10, as Finagle's `minRetriesPerSec`. docs/overload.md has the reasons
+   */
+  readonly retriesPerSecond?: number | false | undefined
 }
 
 /**
@@ -106,6 +115,8 @@ export interface QuotaKey {
   readonly burst: number
   readonly maxConcurrency: number | AdaptiveKey
   readonly maxWaiters: number
+  /** `Infinity` for no budget. */
+  readonly retriesPerSecond: number
 }
 
 /**

@@ -17,6 +17,8 @@ export interface ExchangeOptions extends Tapping {
   /** What `WireRequest.about` is. @default each hop is a request of its own */
   readonly about?: WireRequest["about"]
   readonly tenant?: WireRequest["tenant"]
+  /** What `WireRequest.pass` is, for the first hop. @default each hop asks for its own */
+  readonly pass?: WireRequest["pass"]
   /** What `WireRequest.deadline` is, for all hops together. @default none */
   readonly deadline?: WireRequest["deadline"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
@@ -61,6 +63,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
     onEnd,
     onHead,
     onTapped,
+    pass,
     prints,
     recall,
     seal,
@@ -101,6 +104,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         body,
         about,
         tenant,
+        pass: hops === 0 ? pass : undefined,
         signal: own,
         outer,
         timeouts,

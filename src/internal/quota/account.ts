@@ -1,6 +1,5 @@
 /**
- * All that the holders of one credential share: a lane for each model, a gate for the whole of it, and a budget of
- * retries. What concerns the account, not a model (a key that is refused, a balance that is used up), fails all who
+ * All that the holders of one credential share: a lane for each model, and a gate for the whole of it. What concerns the account, not a model (a key that is refused, a balance that is used up), fails all who
  * wait; then one request at a time asks whether it still holds.
  */
 import type { Ticker } from "../ticker.ts"
@@ -10,14 +9,12 @@ import { Lane } from "./lane.ts"
 import { type Limits, none, tightest } from "./limits.ts"
 import type { Permit } from "./permit.ts"
 import type { Shared } from "./remote.ts"
-import * as RetryBudget from "./retryBudget.ts"
 
 /** From this many models on those lanes are forgotten that nobody uses: names of models come from users. */
 const MANY = 64
 
 export interface Account {
   readonly lane: (model: string) => Lane
-  readonly retries: RetryBudget.RetryBudget
   /**
    * The provider's answer to this permit's request refuses the whole credential. All who wait fail, and those who come
    * later go one at a time until one is let in.
@@ -39,7 +36,6 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
   const holders = new Map<object, Limits>()
   /** When the provider last let somebody in. */
   const accepted = { at: -Infinity }
-  const retries = RetryBudget.make()
   let limits = none
   const gate = new Gate(ticker, () => {
     let waiting = 0
@@ -69,16 +65,15 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
       lanes.set(model, lane)
       return lane
     },
-    retries,
     refuse: (permit, error) => {
       // Others are let in with the same key: then it is that request's own business.
       if (accepted.at >= permit.sentAt) return
-      gate.close(ticker.now(), 0)
+      gate.bar(ticker.now())
       for (const lane of lanes.values()) lane.turnAway(error)
     },
     isRefused: () => !gate.isOpen,
     isRested: () => {
-      if (!gate.isOpen || !retries.isRested()) return false
+      if (!gate.isOpen) return false
       const now = ticker.now()
       for (const lane of lanes.values()) if (!lane.isIdle(now)) return false
       return true

@@ -10,10 +10,13 @@ export class Demand implements About {
   readonly order = ++arrivals
   /** As the provider counts: the name of the model, for Azure of the deployment, empty for what has none. */
   readonly model: string
+  /** Milliseconds that it waits at most for a gate to open. */
+  readonly patience: number
   readonly #request: Pick<Exchange, "path" | "body">
 
-  constructor(request: Pick<Exchange, "path" | "body">) {
+  constructor(request: Pick<Exchange, "path" | "body">, patience = Infinity) {
     this.#request = request
+    this.patience = patience
     this.model = Ask.modelOf(request.path, request.body)
   }
 

@@ -19,6 +19,8 @@ export interface Waiting {
 
 export class Entry implements Waiter {
   readonly order: number
+  /** Milliseconds that it waits at most for a gate to open, whatever is left of that. */
+  readonly patience: number
   /** Tokens. */
   readonly cost: number
   readonly since: number
@@ -33,7 +35,7 @@ export class Entry implements Waiter {
 
   /** `gaveUp` is called when it leaves the line of its own accord. */
   constructor(
-    order: number,
+    { order, patience = Infinity }: { readonly order: number; readonly patience?: number | undefined },
     cost: number,
     waiting: Waiting,
     ticker: Ticker,
@@ -42,6 +44,7 @@ export class Entry implements Waiter {
     gaveUp: (entry: Entry) => void
   ) {
     this.order = order
+    this.patience = patience
     this.cost = cost
     this.since = ticker.now()
     this.maxRetryAfter = waiting.maxRetryAfter

@@ -1,16 +1,26 @@
 /**
- * The gate that a provider's Retry-After closes, for all at once. When its time has come it does not open at a stroke:
- * the first to go is a probe, and only as answers show that the provider takes requests again do more follow, two for
- * each at first. That is TCP's slow start with its threshold (RFC 5681): the window is how many may be out
- * without an answer. Without it those who wait would all go in the same moment, and be refused together again.
+ * The gate that a provider's Retry-After closes, for all at once. When its time has come a probe goes; once that is let
+ * in the others follow as the policy of overload has it (overload/recovery.ts): half of what was in flight before the first
+ * refusal, doubling by time. Without it those who wait would all go in the same moment, and be refused together again.
  */
+import * as Recent from "../overload/recent.ts"
+import * as Recovery from "../overload/recovery.ts"
 import { remaining, type Ticker } from "../ticker.ts"
 
-/**
- * A refusal comes at once, an answer takes as long as it takes to write. So whoever has not been refused after this
- * many milliseconds has been let in.
- */
-export const PATIENCE = 1_000
+/** For this many ms or fewer nothing has to be tried out: see `pause`. */
+export const PAUSE_MS = 1_000
+
+/** Whoever has not been refused for four times as long as refusals take, with a margin, has been let in. */
+const REFUSAL_FACTOR = 4
+const REFUSAL_MARGIN_MS = 100
+
+/** The least pause before another probe. */
+const PROBE_PAUSE_MS = 250
+
+/** What is asked beyond what anybody waits is probed after this, and after twice as much each time. */
+const DOUBT_MS = 1_000
+/** Probes that agree with it are believed. */
+const WITNESSES = 2
 
 /** A request on its way through a gate that is not fully open. Each end of it counts once. */
 export interface Trial {
@@ -21,20 +31,37 @@ export interface Trial {
   readonly dropped: () => void
 }
 
+/** A refusal: what the provider asks, of whom. */
+export interface Refusal {
+  /** Milliseconds. */
+  readonly ms: number
+  /** Milliseconds that the refused request would wait at most. */
+  readonly patience: number
+  readonly sentAt: number
+  /** Most requests in flight of late. */
+  readonly usual: number
+}
+
+type Mode = "open" | "probing" | "recovering"
+
 export class Gate {
   /** Whether those who pass are also held to a pace. */
   isPaced = false
   readonly #ticker: Ticker
   readonly #changed: () => void
+  #mode: Mode = "open"
   /** Before this nobody goes. */
   #until = -Infinity
-  #open = true
-  /** How many may be out that have not been let in, how many are, and from where on the window grows slowly. */
-  #window = 1
+  readonly #recovery = Recovery.make()
+  readonly #refusals = Recent.make()
+  /** Passing, and not known to be let in. */
   #out = 0
-  #threshold = Infinity
+  #refusedSince = false
   /** Counts closings: what went before the last one says nothing of what has been since. */
   #round = 0
+  /** Until when the provider claims to be closed, if that is longer than anybody waits, and how many probes it told so. */
+  #claim = -Infinity
+  #doubts = 0
 
   /** `changed` is called when somebody may go who could not before, unless only time had to pass. */
   constructor(ticker: Ticker, changed: () => void) {
@@ -43,12 +70,37 @@ export class Gate {
   }
 
   /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
-  close(now: number, ms: number): void {
-    // If nobody has gone since it was closed, as when two clocks differ, there is nothing to learn.
-    const wasTried = this.#out > 0 || this.#window > 1
-    if (!this.#open && wasTried && this.closedFor(now) === 0) this.#narrow()
-    this.#shut(1)
-    this.#until = Math.max(this.#until, now + ms)
+  close(now: number, { ms, patience, sentAt, usual }: Refusal): void {
+    if (sentAt <= now) Recent.note(this.#refusals, now, now - sentAt)
+    const wasLetIn = this.#mode === "recovering" && sentAt >= this.#recovery.startedAt
+    if (wasLetIn && !this.isPaced) {
+      this.#recovery.threshold = Math.max(1, Math.floor(this.#recovery.allowance / 2))
+    } else if (this.#mode === "open") {
+      this.#recovery.usual = Math.max(1, usual)
+      this.#recovery.threshold = Infinity
+    }
+    this.#shut("probing")
+    this.#until = Math.max(this.#until, now + (ms > patience ? this.#doubt(now, ms) : ms))
+  }
+
+  /**
+   * The provider refuses all for longer than anybody waits: a daily limit, or nonsense. Probes find out. Returns the
+   * milliseconds until the next.
+   */
+  #doubt(now: number, ms: number): number {
+    // Refusals of one burst are one witness: only what went through the gate since is another.
+    if (this.#claim > now && now < this.#until) return 0
+    this.#doubts = this.#claim > now ? this.#doubts + 1 : 0
+    this.#claim = Math.max(this.#claim, now + ms)
+    return Math.min(ms, DOUBT_MS * 2 ** this.#doubts)
+  }
+
+  /** The key or the account is refused: one at a time goes until one is let in. */
+  bar(now: number): void {
+    this.#recovery.usual = 1
+    this.#recovery.threshold = Infinity
+    this.#shut("probing")
+    this.#until = Math.max(this.#until, now)
   }
 
   /**
@@ -56,21 +108,24 @@ export class Gate {
    * let in before; after more the first is a probe again.
    */
   pause(now: number, ms: number, inFlight: number): void {
-    if (ms > PATIENCE) this.#shut(1)
-    else if (this.#open) this.#shut(Math.max(1, inFlight))
+    if (this.#mode === "open") {
+      const wereIn = Math.max(1, inFlight)
+      this.#recovery.usual = 2 * wereIn
+      this.#recovery.threshold = Infinity
+      if (ms <= PAUSE_MS) {
+        this.#shut("recovering")
+        Recovery.start(this.#recovery, now + ms, wereIn)
+      }
+    }
+    if (ms > PAUSE_MS) this.#shut("probing")
     this.#until = Math.max(this.#until, now + ms)
   }
 
-  #shut(window: number): void {
-    this.#open = false
+  #shut(mode: Mode): void {
+    this.#mode = mode
     this.#round++
-    this.#window = window
     this.#out = 0
-  }
-
-  #narrow(): void {
-    // Where a pace is kept, that says how fast to go; the window only keeps them from all going at once.
-    this.#threshold = this.isPaced ? Infinity : Math.max(1, Math.floor(this.#window / 2))
+    this.#refusedSince = false
   }
 
   /** How often it has been closed. */
@@ -79,18 +134,39 @@ export class Gate {
   }
 
   get isOpen(): boolean {
-    return this.#open
+    return this.#mode === "open"
   }
 
   /** Milliseconds for which it stays closed, 0 if it isn't. */
   closedFor(now: number): number {
-    return this.#open ? 0 : remaining(this.#until - now)
+    return this.#mode === "open" ? 0 : remaining(this.#until - now)
+  }
+
+  /** Milliseconds for which the provider claims to be closed, once enough probes have been told the same. */
+  claimedFor(now: number): number {
+    return this.#mode !== "open" && this.#doubts >= WITNESSES ? remaining(this.#claim - now) : 0
   }
 
   /** How many may go now. */
   room(now: number): number {
-    if (this.#open) return Infinity
-    return this.closedFor(now) > 0 ? 0 : Math.max(0, Math.floor(this.#window) - this.#out)
+    if (this.#mode === "open") return Infinity
+    if (this.closedFor(now) > 0) return 0
+    if (this.#mode === "probing") return Math.max(0, 1 - this.#out)
+    if (Recovery.grow(this.#recovery, now, this.#isFailing)) this.#opens()
+    return this.isOpen ? Infinity : Math.max(0, Math.floor(this.#recovery.allowance) - this.#out)
+  }
+
+  /** Whether somebody was refused since it was asked last. */
+  readonly #isFailing = (): boolean => {
+    const was = this.#refusedSince
+    this.#refusedSince = false
+    return was
+  }
+
+  /** Milliseconds until more may go, if nothing comes of those who are out; `Infinity` if that depends on them. */
+  growsIn(now: number): number {
+    if (this.#mode !== "recovering") return Infinity
+    return Math.max(1, this.#recovery.grownAt + Recovery.DOUBLING_MS - now)
   }
 
   /** To be asked of each that goes while it is not open. */
@@ -103,28 +179,39 @@ export class Gate {
       over = true
       cancel()
       if (round !== this.#round) return
-      this.#out--
+      if (this.#out > 0) this.#out--
       settle()
       this.#changed()
     }
     const passed = end(() => {
-      this.#window += this.#window < this.#threshold ? 1 : 1 / this.#window
+      this.#claim = -Infinity
+      this.#doubts = 0
+      if (this.#mode !== "probing") return
+      const now = this.#ticker.now()
+      this.#mode = "recovering"
+      Recovery.start(this.#recovery, now, 1)
+      if (this.#recovery.allowance >= this.#recovery.usual) this.#opens()
     })
-    const cancel = this.#ticker.after(PATIENCE, passed)
+    const patience = REFUSAL_FACTOR * Recent.max(this.#refusals, this.#ticker.now()) + REFUSAL_MARGIN_MS
+    const cancel = this.#ticker.after(patience, passed)
     return {
       passed,
       refused: end(() => {
-        this.#window = Math.max(1, Math.floor(this.#window / 2))
-        this.#threshold = this.isPaced ? Infinity : this.#window
+        this.#refusedSince = true
+        if (this.#mode === "probing") this.#until = Math.max(this.#until, this.#ticker.now() + PROBE_PAUSE_MS)
       }),
       dropped: end(() => undefined)
     }
   }
 
+  #opens(): void {
+    this.#mode = "open"
+    this.#out = 0
+  }
+
   /** Nobody waits any more: once the last answer is in it is open. */
   rest(now: number): void {
-    if (this.#open || this.#out > 0 || this.closedFor(now) > 0 || this.#window === 1) return
-    this.#open = true
-    this.#threshold = Infinity
+    if (this.#mode !== "recovering" || this.#out > 0 || this.closedFor(now) > 0) return
+    this.#mode = "open"
   }
 }

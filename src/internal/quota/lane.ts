@@ -4,11 +4,12 @@
  * nothing; who gives up costs nothing. Plain code: every request comes through here.
  */
 import { RequestQueue } from "../fifo.ts"
+import * as Recent from "../overload/recent.ts"
 import type { Ticker } from "../ticker.ts"
 import * as Adaptive from "./adaptive.ts"
 import * as Advice from "./advice.ts"
 import { Entry, type Waiting } from "./entry.ts"
-import { Gate, PATIENCE } from "./gate.ts"
+import { Gate, PAUSE_MS } from "./gate.ts"
 import { type Limits, sameConcurrency } from "./limits.ts"
 import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
@@ -21,6 +22,8 @@ export interface Demand {
   readonly order: number
   /** What it is thought to cost; `meanOutput` is what answers have had of late. */
   readonly tokens: (meanOutput: number) => number
+  /** Milliseconds that it waits at most for a gate to open. @default Infinity */
+  readonly patience?: number | undefined
 }
 
 /** What the lanes of a credential have in common: its gate, and when the provider last took its key for good. */
@@ -53,6 +56,8 @@ export class Lane implements Issuer {
   #limits: Limits
   #adaptive: Adaptive.Adaptive | undefined
   #inFlight = 0
+  /** Most in flight of late. */
+  readonly #peak = Recent.make()
   /** When somebody went last. */
   #usedAt = -Infinity
   #meanOutput = FIRST_OUTPUT
@@ -151,7 +156,12 @@ export class Lane implements Issuer {
     if (this.#remote?.isTrusted(now) === true) return undefined
     const cost = this.#cost(demand)
     if (this.#paceWait(now, cost) > 0 || this.#room(now) < 1) return undefined
-    return this.#depart(now, now, cost, false)
+    return this.#depart(now, now, cost, false, demand.patience)
+  }
+
+  /** Milliseconds for which nobody may go. */
+  closedFor(now: number): number {
+    return this.#closedFor(now)
   }
 
   /** Resolves without a permit if it is movable and had better look elsewhere. */
@@ -159,14 +169,13 @@ export class Lane implements Issuer {
     const { again, maxRetryAfter, signal } = waiting
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
-      const closed = this.#closedFor(this.#ticker.now())
+      const now = this.#ticker.now()
+      const closed = Math.max(this.#closedFor(now), this.gate.claimedFor(now))
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
       const { maxWaiters } = this.#limits
       if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
-      this.#queue.insert(
-        new Entry(demand.order, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp)
-      )
+      this.#queue.insert(new Entry(demand, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp))
       this.pump()
     })
   }
@@ -186,12 +195,30 @@ export class Lane implements Issuer {
     return this.#asked.length === 0 ? all : [...this.#asked.filter((entry) => entry.isQueued()), ...all]
   }
 
-  /** The gate closes for so long, for all who wait as well; why, and who has not heard of it, goes by the cause. */
-  #close(now: number, ms: number, cause: "refused" | "spent" | "told"): void {
-    if (cause === "spent") this.gate.pause(now, ms, this.#inFlight)
-    else this.gate.close(now, ms)
-    if (cause === "refused" || (cause === "spent" && ms > PATIENCE)) this.#remote?.close(ms)
-    const closed = this.#closedFor(now)
+  /** Somebody was refused. */
+  #refused(now: number, ms: number, { patience, sentAt }: Permit): void {
+    this.gate.close(now, { ms, patience, sentAt, usual: Recent.max(this.#peak, now) })
+    // Beyond what anybody waits it is doubted.
+    if (ms <= patience) this.#remote?.close(ms)
+    this.#closed(now)
+  }
+
+  /** Nothing remains. */
+  #spent(now: number, ms: number): void {
+    this.gate.pause(now, ms, this.#inFlight)
+    if (ms > PAUSE_MS) this.#remote?.close(ms)
+    this.#closed(now)
+  }
+
+  /** Another process was refused. */
+  #told(now: number, ms: number): void {
+    this.gate.close(now, { ms, patience: Infinity, sentAt: now, usual: Recent.max(this.#peak, now) })
+    this.#closed(now)
+  }
+
+  /** Those who would wait for too long fail, or look elsewhere. */
+  #closed(now: number): void {
+    const closed = Math.max(this.#closedFor(now), this.gate.claimedFor(now))
     const moves = now + closed - Math.max(now, this.#movedFor) >= WORTH_MOVING
     if (moves) this.#movedFor = now + closed
     if (moves || closed > this.#leastPatience) {
@@ -221,8 +248,12 @@ export class Lane implements Issuer {
   answered(permit: Permit, status: number, headers: RawHeaders): void {
     const now = this.#ticker.now()
     if (status < 400) this.#accepted.at = now
-    const { closed } = Advice.read(status, headers, this.#ticker.date())
-    if (closed !== undefined && closed > 0) this.#close(now, closed, isRefusal(status) ? "refused" : "spent")
+    const { closed = 0 } = Advice.read(status, headers, this.#ticker.date())
+    if (closed > 0) {
+      if (!isRefusal(status)) this.#spent(now, closed)
+      // A proxy's 503 may speak of one backend of many, or of too many requests at once: it asks whom it answers.
+      else if (status === 429) this.#refused(now, closed, permit)
+    }
     if (this.#adaptive === undefined) return
     if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt, permit.inFlight)
     // Other errors say nothing of load: they come at once.
@@ -265,9 +296,9 @@ export class Lane implements Issuer {
       if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
       const wait = Math.max(closed, this.#paceWait(now, head.cost))
       if (wait > 0) return this.#arm(now, wait)
-      if (this.#room(now) < 1) return
+      if (this.#room(now) < 1) return this.#arm(now, this.#growsIn(now))
       this.#queue.shift()
-      head.go(this.#depart(now, head.since, head.cost, false))
+      head.go(this.#depart(now, head.since, head.cost, false, head.patience))
     }
   }
 
@@ -281,7 +312,7 @@ export class Lane implements Issuer {
       this.#queue.shift()
       batch.push(head)
     }
-    if (batch.length === 0) return
+    if (batch.length === 0) return this.#arm(now, this.#growsIn(now))
     this.#asked = batch
     const costs = batch.map((entry) => entry.cost)
     void remote.reserve(costs, this.#limits).then((grant) => {
@@ -291,13 +322,13 @@ export class Lane implements Issuer {
         const isTaken = index < (grant?.taken ?? 0)
         // A gate may have closed, or a limit fallen, while the answer was on its way.
         if (isTaken && entry.isQueued() && this.#hasRoom(now)) {
-          return entry.go(this.#depart(now, entry.since, entry.cost, true))
+          return entry.go(this.#depart(now, entry.since, entry.cost, true, entry.patience))
         }
         if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
         if (entry.isQueued()) this.#queue.insert(entry)
       })
       // What another process was told; nobody needs to be told again.
-      if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.#close(now, grant.closed, "told")
+      if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.#told(now, grant.closed)
       else this.pump()
     })
   }
@@ -318,13 +349,19 @@ export class Lane implements Issuer {
     return Math.min(this.gate.room(now), this.#account.room(now))
   }
 
+  /** Milliseconds until a gate lets more go by itself. */
+  #growsIn(now: number): number {
+    return Math.min(this.gate.growsIn(now), this.#account.growsIn(now))
+  }
+
   /** Whether all but the budget allows one more. */
   #hasRoom(now: number): boolean {
     return this.#inFlight < this.concurrency && this.#closedFor(now) === 0 && this.#room(now) >= 1
   }
 
-  #depart(now: number, since: number, cost: number, shared: boolean): Permit {
+  #depart(now: number, since: number, cost: number, shared: boolean, patience = Infinity): Permit {
     this.#inFlight++
+    Recent.note(this.#peak, now, this.#inFlight)
     this.#usedAt = now
     const ready = Math.max(since, this.#heldTo)
     // Those of a shared budget are counted here too, for the case that it goes away.
@@ -332,7 +369,7 @@ export class Lane implements Issuer {
     this.#tokens.take(now, ready, cost)
     const open = this.gate.isOpen && this.#account.isOpen
     const trials = open ? undefined : [this.gate, this.#account].flatMap((gate) => (gate.isOpen ? [] : gate.trial()))
-    return new Permit(this, now, this.#inFlight, cost, shared, trials)
+    return new Permit(this, { sentAt: now, inFlight: this.#inFlight, tokens: cost, shared, patience, trials })
   }
 
   #correct(permit: Permit, requests: number, tokens: number): void {
@@ -349,6 +386,7 @@ export class Lane implements Issuer {
   }
 
   #arm(now: number, ms: number): void {
+    if (ms === Infinity) return
     const at = now + ms
     if (this.#timer !== undefined && this.#timer.at <= at) return
     this.#disarm()

@@ -1,6 +1,7 @@
 /** The limits of a quota whose holders disagree: the tightest of each. */
 import type { QuotaKey } from "../config/quotaOptions.ts"
 import { defaultMaxWaiters } from "../limits.ts"
+import { RETRIES_PER_SECOND } from "../overload/budget.ts"
 
 export type Limits = QuotaKey
 
@@ -9,7 +10,8 @@ export const none: Limits = {
   tokensPerMinute: Infinity,
   burst: 1,
   maxConcurrency: Infinity,
-  maxWaiters: Infinity
+  maxWaiters: Infinity,
+  retriesPerSecond: Infinity
 }
 
 const concurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): Limits["maxConcurrency"] => {
@@ -36,7 +38,8 @@ const tighter = (a: Limits, b: Limits): Limits => ({
   tokensPerMinute: Math.min(a.tokensPerMinute, b.tokensPerMinute),
   burst: Math.min(a.burst, b.burst),
   maxConcurrency: concurrency(a.maxConcurrency, b.maxConcurrency),
-  maxWaiters: Math.min(a.maxWaiters, b.maxWaiters)
+  maxWaiters: Math.min(a.maxWaiters, b.maxWaiters),
+  retriesPerSecond: Math.min(a.retriesPerSecond, b.retriesPerSecond)
 })
 
 export const sameConcurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): boolean =>
@@ -50,6 +53,7 @@ export const equal = (a: Limits, b: Limits): boolean =>
   a.tokensPerMinute === b.tokensPerMinute &&
   a.burst === b.burst &&
   a.maxWaiters === b.maxWaiters &&
+  a.retriesPerSecond === b.retriesPerSecond &&
   sameConcurrency(a.maxConcurrency, b.maxConcurrency)
 
 export const tightest = (holders: Iterable<Limits>): Limits => {
@@ -69,5 +73,8 @@ export const describe = (limits: Limits): string => {
   if (limits.burst > 1) parts.push(`bursts of ${limits.burst}`)
   if (limits.maxConcurrency !== Infinity) parts.push(countOf(limits.maxConcurrency))
   if (limits.maxWaiters < defaultMaxWaiters) parts.push(`${limits.maxWaiters} in line`)
+  if (limits.retriesPerSecond !== RETRIES_PER_SECOND && limits.retriesPerSecond !== Infinity) {
+    parts.push(`${limits.retriesPerSecond} retries a second`)
+  }
   return parts.length === 0 ? "no limit" : parts.join(", ")
 }

@@ -10,6 +10,21 @@ export type RawHeaders = WireResponse["headers"]
 /** What providers turn requests away with, before any work: 529 is Anthropic's "overloaded". */
 export const isRefusal = (status: number): boolean => status === 429 || status === 503 || status === 529
 
+/** What a permit is from its start. */
+export interface PermitFacts {
+  /** When it was let through. */
+  readonly sentAt: number
+  /** How many were in flight when it was let through, itself included. */
+  readonly inFlight: number
+  /** Tokens that were taken for it. */
+  readonly tokens: number
+  /** Whether a budget that other processes share was asked. */
+  readonly shared: boolean
+  /** Milliseconds that its request waits at most for a gate to open. */
+  readonly patience: number
+  readonly trials: ReadonlyArray<Trial> | undefined
+}
+
 /** What a permit came from. */
 export interface Issuer {
   readonly answered: (permit: Permit, status: number, headers: RawHeaders) => void
@@ -32,26 +47,26 @@ export class Permit {
   readonly tokens: number
   /** Whether a budget that other processes share was asked. */
   readonly shared: boolean
+  readonly patience: number
   readonly #trials: ReadonlyArray<Trial> | undefined
   readonly #closings: number
   #settled = false
   #refused = false
 
-  constructor(
-    issuer: Issuer,
-    sentAt: number,
-    inFlight: number,
-    tokens: number,
-    shared: boolean,
-    trials: ReadonlyArray<Trial> | undefined
-  ) {
+  constructor(issuer: Issuer, { inFlight, patience, sentAt, shared, tokens, trials }: PermitFacts) {
     this.#issuer = issuer
     this.sentAt = sentAt
     this.inFlight = inFlight
     this.tokens = tokens
     this.shared = shared
+    this.patience = patience
     this.#trials = trials
     this.#closings = issuer.closings()
+  }
+
+  /** Whether it goes to see if the provider takes requests again. */
+  get isTrial(): boolean {
+    return this.#trials !== undefined
   }
 
   /** Whether a gate has closed since: who has not been sent by now must not be. */

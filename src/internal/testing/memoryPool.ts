@@ -1,6 +1,7 @@
 /** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
 import type { Connection } from "../sandbox/exchange.ts"
 import { abortedBy, whyEnded } from "../ended.ts"
+import type { BodyLimits } from "../limits.ts"
 import type { Ticker } from "../ticker.ts"
 import {
   DeadlinePassed,
@@ -10,23 +11,30 @@ import {
   type WireRequest,
   type WireResponse
 } from "../wire.ts"
+import { Health, type HealthOptions } from "../overload/health.ts"
 import { MemoryExchange } from "./memoryExchange.ts"
+
+export interface MemoryPoolOptions
+  extends BodyLimits, Pick<HealthOptions, "circuitCooldown" | "circuitFailures" | "origin"> {}
 
 export const make = (
   handle: (exchange: MemoryExchange) => void,
   connection: Connection,
   ticker: Ticker,
-  limits: WirePool["limits"]
+  { circuitCooldown, circuitFailures, origin, ...limits }: MemoryPoolOptions
 ): WirePool => {
+  const health = new Health({ origin, circuitCooldown, circuitFailures, ticker })
   const under = new Set<MemoryExchange>()
   let isClosed = false
 
   const request = async (of: WireRequest): Promise<WireResponse> => {
-    if (isClosed) throw new WireError("Closed", "no", "the pool is closed")
-    const ended = whyEnded(of)
-    if (ended !== undefined) throw ended
-    const recalled = of.recall?.()
-    if (recalled !== undefined) throw recalled
+    const ended = isClosed ? new WireError("Closed", "no", "the pool is closed") : (whyEnded(of) ?? of.recall?.())
+    const pass = ended === undefined ? (of.pass ?? health.enter(of)) : undefined
+    if (pass === undefined) {
+      if (of.pass !== undefined) health.drop(of.pass)
+      throw ended ?? health.refusal(of)
+    }
+    health.sent(pass)
     const exchange = new MemoryExchange(of, of.seal?.(of.headers) ?? of.headers, connection)
     const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
     for (const signal of [of.signal, of.outer]) signal?.addEventListener("abort", abort, { once: true })
@@ -45,9 +53,12 @@ export const make = (
     try {
       handle(exchange)
       const response = await exchange.answer
+      health.answered(pass, response.status)
       response.body.onEnd(() => forget())
       return response
     } catch (error) {
+      if (error instanceof WireError) health.unanswered(pass, error)
+      else health.drop(pass)
       forget()
       throw error
     } finally {
@@ -64,8 +75,16 @@ export const make = (
   return {
     limits,
     protocol: undefined,
+    health,
     request,
-    stats: () => ({ sockets: 0, inFlight: under.size, queued: 0, opened: 0, openCircuits: 0, protocol: undefined }),
+    stats: () => ({
+      sockets: 0,
+      inFlight: under.size,
+      queued: 0,
+      opened: 0,
+      openCircuits: health.open(),
+      protocol: undefined
+    }),
     close: async () => {
       isClosed = true
       for (const exchange of under) exchange.abort(new WireError("Closed", "maybe", "the pool was closed"))

@@ -7,7 +7,8 @@ import { DeadlinePassed, type Expiring, WireError, type WireRequest, type WireRe
 import { BodyCore, type BodySource } from "./body.ts"
 import { root } from "./context.ts"
 import type { Waiter } from "../fifo.ts"
-import type { Health } from "./health.ts"
+import type { Health } from "../overload/health.ts"
+import type { Pass } from "../overload/lane.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {
@@ -44,8 +45,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
   readonly since = performance.now()
   /** How often it was refused. */
   refusals = 0
-  /** When it was sent, in the turns of circuits. */
-  turn = 0
+  readonly pass: Pass
   /** Its stream, on HTTP/2. */
   stream: ClientHttp2Stream | undefined
   body: BodyCore | undefined
@@ -67,12 +67,14 @@ export class Exchange implements BodySource, Waiter, Expiring {
     owner: Owner,
     order: number,
     request: WireRequest,
+    pass: Pass,
     resolve: (response: WireResponse) => void,
     reject: (error: WireError) => void
   ) {
     this.#owner = owner
     this.order = order
     this.request = request
+    this.pass = pass
     this.#resolve = resolve
     this.#reject = reject
     this.#patience = request.timeouts.queue ?? Infinity
@@ -123,7 +125,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
       this.#timer = undefined
     }
     this.#state = sent
-    this.turn = this.#owner.health.turns.now
+    this.#owner.health.sent(this.pass)
     this.#carrier = carrier
     const { deadline, timeouts } = this.request
     if (timeouts.headers <= longest) this.#timer = setTimeout(headersLate, timeouts.headers, this).unref()
@@ -151,7 +153,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#owner.hold(-1)
-    this.#owner.health.answered(this, status, headers)
+    this.#owner.health.answered(this.pass, status)
     this.body = new BodyCore(this)
     const resolve = this.#resolve
     this.#resolve = this.#reject = undefined
@@ -176,7 +178,8 @@ export class Exchange implements BodySource, Waiter, Expiring {
     const carrier = this.#carrier
     this.#leave()
     carrier?.abort(this, error)
-    if (was === sent) this.#owner.health.unanswered(this, error)
+    if (was === sent) this.#owner.health.unanswered(this.pass, error)
+    else if (was === queued) this.#owner.health.drop(this.pass)
     if (was === answered) this.body?.finish(error, drop)
     else this.#reject?.(error)
   }

@@ -26,15 +26,12 @@ const loadClient = (): Promise<typeof Client> =>
 export class Opening {
   readonly #host: OpeningHost
   readonly #settings: Settings
-  /** When it was begun, in the turns of circuits. */
-  readonly turn: number
   #base: Socket | undefined
   #timer: NodeJS.Timeout | undefined
   #over = false
 
-  constructor(host: OpeningHost, settings: Settings, turn: number) {
+  constructor(host: OpeningHost, settings: Settings) {
     this.#host = host
-    this.turn = turn
     this.#settings = settings
   }
 

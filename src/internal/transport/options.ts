@@ -1,7 +1,7 @@
 /** What a pool of sockets can be told. */
 import { type TransportLimits, transportLimits } from "../limits.ts"
 import type { Ticker } from "../ticker.ts"
-import type { CircuitChange } from "./health.ts"
+import type { BudgetUsedUp, CircuitChange } from "../overload/health.ts"
 import type { AllowAddress } from "./allowAddress.ts"
 import type { SocketBudget } from "./sockets.ts"
 
@@ -45,14 +45,16 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly pingInterval?: number | undefined
   /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */
   readonly connectTimeout?: number | undefined
-  /** How many failures in a row open a circuit; 0: none do. @default 5 */
+  /** Failures at least, with nothing answered since, that open a circuit; 0: none do. @default 64 */
   readonly circuitFailures?: number | undefined
-  /** How long nothing is sent through an open circuit before one request goes as a probe. @default 30_000 */
+  /** The longest pause between two probes through an open circuit. @default 5_000 */
   readonly circuitCooldown?: number | undefined
   /** The clock of circuits. @default the process's own */
   readonly ticker?: Ticker | undefined
   /** Called when a circuit opens and when it closes. Must not throw. */
   readonly onCircuit?: ((change: CircuitChange) => void) | undefined
+  /** Called when retries are denied for want of a budget, until there is one again. Must not throw. */
+  readonly onBudget?: ((usedUp: BudgetUsedUp) => void) | undefined
   /** `http://user:password@host:port`, or https: tunnels by CONNECT, for http origins too. Secret. */
   readonly proxy?: string | undefined
   /** PEM: the certificate authorities to trust, instead of Node's own. */
@@ -88,6 +90,7 @@ export interface Settings extends TransportLimits {
   readonly circuitCooldown: number
   readonly ticker: Ticker | undefined
   readonly onCircuit: ((change: CircuitChange) => void) | undefined
+  readonly onBudget: ((usedUp: BudgetUsedUp) => void) | undefined
 }
 
 export const resolve = (options: PoolOptions): Settings => {
@@ -108,9 +111,10 @@ export const resolve = (options: PoolOptions): Settings => {
     starvedAfter: options.starvedAfter ?? 5_000,
     unreadTimeout: options.unreadTimeout ?? 10_000,
     onStarved: options.onStarved,
-    circuitFailures: options.circuitFailures ?? 5,
-    circuitCooldown: options.circuitCooldown ?? 30_000,
+    circuitFailures: options.circuitFailures ?? 64,
+    circuitCooldown: options.circuitCooldown ?? 5_000,
     ticker: options.ticker,
-    onCircuit: options.onCircuit
+    onCircuit: options.onCircuit,
+    onBudget: options.onBudget
   }
 }

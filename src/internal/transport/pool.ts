@@ -11,7 +11,8 @@ import { makeRoute, type Route } from "./dial.ts"
 import { connectError } from "./errors.ts"
 import { Exchange, type Owner } from "./exchange.ts"
 import { H2Lane } from "./h2Lane.ts"
-import { Health } from "./health.ts"
+import { Health } from "../overload/health.ts"
+import type { Pass } from "../overload/lane.ts"
 import type { Lane } from "./lane.ts"
 import { Opening, type OpeningHost } from "./opening.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
@@ -72,22 +73,28 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.settings = resolve(options)
     this.budget = options.budget
     this.#backlog = new Backlog(this.settings.origin, this.settings)
-    this.health = new Health({ ...this.settings, opened: () => this.#failRefused() })
+    this.health = new Health({ ...this.settings, backlog: this.#backlog, opened: this.#recall })
     this.#route = makeRoute(this.settings.url, options)
     this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)
   }
 
   request = (request: WireRequest): Promise<WireResponse> => {
-    if (this.#closing !== undefined) return Promise.reject(closedError("no"))
-    const refusal = whyEnded(request) ?? this.#backlog.refusal(this.queue.size, request.body)
-    if (refusal !== undefined) return Promise.reject(refusal)
-    return this.health.isTroubled ? this.health.tryOut(request, this.#send) : this.#send(request)
+    const { health } = this
+    const refusal = this.#closing === undefined ? this.#refusal(request) : closedError("no")
+    const pass = refusal === undefined ? (request.pass ?? health.enter(request)) : undefined
+    if (pass !== undefined) return this.#send(request, pass)
+    if (request.pass !== undefined) health.drop(request.pass)
+    return Promise.reject(refusal ?? health.refusal(request))
   }
 
-  #send = (request: WireRequest): Promise<WireResponse> =>
+  #refusal(request: WireRequest): WireError | undefined {
+    return whyEnded(request) ?? this.#backlog.refusal(this.queue.size + this.health.waiting, request.body)
+  }
+
+  #send = (request: WireRequest, pass: Pass): Promise<WireResponse> =>
     new Promise((resolve, reject) => {
-      const exchange = new Exchange(this, this.#order++, request, resolve, reject)
+      const exchange = new Exchange(this, this.#order++, request, pass, resolve, reject)
       this.queue.push(exchange)
       this.#backlog.enter(request.body)
       this.pump()
@@ -177,7 +184,6 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#live.add(lane)
     this.#protocol = this.#lastProtocol = lane.protocol
     if (lane instanceof H2Lane) this.#sessions.push(lane)
-    this.health.connected()
     this.#redial.connected()
     this.freed(lane)
   }
@@ -189,9 +195,8 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#redial.failed(others, why.reason !== "Untrusted" && why.reason !== "Refused")
     // Nothing was sent, and there is another way: whoever waits goes on waiting.
     if (others > 0) return
-    const waiting = this.queue.all().map(({ request }) => request)
     this.#failQueue(why)
-    this.health.notConnected(opening.turn, why, waiting)
+    this.health.unreachable(why)
   }
 
   closed = (): void => {
@@ -346,7 +351,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#sockets++
     this.#opened++
     this.#watch.start()
-    const opening = new Opening(this, this.settings, this.health.turns.now)
+    const opening = new Opening(this, this.settings)
     this.#opening.add(opening)
     const { http2, url } = this.settings
     const plain = url.protocol === "http:"
@@ -364,10 +369,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) next.fail(error)
   }
 
-  #failRefused(): void {
+  /** A circuit has opened: those who wait for a socket wait for that instead. */
+  #recall = (): void => {
     for (const exchange of this.queue.all()) {
-      const refusal = this.health.refusal(exchange.request)
-      if (refusal !== undefined) exchange.fail(refusal)
+      if (this.health.isRecalled(exchange.pass)) exchange.fail(this.health.circuitOpen(exchange.pass.lane))
     }
   }
 

@@ -1,0 +1,296 @@
+/**
+ * Applies the policy to the requests of one origin: hears what becomes of each, and holds those back that had better not
+ * be sent yet, in the order in which they came. While nothing fails it only counts.
+ */
+import { live, type Ticker } from "../ticker.ts"
+import { type About, CircuitOpen, DeadlinePassed, type RequestBody, type WireError } from "../wire.ts"
+import * as Budget from "./budget.ts"
+import { type Lane, Lanes, Pass } from "./lane.ts"
+import * as Policy from "./policy.ts"
+import { type Bodies, Waiters } from "./waiters.ts"
+import type { Verdict, Wait } from "./waiting.ts"
+
+/** A circuit opened or closed. */
+export interface CircuitChange {
+  readonly isOpen: boolean
+  /** The origin, and perhaps the model. */
+  readonly of: string
+  /** The last failure before it opened. */
+  readonly why: string
+  readonly failures: number
+  /** Milliseconds until a probe goes. */
+  readonly probeIn: number
+}
+
+/** Retries wait, or are denied, since the budget is used up. */
+export interface BudgetUsedUp {
+  readonly of: string
+  readonly retriesPerSecond: number
+  readonly waiting: number
+}
+
+export interface HealthOptions {
+  readonly origin: string
+  /** Failures at least that open a circuit; 0 for none that ever does. */
+  readonly circuitFailures: number
+  /** Milliseconds. */
+  readonly circuitCooldown: number
+  /** @default the process's own clock */
+  readonly ticker?: Ticker | undefined
+  /** @default Math.random */
+  readonly random?: (() => number) | undefined
+  /** A circuit has just opened: those who wait for a socket may be recalled. @default none */
+  readonly opened?: (() => void) | undefined
+  /** Counts the bodies of those who wait. @default nothing is counted */
+  readonly backlog?: Bodies | undefined
+  /** Must not throw. @default none */
+  readonly onCircuit?: ((change: CircuitChange) => void) | undefined
+  /** Must not throw. @default none */
+  readonly onBudget?: ((usedUp: BudgetUsedUp) => void) | undefined
+}
+
+/** Whose request it is, and for what. */
+export interface Subject {
+  readonly tenant?: object | undefined
+  readonly about?: Pick<About, "model"> | undefined
+  readonly body?: RequestBody
+}
+
+const isOpen = ({ mode }: Policy.State): boolean => mode === "shut"
+
+export class Health {
+  readonly #options: HealthOptions
+  readonly #rules: Policy.Rules
+  readonly #ticker: Ticker
+  readonly #random: () => number
+  readonly #origin = Policy.makeOrigin()
+  readonly #lanes = new Lanes()
+  readonly #waiters: Waiters
+  /** States that were told to have opened, by what they are of. */
+  readonly #told = new Map<Policy.State, string>()
+  #lastFailure = ""
+
+  constructor(options: HealthOptions) {
+    this.#options = options
+    this.#rules = { failures: options.circuitFailures, cooldown: options.circuitCooldown }
+    this.#ticker = options.ticker ?? live
+    this.#random = options.random ?? Math.random
+    this.#waiters = new Waiters({
+      ticker: this.#ticker,
+      origin: this.#origin,
+      admit: (lane) => this.#admit(lane, this.#ticker.now()),
+      backlog: options.backlog
+    })
+  }
+
+  /** How many circuits are open. */
+  open(): number {
+    let count = isOpen(this.#origin) ? 1 : 0
+    for (const { state } of this.#lanes.all()) if (isOpen(state)) count++
+    return count
+  }
+
+  /** How many requests it holds back. */
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  laneOf({ about, tenant }: Subject): Lane {
+    return this.#lanes.of(tenant, about?.model ?? "", this.#ticker.now())
+  }
+
+  /** Whether all goes that comes. */
+  isFlowing(lane: Lane): boolean {
+    return lane.state.mode === "flowing" && this.#origin.mode === "flowing"
+  }
+
+  /** The leave to send one attempt now, unless it has to wait. */
+  enter(subject: Subject): Pass | undefined {
+    const lane = this.laneOf(subject)
+    const now = this.#ticker.now()
+    if (!this.isFlowing(lane)) {
+      if (lane.line.size > 0 || Policy.room(lane.state, now) < 1 || Policy.room(this.#origin, now) < 1) return undefined
+    }
+    return this.#admit(lane, now)
+  }
+
+  /** Why a request can't go now. */
+  refusal(subject: Subject): CircuitOpen {
+    return this.circuitOpen(this.laneOf(subject))
+  }
+
+  circuitOpen(lane: Lane): CircuitOpen {
+    const now = this.#ticker.now()
+    const state = isOpen(this.#origin) ? this.#origin : lane.state
+    const left = Math.max(1, state.nextProbeAt - now)
+    const since = ((now - state.shutAt) / 1_000).toFixed(1)
+    const of = this.#nameOf(state === this.#origin ? undefined : lane)
+    return new CircuitOpen(
+      `${of} has answered nothing for ${since} s, so this was not sent: ${this.#lastFailure}`,
+      left
+    )
+  }
+
+  /** Why one more must not wait. */
+  isFull({ body }: Subject): WireError | undefined {
+    return this.#options.backlog?.refusal(this.#waiters.size, body)
+  }
+
+  /** Waits for the leave to send, in the order of those who came. */
+  wait(subject: Subject, wait: Wait): Promise<Verdict<Pass>> {
+    return this.#waiters.join(this.laneOf(subject), subject.body, wait)
+  }
+
+  /** Takes a retry from the budget of its lane. */
+  pay(subject: Subject, perSecond: number): boolean {
+    const lane = this.laneOf(subject)
+    lane.perSecond = perSecond
+    // Who may not go yet pays by waiting for it.
+    if (!this.isFlowing(lane)) return true
+    if (lane.unpaid.size > 0) return false
+    const now = this.#ticker.now()
+    return Budget.take(lane.state.budget, now, perSecond, Policy.usual(lane.state, now))
+  }
+
+  /** Waits until a retry is paid for, or for leave to go where a circuit opens meanwhile. */
+  waitPaid(subject: Subject, wait: Wait): Promise<Verdict<Pass>> {
+    return this.#waiters.joinUnpaid(this.laneOf(subject), subject.body, wait)
+  }
+
+  /** Says once that retries of this lane are denied. */
+  denied(subject: Subject): void {
+    const lane = this.laneOf(subject)
+    if (lane.isBudgetTold) return
+    lane.isBudgetTold = true
+    this.#options.onBudget?.({
+      of: this.#nameOf(lane),
+      retriesPerSecond: lane.perSecond,
+      waiting: lane.unpaid.size
+    })
+  }
+
+  /** Whether a connection that was lost now is charged for: those lost together have one cause. */
+  isNewCause(subject: Subject): boolean {
+    return Budget.isNewCause(this.laneOf(subject).state.budget, this.#ticker.now())
+  }
+
+  /**
+   * The last attempt that a request may make has failed. Whether it had better wait: nothing that was sent since its first
+   * attempt has got in. Then the circuit opens.
+   */
+  isExhausted(subject: Subject, firstSentAt: number): boolean {
+    const lane = this.laneOf(subject)
+    const now = this.#ticker.now()
+    if (!Policy.isExhausted(lane.state, now, firstSentAt, this.#rules)) return false
+    if (Policy.exhaust(lane.state, now, this.#random())) this.#opened(lane.state, lane)
+    if (Policy.isExhausted(this.#origin, now, firstSentAt, this.#rules)) {
+      if (Policy.exhaust(this.#origin, now, this.#random())) this.#opened(this.#origin, undefined)
+    }
+    return true
+  }
+
+  /** An attempt goes onto the wire. */
+  sent(pass: Pass): void {
+    pass.sentAt = this.#ticker.now()
+    Policy.sent(pass.lane.state, pass)
+    Policy.sent(this.#origin, pass)
+  }
+
+  /** It waits in a queue again, or for the first time: whether it has to come back. */
+  isRecalled(pass: Pass): boolean {
+    return !pass.isProbe && (isOpen(pass.lane.state) || isOpen(this.#origin))
+  }
+
+  /** It was not sent, and will not be. */
+  drop(pass: Pass): void {
+    if (!this.#over(pass)) return
+    this.#waiters.pump()
+  }
+
+  answered(pass: Pass, status: number): void {
+    if (!this.#over(pass)) return
+    if (status >= 500 || status === 408) return this.#failed(pass, `status ${status}`)
+    const { lane, sentAt } = pass
+    const pays = status !== 429 && status !== 409
+    const now = this.#ticker.now()
+    Policy.answered(lane.state, now, sentAt, pays)
+    Policy.answered(this.#origin, now, sentAt, false)
+    this.#settle(lane)
+  }
+
+  /** It was sent, and not answered. */
+  unanswered(pass: Pass, error: WireError): void {
+    if (!this.#over(pass)) return
+    // Its time went by elsewhere, and what was left of it was too short for anybody.
+    const isTelling = !(error instanceof DeadlinePassed) || error.isTelling
+    if ((error.reason === "Connection" || error.reason === "Timeout") && isTelling) this.#failed(pass, error.message)
+    else this.#waiters.pump()
+  }
+
+  /** No connection can be made, and none is open. */
+  unreachable(error: WireError): void {
+    if (error.reason !== "Connection" && error.reason !== "Timeout") return
+    this.#lastFailure = error.message
+    const now = this.#ticker.now()
+    if (Policy.unreachable(this.#origin, now, this.#rules, this.#random())) this.#opened(this.#origin, undefined)
+    this.#waiters.refuse(undefined)
+    this.#waiters.pump()
+  }
+
+  #admit(lane: Lane, now: number): Pass {
+    const { state } = lane
+    const ofLane = Policy.admit(state, now, lane.line.size, this.#rules, this.#random())
+    const ofOrigin = Policy.admit(this.#origin, now, this.#waiters.size, this.#rules, this.#random())
+    return new Pass(lane, ofLane || ofOrigin)
+  }
+
+  #over(pass: Pass): boolean {
+    if (pass.isOver) return false
+    pass.isOver = true
+    Policy.over(pass.lane.state)
+    Policy.over(this.#origin)
+    return true
+  }
+
+  #failed(pass: Pass, why: string): void {
+    const { isProbe, lane, sentAt } = pass
+    const now = this.#ticker.now()
+    this.#lastFailure = why
+    const random = this.#random()
+    if (Policy.failed(lane.state, now, sentAt, lane, this.#rules, random)) this.#opened(lane.state, lane)
+    if (Policy.failed(this.#origin, now, sentAt, lane, this.#rules, random)) this.#opened(this.#origin, undefined)
+    if (isProbe) this.#waiters.refuse(isOpen(this.#origin) ? undefined : lane)
+    this.#settle(lane)
+  }
+
+  /** Those who may go now do, and circuits that have closed are told. */
+  #settle(lane: Lane): void {
+    if (lane.isBudgetTold && Budget.isRested(lane.state.budget)) lane.isBudgetTold = false
+    if (this.#waiters.size > 0) this.#waiters.settle(lane)
+    if (this.#told.size > 0) this.#closed()
+  }
+
+  #closed(): void {
+    for (const [state, of] of this.#told) {
+      if (state.mode !== "flowing") continue
+      this.#told.delete(state)
+      this.#options.onCircuit?.({ isOpen: false, of, why: "", failures: 0, probeIn: 0 })
+    }
+  }
+
+  #opened(state: Policy.State, lane: Lane | undefined): void {
+    const of = this.#nameOf(lane)
+    if (!this.#told.has(state)) {
+      this.#told.set(state, of)
+      const probeIn = Math.max(0, state.nextProbeAt - this.#ticker.now())
+      this.#options.onCircuit?.({ isOpen: true, of, why: this.#lastFailure, failures: state.failures, probeIn })
+    }
+    if (lane !== undefined) this.#waiters.opened(lane)
+    this.#options.opened?.()
+  }
+
+  #nameOf(lane: Lane | undefined): string {
+    const model = lane?.model ?? ""
+    return model === "" ? this.#options.origin : `${this.#options.origin} (${JSON.stringify(model)})`
+  }
+}

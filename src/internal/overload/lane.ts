@@ -1,0 +1,72 @@
+/** The requests of one credential to one model, as the policy sees them: its state, and those who wait. */
+import { RequestQueue } from "../fifo.ts"
+import * as Policy from "./policy.ts"
+import type { Waiting } from "./waiting.ts"
+
+/** The leave to send one attempt. Whoever has one sends it or drops it. */
+export class Pass implements Policy.Attempt {
+  readonly lane: Lane
+  /** Whether it goes to see if the provider is back. */
+  readonly isProbe: boolean
+  sentAt = Infinity
+  isOver = false
+
+  constructor(lane: Lane, isProbe: boolean) {
+    this.lane = lane
+    this.isProbe = isProbe
+  }
+}
+
+export class Lane {
+  readonly state = Policy.makeLane()
+  readonly model: string
+  /** Those whom a circuit holds back. */
+  readonly line = new RequestQueue<Waiting<Pass>>()
+  /** Those who wait for a retry to be paid, beside the line: first attempts pay for them. */
+  readonly unpaid = new RequestQueue<Waiting<Pass>>()
+  /** Whether somebody has been told that the budget is used up. */
+  isBudgetTold = false
+  /** Retries a second without answers, as the last who asked said. */
+  perSecond = Infinity
+
+  constructor(model: string) {
+    this.model = model
+  }
+}
+
+/** From so many lanes on those are forgotten that nobody uses: names of models come from users. */
+const MANY = 256
+
+const nobody = {}
+
+/** The lanes of an origin. */
+export class Lanes {
+  readonly #byTenant = new WeakMap<object, Map<string, Lane>>()
+  readonly #all = new Map<Lane, Map<string, Lane>>()
+  #many = MANY
+
+  of(tenant: object = nobody, model: string, now: number): Lane {
+    let models = this.#byTenant.get(tenant)
+    if (models === undefined) this.#byTenant.set(tenant, (models = new Map()))
+    let lane = models.get(model)
+    if (lane === undefined) {
+      if (this.#all.size >= this.#many) this.#forget(now)
+      models.set(model, (lane = new Lane(model)))
+      this.#all.set(lane, models)
+    }
+    return lane
+  }
+
+  all(): Iterable<Lane> {
+    return this.#all.keys()
+  }
+
+  #forget(now: number): void {
+    for (const [lane, models] of this.#all) {
+      if (lane.line.size > 0 || lane.unpaid.size > 0 || !Policy.isForgettable(lane.state, now)) continue
+      models.delete(lane.model)
+      this.#all.delete(lane)
+    }
+    this.#many = Math.max(MANY, 2 * this.#all.size)
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * The one policy of overload: when an attempt is sent, sent again, delayed or failed. Functions over a state and a clock
+ * that is handed to them: no timer, no promise, no randomness of their own. docs/overload.md explains it.
+ *
+ * There is a state for each lane, which is a credential and a model, and one for the origin that they share. An attempt
+ * goes when both let it.
+ *
+ * - flowing: everything goes.
+ * - shut: nothing that was sent of late got in. Probes go, one by one.
+ * - recovering: a probe got in. Half of the usual traffic goes, then twice as much each 300 ms.
+ *
+ * An attempt *got in* if it was answered, or was not refused for four times as long as refusals take (`patienceMs`). It
+ * counts for the time at which it was sent, so that slow answers from before an outage do not hide it. Envoy ejects a host
+ * for five failures in a row because it has others to go to; here there is often none, so a handful, or any share, of
+ * failures opens nothing while something succeeds.
+ */
+import * as Budget from "./budget.ts"
+import * as Recent from "./recent.ts"
+import * as Recovery from "./recovery.ts"
+
+/** A refusal takes as long as the last ones took, with a margin. */
+const REFUSAL_FACTOR = 4
+const REFUSAL_MARGIN_MS = 100
+
+/** A streak must last for as long as a refusal may take, up to a second, and this much longer. */
+const LONGEST_STREAK_MS = 1_000
+const STREAK_MARGIN_MS = 250
+
+/** The first probe goes after this, at random up to twice as much. */
+const FIRST_PAUSE_MS = 250
+const PAUSE_GROWTH = 1.6
+/** A fortieth of the outage so far, within these. */
+const OUTAGE_SHARE = 1 / 40
+const LONG_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 5_000
+/** Probes in a pause, where as many wait: one unlucky probe must not cost a whole pause. */
+const PROBES = 3
+
+/** Goes at once after an outage, however little went before: TCP's initial window (RFC 6928). */
+const LEAST_RECOVERY = 10
+const PER_ANSWER = 2
+
+/** Failures of so many lanes at once are the origin's. */
+const ORIGIN_LANES = 3
+
+export interface Rules {
+  /** Failures at least that shut; 0 for never. */
+  readonly failures: number
+  /** Bounds the pause between probes. Milliseconds. */
+  readonly cooldown: number
+}
+
+/** One attempt, as it is judged. */
+export interface Attempt {
+  /** When it was sent; `Infinity` until then. */
+  sentAt: number
+  /** Answered, failed or given up. */
+  isOver: boolean
+}
+
+export type Mode = "flowing" | "shut" | "recovering"
+
+export interface State {
+  mode: Mode
+  /** Lanes whose failures make this state's, for the state of an origin. */
+  readonly lanes: Set<object> | undefined
+  inFlight: number
+  /** Most in flight of late. */
+  readonly peak: Recent.Recent
+  /** The slowest refusal of late, in ms. */
+  readonly refusal: Recent.Recent
+  /** When the last attempt was sent that got in. */
+  goodAt: number
+  /** Failures since the last attempt that got in, and when the first of them came. */
+  failures: number
+  failingSince: number
+  /** Sent since then, in that order, and not known to be over. */
+  pending: Array<Attempt>
+  shutAt: number
+  pause: number
+  nextProbeAt: number
+  readonly recovery: Recovery.Recovery
+  readonly budget: Budget.Budget
+}
+
+const make = (lanes: Set<object> | undefined): State => ({
+  mode: "flowing",
+  lanes,
+  inFlight: 0,
+  peak: Recent.make(),
+  refusal: Recent.make(),
+  goodAt: -Infinity,
+  failures: 0,
+  failingSince: -Infinity,
+  pending: [],
+  shutAt: -Infinity,
+  pause: 0,
+  nextProbeAt: -Infinity,
+  recovery: Recovery.make(),
+  budget: Budget.make()
+})
+
+export const makeLane = (): State => make(undefined)
+export const makeOrigin = (): State => make(new Set())
+
+/** Whoever has not been refused for so long has got in. */
+export const patienceMs = (state: State, now: number): number =>
+  REFUSAL_FACTOR * Recent.max(state.refusal, now) + REFUSAL_MARGIN_MS
+
+/** Requests in flight before there was trouble. */
+export const usual = (state: State, now: number): number =>
+  state.mode === "flowing" ? Recent.max(state.peak, now) : state.recovery.usual
+
+export const isCalm = (state: State): boolean => state.mode === "flowing" && state.failures === 0
+
+const flow = (state: State): void => {
+  state.mode = "flowing"
+}
+
+const shut = (state: State, now: number, random: number): void => {
+  if (state.mode === "flowing") {
+    state.recovery.usual = Math.max(1, Recent.max(state.peak, now))
+    state.shutAt = now
+    state.pause = FIRST_PAUSE_MS * (1 + random)
+  }
+  state.mode = "shut"
+  state.nextProbeAt = now + state.pause
+}
+
+const recover = (state: State, now: number): void => {
+  state.mode = "recovering"
+  Recovery.start(state.recovery, now, LEAST_RECOVERY)
+  if (state.recovery.allowance >= state.recovery.usual) flow(state)
+}
+
+/** An attempt that was sent then got in. */
+const gotIn = (state: State, now: number, sentAt: number): void => {
+  state.goodAt = Math.max(state.goodAt, sentAt)
+  if (state.failures === 0 || sentAt < state.failingSince) return
+  state.failures = 0
+  state.pending = []
+  state.lanes?.clear()
+  if (state.mode === "shut") recover(state, now)
+}
+
+/** Counts those as having got in that have been out for long enough, and lets time pass. */
+export const look = (state: State, now: number): void => {
+  if (state.failures > 0) {
+    const { pending } = state
+    const before = now - patienceMs(state, now)
+    let seen = 0
+    let goodAt = -Infinity
+    for (; seen < pending.length; seen++) {
+      const { isOver, sentAt } = pending[seen]!
+      if (isOver) continue
+      if (sentAt > before) break
+      goodAt = sentAt
+    }
+    if (seen > 0) pending.splice(0, seen)
+    if (goodAt > -Infinity) gotIn(state, now, goodAt)
+  }
+  if (state.mode !== "recovering") return
+  const isFailing = (allowance: number): boolean => state.failures >= allowance / 4
+  if (Recovery.grow(state.recovery, now, isFailing)) flow(state)
+}
+
+/** How many may go now. */
+export const room = (state: State, now: number): number => {
+  if (state.mode === "flowing") return Infinity
+  look(state, now)
+  if (state.mode === "shut") return now >= state.nextProbeAt ? 1 : 0
+  return state.mode === "recovering" ? Math.floor(state.recovery.allowance - state.inFlight) : Infinity
+}
+
+/** When to look again, if somebody waits. */
+export const nextLookAt = (state: State, now: number): number => {
+  if (state.mode === "flowing") return Infinity
+  if (state.mode === "recovering") return state.recovery.grownAt + Recovery.DOUBLING_MS
+  const first = state.pending.find(({ isOver }) => !isOver)
+  const verdictAt = first === undefined ? Infinity : first.sentAt + patienceMs(state, now)
+  return Math.min(verdictAt, Math.max(now, state.nextProbeAt))
+}
+
+/** One attempt may go, and does: `waiting` others wait. Returns whether it is a probe. */
+export const admit = (state: State, now: number, waiting: number, rules: Rules, random: number): boolean => {
+  state.inFlight++
+  Recent.note(state.peak, now, state.inFlight)
+  if (state.mode !== "shut") return false
+  const probes = Math.min(PROBES, Math.max(1, waiting))
+  state.nextProbeAt = now + (state.pause / probes) * (0.8 + 0.4 * random)
+  const longest = Math.max(LONG_PAUSE_MS, (now - state.shutAt) * OUTAGE_SHARE)
+  state.pause = Math.min(state.pause * PAUSE_GROWTH ** (1 / probes), longest, LONGEST_PAUSE_MS, rules.cooldown)
+  return true
+}
+
+/** An admitted attempt goes onto the wire. */
+export const sent = (state: State, attempt: Attempt): void => {
+  if (!isCalm(state)) state.pending.push(attempt)
+}
+
+/** It was answered, failed, or was given up. */
+export const over = (state: State): void => {
+  state.inFlight--
+}
+
+/** It was answered, or turned away by somebody who is well. Only what `pays` deposits into the budget. */
+export const answered = (state: State, now: number, sentAt: number, pays: boolean): void => {
+  gotIn(state, now, sentAt)
+  const { current, previous } = state.peak
+  if (pays) Budget.answered(state.budget, Math.max(current, previous))
+  if (state.mode !== "recovering") return
+  state.recovery.allowance += PER_ANSWER
+  look(state, now)
+}
+
+const isStreak = (state: State, now: number): boolean => {
+  const lasting = Math.min(REFUSAL_FACTOR * Recent.max(state.refusal, now), LONGEST_STREAK_MS) + REFUSAL_MARGIN_MS
+  return now - state.failingSince >= lasting + STREAK_MARGIN_MS
+}
+
+const isWide = ({ lanes }: State): boolean => lanes === undefined || lanes.size >= ORIGIN_LANES
+
+const begin = (state: State, now: number, lane: object): void => {
+  if (state.failures++ === 0) state.failingSince = now
+  if (isWide(state)) return
+  state.lanes?.add(lane)
+}
+
+/** The provider failed it, or broke off. Whether that shuts what was not. */
+export const failed = (
+  state: State,
+  now: number,
+  sentAt: number,
+  lane: object,
+  rules: Rules,
+  random: number
+): boolean => {
+  if (sentAt <= now) Recent.note(state.refusal, now, now - sentAt)
+  look(state, now)
+  begin(state, now, lane)
+  if (rules.failures === 0 || !isWide(state)) return false
+  if (state.mode === "flowing" && state.failures >= rules.failures && isStreak(state, now)) {
+    shut(state, now, random)
+    return true
+  }
+  const { allowance, startedAt } = state.recovery
+  const many = Math.max(LEAST_RECOVERY, allowance / 2)
+  if (state.mode === "recovering" && sentAt > startedAt && state.failures >= many && isStreak(state, now)) {
+    shut(state, now, random)
+  }
+  return false
+}
+
+/** No connection can be made: nothing gets in. Whether that shuts what was not. */
+export const unreachable = (state: State, now: number, rules: Rules, random: number): boolean => {
+  const wasShut = state.mode === "shut"
+  if (state.failures++ === 0) state.failingSince = now
+  if (rules.failures === 0 || wasShut) return false
+  shut(state, now, random)
+  return true
+}
+
+/**
+ * A request has failed for the last time that it may. Returns whether it had better wait than fail: nothing that was sent
+ * since its first attempt has got in. That shuts what was not, however few the failures.
+ */
+export const isExhausted = (state: State, now: number, firstSentAt: number, rules: Rules): boolean => {
+  if (rules.failures === 0) return false
+  look(state, now)
+  return state.goodAt < firstSentAt
+}
+
+export const exhaust = (state: State, now: number, random: number): boolean => {
+  if (state.mode === "shut" || !isWide(state)) return false
+  const wasFlowing = state.mode === "flowing"
+  shut(state, now, random)
+  return wasFlowing
+}
+
+/** Whether nothing is lost with it. */
+export const isForgettable = (state: State, now: number): boolean =>
+  state.inFlight === 0 && isCalm(state) && Budget.isRested(state.budget) && Recent.max(state.peak, now) === 0
