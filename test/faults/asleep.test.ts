@@ -1,6 +1,8 @@
 /** The row of the matrix that needs a clock of its own: a machine that sleeps for an hour, and wakes with all timers due. */
 import { assert, describe, it } from "vitest"
-import { Circuit } from "../../src/internal/transport/circuit.ts"
+
+import { Health } from "../../src/internal/overload/health.ts"
+import { WireError } from "../../src/internal/wire.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, demand, enter } from "../support/lanes.ts"
 
@@ -39,18 +41,13 @@ describe("when a machine wakes that slept for an hour, there is no herd:", () =>
     assert.isAtMost(passed() - before, 31)
   })
 
-  it("those who wait for an open circuit send one probe", () => {
-    let now = 0
-    const circuit = new Circuit({ failures: 1, cooldown: 30_000 }, { now: 0 })
-    circuit.failed({ sent: 0, request: {}, error: undefined, late: false }, now)
-    assert.strictEqual(circuit.left(now), 30_000)
-    now += hour
-    let probes = 0
-    for (let i = 0; i < 500; i++) {
-      if (circuit.left(now) > 0) continue
-      circuit.probe(now)
-      probes++
-    }
-    assert.strictEqual(probes, 1)
+  it("those who wait for an open circuit send one probe", async () => {
+    const ticker = handTicker()
+    const health = new Health({ origin: "https://a", circuitFailures: 64, circuitCooldown: 5_000, ticker })
+    health.unreachable(new WireError("Connection", "no", "refused"))
+    const wait = { ms: Infinity, signal: undefined, sharesVerdict: false }
+    const passed = crowd(500, () => health.wait({}, { ...wait, order: 0 }))
+    await ticker.sleep(hour)
+    assert.strictEqual(passed(), 1)
   })
 })

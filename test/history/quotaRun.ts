@@ -278,7 +278,8 @@ const limits: fc.Arbitrary<Limits> = fc.record({
     max: 4,
     initial: 2
   }),
-  maxWaiters: fc.constantFrom(1, 4, Infinity, Infinity)
+  maxWaiters: fc.constantFrom(1, 4, Infinity, Infinity),
+  retriesPerSecond: fc.constant(Infinity)
 })
 
 const ask: fc.Arbitrary<Ask> = fc.record({

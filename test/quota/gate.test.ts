@@ -1,6 +1,5 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { Gate } from "../../src/internal/quota/gate.ts"
 import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
@@ -24,43 +23,128 @@ const tell = (promise: Promise<unknown>) =>
     (error: unknown) => (error instanceof TurnedAway ? [error.reason, error.retryAfter] : error)
   )
 
+/** So many in flight, of which the first is refused. The others are answered when the gate is open again. */
+const refuseOneOf = (lane: Lane, size: number, headers: Readonly<Record<string, string>>) => {
+  const permits = Array.from({ length: size }, () => lane.tryEnter(demand())!)
+  answer(permits[0]!, 429, headers)
+  return permits.slice(1)
+}
+
+/** How many have been sent after each of so many steps, if each is answered at once. */
+const growth = async (
+  ticker: HandTicker,
+  sent: ReadonlyArray<readonly [number, Permit]>,
+  ms: number,
+  steps: number
+) => {
+  const counts: Array<number> = []
+  let answered = 0
+  for (let step = 0; step < steps; step++) {
+    for (; answered < sent.length; answered++) answer(sent[answered]![1], 200)
+    await ticker.pass(ms)
+    counts.push(sent.length)
+  }
+  return counts
+}
+
 describe("a closed gate", () => {
-  it("stays closed for all as long as Retry-After says, then lets one probe through, and more as answers come", async () => {
+  it("stays closed for all as long as Retry-After says, then lets one probe through, and half of the usual once that is let in", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
-    answer(lane.tryEnter(demand())!, 429, wait(2))
+    for (const permit of refuseOneOf(lane, 40, wait(2))) permit.leave()
     assert.strictEqual(lane.gate.closedFor(0), 2_000)
-    for (let i = 0; i < 200; i++) void send()
+    for (let i = 0; i < 40; i++) void send()
     await ticker.pass(1_999)
     assert.strictEqual(sent.length, 0, "none before its time")
     await ticker.pass(1)
     assert.strictEqual(sent.length, 1, "a probe")
-    const growth: Array<number> = []
-    for (let answered = 0; answered < 200;) {
-      growth.push(sent.length - answered)
-      for (const [, permit] of sent.slice(answered)) {
-        answer(permit, 200)
-        answered++
-      }
-      await ticker.pass(10)
-    }
-    assert.deepStrictEqual(growth, [1, 2, 4, 8, 16, 32, 64, 73])
+    answer(sent[0]![1], 200)
+    await ticker.pass(450)
+    assert.isAtLeast(sent.length, 18, "half of 40 at once, at the pace of 40 a second")
+    assert.isAtMost(sent.length, 21)
+    await ticker.pass(550)
+    assert.strictEqual(sent.length, 40, "all of them")
+    for (const [, permit] of sent.slice(1)) answer(permit, 200)
+    await ticker.pass(1_000)
     assert.isTrue(lane.gate.isOpen)
     assert.strictEqual(ticker.timers(), 0)
   })
 
-  it("takes whoever was not refused for a second as let in", async () => {
+  it("takes whoever was not refused for four times as long as refusals take as let in", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
-    answer(lane.tryEnter(demand())!, 503, wait(1))
-    for (let i = 0; i < 7; i++) void send()
-    await ticker.pass(4_000)
+    const permit = lane.tryEnter(demand())!
+    await ticker.pass(50)
+    answer(permit, 429, wait(1))
+    for (let i = 0; i < 3; i++) void send()
+    await ticker.pass(1_000 + 4 * 50 + 100)
     assert.deepStrictEqual(
-      sent.map(([at]) => at),
-      [1_000, 2_000, 2_000, 3_000, 3_000, 3_000, 3_000]
+      sent.slice(0, 2).map(([at]) => at),
+      [1_050, 1_350]
     )
+  })
+
+  it("does not forget how much went before when probes are refused, nor by how long it was closed", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const { send, sent } = sender(ticker, lane)
+    for (const permit of refuseOneOf(lane, 100, wait(10))) permit.leave()
+    for (let i = 0; i < 200; i++) void send()
+    for (let probes = 1; probes <= 5; probes++) {
+      await ticker.pass(10_000)
+      assert.strictEqual(sent.length, probes)
+      answer(sent[probes - 1]![1], 429, wait(10))
+    }
+    await ticker.pass(10_000)
+    answer(sent[5]![1], 200)
+    await ticker.pass(1_000)
+    assert.isAtLeast(sent.length, 100)
+  })
+
+  it("asks no one to wait for what is longer than anybody waits, but probes", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const patience = 60_000
+    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
+    answer(lane.tryEnter(asked())!, 429, wait(86_400))
+    assert.strictEqual(lane.gate.closedFor(0), 1_000)
+    const waits = Array.from({ length: 3 }, () => enter(lane, asked(), { ...patient, maxRetryAfter: patience }))
+    await ticker.pass(1_000)
+    answer(await waits[0]!, 200)
+    await ticker.pass(400)
+    answer(await waits[1]!, 200)
+    answer(await waits[2]!, 200)
+  })
+
+  it("fails at once all who will not wait so long, when two probes agree", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const patience = 60_000
+    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
+    const waiting = { ...patient, maxRetryAfter: patience }
+    answer(lane.tryEnter(asked())!, 429, wait(86_400))
+    const others = Array.from({ length: 4 }, () => enter(lane, asked(), waiting))
+    await ticker.pass(1_000)
+    answer(await others[0]!, 429, wait(86_399))
+    await ticker.pass(1_999)
+    assert.strictEqual(lane.queued, 3, "one probe may be wrong")
+    await ticker.pass(1)
+    answer(await others[1]!, 429, wait(86_397))
+    assert.deepStrictEqual(await tell(others[2]!), ["RateLimited", 86_397_000])
+    assert.deepStrictEqual(await tell(others[3]!), ["RateLimited", 86_397_000])
+    assert.deepStrictEqual(await tell(lane.enter(asked(), waiting)), ["RateLimited", 86_397_000])
+    await ticker.pass(4_000)
+    answer(lane.tryEnter(asked())!, 200)
+    assert.strictEqual(await enter(lane, asked(), waiting).then(() => "sent"), "sent", "the next probe was let in")
+  })
+
+  it("is not closed by a 503, whose Retry-After may be that of one backend of many", () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    for (let i = 0; i < 3; i++) answer(lane.tryEnter(demand())!, 503, wait(10))
+    assert.isTrue(lane.gate.isOpen)
   })
 
   it("is closed for longer by a longer wish, and never for shorter", async () => {
@@ -76,49 +160,25 @@ describe("a closed gate", () => {
     assert.strictEqual(lane.gate.closedFor(ticker.now()), 3_000)
   })
 
-  it("opens no more carefully if it is closed again before anybody went", async () => {
-    const ticker = handTicker()
-    const gate = new Gate(ticker, () => {})
-    gate.close(0, 1_000)
-    await ticker.pass(1_000)
-    gate.close(ticker.now(), 5)
-    await ticker.pass(5)
-    const rooms: Array<number> = []
-    for (let i = 0; i < 4; i++) {
-      const room = gate.room(ticker.now())
-      rooms.push(room)
-      const trials = Array.from({ length: room }, () => gate.trial())
-      for (const trial of trials) trial.passed()
-    }
-    assert.deepStrictEqual(rooms, [1, 2, 4, 8])
-  })
-
-  it("closes again, and opens more carefully, if it is refused while it opens", async () => {
+  it("closes again at half of what was refused, and grows by a tenth from there", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
-    answer(lane.tryEnter(demand())!, 429, wait(1))
-    for (let i = 0; i < 100; i++) void send()
+    for (const permit of refuseOneOf(lane, 100, wait(1))) permit.leave()
+    for (let i = 0; i < 300; i++) void send()
     await ticker.pass(1_000)
     answer(sent[0]![1], 200)
-    await ticker.pass(1)
-    for (const [, permit] of sent.slice(1)) answer(permit, 200)
-    await ticker.pass(1)
-    assert.strictEqual(sent.length, 7)
-    for (const [, permit] of sent.slice(3)) answer(permit, 429, wait(1))
-    await ticker.pass(999)
-    assert.strictEqual(sent.length, 7)
-    const growth: Array<number> = []
-    await ticker.pass(1)
-    for (let answered = 7; answered < 40;) {
-      growth.push(sent.length - answered)
-      for (const [, permit] of sent.slice(answered)) {
-        answer(permit, 200)
-        answered++
-      }
-      await ticker.pass(1)
-    }
-    assert.deepStrictEqual(growth.slice(0, 5), [1, 2, 2, 3, 4], "slowly beyond half of where it was refused")
+    await ticker.pass(290)
+    const wereOut = sent.length - 1
+    assert.isAtMost(wereOut, 50)
+    for (const [, permit] of sent.slice(1)) answer(permit, 429, wait(1))
+    await ticker.pass(1_000)
+    const probe = sent.length
+    answer(sent[probe - 1]![1], 200)
+    await ticker.pass(299)
+    assert.isAtMost(sent.length - probe, 25)
+    await ticker.pass(600)
+    assert.isAtMost(sent.length - probe, 31)
   })
 
   it("a probe that is refused, or is lost, is followed by one probe", async () => {
@@ -135,7 +195,7 @@ describe("a closed gate", () => {
     await ticker.pass(1)
     assert.strictEqual(sent.length, 3, "without an answer it says nothing")
     answer(sent[2]![1], 200)
-    await ticker.pass(0)
+    await ticker.pass(1_000)
     assert.strictEqual(sent.length, 5)
   })
 
@@ -163,7 +223,9 @@ describe("a closed gate", () => {
     assert.strictEqual(sent.length, 5)
     for (const [, permit] of sent.slice()) answer(permit, 200)
     await ticker.pass(0)
-    assert.strictEqual(sent.length, 15)
+    assert.strictEqual(sent.length, 10)
+    await ticker.pass(300)
+    assert.strictEqual(sent.length, 20)
   })
 
   it("opens with a probe after a longer pause as well", async () => {
@@ -203,16 +265,8 @@ describe("a closed gate", () => {
       answer(sent.at(-1)![1], 429, wait(1))
     }
     await ticker.pass(1_000)
-    const growth: Array<number> = []
-    for (let answered = 3; sent.length < 60;) {
-      growth.push(sent.length - answered)
-      for (const [, permit] of sent.slice(answered)) {
-        answer(permit, 200)
-        answered++
-      }
-      await ticker.pass(20)
-    }
-    assert.deepStrictEqual(growth.slice(0, 5), [1, 2, 4, 8, 16])
+    const counts = await growth(ticker, sent, 300, 16)
+    assert.strictEqual(counts.at(-1), 100)
   })
 
   it("does not keep an account with a small bucket from being used in full, where the pace is known", async () => {
@@ -275,10 +329,10 @@ describe("a closed gate", () => {
     void send(old)
     await ticker.pass(1_000)
     const first = sent[0]![1]
-    await ticker.pass(100)
+    await ticker.pass(50)
     assert.strictEqual(sent.length, 1)
     answer(first, 200)
-    await ticker.pass(0)
+    await ticker.pass(300)
     assert.strictEqual(sent.length, 2)
   })
 

@@ -20,7 +20,8 @@ const number = fc.record({
   tokensPerMinute: count,
   burst: fc.integer({ min: 1, max: 50 }),
   maxConcurrency: count,
-  maxWaiters: count
+  maxWaiters: count,
+  retriesPerSecond: count
 })
 
 const of = (...all: ReadonlyArray<Limits.Limits["maxConcurrency"]>) =>
@@ -36,7 +37,8 @@ describe("the limits of several holders", () => {
           tokensPerMinute: least("tokensPerMinute"),
           burst: least("burst"),
           maxConcurrency: least("maxConcurrency"),
-          maxWaiters: least("maxWaiters")
+          maxWaiters: least("maxWaiters"),
+          retriesPerSecond: least("retriesPerSecond")
         })
       })
     )

@@ -92,7 +92,8 @@ const limits: fc.Arbitrary<Limits> = fc.record({
     max: 4,
     initial: 1
   }),
-  maxWaiters: fc.constant(Infinity)
+  maxWaiters: fc.constant(Infinity),
+  retriesPerSecond: fc.constant(Infinity)
 })
 
 const most = (maxLength: number) => ({ maxLength, size: "max" }) as const

@@ -56,14 +56,6 @@ describe("an account is rested", () => {
     permit.leave()
     assert.isFalse(account.isRested())
   })
-
-  it("not with fewer retries than a new one would have", () => {
-    const account = accountOf(handTicker())
-    account.retries.take()
-    assert.isFalse(account.isRested())
-    for (let i = 0; i < 10; i++) account.retries.request()
-    assert.isTrue(account.isRested())
-  })
 })
 
 const quotas = Effect.map(ClientMap.stats, ({ clients, quotas }) => ({

@@ -20,7 +20,7 @@ describe("a gate", () => {
     fc.assert(
       fc.property(time(1e6), time(1e5), time(1), (now, ms, part) => {
         const gate = new Gate(handTicker(), () => undefined)
-        gate.close(now, ms)
+        gate.close(now, { ms, patience: Infinity, sentAt: now, usual: 1, rate: Infinity })
         const later = now + ms * part
         const woken = later + gate.closedFor(later) - trifle
         assert.strictEqual(gate.closedFor(woken), 0)

@@ -239,8 +239,8 @@ export class Health {
 
   #admit(lane: Lane, now: number): Pass {
     const { state } = lane
-    const ofLane = Policy.admit(state, now, lane.line.size, this.#rules, this.#random())
-    const ofOrigin = Policy.admit(this.#origin, now, this.#waiters.size, this.#rules, this.#random())
+    const ofLane = Policy.admit(state, now, this.#rules, this.#random())
+    const ofOrigin = Policy.admit(this.#origin, now, this.#rules, this.#random())
     return new Pass(lane, ofLane || ofOrigin)
   }
 

@@ -65,8 +65,11 @@ export interface State {
   /** Lanes whose failures make this state's, for the state of an origin. */
   readonly lanes: Set<object> | undefined
   inFlight: number
+  /** Held back. */
+  waiting: number
   /** Most in flight of late. */
   readonly peak: Recent.Recent
+  readonly rate: Recent.Rate
   /** The slowest refusal of late, in ms. */
   readonly refusal: Recent.Recent
   /** When the last attempt was sent that got in. */
@@ -87,7 +90,9 @@ const make = (lanes: Set<object> | undefined): State => ({
   mode: "flowing",
   lanes,
   inFlight: 0,
+  waiting: 0,
   peak: Recent.make(),
+  rate: Recent.makeRate(),
   refusal: Recent.make(),
   goodAt: -Infinity,
   failures: 0,
@@ -117,9 +122,14 @@ const flow = (state: State): void => {
   state.mode = "flowing"
 }
 
+/** Those who still wait go by their pace first. */
+const flowIfOver = (state: State): void => {
+  if (Recovery.isOver(state.recovery) && state.waiting <= state.recovery.tokens) flow(state)
+}
+
 const shut = (state: State, now: number, random: number): void => {
   if (state.mode === "flowing") {
-    state.recovery.usual = Math.max(1, Recent.max(state.peak, now))
+    Recovery.note(state.recovery, Recent.max(state.peak, now), Recent.perSecond(state.rate, now))
     state.shutAt = now
     state.pause = FIRST_PAUSE_MS * (1 + random)
   }
@@ -129,8 +139,8 @@ const shut = (state: State, now: number, random: number): void => {
 
 const recover = (state: State, now: number): void => {
   state.mode = "recovering"
-  Recovery.start(state.recovery, now, LEAST_RECOVERY)
-  if (state.recovery.allowance >= state.recovery.usual) flow(state)
+  Recovery.start(state.recovery, now, LEAST_RECOVERY, state.inFlight + state.waiting)
+  flowIfOver(state)
 }
 
 /** An attempt that was sent then got in. */
@@ -161,7 +171,8 @@ export const look = (state: State, now: number): void => {
   }
   if (state.mode !== "recovering") return
   const isFailing = (allowance: number): boolean => state.failures >= allowance / 4
-  if (Recovery.grow(state.recovery, now, isFailing)) flow(state)
+  Recovery.grow(state.recovery, now, isFailing)
+  flowIfOver(state)
 }
 
 /** How many may go now. */
@@ -169,24 +180,26 @@ export const room = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
   look(state, now)
   if (state.mode === "shut") return now >= state.nextProbeAt ? 1 : 0
-  return state.mode === "recovering" ? Math.floor(state.recovery.allowance - state.inFlight) : Infinity
+  return state.mode === "recovering" ? Recovery.room(state.recovery, state.inFlight) : Infinity
 }
 
 /** When to look again, if somebody waits. */
 export const nextLookAt = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
-  if (state.mode === "recovering") return state.recovery.grownAt + Recovery.DOUBLING_MS
+  if (state.mode === "recovering") return Recovery.nextAt(state.recovery, now, state.inFlight)
   const first = state.pending.find(({ isOver }) => !isOver)
   const verdictAt = first === undefined ? Infinity : first.sentAt + patienceMs(state, now)
   return Math.min(verdictAt, Math.max(now, state.nextProbeAt))
 }
 
-/** One attempt may go, and does: `waiting` others wait. Returns whether it is a probe. */
-export const admit = (state: State, now: number, waiting: number, rules: Rules, random: number): boolean => {
+/** One attempt may go, and does. Returns whether it is a probe. */
+export const admit = (state: State, now: number, rules: Rules, random: number): boolean => {
   state.inFlight++
   Recent.note(state.peak, now, state.inFlight)
+  Recent.countOne(state.rate, now)
+  if (state.mode === "recovering") Recovery.take(state.recovery)
   if (state.mode !== "shut") return false
-  const probes = Math.min(PROBES, Math.max(1, waiting))
+  const probes = Math.min(PROBES, Math.max(1, state.waiting))
   state.nextProbeAt = now + (state.pause / probes) * (0.8 + 0.4 * random)
   const longest = Math.max(LONG_PAUSE_MS, (now - state.shutAt) * OUTAGE_SHARE)
   state.pause = Math.min(state.pause * PAUSE_GROWTH ** (1 / probes), longest, LONGEST_PAUSE_MS, rules.cooldown)

@@ -27,3 +27,25 @@ export const max = (recent: Recent, now: number): number => {
   turn(recent, now)
   return Math.max(recent.current, recent.previous)
 }
+
+/** Events a second, of the busiest second of late. */
+export interface Rate {
+  secondAt: number
+  count: number
+  readonly busiest: Recent
+}
+
+export const makeRate = (): Rate => ({ secondAt: -Infinity, count: 0, busiest: make() })
+
+const SECOND_MS = 1_000
+
+export const countOne = (rate: Rate, now: number): void => {
+  if (now - rate.secondAt >= SECOND_MS) {
+    if (rate.count > 0) note(rate.busiest, rate.secondAt + SECOND_MS, rate.count)
+    rate.secondAt = now
+    rate.count = 0
+  }
+  rate.count++
+}
+
+export const perSecond = ({ busiest, count }: Rate, now: number): number => Math.max(count, max(busiest, now))

@@ -1,42 +1,104 @@
 /**
- * The way back to full speed, after a circuit was open or a gate closed: half of what was in flight before goes at once,
- * and that doubles by time. TCP goes back to a window of one after a timeout (RFC 5681), which for answers of 3 s takes
- * minutes; after a fast retransmit it goes on with half, since acknowledgements still arrive. A probe that was let in is
- * such an acknowledgement.
+ * The way back to full speed, after a circuit was open or a gate closed: as many a second as went before, and no more in
+ * flight than half of what was before, which doubles by time.
+ *
+ * TCP goes back to a window of one after a timeout (RFC 5681), which for answers of 3 s takes minutes; after a fast
+ * retransmit it goes on with half, since acknowledgements still arrive. A probe that was let in is such an
+ * acknowledgement. The pace keeps those who waited from all coming at a stroke, where answers are slow.
  */
 
 /** Doubles as often as a fast answer takes, so that a provider that does not bear it can still say so in between. */
 export const DOUBLING_MS = 300
 
-/** Above a level that was refused the allowance grows by a tenth in the same time: additive increase, near enough. */
+/** Above a level that was refused the allowance grows by a tenth in the same time. */
 const CAREFUL_GROWTH = 1.1
 
+/** The pace is a trifle below what providers see as more than before, and doubles each second once it has been held. */
+const PACE = 1.05
+const PACE_HELD_MS = 3_000
+const PACE_DOUBLING_MS = 1_000
+/** A pace is kept from as many a second on. */
+const LEAST_PACE = 20
+/** Those who may go are let go so often, in ms. */
+export const PACE_TICK_MS = 20
+
 export interface Recovery {
-  /** In flight before. When so many may go again it is over. */
+  /** In flight before. */
   usual: number
-  /** Above this it grows carefully; `Infinity` for all the way at full speed. */
+  /** Sent in the busiest second before. */
+  rate: number
+  /** When so many may be in flight it is over. */
+  goal: number
+  /** Above this the allowance grows carefully; `Infinity` for all the way at full speed. */
   threshold: number
   allowance: number
+  /** May go now, by the pace. */
+  tokens: number
   startedAt: number
   grownAt: number
+  pacedAt: number
 }
 
-export const make = (): Recovery => ({ usual: 1, threshold: Infinity, allowance: 1, startedAt: 0, grownAt: 0 })
+export const make = (): Recovery => ({
+  usual: 1,
+  rate: Infinity,
+  goal: 1,
+  threshold: Infinity,
+  allowance: 1,
+  tokens: 0,
+  startedAt: 0,
+  grownAt: 0,
+  pacedAt: 0
+})
 
-/** `least`: at least so many go at once. */
-export const start = (recovery: Recovery, now: number, least: number): void => {
+/** Trouble begins, with so many in flight of late, and so many sent in a second. */
+export const note = (recovery: Recovery, usual: number, rate: number): void => {
+  recovery.usual = Math.max(1, usual)
+  recovery.rate = rate
+  recovery.threshold = Infinity
+}
+
+/** `least`: at least so many go at once. `wanted`: so many are in flight or wait. */
+export const start = (recovery: Recovery, now: number, least: number, wanted: number): void => {
   const half = Math.min(recovery.usual / 2, recovery.threshold)
   recovery.allowance = Math.max(least, half)
-  recovery.startedAt = recovery.grownAt = now
+  recovery.goal = Math.max(recovery.usual, wanted)
+  recovery.tokens = least
+  recovery.startedAt = recovery.grownAt = recovery.pacedAt = now
 }
 
-/** Grows by the time that has passed, unless `isFailing`. Returns whether it is over. */
-export const grow = (recovery: Recovery, now: number, isFailing: (allowance: number) => boolean): boolean => {
-  while (now - recovery.grownAt >= DOUBLING_MS && recovery.allowance < recovery.usual) {
+/** Whether all may go. */
+export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= goal
+
+const pace = ({ rate, startedAt }: Recovery, now: number): number => {
+  const held = now - startedAt - PACE_HELD_MS
+  return PACE * Math.max(rate, LEAST_PACE) * 2 ** Math.max(0, Math.floor(held / PACE_DOUBLING_MS))
+}
+
+/** Grows by the time that has passed, unless `isFailing`. */
+export const grow = (recovery: Recovery, now: number, isFailing: (allowance: number) => boolean): void => {
+  while (now - recovery.grownAt >= DOUBLING_MS && recovery.allowance < recovery.goal) {
     recovery.grownAt += DOUBLING_MS
     if (isFailing(recovery.allowance)) continue
     const { allowance, threshold } = recovery
     recovery.allowance = allowance < threshold ? Math.min(2 * allowance, threshold) : allowance * CAREFUL_GROWTH
   }
-  return recovery.allowance >= recovery.usual
+  if (recovery.rate === Infinity) recovery.tokens = Infinity
+  else {
+    const more = ((now - recovery.pacedAt) / 1_000) * pace(recovery, now)
+    recovery.tokens = Math.min(recovery.goal, recovery.tokens + Math.max(0, more))
+  }
+  recovery.pacedAt = Math.max(recovery.pacedAt, now)
 }
+
+/** How many may go now, with so many in flight. */
+export const room = ({ allowance, tokens }: Recovery, inFlight: number): number =>
+  Math.floor(Math.min(allowance - inFlight, tokens))
+
+export const take = (recovery: Recovery): void => {
+  recovery.tokens--
+}
+
+/** When more may go, if nothing comes of those who are out. */
+export const nextAt = (recovery: Recovery, now: number, inFlight: number): number =>
+  recovery.allowance - inFlight >= 1 ? now + PACE_TICK_MS : recovery.grownAt + DOUBLING_MS

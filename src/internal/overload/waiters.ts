@@ -60,12 +60,12 @@ export class Waiters {
 
   join(lane: Lane, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
     this.#lined.add(lane)
-    return this.#enter(lane.line, body, wait)
+    return this.#enter(lane, lane.line, body, wait)
   }
 
   joinUnpaid(lane: Lane, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
     this.#unpaid.add(lane)
-    return this.#enter(lane.unpaid, body, wait)
+    return this.#enter(lane, lane.unpaid, body, wait)
   }
 
   /** A probe was refused: those who share its verdict fail. `undefined` is for all lanes. */
@@ -152,18 +152,24 @@ export class Waiters {
     return wakeAt
   }
 
-  #enter(queue: RequestQueue<Waiting<Pass>>, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
+  #enter(lane: Lane, queue: RequestQueue<Waiting<Pass>>, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
     if (wait.signal?.aborted) return Promise.reject(wait.signal.reason as Error)
     return new Promise((resolve, reject) => {
       const left = (): void => {
-        this.#size--
+        this.#count(lane, -1)
         this.backlog?.leave(body)
       }
       queue.insert(new Waiting(queue, wait, this.#ticker, resolve, reject, left))
-      this.#size++
+      this.#count(lane, 1)
       this.backlog?.enter(body)
       this.pump()
     })
+  }
+
+  #count(lane: Lane, change: 1 | -1): void {
+    this.#size += change
+    lane.state.waiting += change
+    this.#origin.waiting += change
   }
 
   #arm(now: number, at: number): void {

@@ -38,8 +38,9 @@ export interface Refusal {
   /** Milliseconds that the refused request would wait at most. */
   readonly patience: number
   readonly sentAt: number
-  /** Most requests in flight of late. */
+  /** Most requests in flight of late, and most sent in a second. */
   readonly usual: number
+  readonly rate: number
 }
 
 type Mode = "open" | "probing" | "recovering"
@@ -49,6 +50,7 @@ export class Gate {
   isPaced = false
   readonly #ticker: Ticker
   readonly #changed: () => void
+  readonly #waiting: () => number
   #mode: Mode = "open"
   /** Before this nobody goes. */
   #until = -Infinity
@@ -57,27 +59,32 @@ export class Gate {
   /** Passing, and not known to be let in. */
   #out = 0
   #refusedSince = false
+  /** It is the key that is refused, not the number of requests. */
+  #isBarred = false
   /** Counts closings: what went before the last one says nothing of what has been since. */
   #round = 0
   /** Until when the provider claims to be closed, if that is longer than anybody waits, and how many probes it told so. */
   #claim = -Infinity
   #doubts = 0
 
-  /** `changed` is called when somebody may go who could not before, unless only time had to pass. */
-  constructor(ticker: Ticker, changed: () => void) {
+  /**
+   * `changed` is called when somebody may go who could not before, unless only time had to pass; `waiting` says how many
+   * wait.
+   */
+  constructor(ticker: Ticker, changed: () => void, waiting: () => number = () => 0) {
     this.#ticker = ticker
     this.#changed = changed
+    this.#waiting = waiting
   }
 
   /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
-  close(now: number, { ms, patience, sentAt, usual }: Refusal): void {
+  close(now: number, { ms, patience, rate, sentAt, usual }: Refusal): void {
     if (sentAt <= now) Recent.note(this.#refusals, now, now - sentAt)
     const wasLetIn = this.#mode === "recovering" && sentAt >= this.#recovery.startedAt
     if (wasLetIn && !this.isPaced) {
       this.#recovery.threshold = Math.max(1, Math.floor(this.#recovery.allowance / 2))
     } else if (this.#mode === "open") {
-      this.#recovery.usual = Math.max(1, usual)
-      this.#recovery.threshold = Infinity
+      Recovery.note(this.#recovery, usual, rate)
     }
     this.#shut("probing")
     this.#until = Math.max(this.#until, now + (ms > patience ? this.#doubt(now, ms) : ms))
@@ -97,9 +104,9 @@ export class Gate {
 
   /** The key or the account is refused: one at a time goes until one is let in. */
   bar(now: number): void {
-    this.#recovery.usual = 1
-    this.#recovery.threshold = Infinity
+    Recovery.note(this.#recovery, 1, Infinity)
     this.#shut("probing")
+    this.#isBarred = true
     this.#until = Math.max(this.#until, now)
   }
 
@@ -110,11 +117,10 @@ export class Gate {
   pause(now: number, ms: number, inFlight: number): void {
     if (this.#mode === "open") {
       const wereIn = Math.max(1, inFlight)
-      this.#recovery.usual = 2 * wereIn
-      this.#recovery.threshold = Infinity
+      Recovery.note(this.#recovery, 2 * wereIn, Infinity)
       if (ms <= PAUSE_MS) {
         this.#shut("recovering")
-        Recovery.start(this.#recovery, now + ms, wereIn)
+        Recovery.start(this.#recovery, now + ms, wereIn, 0)
       }
     }
     if (ms > PAUSE_MS) this.#shut("probing")
@@ -152,8 +158,10 @@ export class Gate {
     if (this.#mode === "open") return Infinity
     if (this.closedFor(now) > 0) return 0
     if (this.#mode === "probing") return Math.max(0, 1 - this.#out)
-    if (Recovery.grow(this.#recovery, now, this.#isFailing)) this.#opens()
-    return this.isOpen ? Infinity : Math.max(0, Math.floor(this.#recovery.allowance) - this.#out)
+    Recovery.grow(this.#recovery, now, this.#isFailing)
+    const isOver = Recovery.isOver(this.#recovery) && this.#waiting() <= this.#recovery.tokens
+    if (isOver) this.#opens()
+    return isOver ? Infinity : Math.max(0, Recovery.room(this.#recovery, this.#out))
   }
 
   /** Whether somebody was refused since it was asked last. */
@@ -166,12 +174,13 @@ export class Gate {
   /** Milliseconds until more may go, if nothing comes of those who are out; `Infinity` if that depends on them. */
   growsIn(now: number): number {
     if (this.#mode !== "recovering") return Infinity
-    return Math.max(1, this.#recovery.grownAt + Recovery.DOUBLING_MS - now)
+    return Math.max(1, Recovery.nextAt(this.#recovery, now, this.#out) - now)
   }
 
   /** To be asked of each that goes while it is not open. */
   trial(): Trial {
     this.#out++
+    if (this.#mode === "recovering") Recovery.take(this.#recovery)
     const round = this.#round
     let over = false
     const end = (settle: () => void) => (): void => {
@@ -189,8 +198,8 @@ export class Gate {
       if (this.#mode !== "probing") return
       const now = this.#ticker.now()
       this.#mode = "recovering"
-      Recovery.start(this.#recovery, now, 1)
-      if (this.#recovery.allowance >= this.#recovery.usual) this.#opens()
+      Recovery.start(this.#recovery, now, 1, this.#isBarred ? 0 : this.#waiting())
+      if (Recovery.isOver(this.#recovery) && this.#isBarred) this.#opens()
     })
     const patience = REFUSAL_FACTOR * Recent.max(this.#refusals, this.#ticker.now()) + REFUSAL_MARGIN_MS
     const cancel = this.#ticker.after(patience, passed)
@@ -206,6 +215,7 @@ export class Gate {
 
   #opens(): void {
     this.#mode = "open"
+    this.#isBarred = false
     this.#out = 0
   }
 

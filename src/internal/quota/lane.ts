@@ -58,6 +58,7 @@ export class Lane implements Issuer {
   #inFlight = 0
   /** Most in flight of late. */
   readonly #peak = Recent.make()
+  readonly #rate = Recent.makeRate()
   /** When somebody went last. */
   #usedAt = -Infinity
   #meanOutput = FIRST_OUTPUT
@@ -76,7 +77,7 @@ export class Lane implements Issuer {
     this.#account = account.gate
     this.#accepted = account.accepted
     this.#remote = shared === undefined ? undefined : new Remote(shared, ticker)
-    this.gate = new Gate(ticker, this.pump)
+    this.gate = new Gate(ticker, this.pump, () => this.queued)
     this.#requests = new Pace(ticker.lateness)
     this.#tokens = new Pace(ticker.lateness)
     this.#limits = limits
@@ -197,10 +198,15 @@ export class Lane implements Issuer {
 
   /** Somebody was refused. */
   #refused(now: number, ms: number, { patience, sentAt }: Permit): void {
-    this.gate.close(now, { ms, patience, sentAt, usual: Recent.max(this.#peak, now) })
+    this.#shut(now, ms, patience, sentAt)
     // Beyond what anybody waits it is doubted.
     if (ms <= patience) this.#remote?.close(ms)
     this.#closed(now)
+  }
+
+  #shut(now: number, ms: number, patience: number, sentAt: number): void {
+    const [usual, rate] = [Recent.max(this.#peak, now), Recent.perSecond(this.#rate, now)]
+    this.gate.close(now, { ms, patience, sentAt, usual, rate })
   }
 
   /** Nothing remains. */
@@ -212,7 +218,7 @@ export class Lane implements Issuer {
 
   /** Another process was refused. */
   #told(now: number, ms: number): void {
-    this.gate.close(now, { ms, patience: Infinity, sentAt: now, usual: Recent.max(this.#peak, now) })
+    this.#shut(now, ms, Infinity, now)
     this.#closed(now)
   }
 
@@ -362,6 +368,7 @@ export class Lane implements Issuer {
   #depart(now: number, since: number, cost: number, shared: boolean, patience = Infinity): Permit {
     this.#inFlight++
     Recent.note(this.#peak, now, this.#inFlight)
+    Recent.countOne(this.#rate, now)
     this.#usedAt = now
     const ready = Math.max(since, this.#heldTo)
     // Those of a shared budget are counted here too, for the case that it goes away.
