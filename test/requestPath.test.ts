@@ -13,8 +13,11 @@ import * as ClientLayer from "../src/ClientLayer.ts"
 import * as ClientMap from "../src/ClientMap.ts"
 import * as Credential from "../src/Credential.ts"
 import * as OpenAiClient from "../src/OpenAiClient.ts"
+import { makeClients } from "../src/Promise.ts"
+import { certificate } from "../src/testing/certificate.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
-import { ask } from "./support/providers.ts"
+import { openai6 } from "./support/openai6.ts"
+import { ask, type Subject, subjects } from "./support/providers.ts"
 import { eventually } from "./support/wait.ts"
 
 const apiKey = Redacted.make("sk-test")
@@ -67,6 +70,46 @@ describe("the body of an error", () => {
       const error = yield* Effect.flip(OpenAiClient.use({ apiKey, baseURL }, (client) => ask(client)))
       assert.deepInclude(error, { reason: "NotFound", attempts: 2 })
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+  )
+})
+
+describe("the count of retries that SDKs send", () => {
+  /** What two attempts brought, asked for with these headers. */
+  const counts = (subject: Subject, headers: Readonly<Record<string, string>> = {}) =>
+    Effect.gen(function* () {
+      const seen: Array<string | ReadonlyArray<string> | undefined> = []
+      const { baseURL } = yield* serve((request, response) => {
+        seen.push(request.headers["x-stainless-retry-count"])
+        response.writeHead(seen.length === 1 ? 503 : 404).end()
+      })
+      const config = yield* subject.config({ baseURL: () => baseURL, ca: certificate.ca }, { headers })
+      yield* Effect.flip(subject.ask(config))
+      return seen
+    }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+
+  for (const subject of [...subjects, openai6]) {
+    it.live(`is that of our own, by ${subject.name}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* counts(subject), ["0", "1"])
+        assert.deepStrictEqual(yield* counts(subject, { "x-stainless-retry-count": "7" }), ["7", "7"])
+      })
+    )
+  }
+
+  it.live("is in no request that did not bring it", () =>
+    Effect.gen(function* () {
+      const seen: Array<ReadonlyArray<string>> = []
+      const { baseURL } = yield* serve((request, response) => {
+        seen.push(Object.keys(request.headers).filter((name) => name.startsWith("x-stainless")))
+        response.writeHead(seen.length === 1 ? 503 : 404).end()
+      })
+      yield* Effect.promise(async () => {
+        await using clients = makeClients()
+        const fetch = clients.getFetch({ apiKey: "sk-test", baseURL })
+        assert.strictEqual((await fetch(`${baseURL}/models`)).status, 404)
+      })
+      assert.deepStrictEqual(seen, [[], []])
+    }).pipe(Effect.scoped)
   )
 })
 

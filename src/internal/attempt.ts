@@ -109,6 +109,9 @@ export const recalled = new WireError("Aborted", "no", "it had better not be sen
 export const hiddenOf = (wiring: Wiring, underway: Underway, request: Exchange): ReadonlyArray<string> =>
   (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
 
+/** In which the SDKs made by Stainless tell how often they have retried a request. */
+const RETRY_COUNT = "x-stainless-retry-count"
+
 /** What the answer really cost, if it says so; else the estimate stands. */
 const settle = (permit: Permit, meter: Usage.Meter, metered: Call | undefined): void => {
   const total = meter.total()
@@ -171,6 +174,8 @@ export const attempt = async (
         admission.secret = account.secrets.peek() ?? admission.secret
         const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
         if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key
+        // SDKs count their own retries, which are off. What a caller wrote there stays.
+        if (underway.attempts > 1 && filled[RETRY_COUNT] === "0") filled[RETRY_COUNT] = String(underway.attempts - 1)
         return filled
       },
       recall: () => {
