@@ -73,25 +73,25 @@ describe("the body of an error", () => {
   )
 })
 
-describe("the count of retries that SDKs send", () => {
-  /** What two attempts brought, asked for with these headers. */
-  const counts = (subject: Subject, headers: Readonly<Record<string, string>> = {}) =>
-    Effect.gen(function* () {
-      const seen: Array<string | ReadonlyArray<string> | undefined> = []
-      const { baseURL } = yield* serve((request, response) => {
-        seen.push(request.headers["x-stainless-retry-count"])
-        response.writeHead(seen.length === 1 ? 503 : 404).end()
-      })
-      const config = yield* subject.config({ baseURL: () => baseURL, ca: certificate.ca }, { headers })
-      yield* Effect.flip(subject.ask(config))
-      return seen
-    }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+/** The counts of retries that two attempts brought, asked for with these headers. */
+const retryCounts = (subject: Pick<Subject, "ask" | "config">, headers: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function* () {
+    const seen: Array<string | ReadonlyArray<string> | undefined> = []
+    const { baseURL } = yield* serve((request, response) => {
+      seen.push(request.headers["x-stainless-retry-count"])
+      response.writeHead(seen.length === 1 ? 503 : 404).end()
+    })
+    const config = yield* subject.config({ baseURL: () => baseURL, ca: certificate.ca }, { headers })
+    yield* Effect.flip(subject.ask(config))
+    return seen
+  }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
 
+describe("the count of retries that SDKs send", () => {
   for (const subject of [...subjects, openai6]) {
     it.live(`is that of our own, by ${subject.name}`, () =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* counts(subject), ["0", "1"])
-        assert.deepStrictEqual(yield* counts(subject, { "x-stainless-retry-count": "7" }), ["7", "7"])
+        assert.deepStrictEqual(yield* retryCounts(subject), ["0", "1"])
+        assert.deepStrictEqual(yield* retryCounts(subject, { "x-stainless-retry-count": "7" }), ["7", "7"])
       })
     )
   }
