@@ -74,8 +74,9 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed. After the deadline `cause` is what failed
  *   last, if anything had.
  * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
- *   be trusted. Also an event stream that just stops: without `[DONE]`, a finish reason or another last event. Or
- *   nothing was sent, since so many failed before it (`transport.circuitFailures`).
+ *   be trusted, or a proxy (`transport.proxy`) that refuses the tunnel. Also an event stream that just stops: without
+ *   `[DONE]`, a finish reason or another last event. Or nothing was sent, since so many failed before it
+ *   (`transport.circuitFailures`).
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
  * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't

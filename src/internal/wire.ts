@@ -118,7 +118,10 @@ export type WireReason =
   /** Its answer is no more than the telling of a failure. */
   | "Server"
   | "QuotaExceeded"
-  /** The server is not who it should be, or our own certificate can't be used: no other attempt would find it otherwise. */
+  /**
+   * The server is not who it should be, our own certificate can't be used, or the proxy refuses the tunnel: no other attempt
+   * would find it otherwise.
+   */
   | "Untrusted"
   /** It would have to be sent where it must not go. */
   | "Refused"

@@ -5,8 +5,10 @@ export interface Tunnel {
   readonly port: number
   /** Tunnels that it dug. */
   readonly dug: number
-  /** What it answers from now on instead of digging; `undefined`: it digs. */
-  readonly refuse: (status: number | undefined) => void
+  /** Tunnels that it was asked for. */
+  readonly asked: number
+  /** What it answers from now on instead of digging, with a page perhaps; `undefined`: it digs. */
+  readonly refuse: (status: number | undefined, page?: string) => void
   /** It dies, with all that goes through it. */
   readonly die: () => Promise<void>
   readonly rise: () => Promise<void>
@@ -16,8 +18,10 @@ export interface Tunnel {
 export const serveTunnel = async (): Promise<Tunnel> => {
   const sockets = new Set<net.Socket>()
   let refusal: number | undefined
+  let refusalPage = ""
   let port = 0
   let dug = 0
+  let asked = 0
   let server: net.Server
 
   const track = (socket: net.Socket): net.Socket => {
@@ -30,8 +34,10 @@ export const serveTunnel = async (): Promise<Tunnel> => {
   const onSocket = (client: net.Socket): void => {
     track(client).once("data", (head: Buffer) => {
       const target = /^CONNECT ([^ :]+):(\d+) /.exec(head.toString("latin1"))
+      asked++
       if (target === null || refusal !== undefined) {
-        client.end(`HTTP/1.1 ${refusal ?? 400} No\r\ncontent-length: 0\r\n\r\n`)
+        const length = Buffer.byteLength(refusalPage)
+        client.end(`HTTP/1.1 ${refusal ?? 400} No\r\ncontent-length: ${length}\r\n\r\n${refusalPage}`)
         return
       }
       const upstream = track(net.connect(Number(target[2]), target[1]!))
@@ -62,8 +68,12 @@ export const serveTunnel = async (): Promise<Tunnel> => {
     get dug() {
       return dug
     },
-    refuse: (status) => {
+    get asked() {
+      return asked
+    },
+    refuse: (status, page = "") => {
       refusal = status
+      refusalPage = page
     },
     die,
     rise,

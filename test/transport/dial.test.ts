@@ -136,12 +136,12 @@ test("a proxy that is itself spoken to over TLS", async () => {
   expect(seen).toEqual([`127.0.0.1:${server.port}`])
 })
 
-test("a proxy that refuses is a failed connection, and its error keeps the credentials to itself", async () => {
+test("a proxy that refuses fails for good, and its error keeps the credentials to itself", async () => {
   const server = await serveTls(ok)
   const proxy = await serveProxy("somebody:else")
   const it = pool(server.origin, { proxy: `http://agent:s3cr3t@127.0.0.1:${proxy.port}` })
   const error = await failure(ask(it))
-  expect([error.reason, error.processed]).toEqual(["Connection", "no"])
+  expect([error.reason, error.processed]).toEqual(["Untrusted", "no"])
   expect(error.message).toContain("407")
   const shown = inspect(error, { depth: 10, showHidden: true })
   for (const secret of ["s3cr3t", Buffer.from("agent:s3cr3t").toString("base64")]) expect(shown).not.toContain(secret)

@@ -117,7 +117,9 @@ export interface TransportOptions {
    */
   readonly circuitCooldown?: Duration.DurationInput | undefined
   /**
-   * The http or https URL of a proxy to tunnel through. User and password in it are kept secret.
+   * The http or https URL of a proxy to tunnel through. User and password in it are kept secret. A proxy that refuses the
+   * tunnel, with 407 or another status below 500, fails the request at once; with 408, 425, 429 and from 500 on it is asked
+   * again.
    *
    * `"env"` is what the environment names: `https_proxy` or `HTTPS_PROXY` for https addresses, `http_proxy` or
    * `HTTP_PROXY` for http ones, unless `no_proxy` or `NO_PROXY` has the host. That is a list, with commas: names stand for

@@ -149,7 +149,7 @@ export const dial = (
         : net.connect({ host: proxy.host, port: proxy.port, ...direct })
     )
     base.once(proxy.secure ? "secureConnect" : "connect", () =>
-      connectThrough(base, route, proxy.authorization, (error) => {
+      connectThrough(base, route, proxy, (error) => {
         if (error !== undefined) settle(error)
         else if (route.secure) watch(secured(base))
         else settle(undefined, base)

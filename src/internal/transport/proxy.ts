@@ -1,20 +1,53 @@
 /** An HTTP proxy's tunnel: CONNECT, and its answer read by hand, since whatever follows it is the tunnel's. */
 import type { Socket } from "node:net"
+import { WireError } from "../wire.ts"
 
 const longestAnswer = 16 * 1024
 
+interface Peer {
+  readonly host: string
+  readonly port: number
+}
+
+interface ProxyPeer extends Peer {
+  readonly authorization: string | undefined
+}
+
+const authorityOf = ({ host, port }: Peer): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+
+/** Statuses below 500 that may be others the next time: timeout, too early, too many requests. */
+const passing: ReadonlySet<number> = new Set([408, 425, 429])
+
+const advice = (status: number, { authorization }: ProxyPeer): string => {
+  if (status === 403) return "have this address allowed there"
+  if (status !== 407) return "it must be an HTTP proxy that allows CONNECT to this address"
+  return authorization === undefined ? "give it a user and password in that URL" : "check its user and password"
+}
+
+/** The verdict of a proxy that digs no tunnel: 5xx is about the way to the target, 4xx about who asks for which. */
+const refusal = (status: number, proxy: ProxyPeer, target: string): Error => {
+  const which = `the proxy ${authorityOf(proxy)} (transport.proxy)`
+  return status < 400 || status >= 500 || passing.has(status)
+    ? new Error(`${which} answered ${status} to CONNECT`)
+    : new WireError(
+        "Untrusted",
+        "no",
+        `${which} refused the tunnel to ${target} with status ${status}: ${advice(status, proxy)}`
+      )
+}
+
 /**
- * Asks the proxy on `socket` for a tunnel. The error that it may call back with says what the proxy answered, never
- * what was asked.
+ * Asks the proxy on `socket` for a tunnel. The error that it may call back with tells where the proxy is and with which
+ * status it answered, and neither its user nor its password.
  */
 export const connectThrough = (
   socket: Socket,
-  target: { readonly host: string; readonly port: number },
-  authorization: string | undefined,
+  target: Peer,
+  proxy: ProxyPeer,
   done: (error: Error | undefined) => void
 ): void => {
-  const host = target.host.includes(":") ? `[${target.host}]` : target.host
-  const authority = `${host}:${target.port}`
+  const { authorization } = proxy
+  const authority = authorityOf(target)
   const credentials = authorization === undefined ? "" : `Proxy-Authorization: ${authorization}\r\n`
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${credentials}\r\n`)
 
@@ -33,7 +66,7 @@ export const connectThrough = (
     }
     const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer.toString("latin1", 0, end))?.[1]
     if (status === undefined) return finish(new Error("the proxy does not speak HTTP"))
-    if (!status.startsWith("2")) return finish(new Error(`the proxy answered ${status} to CONNECT`))
+    if (!status.startsWith("2")) return finish(refusal(Number(status), proxy, authority))
     const rest = answer.subarray(end + 4)
     socket.off("data", onData)
     socket.pause()

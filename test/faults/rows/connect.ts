@@ -158,6 +158,25 @@ export const rows: ReadonlyArray<Row> = [
     expect: { queued: unreached },
     check: counted(({ tunnel }) => tunnel!.dug > 0, "the proxy was passed by")
   },
+  ...(
+    [
+      ["wants another password", 407, ""],
+      // As Squid does.
+      ["wants another password, with a long page", 407, `<!DOCTYPE html><title>ERROR</title>${" ".repeat(200_000)}`],
+      ["forbids the address", 403, ""]
+    ] as const
+  ).map(([what, status, page]): Row => ({
+    name: `a proxy that ${what}`,
+    ...alone,
+    tunnelled: true,
+    prepare: ({ tunnel }) => tunnel?.refuse(status, page),
+    heal: ({ tunnel }) => tunnel?.refuse(undefined),
+    expect: {
+      queued: fails("Connection", { processed: "no", attempts: 1, says: `(transport.proxy) refused the tunnel to` })
+    },
+    // One for the request that it refused, and one for the next.
+    check: ({ tunnel }) => (tunnel!.asked === 2 ? undefined : `the proxy was asked ${tunnel!.asked} times`)
+  })),
   {
     name: "a proxy that dies",
     kinds: ["chat", "stored"],
