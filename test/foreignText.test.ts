@@ -52,6 +52,12 @@ const answers: Readonly<Record<string, Sandbox.Fault>> = {
     headers: { "content-type": "text/plain" },
     body: `${forged} ${key} ${header}`
   },
+  "an error that is a page of HTML": {
+    type: "status",
+    status: 502,
+    headers: { "content-type": "text/html" },
+    body: `<html><title>${forged} ${key} ${header.replace("-", "&#45;")}</title><p>${key}`
+  },
   "JSON that is none, which a parser quotes": {
     type: "status",
     status: 200,

@@ -2,6 +2,7 @@
 import * as Failure from "./failure.ts"
 import { excerpt } from "./fetch/excerpt.ts"
 import { oneLine } from "./oneLine.ts"
+import { isPage, wordsOf } from "./page.ts"
 import { codeIn, messageIn } from "./told.ts"
 
 export interface Refusal {
@@ -26,8 +27,13 @@ const straighten = (body: unknown, depth = 0): boolean => {
   return changed
 }
 
+/** `502 Bad Gateway` without what SDKs put in front of it themselves. */
+const withoutStatus = (words: string, status: number): string =>
+  words.startsWith(`${status} `) ? words.slice(`${status} `.length) : words
+
 /** `clean` takes secrets out of a text. */
 export const read = async (response: Response, clean: (text: string) => string, attempts: number): Promise<Refusal> => {
+  const { status, statusText } = response
   let text = clean(await excerpt(response))
   const headers = new Headers()
   for (const [name, value] of response.headers) {
@@ -45,9 +51,11 @@ export const read = async (response: Response, clean: (text: string) => string, 
     detail = messageIn(body)
   } catch {
     // Not every error is JSON: a proxy's page, say. Then it has no code, and SDKs take all of it for the message.
-    text = oneLine(text)
+    if (isPage(headers.get("content-type"), text)) {
+      text = withoutStatus(wordsOf(text, clean), status)
+      headers.set("content-type", "text/plain; charset=utf-8")
+    } else text = oneLine(text)
   }
-  const { status, statusText } = response
   // A response without a body may not have an empty one either.
   const copy = new Response(status === 304 ? null : text, { status, statusText, headers })
   return { response: Object.defineProperty(copy, "url", { value: response.url }), code, detail: detail ?? text }
