@@ -9,8 +9,12 @@ import fc from "fast-check"
 import { assert } from "vitest"
 import { type ClientError, PoolError, RequestError } from "../src/ClientError.ts"
 import * as ClientLayer from "../src/ClientLayer.ts"
+import type { ClientMap } from "../src/ClientMap.ts"
 import { oneLine } from "../src/internal/oneLine.ts"
+import { makeClients } from "../src/Promise.ts"
+import { certificate } from "../src/testing/certificate.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
+import { serveFrames } from "./support/frames.ts"
 import { openai6 } from "./support/openai6.ts"
 import { ask, question, type Subject, subjects } from "./support/providers.ts"
 
@@ -74,7 +78,7 @@ const events: Readonly<Record<string, Sandbox.Fault>> = {
 }
 
 /** All that a program might print of it. */
-const printed = (error: ClientError): string =>
+const printed = (error: Error): string =>
   [
     error.message,
     error.stack ?? "",
@@ -135,6 +139,67 @@ for (const subject of [...subjects, openai6]) {
     for (const [what, fault] of Object.entries(events)) check(subject, what, fault, true)
   })
 }
+
+/** Repeats what it was sent in the GOAWAY that ends its sessions, before its answer or in the midst of it. */
+const goingAway = (isBegun: boolean) =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      serveFrames({
+        onRequest: (to, id) => {
+          if (isBegun) {
+            to.headers(id, { fields: [["content-type", "text/event-stream"]] })
+            to.data(id, "data: {}\n\n")
+          }
+          setTimeout(() => to.goaway(id, 11, `too_many ${key} ${header} ${forged}`), 20)
+        }
+      })
+    ),
+    ({ close }) => Effect.promise(close)
+  )
+
+const tells = (error: Error): void => {
+  assert.include(error.message, "GOAWAY ENHANCE_YOUR_CALM (11): too_many [key] [hidden] fine")
+  const text = printed(error)
+  for (const secret of spelt) assert.notInclude(text, secret)
+  assert.deepStrictEqual(lines(text), [])
+}
+
+describe("the reason of a GOAWAY", () => {
+  for (const isBegun of [false, true]) {
+    const where = isBegun ? "in the midst of an answer" : "before an answer"
+    it.live(`${where} holds no secret, and forges no line of a log, in the error of an SDK`, () =>
+      Effect.gen(function* () {
+        const server = yield* goingAway(isBegun)
+        const config = yield* subjects[0]!.config(
+          { baseURL: () => `${server.origin}/v1`, ca: certificate.ca },
+          { key, headers: { "x-api-token": header }, maxRetries: 0, transport: { http2: "prior-knowledge" } }
+        )
+        const asked = isBegun ? Stream.runDrain(subjects[0]!.stream(config)) : subjects[0]!.ask(config)
+        tells(yield* Effect.flip<void | string, ClientError, ClientMap>(asked))
+      }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
+    )
+
+    it.live(`${where} holds no secret, and forges no line of a log, in the error of a fetch`, () =>
+      Effect.gen(function* () {
+        const server = yield* goingAway(isBegun)
+        const baseURL = `${server.origin}/v1`
+        const failed = Effect.tryPromise({
+          try: async () => {
+            await using clients = makeClients()
+            const transport = { http2: "prior-knowledge" } as const
+            const defaultHeaders = { "x-api-token": header }
+            const fetch = clients.getFetch({ apiKey: key, baseURL, defaultHeaders, maxRetries: 0, transport })
+            const headers = { authorization: `Bearer ${key}` }
+            const answer = await fetch(`${baseURL}/models`, { method: "POST", body: "{}", headers })
+            await answer.text()
+          },
+          catch: (error) => error as Error
+        })
+        tells(yield* Effect.flip(failed))
+      }).pipe(Effect.scoped)
+    )
+  }
+})
 
 describe("a line of a log", () => {
   it("is what an error of ours says, whatever it was made of", () => {

@@ -143,6 +143,15 @@ export const attempt = async (
   let told = false
   let kept = false
   const hidden = () => hiddenOf(wiring, underway, request)
+  /**
+   * The server's own words are in errors of answers: the type of a body, say, or where it redirects to; and in those of
+   * connections, as the reason of a GOAWAY. Why a caller aborted is the caller's own to tell.
+   */
+  const clean = (error: WireError): void => {
+    const isAnswered = error.processed === "yes" && error.reason !== "Aborted"
+    if (!isAnswered && error.reason !== "Connection") return
+    cleanError(error, (text) => scrub(text, admission.secret, hidden()))
+  }
   const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
@@ -163,7 +172,10 @@ export const attempt = async (
       pass,
       signal: call?.signal,
       deadline: underway.deadline,
-      cut: underway.cut,
+      cut: (error) => {
+        clean(error)
+        return underway.cut(error)
+      },
       // What was good when it was let through may have changed until it has a socket.
       seal: (headers) => {
         const now = ticker.now()
@@ -220,10 +232,7 @@ export const attempt = async (
     // The body of an error was cut: there is nothing of it to be read.
     if (kept) permit.leave()
     if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
-    // What is wrong with an answer is told in its own words: the type of its body, say, or where it redirects to.
-    if (error instanceof WireError && error.processed === "yes") {
-      cleanError(error, (text) => scrub(text, admission.secret, hidden()))
-    }
+    if (error instanceof WireError) clean(error)
     // What is no WireError is the reason with which the caller aborted it.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
     if (error === recalled || error instanceof CircuitOpen) underway.attempts--

@@ -112,8 +112,8 @@ export class FrameConnection {
     this.write(frame(RST_STREAM, 0, id, words(code)))
   }
 
-  goaway(lastId: number, code = 0): void {
-    this.write(frame(GOAWAY, 0, 0, words(lastId, code)))
+  goaway(lastId: number, code = 0, data: string | Uint8Array = ""): void {
+    this.write(frame(GOAWAY, 0, 0, Buffer.concat([words(lastId, code), Buffer.from(data as Uint8Array)])))
   }
 
   end(): void {

@@ -1,7 +1,7 @@
 import type { connect } from "node:http2"
 import { createRequire, syncBuiltinESMExports } from "node:module"
 import { expect, test } from "vitest"
-import { ask, defer, fate, pool2, serveScript, sleep, text, until, verdict } from "./harness.ts"
+import { ask, defer, failure, fate, pool2, readAll, serveScript, sleep, text, until, verdict } from "./harness.ts"
 
 for (const [name, code] of [
   ["CANCEL", 8],
@@ -125,6 +125,72 @@ test("HTTP/2: GOAWAY on every connection fails as not processed, after few conne
   })
   expect(await verdict(ask(pool2(server.origin)))).toBe("Connection, no")
   expect(server.connections).toBe(6)
+})
+
+const calm = "GOAWAY ENHANCE_YOUR_CALM (11): too_many_pings"
+
+test("HTTP/2: a request that a GOAWAY ends tells its reason, answered or not, processed or not", async () => {
+  const before = await serveScript({ onRequest: (to, id) => to.goaway(id, 11, "too_many_pings") })
+  const lost = await failure(ask(pool2(before.origin)))
+  expect([lost.reason, lost.processed]).toEqual(["Connection", "maybe"])
+  expect(lost.message).toBe(`the stream was closed before a response (HTTP/2 code 11), after ${calm}`)
+
+  const unread = await serveScript({ onRequest: (to) => to.goaway(0, 11, "too_many_pings") })
+  const refused = await failure(ask(pool2(unread.origin)))
+  expect([refused.reason, refused.processed]).toEqual(["Connection", "no"])
+  expect(refused.message).toContain(calm)
+
+  const half = await serveScript({
+    onRequest: (to, id) => {
+      to.headers(id)
+      to.data(id, "half")
+      setTimeout(() => to.goaway(id, 11, "too_many_pings"), 10)
+    }
+  })
+  const { body } = await ask(pool2(half.origin))
+  const cut = await failure(readAll(body))
+  expect([cut.reason, cut.processed]).toEqual(["Connection", "yes"])
+  expect(cut.message).toContain(calm)
+})
+
+test("HTTP/2: the reason of a GOAWAY outlives the notice of shutdown that came before", async () => {
+  const server = await serveScript({
+    onRequest: (to, id) => {
+      to.goaway(2 ** 31 - 1)
+      to.goaway(id, 11, "too_many_pings")
+    }
+  })
+  expect((await failure(ask(pool2(server.origin)))).message).toContain(calm)
+})
+
+for (const [code, told] of [
+  // What Apache's mod_http2 sends when it restarts under POSTs.
+  [2 ** 32 - 902, "GOAWAY -902: The user callback function failed; try `transport: { http2: false }`"],
+  [13, "GOAWAY HTTP_1_1_REQUIRED (13): The user callback function failed; try `transport: { http2: false }`"]
+] as const) {
+  test(`HTTP/2: GOAWAY with code ${code} tells how to do without HTTP/2`, async () => {
+    const server = await serveScript({
+      onRequest: (to, id) => to.goaway(id, code, "The user callback function failed")
+    })
+    const error = await failure(ask(pool2(server.origin)))
+    expect(error.message.endsWith(told)).toBe(true)
+    const reset = await serveScript({ onRequest: (to, id) => to.reset(id, code) })
+    expect((await failure(ask(pool2(reset.origin)))).message).toContain("; try `transport: { http2: false }`")
+  })
+}
+
+test("HTTP/2: the reason of a GOAWAY is a line of printable text, with no word that may be a credential", async () => {
+  const reason = Buffer.concat([
+    Buffer.from([0xff, 0x1b]),
+    Buffer.from("[2J\r\nforged \u202e Bearer gsk_CANARY0123456789 graceful_shutdown_now "),
+    Buffer.from("x ".repeat(500))
+  ])
+  const server = await serveScript({ onRequest: (to, id) => to.goaway(id, 2, reason) })
+  const { message } = await failure(ask(pool2(server.origin)))
+  expect(message).toContain(
+    "GOAWAY INTERNAL_ERROR (2): \ufffd\\u001b[2J\\r\\nforged \\u202e Bearer [hidden] graceful_shutdown_now x x"
+  )
+  expect(message.length).toBeLessThan(220)
 })
 
 test("HTTP/2: GOAWAY after every 100 requests loses none", async () => {

@@ -1,6 +1,7 @@
 /** The one place where the errors of sockets and protocols become ours. */
 import { type Oddity, WireError } from "../wire.ts"
 import { lacksDescriptors } from "./descriptors.ts"
+import { type Goaway, remedyOf, signed } from "./goaway.ts"
 
 /** Anything can be thrown, and to look at some of it throws. */
 const safely = <A>(look: () => A, otherwise: A): A => {
@@ -127,8 +128,20 @@ export const unsendable = (error: unknown): WireError =>
 export const uploadError = (error: unknown): WireError =>
   new WireError("Aborted", "maybe", `the request's body failed: ${textOf(error)}`, error)
 
-/** An HTTP/2 stream that ended otherwise than by END_STREAM; `code` is of RST_STREAM or GOAWAY. */
-export const h2Error = (code: number, answered: boolean, processed: "no" | "maybe", error: unknown): WireError => {
+/** Node's own telling of a GOAWAY, which has the code alone. */
+const isGoaway = (error: unknown): boolean => codeOf(error) === "ERR_HTTP2_SESSION_ERROR"
+
+/**
+ * An HTTP/2 stream that ended otherwise than by END_STREAM; `code` is of RST_STREAM or GOAWAY, `goaway` what the server
+ * ended the session with.
+ */
+export const h2Error = (
+  code: number,
+  answered: boolean,
+  processed: "no" | "maybe",
+  error: unknown,
+  goaway?: Goaway
+): WireError => {
   if (isOurs(error) && !answered && processed === "maybe") return error
   // nghttp2's own verdict on what it read, as opposed to a code that the server sent.
   const malformed = codeOf(error) === "ERR_HTTP2_ERROR"
@@ -137,8 +150,10 @@ export const h2Error = (code: number, answered: boolean, processed: "no" | "mayb
     : answered
       ? "the response was cut before its end"
       : "the stream was closed before a response"
-  const why = error === undefined ? "" : `: ${textOf(error)}`
+  const after = goaway === undefined ? "" : `, after ${goaway.text}`
+  const why = error === undefined || (goaway !== undefined && isGoaway(error)) ? "" : `: ${textOf(error)}`
+  const text = `${what} (HTTP/2 code ${signed(code)})${after}${why}${remedyOf(code, goaway?.code)}`
   const reason = malformed ? "Malformed" : "Connection"
-  const made = new WireError(reason, answered ? "yes" : processed, `${what} (HTTP/2 code ${code})${why}`, error)
-  return noting(made, code > lastHttp2Code ? { kind: "http2", value: String(code) } : oddityOf(error))
+  const made = new WireError(reason, answered ? "yes" : processed, text, error)
+  return noting(made, code > lastHttp2Code ? { kind: "http2", value: String(signed(code)) } : oddityOf(error))
 }

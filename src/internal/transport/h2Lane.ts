@@ -9,6 +9,7 @@ import { Cancels } from "./cancels.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
+import { type Goaway, goawayOf } from "./goaway.ts"
 import { checkHead, headRefusal } from "./head.ts"
 import { openSession } from "./h2Session.ts"
 import { Heartbeat } from "./heartbeat.ts"
@@ -64,6 +65,7 @@ export class H2Lane implements Lane {
   #closedAt = 0
   #soon = false
   #cause: unknown
+  #goaway: Goaway | undefined
 
   /** `ready` is called once: when the server's SETTINGS have come, or with why they never will. */
   constructor(host: LaneHost, origin: string, socket: Socket, limits: LaneLimits, ready: (error?: unknown) => void) {
@@ -78,7 +80,9 @@ export class H2Lane implements Lane {
     session.on("error", (error) => (this.#cause ??= error))
     session.on("frameError", () => undefined)
     session.on("remoteSettings", (settings) => this.#onSettings(settings))
-    session.on("goaway", (_, lastId) => {
+    session.on("goaway", (code, lastId, data) => {
+      // A notice of shutdown comes before the reason.
+      this.#goaway = goawayOf(code, data)
       this.#lastId = Math.min(this.#lastId, lastId)
       this.#leave()
     })
@@ -287,7 +291,7 @@ export class H2Lane implements Lane {
       exchange.detach()
       if (exchange.isSent()) this.#unanswered(stream, code, cause)
       else if (stream.whole && code === NGHTTP2_NO_ERROR) exchange.end()
-      else exchange.fail(h2Error(code, true, "maybe", cause))
+      else exchange.fail(h2Error(code, true, "maybe", cause, this.#goaway))
     }
     if (this.#retired && this.active === 0) this.#close()
     this.#freed()
@@ -299,8 +303,8 @@ export class H2Lane implements Lane {
     const refused = code === NGHTTP2_REFUSED_STREAM || id === undefined || id > this.#lastId
     if (isOutOfStreams(cause)) this.retire()
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
-    if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause))
-    else exchange.fail(h2Error(code, false, "maybe", cause))
+    if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause, this.#goaway))
+    else exchange.fail(h2Error(code, false, "maybe", cause, this.#goaway))
   }
 
   #cool(): void {
