@@ -52,6 +52,7 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as ExecutionPlan from "effect/ExecutionPlan"
 import * as Exit from "effect/Exit"
@@ -127,34 +128,83 @@ interface Attempt {
   readonly step: Step
 }
 
+/** A warning that has been logged, and does for those that follow. */
+interface Warned {
+  /** In milliseconds. */
+  readonly at: number
+  suppressed: number
+  /** Whether the step has succeeded since. */
+  hasRecovered: boolean
+}
+
+interface Memory {
+  /**
+   * In which attempt an error came up. A plan calls `while` with the error of the attempt before, to enter this one; and in
+   * a stream, with its own.
+   */
+  readonly origin: WeakMap<object, Attempt>
+  readonly warned: Map<Step, Map<RequestReason | PoolReason, Warned>>
+}
+
+/** How long one warning does for all that follow. */
+const WARNING_INTERVAL_MS = 5 * 60_000
+
 /** Beside the attempt's own layer, so that it also learns of a failure to build that. */
-const remember = (origin: WeakMap<object, Attempt>, attempt: Attempt): Layer.Layer<never> =>
+const remember = ({ origin, warned }: Memory, attempt: Attempt): Layer.Layer<never> =>
   Layer.scopedDiscard(
-    Effect.addFinalizer((exit) =>
-      Effect.sync(() => {
-        if (Exit.isSuccess(exit)) return
-        for (const error of Cause.failures(exit.cause)) if (isOurs(error)) origin.set(error, attempt)
-      })
-    )
+    Effect.suspend(() => {
+      // An attempt that began before a warning, and succeeds after it, does not take that back.
+      const before = [...(warned.get(attempt.step)?.values() ?? [])]
+      return Effect.addFinalizer((exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) for (const warning of before) warning.hasRecovered = true
+          else for (const error of Cause.failures(exit.cause)) if (isOurs(error)) origin.set(error, attempt)
+        })
+      )
+    })
   )
 
+/** The number of warnings that were suppressed before the one that is to be logged now, `undefined` if none is. */
+const take = (warned: Memory["warned"], step: Step, reason: RequestReason | PoolReason, now: number) => {
+  const reasons = warned.get(step) ?? new Map<RequestReason | PoolReason, Warned>()
+  warned.set(step, reasons)
+  const last = reasons.get(reason)
+  if (last !== undefined && !last.hasRecovered && now - last.at < WARNING_INTERVAL_MS) {
+    last.suppressed++
+    return undefined
+  }
+  reasons.set(reason, { at: now, suppressed: 0, hasRecovered: false })
+  return last?.suppressed ?? 0
+}
+
 /** Whether an error leads into this attempt. */
-const enter = (attempt: Attempt, error: unknown, origin: WeakMap<object, Attempt>): Effect.Effect<boolean> => {
+const enter = (attempt: Attempt, error: unknown, { origin, warned }: Memory): Effect.Effect<boolean> => {
   if (!isOurs(error) || !curable[error.reason]) return Effect.succeed(false)
   const from = origin.get(error)
   if (from === attempt) return Effect.succeed(false)
   // Unknown: of another plan, with which this one was merged.
   if (from === undefined || from.step === attempt.step) return Effect.succeed(true)
   const [provider, next] = [from.step.name, attempt.step.name]
-  return Effect.logWarning(`${provider} failed, so ${next} is asked: ${error.message}`).pipe(
-    Effect.annotateLogs({ provider, next, reason: error.reason }),
+  return Clock.currentTimeMillis.pipe(
+    Effect.flatMap((now) => {
+      const suppressed = take(warned, from.step, error.reason, now)
+      if (suppressed === undefined) return Effect.void
+      const more = suppressed === 0 ? "" : ` (${suppressed} more since the last warning)`
+      return Effect.annotateLogs(
+        Effect.logWarning(`${provider} failed, so ${next} is asked: ${error.message}${more}`),
+        { provider, next, reason: error.reason, ...(suppressed > 0 && { suppressed }) }
+      )
+    }),
     Effect.as(true)
   )
 }
 
 /**
  * A plan for `Effect.withExecutionPlan`: the first step that succeeds, or fails with what another could not cure, decides.
- * Each switch is logged as a warning, with the annotations `provider` and `next`, which are names of steps, and `reason`.
+ * A switch is logged as a warning, with the annotations `provider` and `next`, which are names of steps, and `reason`. What
+ * follows it from the same step for the same reason is counted, not logged, until the step has been used successfully, or
+ * 5 minutes have passed: the next warning tells their number, as the annotation `suppressed` too. All that use one plan
+ * share this, so make a plan once, not for each call.
  *
  * For `Stream.withExecutionPlan` always say `{ preventFallbackOnPartialStream: true }`: without it a stream that breaks is
  * followed by the whole answer of the next provider.
@@ -198,15 +248,13 @@ const enter = (attempt: Attempt, error: unknown, origin: WeakMap<object, Attempt
  */
 export const plan = <const Steps extends Arr.NonEmptyReadonlyArray<Step>>(...steps: Steps): Plan<Steps> => {
   const all: Arr.NonEmptyReadonlyArray<Step> = steps
-  // In which attempt an error came up. A plan calls `while` with the error of the attempt before, to enter this one; and in a
-  // stream, with its own.
-  const origin = new WeakMap<object, Attempt>()
+  const memory: Memory = { origin: new WeakMap(), warned: new Map() }
   const attempts = Arr.flatMap(all, (step) => Arr.makeBy(step.attempts ?? 1, (): Attempt => ({ step })))
   const made = ExecutionPlan.make(
     // An attempt is a step of its own: effect 3.22 starts the count of a step anew with each element of a stream.
     ...Arr.map(attempts, (attempt) => ({
-      provide: Layer.flatMap(remember(origin, attempt), () => attempt.step.provide),
-      while: (error: unknown) => enter(attempt, error, origin)
+      provide: Layer.flatMap(remember(memory, attempt), () => attempt.step.provide),
+      while: (error: unknown) => enter(attempt, error, memory)
     }))
   )
   // The types of the steps are lost in the array.

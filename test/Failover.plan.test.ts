@@ -3,13 +3,16 @@ import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionPlan from "effect/ExecutionPlan"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import { assert, expectTypeOf } from "vitest"
 import {
   CallbackError,
@@ -42,6 +45,16 @@ const failing = (...errors: ReadonlyArray<readonly [name: string, error: unknown
 }
 const silent = (from: string) => Layer.succeed(Chat, from)
 const step = (name: string, attempts?: number) => ({ name, provide: silent(name), attempts })
+
+/** That of a plan from `a` to `b`. */
+const warning = (reason: string, more = "", suppressed = {}) => [
+  `a failed, so b is asked: a (https://x): ${reason}: no${more}`,
+  { provider: "a", next: "b", reason, ...suppressed }
+]
+
+/** The lines since the last time. */
+const said = (lines: ReturnType<typeof warnings>["lines"]) =>
+  lines.splice(0).map(({ annotations, message }) => [message, annotations])
 
 describe("what fails over", () => {
   const place = { provider: "groq", baseURL: "https://x" }
@@ -108,7 +121,7 @@ describe("a plan", () => {
       ])
       // And again, in the same fiber.
       yield* Effect.flip(Effect.withExecutionPlan(program, plan))
-      assert.deepStrictEqual([taken.length, lines.length], [12, 4])
+      assert.deepStrictEqual([taken.length, lines.length], [12, 2])
     }).pipe(Effect.provide(layer))
   })
 
@@ -155,8 +168,7 @@ describe("a plan", () => {
         lines.map(({ annotations }) => annotations),
         [
           { provider: "a", next: "b", reason: "Server" },
-          { provider: "x", next: "y", reason: "Server" },
-          { provider: "a", next: "b", reason: "Server" }
+          { provider: "x", next: "y", reason: "Server" }
         ]
       )
       taken.length = 0
@@ -166,6 +178,67 @@ describe("a plan", () => {
       const bad = failing(["a", failed("a", "BadRequest")])
       yield* Effect.flip(Effect.withExecutionPlan(bad.program, merged))
       assert.deepStrictEqual(bad.taken, ["a"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("warns once for a step and a reason, until the step succeeds again or 5 minutes have passed", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function* () {
+      let errors: ReadonlyArray<RequestError | undefined> = [failed("a"), undefined]
+      const program = Effect.flatMap(Chat, (from) => {
+        const error = errors[from === "a" ? 0 : 1]
+        return error === undefined ? Effect.succeed(from) : Effect.fail(error)
+      })
+      const plan = Failover.plan(step("a"), step("b"))
+      const ask = Effect.withExecutionPlan(program, plan)
+      const asked = (times: number) => Effect.forEach(Array.from({ length: times }), () => ask, { discard: true })
+
+      yield* asked(1_000)
+      assert.deepStrictEqual(said(lines), [warning("Server")])
+      // Another reason is another matter.
+      errors = [failed("a", "RateLimited"), undefined]
+      yield* asked(3)
+      assert.deepStrictEqual(said(lines), [warning("RateLimited")])
+
+      errors = [failed("a"), undefined]
+      yield* TestClock.adjust("299 seconds")
+      yield* asked(1)
+      assert.deepStrictEqual(said(lines), [])
+      yield* TestClock.adjust("1 second")
+      yield* asked(2)
+      assert.deepStrictEqual(said(lines), [
+        warning("Server", " (1000 more since the last warning)", { suppressed: 1_000 })
+      ])
+
+      errors = []
+      yield* asked(2)
+      errors = [failed("a"), undefined]
+      yield* asked(2)
+      assert.deepStrictEqual(said(lines), [warning("Server", " (1 more since the last warning)", { suppressed: 1 })])
+
+      // Nobody else's success is that of this step, nor is it another plan's matter.
+      yield* Effect.withExecutionPlan(program, Failover.plan(step("b"), step("a")))
+      yield* asked(1)
+      assert.deepStrictEqual(said(lines), [])
+      yield* Effect.withExecutionPlan(program, Failover.plan(step("a"), step("b")))
+      assert.deepStrictEqual(said(lines), [warning("Server")])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("warns no more often for attempts that had begun before it warned, and succeed", () => {
+    const { layer, lines } = warnings()
+    return Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const plan = Failover.plan(step("a"), step("b"))
+      const slow = yield* Effect.fork(Effect.withExecutionPlan(Effect.zipRight(Chat, Deferred.await(gate)), plan))
+      yield* Effect.yieldNow()
+      const { program } = failing(["a", failed("a")], ["b", failed("b", "BadRequest")])
+      const ask = Effect.flip(Effect.withExecutionPlan(program, plan))
+      yield* ask
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(slow)
+      yield* ask
+      assert.strictEqual(lines.length, 1)
     }).pipe(Effect.provide(layer))
   })
 
