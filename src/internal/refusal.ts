@@ -1,4 +1,4 @@
-/** An answer that is no success, read whole: its code, and what the SDK is to make its error of. */
+/** Buffers a non-2xx response: its code, and the copy that the SDK makes its error of. */
 import * as Failure from "./failure.ts"
 import { excerpt } from "./fetch/excerpt.ts"
 import { oneLine } from "./oneLine.ts"
@@ -9,11 +9,11 @@ export interface Refusal {
   readonly response: Response
   /** The provider's own error code, such as `insufficient_quota`. */
   readonly code: unknown
-  /** What it says in words. */
+  /** Its message. */
   readonly detail: string
 }
 
-/** The messages in a body, which SDKs make their errors' of, in one line each. Whether there were others. */
+/** Puts the messages in a body, of which SDKs make their errors', in one line each. Returns whether that changed any. */
 const straighten = (body: unknown, depth = 0): boolean => {
   if (typeof body !== "object" || body === null || depth > 4) return false
   let changed = false

@@ -12,7 +12,7 @@ export type AllowAddress = (address: string, host: string) => boolean
 
 const refusal = (host: string, addresses: ReadonlyArray<string>, cause?: unknown): WireError => {
   const where = isIP(host) === 0 ? `${host} has no address but ${addresses.join(", ")}` : host
-  const why = cause === undefined ? "which allowAddress refuses" : "of which allowAddress could not tell: it threw"
+  const why = cause === undefined ? "which allowAddress refuses" : "where allowAddress could not decide: it threw"
   return new WireError("Refused", "no", `not connected: ${where}, ${why}`, cause)
 }
 

@@ -44,7 +44,7 @@ const lazily = (options: tls.SecureContextOptions): (() => tls.SecureContext) =>
 const makeProxy = (proxy: string, ca: string | undefined): Proxy => {
   const url = URL.canParse(proxy) ? new URL(proxy) : undefined
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new TypeError("the proxy is no http or https URL")
+    throw new TypeError("the URL of the proxy (transport.proxy) is neither http nor https")
   }
   const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
   return {

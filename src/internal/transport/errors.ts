@@ -25,7 +25,7 @@ const textOf = (error: unknown): string =>
     if (!(error instanceof Error)) return String(error)
     // What net throws when all addresses of a name failed has no message of its own.
     return error.message === "" ? codeOf(error) : String(error.message)
-  }, "what it was can't be read")
+  }, "its message can't be read")
 
 /** OpenSSL's verdicts on a certificate (X509_V_ERR_*), as Node names them, and Node's own on its names. */
 const verdicts =
@@ -74,7 +74,7 @@ export const connectError = (origin: string, error: unknown): WireError => {
   return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
-/** undici gave a head up, by the bound on its bytes. */
+/** undici stopped reading a head at the bound on its bytes. */
 const isOverflow = (error: unknown): boolean => codeOf(error) === "UND_ERR_HEADERS_OVERFLOW"
 
 /** undici's parser errors have no code (of 8.13 at least); one of them means that the bytes ended too early. */
@@ -120,13 +120,13 @@ export const unwritten = (error: unknown): WireError =>
         oddityOf(error)
       )
 
-/** The request can't be written down as HTTP at all. */
+/** The request can't be written as HTTP. */
 export const unsendable = (error: unknown): WireError =>
   new WireError("Malformed", "no", `the request can't be sent: ${textOf(error)}`, error)
 
 /** The caller's own stream of request bytes failed. */
 export const uploadError = (error: unknown): WireError =>
-  new WireError("Aborted", "maybe", `the request's body failed: ${textOf(error)}`, error)
+  new WireError("Aborted", "maybe", `the request's body could not be read: ${textOf(error)}`, error)
 
 /** Node's own telling of a GOAWAY, which has the code alone. */
 const isGoaway = (error: unknown): boolean => codeOf(error) === "ERR_HTTP2_SESSION_ERROR"

@@ -15,6 +15,8 @@ interface ProxyPeer extends Peer {
 
 const authorityOf = ({ host, port }: Peer): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
+const nameOf = (proxy: Peer): string => `the proxy ${authorityOf(proxy)} (transport.proxy)`
+
 /** Statuses below 500 that may be others the next time: timeout, too early, too many requests. */
 const passing: ReadonlySet<number> = new Set([408, 425, 429])
 
@@ -24,16 +26,13 @@ const advice = (status: number, { authorization }: ProxyPeer): string => {
   return authorization === undefined ? "give it a user and password in that URL" : "check its user and password"
 }
 
-/** The verdict of a proxy that digs no tunnel: 5xx is about the way to the target, 4xx about who asks for which. */
+/** Errors for refused tunnels: 5xx is about the way to the target and may pass, 4xx about the client and is final. */
 const refusal = (status: number, proxy: ProxyPeer, target: string): Error => {
-  const which = `the proxy ${authorityOf(proxy)} (transport.proxy)`
-  return status < 400 || status >= 500 || passing.has(status)
-    ? new Error(`${which} answered ${status} to CONNECT`)
-    : new WireError(
-        "Untrusted",
-        "no",
-        `${which} refused the tunnel to ${target} with status ${status}: ${advice(status, proxy)}`
-      )
+  if (status < 400 || status >= 500 || passing.has(status)) {
+    return new Error(`${nameOf(proxy)} answered CONNECT with status ${status}`)
+  }
+  const text = `${nameOf(proxy)} refused the tunnel to ${target} with status ${status}: ${advice(status, proxy)}`
+  return new WireError("Untrusted", "no", text)
 }
 
 /**
@@ -57,15 +56,16 @@ export const connectThrough = (
     socket.pause()
     done(error)
   }
+  const fail = (what: string): void => finish(new Error(`${nameOf(proxy)} answered CONNECT with ${what}`))
   const onData = (chunk: Buffer): void => {
     answer = Buffer.concat([answer, chunk])
     const end = answer.indexOf("\r\n\r\n")
     if (end === -1) {
-      if (answer.length > longestAnswer) finish(new Error("the proxy's answer to CONNECT does not end"))
+      if (answer.length > longestAnswer) fail(`a head of more than ${longestAnswer} bytes`)
       return
     }
     const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer.toString("latin1", 0, end))?.[1]
-    if (status === undefined) return finish(new Error("the proxy does not speak HTTP"))
+    if (status === undefined) return fail("bytes that are not HTTP/1.1")
     if (!status.startsWith("2")) return finish(refusal(Number(status), proxy, authority))
     const rest = answer.subarray(end + 4)
     socket.off("data", onData)
