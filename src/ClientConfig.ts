@@ -116,10 +116,14 @@ export interface CommonOptions {
    */
   readonly deadline?: Duration.DurationInput | undefined
   /**
-   * How often a request that failed is sent again. What certainly never reached the provider (`processed` is `"no"`: no
-   * connection, or the server turned it away unread) costs nothing of it: that goes out again up to 5 times besides, also
-   * with 0, after pauses of 0.1 s at most, 0.2 s, 0.4 s, 0.8 s and 1.6 s; only `maxRetryAfter` and `deadline` forbid it. With
-   * 0 nothing waits until an open circuit (`transport.circuitFailures`) lets somebody through.
+   * How often a request that failed is sent again, after the SDKs' own pauses: 0.5 s, doubling up to 8 s, less up to a
+   * quarter. A retry for which there is no budget (`quota.retriesPerSecond`) waits. Where nothing gets in (a circuit is
+   * open, `transport.circuitFailures`) requests wait and are probed with, which costs none of these, unless the provider
+   * may have worked on it. All these waits together last at most `maxRetryAfter`.
+   *
+   * With 0 a request fails after its first attempt, and gets the next probe's verdict while a circuit is open. What a
+   * server turned away unread (a connection that had gone stale, HTTP/2 REFUSED_STREAM) moves to another connection all
+   * the same.
    *
    * @default 2, as all the SDKs have it
    */
@@ -145,10 +149,12 @@ export interface CommonOptions {
    */
   readonly retryAmbiguous?: "generation" | "never" | "always" | undefined
   /**
-   * The longest wait that a provider may ask for. One that asks for more is not waited for: requests to that model
-   * fail at once, with a `RequestError` whose reason is `RateLimited` and whose `retryAfter` says when to come back.
-   * A number is milliseconds, `Infinity` waits however long it is told to, 0 never waits: whoever has another provider
-   * to go to wants that. Nor is a longer pause made before what never reached the provider is sent again.
+   * The longest that a request waits because of failures: for a provider that asked to wait, an open circuit, a retry
+   * budget that is used up, all together. A provider that asks for more is not waited for: that request fails at once, with
+   * a `RequestError` whose `retryAfter` says when to come back, and others wait for probes; when two of those are told the
+   * same, all to that model fail at once (`RateLimited`). A number is milliseconds, `Infinity` waits however long it
+   * takes, 0 never waits: whoever has another provider to go to wants that. Waiting for one's turn is no part of it:
+   * `queueTimeout` bounds that.
    *
    * @default "60 seconds", up to which openai's own retries obey a Retry-After
    */

@@ -75,7 +75,7 @@ export class PoolError extends Data.TaggedError("PoolError")<{
  *   last, if anything had.
  * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
  *   be trusted, or a proxy (`transport.proxy`) that refuses the tunnel. Also an event stream that just stops: without
- *   `[DONE]`, a finish reason or another last event. Or nothing was sent, since so many failed before it
+ *   `[DONE]`, a finish reason or another last event. Or nothing was sent, since nothing else was answered
  *   (`transport.circuitFailures`).
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
@@ -131,7 +131,7 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   readonly status?: number | undefined
   /** The provider's own id of the request, to quote to its support. */
   readonly requestId?: string | undefined
-  /** How long the provider asked to wait, or until an open circuit lets a request through. */
+  /** How long the provider asked to wait, or until the next probe of an open circuit goes. */
   readonly retryAfter?: Duration.Duration | undefined
   readonly processed: Processed
   /** How often it was sent. */

@@ -22,8 +22,8 @@
  * How soon the next provider is asked is up to the first one's options. `maxRetries: 0` goes on at the first failure
  * of what may have reached the provider. `maxRetryAfter: 0` goes on at once where it can't be reached, and for as long as it
  * has told this credential to wait, without asking it; with more, agents wait that long first. `queueTimeout` goes on when the budget or the sockets are merely busy for so long. With
- * either of the first two, a provider that is down is not asked again and again: after five failures in a row its requests
- * fail at once for 30 seconds (`transport.circuitFailures`).
+ * either of the first two, a provider that is down is not asked again and again: once a circuit is open
+ * (`transport.circuitFailures`) requests fail with the next probe, or with `maxRetryAfter: 0` at once.
  *
  * Effects that have no service in common, such as the `use` of several SDKs, need no plan:
  *

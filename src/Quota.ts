@@ -109,6 +109,8 @@ export interface Quota {
   readonly refuse: (permit: Permit, error: () => Error) => void
   /** Milliseconds for which a gate keeps such requests from going. */
   readonly closedFor: (demand: Demand) => number
+  /** For how many ms gates have kept such requests back, all in all. */
+  readonly shutMs: (demand: Demand) => number
   /** The floor of the retry budget, `Infinity` for none. */
   readonly retriesPerSecond: () => number
   /** Whether it knows nothing that would hold anybody back: no budget in use, no gate closed. */
@@ -161,6 +163,7 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
       refuse: account.refuse,
       retriesPerSecond: () => account.limits().retriesPerSecond,
       closedFor: (demand) => account.lane(demand.model).closedFor(ticker.now()),
+      shutMs: (demand) => account.lane(demand.model).shutMs(ticker.now()),
       isRested: account.isRested,
       join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
       stats: () => {

@@ -83,7 +83,7 @@ export const requestDuration: Metric.Metric.Histogram<number> = Metric.fromMetri
 export const retries: Metric.Metric.Counter<number> = Metric.fromMetricKey(Attempts.retriesKey)
 
 /**
- * `clientele.circuits`: how often a circuit of a transport opened, since requests failed one after another, and closed
+ * `clientele.circuits`: how often a circuit opened, since nothing that was sent was answered, and closed
  * again. Label `state`, `open` or `closed`: opened less closed is how many are open now, but for those of transports that
  * went.
  *

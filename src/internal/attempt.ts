@@ -182,7 +182,7 @@ export const attempt = async (
         // Another hop, or one that a server turned away unread, is no wait any more.
         if (!sent) wiring.recorder.dispatched(now - permit.sentAt)
         sent = true
-        permit.sentAt = now
+        permit.sent(now)
         admission.secret = account.secrets.peek() ?? admission.secret
         const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
         if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key

@@ -14,6 +14,7 @@ import * as Retry from "./overload/retry.ts"
 import type { Verdict } from "./overload/waiting.ts"
 import type { Demand } from "./quota/demand.ts"
 import { isRefusal } from "./quota/permit.ts"
+import { TurnedAway } from "./quota/turnedAway.ts"
 import * as Refusal from "./refusal.ts"
 import * as Repeat from "./repeat.ts"
 import { scrub } from "./secrets.ts"
@@ -88,6 +89,10 @@ export class RequestLoop {
         const turn = await this.#turn()
         if (turn !== "again") return turn
       }
+    } catch (error) {
+      const isGated = error instanceof TurnedAway && error.reason === "RateLimited"
+      if (!isGated || this.#failed === undefined) throw error
+      return tell(this.#failed, `not sent again: ${error.message}`)
     } finally {
       this.#drop()
     }
@@ -103,7 +108,7 @@ export class RequestLoop {
     const account = accounts.choose(this.#demand, this.#failedWith)
     const subject = { tenant: account.quota, about: this.#demand, body: this.#request.body }
     const lane = this.#health.laneOf(subject)
-    if (this.#pass !== undefined && this.#pass.lane !== lane) this.#drop()
+    if (this.#pass !== undefined && (this.#pass.lane !== lane || this.#health.isRecalled(this.#pass))) this.#drop()
     if (this.#pass === undefined && (this.#owes !== undefined || !this.#health.isFlowing(lane))) {
       const denied = await this.#leave(subject, account.quota.retriesPerSecond())
       if (denied !== undefined) return denied
@@ -154,11 +159,13 @@ export class RequestLoop {
     if (verdict instanceof Pass || verdict === "paid") return undefined
     if (isUnpaid) this.#health.denied(subject)
     if (this.#failed === undefined) throw full ?? this.#health.refusal(subject)
+    return tell(this.#failed, `not sent again: ${full?.message ?? this.#whyLate(isUnpaid)}`)
+  }
+
+  #whyLate(isUnpaid: boolean): string {
     const seconds = (this.#waited / 1_000).toFixed(1)
-    const why = isUnpaid
-      ? `not sent again: the retry budget of its model (quota.retriesPerSecond) had no retry left for ${seconds} s`
-      : `not sent again: nothing got in for ${seconds} s, which is all that maxRetryAfter or queueTimeout allows`
-    return tell(this.#failed, why)
+    const what = isUnpaid ? "the retry budget of its model (quota.retriesPerSecond) is used up" : "nothing else gets in"
+    return `${what}, and it has waited ${seconds} s because of failures, which is all that maxRetryAfter or queueTimeout allows`
   }
 
   async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {
@@ -178,19 +185,21 @@ export class RequestLoop {
   async #wait(account: Account): Promise<Admission | undefined> {
     const { accounts, maxRetryAfter, recorder, ticker } = this.#wiring
     const since = ticker.now()
-    const closed = account.quota.closedFor(this.#demand)
-    const patience = this.#failed === undefined ? maxRetryAfter : Math.min(maxRetryAfter, this.#patience())
+    const shutMs = account.quota.shutMs(this.#demand)
+    const refusedPatience = this.#failed === undefined ? undefined : this.#patience()
+    const patience = Math.min(maxRetryAfter, refusedPatience ?? Infinity)
     const permit = await account.quota.enter(this.#demand, {
       signal: this.#signal(),
       maxRetryAfter: Math.min(patience, this.#underway.deadline?.left() ?? Infinity),
       timeout: this.#left(),
       movable: accounts.isPool,
-      again: this.#counted
+      again: this.#counted,
+      refusedPatience
     })
     const waited = ticker.now() - since
     recorder.waited(waited)
     // Waiting for one's turn is no trouble; a gate that a refusal closed is.
-    if (this.#failed !== undefined) this.#waited += Math.min(waited, closed)
+    if (this.#failed !== undefined) this.#waited += account.quota.shutMs(this.#demand) - shutMs
     if (permit === undefined) return undefined
     try {
       return { account, permit, secret: account.secrets.peek() ?? (await account.secrets.load(this.#signal())) }
@@ -211,7 +220,10 @@ export class RequestLoop {
     } catch (error) {
       if (error === recalled) return "again"
       if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
-      if (error instanceof CircuitOpen) return "again"
+      if (error instanceof CircuitOpen) {
+        this.#until = undefined
+        return "again"
+      }
       return await this.#unanswered(error, subject, pass)
     }
   }
@@ -250,7 +262,7 @@ export class RequestLoop {
   ): Promise<Retry.Next> {
     const { accounts, retryAmbiguous } = this.#wiring
     const { replayable } = this.#request
-    const atOnce: Retry.Next = { kind: "retry", delay: 0, isCharged: false }
+    const atOnce: Retry.Next = { kind: "retry", delay: 0, asked: 0, isCharged: false }
     const whose = concern(response.status, code)
     if (whose === undefined) {
       if (!replayable) return { kind: "fail" }
@@ -291,7 +303,8 @@ export class RequestLoop {
     const firstSentAt = (this.#firstSentAt ??= Number.isFinite(sentAt) ? sentAt : this.#wiring.ticker.now())
     return this.#retries.after(failure, {
       ...how,
-      isExhausted: () => this.#health.isExhausted(subject, firstSentAt),
+      isExhausted: (least) => this.#health.isExhausted(subject, firstSentAt, least),
+      patience: this.#patience(),
       isNewCause: () => this.#health.isNewCause(subject),
       deadlineLeft: this.#underway.deadline?.left() ?? Infinity
     })
@@ -301,6 +314,7 @@ export class RequestLoop {
     const { recorder, ticker } = this.#wiring
     recorder.retry(this.#underway.call?.span, this.#underway.attempts, outcome, next.delay)
     this.#until = undefined
+    this.#waited += next.asked
     if (next.kind === "retry" && next.isCharged) this.#owes = "retry"
     if (next.delay > 0) await sleep(ticker, next.delay, this.#signal())
     return "again"

@@ -44,7 +44,7 @@ describe("when a machine wakes that slept for an hour, there is no herd:", () =>
   it("those who wait for an open circuit send one probe", async () => {
     const ticker = handTicker()
     const health = new Health({ origin: "https://a", circuitFailures: 64, circuitCooldown: 5_000, ticker })
-    health.unreachable(new WireError("Connection", "no", "refused"))
+    health.unreachable(new WireError("Connection", "no", "refused"), () => undefined)
     const wait = { ms: Infinity, signal: undefined, sharesVerdict: false }
     const passed = crowd(500, () => health.wait({}, { ...wait, order: 0 }))
     await ticker.sleep(hour)

@@ -80,8 +80,7 @@ const poolOf = (provider: Provider, time: VirtualTime, seed: number): WirePool =
         }
         reject(error)
         if (error.processed !== "no") return health.unanswered(pass, error)
-        health.drop(pass)
-        health.unreachable(error)
+        health.unreachable(error, () => health.drop(pass))
       })
     })
   }
@@ -106,6 +105,7 @@ const accountOf = (time: VirtualTime): Account => {
       tryEnter: (demand) => account.lane(demand.model).tryEnter(demand),
       enter: (demand, waiting) => account.lane(demand.model).enter(demand, waiting),
       closedFor: (demand) => account.lane(demand.model).closedFor(time.now),
+      shutMs: (demand) => account.lane(demand.model).shutMs(time.now),
       outlook: () => [0, 0, 0],
       refuse: account.refuse,
       retriesPerSecond: () => account.limits().retriesPerSecond,

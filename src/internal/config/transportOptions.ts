@@ -93,27 +93,26 @@ export interface TransportOptions {
    */
   readonly maxHeadFields?: number | undefined
   /**
-   * After how many failures in a row a circuit opens, 0 or `false` for never. While it is open nothing is sent, since it
-   * would most likely fail too, and would burden whoever is down. Those who have a retry left (`maxRetries`), and may wait
-   * for as long as it takes (`maxRetryAfter`, `queueTimeout`), wait, holding neither socket nor quota; all others fail at
-   * once with a `RequestError` "Connection" whose `processed` is "no" and whose `retryAfter` is what is left. So
-   * `maxRetries: 0` or `maxRetryAfter: 0` goes on to another provider without delay.
+   * After how many failures at least, with nothing answered since the first of them, a circuit opens; 0 or `false` for
+   * never. Each credential and model has one, and the origin has one for connections that can't be made (DNS, TCP, TLS)
+   * and for failures of three or more of those at once. It also opens when a request has failed for the last time, and
+   * nothing has been answered since its first attempt. Failures are 408 and 5xx, broken connections and timeouts;
+   * a certificate, an abort or a lack of file descriptors is none.
    *
-   * The origin has a circuit for connections that can't be made (DNS, TCP, TLS, in time). Beside it each model and path has
-   * its own, for requests that were sent, and were cut off before an answer, got none within their timeout, or a 502, 503
-   * or 504 without Retry-After; others of the same origin may do well. When as many of those fail one after another, and
-   * nothing succeeds, the whole origin is held back. No failure is an answer with another status,
-   * an abort, a lack of file descriptors, a certificate, or a wait in a queue of ours. Attempts of one request are one
-   * failure, and so is what breaks at the same moment. Any success closes the circuit.
+   * While it is open probes go, first within half a second. Requests that may be retried (`maxRetries`) wait in line,
+   * holding neither socket nor quota, for as long as `maxRetryAfter` and `queueTimeout` allow; others get the next probe's
+   * verdict: a `RequestError` "Connection" whose `processed` is "no" and whose `retryAfter` is the time until the next
+   * probe. docs/overload.md has the whole policy.
    *
-   * @default 5
+   * @default 64, so that chance does not open it where nine of ten attempts fail
    */
   readonly circuitFailures?: number | false | undefined
   /**
-   * How long an open circuit holds requests back before one of them goes as a probe. When that succeeds the others follow,
-   * twice as many with each round trip. A number is milliseconds.
+   * The longest pause between probes of an open circuit. The first goes after 250 to 500 ms; pauses grow to a second, and
+   * in a long outage to a fortieth of it. When a probe gets in the others follow: half of what was in flight before at
+   * once, twice as many each 300 ms. A number is milliseconds.
    *
-   * @default "30 seconds"
+   * @default "5 seconds"
    */
   readonly circuitCooldown?: Duration.DurationInput | undefined
   /**

@@ -96,7 +96,7 @@ export class Health {
   }
 
   laneOf({ about, tenant }: Subject): Lane {
-    return this.#lanes.of(tenant, about?.model ?? "", this.#ticker.now())
+    return this.#lanes.of(tenant, about?.model ?? "", this.#ticker.now(), this.#forgotten)
   }
 
   /** Whether all goes that comes. */
@@ -176,14 +176,15 @@ export class Health {
 
   /**
    * The last attempt that a request may make has failed. Whether it had better wait: nothing that was sent since its first
-   * attempt has got in. Then the circuit opens.
+   * attempt has got in. Then the circuit opens, if there were `least` failures.
    */
-  isExhausted(subject: Subject, firstSentAt: number): boolean {
+  isExhausted(subject: Subject, firstSentAt: number, least: number): boolean {
     const lane = this.laneOf(subject)
     const now = this.#ticker.now()
-    if (!Policy.isExhausted(lane.state, now, firstSentAt, this.#rules)) return false
+    if (this.#rules.failures === 0 || !Policy.isUnwellSince(lane.state, now, firstSentAt)) return false
+    if (lane.state.failures < least) return false
     if (Policy.exhaust(lane.state, now, this.#random())) this.#opened(lane.state, lane)
-    if (Policy.isExhausted(this.#origin, now, firstSentAt, this.#rules)) {
+    if (Policy.isUnwellSince(this.#origin, now, firstSentAt)) {
       if (Policy.exhaust(this.#origin, now, this.#random())) this.#opened(this.#origin, undefined)
     }
     return true
@@ -192,8 +193,15 @@ export class Health {
   /** An attempt goes onto the wire. */
   sent(pass: Pass): void {
     pass.sentAt = this.#ticker.now()
-    Policy.sent(pass.lane.state, pass)
-    Policy.sent(this.#origin, pass)
+    Policy.sent(pass.lane.state, pass.sentAt, pass)
+    Policy.sent(this.#origin, pass.sentAt, pass)
+  }
+
+  /** A server turned it away unread: it waits for a connection again. */
+  returned(pass: Pass): void {
+    pass.sentAt = Infinity
+    Policy.returned(pass.lane.state, pass)
+    Policy.returned(this.#origin, pass)
   }
 
   /** It waits in a queue again, or for the first time: whether it has to come back. */
@@ -227,14 +235,22 @@ export class Health {
     else this.#waiters.pump()
   }
 
-  /** No connection can be made, and none is open. */
-  unreachable(error: WireError): void {
-    if (error.reason !== "Connection" && error.reason !== "Timeout") return
+  /** No connection can be made, and none is open. `failAll` fails those who wait for one. */
+  unreachable(error: WireError, failAll: () => void): void {
+    if (error.reason !== "Connection" && error.reason !== "Timeout") return failAll()
     this.#lastFailure = error.message
     const now = this.#ticker.now()
-    if (Policy.unreachable(this.#origin, now, this.#rules, this.#random())) this.#opened(this.#origin, undefined)
+    const hasShut = Policy.unreachable(this.#origin, now, this.#rules, this.#random())
+    // When that is known, so that what they leave lets nobody go.
+    failAll()
+    if (hasShut) this.#opened(this.#origin, undefined)
     this.#waiters.refuse(undefined)
     this.#waiters.pump()
+  }
+
+  /** All who wait fail. */
+  close(error: WireError): void {
+    this.#waiters.close(error)
   }
 
   #admit(lane: Lane, now: number): Pass {
@@ -247,8 +263,9 @@ export class Health {
   #over(pass: Pass): boolean {
     if (pass.isOver) return false
     pass.isOver = true
-    Policy.over(pass.lane.state)
-    Policy.over(this.#origin)
+    const wasSent = pass.sentAt < Infinity
+    Policy.over(pass.lane.state, wasSent)
+    Policy.over(this.#origin, wasSent)
     return true
   }
 
@@ -266,7 +283,7 @@ export class Health {
   /** Those who may go now do, and circuits that have closed are told. */
   #settle(lane: Lane): void {
     if (lane.isBudgetTold && Budget.isRested(lane.state.budget)) lane.isBudgetTold = false
-    if (this.#waiters.size > 0) this.#waiters.settle(lane)
+    this.#waiters.settle(lane)
     if (this.#told.size > 0) this.#closed()
   }
 
@@ -285,8 +302,14 @@ export class Health {
       const probeIn = Math.max(0, state.nextProbeAt - this.#ticker.now())
       this.#options.onCircuit?.({ isOpen: true, of, why: this.#lastFailure, failures: state.failures, probeIn })
     }
-    if (lane !== undefined) this.#waiters.opened(lane)
+    this.#waiters.opened(lane)
     this.#options.opened?.()
+    this.#waiters.pump()
+  }
+
+  readonly #forgotten = ({ state }: Lane): void => {
+    state.mode = "flowing"
+    this.#closed()
   }
 
   #nameOf(lane: Lane | undefined): string {

@@ -45,12 +45,13 @@ export class Lanes {
   readonly #all = new Map<Lane, Map<string, Lane>>()
   #many = MANY
 
-  of(tenant: object = nobody, model: string, now: number): Lane {
+  /** `forgotten` is told of each that is forgotten. */
+  of(tenant: object = nobody, model: string, now: number, forgotten: (lane: Lane) => void): Lane {
     let models = this.#byTenant.get(tenant)
     if (models === undefined) this.#byTenant.set(tenant, (models = new Map()))
     let lane = models.get(model)
     if (lane === undefined) {
-      if (this.#all.size >= this.#many) this.#forget(now)
+      if (this.#all.size >= this.#many) this.#forget(now, forgotten)
       models.set(model, (lane = new Lane(model)))
       this.#all.set(lane, models)
     }
@@ -61,11 +62,12 @@ export class Lanes {
     return this.#all.keys()
   }
 
-  #forget(now: number): void {
+  #forget(now: number, forgotten: (lane: Lane) => void): void {
     for (const [lane, models] of this.#all) {
-      if (lane.line.size > 0 || lane.unpaid.size > 0 || !Policy.isForgettable(lane.state, now)) continue
+      if (!Policy.isForgettable(lane.state, now)) continue
       models.delete(lane.model)
       this.#all.delete(lane)
+      forgotten(lane)
     }
     this.#many = Math.max(MANY, 2 * this.#all.size)
   }

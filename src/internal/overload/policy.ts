@@ -64,10 +64,13 @@ export interface State {
   mode: Mode
   /** Lanes whose failures make this state's, for the state of an origin. */
   readonly lanes: Set<object> | undefined
+  /** Admitted, and not answered. */
   inFlight: number
+  /** Of these on the wire. */
+  onWire: number
   /** Held back. */
   waiting: number
-  /** Most in flight of late. */
+  /** Most on the wire of late. */
   readonly peak: Recent.Recent
   readonly rate: Recent.Rate
   /** The slowest refusal of late, in ms. */
@@ -90,6 +93,7 @@ const make = (lanes: Set<object> | undefined): State => ({
   mode: "flowing",
   lanes,
   inFlight: 0,
+  onWire: 0,
   waiting: 0,
   peak: Recent.make(),
   rate: Recent.makeRate(),
@@ -120,6 +124,7 @@ export const isCalm = (state: State): boolean => state.mode === "flowing" && sta
 
 const flow = (state: State): void => {
   state.mode = "flowing"
+  if (state.failures === 0) state.pending = []
 }
 
 /** Those who still wait go by their pace first. */
@@ -171,7 +176,7 @@ export const look = (state: State, now: number): void => {
   }
   if (state.mode !== "recovering") return
   const isFailing = (allowance: number): boolean => state.failures >= allowance / 4
-  Recovery.grow(state.recovery, now, isFailing)
+  Recovery.grow(state.recovery, now, state.inFlight + state.waiting, isFailing)
   flowIfOver(state)
 }
 
@@ -187,7 +192,7 @@ export const room = (state: State, now: number): number => {
 export const nextLookAt = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
   if (state.mode === "recovering") return Recovery.nextAt(state.recovery, now, state.inFlight)
-  const first = state.pending.find(({ isOver }) => !isOver)
+  const first = state.failures === 0 ? undefined : state.pending.find(({ isOver }) => !isOver)
   const verdictAt = first === undefined ? Infinity : first.sentAt + patienceMs(state, now)
   return Math.min(verdictAt, Math.max(now, state.nextProbeAt))
 }
@@ -195,25 +200,34 @@ export const nextLookAt = (state: State, now: number): number => {
 /** One attempt may go, and does. Returns whether it is a probe. */
 export const admit = (state: State, now: number, rules: Rules, random: number): boolean => {
   state.inFlight++
-  Recent.note(state.peak, now, state.inFlight)
-  Recent.countOne(state.rate, now)
   if (state.mode === "recovering") Recovery.take(state.recovery)
   if (state.mode !== "shut") return false
   const probes = Math.min(PROBES, Math.max(1, state.waiting))
   state.nextProbeAt = now + (state.pause / probes) * (0.8 + 0.4 * random)
   const longest = Math.max(LONG_PAUSE_MS, (now - state.shutAt) * OUTAGE_SHARE)
-  state.pause = Math.min(state.pause * PAUSE_GROWTH ** (1 / probes), longest, LONGEST_PAUSE_MS, rules.cooldown)
+  const most = Math.min(longest, LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, rules.cooldown))
+  state.pause = Math.min(state.pause * PAUSE_GROWTH ** (1 / probes), most)
   return true
 }
 
 /** An admitted attempt goes onto the wire. */
-export const sent = (state: State, attempt: Attempt): void => {
+export const sent = (state: State, now: number, attempt: Attempt): void => {
+  state.onWire++
+  Recent.note(state.peak, now, state.onWire)
+  Recent.countOne(state.rate, now)
   if (!isCalm(state)) state.pending.push(attempt)
 }
 
+/** It was sent, and has come back unread: it says nothing, and will be sent again. */
+export const returned = (state: State, attempt: Attempt): void => {
+  state.onWire--
+  state.pending = state.pending.filter((one) => one !== attempt)
+}
+
 /** It was answered, failed, or was given up. */
-export const over = (state: State): void => {
+export const over = (state: State, wasSent: boolean): void => {
   state.inFlight--
+  if (wasSent) state.onWire--
 }
 
 /** It was answered, or turned away by somebody who is well. Only what `pays` deposits into the budget. */
@@ -239,7 +253,7 @@ const begin = (state: State, now: number, lane: object): void => {
   state.lanes?.add(lane)
 }
 
-/** The provider failed it, or broke off. Whether that shuts what was not. */
+/** The provider failed it, or broke off. Whether that shuts it. */
 export const failed = (
   state: State,
   now: number,
@@ -258,13 +272,12 @@ export const failed = (
   }
   const { allowance, startedAt } = state.recovery
   const many = Math.max(LEAST_RECOVERY, allowance / 2)
-  if (state.mode === "recovering" && sentAt > startedAt && state.failures >= many && isStreak(state, now)) {
-    shut(state, now, random)
-  }
-  return false
+  if (state.mode !== "recovering" || sentAt <= startedAt || state.failures < many || !isStreak(state, now)) return false
+  shut(state, now, random)
+  return true
 }
 
-/** No connection can be made: nothing gets in. Whether that shuts what was not. */
+/** No connection can be made: nothing gets in. Whether that shuts it. */
 export const unreachable = (state: State, now: number, rules: Rules, random: number): boolean => {
   const wasShut = state.mode === "shut"
   if (state.failures++ === 0) state.failingSince = now
@@ -273,23 +286,29 @@ export const unreachable = (state: State, now: number, rules: Rules, random: num
   return true
 }
 
-/**
- * A request has failed for the last time that it may. Returns whether it had better wait than fail: nothing that was sent
- * since its first attempt has got in. That shuts what was not, however few the failures.
- */
-export const isExhausted = (state: State, now: number, firstSentAt: number, rules: Rules): boolean => {
-  if (rules.failures === 0) return false
+/** Whether nothing has got in that was sent since then. */
+export const isUnwellSince = (state: State, now: number, sentAt: number): boolean => {
   look(state, now)
-  return state.goodAt < firstSentAt
+  return state.goodAt < sentAt
 }
 
+/**
+ * A request has failed for the last time that it may, and nothing that was sent since its first attempt has got in. Whether
+ * that shuts it, however few the failures.
+ */
 export const exhaust = (state: State, now: number, random: number): boolean => {
   if (state.mode === "shut" || !isWide(state)) return false
-  const wasFlowing = state.mode === "flowing"
+  if (state.failures++ === 0) state.failingSince = now
   shut(state, now, random)
-  return wasFlowing
+  return true
 }
 
+/** What was found out of a lane that nobody uses is of no use any more after so long. */
+const MEMORY_MS = 300_000
+
 /** Whether nothing is lost with it. */
-export const isForgettable = (state: State, now: number): boolean =>
-  state.inFlight === 0 && isCalm(state) && Budget.isRested(state.budget) && Recent.max(state.peak, now) === 0
+export const isForgettable = (state: State, now: number): boolean => {
+  if (state.inFlight > 0 || state.waiting > 0) return false
+  const isRested = isCalm(state) && Budget.isRested(state.budget) && Recent.max(state.peak, now) === 0
+  return isRested || now - state.rate.secondAt > MEMORY_MS
+}

@@ -27,7 +27,7 @@ export interface Recovery {
   usual: number
   /** Sent in the busiest second before. */
   rate: number
-  /** When so many may be in flight it is over. */
+  /** When so many may be in flight it is over: all who are, or want to be. */
   goal: number
   /** Above this the allowance grows carefully; `Infinity` for all the way at full speed. */
   threshold: number
@@ -70,13 +70,21 @@ export const start = (recovery: Recovery, now: number, least: number, wanted: nu
 /** Whether all may go. */
 export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= goal
 
-const pace = ({ rate, startedAt }: Recovery, now: number): number => {
+/** More who want to go than went before are another crowd, with a pace of its own. */
+const pace = ({ goal, rate, startedAt, usual }: Recovery, now: number): number => {
   const held = now - startedAt - PACE_HELD_MS
-  return PACE * Math.max(rate, LEAST_PACE) * 2 ** Math.max(0, Math.floor(held / PACE_DOUBLING_MS))
+  const crowd = goal > 2 * usual ? goal / usual : 1
+  return PACE * Math.max(rate, LEAST_PACE) * crowd * 2 ** Math.max(0, Math.floor(held / PACE_DOUBLING_MS))
 }
 
-/** Grows by the time that has passed, unless `isFailing`. */
-export const grow = (recovery: Recovery, now: number, isFailing: (allowance: number) => boolean): void => {
+/** Grows by the time that has passed, unless `isFailing`. `wanted` is as for `start`. */
+export const grow = (
+  recovery: Recovery,
+  now: number,
+  wanted: number,
+  isFailing: (allowance: number) => boolean
+): void => {
+  recovery.goal = Math.max(recovery.goal, wanted)
   while (now - recovery.grownAt >= DOUBLING_MS && recovery.allowance < recovery.goal) {
     recovery.grownAt += DOUBLING_MS
     if (isFailing(recovery.allowance)) continue
@@ -85,8 +93,9 @@ export const grow = (recovery: Recovery, now: number, isFailing: (allowance: num
   }
   if (recovery.rate === Infinity) recovery.tokens = Infinity
   else {
-    const more = ((now - recovery.pacedAt) / 1_000) * pace(recovery, now)
-    recovery.tokens = Math.min(recovery.goal, recovery.tokens + Math.max(0, more))
+    const perSecond = pace(recovery, now)
+    const more = (Math.max(0, now - recovery.pacedAt) / 1_000) * perSecond
+    recovery.tokens = Math.min(Math.max(recovery.tokens, perSecond), recovery.tokens + more)
   }
   recovery.pacedAt = Math.max(recovery.pacedAt, now)
 }

@@ -12,6 +12,9 @@ const FIRST_DELAY_MS = 500
 const LONGEST_DELAY_MS = 8_000
 const JITTER = 0.25
 
+/** A 500 may be the request's own fault: before others are held back for it, so many must have failed. */
+const MANY = 10
+
 /** Lacking descriptors is trouble of this process, and soon over: it costs no retry. */
 const DESCRIPTOR_RETRIES = 5
 const DESCRIPTOR_DELAY_MS = 100
@@ -87,9 +90,9 @@ export type Next =
   /** Nothing. */
   | { readonly kind: "fail" }
   /** Another attempt, after so many ms; one that is charged needs a retry from the budget as well. */
-  | { readonly kind: "retry"; readonly delay: number; readonly isCharged: boolean }
+  | { readonly kind: "retry"; readonly delay: number; readonly asked: number; readonly isCharged: boolean }
   /** It waits for the circuit that is open, after so many ms. */
-  | { readonly kind: "wait"; readonly delay: number }
+  | { readonly kind: "wait"; readonly delay: number; readonly asked: number }
 
 const FAIL: Next = { kind: "fail" }
 
@@ -101,12 +104,14 @@ export interface Circumstances {
   readonly isElsewhere: boolean
   /** A closed gate holds the next attempt back by itself. */
   readonly isGated: boolean
-  /** Nothing that was sent since the first attempt has got in. Opens the circuit if so. */
-  readonly isExhausted: () => boolean
+  /** Nothing that was sent since the first attempt has got in. Opens the circuit if so, and there were `least` failures. */
+  readonly isExhausted: (least: number) => boolean
   /** The connection was not lost together with others. */
   readonly isNewCause: () => boolean
   /** Milliseconds. */
   readonly deadlineLeft: number
+  /** Milliseconds that the request may yet wait because of failures. */
+  readonly patience: number
 }
 
 /** The retries of one request. */
@@ -127,31 +132,32 @@ export class Retries {
   after(failure: Failure, circumstances: Circumstances): Next {
     const { asked, isRetryable, kind } = failure
     if (!isRetryable || this.#maxRetries === 0) return FAIL
-    const { deadlineLeft, isElsewhere } = circumstances
+    const { deadlineLeft, isElsewhere, patience } = circumstances
     if (asked > this.#maxRetryAfter && !isElsewhere) return FAIL
     const next = kind === "descriptors" ? this.#afterDescriptors() : this.#after(failure, circumstances)
-    // What would begin after the deadline is not waited for: the failure that is known says more than that it passed.
-    return next.kind !== "fail" && next.delay >= deadlineLeft ? FAIL : next
+    if (next.kind === "fail") return next
+    // What would begin too late is not waited for: the failure that is known says more than that time has passed.
+    return next.delay >= deadlineLeft || next.asked > patience ? FAIL : next
   }
 
   #after({ asked, isAbsence, kind }: Failure, circumstances: Circumstances): Next {
     const { isElsewhere, isExhausted, isGated, isNewCause, isProbe } = circumstances
     const own = isElsewhere || isGated ? 0 : asked
     // A probe is sent for all; only one that may have been worked on is a repetition.
-    if (isProbe && kind !== "lost" && kind !== "late") return { kind: "wait", delay: own }
+    if (isProbe && kind !== "lost" && kind !== "late") return { kind: "wait", delay: own, asked: own }
     if (this.#made >= this.#maxRetries) {
-      const isUnwell = isExhausted()
-      return isAbsence && isUnwell ? { kind: "wait", delay: own } : FAIL
+      return isExhausted(isAbsence ? 1 : MANY) && isAbsence ? { kind: "wait", delay: own, asked: own } : FAIL
     }
     this.#made++
     const delay = Math.max(own, backoff(FIRST_DELAY_MS, this.#made, this.#random()))
     const isCharged = kind === "rateLimited" ? !isGated : kind === "lost" || kind === "refused" ? isNewCause() : true
-    return { kind: "retry", delay, isCharged }
+    return { kind: "retry", delay, asked: own, isCharged }
   }
 
   #afterDescriptors(): Next {
     if (this.#lacked >= DESCRIPTOR_RETRIES) return FAIL
     this.#lacked++
-    return { kind: "retry", delay: backoff(DESCRIPTOR_DELAY_MS, this.#lacked, this.#random()), isCharged: false }
+    const delay = backoff(DESCRIPTOR_DELAY_MS, this.#lacked, this.#random())
+    return { kind: "retry", delay, asked: 0, isCharged: false }
   }
 }

@@ -8,13 +8,9 @@ import type { Lane, Pass } from "./lane.ts"
 import * as Policy from "./policy.ts"
 import { type Verdict, type Wait, Waiting } from "./waiting.ts"
 
-/** Those who waited for a circuit go within so long once it has closed, not all in one moment. */
-const RELEASE_MS = 200
-const RELEASE_TICK_MS = 10
-/** Fewer go at once. */
-const FEW = 10
-/** Lanes looked at in one turn: ten thousand may wait. */
-const LANES_A_TURN = 256
+/** Lanes looked at in one turn, of which ten thousand may wait, and the ms until the next turn. */
+const LANES_A_TURN = 1_000
+const NEXT_TURN_MS = 50
 const SOONEST_MS = 1
 
 export interface Bodies {
@@ -32,7 +28,7 @@ export interface WaitersOptions {
 }
 
 export class Waiters {
-  readonly backlog: Bodies | undefined
+  readonly #backlog: Bodies | undefined
   readonly #ticker: Ticker
   readonly #origin: Policy.State
   readonly #admit: (lane: Lane) => Pass
@@ -40,8 +36,6 @@ export class Waiters {
   readonly #lined = new Set<Lane>()
   /** Lanes of which retries wait to be paid. */
   readonly #unpaid = new Set<Lane>()
-  /** Until when those who waited for a lane are released. */
-  readonly #releases = new WeakMap<Lane, number>()
   #size = 0
   #cancel: (() => void) | undefined
   #timerAt = Infinity
@@ -50,7 +44,7 @@ export class Waiters {
     this.#ticker = ticker
     this.#origin = origin
     this.#admit = admit
-    this.backlog = backlog
+    this.#backlog = backlog
   }
 
   /** How many wait. */
@@ -68,88 +62,92 @@ export class Waiters {
     return this.#enter(lane, lane.unpaid, body, wait)
   }
 
-  /** A probe was refused: those who share its verdict fail. `undefined` is for all lanes. */
+  /** A probe was refused: those who share its verdict give up. `undefined` is for all lanes. */
   refuse(lane: Lane | undefined): void {
-    for (const one of lane === undefined ? this.#lined : [lane]) {
+    for (const one of lane === undefined ? [...this.#lined] : [lane]) {
       for (const waiting of one.line.all()) if (waiting.sharesVerdict) waiting.giveUp("refused")
     }
   }
 
-  /** A circuit opened: who waits to be paid joins the line, where waiting is payment enough. */
-  opened(lane: Lane): void {
-    for (let next = lane.unpaid.peek(); next !== undefined; next = lane.unpaid.peek()) {
-      lane.unpaid.shift()
-      next.move(lane.line)
-      this.#lined.add(lane)
+  /** A circuit opened: who waits to be paid joins the line, where waiting is payment enough. `undefined` is for all lanes. */
+  opened(lane: Lane | undefined): void {
+    for (const one of lane === undefined ? [...this.#unpaid] : [lane]) {
+      for (let next = one.unpaid.peek(); next !== undefined; next = one.unpaid.peek()) {
+        one.unpaid.shift()
+        next.move(one.line)
+        this.#lined.add(one)
+      }
+      this.#unpaid.delete(one)
     }
-    this.pump()
+  }
+
+  /** All who wait fail. */
+  close(error: WireError): void {
+    for (const { line } of [...this.#lined]) for (const waiting of line.all()) waiting.fail(error)
+    for (const { unpaid } of [...this.#unpaid]) for (const waiting of unpaid.all()) waiting.fail(error)
+    this.#lined.clear()
+    this.#unpaid.clear()
   }
 
   /** Something came of an attempt of this lane. */
   settle(lane: Lane): void {
-    if (lane.unpaid.size > 0 || lane.line.size > 0 || this.#origin.mode !== "flowing") this.pump()
+    if (this.#size === 0) return
+    const now = this.#ticker.now()
+    let wakeAt = lane.unpaid.size > 0 ? this.#pumpUnpaid(lane, now) : Infinity
+    // What frees one lane does nothing for another, unless they wait for the origin.
+    if (this.#origin.waiting > lane.state.waiting) wakeAt = Math.min(wakeAt, this.#pumpLines(now))
+    else if (lane.line.size > 0) wakeAt = Math.min(wakeAt, this.#pumpLine(lane, now))
+    if (wakeAt < this.#timerAt) this.#arm(now, wakeAt)
   }
 
   /** Lets go whoever may, and sets a timer for the next. */
   pump(): void {
-    if (this.#size === 0) return this.#disarm()
+    if (this.#size === 0) return
     const now = this.#ticker.now()
-    const wakeAt = Math.min(this.#pumpLines(now), this.#pumpUnpaid(now))
+    let wakeAt = this.#pumpLines(now)
+    for (const lane of [...this.#unpaid]) wakeAt = Math.min(wakeAt, this.#pumpUnpaid(lane, now))
     this.#arm(now, wakeAt)
   }
 
   #pumpLines(now: number): number {
     let wakeAt = Infinity
-    let looked = 0
-    for (const lane of this.#lined) {
+    const lanes = this.#lined.size <= LANES_A_TURN ? [...this.#lined] : firstOf(this.#lined, LANES_A_TURN)
+    for (const lane of lanes) {
       if (Policy.room(this.#origin, now) < 1) return Math.min(wakeAt, Policy.nextLookAt(this.#origin, now))
-      if (++looked > LANES_A_TURN) return Math.min(wakeAt, now + RELEASE_TICK_MS)
       wakeAt = Math.min(wakeAt, this.#pumpLine(lane, now))
     }
-    return wakeAt
+    return lanes.length < this.#lined.size ? Math.min(wakeAt, now + NEXT_TURN_MS) : wakeAt
   }
 
-  /** Returns when to come back for the lane itself, whatever the origin's state. */
+  /** Returns when to come back for the lane, or for the origin if that holds it back. */
   #pumpLine(lane: Lane, now: number): number {
     const { line, state } = lane
-    const isFree = state.mode === "flowing" && this.#origin.mode === "flowing"
-    const most = isFree ? this.#released(lane, now) : Infinity
-    for (let count = 0; count < most && line.peek() !== undefined; count++) {
-      if (!isFree && Policy.room(this.#origin, now) < 1) break
-      if (!isFree && Policy.room(state, now) < 1) return Policy.nextLookAt(state, now)
+    // Behind those of other lanes.
+    this.#lined.delete(lane)
+    while (line.peek() !== undefined) {
+      const isHeldByOrigin = Policy.room(this.#origin, now) < 1
+      if (isHeldByOrigin || Policy.room(state, now) < 1) {
+        this.#lined.add(lane)
+        return Policy.nextLookAt(isHeldByOrigin ? this.#origin : state, now)
+      }
       const next = line.peek()!
       line.shift()
       next.go(this.#admit(lane))
     }
-    this.#lined.delete(lane)
-    if (line.size === 0) return Infinity
-    // Behind those of other lanes.
-    this.#lined.add(lane)
-    return isFree ? now + RELEASE_TICK_MS : Infinity
+    return Infinity
   }
 
-  /** How many of those who wait for a lane that flows again go in this turn. */
-  #released(lane: Lane, now: number): number {
-    const { size } = lane.line
-    let until = this.#releases.get(lane)
-    if (until === undefined || until < now - RELEASE_MS) this.#releases.set(lane, (until = now + RELEASE_MS))
-    const left = until - now
-    return size <= FEW || left <= RELEASE_TICK_MS ? size : Math.ceil((size * RELEASE_TICK_MS) / left)
-  }
-
-  #pumpUnpaid(now: number): number {
-    let wakeAt = Infinity
-    for (const lane of this.#unpaid) {
-      const { budget } = lane.state
-      for (let next = lane.unpaid.peek(); next !== undefined; next = lane.unpaid.peek()) {
-        if (!Budget.take(budget, now, lane.perSecond, Policy.usual(lane.state, now))) break
-        lane.unpaid.shift()
-        next.go("paid")
+  #pumpUnpaid(lane: Lane, now: number): number {
+    const { perSecond, state, unpaid } = lane
+    for (let next = unpaid.peek(); next !== undefined; next = unpaid.peek()) {
+      if (!Budget.take(state.budget, now, perSecond, Policy.usual(state, now))) {
+        return now + Budget.wait(state.budget, perSecond)
       }
-      if (lane.unpaid.size === 0) this.#unpaid.delete(lane)
-      else wakeAt = Math.min(wakeAt, now + Budget.wait(budget, lane.perSecond))
+      unpaid.shift()
+      next.go("paid")
     }
-    return wakeAt
+    this.#unpaid.delete(lane)
+    return Infinity
   }
 
   #enter(lane: Lane, queue: RequestQueue<Waiting<Pass>>, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
@@ -157,12 +155,14 @@ export class Waiters {
     return new Promise((resolve, reject) => {
       const left = (): void => {
         this.#count(lane, -1)
-        this.backlog?.leave(body)
+        this.#backlog?.leave(body)
       }
       queue.insert(new Waiting(queue, wait, this.#ticker, resolve, reject, left))
       this.#count(lane, 1)
-      this.backlog?.enter(body)
-      this.pump()
+      this.#backlog?.enter(body)
+      const now = this.#ticker.now()
+      const wakeAt = queue === lane.unpaid ? this.#pumpUnpaid(lane, now) : this.#pumpLine(lane, now)
+      if (wakeAt < this.#timerAt) this.#arm(now, wakeAt)
     })
   }
 
@@ -170,12 +170,13 @@ export class Waiters {
     this.#size += change
     lane.state.waiting += change
     this.#origin.waiting += change
+    if (this.#size === 0) this.#disarm()
   }
 
   #arm(now: number, at: number): void {
     if (at === this.#timerAt) return
     this.#disarm()
-    if (at === Infinity) return
+    if (at === Infinity || this.#size === 0) return
     this.#timerAt = at
     this.#cancel = root(this.#ticker.after, Math.max(SOONEST_MS, at - now), () => {
       this.#timerAt = Infinity
@@ -189,4 +190,10 @@ export class Waiters {
     this.#cancel = undefined
     this.#timerAt = Infinity
   }
+}
+
+const firstOf = <A>(all: Iterable<A>, count: number): ReadonlyArray<A> => {
+  const first: Array<A> = []
+  for (const one of all) if (first.push(one) >= count) break
+  return first
 }

@@ -73,9 +73,11 @@ export class Waiting<Leave extends object> implements Waiter {
     this.#left()
   }
 
-  readonly #onAbort = (): void => {
+  fail(reason: unknown): void {
     this.#end()
     this.#queue.gaveUp()
-    this.#reject(this.#signal!.reason)
+    this.#reject(reason)
   }
+
+  readonly #onAbort = (): void => this.fail(this.#signal!.reason)
 }

@@ -15,6 +15,8 @@ export interface Waiting {
   readonly movable: boolean
   /** It has been let through before: a line that is full takes it all the same. */
   readonly again: boolean
+  /** Ms that it may wait while a gate is not open, having been refused before. @default Infinity */
+  readonly refusedPatience?: number | undefined
 }
 
 export class Entry implements Waiter {
@@ -26,6 +28,8 @@ export class Entry implements Waiter {
   readonly since: number
   readonly maxRetryAfter: number
   readonly movable: boolean
+  /** The ms that its gates have not been open, all in all, beyond which it gives up. */
+  readonly shutUntil: number
   readonly #signal: AbortSignal | undefined
   readonly #resolve: (permit: Permit | undefined) => void
   readonly #reject: (error: unknown) => void
@@ -38,6 +42,7 @@ export class Entry implements Waiter {
     { order, patience = Infinity }: { readonly order: number; readonly patience?: number | undefined },
     cost: number,
     waiting: Waiting,
+    shutMs: number,
     ticker: Ticker,
     resolve: (permit: Permit | undefined) => void,
     reject: (error: unknown) => void,
@@ -49,6 +54,7 @@ export class Entry implements Waiter {
     this.since = ticker.now()
     this.maxRetryAfter = waiting.maxRetryAfter
     this.movable = waiting.movable
+    this.shutUntil = shutMs + (waiting.refusedPatience ?? Infinity)
     this.#signal = waiting.signal
     this.#resolve = resolve
     this.#reject = reject

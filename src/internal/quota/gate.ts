@@ -24,6 +24,8 @@ const WITNESSES = 2
 
 /** A request on its way through a gate that is not fully open. Each end of it counts once. */
 export interface Trial {
+  /** It goes onto the wire: from now on it may be refused. */
+  readonly sent: () => void
   readonly passed: () => void
   /** Turned away, or closed again. */
   readonly refused: () => void
@@ -66,6 +68,10 @@ export class Gate {
   /** Until when the provider claims to be closed, if that is longer than anybody waits, and how many probes it told so. */
   #claim = -Infinity
   #doubts = 0
+  #doubtedAt = -Infinity
+  /** Since when it is not open, and for how many ms it was not before. */
+  #shutAt = 0
+  #shutMs = 0
 
   /**
    * `changed` is called when somebody may go who could not before, unless only time had to pass; `waiting` says how many
@@ -87,16 +93,17 @@ export class Gate {
       Recovery.note(this.#recovery, usual, rate)
     }
     this.#shut("probing")
-    this.#until = Math.max(this.#until, now + (ms > patience ? this.#doubt(now, ms) : ms))
+    this.#until = Math.max(this.#until, now + (ms > patience ? this.#doubt(now, ms, sentAt) : ms))
   }
 
   /**
    * The provider refuses all for longer than anybody waits: a daily limit, or nonsense. Probes find out. Returns the
    * milliseconds until the next.
    */
-  #doubt(now: number, ms: number): number {
-    // Refusals of one burst are one witness: only what went through the gate since is another.
-    if (this.#claim > now && now < this.#until) return 0
+  #doubt(now: number, ms: number, sentAt: number): number {
+    // Refusals of one burst are one witness: only what was sent since is another.
+    if (this.#claim > now && sentAt < this.#doubtedAt) return 0
+    this.#doubtedAt = now
     this.#doubts = this.#claim > now ? this.#doubts + 1 : 0
     this.#claim = Math.max(this.#claim, now + ms)
     return Math.min(ms, DOUBT_MS * 2 ** this.#doubts)
@@ -128,6 +135,7 @@ export class Gate {
   }
 
   #shut(mode: Mode): void {
+    if (this.#mode === "open") this.#shutAt = this.#ticker.now()
     this.#mode = mode
     this.#round++
     this.#out = 0
@@ -153,12 +161,17 @@ export class Gate {
     return this.#mode !== "open" && this.#doubts >= WITNESSES ? remaining(this.#claim - now) : 0
   }
 
+  /** For how many ms it has not been open, all in all. */
+  shutMs(now: number): number {
+    return this.#shutMs + (this.#mode === "open" ? 0 : now - this.#shutAt)
+  }
+
   /** How many may go now. */
   room(now: number): number {
     if (this.#mode === "open") return Infinity
     if (this.closedFor(now) > 0) return 0
     if (this.#mode === "probing") return Math.max(0, 1 - this.#out)
-    Recovery.grow(this.#recovery, now, this.#isFailing)
+    Recovery.grow(this.#recovery, now, this.#out + (this.#isBarred ? 0 : this.#waiting()), this.#isFailing)
     const isOver = Recovery.isOver(this.#recovery) && this.#waiting() <= this.#recovery.tokens
     if (isOver) this.#opens()
     return isOver ? Infinity : Math.max(0, Recovery.room(this.#recovery, this.#out))
@@ -186,25 +199,25 @@ export class Gate {
     const end = (settle: () => void) => (): void => {
       if (over) return
       over = true
-      cancel()
+      cancel?.()
       if (round !== this.#round) return
       if (this.#out > 0) this.#out--
       settle()
       this.#changed()
     }
-    const passed = end(() => {
-      this.#claim = -Infinity
-      this.#doubts = 0
-      if (this.#mode !== "probing") return
-      const now = this.#ticker.now()
-      this.#mode = "recovering"
-      Recovery.start(this.#recovery, now, 1, this.#isBarred ? 0 : this.#waiting())
-      if (Recovery.isOver(this.#recovery) && this.#isBarred) this.#opens()
-    })
-    const patience = REFUSAL_FACTOR * Recent.max(this.#refusals, this.#ticker.now()) + REFUSAL_MARGIN_MS
-    const cancel = this.#ticker.after(patience, passed)
+    let cancel: (() => void) | undefined
     return {
-      passed,
+      sent: () => {
+        if (over) return
+        cancel?.()
+        const patience = REFUSAL_FACTOR * Recent.max(this.#refusals, this.#ticker.now()) + REFUSAL_MARGIN_MS
+        cancel = this.#ticker.after(patience, () => {
+          if (over || round !== this.#round) return
+          this.#letIn()
+          this.#changed()
+        })
+      },
+      passed: end(this.#letIn),
       refused: end(() => {
         this.#refusedSince = true
         if (this.#mode === "probing") this.#until = Math.max(this.#until, this.#ticker.now() + PROBE_PAUSE_MS)
@@ -213,7 +226,18 @@ export class Gate {
     }
   }
 
+  /** Somebody got in. */
+  readonly #letIn = (): void => {
+    this.#claim = -Infinity
+    this.#doubts = 0
+    if (this.#mode !== "probing") return
+    this.#mode = "recovering"
+    Recovery.start(this.#recovery, this.#ticker.now(), 1, this.#isBarred ? 0 : this.#waiting())
+    if (Recovery.isOver(this.#recovery) && this.#isBarred) this.#opens()
+  }
+
   #opens(): void {
+    if (this.#mode !== "open") this.#shutMs += this.#ticker.now() - this.#shutAt
     this.#mode = "open"
     this.#isBarred = false
     this.#out = 0
@@ -222,6 +246,6 @@ export class Gate {
   /** Nobody waits any more: once the last answer is in it is open. */
   rest(now: number): void {
     if (this.#mode !== "recovering" || this.#out > 0 || this.closedFor(now) > 0) return
-    this.#mode = "open"
+    this.#opens()
   }
 }

@@ -68,6 +68,9 @@ export class Lane implements Issuer {
   #movedFor = -Infinity
   /** No waiter would wait less for a closed gate than this. */
   #leastPatience = Infinity
+  /** The least of what those who wait have, and the timer for it. */
+  #firstShutUntil = Infinity
+  #shutTimer: (() => void) | undefined
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
   /** Those for whom a shared budget is being asked. They are not in the queue meanwhile. */
   #asked: ReadonlyArray<Entry> = []
@@ -160,6 +163,36 @@ export class Lane implements Issuer {
     return this.#depart(now, now, cost, false, demand.patience)
   }
 
+  /** For how many ms its gates have not been open, all in all. */
+  shutMs(now: number): number {
+    return this.gate.shutMs(now) + this.#account.shutMs(now)
+  }
+
+  /** Those who were refused wait no longer than they may for a gate to open; waiting for a turn is another matter. */
+  #watchShut(now: number): void {
+    if (this.#firstShutUntil === Infinity || this.#shutTimer !== undefined) return
+    if (this.gate.isOpen && this.#account.isOpen) return
+    this.#shutTimer = this.#ticker.after(Math.max(1, this.#firstShutUntil - this.shutMs(now)), () => {
+      this.#shutTimer = undefined
+      this.#endShut(this.#ticker.now())
+    })
+  }
+
+  #endShut(now: number): void {
+    const shutMs = this.shutMs(now)
+    this.#firstShutUntil = Infinity
+    for (const entry of this.#waiting()) {
+      // Timers are rounded.
+      if (entry.shutUntil > shutMs + 1e-3) this.#firstShutUntil = Math.min(this.#firstShutUntil, entry.shutUntil)
+      else {
+        entry.fail(tooLong(this.#closedFor(now), 0))
+        this.#forget(entry)
+      }
+    }
+    this.#watchShut(now)
+    this.pump()
+  }
+
   /** Milliseconds for which nobody may go. */
   closedFor(now: number): number {
     return this.#closedFor(now)
@@ -176,7 +209,12 @@ export class Lane implements Issuer {
       const { maxWaiters } = this.#limits
       if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
-      this.#queue.insert(new Entry(demand, this.#cost(demand), waiting, this.#ticker, resolve, reject, this.#gaveUp))
+      const shutMs = this.shutMs(now)
+      this.#queue.insert(
+        new Entry(demand, this.#cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
+      )
+      this.#firstShutUntil = Math.min(this.#firstShutUntil, shutMs + (waiting.refusedPatience ?? Infinity))
+      this.#watchShut(now)
       this.pump()
     })
   }
@@ -207,6 +245,7 @@ export class Lane implements Issuer {
   #shut(now: number, ms: number, patience: number, sentAt: number): void {
     const [usual, rate] = [Recent.max(this.#peak, now), Recent.perSecond(this.#rate, now)]
     this.gate.close(now, { ms, patience, sentAt, usual, rate })
+    this.#watchShut(now)
   }
 
   /** Nothing remains. */
@@ -292,6 +331,9 @@ export class Lane implements Issuer {
       const now = this.#ticker.now()
       if (head === undefined) {
         if (this.#asked.length === 0) this.gate.rest(now)
+        this.#shutTimer?.()
+        this.#shutTimer = undefined
+        this.#firstShutUntil = Infinity
         return this.#disarm()
       }
       // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.

@@ -74,6 +74,12 @@ export class Permit {
     return this.#closings !== this.#issuer.closings()
   }
 
+  /** It goes onto the wire. */
+  sent(now: number): void {
+    this.sentAt = now
+    if (this.#trials !== undefined) for (const trial of this.#trials) trial.sent()
+  }
+
   /** The head of the answer is here. */
   answered(status: number, headers: RawHeaders): void {
     this.#issuer.answered(this, status, headers)

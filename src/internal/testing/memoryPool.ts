@@ -87,6 +87,7 @@ export const make = (
     }),
     close: async () => {
       isClosed = true
+      health.close(new WireError("Closed", "no", "the pool is closed"))
       for (const exchange of under) exchange.abort(new WireError("Closed", "maybe", "the pool was closed"))
     }
   }

@@ -140,6 +140,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
 
   /** The lane certainly did not deliver it: it goes back to the queue. */
   returned(): void {
+    this.#owner.health.returned(this.pass)
     this.#clear()
     this.#state = queued
     this.#carrier = undefined

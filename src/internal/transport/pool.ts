@@ -89,7 +89,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   #refusal(request: WireRequest): WireError | undefined {
-    return whyEnded(request) ?? this.#backlog.refusal(this.queue.size + this.health.waiting, request.body)
+    const ended = whyEnded(request)
+    // Whoever has waited for its pass has been let in before.
+    if (ended !== undefined || request.pass !== undefined) return ended
+    return this.#backlog.refusal(this.queue.size + this.health.waiting, request.body)
   }
 
   #send = (request: WireRequest, pass: Pass): Promise<WireResponse> =>
@@ -115,6 +118,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       this.#closed = resolve
       this.hold(1)
       this.#failQueue(closedError("no"))
+      this.health.close(closedError("no"))
       this.#leaveLine()
       this.#redial.stop()
       for (const opening of this.#opening) opening.cancel()
@@ -195,8 +199,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#redial.failed(others, why.reason !== "Untrusted" && why.reason !== "Refused")
     // Nothing was sent, and there is another way: whoever waits goes on waiting.
     if (others > 0) return
-    this.#failQueue(why)
-    this.health.unreachable(why)
+    this.health.unreachable(why, () => this.#failQueue(why))
   }
 
   closed = (): void => {

@@ -46,8 +46,8 @@ export const common = {
   timeout: {
     fate: "pool",
     note:
-      "Milliseconds until the response's headers, counted from the moment a request is sent: waiting for its turn or " +
-      "for a socket is no part of it; `Infinity` is none"
+      "Milliseconds until the response's headers, from the moment a request has its turn: connecting is part of it, " +
+      "waiting for quota or for a busy socket is not; `Infinity` is none"
   },
   maxRetries: { fate: "pool", note: "The SDK itself sends each request once; the pool repeats it, for all SDKs alike" },
   defaultQuery: { fate: "pool", as: "query", note: "Sent with each request" },
@@ -118,7 +118,7 @@ export const ours = {
   maxRetryAfter: {
     fate: "pool",
     ours: true,
-    note: "The longest wait that a provider may ask for: beyond it a request fails at once; default 60 seconds"
+    note: "The longest that a request waits because of failures; default 60 seconds"
   },
   queueTimeout: { fate: "pool", ours: true, note: "How long a request may wait to be sent; default no limit" },
   quota: { fate: "pool", ours: true, note: "Requests, tokens and concurrency, shared by all who have the same key" },
