@@ -5,9 +5,10 @@
  */
 
 /**
- * 31 years, in milliseconds: who asks for more writes another format than he means to (a Unix time, say), or nonsense.
+ * 62 days, in milliseconds: twice a month, the longest window that providers count by. A longer wait is another format
+ * than it should be (a Unix time, say), or nonsense, and must not shut anybody out.
  */
-const senseless = 1e12
+const senseless = 62 * 86_400_000
 
 /** `ms` if somebody may have meant it. */
 export const sensible = (ms: number | undefined): number | undefined =>
@@ -17,10 +18,19 @@ export const sensible = (ms: number | undefined): number | undefined =>
 export const readNumber = (value: string | undefined): number | undefined =>
   value !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : undefined
 
-/** Milliseconds since 1970. Parsers take nearly any text for a date: one without a time of day is none. */
+/** HTTP's three forms (RFC 9110, 5.6.7), of which the last names no zone, and RFC 3339's. */
+const httpDate =
+  /^(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4}|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d) \d\d:\d\d:\d\d GMT$/
+const asctime = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$/
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/
+
+/** Milliseconds since 1970. `Date.parse` takes nearly any text for a date, several values in one line included. */
 export const readDate = (value: string | undefined): number | undefined => {
-  if (value === undefined || !/\d\d:\d\d/.test(value)) return undefined
-  const at = Date.parse(value)
+  const text = value?.trim()
+  if (text === undefined) return undefined
+  const isLocal = asctime.test(text)
+  if (!isLocal && !httpDate.test(text) && !rfc3339.test(text)) return undefined
+  const at = Date.parse(isLocal ? `${text} GMT` : text)
   return Number.isNaN(at) ? undefined : at
 }
 

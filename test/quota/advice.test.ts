@@ -90,7 +90,7 @@ describe("a success", () => {
 
   it("that was the last one closes the gate until the reset", () => {
     expect(closed(200, { ...plenty, "x-ratelimit-remaining-tokens": "0" })).toBe(360_000)
-    expect(closed(200, { ...plenty, "x-ratelimit-remaining-requests": "-3" })).toBe(6)
+    expect(closed(200, { ...plenty, "x-ratelimit-remaining-requests": "0.0" })).toBe(6)
   })
 
   it.each([
@@ -154,16 +154,93 @@ describe("a success", () => {
   it("closes until the next request is there, if it takes a whole window until all are", () => {
     const spent = { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m0s" }
     expect(closed(200, { ...spent, "x-ratelimit-limit-requests": "600" })).toBe(100)
-    for (const limit of ["0", "-1", "many", ""]) {
-      expect(closed(200, { ...spent, "x-ratelimit-limit-requests": limit }), limit).toBe(60_000)
-    }
+    expect(closed(200, spent), "a second's worth where no limit is named").toBe(1_000)
     const daily = { "x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "86400" }
     expect(closed(200, { ...daily, "x-ratelimit-limit-requests-day": "1440" })).toBe(60_000)
     const tokens = { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "59.5s" }
     expect(closed(200, tokens)).toBeCloseTo(59_500 / 60, 6)
     const short = { ...spent, "x-ratelimit-reset-requests": "30s", "x-ratelimit-limit-requests": "600" }
     expect(closed(200, short), "the rest of a window").toBe(30_000)
-    expect(closed(429, { ...spent, "x-ratelimit-limit-requests": "600" }), "it was refused").toBe(60_000)
+    expect(closed(429, { ...spent, "x-ratelimit-limit-requests": "600" }), "refused or not").toBe(100)
+    expect(closed(429, tokens)).toBeCloseTo(59_500 / 60, 6)
+  })
+})
+
+describe("nonsense", () => {
+  const refused = (remaining: string, limit: string | undefined, reset: string) => ({
+    "x-ratelimit-remaining-requests": remaining,
+    "x-ratelimit-reset-requests": reset,
+    ...(limit !== undefined && { "x-ratelimit-limit-requests": limit })
+  })
+
+  it.each(["-1", "-0", "-3", "NaN", "0x0", "0b0", "0e5", "1e30", "", " ", "0, 0", "0 0", "0;w=60", "00x"])(
+    "for what remains closes nothing: %j",
+    (remaining) => {
+      for (const status of [200, 429]) expect(advice(status, refused(remaining, "600", "1m0s"))).toBe(silent)
+    }
+  )
+
+  it.each(["0", "-1", "-600", "NaN", "0x258", "1e30", "many", "", "600, 600", "0.5"])(
+    "for a limit closes nothing: %j",
+    (limit) => {
+      for (const status of [200, 429]) {
+        expect(advice(status, refused("0", limit, "1m0s"))).toBe(silent)
+        expect(advice(status, refused("0", limit, "6s"))).toBe(silent)
+      }
+    }
+  )
+
+  it("of Azure's Responses API, which has no limits to tell of, closes nothing", () => {
+    const headers = {
+      "x-ratelimit-limit-requests": "-1",
+      "x-ratelimit-remaining-requests": "-1",
+      "x-ratelimit-reset-requests": "60",
+      "x-ratelimit-limit-tokens": "-1",
+      "x-ratelimit-remaining-tokens": "-1",
+      "x-ratelimit-reset-tokens": "0"
+    }
+    for (const status of [200, 429]) expect(advice(status, headers)).toBe(silent)
+  })
+
+  const odd = [
+    "-1s",
+    "NaN",
+    "0x3c",
+    "1e30",
+    "",
+    "60, 60",
+    "1m0s, 1m0s",
+    "6 0",
+    "1792579200",
+    "1792579200000",
+    "5356800",
+    "2065-10-21T07:28:30Z",
+    "2015-10-21T07:28:30",
+    "2, 12:30",
+    "Wed, 21 Oct 2015 07:28:30 GMT, Wed, 21 Oct 2015 07:28:30 GMT"
+  ]
+  it.each(odd)("for a reset closes nothing: %j", (reset) => {
+    for (const status of [200, 429]) expect(advice(status, refused("0", "600", reset))).toBe(silent)
+  })
+  it.each(odd)("for a Retry-After closes nothing: %j", (after) => {
+    expect(advice(429, { "retry-after": after })).toBe(silent)
+  })
+
+  it("in dates of the past keeps nobody waiting", () => {
+    for (const past of [
+      "Wed, 21 Oct 2015 07:27:59 GMT",
+      "Sun Nov  6 08:49:37 1994",
+      "Sunday, 06-Nov-94 08:49:37 GMT"
+    ]) {
+      expect(advice(429, { "retry-after": past })).toEqual({ retryAfter: 0, closed: 0 })
+    }
+    expect(closed(200, refused("0", "600", "2015-10-21T07:27:00Z"))).toBe(0)
+  })
+
+  it("in the white space around a value is passed over, as HTTP has it", () => {
+    expect(closed(429, { "retry-after": " 60 " })).toBe(60_000)
+    expect(closed(429, { "retry-after": " Wed, 21 Oct 2015 07:28:30 GMT" })).toBe(30_000)
+    expect(closed(429, { "retry-after": "Wed Oct 21 07:28:30 2015" }), "without a zone it is UTC").toBe(30_000)
   })
 })
 
@@ -178,13 +255,20 @@ describe("any answer", () => {
     "x-ratelimit-remaining-",
     "anthropic-ratelimit-tokens-remaining",
     "anthropic-ratelimit-tokens-reset",
-    "anthropic-ratelimit--remaining"
+    "anthropic-ratelimit--remaining",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens"
   )
   const value = fc.oneof(
     fc.string(),
     fc.constantFrom("0", "-0", "00", "6m0s", "1e300", "NaN", "2015-10-21T08:00:30Z", "Wed, 21 Oct 2015 08:00:00 GMT"),
+    fc.constantFrom("0x0", "-1", "1e30", "60, 60", " 60 ", "1d", "1h1h", "Wed Oct 21 07:28:30 9999"),
     fc.integer().map(String),
-    fc.double().map(String)
+    fc.integer({ min: 0, max: 60 }).map((n) => `${n}s`),
+    fc.double().map(String),
+    fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+    fc.date({ noInvalidDate: true }).map((date) => date.toUTCString())
   )
   const headers = fc.array(fc.tuple(name, value))
 
@@ -192,7 +276,7 @@ describe("any answer", () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 599 }), headers, (status, pairs) => {
         for (const ms of Object.values(read(status, pairs, now)) as Array<number | undefined>) {
-          expect(ms === undefined || (ms >= 0 && ms < 1e12)).toBe(true)
+          expect(ms === undefined || (ms >= 0 && ms < 62 * 86_400_000)).toBe(true)
         }
       })
     )

@@ -22,16 +22,14 @@ type Headers = WireResponse["headers"]
 export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined })
 
 const ZERO = 0x30
-const MINUS = 0x2d
 
 const prefix = "x-ratelimit-remaining-"
 const anthropicPrefix = "anthropic-ratelimit-"
 const anthropicSuffix = "-remaining"
 
-const isExhausted = (value: string): boolean => {
-  const code = value.charCodeAt(0)
-  return (code === ZERO || code === MINUS) && Number(value) <= 0
-}
+/** Zero as a decimal number. Azure sends -1 where a deployment has no such limit. */
+const isExhausted = (value: string): boolean =>
+  value.charCodeAt(0) === ZERO && (value.length === 1 || RetryAfter.readNumber(value) === 0)
 
 /** Whether a header says that nothing remains; which of the budgets, is told by its name. */
 const saysNothingRemains = (name: string, value: string): boolean =>
@@ -77,26 +75,33 @@ const DAY = 86_400_000
 
 const isAbout = (ms: number, window: number): boolean => Math.abs(ms - window) < window / 20
 
+/** Of a window's budget of unknown size: a second's worth of a minute's. */
+const SHARES = 60
+
 /**
- * For how long the gate closes when an answer tells that nothing remains, before anything was refused. All providers of
- * these headers document `reset` as the time until the budget is full: a whole window if it is empty and fills evenly.
- * Then the next request is there long before: to wait until all of them are would leave most of the budget unused.
+ * Milliseconds for which the gate closes for a budget of which nothing remains, `undefined` for one that can't be. All
+ * providers of these headers document `reset` as the time until the budget is full: a whole window if it is empty and
+ * fills evenly. Then the next request is there long before, also after a refusal: to wait until all of them are would
+ * leave most of the budget unused.
  */
-const untilNext = (headers: Headers, name: string, reset: number): number => {
-  if (!isAbout(reset, MINUTE) && !isAbout(reset, DAY)) return reset
-  // Of tokens nobody knows how many the next needs: a sixtieth, which is a second's worth of a minute's.
-  if (!name.includes("requests")) return reset / 60
-  const limit = RetryAfter.readNumber(valueOf(headers, name.replace("-remaining", "-limit")))
-  return limit === undefined || limit < 1 ? reset : reset / limit
+const untilNext = (headers: Headers, name: string, now: number): number | undefined => {
+  const given = valueOf(headers, name.replace("-remaining", "-limit"))
+  const limit = RetryAfter.readNumber(given)
+  // Of a limit of nothing there is nothing to wait for: it means that there is none.
+  if (given !== undefined && (limit === undefined || limit < 1)) return undefined
+  const reset = resetOf(headers, name, now)
+  if (reset === undefined || !(isAbout(reset, MINUTE) || isAbout(reset, DAY))) return reset
+  // Of tokens nobody knows how many the next needs.
+  return reset / (limit === undefined || !name.includes("requests") ? SHARES : limit)
 }
 
-/** By the longest reset of what has run out. */
-const fromResets = (headers: Headers, now: number, isRefused: boolean): Advice => {
+/** By the longest wait for what has run out. */
+const fromResets = (headers: Headers, now: number): Advice => {
   let closed: number | undefined
   for (const [name, value] of headers) {
     if (!saysNothingRemains(name, value)) continue
-    const reset = resetOf(headers, name, now)
-    if (reset !== undefined) closed = Math.max(closed ?? 0, isRefused ? reset : untilNext(headers, name, reset))
+    const wait = untilNext(headers, name, now)
+    if (wait !== undefined) closed = Math.max(closed ?? 0, wait)
   }
   return closed === undefined ? silent : { retryAfter: undefined, closed }
 }
@@ -108,7 +113,7 @@ const isRefusal = (status: number): boolean => status === 429 || status === 503 
 export const read = (status: number, headers: Headers, now: number): Advice => {
   if (status < 400) {
     for (const header of headers) {
-      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now, false)
+      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now)
     }
     return silent
   }
@@ -121,5 +126,5 @@ export const read = (status: number, headers: Headers, now: number): Advice => {
     now
   )
   if (!isRefusal(status)) return retryAfter === undefined ? silent : { retryAfter, closed: undefined }
-  return retryAfter === undefined ? fromResets(headers, now, true) : { retryAfter, closed: retryAfter }
+  return retryAfter === undefined ? fromResets(headers, now) : { retryAfter, closed: retryAfter }
 }
