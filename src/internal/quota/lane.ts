@@ -5,7 +5,7 @@
  */
 import { RequestQueue } from "../fifo.ts"
 import * as Recent from "../overload/recent.ts"
-import type { Ticker } from "../ticker.ts"
+import { remaining, type Ticker } from "../ticker.ts"
 import * as Adaptive from "./adaptive.ts"
 import * as Advice from "./advice.ts"
 import { Entry, type Waiting } from "./entry.ts"
@@ -15,6 +15,7 @@ import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
 import { Remote, type Shared } from "./remote.ts"
 import { TurnedAway } from "./turnedAway.ts"
+import { Turns } from "./turns.ts"
 
 /** What a request asks for. */
 export interface Demand {
@@ -32,8 +33,6 @@ export interface Whole {
   readonly accepted: { at: number }
 }
 
-/** For how many waiting requests a shared budget is asked at once. */
-const BATCH = 64
 /** Tokens of an answer before any has been seen, and the weight of a new one in their mean. */
 const FIRST_OUTPUT = 256
 const WEIGHT = 0.1
@@ -74,6 +73,8 @@ export class Lane implements Issuer {
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
   /** Those for whom a shared budget is being asked. They are not in the queue meanwhile. */
   #asked: ReadonlyArray<Entry> = []
+  /** Those for whom a shared budget has been taken ahead of their time. They are not in the queue either. */
+  readonly #turns = new Turns<Entry>()
 
   constructor(ticker: Ticker, account: Whole, shared: Shared | undefined, limits: Limits) {
     this.#ticker = ticker
@@ -104,7 +105,7 @@ export class Lane implements Issuer {
   }
 
   get queued(): number {
-    return this.#queue.size + this.#asked.length
+    return this.#queue.size + this.#asked.length + this.#turns.size
   }
 
   get inFlight(): number {
@@ -224,14 +225,16 @@ export class Lane implements Issuer {
     this.pump()
   }
 
-  /** It has left the line. Those for whom a budget is being asked are in no queue. */
+  /** It has left the line. Those for whom a budget is being asked, or has been taken, are in no queue. */
   #forget(entry: Entry): void {
-    if (!this.#asked.includes(entry)) this.#queue.gaveUp()
+    if (this.#turns.delete(entry)) this.#remote?.correct(-1, -entry.cost, this.#limits)
+    else if (!this.#asked.includes(entry)) this.#queue.gaveUp()
   }
 
   #waiting(): ReadonlyArray<Entry> {
     const all = this.#queue.all()
-    return this.#asked.length === 0 ? all : [...this.#asked.filter((entry) => entry.isQueued()), ...all]
+    if (this.#asked.length === 0 && this.#turns.size === 0) return all
+    return [...this.#turns.all(), ...this.#asked.filter((entry) => entry.isQueued()), ...all]
   }
 
   /** Somebody was refused. */
@@ -326,10 +329,12 @@ export class Lane implements Issuer {
 
   /** Lets all go whose turn it is, and sets a timer for the next. */
   readonly pump = (): void => {
+    if (this.#turns.size > 0) this.#departByTurn(this.#ticker.now())
     for (;;) {
       const head = this.#queue.peek()
       const now = this.#ticker.now()
       if (head === undefined) {
+        if (this.#turns.size > 0) return
         if (this.#asked.length === 0) this.gate.rest(now)
         this.#shutTimer?.()
         this.#shutTimer = undefined
@@ -338,6 +343,7 @@ export class Lane implements Issuer {
       }
       // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.
       if (this.#asked.length > 0) return
+      if (this.#turns.size > 0 && this.#remote?.isTrusted(now) === false) return
       const closed = this.#closedFor(now)
       if (closed > 0 || this.#inFlight >= this.concurrency || this.#room(now) < 1) this.#heldTo = now + closed
       if (this.#inFlight >= this.concurrency) return
@@ -350,26 +356,47 @@ export class Lane implements Issuer {
     }
   }
 
+  /** Lets those go whose turn has come. Whoever may not go any more gives the turn back, and waits on. */
+  #departByTurn(now: number): void {
+    const isClosed = this.#closedFor(now) > 0
+    while (this.#turns.size > 0 && (isClosed || remaining(this.#turns.next - now) === 0)) {
+      const entry = this.#turns.shift()!
+      if (this.#hasRoom(now)) entry.go(this.#depart(now, entry.since, entry.cost, true))
+      else {
+        this.#remote?.correct(-1, -entry.cost, this.#limits)
+        this.#queue.insert(entry)
+      }
+    }
+    if (this.#turns.size > 0) this.#arm(now, this.#turns.next - now)
+  }
+
   /** Asks a shared budget for those who wait, as many at once as may go. */
   #ask(remote: Remote, now: number): void {
     const wait = Math.max(this.#closedFor(now), remote.wait(now))
     if (wait > 0) return this.#arm(now, wait)
-    const most = Math.min(BATCH, this.concurrency - this.#inFlight, this.#room(now))
+    const most = Math.min(this.concurrency - this.#inFlight, this.#room(now)) - this.#turns.size
+    const { requestsPerMinute, tokensPerMinute } = this.#limits
     const batch: Array<Entry> = []
-    for (let head = this.#queue.peek(); head !== undefined && batch.length < most; head = this.#queue.peek()) {
+    let ms = 0
+    for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
+      if (batch.length >= most || !remote.reaches(batch.length, ms)) break
       this.#queue.shift()
       batch.push(head)
+      ms += 60_000 * Math.max(1 / requestsPerMinute, head.cost / tokensPerMinute)
     }
-    if (batch.length === 0) return this.#arm(now, this.#growsIn(now))
+    const [first] = batch
+    if (first === undefined) return this.#arm(now, this.#growsIn(now))
     this.#asked = batch
     const costs = batch.map((entry) => entry.cost)
-    void remote.reserve(costs, this.#limits).then((grant) => {
+    void remote.reserve(costs, this.#limits, Math.max(first.since, this.#heldTo)).then((grant) => {
       this.#asked = []
       const now = this.#ticker.now()
       batch.forEach((entry, index) => {
         const isTaken = index < (grant?.taken ?? 0)
         // A gate may have closed, or a limit fallen, while the answer was on its way.
         if (isTaken && entry.isQueued() && this.#hasRoom(now)) {
+          const after = grant?.after?.[index] ?? 0
+          if (after > 0) return this.#turns.add(entry, now + after)
           return entry.go(this.#depart(now, entry.since, entry.cost, true, entry.patience))
         }
         if (isTaken) remote.correct(-1, -entry.cost, this.#limits)

@@ -1,6 +1,7 @@
 /** The budget that several processes share, as the line of one process sees it. */
 import { remaining, type Ticker } from "../ticker.ts"
 import type { Grant, Rates, SharedBudget } from "./store.ts"
+import { Trailing } from "./trailing.ts"
 
 /** Counts in place of ours, when several processes share a budget. */
 export interface Shared {
@@ -13,6 +14,12 @@ const DISTRUST = 1_000
 /** Nobody says when it goes away; those who wait for it then wait no longer than this, in milliseconds. */
 const LOOK = 1_000
 
+/** For how many requests it is asked at once at least, if so many wait, and at most. */
+const LEAST = 64
+const MOST = 4_000
+/** Milliseconds beyond what is asked ahead that a grant may cover: the past that it forgives, and some more. */
+const SPARE = 1_000
+
 export class Remote {
   readonly #shared: Shared
   readonly #ticker: Ticker
@@ -21,8 +28,10 @@ export class Remote {
   /** Counts what may let more go than an answer that is on its way knows of. */
   #changes = 0
   #tokensLeft: number | undefined
+  readonly #trailing: Trailing
 
   constructor(shared: Shared, ticker: Ticker) {
+    this.#trailing = new Trailing((isTrailing) => shared.budget.trails?.(isTrailing))
     this.#shared = shared
     this.#ticker = ticker
   }
@@ -36,6 +45,15 @@ export class Remote {
     return Math.min(LOOK, remaining(this.#askAt - now))
   }
 
+  #ahead(): number {
+    return this.#shared.budget.ahead?.() ?? 0
+  }
+
+  /** Whether it is worth while to ask for one more than so many, whose budgets take so many milliseconds. */
+  reaches(count: number, ms: number): boolean {
+    return count < LEAST || (count < MOST && ms < this.#ahead() + SPARE)
+  }
+
   /** What it said of the next is no longer so. */
   renew(): void {
     this.#askAt = -Infinity
@@ -46,12 +64,27 @@ export class Remote {
     return this.isTrusted(now) ? this.#tokensLeft : undefined
   }
 
-  /** Without a grant it can't be reached. Never rejects. */
-  async reserve(costs: ReadonlyArray<number>, rates: Rates): Promise<Grant | undefined> {
+  /**
+   * Without a grant it can't be reached. Never rejects. `since` is when the first of them could have gone, had the store
+   * allowed it.
+   */
+  async reserve(
+    costs: ReadonlyArray<number>,
+    rates: Rates,
+    since: number = this.#ticker.now()
+  ): Promise<Grant | undefined> {
     const changes = this.#changes
+    const sentAt = this.#ticker.now()
+    // Without some chance the process that asks right after another would get what is left, every time.
+    const chance = (Math.random() * this.#ahead()) / 4
     try {
       const grant = await this.#shared.budget.reserve(costs, rates)
-      if (changes === this.#changes) this.#askAt = this.#ticker.now() + grant.wait
+      const now = this.#ticker.now()
+      // Counted from the question: the next takes as long to get there as this one did.
+      if (changes === this.#changes) this.#askAt = sentAt + grant.wait + chance
+      // Who comes alone waits for the answer and for nothing else.
+      const lost = grant.taken < costs.length ? Math.min(grant.idle ?? 0, now - since) : 0
+      this.#trailing.add(now, lost)
       this.#tokensLeft = grant.tokensLeft
       return grant
     } catch {

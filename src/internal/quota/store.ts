@@ -21,6 +21,10 @@ export interface Grant {
   readonly closed: number
   /** Tokens left in this minute, after what was taken; `Infinity` without a limit. */
   readonly tokensLeft: number
+  /** Milliseconds from now until each that was taken may depart. @default all at once */
+  readonly after?: ReadonlyArray<number>
+  /** Milliseconds of the budget that had passed unused when the store was asked. @default 0 */
+  readonly idle?: number
 }
 
 /** The budget of one model of one credential. */
@@ -30,6 +34,15 @@ export interface SharedBudget {
    * cost in tokens. Rejects if the store can't be reached; nothing is known to be taken then.
    */
   readonly reserve: (costs: ReadonlyArray<number>, rates: Rates) => Promise<Grant>
+  /**
+   * How many milliseconds ahead of their time turns are taken, so that the answer is here when they come. @default 0
+   */
+  readonly ahead?: () => number
+  /**
+   * Says whether requests wait although budget is left, because grants come too late. Never throws. @default nobody
+   * hears of it
+   */
+  readonly trails?: (isTrailing: boolean) => void
   /** Corrects what was taken: by this many requests and tokens, negative to give back. Never throws nor rejects. */
   readonly correct: (requests: number, tokens: number, rates: Rates) => void
   /** Keeps the gate of all processes closed for this many milliseconds from now; never shortens. Never throws nor rejects. */

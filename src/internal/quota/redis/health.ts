@@ -44,6 +44,8 @@ export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health 
   const look = (): void => {
     if (looking || state === "stopped" || client.status !== "ready") return
     clearTimeout(timer)
+    // There is a connection; what is tried on it has a timeout of its own.
+    clearTimeout(first)
     timer = undefined
     looking = true
     probe().then(succeeded, (error: unknown) => {

@@ -19,6 +19,15 @@ const start = ({ commandTimeout, prefix, redis }: Plan, log: (line: Effect.Effec
       log(Effect.logWarning(`${name} can't count quotas: ${reason}; until it can, each process counts for itself`))
     },
     onUp: () => log(Effect.logInfo(`${name} counts quotas again`)),
+    onSlow: (roundTrip) => {
+      log(
+        Effect.logWarning(
+          `${name} answers too slowly for the quotas counted there: requests wait although budget is left. ` +
+            `A round trip takes ${Math.round(roundTrip)} ms; move Redis closer, or raise maxConcurrency if it holds requests back`
+        )
+      )
+    },
+    onQuick: () => log(Effect.logInfo(`${name} answers in time for the quotas again`)),
     // What had no answer may have gone nowhere: such a connection can look alive for a quarter of an hour.
     onTimeout: () => connection?.renew()
   })

@@ -22,6 +22,9 @@ export interface Settings {
   readonly onUp: () => void
   /** A command had no answer in time, though the connection is there. */
   readonly onTimeout: () => void
+  /** Requests wait although budget is left; told once until they don't. A round trip takes so many milliseconds. */
+  readonly onSlow: (roundTrip: number) => void
+  readonly onQuick: () => void
 }
 
 export interface RedisStore extends Store {
@@ -43,7 +46,9 @@ export const defaults: Settings = {
   lateness: 200,
   onDown: noop,
   onUp: noop,
-  onTimeout: noop
+  onTimeout: noop,
+  onSlow: noop,
+  onQuick: noop
 }
 
 const MINUTE = 60_000_000
@@ -51,8 +56,16 @@ const MINUTE = 60_000_000
 const SHORTEST_WAIT = 5_000
 /** What one request can cost: beyond any model, and far from where numbers lose their units. */
 const MOST_TOKENS = 1e9
-/** Requests to ask for at once, so that nobody else at Redis has to wait. */
-const MOST_REQUESTS = 1_000
+/** Requests to ask for at once, so that nobody else at Redis has to wait: they take it some milliseconds. */
+const MOST_REQUESTS = 4_000
+/**
+ * Turns are taken two round trips and so many milliseconds before their time: an answer takes one, and up to another
+ * half passes before the next question, so that processes take turns. The rest is for timers that are late.
+ */
+const ROUND_TRIPS = 2
+const MARGIN = 20
+/** Milliseconds. Farther ahead nobody asks: what a process has taken when it dies is lost. */
+const MOST_AHEAD = 5_000
 /** Milliseconds that a gate can be closed; setTimeout knows no longer time. */
 const LONGEST = 2 ** 31 - 1
 
@@ -69,7 +82,7 @@ const each = (perMinute: number, lateness: number): number =>
 /** What a reply of the reserving script says. Anything else is refused. */
 export const grantOf = (reply: unknown): Grant => {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
-  const [taken, wait, closed, left] = numbers
+  const [taken, wait, closed, left, idle] = numbers
   if (
     taken === undefined ||
     wait === undefined ||
@@ -79,19 +92,28 @@ export const grantOf = (reply: unknown): Grant => {
   ) {
     throw new Error("Redis gave an answer that no script of clientele gives")
   }
-  return { taken, wait: wait / 1000, closed: closed / 1000, tokensLeft: left < 0 ? Infinity : left }
+  const grant = { taken, wait: wait / 1000, closed: closed / 1000, tokensLeft: left < 0 ? Infinity : left }
+  return idle === undefined
+    ? grant
+    : { ...grant, idle: idle / 1000, after: numbers.slice(5).map((turn) => turn / 1000) }
 }
 
-/** The arguments of the reserving script. `lateness` is in milliseconds. */
-export const reserveArgs = (costs: ReadonlyArray<number>, rates: Rates, lateness: number): ReadonlyArray<number> => {
+/** The arguments of the reserving script. `lateness` and `ahead` are in milliseconds. */
+export const reserveArgs = (
+  costs: ReadonlyArray<number>,
+  rates: Rates,
+  lateness: number,
+  ahead = 0
+): ReadonlyArray<number> => {
   const micros = lateness * 1000
   const [every, token] = [each(rates.requestsPerMinute, micros), each(rates.tokensPerMinute, micros)]
   const perMinute = token === 0 ? 0 : rates.tokensPerMinute
-  return [every, token, rates.burst, micros, perMinute, SHORTEST_WAIT, ...costs.slice(0, MOST_REQUESTS).map(tokens)]
+  const settings = [every, token, rates.burst, micros, perMinute, SHORTEST_WAIT, Math.round(ahead * 1000)]
+  return [...settings, ...costs.slice(0, MOST_REQUESTS).map(tokens)]
 }
 
 export const makeStore = (client: Client, settings: Partial<Settings> = {}): RedisStore => {
-  const { commandTimeout, lateness, onDown, onTimeout, onUp, prefix } = { ...defaults, ...settings }
+  const { commandTimeout, lateness, onDown, onQuick, onSlow, onTimeout, onUp, prefix } = { ...defaults, ...settings }
   const sender = Sender.make(client, commandTimeout, onTimeout)
   const health = Health.watch({
     client,
@@ -121,14 +143,27 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
     run(script, key, args, noop).catch(noop)
   }
 
+  /** Turns are asked for so many milliseconds before their time. */
+  const ahead = (): number => Math.min(MOST_AHEAD, ROUND_TRIPS * sender.roundTrip.most() + MARGIN)
+  const trailing = new Set<string>()
+  const trails = (key: string, isTrailing: boolean): void => {
+    const before = trailing.size
+    if (isTrailing) trailing.add(key)
+    else trailing.delete(key)
+    if (before === 0 && trailing.size > 0) onSlow(sender.roundTrip.mean())
+    else if (before > 0 && trailing.size === 0) onQuick()
+  }
+
   const budget = (credential: string, model: string): SharedBudget => {
     // In a cluster, what is in braces says on which node a key lives.
     const key = `${prefix}:quota:{${credential}}:${model}`
     return {
       reserve: async (costs, rates) => {
-        const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness), grantOf)
+        const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness, ahead()), grantOf)
         return grant.taken === MOST_REQUESTS && costs.length > MOST_REQUESTS ? { ...grant, wait: 1 } : grant
       },
+      ahead,
+      trails: (isTrailing) => trails(key, isTrailing),
       correct: (requests, cost, rates) => {
         const [more, moreTokens] = [
           signed(requests) * each(rates.requestsPerMinute, lateness * 1000),

@@ -7,6 +7,7 @@
  *
  * - `requests`, `tokens`: when all that was taken will have been paid for: GCRA (ITU-T I.371, "virtual scheduling").
  *   Who comes then may go, and pays after, so that a cost above a minute's limit completes as well.
+ *   Who asks ahead of time is told when each turn comes, so that a distant server costs no budget.
  * - `closed`: until when a Retry-After keeps the gate closed.
  * - `awaited`: until when somebody is expected who has been told to wait. Who waited departs by the schedule, not by when
  *   a timer woke it; for who did not, nothing is saved up.
@@ -42,14 +43,16 @@ const script = (lua: string): Script => ({ lua, sha: createHash("sha1").update(l
 
 /**
  * Takes for the first requests of a line as far as the budget goes. ARGV: microseconds for a request and for a token (0
- * without a limit), the burst, the lateness that is forgiven, tokens a minute, the shortest wait, and each one's cost.
- * Replies with how many were taken, the wait for the next, how long the gate is closed, and the tokens left or -1.
+ * without a limit), the burst, the lateness that is forgiven, tokens a minute, the shortest wait, how far ahead turns are
+ * taken, and each one's cost. Replies with how many were taken, the wait for the next, how long the gate is closed, the
+ * tokens left or -1, and to who asks ahead the time that passed unused and when each turn comes.
  */
 export const reserve: Script = script(`${head}
 local every, each = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ahead, lateness = tonumber(ARGV[3]) - 1, tonumber(ARGV[4])
-local count, taken, wait = #ARGV - 6, 0, 0
-local function cost(place) return tonumber(ARGV[6 + place]) * each end
+local horizon = tonumber(ARGV[7])
+local count, taken, wait = #ARGV - 7, 0, 0
+local function cost(place) return tonumber(ARGV[7 + place]) * each end
 local function due(place)
   local at = closed
   if every > 0 then at = math.max(at, requests - ahead * every) end
@@ -60,25 +63,42 @@ end
 -- Whoever waited has been ready for that long, but not while the gate was closed.
 local ready = now
 if now <= awaited then ready = math.max(now - lateness, math.min(now, closed)) end
-while taken < count and due(taken + 1) <= now do
+-- What is left of the past when the first comes has been lost, if somebody waited.
+local paid = closed
+if every > 0 then paid = math.max(paid, requests) end
+if each > 0 then paid = math.max(paid, tokens) end
+local idle = 0
+if every > 0 or each > 0 then idle = math.max(0, ready - paid) end
+
+-- Nobody is promised a turn behind a closed gate: whoever opens it goes carefully.
+local reach = now
+if closed <= now then reach = now + horizon end
+local turns = {}
+while taken < count and due(taken + 1) <= reach do
   taken = taken + 1
+  turns[taken] = math.ceil(math.max(0, due(taken) - now))
   if every > 0 then requests = math.max(requests, ready) + every end
   if each > 0 then tokens = math.max(tokens, ready) + cost(taken) end
 end
 
 if taken < count then
   -- Where several become due within the shortest wait, they are asked for together.
-  wait = due(taken + 1) - now
+  wait = due(taken + 1) - reach
   local last = wait
   for place = taken + 1, count - 1 do last = last + math.max(every, cost(place)) end
   wait = math.max(wait, math.min(last, tonumber(ARGV[6])))
-  awaited = math.max(awaited, now + wait + lateness)
+  awaited = math.max(awaited, reach + wait + lateness)
 end
 if count > 0 then ${save} end
 
 local left = -1
 if each > 0 then left = math.max(0, math.floor(tonumber(ARGV[5]) - math.max(0, tokens - now) / each + 0.5)) end
-return { taken, math.ceil(wait), math.ceil(math.max(0, closed - now)), left }
+local reply = { taken, math.ceil(wait), math.ceil(math.max(0, closed - now)), left }
+if horizon > 0 then
+  reply[5] = math.floor(idle)
+  for place = 1, taken do reply[5 + place] = turns[place] end
+end
+return reply
 `)
 
 /** Adds microseconds, negative to give back, to what requests and tokens have taken. What has been paid for stays so. */

@@ -1,14 +1,17 @@
 /**
  * Sends scripts to Redis. Whatever is asked in one turn of the event loop goes out in one write. Each call settles
- * within its timeout, and at once when the connection breaks: ioredis would queue it, and send it again, whatever the
+ * within its timeout for each round trip, and at once when the connection breaks: ioredis would queue it, and send it again, whatever the
  * options of the client that we are given, and a budget that is taken later is of no use to who asked.
  */
 import type { Client } from "./client.ts"
+import * as RoundTrip from "./roundTrip.ts"
 import type { Script } from "./scripts.ts"
 
 export interface Sender {
   /** Rejects with the error of Redis or of ioredis. */
   readonly run: (script: Script, key: string, args: ReadonlyArray<number>) => Promise<unknown>
+  /** Of what was run. */
+  readonly roundTrip: RoundTrip.RoundTrip
   /** Resolves when all calls have settled, and lets go of the client. */
   readonly stop: () => Promise<void>
 }
@@ -17,6 +20,8 @@ interface Call {
   readonly script: Script
   readonly key: string
   readonly args: ReadonlyArray<number>
+  /** The timeout begins: it is sent, for the first time or again. */
+  readonly sent: () => void
   readonly succeed: (reply: unknown) => void
   readonly fail: (error: unknown) => void
 }
@@ -28,10 +33,12 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
   const open = new Set<Call>()
   let emptied: (() => void) | undefined
   let waiting: Array<Call> = []
+  const roundTrip = RoundTrip.make()
 
   const failed = (call: Call, error: unknown): void => {
     // It was not run, so to send it once more costs nothing, unless nobody waits for it any more.
     if (!isUnknownScript(error) || !open.has(call)) return call.fail(error)
+    call.sent()
     client.eval(call.script.lua, 1, call.key, ...call.args).then(call.succeed, call.fail)
   }
   const sendAlone = (call: Call): void => {
@@ -68,6 +75,8 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
     run: (script, key, args) =>
       new Promise((resolve, reject) => {
         if (client.status !== "ready") return reject(new Error(`there is no connection (${client.status})`))
+        let sentAt = 0
+        let timer: NodeJS.Timeout | undefined
         const settle = (): void => {
           clearTimeout(timer)
           open.delete(call)
@@ -77,7 +86,13 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           script,
           key,
           args,
+          sent: () => {
+            clearTimeout(timer)
+            sentAt = performance.now()
+            timer = setTimeout(late, timeout)
+          },
           succeed: (reply) => {
+            if (open.has(call)) roundTrip.add(performance.now() - sentAt)
             settle()
             resolve(reply)
           },
@@ -86,14 +101,20 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
             reject(error as Error)
           }
         }
-        const timer = setTimeout(() => {
-          call.fail(new Error(`no answer within ${timeout} ms`))
-          timedOut()
-        }, timeout)
+        const late = (): void => {
+          // A process that was busy may have the answer already: sockets are read before this runs.
+          setImmediate(() => {
+            if (!open.has(call)) return
+            call.fail(new Error(`no answer within ${timeout} ms`))
+            timedOut()
+          })
+        }
+        call.sent()
         open.add(call)
         // After all promises that are due: then those who start together are sent together.
         if (waiting.push(call) === 1) process.nextTick(flush)
       }),
+    roundTrip,
     stop: async () => {
       if (open.size > 0) {
         await new Promise<void>((resolve) => {
