@@ -166,13 +166,13 @@ describe("a success", () => {
   })
 })
 
-describe("nonsense", () => {
-  const refused = (remaining: string, limit: string | undefined, reset: string) => ({
-    "x-ratelimit-remaining-requests": remaining,
-    "x-ratelimit-reset-requests": reset,
-    ...(limit !== undefined && { "x-ratelimit-limit-requests": limit })
-  })
+const refused = (remaining: string, limit: string | undefined, reset: string) => ({
+  "x-ratelimit-remaining-requests": remaining,
+  "x-ratelimit-reset-requests": reset,
+  ...(limit !== undefined && { "x-ratelimit-limit-requests": limit })
+})
 
+describe("nonsense", () => {
   it.each(["-1", "-0", "-3", "NaN", "0x0", "0b0", "0e5", "1e30", "", " ", "0, 0", "0 0", "0;w=60", "00x"])(
     "for what remains closes nothing: %j",
     (remaining) => {

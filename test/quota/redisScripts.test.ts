@@ -26,8 +26,8 @@ const budget = (redis: Redis, rates: Rates, lateness = 0) => {
   }
   const perMinute = (limit: number): number => (60_000_000 + lateness * 1000) / limit
   return {
-    reserve: async (now: number, costs: ReadonlyArray<number>): Promise<Grant> =>
-      grantOf(await run(now, scripts.reserve, reserveArgs(costs, rates, lateness))),
+    reserve: async (now: number, costs: ReadonlyArray<number>, ahead = 0): Promise<Grant> =>
+      grantOf(await run(now, scripts.reserve, reserveArgs(costs, rates, lateness, ahead))),
     correct: (now: number, requests: number, tokens: number) =>
       run(now, scripts.correct, [
         requests * perMinute(rates.requestsPerMinute),
@@ -192,6 +192,48 @@ describe("a budget in Redis", () => {
       assert.deepStrictEqual(await one.reserve(5_000, []), { taken: 0, wait: 0, closed: 2_000, tokensLeft: Infinity })
       assert.strictEqual((await one.reserve(6_999, many)).taken, 0)
       assert.strictEqual((await one.reserve(7_000, many)).taken, 1, "not those of the time while it was closed")
+    })
+  )
+
+  it.live("tells who asks ahead when each turn comes, and when to ask for the next", () =>
+    withRedis(async (redis) => {
+      const one = budget(redis, limits({ requestsPerMinute: 600, tokensPerMinute: 60_000 }))
+      const four = [200, 10, 10, 10]
+      const { idle, ...first } = await one.reserve(0, four, 350)
+      assert.deepStrictEqual(first, { taken: 3, wait: 50, closed: 0, after: [0, 200, 300], tokensLeft: 59_690 })
+      assert.isAbove(idle!, 1e9, "since 1970")
+      assert.deepStrictEqual(await one.reserve(50, [10, 10], 350), {
+        taken: 1,
+        wait: 100,
+        closed: 0,
+        after: [350],
+        idle: 0,
+        tokensLeft: 59_640
+      })
+      const late = await one.reserve(1_000, [10], 350)
+      assert.deepStrictEqual([late.after, late.idle], [[0], 500], "nobody came for so long")
+    })
+  )
+
+  it.live("lets those who are near take turns as far ahead as those who are distant", () =>
+    withRedis(async (redis) => {
+      const one = budget(redis, limits({ requestsPerMinute: 6_000 }))
+      const many = Array.from({ length: 64 }, () => 1)
+      assert.strictEqual((await one.reserve(0, many, 500)).taken, 51)
+      const near = await one.reserve(100, many, 20)
+      // The distant one is forgotten by and by, unless it comes again.
+      assert.deepStrictEqual([near.taken, near.after?.[0]], [9, 410])
+      for (let i = 0; i < 500; i++) await one.reserve(100, [1], 20)
+      assert.strictEqual((await one.reserve(200, many, 20)).taken, 0)
+    })
+  )
+
+  it.live("promises no turns behind a closed gate", () =>
+    withRedis(async (redis) => {
+      const one = budget(redis, limits({ requestsPerMinute: 600 }))
+      await one.close(0, 200)
+      const { after, closed, taken, wait } = await one.reserve(0, [1, 1], 1_000)
+      assert.deepStrictEqual([taken, wait, closed, after], [0, 200, 200, []])
     })
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { none } from "../../src/internal/quota/limits.ts"
+import { type Limits, none } from "../../src/internal/quota/limits.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
 import type { Grant } from "../../src/internal/quota/store.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
@@ -10,11 +10,12 @@ import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../
 const budget = () => {
   const asked: Array<{
     readonly costs: ReadonlyArray<number>
-    readonly grant: (taken: number, wait?: number) => Promise<void>
+    readonly grant: (taken: number, wait?: number, more?: Partial<Grant>) => Promise<void>
     readonly fail: () => Promise<void>
   }> = []
   const corrections: Array<readonly [requests: number, tokens: number]> = []
   const state = { available: true }
+  const trails: Array<boolean> = []
   const shared: Shared = {
     isAvailable: () => state.available,
     budget: {
@@ -22,8 +23,8 @@ const budget = () => {
         new Promise<Grant>((resolve, reject) => {
           asked.push({
             costs,
-            grant: (taken, wait = 0) => {
-              resolve({ taken, wait, closed: 0, tokensLeft: Infinity })
+            grant: (taken, wait = 0, more = {}) => {
+              resolve({ taken, wait, closed: 0, tokensLeft: Infinity, ...more })
               return settle()
             },
             fail: () => {
@@ -33,10 +34,11 @@ const budget = () => {
           })
         }),
       correct: (requests, tokens) => void corrections.push([requests, tokens]),
+      trails: (isTrailing) => void trails.push(isTrailing),
       close: () => {}
     }
   }
-  return { asked, corrections, shared, state }
+  return { asked, corrections, shared, state, trails }
 }
 
 const named = (passed: Array<string>, name: string, promise: ReturnType<typeof enter>) =>
@@ -141,5 +143,122 @@ describe("who has been told to wait by a shared budget", () => {
     state.available = false
     await ticker.pass(1_000)
     assert.deepStrictEqual([passed, ticker.timers()], [["first"], 0])
+  })
+})
+
+/** Requests that have all been granted: the first of them at once, the others by their turns. */
+const ahead = async (limits: Partial<Limits>, after: ReadonlyArray<number>) => {
+  const one = budget()
+  const ticker = handTicker()
+  const account = accountOf(ticker, limits, one.shared)
+  const lane = account.lane("m")
+  const passed: Array<string> = []
+  const aborts = after.map(() => new AbortController())
+  const permits = after.map((_, i) =>
+    named(passed, `${i}`, enter(lane, demand(7), { ...patient, signal: aborts[i]!.signal }))
+  )
+  for (const promise of permits) promise.catch(() => {})
+  await one.asked[0]!.grant(1, 0, { after: [0] })
+  await one.asked[1]!.grant(after.length - 1, 0, { after: after.slice(1) })
+  return { ...one, aborts, account, lane, passed, permits, ticker }
+}
+
+describe("a request whose turn has been taken ahead of its time", () => {
+  const limits = { requestsPerMinute: 600, tokensPerMinute: 60_000 }
+
+  it("departs when it comes, and not before", async () => {
+    const { corrections, lane, passed, ticker } = await ahead(limits, [0, 100, 200])
+    assert.deepStrictEqual([passed, lane.queued], [["0"], 2])
+    await ticker.pass(99)
+    assert.deepStrictEqual(passed, ["0"])
+    await ticker.pass(1)
+    assert.deepStrictEqual(passed, ["0", "1"])
+    await ticker.pass(100)
+    assert.deepStrictEqual([passed, lane.queued, lane.inFlight], [["0", "1", "2"], 0, 3])
+    assert.deepStrictEqual([corrections, ticker.timers()], [[], 0])
+  })
+
+  it("gives it back if it is cancelled, or turned away", async () => {
+    const { aborts, account, corrections, lane, passed, permits, ticker } = await ahead(limits, [0, 100, 200, 300])
+    aborts[1]!.abort(new Error("enough"))
+    await ticker.pass(250)
+    assert.deepStrictEqual([passed, corrections], [["0", "2"], [[-1, -7]]])
+    account.refuse(await permits[2]!, () => new TurnedAway("Authentication", "refused"))
+    await ticker.pass(1_000)
+    assert.deepStrictEqual([passed, lane.queued], [["0", "2"], 0])
+    assert.deepStrictEqual(corrections, [
+      [-1, -7],
+      [-1, -7]
+    ])
+    assert.strictEqual(await reasonOf(permits[3]!), "Authentication")
+    assert.strictEqual(ticker.timers(), 0)
+  })
+
+  it("gives it back if the gate has closed, and waits on in its place", async () => {
+    const { asked, corrections, lane, passed, permits, ticker } = await ahead(limits, [0, 100, 200])
+    answer(await permits[0]!, 429, { "retry-after": "2" })
+    assert.deepStrictEqual(corrections, [
+      [-1, -7],
+      [-1, -7]
+    ])
+    await ticker.pass(1_999)
+    assert.deepStrictEqual([passed, lane.queued, asked.length], [["0"], 2, 2])
+    await ticker.pass(1)
+    await asked[2]!.grant(1)
+    assert.deepStrictEqual(passed, ["0", "1"])
+  })
+
+  it("counts for the concurrency, so that nobody is let in for whom there is no room", async () => {
+    const { asked, lane, passed, permits, ticker } = await ahead({ ...limits, maxConcurrency: 2 }, [0, 100, 0])
+    assert.deepStrictEqual([asked[1]!.costs.length, passed], [1, ["0"]])
+    await ticker.pass(100)
+    assert.deepStrictEqual([passed, asked.length, lane.inFlight], [["0", "1"], 2, 2])
+    ;(await permits[0]!).leave()
+    assert.strictEqual(asked.length, 3)
+  })
+
+  it("is not overtaken if the shared budget goes away", async () => {
+    const { lane, passed, state, ticker } = await ahead(limits, [0, 100])
+    state.available = false
+    void named(passed, "later", enter(lane))
+    await ticker.pass(99)
+    assert.deepStrictEqual(passed, ["0"])
+    await ticker.pass(1)
+    assert.deepStrictEqual(passed, ["0", "1"])
+    await ticker.pass(1_000)
+    assert.deepStrictEqual(passed, ["0", "1", "later"])
+  })
+})
+
+describe("grants that come too late", () => {
+  it("are told of once, if requests wait meanwhile and that adds up, and once when they come in time again", async () => {
+    const { asked, shared, trails } = budget()
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 60_000 }, shared)
+    const late = async (idle: number, seconds: number) => {
+      for (let i = 0; i < seconds; i++) {
+        await ticker.pass(1_000)
+        await asked.at(-1)!.grant(1, 0, { idle })
+      }
+    }
+    for (let i = 0; i < 200; i++) void enter(lane)
+    await late(40, 30)
+    assert.deepStrictEqual(trails, [])
+    await late(400, 60)
+    assert.deepStrictEqual(trails, [true])
+    await late(0, 60)
+    assert.deepStrictEqual(trails, [true, false])
+  })
+
+  it("are no matter to who comes alone", async () => {
+    const { asked, shared, trails } = budget()
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { requestsPerMinute: 60_000 }, shared)
+    for (let i = 0; i < 60; i++) {
+      void enter(lane)
+      await ticker.pass(1_000)
+      await asked.at(-1)!.grant(1, 0, { idle: 1e9 })
+    }
+    assert.deepStrictEqual(trails, [])
   })
 })

@@ -358,8 +358,7 @@ export class Lane implements Issuer {
 
   /** Lets those go whose turn has come. Whoever may not go any more gives the turn back, and waits on. */
   #departByTurn(now: number): void {
-    const isClosed = this.#closedFor(now) > 0
-    while (this.#turns.size > 0 && (isClosed || remaining(this.#turns.next - now) === 0)) {
+    while (remaining(this.#turns.next - now) === 0 || (this.#turns.size > 0 && this.#closedFor(now) > 0)) {
       const entry = this.#turns.shift()!
       if (this.#hasRoom(now)) entry.go(this.#depart(now, entry.since, entry.cost, true))
       else {
@@ -388,7 +387,8 @@ export class Lane implements Issuer {
     if (first === undefined) return this.#arm(now, this.#growsIn(now))
     this.#asked = batch
     const costs = batch.map((entry) => entry.cost)
-    void remote.reserve(costs, this.#limits, Math.max(first.since, this.#heldTo)).then((grant) => {
+    const isAll = this.#queue.size === 0
+    void remote.reserve(costs, this.#limits, Math.max(first.since, this.#heldTo), isAll).then((grant) => {
       this.#asked = []
       const now = this.#ticker.now()
       batch.forEach((entry, index) => {

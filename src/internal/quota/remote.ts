@@ -25,6 +25,8 @@ export class Remote {
   readonly #ticker: Ticker
   #trustAt = -Infinity
   #askAt = -Infinity
+  /** Whatever has changed, nobody asks before. */
+  #restsTo = -Infinity
   /** Counts what may let more go than an answer that is on its way knows of. */
   #changes = 0
   #tokensLeft: number | undefined
@@ -42,7 +44,7 @@ export class Remote {
 
   /** Milliseconds until it is worth while to ask, or to see whether it can still be asked. */
   wait(now: number): number {
-    return Math.min(LOOK, remaining(this.#askAt - now))
+    return Math.min(LOOK, remaining(Math.max(this.#askAt, this.#restsTo) - now))
   }
 
   #ahead(): number {
@@ -66,24 +68,26 @@ export class Remote {
 
   /**
    * Without a grant it can't be reached. Never rejects. `since` is when the first of them could have gone, had the store
-   * allowed it.
+   * allowed it; `isAll` that nobody waits behind them.
    */
   async reserve(
     costs: ReadonlyArray<number>,
     rates: Rates,
-    since: number = this.#ticker.now()
+    since = this.#ticker.now(),
+    isAll = true
   ): Promise<Grant | undefined> {
     const changes = this.#changes
     const sentAt = this.#ticker.now()
-    // Without some chance the process that asks right after another would get what is left, every time.
-    const chance = (Math.random() * this.#ahead()) / 4
     try {
       const grant = await this.#shared.budget.reserve(costs, rates)
       const now = this.#ticker.now()
       // Counted from the question: the next takes as long to get there as this one did.
+      // Without some chance the process that asks right after another would get what is left, every time.
+      const chance = (Math.random() * this.#ahead()) / 4
       if (changes === this.#changes) this.#askAt = sentAt + grant.wait + chance
+      this.#restsTo = now + chance
       // Who comes alone waits for the answer and for nothing else.
-      const lost = grant.taken < costs.length ? Math.min(grant.idle ?? 0, now - since) : 0
+      const lost = grant.taken < costs.length || !isAll ? Math.min(grant.idle ?? 0, now - since) : 0
       this.#trailing.add(now, lost)
       this.#tokensLeft = grant.tokensLeft
       return grant

@@ -24,6 +24,8 @@ export interface Watch {
   readonly onUp: () => void
 }
 
+/** A client of somebody else's checks a connection in some round trips of its own; so many times `patience` they may take. */
+const HANDSHAKES = 3
 /** Milliseconds between two looks at a connection that is there but doesn't count. */
 const FIRST_PAUSE = 250
 const LONGEST_PAUSE = 5_000
@@ -79,7 +81,12 @@ export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health 
   }
   const closed = (): void => failed(new Error("the connection was closed"))
 
-  const first = setTimeout(() => failed(new Error(`no connection within ${patience} ms`)), patience)
+  let chances = HANDSHAKES
+  const missing = (): void => {
+    if (client.status === "connect" && --chances > 0) first = setTimeout(missing, patience)
+    else failed(new Error(`no connection within ${patience} ms`))
+  }
+  let first = setTimeout(missing, patience)
   client.on("ready", look)
   client.on("error", failed)
   client.on("close", closed)

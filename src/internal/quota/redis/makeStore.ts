@@ -64,6 +64,12 @@ const MOST_REQUESTS = 4_000
  */
 const ROUND_TRIPS = 2
 const MARGIN = 20
+/**
+ * What is given back of dear estimates comes late as well, so that turns may lie in the past when they are taken. Each
+ * time that this costs budget, turns are taken farther ahead by a part of it, and each other time a little less far.
+ */
+const LEARNED = 1 / 4
+const FORGOTTEN = 1 / 100
 /** Milliseconds. Farther ahead nobody asks: what a process has taken when it dies is lost. */
 const MOST_AHEAD = 5_000
 /** Milliseconds that a gate can be closed; setTimeout knows no longer time. */
@@ -143,8 +149,6 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
     run(script, key, args, noop).catch(noop)
   }
 
-  /** Turns are asked for so many milliseconds before their time. */
-  const ahead = (): number => Math.min(MOST_AHEAD, ROUND_TRIPS * sender.roundTrip.most() + MARGIN)
   const trailing = new Set<string>()
   const trails = (key: string, isTrailing: boolean): void => {
     const before = trailing.size
@@ -157,9 +161,14 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
   const budget = (credential: string, model: string): SharedBudget => {
     // In a cluster, what is in braces says on which node a key lives.
     const key = `${prefix}:quota:{${credential}}:${model}`
+    let more = 0
+    const ahead = (): number => Math.min(MOST_AHEAD, ROUND_TRIPS * sender.roundTrip.most() + MARGIN + more)
     return {
       reserve: async (costs, rates) => {
         const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness, ahead()), grantOf)
+        const isBehind = (grant.idle ?? 0) > 0 && grant.taken < costs.length && ahead() < MOST_AHEAD
+        if (isBehind) more += LEARNED * Math.min(grant.idle ?? 0, sender.roundTrip.mean())
+        else more -= FORGOTTEN * more
         return grant.taken === MOST_REQUESTS && costs.length > MOST_REQUESTS ? { ...grant, wait: 1 } : grant
       },
       ahead,

@@ -11,6 +11,8 @@
  * - `closed`: until when a Retry-After keeps the gate closed.
  * - `awaited`: until when somebody is expected who has been told to wait. Who waited departs by the schedule, not by when
  *   a timer woke it; for who did not, nothing is saved up.
+ * - `ahead`: how far ahead turns are taken, by all as far as by the most distant of late. Otherwise that one would have
+ *   taken each turn before it is near enough for the others.
  */
 import { createHash } from "node:crypto"
 
@@ -24,17 +26,18 @@ const head = `
 local key = KEYS[1]
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
-local stored = redis.call("HMGET", key, "requests", "tokens", "closed", "awaited")
+local stored = redis.call("HMGET", key, "requests", "tokens", "closed", "awaited", "ahead")
 local requests = tonumber(stored[1]) or 0
 local tokens = tonumber(stored[2]) or 0
 local closed = tonumber(stored[3]) or 0
 local awaited = tonumber(stored[4]) or 0
+local horizon = tonumber(stored[5]) or 0
 `
 
 /** The key goes away a minute after it has nothing more to say than a new one. */
 const save = `
 local function text(number) return string.format("%.17g", number) end
-redis.call("HSET", key, "requests", text(requests), "tokens", text(tokens), "closed", text(closed), "awaited", text(awaited))
+redis.call("HSET", key, "requests", text(requests), "tokens", text(tokens), "closed", text(closed), "awaited", text(awaited), "ahead", text(horizon))
 local last = math.max(now, requests, tokens, closed, awaited)
 redis.call("PEXPIRE", key, string.format("%.0f", math.ceil((last - now) / 1000) + 60000))
 `
@@ -50,7 +53,8 @@ const script = (lua: string): Script => ({ lua, sha: createHash("sha1").update(l
 export const reserve: Script = script(`${head}
 local every, each = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ahead, lateness = tonumber(ARGV[3]) - 1, tonumber(ARGV[4])
-local horizon = tonumber(ARGV[7])
+local own = tonumber(ARGV[7])
+horizon = math.max(own, horizon + (own - horizon) / 64)
 local count, taken, wait = #ARGV - 7, 0, 0
 local function cost(place) return tonumber(ARGV[7 + place]) * each end
 local function due(place)
@@ -72,13 +76,17 @@ if every > 0 or each > 0 then idle = math.max(0, ready - paid) end
 
 -- Nobody is promised a turn behind a closed gate: whoever opens it goes carefully.
 local reach = now
-if closed <= now then reach = now + horizon end
+if own > 0 and closed <= now then reach = now + horizon end
 local turns = {}
 while taken < count and due(taken + 1) <= reach do
   taken = taken + 1
-  turns[taken] = math.ceil(math.max(0, due(taken) - now))
-  if every > 0 then requests = math.max(requests, ready) + every end
-  if each > 0 then tokens = math.max(tokens, ready) + cost(taken) end
+  local turn = due(taken)
+  -- What one budget makes wait saves nothing up of the other.
+  local start = ready
+  if turn > now then start = turn end
+  turns[taken] = math.ceil(math.max(0, turn - now))
+  if every > 0 then requests = math.max(requests, start) + every end
+  if each > 0 then tokens = math.max(tokens, start) + cost(taken) end
 end
 
 if taken < count then
@@ -94,7 +102,7 @@ if count > 0 then ${save} end
 local left = -1
 if each > 0 then left = math.max(0, math.floor(tonumber(ARGV[5]) - math.max(0, tokens - now) / each + 0.5)) end
 local reply = { taken, math.ceil(wait), math.ceil(math.max(0, closed - now)), left }
-if horizon > 0 then
+if own > 0 then
   reply[5] = math.floor(idle)
   for place = 1, taken do reply[5 + place] = turns[place] end
 end

@@ -102,9 +102,10 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           }
         }
         const late = (): void => {
+          const since = sentAt
           // A process that was busy may have the answer already: sockets are read before this runs.
           setImmediate(() => {
-            if (!open.has(call)) return
+            if (!open.has(call) || sentAt !== since) return
             call.fail(new Error(`no answer within ${timeout} ms`))
             timedOut()
           })
