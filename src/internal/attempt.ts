@@ -13,8 +13,8 @@ import { type Exchange, exchange } from "./fetch/exchange.ts"
 import { cleanError } from "./foreign.ts"
 import type { Pass } from "./overload/lane.ts"
 import type { Demand } from "./quota/demand.ts"
+import { metering } from "./quota/metering.ts"
 import type { Permit } from "./quota/permit.ts"
-import * as Usage from "./quota/usage.ts"
 import { IDEMPOTENCY_KEY, type RetryAmbiguous } from "./repeat.ts"
 import { type Authorize, fillIn, hiddenWith, scrub } from "./secrets.ts"
 import { isKnown } from "./statuses.ts"
@@ -112,13 +112,6 @@ export const hiddenOf = (wiring: Wiring, underway: Underway, request: Exchange):
 /** In which the SDKs made by Stainless tell how often they have retried a request. */
 const RETRY_COUNT = "x-stainless-retry-count"
 
-/** What the answer really cost, if it says so; else the estimate stands. */
-const settle = (permit: Permit, meter: Usage.Meter, metered: Call | undefined): void => {
-  const total = meter.total()
-  if (total !== undefined) permit.settle(total, meter.output())
-  metered?.used(meter.count())
-}
-
 /**
  * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
  * error only when it has been read: until then nobody knows whether the next had better not be sent.
@@ -152,7 +145,6 @@ export const attempt = async (
     if (!isAnswered && error.reason !== "Connection") return
     cleanError(error, (text) => scrub(text, admission.secret, hidden()))
   }
-  const meter = permit.tokens > 0 ? Usage.makeMeter() : undefined
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
     wiring.recorder.ended(call?.span, {
@@ -211,7 +203,7 @@ export const attempt = async (
       listener: metered,
       clean: () => new CleanEvents(admission.secret, hidden()),
       prints: wiring.prints,
-      ...(meter !== undefined && { tap: meter.chunk, onTapped: () => settle(permit, meter, metered) }),
+      ...(permit.tokens > 0 && metering(permit, underway.about?.cost(), (count) => metered?.used(count))),
       onEnd: (cut) => {
         over = true
         if (cut !== undefined) metered?.cut(wordOf(cut))

@@ -70,6 +70,25 @@ const resetOf = (headers: Headers, name: string, now: number): number | undefine
   return RetryAfter.sensible(Math.max(0, at - (RetryAfter.readDate(valueOf(headers, "date")) ?? now)))
 }
 
+export interface TokensLeft {
+  /** Of a minute's budget. */
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until the budget is full, if that is told. */
+  readonly reset: number | undefined
+}
+
+const REMAINING_TOKENS = "x-ratelimit-remaining-tokens"
+
+/** What is left of the tokens of a minute, by the headers that OpenAI, Azure and Groq send. */
+export const tokensLeft = (headers: Headers, now: number): TokensLeft | undefined => {
+  const remaining = RetryAfter.readNumber(valueOf(headers, REMAINING_TOKENS))
+  if (remaining === undefined) return undefined
+  const limit = RetryAfter.readNumber(valueOf(headers, "x-ratelimit-limit-tokens"))
+  if (limit === undefined || limit < 1) return undefined
+  return { limit, remaining, reset: resetOf(headers, REMAINING_TOKENS, now) }
+}
+
 const MINUTE = 60_000
 const DAY = 86_400_000
 

@@ -114,12 +114,21 @@ const generatesNothing = (path: string): boolean => {
   return end.endsWith("/embeddings") || end.endsWith("/moderations")
 }
 
+/** What a request is thought to cost, in tokens. */
+export interface Cost {
+  /** By its length. */
+  readonly prompt: number
+  /** What it allows, 0 for what generates nothing, `undefined` if it sets no bound. */
+  readonly output: number | undefined
+}
+
+const untold: Cost = { prompt: 1, output: 0 }
+
 /**
- * The estimate of what a request costs, in tokens, a whole number of at least 1: its prompt by length, and the output
- * that it allows. Providers reserve the same at admission (OpenAI, "Rate limits"; Azure, "Manage quota": prompt text
- * and max_tokens; Cerebras, "Rate limits"). `meanOutput` stands in where it sets no bound.
+ * The estimate of what a request costs: its prompt by length, and the output that it allows. Providers reserve the same
+ * at admission (OpenAI, "Rate limits"; Azure, "Manage quota": prompt text and max_tokens; Cerebras, "Rate limits").
  */
-export const tokensOf = (path: string, body: RequestBody, meanOutput: number): number => {
+export const costOf = (path: string, body: RequestBody): Cost => {
   const text = textOf(body)
   let ofCompletion: number | undefined
   let ofChat: number | undefined
@@ -156,12 +165,19 @@ export const tokensOf = (path: string, body: RequestBody, meanOutput: number): n
     }
   )
   // A file, a form, or no body: nothing that can be told.
-  if (!isObject) return 1
+  if (!isObject) return untold
   const prompt = (text.length - encoded) / charactersPerToken + images * imageTokens
-  if (generatesNothing(path)) return Math.max(1, Math.ceil(prompt))
+  if (generatesNothing(path)) return { prompt, output: 0 }
   const asked = ofCompletion ?? ofChat ?? ofResponse
   // Cerebras writes "no bound" as -1.
   const bounded = asked !== undefined && asked > 0
-  const output = bounded ? Math.min(asked, mostOutput) * Math.min(Math.max(1, choices), mostChoices) : meanOutput
-  return Math.max(1, Math.ceil(prompt + output))
+  const output = bounded ? Math.min(asked, mostOutput) * Math.min(Math.max(1, choices), mostChoices) : undefined
+  return { prompt, output }
 }
+
+/** A whole number of at least 1. `meanOutput` stands in where the request sets no bound. */
+export const totalOf = ({ output, prompt }: Cost, meanOutput: number): number =>
+  Math.max(1, Math.ceil(prompt + (output ?? meanOutput)))
+
+export const tokensOf = (path: string, body: RequestBody, meanOutput: number): number =>
+  totalOf(costOf(path, body), meanOutput)

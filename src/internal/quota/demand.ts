@@ -12,6 +12,7 @@ export class Demand implements About {
   readonly model: string
   /** Milliseconds that it waits at most for a gate to open. */
   readonly patience: number
+  #cost: Ask.Cost | undefined
   readonly #request: Pick<Exchange, "path" | "body">
 
   constructor(request: Pick<Exchange, "path" | "body">, patience = Infinity) {
@@ -26,6 +27,10 @@ export class Demand implements About {
 
   /** What it is thought to cost; `meanOutput` is for requests that set no bound to their answer. */
   tokens(meanOutput: number): number {
-    return Ask.tokensOf(this.#request.path, this.#request.body, meanOutput)
+    return Ask.totalOf(this.cost(), meanOutput)
+  }
+
+  cost(): Ask.Cost {
+    return (this.#cost ??= Ask.costOf(this.#request.path, this.#request.body))
   }
 }

@@ -11,6 +11,7 @@ import * as Advice from "./advice.ts"
 import { Entry, type Waiting } from "./entry.ts"
 import { Gate, PAUSE_MS } from "./gate.ts"
 import { type Limits, sameConcurrency } from "./limits.ts"
+import { overdraft } from "./overdraft.ts"
 import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
 import { Remote, type Shared } from "./remote.ts"
@@ -302,6 +303,7 @@ export class Lane implements Issuer {
       // A proxy's 503 may speak of one backend of many, or of too many requests at once: it asks whom it answers.
       else if (status === 429) this.#refused(now, closed, permit)
     }
+    if (status < 400 && this.#tokens.isLimited) this.#follow(permit, headers, now)
     if (this.#adaptive === undefined) return
     if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt, permit.inFlight)
     // Other errors say nothing of load: they come at once.
@@ -309,9 +311,23 @@ export class Lane implements Issuer {
     this.pump()
   }
 
+  /** Takes what the provider has counted and we have not; never gives anything back. */
+  #follow(permit: Permit, headers: RawHeaders, now: number): void {
+    const theirs = Advice.tokensLeft(headers, this.#ticker.date())
+    if (theirs === undefined) return
+    const { tokensPerMinute } = this.#limits
+    const inFlight = this.#inFlight * permit.tokens
+    const over = overdraft(theirs, { tokensPerMinute, left: this.tokensLeft(now), inFlight })
+    if (over > 0) this.#correct(permit, 0, over)
+  }
+
   settle(permit: Permit, tokens: number, output: number | undefined): void {
     if (output !== undefined) this.#meanOutput += WEIGHT * (output - this.#meanOutput)
     this.#correct(permit, 0, tokens - permit.tokens)
+  }
+
+  charge(permit: Permit, tokens: number): void {
+    this.#correct(permit, 0, tokens)
   }
 
   refund(permit: Permit): void {

@@ -30,6 +30,8 @@ export interface Issuer {
   readonly answered: (permit: Permit, status: number, headers: RawHeaders) => void
   /** What it really cost: corrects the tokens that were taken. */
   readonly settle: (permit: Permit, tokens: number, output: number | undefined) => void
+  /** It costs so many tokens more than were taken until now. */
+  readonly charge: (permit: Permit, tokens: number) => void
   /** It never reached the provider: gives the budget back. */
   readonly refund: (permit: Permit) => void
   readonly leave: () => void
@@ -43,8 +45,8 @@ export class Permit {
   sentAt: number
   /** How many were in flight when it was let through, itself included. */
   readonly inFlight: number
-  /** Tokens that were taken for it. */
-  readonly tokens: number
+  /** Tokens that have been taken for it. */
+  tokens: number
   /** Whether a budget that other processes share was asked. */
   readonly shared: boolean
   readonly patience: number
@@ -88,6 +90,14 @@ export class Permit {
     if (isRefusal(status)) this.#refused = true
     // A key that is refused says nothing of whether requests are taken.
     else if (status !== 401) for (const trial of this.#trials) trial.passed()
+  }
+
+  /** It has cost so many tokens already, and goes on. */
+  charge(tokens: number): void {
+    const more = tokens - this.tokens
+    if (this.#settled || more <= 0) return
+    this.tokens = tokens
+    this.#issuer.charge(this, more)
   }
 
   settle(tokens: number, output: number | undefined): void {

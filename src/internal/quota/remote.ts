@@ -99,6 +99,7 @@ export class Remote {
 
   correct(requests: number, tokens: number, rates: Rates): void {
     this.#shared.budget.correct(requests, tokens, rates)
+    if (this.#tokensLeft !== undefined) this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens)
     // What is given back may be there for the next.
     if (requests < 0 || tokens < 0) this.renew()
   }

@@ -17,6 +17,13 @@ export interface Meter {
   readonly output: () => number | undefined
   /** All that is said. */
   readonly count: () => Count | undefined
+  /** Events of a stream that have come, about one for each token generated. */
+  readonly events: () => number
+  /**
+   * About how many tokens were generated, by what has come, for an answer that does not say: the events of a stream that
+   * carry content, or a token for every four characters of JSON. `undefined` for what is neither.
+   */
+  readonly received: () => number | undefined
 }
 
 export interface Count {
@@ -137,8 +144,36 @@ const read = (ends: Ends): Count | undefined => {
   return undefined
 }
 
+const LINE_FEED = 0x0a
+const D = 0x64
+/** Where the bracket of `data: [DONE]` stands. */
+const BRACKET_AT = 6
+/** Events of a stream that carry nothing: the first names a role, and the last why it ended. */
+const WITHOUT_CONTENT = 2
+/** OpenAI's rule of thumb: see `ask.ts`. */
+const CHARACTERS_PER_TOKEN = 4
+
 export const makeMeter = (): Meter => {
   const ends = new Ends()
+  let bytes = 0
+  let events = 0
+  let isLineStart = true
+  /** Counts lines of data, however they are cut. Only line ends are looked for, since each chunk comes through here. */
+  const countEvents = (chunk: Uint8Array): void => {
+    let at = isLineStart ? 0 : chunk.indexOf(LINE_FEED) + 1
+    if (at === 0 && !isLineStart) return
+    while (at < chunk.length) {
+      if (chunk[at] === D && chunk[at + BRACKET_AT] !== BRACKET_OPENS) events++
+      at = chunk.indexOf(LINE_FEED, at) + 1
+      if (at === 0) {
+        isLineStart = false
+        return
+      }
+      // The empty line after an event.
+      if (chunk[at] === LINE_FEED) at++
+    }
+    isLineStart = true
+  }
   let count: Count | undefined
   let isRead = false
   const result = (): Count | undefined => {
@@ -149,13 +184,21 @@ export const makeMeter = (): Meter => {
     return count
   }
   return {
-    chunk: (bytes) => {
-      ends.add(bytes)
+    chunk: (chunk) => {
+      ends.add(chunk)
+      bytes += chunk.length
+      countEvents(chunk)
       isRead = false
     },
     total: () => result()?.total,
     output: () => result()?.output,
-    count: result
+    count: result,
+    events: () => events,
+    received: () => {
+      const head = ends.head()
+      if (head[skipSpace(head, 0)] === "{") return Math.ceil(bytes / CHARACTERS_PER_TOKEN)
+      return ofEvents.test(head) ? Math.max(0, events - WITHOUT_CONTENT) : undefined
+    }
   }
 }
 

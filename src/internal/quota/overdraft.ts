@@ -1,0 +1,35 @@
+/**
+ * How many tokens the provider has counted that we have not: what others spend on the same account, and what answers cost
+ * that did not say so. The headers of an answer tell what remains, and when the budget will be full again.
+ */
+import type { TokensLeft } from "./advice.ts"
+
+const MINUTE = 60_000
+/** Parts of a minute's budget that are no matter: both sides count by estimates, and at different moments. */
+const TOLERANCE = 0.05
+
+export interface Ours {
+  readonly tokensPerMinute: number
+  /** What is left of a minute's budget, as we count. */
+  readonly left: number
+  /** What has been taken for requests that are in flight: providers may have taken as much, and give some of it back. */
+  readonly inFlight: number
+}
+
+/**
+ * Tokens by which our schedule exceeds what remains, 0 if it does not. Until the reset we would let go what comes free in
+ * that time. A provider that counts by windows gives no more than what remains until then, one whose budget fills evenly
+ * gives more: so nobody is slowed down whose use either of them can bear. Budgets may differ in size: if theirs is the
+ * larger, more remains than we would use.
+ */
+export const overdraft = (
+  { limit, remaining, reset }: TokensLeft,
+  { inFlight, left, tokensPerMinute }: Ours
+): number => {
+  if (remaining > limit) return 0
+  // Where no time is told that a minute's budget can have, it is that of one which fills evenly.
+  const ms = reset !== undefined && reset <= MINUTE ? reset : (1 - remaining / limit) * MINUTE
+  const planned = (tokensPerMinute * ms) / MINUTE - (tokensPerMinute - left)
+  const over = Math.min(tokensPerMinute, planned - remaining - inFlight)
+  return over > TOLERANCE * tokensPerMinute ? Math.ceil(over) : 0
+}
