@@ -8,6 +8,7 @@ import type { Cost, Work as CostWork } from "./redisWorker.ts"
 import type { Work } from "./restlessWorker.ts"
 import { type Server, withServer } from "./server.ts"
 import { make as makeRedis } from "../test/support/redis.ts"
+import { serveToxics } from "../test/support/toxics.ts"
 import { used, watch } from "./window.ts"
 
 const PROCESSES = 3
@@ -16,6 +17,11 @@ const LATENCY = 100
 const ANSWER = 20
 /** Until all processes have started and are warm: the first requests are let in long before they reach the server. */
 const SKIP = 2_000
+
+/** Milliseconds that an answer of Redis takes to come: from the same machine to another continent, and worse. */
+const ROUND_TRIPS = [1, 50, 200, 500]
+/** Of those who are far away: they need to know the round trip first. */
+const SKIP_FAR = 5_000
 
 interface Case {
   readonly what: string
@@ -37,6 +43,20 @@ const cases = {
   }
 } satisfies Record<string, Case>
 
+/** Who asks ahead has as many more waiting: so few that 600 agents are enough for that. */
+const far = {
+  requests: {
+    ...cases.requests,
+    what: "3,000 requests a minute",
+    limits: { requestsPerMinute: 3_000, tokensPerMinute: 1e9 }
+  },
+  tokens: {
+    ...cases.tokens,
+    what: "1,500,000 tokens a minute",
+    limits: { requestsPerMinute: 1e6, tokensPerMinute: 1_500_000 }
+  }
+} satisfies Record<string, Case>
+
 /** Nobody has to wait for these. */
 const endless = { requestsPerMinute: 1e9, tokensPerMinute: 1e12 }
 
@@ -52,35 +72,54 @@ interface Result {
 }
 
 /** The server has no limits: it only counts. */
-const shared = (url: string, one: Case, ms: number) => (): Promise<Result> =>
-  withServer(
-    ["--protocol", "http/1.1", "--log-size", "0", "--latency", `${LATENCY}`, "--tokens", `${ANSWER}`],
-    async (server) => {
-      const redis = fresh(url)
-      const target = { baseURLs: [server.baseURL], keys: 1, ca: server.ca, quota: one.limits }
-      const work: Work = {
-        variant: "clientele",
-        target,
-        agents: AGENTS,
-        question: one.question,
-        ms: SKIP + ms + 4_000,
-        redis
+const shared =
+  (url: string, one: Case, ms: number, skip = SKIP) =>
+  (): Promise<Result> =>
+    withServer(
+      ["--protocol", "http/1.1", "--log-size", "0", "--latency", `${LATENCY}`, "--tokens", `${ANSWER}`],
+      async (server) => {
+        const redis = fresh(url)
+        const target = { baseURLs: [server.baseURL], keys: 1, ca: server.ca, quota: one.limits }
+        const work: Work = {
+          variant: "clientele",
+          target,
+          agents: AGENTS,
+          question: one.question,
+          ms: skip + ms + 4_000,
+          redis
+        }
+        const all = Array.from({ length: PROCESSES }, () => measure<Work, Tally>("restlessWorker.ts", work))
+        const { outcome, window } = await watch(server, { skip, ms, latency: LATENCY }, Promise.all(all))
+        const cost = one.question.prompt + ANSWER
+        if (outcome.some(({ answered, tokens }) => tokens !== answered * cost)) {
+          throw new Error(`an answer did not cost ${cost} tokens`)
+        }
+        const perMinute = Math.min(one.limits.requestsPerMinute, one.limits.tokensPerMinute / cost)
+        const answered = outcome.reduce((sum, { answered }) => sum + answered, 0)
+        return {
+          used: used(window, perMinute),
+          shares: outcome.map((tally) => (tally.answered / answered) * 100),
+          failed: outcome.reduce((sum, { failed }) => sum + failed, 0)
+        }
       }
-      const all = Array.from({ length: PROCESSES }, () => measure<Work, Tally>("restlessWorker.ts", work))
-      const { outcome, window } = await watch(server, { skip: SKIP, ms, latency: LATENCY }, Promise.all(all))
-      const cost = one.question.prompt + ANSWER
-      if (outcome.some(({ answered, tokens }) => tokens !== answered * cost)) {
-        throw new Error(`an answer did not cost ${cost} tokens`)
-      }
-      const perMinute = Math.min(one.limits.requestsPerMinute, one.limits.tokensPerMinute / cost)
-      const answered = outcome.reduce((sum, { answered }) => sum + answered, 0)
-      return {
-        used: used(window, perMinute),
-        shares: outcome.map((tally) => (tally.answered / answered) * 100),
-        failed: outcome.reduce((sum, { failed }) => sum + failed, 0)
-      }
-    }
-  )
+    )
+
+/** Both budgets at once, of a Redis at such a distance: neither crowd needs more than a part of a CPU. */
+const distant = (port: number, roundTrip: number, ms: number) => async () => {
+  const proxy = await serveToxics(port)
+  for (const direction of ["upstream", "downstream"] as const)
+    proxy.add({ type: "latency", ms: roundTrip / 2 }, direction)
+  const url = `redis://127.0.0.1:${proxy.port}`
+  try {
+    const [requests, tokens] = await Promise.all([
+      shared(url, far.requests, ms, SKIP_FAR)(),
+      shared(url, far.tokens, ms, SKIP_FAR)()
+    ])
+    return { requests, tokens }
+  } finally {
+    await proxy.close()
+  }
+}
 
 const cost = (server: Server, redis?: Redis) => () =>
   measure<CostWork, Cost>("redisWorker.ts", {
@@ -134,7 +173,21 @@ const price = (local: ReadonlyArray<Cost>, remote: ReadonlyArray<Cost>): Readonl
   ]
 }
 
-const run = async (url: string, runs: number, ms: number): Promise<ReadonlyArray<Figure>> => {
+const run = async (port: number, runs: number, ms: number): Promise<ReadonlyArray<Figure>> => {
+  const url = `redis://127.0.0.1:${port}`
+  const distances: Array<Figure> = []
+  for (const roundTrip of ROUND_TRIPS) {
+    const { results } = await interleaved({ results: distant(port, roundTrip, ms) }, runs)
+    for (const bound of ["requests", "tokens"] as const) {
+      const one = { ...far[bound], what: `${far[bound].what}, round trip of ${roundTrip} ms` }
+      distances.push(
+        ...together(
+          one,
+          results.map((result) => result[bound])
+        )
+      )
+    }
+  }
   const shares = await interleaved(
     { requests: shared(url, cases.requests, ms), tokens: shared(url, cases.tokens, ms) },
     runs
@@ -144,6 +197,7 @@ const run = async (url: string, runs: number, ms: number): Promise<ReadonlyArray
     return [
       ...together(cases.requests, shares.requests),
       ...together(cases.tokens, shares.tokens),
+      ...distances,
       ...price(costs.local, costs.redis)
     ]
   })
@@ -153,7 +207,7 @@ export const redis: Bench = {
   name: "redis",
   about: `${PROCESSES} processes of ${AGENTS} agents each on one budget in Redis, once all of them are up`,
   run: ({ quick }) =>
-    Effect.flatMap(makeRedis(), ({ url }) =>
-      Effect.promise(() => (quick ? run(url, 1, 8_000) : run(url, 3, 12_000)))
+    Effect.flatMap(makeRedis(), ({ port }) =>
+      Effect.promise(() => (quick ? run(port, 1, 8_000) : run(port, 3, 12_000)))
     ).pipe(Effect.scoped, Effect.runPromise)
 }

@@ -50,19 +50,19 @@ describe("tokens that have come", () => {
   })
 })
 
-describe("a stream that generates more than was taken for it", () => {
-  const start = async () => {
-    const ticker = handTicker()
-    const lane = laneOf(ticker, { tokensPerMinute: 100_000 })
-    const permit = await enter(lane, demand(300))
-    const { onTapped, tap } = metering(permit, { prompt: 100, output: undefined }, () => {})
-    const send = (events: number) => {
-      for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })))
-    }
-    const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`))
-    return { end: onTapped, lane, send, tell, spent: () => 100_000 - lane.tokensLeft(0), ticker }
+const start = async () => {
+  const ticker = handTicker()
+  const lane = laneOf(ticker, { tokensPerMinute: 100_000 })
+  const permit = await enter(lane, demand(300))
+  const { onTapped, tap } = metering(permit, { prompt: 100, output: undefined }, () => {})
+  const send = (events: number) => {
+    for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })))
   }
+  const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`))
+  return { end: onTapped, lane, send, tell, spent: () => 100_000 - lane.tokensLeft(0), ticker }
+}
 
+describe("a stream that generates more than was taken for it", () => {
   it("pays for it as it comes, and for the rest at its end", async () => {
     const { end, send, spent } = await start()
     send(263)
@@ -90,6 +90,21 @@ describe("a stream that generates more than was taken for it", () => {
     assert.isTrue(gone)
   })
 
+  it("teaches what the next will cost that sets no bound", async () => {
+    const { end, lane, send } = await start()
+    send(1_258)
+    end()
+    let mean = 0
+    lane.tryEnter({
+      order: 0,
+      tokens: (output) => {
+        mean = output
+        return 0
+      }
+    })
+    assert.strictEqual(mean, 256 + (1_256 - 256) / 10)
+  })
+
   it("is settled by what it says in the end, be that less", async () => {
     const { end, send, spent, tell } = await start()
     send(1_000)
@@ -100,7 +115,7 @@ describe("a stream that generates more than was taken for it", () => {
   })
 })
 
-const LIMIT = 600_000
+const LIMIT = 240_000
 const ANSWER = 500
 
 describe("a budget of tokens", () => {
@@ -149,6 +164,12 @@ describe("a budget of tokens", () => {
   )
 })
 
+const headers = (remaining: string, reset = "60s", limit = "60000") => ({
+  "x-ratelimit-limit-tokens": limit,
+  "x-ratelimit-remaining-tokens": remaining,
+  "x-ratelimit-reset-tokens": reset
+})
+
 describe("what the provider says remains", () => {
   const ours = { tokensPerMinute: 100_000, left: 100_000, inFlight: 0 }
 
@@ -180,11 +201,6 @@ describe("what the provider says remains", () => {
   it("holds the next back for as long as it takes, once, and gives nothing back", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 60_000 })
-    const headers = (remaining: string, reset = "60s", limit = "60000") => ({
-      "x-ratelimit-limit-tokens": limit,
-      "x-ratelimit-remaining-tokens": remaining,
-      "x-ratelimit-reset-tokens": reset
-    })
     const permits = [await enter(lane, demand(1_000))]
     await ticker.pass(1_000)
     permits.push(await enter(lane, demand(1_000)))
