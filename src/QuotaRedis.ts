@@ -3,6 +3,12 @@
  * trip for all that wait, by the clock of the server; and a Retry-After that one process meets holds for all of them.
  * The concurrency is counted by each process for itself.
  *
+ * Redis may be far away: turns are taken about two round trips before their time, and each request departs when its turn
+ * comes, so a budget is used in full also at half a second. What is cancelled, or held back by a gate that closes, gives
+ * its turn back; the turns of a process that dies are lost. If requests wait although budget is left, because Redis
+ * answers too slowly, or because few requests may be in flight and each waits for a round trip, a warning says so, once
+ * until it is well again, with the time that a round trip takes.
+ *
  * While Redis can't be reached, or doesn't want to count, each process counts for itself, with one warning. It comes
  * back by itself. Processes that share a budget should be given the same limits, for each call counts by its own.
  *
@@ -48,8 +54,8 @@ export interface Options {
    */
   readonly prefix?: string | undefined
   /**
-   * How long a command may take, and the first connection, before each process counts for itself. Numbers are
-   * milliseconds.
+   * How long an answer may take, and the first connection, before each process counts for itself; more than the longest
+   * round trip. Numbers are milliseconds.
    *
    * @default "1 second"
    */

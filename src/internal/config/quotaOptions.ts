@@ -15,7 +15,9 @@ export interface QuotaOptions {
   readonly requestsPerMinute?: number | undefined
   /**
    * Tokens a minute of each model, prompts and answers together; a number above 0. `Infinity` is no limit. A request
-   * reserves an estimate, which the usage in its answer corrects.
+   * reserves an estimate, which the usage in its answer corrects. One that tells no usage costs its prompt and what came
+   * of it: an event of a stream counts as a token, and so do four characters of JSON. Where the provider says that less
+   * remains than that leaves (`x-ratelimit-remaining-tokens`), the difference is taken as well.
    *
    * @default no limit of ours; the provider's Retry-After is obeyed all the same
    */
