@@ -26,6 +26,12 @@ interface Call {
   readonly fail: (error: unknown) => void
 }
 
+/**
+ * Parts of a timeout, each with a timer of its own: time in which the process was too busy to read an answer, or to send
+ * the question, counts for one of them at most.
+ */
+const PARTS = 4
+
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
 
 /** `timedOut` is told when a call had no answer after so many milliseconds. */
@@ -76,6 +82,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
       new Promise((resolve, reject) => {
         if (client.status !== "ready") return reject(new Error(`there is no connection (${client.status})`))
         let sentAt = 0
+        let left = 0
         let timer: NodeJS.Timeout | undefined
         const settle = (): void => {
           clearTimeout(timer)
@@ -89,7 +96,8 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           sent: () => {
             clearTimeout(timer)
             sentAt = performance.now()
-            timer = setTimeout(late, timeout)
+            left = PARTS
+            timer = setTimeout(late, timeout / PARTS)
           },
           succeed: (reply) => {
             if (open.has(call)) roundTrip.add(performance.now() - sentAt)
@@ -102,6 +110,10 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           }
         }
         const late = (): void => {
+          if (--left > 0) {
+            timer = setTimeout(late, timeout / PARTS)
+            return
+          }
           const since = sentAt
           // A process that was busy may have the answer already: sockets are read before this runs.
           setImmediate(() => {
