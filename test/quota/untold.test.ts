@@ -105,6 +105,16 @@ describe("a stream that generates more than was taken for it", () => {
     assert.strictEqual(mean, 256 + (1_256 - 256) / 10)
   })
 
+  it("teaches what those will cost as well who wait already", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker, { tokensPerMinute: 60_000 })
+    const permit = await enter(lane, demand(1_000))
+    const waiting = enter(lane, { order: Infinity, tokens: (mean) => mean })
+    permit.settle(1_000, 1_256)
+    await ticker.pass(1_000)
+    assert.strictEqual((await waiting).tokens, 356)
+  })
+
   it("is settled by what it says in the end, be that less", async () => {
     const { end, send, spent, tell } = await start()
     send(1_000)

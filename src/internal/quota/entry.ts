@@ -19,12 +19,20 @@ export interface Waiting {
   readonly refusedPatience?: number | undefined
 }
 
+/** What it asks for. */
+interface Asked {
+  readonly order: number
+  readonly tokens: (meanOutput: number) => number
+  readonly patience?: number | undefined
+}
+
 export class Entry implements Waiter {
   readonly order: number
   /** Milliseconds that it waits at most for a gate to open, whatever is left of that. */
   readonly patience: number
-  /** Tokens. */
-  readonly cost: number
+  readonly demand: Asked
+  /** Tokens, as they were last estimated: a line may be longer than it takes to learn what answers cost. */
+  cost: number
   readonly since: number
   readonly maxRetryAfter: number
   readonly movable: boolean
@@ -39,7 +47,7 @@ export class Entry implements Waiter {
 
   /** `gaveUp` is called when it leaves the line of its own accord. */
   constructor(
-    { order, patience = Infinity }: { readonly order: number; readonly patience?: number | undefined },
+    demand: Asked,
     cost: number,
     waiting: Waiting,
     shutMs: number,
@@ -48,8 +56,9 @@ export class Entry implements Waiter {
     reject: (error: unknown) => void,
     gaveUp: (entry: Entry) => void
   ) {
-    this.order = order
-    this.patience = patience
+    this.order = demand.order
+    this.patience = demand.patience ?? Infinity
+    this.demand = demand
     this.cost = cost
     this.since = ticker.now()
     this.maxRetryAfter = waiting.maxRetryAfter

@@ -364,6 +364,7 @@ export class Lane implements Issuer {
       if (closed > 0 || this.#inFlight >= this.concurrency || this.#room(now) < 1) this.#heldTo = now + closed
       if (this.#inFlight >= this.concurrency) return
       if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
+      head.cost = this.#cost(head.demand)
       const wait = Math.max(closed, this.#paceWait(now, head.cost))
       if (wait > 0) return this.#arm(now, wait)
       if (this.#room(now) < 1) return this.#arm(now, this.#growsIn(now))
@@ -396,6 +397,7 @@ export class Lane implements Issuer {
     for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
       if (batch.length >= most || !remote.reaches(batch.length, ms)) break
       this.#queue.shift()
+      head.cost = this.#cost(head.demand)
       batch.push(head)
       ms += 60_000 * Math.max(1 / requestsPerMinute, head.cost / tokensPerMinute)
     }
