@@ -115,7 +115,9 @@ describe.concurrent("a budget in a distant Redis", () => {
             assert.isAtLeast(Math.min(...used), 0.1 / processes, what)
           }
           assert.deepStrictEqual(lines, [])
-        })
+        }),
+      // A machine with more to do than it can is no distance.
+      { retry: 2 }
     )
   }
 })
