@@ -45,6 +45,15 @@ class Line<T extends Waiter> {
   queued(): Array<T> {
     return this.#items.filter((item) => item?.isQueued() === true) as Array<T>
   }
+
+  first(most: number): Array<T> {
+    const found: Array<T> = []
+    for (let at = this.#head; at < this.#items.length && found.length < most; at++) {
+      const item = this.#items[at]
+      if (item?.isQueued() === true) found.push(item)
+    }
+    return found
+  }
 }
 
 /** A binary heap by order: no item comes before the one at half its place. */
@@ -65,6 +74,10 @@ class Heap<T extends Waiter> {
 
   peek(): T | undefined {
     return this.#items[0]
+  }
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0
   }
 
   shift(): void {
@@ -134,6 +147,7 @@ export class RequestQueue<T extends Waiter> {
   shift(): void {
     this.size--
     this.#next().shift()
+    this.#tidy()
   }
 
   #next(): Line<T> | Heap<T> {
@@ -150,14 +164,23 @@ export class RequestQueue<T extends Waiter> {
     return returned.length === 0 ? line : [...returned, ...line].sort(byOrder)
   }
 
+  /** The first of those who wait, in their order. */
+  first(most: number): ReadonlyArray<T> {
+    return this.#returned.isEmpty ? this.#line.first(most) : this.all().slice(0, most)
+  }
+
   /** An item that is in the queue has given up: it is queued no longer. */
   gaveUp(): void {
     this.size--
     this.#givenUp++
-    if (this.#givenUp > 256 && this.#givenUp > this.size) {
-      this.#returned.compact()
-      this.#line.compact()
-      this.#givenUp = 0
-    }
+    this.#tidy()
+  }
+
+  /** Keeps no more that gave up than wait, so that ten thousand queues hold little; each of them pays for two looks. */
+  #tidy(): void {
+    if (this.#givenUp <= this.size) return
+    this.#returned.compact()
+    this.#line.compact()
+    this.#givenUp = 0
   }
 }
