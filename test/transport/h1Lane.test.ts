@@ -7,7 +7,7 @@ import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
 import { ask, defer, failure, pool, serveH1, text } from "./harness.ts"
 
-const host = { freed: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
+const host = { freed: () => {}, answered: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
 const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
 
 test("undici's own timeouts, 300 s if nobody says otherwise, are off: a request brings its own", async () => {

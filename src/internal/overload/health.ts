@@ -215,6 +215,14 @@ export class Health {
     this.#waiters.pump()
   }
 
+  /** It was not sent, because of this: where no connection came about in its time, its lane has failed it. */
+  unsent(pass: Pass, error: WireError): void {
+    if (error.reason !== "Timeout" || error instanceof DeadlinePassed) return this.drop(pass)
+    if (!this.#over(pass)) return
+    pass.sentAt = pass.admittedAt
+    this.#failed(pass, error.message)
+  }
+
   answered(pass: Pass, status: number): void {
     if (!this.#over(pass)) return
     if (status >= 500 || status === 408) return this.#failed(pass, `status ${status}`)
@@ -257,7 +265,7 @@ export class Health {
     const { state } = lane
     const ofLane = Policy.admit(state, now, this.#rules, this.#random())
     const ofOrigin = Policy.admit(this.#origin, now, this.#rules, this.#random())
-    return new Pass(lane, ofLane || ofOrigin)
+    return new Pass(lane, now, ofLane || ofOrigin)
   }
 
   #over(pass: Pass): boolean {

@@ -6,13 +6,15 @@ import type { Waiting } from "./waiting.ts"
 /** The leave to send one attempt. Whoever has one sends it or drops it. */
 export class Pass implements Policy.Attempt {
   readonly lane: Lane
+  readonly admittedAt: number
   /** Whether it goes to see if the provider is back. */
   readonly isProbe: boolean
   sentAt = Infinity
   isOver = false
 
-  constructor(lane: Lane, isProbe: boolean) {
+  constructor(lane: Lane, admittedAt: number, isProbe: boolean) {
     this.lane = lane
+    this.admittedAt = admittedAt
     this.isProbe = isProbe
   }
 }

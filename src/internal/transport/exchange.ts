@@ -6,9 +6,9 @@ import type { ClientHttp2Stream } from "node:http2"
 import { DeadlinePassed, type Expiring, WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { BodyCore, type BodySource } from "./body.ts"
 import { root } from "./context.ts"
-import type { Waiter } from "../fifo.ts"
 import type { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
+import type { TenantWaiter } from "./tenantQueue.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {
@@ -26,6 +26,8 @@ export interface Owner {
   readonly hold: (change: 1 | -1) => void
   /** A queued exchange has given up. */
   readonly gaveUp: (exchange: Exchange) => void
+  /** It leaves the queue for a lane: for how many ms a connection was being opened for it. */
+  readonly connectTime: (exchange: Exchange) => number
   /** An exchange that had been sent is done. */
   readonly finished: () => void
 }
@@ -38,11 +40,13 @@ const done = 3
 /** Beyond this setTimeout fires at once. */
 const longest = 2 ** 31 - 1
 
-export class Exchange implements BodySource, Waiter, Expiring {
+export class Exchange implements BodySource, TenantWaiter, Expiring {
   readonly order: number
   readonly request: WireRequest
   /** When it was made, by performance.now(). */
   readonly since = performance.now()
+  /** When it came to the queue, or came back. */
+  queuedAt = this.since
   /** How often it was refused. */
   refusals = 0
   readonly pass: Pass
@@ -55,7 +59,6 @@ export class Exchange implements BodySource, Waiter, Expiring {
   #timer: NodeJS.Timeout | undefined
   /** Milliseconds that it may still wait in the queue, as of `queuedAt`. */
   #patience: number
-  #queuedAt = 0
   /** Kept only where there is a deadline. */
   #sentAt = 0
   readonly #owner: Owner
@@ -82,6 +85,10 @@ export class Exchange implements BodySource, Waiter, Expiring {
     request.signal?.addEventListener("abort", this)
     request.outer?.addEventListener("abort", this)
     if (request.deadline !== undefined) request.deadline.underway = this
+  }
+
+  get tenant(): object | undefined {
+    return this.request.tenant
   }
 
   /** The abort signals': an object as the listener spares each request a closure. */
@@ -113,14 +120,13 @@ export class Exchange implements BodySource, Waiter, Expiring {
   /** It could not be sent at once: from now on its time in the queue counts. */
   waits(): void {
     if (this.#patience > longest || this.#state !== queued || this.#timer !== undefined) return
-    this.#queuedAt = performance.now()
     this.#timer = setTimeout(queueLate, Math.max(1, this.#patience), this).unref()
   }
 
   /** It is on this lane now, and its clocks run. */
   dispatched(carrier: Carrier): void {
     if (this.#timer !== undefined) {
-      this.#patience -= performance.now() - this.#queuedAt
+      this.#patience -= performance.now() - this.queuedAt
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
@@ -128,7 +134,8 @@ export class Exchange implements BodySource, Waiter, Expiring {
     this.#owner.health.sent(this.pass)
     this.#carrier = carrier
     const { deadline, timeouts } = this.request
-    if (timeouts.headers <= longest) this.#timer = setTimeout(headersLate, timeouts.headers, this).unref()
+    const left = timeouts.headers - this.#owner.connectTime(this)
+    if (left <= longest) this.#timer = setTimeout(headersLate, Math.max(1, left), this).unref()
     if (deadline !== undefined) this.#sentAt = performance.now()
   }
 
@@ -145,6 +152,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
     this.#state = queued
     this.#carrier = undefined
     this.stream = undefined
+    this.queuedAt = performance.now()
     this.waits()
   }
 
@@ -180,7 +188,7 @@ export class Exchange implements BodySource, Waiter, Expiring {
     this.#leave()
     carrier?.abort(this, error)
     if (was === sent) this.#owner.health.unanswered(this.pass, error)
-    else if (was === queued) this.#owner.health.drop(this.pass)
+    else if (was === queued) this.#owner.health.unsent(this.pass, error)
     if (was === answered) this.body?.finish(error, drop)
     else this.#reject?.(error)
   }
@@ -242,7 +250,7 @@ export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =
  * each of them looks again when that has been read, and a turn later: a socket that turns out to be reset closes after all
  * that.
  */
-const whenRead = (look: () => void): void => void setImmediate(() => setImmediate(look))
+export const whenRead = (look: () => void): void => void setImmediate(() => setImmediate(look))
 
 const unlessArrived =
   (then: (exchange: Exchange) => void) =>

@@ -32,6 +32,8 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   readonly expiresAt: number
   idleSince = performance.now()
   active = 0
+  failures = 0
+  goodBefore = 0
   readonly #host: LaneHost
   readonly #socket: Socket
   readonly #client: Client
@@ -178,8 +180,9 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     if (exchange === undefined) return
     const head = pairs(headers)
     const refusal = headRefusal(head, this.#limits)
-    if (refusal === undefined) exchange.respond(status, head)
-    else exchange.fail(refusal)
+    if (refusal !== undefined) return exchange.fail(refusal)
+    this.#host.answered(this, exchange, status)
+    exchange.respond(status, head)
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {

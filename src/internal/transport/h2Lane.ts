@@ -44,6 +44,8 @@ export class H2Lane implements Lane {
   readonly expiresAt: number
   idleSince = performance.now()
   active = 0
+  failures = 0
+  goodBefore = 0
   /** Streams that it takes by the server's last word, less the headroom if it has one; `undefined` before SETTINGS. */
   limit: number | undefined
   /** Since when the server has allowed no streams at all. */
@@ -158,7 +160,10 @@ export class H2Lane implements Lane {
   abort(exchange: Exchange, error?: WireError): void {
     // Who waited in vain may have done so because nobody is there any more: old Nodes do not even read on after a breach
     // of the protocol, and say nothing.
-    if (error?.reason === "Timeout") this.#doubt()
+    if (error?.reason === "Timeout") {
+      this.#doubt()
+      this.#host.answered(this, exchange, undefined)
+    }
     const stream = exchange.stream as Stream | undefined
     if (stream === undefined || stream.closed || stream.destroyed) return
     stream.cancelled = true
@@ -274,8 +279,9 @@ export class H2Lane implements Lane {
   }
 
   /** A response has begun. */
-  heard(): void {
+  heard(exchange: Exchange, status: number): void {
     this.#cancels.heard()
+    this.#host.answered(this, exchange, status)
   }
 
   /** Called for every stream, whatever became of it. */
@@ -304,7 +310,10 @@ export class H2Lane implements Lane {
     if (isOutOfStreams(cause)) this.retire()
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
     if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause, this.#goaway))
-    else exchange.fail(h2Error(code, false, "maybe", cause, this.#goaway))
+    else {
+      this.#host.answered(this, exchange, undefined)
+      exchange.fail(h2Error(code, false, "maybe", cause, this.#goaway))
+    }
   }
 
   #cool(): void {
@@ -347,8 +356,9 @@ function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: Rea
   const head = pairs(raw ?? [])
   const refusal = headRefusal(head, this.lane.limits)
   if (refusal !== undefined) return exchange.fail(refusal)
-  this.lane.heard()
-  exchange.respond(headers[":status"] ?? 0, head)
+  const status = headers[":status"] ?? 0
+  this.lane.heard(exchange, status)
+  exchange.respond(status, head)
   // Not earlier: data can come before 'response', and would be lost.
   this.on("data", onData)
   this.on("end", onEnd)

@@ -14,6 +14,10 @@ export interface Lane extends Carrier {
   readonly active: number
   /** Since when it has none. */
   readonly idleSince: number
+  /** Responses in a row that told of a failing backend: see Roster. */
+  failures: number
+  /** Good answers of the whole pool when the first of those came. */
+  goodBefore: number
   /** How many more it takes now. */
   readonly room: () => number
   /** False if the lane turns out to be unusable: it has retired, and the exchange is as it was. */
@@ -31,6 +35,8 @@ export interface Lane extends Carrier {
 export interface LaneHost {
   /** It has room again. */
   readonly freed: (lane: Lane) => void
+  /** A response has begun, or none will: `status` is undefined. */
+  readonly answered: (lane: Lane, exchange: Exchange, status: number | undefined) => void
   /** It will take no more requests: out of the lists with it. */
   readonly retired: (lane: Lane) => void
   /** Its socket has closed. */

@@ -6,6 +6,7 @@ import type { BodyLimits } from "../limits.ts"
 import { whyEnded } from "../ended.ts"
 import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
 import { Backlog } from "./backlog.ts"
+import { ConnectClock, type Connecting } from "./connectClock.ts"
 import { root } from "./context.ts"
 import { makeRoute, type Route } from "./dial.ts"
 import { connectError } from "./errors.ts"
@@ -16,9 +17,10 @@ import type { Pass } from "../overload/lane.ts"
 import type { Lane } from "./lane.ts"
 import { Opening, type OpeningHost } from "./opening.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
-import { RequestQueue } from "../fifo.ts"
 import { Redial } from "./redial.ts"
+import { Roster } from "./roster.ts"
 import type { BudgetUser, SocketBudget } from "./sockets.ts"
+import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
 
@@ -28,9 +30,9 @@ const mostRefusals = 5
 /** Makes a pool. It opens nothing before the first request. */
 export const makePool = (options: PoolOptions): WirePool => new OriginPool(options)
 
-class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
+class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, Connecting {
   readonly settings: Settings
-  readonly queue = new RequestQueue<Exchange>()
+  readonly queue = new TenantQueue<Exchange>()
   readonly lanes = new Set<Lane>()
   readonly budget: SocketBudget
   readonly #backlog: Backlog
@@ -38,13 +40,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   readonly #route: Route
   readonly #redial: Redial
   readonly #watch: Watch
+  readonly #clock: ConnectClock
   readonly #opening = new Set<Opening>()
   /** Lanes that take requests; `lanes` are all whose sockets are open. */
-  readonly #live = new Set<Lane>()
-  /** HTTP/1.1 lanes that have nothing to do, the most recently used last. */
-  readonly #idle: Array<Lane> = []
-  /** Sessions that take requests. */
-  readonly #sessions: Array<H2Lane> = []
+  readonly #roster = new Roster()
   /** What the lanes speak; forgotten with the last of them, since the next may be told otherwise. */
   #protocol: PoolStats["protocol"]
   #lastProtocol: PoolStats["protocol"]
@@ -77,6 +76,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#route = makeRoute(this.settings.url, options)
     this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)
+    this.#clock = new ConnectClock(this)
   }
 
   request = (request: WireRequest): Promise<WireResponse> => {
@@ -101,6 +101,8 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       this.queue.push(exchange)
       this.#backlog.enter(request.body)
       this.pump()
+      if (!exchange.isQueued()) return
+      this.#clock.joined(exchange)
       exchange.waits()
     })
 
@@ -121,6 +123,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       this.health.close(closedError("no"))
       this.#leaveLine()
       this.#redial.stop()
+      this.#clock.stop()
       for (const opening of this.#opening) opening.cancel()
       this.#opening.clear()
       for (const lane of this.lanes) lane.retire()
@@ -144,7 +147,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
         next.fail(recalled)
         continue
       }
-      const lane = this.#pick()
+      const lane = this.#roster.pick(next.request)
       if (lane === undefined) break
       queue.shift()
       this.#backlog.leave(next.request.body)
@@ -156,6 +159,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
       }
     }
     if (queue.size > 0) return this.#grow()
+    this.#clock.stop()
     this.#leaveLine()
     if (this.#opening.size > 0 && !this.#watch.held) {
       // Nobody waits for anything: a dial in progress would only keep the process alive.
@@ -169,9 +173,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   hold = (change: 1 | -1): void => this.#watch.hold(change)
 
   gaveUp = (exchange: Exchange): void => {
-    this.queue.gaveUp()
+    this.queue.gaveUp(exchange)
     this.#backlog.leave(exchange.request.body)
     if (this.queue.size > 0) return
+    this.#clock.stop()
     this.#leaveLine()
     if (this.#opening.size > 0) setImmediate(this.pump)
   }
@@ -180,21 +185,43 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     this.#inFlight--
   }
 
+  connectTime = (exchange: Exchange): number => this.#clock.take(exchange)
+
+  // Connecting
+
+  carried = (): number => {
+    const opening = this.#opening.size
+    const isPaused = this.#redial.isHeld(this.#roster.size + opening)
+    if (this.#roster.size === 0) return opening > 0 || isPaused ? Infinity : 0
+    if (opening === 0 && !isPaused) return 0
+    const wanted = this.#wanted()
+    const lanes = opening + (isPaused ? this.#room() : 0)
+    if (wanted > 0 && lanes >= wanted) return Infinity
+    return lanes * (this.#protocol === "h2" ? Math.max(1, this.#limit) : 1)
+  }
+
+  unconnected = (late: ReadonlyArray<Exchange>): void => {
+    for (const exchange of late) {
+      if (!exchange.isQueued()) continue
+      const ms = exchange.request.timeouts.headers
+      exchange.fail(new WireError("Timeout", "no", `not connected to ${this.settings.origin} within ${ms} ms`))
+    }
+  }
+
   // OpeningHost
 
   opened = (opening: Opening, lane: Lane): void => {
     this.#opening.delete(opening)
     this.lanes.add(lane)
-    this.#live.add(lane)
+    this.#roster.add(lane)
     this.#protocol = this.#lastProtocol = lane.protocol
-    if (lane instanceof H2Lane) this.#sessions.push(lane)
     this.#redial.connected()
     this.freed(lane)
   }
 
   failed = (opening: Opening, error: unknown): void => {
     this.#opening.delete(opening)
-    const others = this.#live.size + this.#opening.size
+    const others = this.#roster.size + this.#opening.size
     const why = connectError(this.settings.origin, error)
     this.#redial.failed(others, why.reason !== "Untrusted" && why.reason !== "Refused")
     // Nothing was sent, and there is another way: whoever waits goes on waiting.
@@ -210,22 +237,29 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   freed = (lane: Lane): void => {
-    if (this.#live.has(lane)) {
+    if (this.#roster.has(lane)) {
       if (lane instanceof H2Lane) this.#limit = lane.limit ?? this.#limit
       if (this.budget.mustYield(this, lane.openedAt)) this.#yield(lane)
-      else if (lane.protocol === "http/1.1") this.#idle.push(lane)
+      else if (lane.protocol === "http/1.1") this.#rest(lane)
     }
     this.pump()
     // Others are in line, and nobody here needs it.
-    const needless = lane.active === 0 && this.queue.size === 0 && this.#live.has(lane)
+    const needless = lane.active === 0 && this.queue.size === 0 && this.#roster.has(lane)
     if (needless && this.budget.short && this.othersWaitSince() !== undefined) this.#yield(lane)
   }
 
-  retired = (lane: Lane): void => {
-    this.#live.delete(lane)
-    remove(this.#idle, lane)
-    if (lane instanceof H2Lane) remove(this.#sessions, lane)
+  answered = (lane: Lane, { request }: Exchange, status: number | undefined): void => {
+    if (status === undefined) this.#roster.failed(lane, request)
+    else if (
+      this.#roster.answered(lane, request, status) &&
+      this.#isReplaceable(lane) &&
+      this.#roster.mayRetire(lane)
+    ) {
+      lane.retire()
+    }
   }
+
+  retired = (lane: Lane): void => this.#roster.remove(lane)
 
   gone = (lane: Lane): void => {
     this.lanes.delete(lane)
@@ -254,9 +288,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
 
   held = (): number => this.#sockets
 
-  idleSince = (): number | undefined => this.#leastRecent()?.idleSince
+  idleSince = (): number | undefined => this.#roster.leastRecent()?.idleSince
 
-  closeIdle = (): void => this.#leastRecent()?.retire()
+  closeIdle = (): void => this.#roster.leastRecent()?.retire()
 
   offer = (): boolean => {
     this.#inLine = false
@@ -281,7 +315,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   barredSince = (): number | undefined => {
     if (this.#opening.size > 0) return undefined
     let last: number | undefined
-    for (const { barredSince } of this.#sessions) {
+    for (const { barredSince } of this.#roster.sessions) {
       if (barredSince === undefined) return undefined
       last = Math.max(last ?? 0, barredSince)
     }
@@ -293,44 +327,51 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
     lane.retire()
   }
 
-  #leastRecent(): Lane | undefined {
-    let best: Lane | undefined = this.#idle[0]
-    for (const session of this.#sessions) {
-      if (session.active === 0 && (best === undefined || session.idleSince < best.idleSince)) best = session
-    }
-    return best
+  /** Offers an idle HTTP/1.1 lane to the queue, at once or when it has rested. */
+  #rest(lane: Lane): void {
+    const ms = this.#roster.rest(lane)
+    if (ms === 0) return this.#roster.idle(lane)
+    root(
+      setTimeout,
+      () => {
+        if (!this.#roster.has(lane)) return
+        this.#roster.idle(lane)
+        this.pump()
+      },
+      ms
+    ).unref()
   }
 
-  #pick(): Lane | undefined {
-    for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
-      if (lane.room() > 0) return lane
-    }
-    let best: Lane | undefined
-    let most = 0
-    for (const session of this.#sessions) {
-      const room = session.room()
-      if (room > most) {
-        best = session
-        most = room
-      }
-    }
-    return best
+  /** Whether another lane can be opened while what is on this one goes on, for hours perhaps. */
+  #isReplaceable(lane: Lane): boolean {
+    return lane.active <= 1 || this.#room() > 0
+  }
+
+  /** How many more sockets may be opened. */
+  #room(): number {
+    if (this.#inLine) return 0
+    return Math.min(this.settings.maxConnections - this.#sockets, this.budget.limit - this.budget.used)
   }
 
   /** How many more lanes the queue wants. */
   #missing(): number {
     const opening = this.#opening.size
     if (this.#sockets >= this.settings.maxConnections) return 0
-    if (this.#redial.isHeld(this.#live.size + opening)) return 0
-    if (this.#protocol === undefined) return this.#first() - opening
-    if (this.#protocol === "http/1.1") return this.queue.size - opening
+    if (this.#redial.isHeld(this.#roster.size + opening)) return 0
+    return this.#wanted() - opening
+  }
+
+  /** How many lanes the queue wants, those that are being opened included. */
+  #wanted(): number {
+    if (this.#protocol === undefined) return this.#first()
+    if (this.#protocol === "http/1.1") return this.queue.size
     let soon = 0
-    for (const session of this.#sessions) {
+    for (const session of this.#roster.sessions) {
       // A server that allows no streams now would not allow more on another connection.
       if (session.limit === 0) return 0
       soon += session.soon()
     }
-    return Math.ceil((this.queue.size - soon) / Math.max(1, this.#limit)) - opening
+    return Math.ceil((this.queue.size - soon) / Math.max(1, this.#limit))
   }
 
   /** The first lane alone says what the origin speaks, unless that is settled anyhow. */
@@ -340,6 +381,11 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched {
   }
 
   #grow(): void {
+    this.#openMissing()
+    this.#clock.update()
+  }
+
+  #openMissing(): void {
     let missing = this.#missing()
     for (; missing > 0 && this.#sockets < this.settings.maxConnections; missing--) {
       if (this.#inLine || !this.budget.take(this)) {
@@ -401,8 +447,3 @@ const startOpening = (opening: Opening, route: Route, alpn: Array<string> | unde
   opening.start(route, alpn)
 
 const closedError = (processed: "no" | "maybe"): WireError => new WireError("Closed", processed, "the pool was closed")
-
-const remove = <T>(from: Array<T>, item: T): void => {
-  const at = from.indexOf(item)
-  if (at !== -1) from.splice(at, 1)
-}

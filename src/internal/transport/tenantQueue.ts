@@ -1,7 +1,7 @@
 /**
  * Round robin between tenants, first come first served within each. A tenant that comes to an empty queue goes next: newcomers
- * and those who have had a turn are two rings that are served alternately (after the new and old flows of FQ-CoDel, RFC
- * 8290), so that neither a stream of newcomers nor a crowd of backlogs holds up the others. A tenant that was served keeps
+ * and those who have had a turn are two rings, after the new and old flows of FQ-CoDel (RFC 8290). So that a stream of newcomers
+ * holds up nobody, between two of them goes one of the others, if its last turn was before the second one came. A tenant that was served keeps
  * its place among the latter until its turn comes round, be its queue empty: coming one by one gains it nothing.
  *
  * Every operation on a request is O(1), amortised, with any number of tenants; with one it is that of the queue alone.
@@ -17,6 +17,8 @@ export interface TenantWaiter extends Waiter {
 class Turn<T extends TenantWaiter> {
   readonly queue = new RequestQueue<T>()
   tenant: object | undefined
+  /** The number of its last turn, or of the last before it came. */
+  at = 0
   ring: Ring<T> | undefined
   before: Turn<T> | undefined
   after: Turn<T> | undefined
@@ -50,8 +52,10 @@ export class TenantQueue<T extends TenantWaiter> {
   readonly #turns = new Map<object | undefined, Turn<T>>()
   readonly #fresh = new Ring<T>()
   readonly #served = new Ring<T>()
-  /** Whose turn was the last, if it was a newcomer: then one of the others goes. */
-  #newcomer: Turn<T> | undefined
+  /** Turns so far. */
+  #turn = 0
+  /** The last turn was a newcomer's. */
+  #wasFresh = false
   /** The one that left last: where requests find a free socket, the next is not made anew. */
   #spare: Turn<T> | undefined
 
@@ -78,7 +82,8 @@ export class TenantQueue<T extends TenantWaiter> {
     if (turn === undefined) return
     this.size--
     turn.queue.shift()
-    this.#newcomer = turn.ring === this.#fresh ? turn : undefined
+    this.#wasFresh = turn.ring === this.#fresh
+    turn.at = ++this.#turn
     turn.ring?.remove(turn)
     const isAlone = this.#fresh.first === undefined && this.#served.first === undefined
     if (isAlone && turn.queue.size === 0) this.#forget(turn)
@@ -138,8 +143,8 @@ export class TenantQueue<T extends TenantWaiter> {
     let served = this.#served.first
     for (; served !== undefined && served.queue.size === 0; served = this.#served.first) this.#forget(served)
     const fresh = this.#fresh.first
-    const isOthers = this.#newcomer !== undefined && served !== undefined && served !== this.#newcomer
-    return fresh === undefined || isOthers ? served : fresh
+    if (fresh === undefined || served === undefined) return fresh ?? served
+    return this.#wasFresh && served.at < fresh.at ? served : fresh
   }
 
   #join(tenant: object | undefined): Turn<T> {
@@ -148,6 +153,7 @@ export class TenantQueue<T extends TenantWaiter> {
     const turn = this.#spare ?? new Turn<T>()
     this.#spare = undefined
     turn.tenant = tenant
+    turn.at = this.#turn
     this.#turns.set(tenant, turn)
     this.#fresh.push(turn)
     return turn
@@ -157,7 +163,6 @@ export class TenantQueue<T extends TenantWaiter> {
     turn.ring?.remove(turn)
     this.#turns.delete(turn.tenant)
     turn.tenant = undefined
-    if (this.#newcomer === turn) this.#newcomer = undefined
     this.#spare = turn
   }
 }

@@ -7,12 +7,12 @@ import { root } from "./context.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Lane } from "./lane.ts"
 import type { Settings, Starved } from "./options.ts"
-import type { RequestQueue } from "../fifo.ts"
+import type { TenantQueue } from "./tenantQueue.ts"
 
 /** What it sees of a pool. */
 export interface Watched {
   readonly settings: Settings
-  readonly queue: RequestQueue<Exchange>
+  readonly queue: TenantQueue<Exchange>
   readonly lanes: ReadonlySet<Lane>
   readonly pump: () => void
   /** The bound that keeps the pool from opening another lane, if one does. */
@@ -70,7 +70,7 @@ export class Watch {
       if (now >= lane.expiresAt) lane.retire()
       lane.tick(now)
     }
-    const head = queue.peek()
+    const head = queue.oldest()
     if (head !== undefined) {
       this.#barred(now)
       this.#starved(now - head.since)
@@ -88,9 +88,9 @@ export class Watch {
     const { connectTimeout, origin } = this.#pool.settings
     const since = this.#pool.barredSince()
     if (since === undefined || now - since <= connectTimeout) return
-    const { queue } = this.#pool
-    for (let head = queue.peek(); head !== undefined && now - head.since > connectTimeout; head = queue.peek()) {
-      head.fail(new WireError("Timeout", "no", `${origin} has allowed no requests for ${connectTimeout} ms`))
+    for (const exchange of this.#pool.queue.all()) {
+      if (now - exchange.since <= connectTimeout) continue
+      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no requests for ${connectTimeout} ms`))
     }
   }
 

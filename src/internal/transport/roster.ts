@@ -1,0 +1,168 @@
+/**
+ * The lanes of a pool that take requests, and which of them is next: a good one before one that fails, and for a retry
+ * another than the one that it failed on. Behind a balancer each connection leads to one backend, and a dead backend, which
+ * fails at once, would otherwise be free most often and get most of the queue.
+ */
+import type { WireRequest } from "../wire.ts"
+import { H2Lane } from "./h2Lane.ts"
+import type { Lane } from "./lane.ts"
+
+/** Failures in a row after which a lane is retired: one answered request in two hundred where one in six fails at random. */
+const MAX_FAILURES = 3
+
+/** Retirements a second while other lanes do better: as many handshakes bear a provider that fails at random. */
+const RETIREMENTS_PER_S = 10
+/** Retirements a second while no lane does better, so that most likely all of the provider fails. */
+const LONE_RETIREMENTS_PER_S = 1
+
+/** Ms that a failing HTTP/1.1 lane rests where it may not be retired yet; doubled with each failure, up to the longest. */
+const FIRST_REST_MS = 100
+const LONGEST_REST_MS = 1_000
+
+/** A backend that is down, restarting, or overloaded: another may be better off. 529 is Anthropic's "overloaded". */
+const isBackendFailure = (status: number): boolean =>
+  status === 500 || (status >= 502 && status <= 504) || status === 529
+
+/** So many a second, saved up for a second. */
+class Allowance {
+  readonly #perSecond: number
+  #left: number
+  #at = performance.now()
+
+  constructor(perSecond: number) {
+    this.#perSecond = this.#left = perSecond
+  }
+
+  take(): boolean {
+    const now = performance.now()
+    this.#left = Math.min(this.#perSecond, this.#left + ((now - this.#at) * this.#perSecond) / 1_000)
+    this.#at = now
+    if (this.#left < 1) return false
+    this.#left--
+    return true
+  }
+}
+
+export class Roster {
+  readonly #live = new Set<Lane>()
+  /** HTTP/1.1 lanes that have nothing to do: those that fail first, then the others, the most recently used last. */
+  readonly #idle: Array<Lane> = []
+  /** Sessions that take requests. */
+  readonly sessions: Array<H2Lane> = []
+  /** Good answers so far. */
+  #good = 0
+  readonly #retirements = new Allowance(RETIREMENTS_PER_S)
+  readonly #loneRetirements = new Allowance(LONE_RETIREMENTS_PER_S)
+  /** The lane that a request failed on last, by the identity that its attempts share. */
+  #failedOn: WeakMap<object, Lane> | undefined
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  has(lane: Lane): boolean {
+    return this.#live.has(lane)
+  }
+
+  add(lane: Lane): void {
+    this.#live.add(lane)
+    if (lane instanceof H2Lane) this.sessions.push(lane)
+  }
+
+  remove(lane: Lane): void {
+    this.#live.delete(lane)
+    remove(this.#idle, lane)
+    if (lane instanceof H2Lane) remove(this.sessions, lane)
+  }
+
+  /** An HTTP/1.1 lane has nothing to do. */
+  idle(lane: Lane): void {
+    if (lane.failures === 0) this.#idle.push(lane)
+    else this.#idle.unshift(lane)
+  }
+
+  /** Notes the status of a response. Returns whether its lane fails so often that another should take its place. */
+  answered(lane: Lane, request: WireRequest, status: number): boolean {
+    if (!isBackendFailure(status)) {
+      lane.failures = 0
+      this.#good++
+      return false
+    }
+    if (lane.failures++ === 0) lane.goodBefore = this.#good
+    this.failed(lane, request)
+    return lane.failures >= MAX_FAILURES && this.#live.has(lane)
+  }
+
+  /** Whether one more may be retired now; counts it. */
+  mayRetire(lane: Lane): boolean {
+    return (this.#isWorse(lane) ? this.#retirements : this.#loneRetirements).take()
+  }
+
+  /** An attempt failed on a lane: the next looks for another. */
+  failed(lane: Lane, { about }: WireRequest): void {
+    if (about !== undefined) (this.#failedOn ??= new WeakMap()).set(about, lane)
+  }
+
+  /** Milliseconds for which a lane that failed again and again gets no request, while others do better. */
+  rest(lane: Lane): number {
+    const more = lane.failures - MAX_FAILURES
+    if (more < 0 || !this.#isWorse(lane)) return 0
+    return Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** more)
+  }
+
+  pick({ about }: WireRequest): Lane | undefined {
+    const avoid = about === undefined ? undefined : this.#failedOn?.get(about)
+    let avoided: Lane | undefined
+    for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
+      if (lane.room() <= 0) continue
+      if (lane !== avoid) {
+        if (avoided !== undefined) this.idle(avoided)
+        return lane
+      }
+      avoided = lane
+    }
+    const session = this.#session(avoid)
+    if (session === undefined) return avoided
+    if (avoided !== undefined) this.idle(avoided)
+    return session
+  }
+
+  leastRecent(): Lane | undefined {
+    let best: Lane | undefined
+    // Those that fail are not in the order of their use.
+    for (const lane of this.#idle) {
+      if (best === undefined || lane.idleSince < best.idleSince) best = lane
+      if (lane.failures === 0) break
+    }
+    for (const session of this.sessions) {
+      if (session.active === 0 && (best === undefined || session.idleSince < best.idleSince)) best = session
+    }
+    return best
+  }
+
+  #session(avoid: Lane | undefined): H2Lane | undefined {
+    let best: H2Lane | undefined
+    let rank = 0
+    let most = 0
+    for (const session of this.sessions) {
+      const room = session.room()
+      if (room <= 0) continue
+      const own = session === avoid ? 0 : session.failures > 0 ? 1 : 2
+      if (best !== undefined && (own < rank || (own === rank && room <= most))) continue
+      best = session
+      rank = own
+      most = room
+    }
+    return best
+  }
+
+  /** Whether another lane had a good answer since this one began to fail. */
+  #isWorse(lane: Lane): boolean {
+    return this.#good > lane.goodBefore
+  }
+}
+
+const remove = <T>(from: Array<T>, item: T): void => {
+  const at = from.indexOf(item)
+  if (at !== -1) from.splice(at, 1)
+}
