@@ -74,6 +74,50 @@ test("an idle socket closes after keepAlive, and by the server's hint before tha
   await until(() => hinted.open === 0)
 })
 
+/** Answers with these headers, and closes no connection. */
+const serveKept = (headers: string) =>
+  serveTcp(
+    net.createServer((socket) => {
+      socket.on("data", () => socket.write(`HTTP/1.1 200 OK\r\n${headers}Content-Length: 2\r\n\r\nok`))
+    })
+  )
+
+test("HTTP/1.1: an idle connection closes after 4 s, before servers in Python do, unless its server allows more", async () => {
+  const [plain, short, long, longer] = await Promise.all([
+    serveKept(""),
+    serveKept("Keep-Alive: timeout=3\r\n"),
+    serveKept("Keep-Alive: timeout=7\r\n"),
+    serveKept("Keep-Alive: timeout=600\r\n")
+  ])
+  const began = performance.now()
+  const closed = async (server: { readonly open: number }) => {
+    await until(() => server.open === 0)
+    return (performance.now() - began) / 1_000
+  }
+  const capped = pool(longer.origin, { keepAlive: 5_000 })
+  await Promise.all([text(capped), ...[plain, short, long].map((server) => text(pool(server.origin)))])
+  const took = await Promise.all([plain, short, long, longer].map(closed))
+  for (const [at, seconds] of [4, 2, 6, 5].entries()) {
+    expect(took[at]).toBeGreaterThanOrEqual(seconds - 0.05)
+    expect(took[at]).toBeLessThan(seconds + 0.95)
+  }
+})
+
+test("HTTP/1.1: a connection that no request was sent on closes when it has been idle for long enough", async () => {
+  const held: Array<() => void> = []
+  const server = await serveH1((_, response) => void held.push(() => response.end("ok")))
+  const it = pool(server.origin, { keepAlive: 300, http2: false })
+  const abort = new AbortController()
+  const first = text(it)
+  const second = failure(ask(it, { signal: abort.signal }))
+  abort.abort()
+  await second
+  await until(() => server.total === 2)
+  await until(() => server.open === 1 && it.stats().sockets === 1)
+  held.pop()?.()
+  expect(await first).toBe("ok")
+})
+
 test("a server that closes after each response is served by a socket a request", async () => {
   const server = await serveH1((_, response) => response.setHeader("connection", "close").end("ok"))
   const it = pool(server.origin, { maxConnections: 4 })

@@ -24,7 +24,9 @@ export interface TransportOptions {
    */
   readonly http2?: boolean | "prior-knowledge" | undefined
   /**
-   * How long a socket stays open with nothing to do. A number is milliseconds, `Infinity` is for ever.
+   * How long a socket stays open with nothing to do, at most: HTTP/2 sessions stay for all of it. HTTP/1.1 connections stay
+   * for 4 seconds, as undici's do, because many servers (uvicorn, vLLM) close theirs after 5 without a word; one that sends
+   * `Keep-Alive: timeout=N` is taken at its word, less a second. A number is milliseconds, `Infinity` is for ever.
    *
    * @default "60 seconds"
    */

@@ -22,6 +22,15 @@ const goodbye = 500
 
 const ignore = (): void => undefined
 
+/**
+ * How long, in ms, a connection may be idle where the server has not told its own time: undici's default. uvicorn, and with
+ * it vLLM and most servers in Python, closes after 5 s without a word, and a request that crosses that is lost.
+ */
+const UNHINTED_IDLE_MS = 4_000
+
+/** Ms by which a connection closes before the time that the server told (`Keep-Alive: timeout`, in seconds). */
+const HINT_MARGIN_MS = 1_000
+
 /** undici takes no Infinity, and its keep-alive timers are setTimeouts. */
 const most = 2 ** 31 - 1
 const timer = (ms: number): number => Math.max(1, Math.min(ms, most))
@@ -77,8 +86,9 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
       maxHeaderSize: Math.min(limits.maxHeadBytes, most),
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: timer(limits.keepAlive),
+      keepAliveTimeout: timer(Math.min(limits.keepAlive, UNHINTED_IDLE_MS)),
       keepAliveMaxTimeout: timer(limits.keepAlive),
+      keepAliveTimeoutThreshold: HINT_MARGIN_MS,
       // Called back at once, undici never sends.
       connect: (_, callback) => {
         const again = handed
@@ -162,8 +172,9 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     return this.#exchange === undefined ? [] : [this.#exchange]
   }
 
-  tick(): void {
-    // undici itself closes the socket when it has been idle for too long, by the server's hint if there was one.
+  tick(now: number): void {
+    // Once it has carried a request, undici closes it when it has been idle for too long.
+    if (!this.#used && now - this.openedAt >= Math.min(this.#limits.keepAlive, UNHINTED_IDLE_MS)) this.retire()
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

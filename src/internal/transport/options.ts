@@ -34,7 +34,10 @@ export interface PoolOptions extends Partial<TransportLimits> {
    * clear text on http origins. @default true
    */
   readonly http2?: Http2 | undefined
-  /** How long an idle socket stays; a server's Keep-Alive hint can only shorten it. 0: one request a socket. @default 60_000 */
+  /**
+   * How long an idle socket stays at most. HTTP/1.1 connections stay for the time in the server's `Keep-Alive: timeout`, less
+   * a second, and for 4 s where there is none. 0: one request a socket. @default 60_000
+   */
   readonly keepAlive?: number | undefined
   /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
   readonly maxConnectionAge?: number | undefined
