@@ -53,6 +53,8 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   #upload: Readable | undefined
   #retired = false
   #used = false
+  /** Whether a byte of the exchange may have left: the kernel has taken some, or will. */
+  #left = false
   /** Whether anything was read since the exchange was sent, or since the last informational head. */
   #heard = false
   #cause: unknown
@@ -80,6 +82,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
       if (chunk !== null) this.#heard = true
       return chunk
     }
+    noteWrites(socket, () => (this.#left = true))
     let handed = false
     this.#client = new clientClass(origin, {
       pipelining: 1,
@@ -110,7 +113,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     const { body, method, path } = exchange.request
     const headers = sealed(exchange.request)
     this.active = 1
-    this.#heard = false
+    this.#heard = this.#left = false
     this.#exchange = exchange
     this.#controller = undefined
     exchange.dispatched(this)
@@ -230,14 +233,15 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   #failed(error: unknown): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    const started = this.#controller !== undefined
+    // Once answered, or begun to be, it has left, be the server early.
+    const hasLeft = this.#left || this.#heard || !exchange.isSent()
     this.#exchange = undefined
     const failed = this.#upload?.errored
     this.#drop()
     this.#idle()
     exchange.detach()
     if (failed !== undefined && failed !== null) exchange.fail(uploadError(failed))
-    else if (started) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent(), this.#heard))
+    else if (hasLeft) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent(), this.#heard))
     else this.#host.requeue(exchange, unwritten(this.#cause ?? error))
     this.retire()
   }
@@ -265,6 +269,27 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     this.#cause ??= error
   }
 }
+
+/**
+ * Calls `left` for each write that the kernel did not refuse there and then, as it does when the connection has been reset
+ * and nobody has read that yet. `bytesWritten` counts those too.
+ */
+const noteWrites = (socket: Socket, left: () => void): void => {
+  const noting = (write: (done: Done) => void, done: Done): void => {
+    let isRefused = false
+    write((error) => {
+      isRefused = error !== undefined && error !== null
+      done(error)
+    })
+    if (!isRefused) left()
+  }
+  const write = socket._write.bind(socket)
+  socket._write = (chunk, encoding, done) => noting((noted) => write(chunk, encoding, noted), done)
+  const writev = socket._writev?.bind(socket)
+  if (writev !== undefined) socket._writev = (chunks, done) => noting((noted) => writev(chunks, noted), done)
+}
+
+type Done = (error?: Error | null) => void
 
 type ParsedHeaders = Record<string, string | Array<string> | undefined>
 

@@ -35,6 +35,8 @@ interface Stream extends http2.ClientHttp2Stream {
   whole: boolean
   cancelled: boolean
   failure: unknown
+  /** Bytes that the session had written before. Frames are written a little later than they are made. */
+  writtenBefore: number
   inner: (chunk: unknown, encoding?: BufferEncoding) => boolean
 }
 
@@ -120,6 +122,7 @@ export class H2Lane implements Lane {
     if (length !== undefined) all["content-length"] = length
     const empty = bytes === undefined || length === 0
     let stream: Stream
+    const writtenBefore = this.#socket.bytesWritten
     try {
       checkHead(headers)
       stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
@@ -134,6 +137,7 @@ export class H2Lane implements Lane {
       exchange.fail(unsendable(error))
       return true
     }
+    stream.writtenBefore = writtenBefore
     exchange.stream = stream
     exchange.dispatched(this)
     this.active++
@@ -306,7 +310,8 @@ export class H2Lane implements Lane {
   #unanswered(stream: Stream, code: number, cause: unknown): void {
     const { exchange, id } = stream
     // A stream is numbered as it is handed to nghttp2, unless the numbers are used up: 2^30 requests, some weeks.
-    const refused = code === NGHTTP2_REFUSED_STREAM || id === undefined || id > this.#lastId
+    const unwritten = id === undefined || stream.writtenBefore === this.#socket.bytesWritten
+    const refused = code === NGHTTP2_REFUSED_STREAM || unwritten || id > this.#lastId
     if (isOutOfStreams(cause)) this.retire()
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
     if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause, this.#goaway))
@@ -336,6 +341,7 @@ const tag = (bare: http2.ClientHttp2Stream, exchange: Exchange, lane: H2Lane): S
   stream.whole = false
   stream.cancelled = false
   stream.failure = undefined
+  stream.writtenBefore = 0
   // A reset with NO_ERROR looks like a normal end, save that the stream is closed when `null` is pushed.
   stream.inner = stream.push
   stream.push = notingPush
