@@ -8,6 +8,7 @@ import { aborts } from "./aborts.ts"
 import { adaptive } from "./adaptive.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
+import { cancels } from "./cancels.ts"
 import { cpu } from "./cpu.ts"
 import { health } from "./health.ts"
 import { heap } from "./heap.ts"
@@ -40,6 +41,7 @@ const benches: ReadonlyArray<Bench> = [
   origins,
   oneOffs,
   aborts,
+  cancels,
   health,
   heap,
   imports

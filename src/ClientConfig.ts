@@ -46,7 +46,7 @@ export interface ClientConfig<out P extends string = string> extends Equal.Equal
   /** Scheme and host in lower case; no default port, trailing slash, user, query or fragment. */
   readonly baseURL: string
   readonly credential: Redacted.Redacted | Credential
-  /** Milliseconds from dispatch to the response's headers, `Infinity` for none. */
+  /** Milliseconds from a request's turn to the response's headers, connecting included; `Infinity` for none. */
   readonly timeout: number
   /** Milliseconds between chunks of the body, `Infinity` for none. */
   readonly bodyTimeout: number
@@ -90,8 +90,9 @@ export interface CommonOptions {
    */
   readonly baseURL?: string | undefined
   /**
-   * From dispatch to the response's headers; waiting for quota or a socket does not count. A number is milliseconds,
-   * `Infinity` is no limit; fractions of a millisecond are rounded up.
+   * From a request's turn to the response's headers: DNS, connecting, TLS and the first SETTINGS of HTTP/2 count where a
+   * connection has to be opened for it, waiting for quota or for busy sockets does not. A number is milliseconds, `Infinity` is no
+   * limit; fractions of a millisecond are rounded up.
    *
    * @default what the provider's SDK has: 10 minutes for OpenAI and Azure, 1 minute for Groq and Cerebras
    */

@@ -45,7 +45,7 @@ export interface Given {
   readonly apiKey: string
   /** Lease, quota, retries and pooled connections. The client must send everything through it. */
   readonly fetch: typeof globalThis.fetch
-  /** Never, in milliseconds: the transport keeps the configured timeouts, from dispatch, where an SDK would count queueing. */
+  /** Never, in milliseconds: the transport keeps the configured timeouts, from a request's turn, where an SDK would count queueing. */
   readonly timeout: number
   /** None: `fetch` retries, for all providers alike. */
   readonly maxRetries: 0

@@ -18,7 +18,7 @@ export const OWN: unique symbol = Symbol.for("clientele/own")
 
 /** What one request has otherwise than its client. */
 export interface Own {
-  /** Milliseconds from dispatch to the headers, `Infinity` for none. */
+  /** Milliseconds from a request's turn to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
   /** Whoever sends it meters the call of a model that it is. @default false */

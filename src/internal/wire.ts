@@ -18,14 +18,17 @@ export interface StreamedBody {
 
 export type RequestBody = undefined | string | Uint8Array | StreamedBody
 
-/** Milliseconds, `Infinity` for none. All but `queue` run from dispatch: waiting in our queue counts for none of them. */
+/** Milliseconds, `Infinity` for none. Waiting for busy sockets counts for `queue` alone. */
 export interface Timeouts {
   /**
    * How long it may wait for a socket, one that is being opened included. Whoever goes back to the queue because a server
    * turned it away unread has what it had left. With 0 or less it is sent at once, or fails. @default Infinity
    */
   readonly queue?: number | undefined
-  /** Until the response's final headers. 1xx responses do not restart it. */
+  /**
+   * Until the response's final headers, from the moment when a connection is being opened for the request, or from dispatch
+   * where none has to be. 1xx responses do not restart it.
+   */
   readonly headers: number
   /** Between two chunks of the body, while somebody waits for one. */
   readonly body: number

@@ -40,7 +40,7 @@ export interface TransportOptions {
    */
   readonly maxConnectionAge?: Duration.DurationInput | undefined
   /**
-   * How long DNS, TCP and TLS together may take. A number is milliseconds, `Infinity` is no limit.
+   * How long DNS, TCP and TLS together may take; a request waits for its own `timeout` only. A number is milliseconds, `Infinity` is no limit.
    *
    * @default "10 seconds"
    */

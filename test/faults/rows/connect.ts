@@ -99,6 +99,16 @@ export const rows: ReadonlyArray<Row> = [
     check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {
+    name: "connections stall for longer than timeout",
+    ...alone,
+    options: { maxRetries, timeout: 200 },
+    prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
+    reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
+    heal: ({ provider }) => stalled.get(provider.port)?.release(),
+    expect: { queued: fails("Timeout", { processed: "no", attempts: 6, says: "within 200 ms" }) },
+    check: ({ provider }) => void stalled.get(provider.port)?.close()
+  },
+  {
     name: "connections stall until a deadline",
     ...alone,
     options: { deadline: 9_000 },
