@@ -153,6 +153,27 @@ test("HTTP/1.1: of those beside busy sockets only as many run out of time as con
   expect(ends.slice(1).toSorted()).toEqual(["1 ok", "2 ok"])
 })
 
+test("HTTP/2: a request that came back to the queue is kept within its timeout too", async () => {
+  const server = await serveScript({
+    onRequest: (to) => {
+      to.goaway(0)
+      to.end()
+    }
+  })
+  let connections = 0
+  const front = await serveTcp(
+    net.createServer((socket) => {
+      socket.on("error", () => undefined)
+      if (++connections > 1) return void socket.resume()
+      const to = net.connect(Number(new URL(server.origin).port), "127.0.0.1")
+      to.on("error", () => socket.destroy()).on("close", () => socket.destroy())
+      socket.pipe(to).pipe(socket)
+    })
+  )
+  await expectUnconnected(ask(pool2(front.origin, { maxConnections: 1 }), within(300)), 300)
+  expect(connections).toBe(2)
+})
+
 test("HTTP/2: waiting for room on a session counts for no timeout", async () => {
   const held: Array<() => void> = []
   const server = await serveH2(

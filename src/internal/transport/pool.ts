@@ -280,6 +280,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#inFlight--
     exchange.returned()
     this.queue.putBack(exchange)
+    this.#clock.joined(exchange)
     this.#backlog.enter(exchange.request.body)
     setImmediate(this.pump)
   }
