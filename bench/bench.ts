@@ -5,6 +5,10 @@ export interface Options {
   readonly runs: number
   /** Whether what takes minutes should be cut short. */
   readonly quick: boolean
+  /** Parts of names of scenarios, for benches that have such. @default all */
+  readonly scenarios?: ReadonlyArray<string> | undefined
+  /** Of what scenarios draw. @default `runs` */
+  readonly seeds?: number | undefined
 }
 
 /** One line of the table. */

@@ -17,6 +17,7 @@ import { lease } from "./lease.ts"
 import { models } from "./models.ts"
 import { oneOffs } from "./oneOffs.ts"
 import { origins } from "./origins.ts"
+import { overload } from "./overload.ts"
 import { promiseCpu } from "./promiseCpu.ts"
 import { promiseExit } from "./promiseExit.ts"
 import { promiseHeap } from "./promiseHeap.ts"
@@ -44,13 +45,16 @@ const benches: ReadonlyArray<Bench> = [
   cancels,
   health,
   heap,
-  imports
+  imports,
+  overload
 ]
 const names = benches.map(({ name }) => name).join(", ")
 
 const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names}
+  --scenario S  those of overload whose name has S in it, repeatable
+  --seeds N     of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text
 `
@@ -102,6 +106,8 @@ const main = async (): Promise<number> => {
   const { values } = parseArgs({
     options: {
       only: { type: "string", multiple: true },
+      scenario: { type: "string", multiple: true },
+      seeds: { type: "string" },
       quick: { type: "boolean" },
       help: { type: "boolean" }
     }
@@ -117,6 +123,11 @@ const main = async (): Promise<number> => {
   }
   const quick = values.quick === true
   const runs = quick ? 1 : 5
+  const seeds = values.seeds === undefined ? undefined : Number(values.seeds)
+  if (seeds !== undefined && !(Number.isInteger(seeds) && seeds > 0)) {
+    console.error(`--seeds is "${values.seeds}"; expected a whole number above 0`)
+    return 2
+  }
   console.log(`Node ${process.version}, ${availableParallelism()} cores, load ${load()}, medians of ${runs}`)
   const rows: Array<ReadonlyArray<string>> = [["bench", "figure", "measured", "target", "", "more"]]
   let broken = 0
@@ -124,7 +135,8 @@ const main = async (): Promise<number> => {
     if (values.only !== undefined && !values.only.includes(bench.name)) continue
     console.log(`\n${bench.name}: ${bench.about}`)
     try {
-      for (const figure of await bench.run({ runs, quick })) rows.push(row(bench.name, figure))
+      for (const figure of await bench.run({ runs, quick, scenarios: values.scenario, seeds }))
+        rows.push(row(bench.name, figure))
     } catch (error) {
       broken++
       console.error(`${bench.name} broke:`, error)
