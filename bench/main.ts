@@ -65,7 +65,7 @@ const digits = ({ unit, value }: Figure): number => {
 }
 
 const shown = (figure: Figure, value: number): string => {
-  const number = round(value, Number.isInteger(value) ? 0 : digits(figure))
+  const number = round(value, Number.isInteger(value) ? 0 : digits({ ...figure, value }))
   return figure.unit === "x" ? round(value, 2) : `${number} ${figure.unit}`
 }
 

@@ -63,7 +63,7 @@ http {
   log_format turned "$msec $status $http_x_row";
   access_log ${dir}/turned.log turned if=$own;
   keepalive_requests 1000000;
-  ${limit === undefined ? "" : `limit_req_zone $server_name zone=all:1m rate=${limit.rate}r/s;`}
+  ${limit === undefined ? "" : `limit_req_zone $server_port zone=all:1m rate=${limit.rate}r/s;`}
   upstream provider { server 127.0.0.1:${upstream}; keepalive 512; }
   server {
     listen 127.0.0.1:${port}${protocol === "h2" ? " ssl" : ""} backlog=4096;

@@ -19,6 +19,13 @@ const STROKES: Readonly<Record<Contender, string>> = {
 
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
+/** Round values from 0 to at most `top`, six at the most. */
+const ticksOf = (top: number): ReadonlyArray<number> => {
+  const power = 10 ** Math.floor(Math.log10(top / 5))
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => top / step <= 5) ?? top
+  return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step)
+}
+
 /** The curve in points of seconds and answers, level after its last. */
 const pointsOf = (curve: ReadonlyArray<number>, steps: number): ReadonlyArray<number> =>
   Array.from({ length: steps + 1 }, (_, i) => curve[Math.min(i, curve.length - 1)] ?? 0)
@@ -29,11 +36,13 @@ export const plotOf = (title: string, { C, O, P }: Measured, trouble: Span | und
   const top = 1.05 * Math.max(1, ...Object.values(curves).map((curve) => curve.at(-1) ?? 0))
   const px = (step: number): string => (LEFT + (step / steps) * (WIDTH - LEFT - RIGHT)).toFixed(1)
   const py = (y: number): string => (HEIGHT - BOTTOM - (y / top) * (HEIGHT - BOTTOM - TOP)).toFixed(1)
-  const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((part) => [
-    `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py(part * top)}" y2="${py(part * top)}" stroke="#ddd"/>`,
-    `<text x="${LEFT - 8}" y="${py(part * top)}" dy="4" text-anchor="end">${Math.round(part * top)}</text>`,
-    `<text x="${px(part * steps)}" y="${HEIGHT - BOTTOM + 17}" text-anchor="middle">${((part * steps * STEP_MS) / 1000).toFixed(1)}</text>`
+  const grid = ticksOf(top).flatMap((y) => [
+    `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py(y)}" y2="${py(y)}" stroke="#ddd"/>`,
+    `<text x="${LEFT - 8}" y="${py(y)}" dy="4" text-anchor="end">${y.toLocaleString("en")}</text>`
   ])
+  const times = ticksOf((steps * STEP_MS) / 1000).map(
+    (x) => `<text x="${px((x * 1000) / STEP_MS)}" y="${HEIGHT - BOTTOM + 17}" text-anchor="middle">${x}</text>`
+  )
   const shade = (span: Span): string => {
     const [from, until] = [Math.min(steps, span.from / STEP_MS), Math.min(steps, span.until / STEP_MS)]
     const width = (Number(px(until)) - Number(px(from))).toFixed(1)
@@ -59,6 +68,7 @@ export const plotOf = (title: string, { C, O, P }: Measured, trouble: Span | und
     `<text x="${LEFT}" y="33" fill="#555">answers by time</text>`,
     `<text x="${(WIDTH + LEFT) / 2}" y="${HEIGHT - 8}" text-anchor="middle" fill="#555">seconds</text>`,
     ...grid,
+    ...times,
     ...lines,
     ...legend,
     `</svg>\n`
