@@ -28,6 +28,8 @@ export interface Figure {
 export interface Bench {
   readonly name: string
   readonly about: string
+  /** It takes so long that it runs only when it is named. */
+  readonly isLong?: boolean | undefined
   readonly run: (options: Options) => Promise<ReadonlyArray<Figure>>
 }
 

@@ -52,6 +52,7 @@ export const overload: Bench = {
   name: "overload",
   about:
     "C clientele, O one OpenAI client, P that behind p-limit(64), in trouble of many kinds; plots in out/overload/",
+  isLong: true,
   run: async ({ runs, quick, scenarios: parts, seeds = runs }) => {
     const all = chosen(quick, parts)
     const seconds = all.reduce((sum, scenario) => sum + secondsOf(scenario, seeds), 0)

@@ -21,14 +21,15 @@ interface More extends Omit<Partial<Scenario>, "load" | "law" | "trouble"> {
 const outage = (agents: number, ms: number, { fault = status(503), what = "503", ...more }: More = {}): Scenario => {
   const { end, from, latency, until } = frame(agents, ms)
   const isShort = ms <= 10_000
-  const isUntouched = fault.kind === "status" && more.options === undefined && more.ours === undefined
+  const isUntouched = fault.kind === "status"
+  const isPatient = more.options?.maxRetries !== 0 && more.ours?.queueTimeout === undefined
   return {
     name: `${what} for ${ms / 1000} s, ${agentsText(agents)}`,
     law: { latency, rules: [{ fault, during: span(from, until) }] },
     load: timed(agents, end),
     seconds: (end + latency.high) / 1000,
     trouble: { from, until, kind: "dead" },
-    whole: isShort && isUntouched,
+    whole: isShort && isUntouched && isPatient,
     ...more
   }
 }
