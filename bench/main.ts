@@ -53,7 +53,7 @@ const names = benches.map(({ name }) => name).join(", ")
 const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names};
-                overload runs only when it is named: it takes an hour
+                overload runs only when it is named: it takes 80 minutes
   --scenario S  those of overload whose name has S in it, repeatable
   --seeds N     of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time

@@ -44,18 +44,22 @@ const authorityFile = (): string => {
   return authority
 }
 
+/** The last lines on stderr of each child. */
+const output = new WeakMap<ChildProcess, string>()
+const OUTPUT_LENGTH = 2_000
+
 /** The next message of a child, or its end as an error. */
 const message = <A>(child: ChildProcess, what: string, ms: number): Promise<A> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${what} is silent for ${ms} ms`)), ms)
     const settle = (act: () => void): void => {
       clearTimeout(timer)
-      child.off("exit", onExit)
+      child.off("disconnect", onEnd)
       act()
     }
-    const onExit = (code: number | null, signal: string | null): void =>
-      settle(() => reject(new Error(`${what} ended with ${signal ?? code}`)))
-    child.once("exit", onExit)
+    // Unlike "exit" it comes after all messages.
+    const onEnd = (): void => settle(() => reject(new Error(`${what} ended: ${output.get(child) ?? ""}`)))
+    child.once("disconnect", onEnd)
     child.once("message", (value) => settle(() => resolve(value as A)))
   })
 
@@ -67,10 +71,12 @@ const start =
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: authorityFile() }
     const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(work)], {
       serialization: "advanced",
-      // Warnings of the one under test go to stdout or stderr, thousands of them in an outage.
-      stdio:
-        process.env["OVERLOAD_OUTPUT"] === undefined ? ["ignore", "ignore", "ignore", "ipc"] : ["ignore", 2, 2, "ipc"],
+      // Warnings of the one under test go to stdout, thousands of them in an outage.
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
       env
+    })
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      output.set(child, ((output.get(child) ?? "") + text).slice(-OUTPUT_LENGTH))
     })
     children.push(child)
     return child

@@ -43,9 +43,9 @@ const PARALLEL = 64
 /** Requests a second that two cores serve without being what is measured. */
 const CAPACITY = 900
 /** Runs at once: each has two processes, whose start alone takes a core half a second. */
-const MOST_RUNS = 6
+const MOST_RUNS = 9
 /** Seconds that processes take to start and to end. */
-const START_SECONDS = 2.5
+const START_SECONDS = 3
 
 const agentsOf = ({ load, processes = 1 }: Scenario): number =>
   processes * load.groups.reduce((sum, { agents }) => sum + agents, 0)
@@ -72,7 +72,7 @@ export interface Job {
 
 const all: ReadonlyArray<Contender> = ["C", "O", "P"]
 
-/** The runs of a scenario, in batches that run at once: all contenders of one or two seeds, or one contender. */
+/** The runs of a scenario, in batches that run at once: all contenders of one to three seeds, or one contender. */
 export const batches = (scenario: Scenario, seeds: number): ReadonlyArray<ReadonlyArray<Job>> => {
   const count = Math.min(seeds, scenario.seeds ?? seeds)
   const jobs = Array.from({ length: count }, (_, i) =>

@@ -10,9 +10,10 @@ export const status = (code: number, more: { readonly retryAfter?: string; reado
 
 export const span = (from: number, until: number): Span => ({ from, until })
 
-/** Latencies by the number of agents: so many that about 250 requests a second are enough. */
+/** Latencies by the number of agents: so long that about 250 requests a second are enough. */
 export const latencyOf = (agents: number): Law["latency"] => {
-  if (agents <= 100) return { low: 300, high: 700 }
+  if (agents <= 60) return { low: 300, high: 700 }
+  if (agents <= 100) return { low: 500, high: 1_000 }
   if (agents <= 300) return { low: 800, high: 1_200 }
   if (agents <= 500) return { low: 1_500, high: 2_500 }
   return { low: 4 * agents - 1_000, high: 4 * agents + 1_000 }

@@ -19,9 +19,9 @@ const killed = (protocol: "http/1.1" | "h2"): Scenario => ({
   name: `nginx workers killed twice, 2,400 calls, ${protocol === "h2" ? "HTTP/2" : "HTTP/1.1"}`,
   law: { latency: latencyOf(100) },
   load: rows(100, 2_400, CUT_MS),
-  front: { kind: "nginx", protocol, kills: [3_000, 7_000] },
+  front: { kind: "nginx", protocol, kills: [4_000, 10_000] },
   protocol,
-  seconds: 14
+  seconds: 21
 })
 
 const backends = (count: number, by: "connection" | "request", rules: Law["rules"]): Law => ({
@@ -34,21 +34,20 @@ const dead = [0, 1].map((backend) => ({ fault: status(503), backend }))
 
 const flood = (protocol: "http/1.1" | "h2", tenants: number): Scenario => ({
   name: `a quiet tenant beside ${tenants === 1 ? "one that floods" : `${tenants} that flood`}, ${protocol === "h2" ? "HTTP/2" : "HTTP/1.1"}`,
-  law: { latency: { low: 1_600, high: 2_000 } },
+  law: { latency: { low: 2_000, high: 2_400 } },
   load: {
     groups: [
       { name: "quiet", agents: 5 },
-      { name: "flood", agents: 800, keys: tenants }
+      { name: "flood", agents: 600, keys: tenants }
     ],
     ms: 12_000,
-    stagger: 1_000,
+    stagger: 2_000,
     cut: 40_000
   },
   protocol,
   // The default: the bound is what this is about.
   ours: { maxConnections: 256 },
   judged: "quiet",
-  isHeavy: protocol === "h2",
   seconds: 15
 })
 

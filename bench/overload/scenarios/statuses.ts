@@ -4,7 +4,7 @@ import { always, latencyOf, rows, span, status, timed } from "./parts.ts"
 
 const CUT_MS = 45_000
 /** Twice what the first two take; p-limit(64) would take more than a minute. */
-const CROWD_CUT_MS = 30_000
+const CROWD_CUT_MS = 25_000
 
 const unavailable = (p: number): Scenario => ({
   name: `503 at p = ${p}, 500 agents x 5`,
