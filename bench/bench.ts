@@ -28,7 +28,7 @@ export interface Figure {
 export interface Bench {
   readonly name: string
   readonly about: string
-  /** It takes so long that it runs only when it is named. */
+  /** Runs only when it is named, since it takes long. */
   readonly isLong?: boolean | undefined
   readonly run: (options: Options) => Promise<ReadonlyArray<Figure>>
 }

@@ -65,7 +65,11 @@ export const overload: Bench = {
       try {
         const one = await measured(scenario, seeds)
         done.push([scenario, one])
-        figures.push(...targetsOf(scenario, one))
+        const targets = targetsOf(scenario, one)
+        figures.push(...targets)
+        for (const target of targets) if (!isMet(target)) process.stderr.write(`  missed: ${target.what}\n`)
+        // Rewritten each time, so that an interrupted run leaves a table.
+        writeFileSync(`${OUT}table.md`, tableOf(done))
         writeFileSync(`${OUT}${fileOf(scenario.name)}`, plotOf(scenario.name, one, scenario.trouble))
       } catch (error) {
         figures.push(broken(scenario, error))

@@ -45,7 +45,7 @@ export interface Law {
   readonly capacity?: ReadonlyArray<Span & { readonly atOnce: number }> | undefined
   /** Requests worked on at once; more wait in the server. Aborted ones are worked on too, as servers do. */
   readonly slots?: number | undefined
-  /** How many backends there are behind the address, and by what they are chosen. */
+  /** Number of backends behind the address, and the unit that is routed to one of them. */
   readonly backends?: { readonly count: number; readonly by: "connection" | "request" } | undefined
   /** The listening socket is closed and connections are destroyed. */
   readonly refuse?: Span | undefined

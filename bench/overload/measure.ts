@@ -9,7 +9,7 @@ export const STEP_MS = 500
 const ROWS = 1_000_000
 const SLOT_MS = 100
 const SHARE_BACK = 0.9
-/** A provider counts as dead from this long after it died: requests under way may still be retried. */
+/** Time after its death from which requests to a provider count: before that, nobody can know. */
 const DEAD_AFTER_MS = 2_000
 const RECOVERY_MS = 10_000
 
@@ -87,7 +87,7 @@ const busiest = (slots: ReadonlyArray<number>, { from, until }: Span): number =>
   return most
 }
 
-/** From when on all agents have been asking for a while, until the trouble. */
+/** Span before the trouble in which all agents have been asking for a while. */
 const before = ({ law, load, trouble }: Scenario): Span => {
   const until = trouble?.from ?? 0
   return { from: Math.min(load.stagger + law.latency.high, until - 1_000), until }

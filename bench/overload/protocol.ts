@@ -33,15 +33,15 @@ export interface Group {
   readonly rows?: number | undefined
   /** @default "m" */
   readonly model?: string | undefined
-  /** So many keys in turn. @default 1 */
+  /** Number of keys, which rows take in turn. @default 1 */
   readonly keys?: number | undefined
-  /** So many models in turn. @default 1 */
+  /** Number of models, which rows take in turn. @default one: `model` */
   readonly models?: number | undefined
 }
 
 export interface Load {
   readonly groups: ReadonlyArray<Group>
-  /** No row starts later. @default no bound: rows are counted */
+  /** Time after which no row starts. @default no bound: rows are counted */
   readonly ms?: number | undefined
   /** Agents begin within these first milliseconds. */
   readonly stagger: number

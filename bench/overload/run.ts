@@ -30,7 +30,7 @@ let ports = 0
 const nextPort = (): number => PORTS.first + (ports++ % PORTS.count)
 
 const START_IN_MS = 300
-/** What a run may take beyond its own end. */
+/** Milliseconds that a run may take beyond its own end. */
 const SLACK_MS = 30_000
 /** Fills a backlog of 1, in which the kernel keeps one more. */
 const FILLERS = 4

@@ -37,7 +37,7 @@ export interface Scenario {
   readonly note?: string | undefined
 }
 
-/** By default clientele opens at most so many sockets to an origin. */
+/** Sockets that clientele opens to an origin by default, at the most. */
 const DEFAULT_SOCKETS = 256
 const PARALLEL = 64
 /** Requests a second that two cores serve without being what is measured. */

@@ -29,7 +29,7 @@ export const rows = (agents: number, count: number, cut: number): Load => ({
   cut
 })
 
-/** How long rows that began in time may go on. */
+/** Milliseconds that rows which began in time may go on. */
 const GRACE_MS = 12_000
 
 /** Agents that ask on and on until `ms`. */
