@@ -32,6 +32,14 @@ const measured = async (scenario: Scenario, seeds: number): Promise<Measured> =>
   return { C: of("C"), O: of("O"), P: of("P") }
 }
 
+/** Beyond this the CPU is measured, and not a policy. */
+const LAG_MS = 200
+
+const lags = ({ name }: Scenario, { C, O, P }: Measured): ReadonlyArray<string> => {
+  const lag = Math.max(C.lag, O.lag, P.lag)
+  return lag <= LAG_MS ? [] : [`${name}: short of CPU: an event loop was late by ${round(lag, 0)} ms`]
+}
+
 const broken = ({ name }: Scenario, error: unknown): Figure => ({
   what: `${name}: could not be run`,
   value: 1,
@@ -76,6 +84,7 @@ export const overload: Bench = {
       }
     }
     console.log(`\n${tableOf(done)}\n`)
+    for (const one of done) for (const text of lags(...one)) console.log(text)
     for (const [{ name, note }] of done) if (note !== undefined) console.log(`${name}: ${note}`)
     const judged = figures.filter(({ atLeast, atMost }) => atLeast !== undefined || atMost !== undefined)
     console.log(`targets met: ${judged.filter(isMet).length} of ${judged.length}`)

@@ -34,6 +34,8 @@ export interface Columns {
   readonly peak: number
   /** Kinds of errors, the most frequent first. */
   readonly errors: string
+  /** 99 % of the turns of a worker's event loop were late by less, in milliseconds; the worst worker. */
+  readonly lag: number
 }
 
 interface Row {
@@ -99,6 +101,7 @@ const backOf = (scenario: Scenario, answers: ReadonlyArray<number>): number => {
   const calm = before(scenario)
   const slots = slotsOf(answers)
   const rate = answers.filter((at) => within(calm, at)).length / (calm.until - calm.from)
+  if (rate === 0) return NaN
   // Wide enough for twenty answers: fewer are chance.
   const width = Math.min(2_000, Math.max(500, Math.ceil(20 / rate / SLOT_MS) * SLOT_MS))
   for (let at = trouble.until; at + width <= slots.length * SLOT_MS; at += SLOT_MS) {
@@ -119,7 +122,8 @@ const peakOf = (scenario: Scenario, requests: ReadonlyArray<number>): number => 
   if (trouble === undefined) return NaN
   const slots = slotsOf(requests)
   const after = { from: trouble.until, until: trouble.until + RECOVERY_MS }
-  return busiest(slots, after) / busiest(slots, before(scenario))
+  const usual = busiest(slots, before(scenario))
+  return usual === 0 ? NaN : busiest(slots, after) / usual
 }
 
 const quantile = (sorted: ReadonlyArray<number>, part: number): number =>
@@ -168,6 +172,7 @@ export const columnsOf = (outcomes: ReadonlyArray<Outcome>): Columns => {
     back: median(each.map(({ back }) => back)),
     dead: median(each.map(({ dead }) => dead)),
     peak: median(each.map(({ peak }) => peak)),
-    errors: errorsOf(rows)
+    errors: errorsOf(rows),
+    lag: Math.max(...outcomes.flatMap(({ workers }) => workers.map(({ lag }) => lag)))
   }
 }

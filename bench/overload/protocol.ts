@@ -84,6 +84,8 @@ export interface WorkerLog {
   readonly error: Array<string>
   /** Times of connection attempts over TCP in clear text. */
   readonly dials: Array<number>
+  /** 99 % of the turns of its event loop were late by less, in milliseconds. */
+  lag: number
 }
 
 export interface Start {

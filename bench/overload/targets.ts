@@ -92,7 +92,8 @@ const recovery = (measured: Measured, { processes = 1 }: Scenario): ReadonlyArra
     atMost: PEAK,
     note: each(measured, (columns) => columns.peak)
   }
-  return [back, ...(Number.isNaN(C.dead) ? [] : [dead]), peak]
+  // NaN where there was nothing to measure it against.
+  return [back, dead, peak].filter(({ atMost, value }) => !Number.isNaN(value) && !Number.isNaN(atMost))
 }
 
 const inTime = (measured: Measured, ms: number): ReadonlyArray<Figure> => [

@@ -1,5 +1,6 @@
 /** A process of agents that ask through one contender, and report each row. */
 import { subscribe } from "node:diagnostics_channel"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { setTimeout as sleep } from "node:timers/promises"
 import { input } from "../child.ts"
 import { type Ask, contenders } from "./contenders.ts"
@@ -12,7 +13,7 @@ const ROWS = 1_000_000
 
 const work = input<WorkerWork>()
 const { load, seed } = work
-const log: WorkerLog = { row: [], group: [], from: [], to: [], error: [], dials: [] }
+const log: WorkerLog = { row: [], group: [], from: [], to: [], error: [], dials: [], lag: 0 }
 let started = Infinity
 const now = (): number => absolute() - started
 
@@ -47,8 +48,11 @@ const agentsOf = (ask: Ask, group: Group, index: number): ReadonlyArray<Promise<
 }
 
 const run = async (ask: Ask): Promise<void> => {
+  const delays = monitorEventLoopDelay()
+  delays.enable()
   const all = Promise.all(load.groups.flatMap((group, i) => agentsOf(ask, group, i)))
   await Promise.race([all, sleep(Math.max(0, load.cut - now()))])
+  log.lag = delays.percentile(99) / 1e6
   process.send?.(log, () => process.exit(0))
 }
 

@@ -76,10 +76,10 @@ export const outages: ReadonlyArray<Scenario> = [
   {
     ...outage(10_000, 2_000),
     name: "503 for 2 s, 10,000 agents",
-    law: { latency: { low: 15_000, high: 25_000 }, rules: [{ fault: status(503), during: span(30_000, 32_000) }] },
-    load: { groups: [{ name: "all", agents: 10_000 }], ms: 42_000, stagger: 15_000, cut: 80_000 },
-    trouble: { from: 30_000, until: 32_000, kind: "dead" },
-    seconds: 66,
+    law: { latency: { low: 10_000, high: 20_000 }, rules: [{ fault: status(503), during: span(33_000, 35_000) }] },
+    load: { groups: [{ name: "all", agents: 10_000 }], ms: 43_000, stagger: 10_000, cut: 75_000 },
+    trouble: { from: 33_000, until: 35_000, kind: "dead" },
+    seconds: 64,
     seeds: 1,
     isHeavy: true,
     note: "one seed"
