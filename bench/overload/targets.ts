@@ -28,20 +28,23 @@ interface Behind {
   readonly at: number
 }
 
-/** The least that clientele has answered by a time, against the other two seconds earlier. */
-const behind = (ours: ReadonlyArray<number>, others: ReadonlyArray<number>): Behind => {
+/**
+ * The least that clientele has answered by a time, against the other two seconds earlier. Up to `end` in milliseconds,
+ * after which agents ask no more and nobody can catch up.
+ */
+const behind = (ours: ReadonlyArray<number>, others: ReadonlyArray<number>, end: number): Behind => {
   let least: Behind = { ratio: Infinity, at: NaN }
   const later = LATER_MS / STEP_MS
   others.forEach((count, i) => {
-    if (count < FEWEST) return
+    if (count < FEWEST || (i + later) * STEP_MS > end) return
     const ratio = (ours[Math.min(i + later, ours.length - 1)] ?? 0) / count
     if (ratio < least.ratio) least = { ratio, at: ((i + later) * STEP_MS) / 1000 }
   })
   return least
 }
 
-const byTime = (measured: Measured): ReadonlyArray<Figure> => {
-  const { at, ratio } = behind(measured.C.curve, measured.O.curve)
+const byTime = (measured: Measured, { load }: Scenario): ReadonlyArray<Figure> => {
+  const { at, ratio } = behind(measured.C.curve, measured.O.curve, load.ms ?? Infinity)
   if (Number.isNaN(at)) return []
   const note = `least at ${show(at, 1)} s; in all ${each(measured, ({ answered }) => answered, 0)}`
   return [{ what: "answers by t, of O's by t - 2 s", value: ratio, unit: "x", atLeast: BY_TIME, note }]
@@ -112,7 +115,7 @@ export const targetsOf = (scenario: Scenario, measured: Measured): ReadonlyArray
     scenario.failsWithin !== undefined
       ? inTime(measured, scenario.failsWithin)
       : [
-          ...byTime(measured),
+          ...byTime(measured, scenario),
           ...share(measured, scenario),
           ...perAnswer(measured),
           ...(scenario.trouble === undefined ? p99(measured) : recovery(measured, scenario))
