@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs"
 import { nodeRange, provideNode, provideUndici } from "./nodes.ts"
-import { provideRedis } from "./redis.ts"
+import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
 /** They know the wire: pools, sessions, sockets, and what becomes of them under each fault. */
@@ -38,7 +38,7 @@ const worlds = async (): Promise<ReadonlyArray<Counts>> => {
 
 const args = process.argv.slice(2)
 const alone = args.includes("--worlds")
-if (!alone) provideRedis()
+if (!alone) provideServers()
 const runs = alone ? [] : [await vitest({ args })]
 if (alone || args.length === 0) runs.push(...(await worlds()))
 

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { certificate } from "../../src/testing/certificate.ts"
-import { type Nginx, startNginx, type Turned } from "./nginx.ts"
+import { type Nginx, startNginx, type Turned } from "../../test/support/nginx.ts"
 import {
   absolute,
   type ProviderLog,

@@ -1,6 +1,6 @@
 /** The shape of a scenario, and the few things that are reckoned from it. */
 import type { Law, Span } from "./law.ts"
-import type { NginxOptions } from "./nginx.ts"
+import type { NginxOptions } from "../../test/support/nginx.ts"
 import type { ClientOptions, Contender, Load, OurOptions } from "./protocol.ts"
 
 /** A time in which the provider is dead, or partly well. */

@@ -16,13 +16,18 @@ export interface Account {
 export interface Accounts {
   readonly size: number
   readonly isPool: boolean
-  /** `but`: the one that has just refused this request, if there is another. */
-  readonly choose: (demand: Demand, but?: Account) => Account
+  /** `isAvoided`: counts as if it opened later, such as one that has just refused this request. @default none does */
+  readonly choose: (demand: Demand, isAvoided?: (account: Account) => boolean) => Account
   /** Those secrets that are at hand. */
   readonly known: () => ReadonlyArray<Redacted.Redacted>
 }
 
-const before = (a: ReturnType<Quota["outlook"]>, b: ReturnType<Quota["outlook"]>): boolean => {
+type Outlook = ReturnType<Quota["outlook"]>
+
+/** One that opens within this time of one to avoid is taken in its place. */
+const AVOIDED_MS = 1_000
+
+const before = (a: Outlook, b: Outlook): boolean => {
   for (let i = 0; i < a.length; i++) {
     if (a[i]! !== b[i]!) return a[i]! < b[i]!
   }
@@ -49,16 +54,18 @@ const make = (all: ReadonlyArray<Account>): Accounts => {
     size: all.length,
     isPool: true,
     known,
-    choose: (demand, but) => {
+    choose: (demand, isAvoided = () => false) => {
       // Those that are equal take turns.
       turn = (turn + 1) % all.length
       let best = all[turn]!
-      if (best === but) best = all[(turn = (turn + 1) % all.length)]!
-      let outlook = best.quota.outlook(demand)
+      const outlookOf = (one: Account): Outlook => {
+        const [refused, opensIn, load] = one.quota.outlook(demand)
+        return [refused, opensIn + (isAvoided(one) ? AVOIDED_MS : 0), load]
+      }
+      let outlook = outlookOf(best)
       for (let i = 1; i < all.length; i++) {
         const other = all[(turn + i) % all.length]!
-        if (other === but) continue
-        const itsOutlook = other.quota.outlook(demand)
+        const itsOutlook = outlookOf(other)
         if (before(itsOutlook, outlook)) [best, outlook] = [other, itsOutlook]
       }
       return best

@@ -105,8 +105,8 @@ export class RequestLoop {
   async #turn(): Promise<Turn> {
     const { accounts, ticker } = this.#wiring
     this.#underway.deadline?.check()
-    const account = accounts.choose(this.#demand, this.#failedWith)
-    const subject = { tenant: account.quota, about: this.#demand, body: this.#request.body }
+    const account = accounts.choose(this.#demand, this.#isAvoided)
+    const subject = this.#subjectOf(account)
     const lane = this.#health.laneOf(subject)
     if (this.#pass !== undefined && (this.#pass.lane !== lane || this.#health.isRecalled(this.#pass))) this.#drop()
     if (this.#pass === undefined && (this.#owes !== undefined || !this.#health.isFlowing(lane))) {
@@ -130,6 +130,14 @@ export class RequestLoop {
     this.#pass = undefined
     return this.#attempt(admission, subject, pass)
   }
+
+  #subjectOf({ quota }: Account): Subject {
+    return { tenant: quota, about: this.#demand, body: this.#request.body }
+  }
+
+  /** Of several credentials: it has just refused this request, or nothing gets in with it. */
+  readonly #isAvoided = (account: Account): boolean =>
+    account === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(account)))
 
   #drop(): void {
     if (this.#pass !== undefined) this.#health.drop(this.#pass)

@@ -146,9 +146,14 @@ export const ours = (provider: Provider, time: VirtualTime, seed: number): Conte
     note: () => undefined,
     count: () => undefined
   })
-  return (row, done) =>
-    void fetch(`https://sim/${row}`, { method: "GET" }).then(
-      ({ status }) => done(status < 300),
-      () => done(false)
-    )
+  const ask = async (row: number): Promise<boolean> => {
+    try {
+      return (await fetch(`https://sim/${row}`, { method: "GET" })).status < 300
+    } catch {
+      return false
+    }
+  }
+  return (row, done) => void settle(ask(row), done)
 }
+
+const settle = async (asked: Promise<boolean>, done: (isAnswered: boolean) => void): Promise<void> => done(await asked)

@@ -180,13 +180,13 @@ describe("an origin that can't be reached", () => {
   })
 })
 
-describe("a budget that is used up", () => {
-  const drain = ({ health, subject }: ReturnType<typeof setup>) => {
-    let paid = 0
-    while (health.pay(subject(), 10)) paid++
-    return paid
-  }
+const drain = ({ health, subject }: ReturnType<typeof setup>) => {
+  let paid = 0
+  while (health.pay(subject(), 10)) paid++
+  return paid
+}
 
+describe("a budget that is used up", () => {
   it("lets retries wait, ten a second, and first attempts go past them", async () => {
     const all = setup()
     const { health, subject, ticker } = all

@@ -153,12 +153,13 @@ describe("the pause", () => {
   })
 })
 
+const charge = (failure: Retry.Failure, how: Partial<Retry.Circumstances> = {}) => {
+  const next = new Retry.Retries(2, 60_000).after(failure, { ...calm, ...how })
+  return next.kind === "retry" && next.isCharged
+}
+
 describe("the budget", () => {
   it("is charged for statuses and for what is late, once for connections lost together, and not for a gated 429", () => {
-    const charge = (failure: Retry.Failure, how: Partial<Retry.Circumstances> = {}) => {
-      const next = new Retry.Retries(2, 60_000).after(failure, { ...calm, ...how })
-      return next.kind === "retry" && next.isCharged
-    }
     assert.deepStrictEqual(
       [status(500), late, lost, refused, status(429)].map((one) => charge(one)),
       [true, true, true, true, true]

@@ -37,17 +37,17 @@ export const run = async ({ agents, law, think, until }: Draw, make: Make): Prom
   let left = agents
   try {
     const ask = make(provider, time, law.seed)
-    const next = (agent: number): void => {
+    const next = (): void => {
       if (time.now >= until) return void left--
       const since = time.now
       ask(row++, (isAnswered) => {
         if (isAnswered) answers.push(time.now)
         else failed++
         latencies.push(isAnswered ? time.now - since : Infinity)
-        time.after(think, () => next(agent))
+        time.after(think, next)
       })
     }
-    for (let agent = 0; agent < agents; agent++) time.after((300 * agent) / agents, () => next(agent))
+    for (let agent = 0; agent < agents; agent++) time.after((300 * agent) / agents, next)
     await time.run(() => left === 0)
   } finally {
     Math.random = random

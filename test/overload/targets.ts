@@ -50,13 +50,15 @@ const worstSecond = (times: ReadonlyArray<number>, from: number, to: number): nu
   return worst
 }
 
+const rows = (outcome: Outcome): number => outcome.answered + outcome.failed
+
+const perAnswer = (outcome: Outcome): number => outcome.requests / outcome.answered
+
 export const judge = ({ law, until }: Draw, ours: Outcome, bare: Outcome): ReadonlyArray<Judgement> => {
-  const rows = (outcome: Outcome): number => outcome.answered + outcome.failed
   const share = (outcome: Outcome): number => outcome.answered / rows(outcome)
   const all: Array<Judgement> = [{ target: "answers in time", ratio: answersInTime(ours, bare, until) }]
   const slack = 0.005 + chance(bare.failed) / rows(bare)
   all.push({ target: "share answered", ratio: share(bare) / (share(ours) + slack) })
-  const perAnswer = (outcome: Outcome): number => outcome.requests / outcome.answered
   const noise = 1 + chance(bare.requests - bare.answered) / bare.answered
   all.push({ target: "requests per answer", ratio: perAnswer(ours) / (1.05 * perAnswer(bare) * noise) })
   const { outages } = law

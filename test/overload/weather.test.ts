@@ -2,7 +2,7 @@
 import { OpenAI } from "openai"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
-import { assert, describe, it, vi } from "vitest"
+import { assert, describe, it } from "vitest"
 import { makeClients } from "../../src/Promise.ts"
 import { getOpenAIClient, type OpenAIOptions } from "../../src/promise/openai.ts"
 import { drawAt } from "./virtualTime.ts"
@@ -113,6 +113,29 @@ const chance =
   ({ attempt, row }: Asked): Fate =>
     drawAt(7, row, attempt) < p ? fate : "answer"
 
+const during =
+  (from: number, to: number, fate: Fate) =>
+  ({ ms }: Asked): Fate =>
+    ms >= from && ms < to ? fate : "answer"
+
+/** Model a always fails, b with p = 0.2. */
+const oneDead = (asked: Asked): Fate => (asked.model === "a" ? { status: 500 } : chance(0.2, { status: 500 })(asked))
+
+const ofB = ({ answered }: Outcome): number => [...answered].filter((row) => row % 4 !== 0).length
+
+/** Two rows are asked to wait, one for an hour and one for a day. */
+const senseless = ({ attempt, row }: Asked): Fate => {
+  if (attempt > 1) return "answer"
+  if (row === 20) return { status: 503, headers: { "retry-after": "3600" } }
+  return row === 40 ? { status: 429, headers: { "retry-after": "86400" } } : "answer"
+}
+
+/** One of a hundred rows meets this. */
+const once =
+  (fate: Fate) =>
+  ({ attempt, row }: Asked): Fate =>
+    row === 5 && attempt === 1 ? fate : "answer"
+
 describe("agents fare no worse than with the bare SDK", () => {
   for (const p of [0.3, 0.5, 0.7]) {
     it.concurrent(`when each attempt is told 503 with p = ${p}`, async () => {
@@ -128,48 +151,36 @@ describe("agents fare no worse than with the bare SDK", () => {
   })
 
   it.concurrent("when a job of 1,000 rows meets 500 for a second and a half", async () => {
-    const law = ({ ms }: Asked): Fate => (ms < 1_500 ? { status: 500 } : "answer")
-    const { bare, ours } = await both({ law, rows: 1_000, agents: 50 })
+    const { bare, ours } = await both({ law: during(0, 1_500, { status: 500 }), rows: 1_000, agents: 50 })
     assert.isAtLeast(ours.answered.size, bare.answered.size)
   })
 
   for (const status of [503, 529]) {
     it.concurrent(`when all is told ${status} for two seconds, in which nothing is lost`, async () => {
-      const law = ({ ms }: Asked): Fate => (ms > 500 && ms < 2_500 ? { status } : "answer")
-      const { ours } = await both({ law, rows: 2_000, agents: 100, latency: 50 })
+      const { ours } = await both({ law: during(500, 2_500, { status }), rows: 2_000, agents: 100, latency: 50 })
       assert.strictEqual(ours.answered.size, 2_000)
     })
   }
 
   it.concurrent("when one model always fails, and another of the same key with p = 0.2", async () => {
-    const law = (asked: Asked): Fate => (asked.model === "a" ? { status: 500 } : chance(0.2, { status: 500 })(asked))
     const { bare, ours } = await both({
-      law,
+      law: oneDead,
       rows: 600,
       agents: 60,
       modelOf: (row) => (row % 4 === 0 ? "a" : "b"),
       options: { maxRetryAfter: 2_000 }
     })
-    const ofB = ({ answered }: Outcome) => [...answered].filter((row) => row % 4 !== 0).length
     assert.isAtLeast(ofB(ours), ofB(bare))
   })
 
   it.concurrent("when 429 asks all to wait a second, for three and a half", async () => {
     const refusal = { status: 429, headers: { "retry-after": "1" } }
-    const law = ({ ms }: Asked): Fate => (ms > 500 && ms < 4_000 ? refusal : "answer")
-    const { ours } = await both({ law, rows: 600, agents: 100, latency: 300 })
+    const { ours } = await both({ law: during(500, 4_000, refusal), rows: 600, agents: 100, latency: 300 })
     assert.strictEqual(ours.answered.size, 600)
   })
 
   it.concurrent("when single answers ask for an hour and for a day, of a provider that is well", async () => {
-    const wait = (seconds: number) => ({ "retry-after": String(seconds) })
-    const law = ({ attempt, row }: Asked): Fate =>
-      attempt > 1 || (row !== 20 && row !== 40)
-        ? "answer"
-        : row === 20
-          ? { status: 503, headers: wait(3_600) }
-          : { status: 429, headers: wait(86_400) }
-    const { ours } = await both({ law, rows: 400, agents: 20 })
+    const { ours } = await both({ law: senseless, rows: 400, agents: 20 })
     assert.isAtLeast(ours.answered.size, 398)
     assert.isAtMost(ours.longest, 30_000)
     for (const error of ours.failures) assert.include([503, 429], (error as { readonly status: number }).status)
@@ -187,9 +198,8 @@ describe("agents fare no worse than with the bare SDK", () => {
   for (const [what, headers] of absurd) {
     for (const status of [200, 429, 503]) {
       it.concurrent(`when one answer of ${status} says ${what}, of a provider that is well`, async () => {
-        const law = ({ attempt, row }: Asked): Fate => (row === 5 && attempt === 1 ? { status, headers } : "answer")
         await using clients = makeClients()
-        const weather = { law, rows: 100, agents: 10 }
+        const weather = { law: once({ status, headers }), rows: 100, agents: 10 }
         const ours = await run(weather, (baseURL) => getOpenAIClient({ apiKey: "sk", baseURL }, clients))
         assert.isAtLeast(ours.answered.size, 99)
         assert.isAtMost(ours.longest, 30_000)
@@ -200,7 +210,9 @@ describe("agents fare no worse than with the bare SDK", () => {
 
 describe("a retry that is denied", () => {
   it("names the budget, waits no longer than it may, and is warned of once", async () => {
-    const warn = vi.spyOn(console, "log").mockImplementation(() => undefined)
+    const warnings: Array<string> = []
+    const warned = ({ message }: Error): void => void warnings.push(message)
+    process.on("warning", warned)
     try {
       await using clients = makeClients()
       const options = { maxRetryAfter: 500, transport: { circuitFailures: false as const } }
@@ -216,10 +228,10 @@ describe("a retry that is denied", () => {
       const denied = why.filter((text) => text !== null)
       assert.isAtLeast(denied.length, 150)
       assert.include(denied[0], "retry budget of its model (quota.retriesPerSecond) is used up")
-      const warnings = warn.mock.calls.flat().filter((line) => String(line).includes("retries are denied"))
-      assert.strictEqual(warnings.length, 1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      assert.strictEqual(warnings.filter((line) => line.includes("retries are denied")).length, 1)
     } finally {
-      warn.mockRestore()
+      process.off("warning", warned)
     }
   })
 })

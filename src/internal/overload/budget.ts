@@ -19,7 +19,7 @@ const PER_ANSWER = 7
 export const RETRIES_PER_SECOND = 10
 
 /** Connections that break within so many ms have one cause, and are charged once. */
-export const ONE_CAUSE_MS = 100
+const ONE_CAUSE_MS = 100
 
 export interface Budget {
   tokens: number

@@ -58,7 +58,7 @@ export interface Attempt {
   isOver: boolean
 }
 
-export type Mode = "flowing" | "shut" | "recovering"
+type Mode = "flowing" | "shut" | "recovering"
 
 export interface State {
   mode: Mode
@@ -113,14 +113,14 @@ export const makeLane = (): State => make(undefined)
 export const makeOrigin = (): State => make(new Set())
 
 /** Whoever has not been refused for so long has got in. */
-export const patienceMs = (state: State, now: number): number =>
+const patienceMs = (state: State, now: number): number =>
   REFUSAL_FACTOR * Recent.max(state.refusal, now) + REFUSAL_MARGIN_MS
 
 /** Requests in flight before there was trouble. */
 export const usual = (state: State, now: number): number =>
   state.mode === "flowing" ? Recent.max(state.peak, now) : state.recovery.usual
 
-export const isCalm = (state: State): boolean => state.mode === "flowing" && state.failures === 0
+const isCalm = (state: State): boolean => state.mode === "flowing" && state.failures === 0
 
 const flow = (state: State): void => {
   state.mode = "flowing"
@@ -159,7 +159,7 @@ const gotIn = (state: State, now: number, sentAt: number): void => {
 }
 
 /** Counts those as having got in that have been out for long enough, and lets time pass. */
-export const look = (state: State, now: number): void => {
+const look = (state: State, now: number): void => {
   if (state.failures > 0) {
     const { pending } = state
     const before = now - patienceMs(state, now)

@@ -8,7 +8,7 @@
  */
 
 /** Doubles as often as a fast answer takes, so that a provider that does not bear it can still say so in between. */
-export const DOUBLING_MS = 300
+const DOUBLING_MS = 300
 
 /** Above a level that was refused the allowance grows by a tenth in the same time. */
 const CAREFUL_GROWTH = 1.1
@@ -20,7 +20,7 @@ const PACE_DOUBLING_MS = 1_000
 /** A pace is kept from as many a second on. */
 const LEAST_PACE = 20
 /** Those who may go are let go so often, in ms. */
-export const PACE_TICK_MS = 20
+const PACE_TICK_MS = 20
 
 export interface Recovery {
   /** In flight before. */

@@ -32,7 +32,7 @@ const ABSENT: ReadonlySet<number> = new Set([502, 503, 504, 521, 523, 529, 530])
  * - `late`: no answer in time, and it may have been worked on.
  * - `descriptors`: this process could open no socket.
  */
-export type Kind = "refused" | "status" | "rateLimited" | "lost" | "late" | "descriptors"
+type Kind = "refused" | "status" | "rateLimited" | "lost" | "late" | "descriptors"
 
 export interface Failure {
   readonly kind: Kind

@@ -83,8 +83,8 @@ export class Waiters {
 
   /** All who wait fail. */
   close(error: WireError): void {
-    for (const { line } of [...this.#lined]) for (const waiting of line.all()) waiting.fail(error)
-    for (const { unpaid } of [...this.#unpaid]) for (const waiting of unpaid.all()) waiting.fail(error)
+    for (const { line } of this.#lined) for (const waiting of line.all()) waiting.fail(error)
+    for (const { unpaid } of this.#unpaid) for (const waiting of unpaid.all()) waiting.fail(error)
     this.#lined.clear()
     this.#unpaid.clear()
   }
@@ -105,7 +105,7 @@ export class Waiters {
     if (this.#size === 0) return
     const now = this.#ticker.now()
     let wakeAt = this.#pumpLines(now)
-    for (const lane of [...this.#unpaid]) wakeAt = Math.min(wakeAt, this.#pumpUnpaid(lane, now))
+    for (const lane of this.#unpaid) wakeAt = Math.min(wakeAt, this.#pumpUnpaid(lane, now))
     this.#arm(now, wakeAt)
   }
 

@@ -299,7 +299,10 @@ export class Lane implements Issuer {
     if (status < 400) this.#accepted.at = now
     const { closed = 0 } = Advice.read(status, headers, this.#ticker.date())
     if (closed > 0) {
-      if (!isRefusal(status)) this.#spent(now, closed)
+      // What nobody would wait for, on the word of an answer, is left to the first refusal.
+      if (!isRefusal(status)) {
+        if (closed <= permit.patience) this.#spent(now, closed)
+      }
       // A proxy's 503 may speak of one backend of many, or of too many requests at once: it asks whom it answers.
       else if (status === 429) this.#refused(now, closed, permit)
     }

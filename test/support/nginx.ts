@@ -1,10 +1,11 @@
 /** nginx in front of a provider: rate limits of its own, and workers that are killed. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { provideServers } from "../../scripts/servers.ts"
 import { certificate } from "../../src/testing/certificate.ts"
 
 export interface NginxOptions {
@@ -31,21 +32,6 @@ export interface Nginx {
 }
 
 const command = "/usr/sbin/nginx"
-
-const isThere = (): boolean => spawnSync(command, ["-v"], { stdio: "ignore" }).status === 0
-
-/** Installs Debian's package where that needs no question: as root. */
-const provide = (): void => {
-  if (isThere()) return
-  if (process.getuid?.() === 0) {
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" }
-    const apt = (...args: ReadonlyArray<string>) => spawnSync("apt-get", ["-qq", ...args], { stdio: "ignore", env })
-    apt("update")
-    apt("install", "--yes", "--no-install-recommends", "nginx-light")
-  }
-  if (!isThere())
-    throw new Error("nginx can't be run: install Debian's package nginx-light (apt-get install nginx-light)")
-}
 
 const config = (dir: string, port: number, upstream: number, { limit, protocol }: NginxOptions): string => `
 daemon off;
@@ -104,7 +90,7 @@ const turnedIn = async (dir: string): Promise<ReadonlyArray<Turned>> => {
 
 /** Starts nginx on `port`, before a provider that listens on `upstream`. */
 export const startNginx = async (port: number, upstream: number, options: NginxOptions): Promise<Nginx> => {
-  provide()
+  provideServers()
   const dir = await mkdtemp(join(tmpdir(), "clientele-nginx-"))
   await writeFile(join(dir, "cert.pem"), certificate.cert)
   await writeFile(join(dir, "key.pem"), certificate.key)
