@@ -45,7 +45,7 @@ const run = <A, E>(effect: Effect.Effect<A, E, ClientMap.ClientMap | Scope.Scope
 /** Fails until a circuit is open. */
 const untilOpen = <A, R>(ask: Effect.Effect<A, ClientError, R>) =>
   Effect.gen(function* () {
-    for (let i = 0; i < 200 && (yield* openCircuits) === 0; i++) {
+    for (let i = 0; i < 200 && ((yield* openCircuits) ?? 0) === 0; i++) {
       yield* Effect.either(ask)
       yield* Effect.sleep(50)
     }

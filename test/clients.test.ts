@@ -153,7 +153,7 @@ for (const subject of subjects) {
         )
         assert.strictEqual(late._tag, "PoolError")
         assert.strictEqual(late._tag === "PoolError" && late.reason, "Released")
-        assert.match(late.message, /`use`.*`get` inside the scope/)
+        assert.match(late.message, /`use`, or with `get` in the scope that needs it/)
       }).pipe(Effect.provide(ClientLayer.layer({ idleTimeToLive: 0 })), Effect.scoped)
     )
 

@@ -139,6 +139,12 @@ export class RequestLoop {
   readonly #isAvoided = (account: Account): boolean =>
     account === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(account)))
 
+  /** Whether another credential lets requests through. */
+  #isElsewhere(account: Account): boolean {
+    const other = this.#wiring.accounts.choose(this.#demand, (one) => one === account || this.#isAvoided(one))
+    return other !== account && other.quota.closedFor(this.#demand) === 0
+  }
+
   #drop(): void {
     if (this.#pass !== undefined) this.#health.drop(this.#pass)
     this.#pass = undefined
@@ -179,7 +185,8 @@ export class RequestLoop {
   async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {
     const { ticker } = this.#wiring
     const ms = this.#patience()
-    if (ms === 0) return "late"
+    // Whoever never waits may be the next probe all the same.
+    if (ms === 0) return (isUnpaid ? undefined : this.#health.enter(subject)) ?? "late"
     const wait = { order: this.#demand.order, ms, signal: this.#signal(), sharesVerdict: this.#maxRetries === 0 }
     const since = ticker.now()
     try {
@@ -277,7 +284,11 @@ export class RequestLoop {
       const failure = Retry.ofAnswer(response, Repeat.afterAnswer(this.#request, retryAmbiguous))
       const isGated = isRefusal(response.status) && account.quota.closedFor(this.#demand) > 0
       const isProbe = pass.isProbe || (isGated && permit.isTrial)
-      return this.#next(failure, subject, pass, { isProbe, isGated, isElsewhere: isGated && accounts.isPool })
+      return this.#next(failure, subject, pass, {
+        isProbe,
+        isGated,
+        isElsewhere: isGated && this.#isElsewhere(account)
+      })
     }
     const isStale = whose === "Authentication" && replayable && !this.#renewed
     if (isStale && (await renew({ account, permit, ...rest }, this.#signal()))) {

@@ -232,7 +232,8 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
         if (permit.shared) sharedOut--
         permit.refund()
       } else if (end.type === "answer") {
-        const seconds = Number(end.headers["retry-after"] ?? 0)
+        // What another refusal asks is for its own request.
+        const seconds = end.status === 429 ? Number(end.headers["retry-after"] ?? 0) : 0
         const until = ticker.now() + (end.headers["x-ratelimit-reset-requests"] === undefined ? seconds * 1_000 : 700)
         closedUntil.set(model, Math.max(closedUntil.get(model) ?? 0, until))
         permit.answered(end.status, Object.entries(end.headers))

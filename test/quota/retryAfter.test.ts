@@ -10,6 +10,7 @@ import type { ClientConfig } from "../../src/ClientConfig.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { hurried } from "../support/hurried.ts"
 import { question, subjects, type Subject } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 
@@ -17,13 +18,6 @@ const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 
 const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
   TestServices.provideLive(eventually(look, isSo))
-
-/** While it runs the test's clock goes as fast as it can. */
-const hurried = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.raceFirst(
-    effect,
-    Effect.forever(Effect.zipRight(TestClock.adjust(100), TestServices.provideLive(Effect.sleep(1))))
-  )
 
 type Headers = Readonly<Record<string, string>>
 

@@ -10,6 +10,7 @@ import type { ClientConfig } from "../../src/ClientConfig.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { hurried } from "../support/hurried.ts"
 import { type Chat, question, subjects, type Subject } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 
@@ -69,7 +70,7 @@ for (const subject of subjects) {
         assert.strictEqual(sandbox.stats().requests, 1)
         yield* TestClock.adjust(1)
         yield* Fiber.join(refused)
-        yield* Effect.forEach(waiting, (fiber) => Fiber.join(fiber))
+        yield* hurried(Effect.forEach(waiting, (fiber) => Fiber.join(fiber)))
         assert.strictEqual(sandbox.stats().requests, 2 + others.length)
       }).pipe(Effect.provide(ClientLayer.layer()))
     )

@@ -78,7 +78,7 @@ export class Health {
     this.#waiters = new Waiters({
       ticker: this.#ticker,
       origin: this.#origin,
-      admit: (lane) => this.#admit(lane, this.#ticker.now()),
+      admit: (lane) => this.#admit(lane, this.#ticker.now(), true),
       backlog: options.backlog
     })
   }
@@ -111,7 +111,7 @@ export class Health {
     if (!this.isFlowing(lane)) {
       if (lane.line.size > 0 || Policy.room(lane.state, now) < 1 || Policy.room(this.#origin, now) < 1) return undefined
     }
-    return this.#admit(lane, now)
+    return this.#admit(lane, now, false)
   }
 
   /** Why a request can't go now. */
@@ -261,11 +261,11 @@ export class Health {
     this.#waiters.close(error)
   }
 
-  #admit(lane: Lane, now: number): Pass {
+  #admit(lane: Lane, now: number, hasWaited: boolean): Pass {
     const { state } = lane
     const ofLane = Policy.admit(state, now, this.#rules, this.#random())
     const ofOrigin = Policy.admit(this.#origin, now, this.#rules, this.#random())
-    return new Pass(lane, now, ofLane || ofOrigin)
+    return new Pass(lane, now, ofLane || ofOrigin, hasWaited)
   }
 
   #over(pass: Pass): boolean {

@@ -9,13 +9,16 @@ export class Pass implements Policy.Attempt {
   readonly admittedAt: number
   /** Whether it goes to see if the provider is back. */
   readonly isProbe: boolean
+  /** Whether it was waited for, within the bounds on those who wait. */
+  readonly hasWaited: boolean
   sentAt = Infinity
   isOver = false
 
-  constructor(lane: Lane, admittedAt: number, isProbe: boolean) {
+  constructor(lane: Lane, admittedAt: number, isProbe: boolean, hasWaited: boolean) {
     this.lane = lane
     this.admittedAt = admittedAt
     this.isProbe = isProbe
+    this.hasWaited = hasWaited
   }
 }
 

@@ -14,8 +14,10 @@ export const PAUSE_MS = 1_000
 const REFUSAL_FACTOR = 4
 const REFUSAL_MARGIN_MS = 100
 
-/** The least pause before another probe. */
+/** The pause before another probe is at least this, and grows with each that is refused. */
 const PROBE_PAUSE_MS = 250
+const PROBE_PAUSE_GROWTH = 1.6
+const LONGEST_PROBE_PAUSE_MS = 1_000
 
 /** What is asked beyond what anybody waits is probed after this, and after twice as much each time. */
 const DOUBT_MS = 1_000
@@ -68,6 +70,7 @@ export class Gate {
   /** Until when the provider claims to be closed, if that is longer than anybody waits, and how many probes it told so. */
   #claim = -Infinity
   #doubts = 0
+  #pause = PROBE_PAUSE_MS
   #doubtedAt = -Infinity
   /** Since when it is not open, and for how many ms it was not before. */
   #shutAt = 0
@@ -92,8 +95,17 @@ export class Gate {
     } else if (this.#mode === "open") {
       Recovery.note(this.#recovery, usual, rate)
     }
+    const wasProbe = this.#mode === "probing" && sentAt >= this.#until
     this.#shut("probing")
-    this.#until = Math.max(this.#until, now + (ms > patience ? this.#doubt(now, ms, sentAt) : ms))
+    const least = wasProbe ? this.#probePause() : 0
+    this.#until = Math.max(this.#until, now + least, now + (ms > patience ? this.#doubt(now, ms, sentAt) : ms))
+  }
+
+  /** Whatever the provider asks, one who waits for a moment at a time does not ask it all the time. */
+  #probePause(): number {
+    const pause = this.#pause
+    this.#pause = Math.min(LONGEST_PROBE_PAUSE_MS, pause * PROBE_PAUSE_GROWTH)
+    return pause
   }
 
   /**
@@ -220,7 +232,7 @@ export class Gate {
       passed: end(this.#letIn),
       refused: end(() => {
         this.#refusedSince = true
-        if (this.#mode === "probing") this.#until = Math.max(this.#until, this.#ticker.now() + PROBE_PAUSE_MS)
+        if (this.#mode === "probing") this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
       }),
       dropped: end(() => undefined)
     }
@@ -230,6 +242,7 @@ export class Gate {
   readonly #letIn = (): void => {
     this.#claim = -Infinity
     this.#doubts = 0
+    this.#pause = PROBE_PAUSE_MS
     if (this.#mode !== "probing") return
     this.#mode = "recovering"
     Recovery.start(this.#recovery, this.#ticker.now(), 1, this.#isBarred ? 0 : this.#waiting())

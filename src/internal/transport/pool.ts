@@ -91,7 +91,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   #refusal(request: WireRequest): WireError | undefined {
     const ended = whyEnded(request)
     // Whoever has waited for its pass has been let in before.
-    if (ended !== undefined || request.pass !== undefined) return ended
+    if (ended !== undefined || request.pass?.hasWaited) return ended
     return this.#backlog.refusal(this.queue.size + this.health.waiting, request.body)
   }
 
