@@ -78,15 +78,9 @@ for (const subject of all) {
 
     it.live("a refused connection is Connection, certainly not processed", () =>
       Effect.gen(function* () {
-        const config = yield* subject.config(nobody, { maxRetries: 1 })
+        const config = yield* subject.config(nobody, { maxRetries: 0 })
         const error = yield* Effect.flip(subject.ask(config))
-        assert.deepStrictEqual(facts(error), {
-          reason: "Connection",
-          status: undefined,
-          processed: "no",
-          // What never reached the provider is sent again five times, whatever maxRetries.
-          attempts: 6
-        })
+        assert.deepStrictEqual(facts(error), { reason: "Connection", status: undefined, processed: "no", attempts: 1 })
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 

@@ -1,23 +1,29 @@
 /** Bodies that are streams, as fetch takes them: they can be read once, and so sent again only if nobody has begun to. */
+import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import { describe, expect, it } from "vitest"
 import type { RequestError } from "../src/ClientError.ts"
 import { makeClients } from "../src/Promise.ts"
-import { nobody } from "./support/providers.ts"
+import { serveToxics } from "./support/toxics.ts"
+import { until } from "./support/wait.ts"
 
-const listening = (server: net.Server): Promise<string> =>
+const at = (port: number): string => `http://127.0.0.1:${port}`
+
+const portOf = (server: net.Server): Promise<number> =>
   new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`))
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as net.AddressInfo).port))
   })
 
+const listening = async (server: net.Server): Promise<string> => at(await portOf(server))
+
 /** What came of a POST of a stream: its answer, or the error. */
-const posting = (origin: string, transport: { readonly http2?: "prior-knowledge" }) => {
+const posting = (origin: string, transport: { readonly http2?: "prior-knowledge" }, maxRetries = 0) => {
   const clients = makeClients()
   const fetch = clients.getFetch({
     baseURL: `${origin}/v1`,
     apiKey: "sk-test",
-    maxRetries: 0,
+    maxRetries,
     transport: { ...transport, circuitFailures: 1_000 }
   })
   const post = async (): Promise<string | RequestError> => {
@@ -84,12 +90,23 @@ describe("a body that can be read once", () => {
     }
   })
 
-  it("is sent again, as all is, while nobody can be connected to", async () => {
-    const { close, post } = posting(new URL(nobody.baseURL("openai")).origin, {})
+  it("is sent again whole, as all is, if nobody could be connected to, and fails at once without retries", async () => {
+    const server = http.createServer((request, response) => void request.pipe(response))
+    const proxy = await serveToxics(await portOf(server))
+    proxy.add({ type: "resetPeer" })
+    const patient = posting(at(proxy.port), {}, 2)
+    const hasty = posting(at(proxy.port), {})
     try {
-      expect(await post()).toMatchObject({ reason: "Connection", processed: "no", attempts: 6 })
+      expect(await hasty.post()).toMatchObject({ reason: "Connection", attempts: 1 })
+      const before = proxy.connections
+      const outcome = patient.post()
+      await until(() => proxy.connections > before)
+      proxy.clear()
+      expect(await outcome).toBe("hello")
     } finally {
-      await close()
+      await Promise.all([patient.close(), hasty.close()])
+      await proxy.close()
+      server.close()
     }
   })
 })

@@ -1,4 +1,4 @@
-/** What never reached a provider is sent again whatever `maxRetries` says, and however many wait, the dials are few. */
+/** What never reached a provider is sent again within `maxRetries` and `maxRetryAfter`, and however many wait, the dials are few. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -47,7 +47,7 @@ it.live("what may have been worked on stays so, though what was sent after it ne
       const { port } = new URL(sandbox.origin)
       const proxy = yield* Effect.promise(() => serveToxics(Number(port)))
       const baseURL = sandbox.baseURL("openai").replace(`:${port}`, `:${proxy.port}`)
-      const config = yield* openai.config(sandbox, { baseURL })
+      const config = yield* openai.config(sandbox, { baseURL, maxRetryAfter: 500 })
       const down = Effect.andThen(
         eventually(
           Effect.sync(() => sandbox.stats().inFlight),
@@ -56,20 +56,22 @@ it.live("what may have been worked on stays so, though what was sent after it ne
         Effect.promise(() => proxy.down())
       )
       const [error] = yield* Effect.all([Effect.flip(openai.ask(config)), down], { concurrency: 2 })
-      assert.deepStrictEqual(facts(error), ["Connection", "maybe", 7])
+      const [reason, processed, attempts] = facts(error)
+      assert.deepStrictEqual([reason, processed], ["Connection", "maybe"])
+      assert.isAbove(Number(attempts), 1)
     })
   )
 )
 
-describe("without any retries, what can't be sent since nobody is there", () => {
-  it.live("is sent when somebody is, on every door", () =>
+describe("what can't be sent since nobody is there", () => {
+  it.live("is sent when somebody is, with one retry, on every door", () =>
     run(
       Effect.gen(function* () {
         const clients = yield* Effect.acquireRelease(
           Effect.sync(() => makeClients()),
           (clients) => Effect.promise(() => clients.close())
         )
-        const maxRetries = 0
+        const maxRetries = 1
         const roads = [
           ...subjects.map(
             (subject) => (place: Place) =>
@@ -84,7 +86,9 @@ describe("without any retries, what can't be sent since nobody is there", () => 
             ({ get }) =>
               ({ ca }: Place, origin: string) =>
                 // A single request's own.
-                Effect.promise(async () => asked(get(origin, { transport: { ca } }, clients), { maxRetries }))
+                Effect.promise(async () =>
+                  asked(get(origin, { maxRetries: 0, transport: { ca } }, clients), { maxRetries })
+                )
           )
         ]
         yield* Effect.forEach(
@@ -110,8 +114,7 @@ describe("without any retries, what can't be sent since nobody is there", () => 
     run(
       Effect.gen(function* () {
         const { place, proxy, sandbox } = yield* unreachable
-        // No circuit, which were it not for the pauses would be open before anybody comes.
-        const config = yield* openai.config(place, { maxRetries: 0, transport: { circuitFailures: 0 } })
+        const config = yield* openai.config(place)
         const heal = Effect.gen(function* () {
           yield* dialled(proxy, 1)
           const began = performance.now()
@@ -131,36 +134,57 @@ describe("without any retries, what can't be sent since nobody is there", () => 
         )
         assert.lengthOf(answers, 300)
         assert.strictEqual(sandbox.stats().requests, 300)
-        // The pauses are of 50, 100 and 200 ms at least; that the first dial is seen takes a moment.
-        assert.isAtLeast(passed, 320)
+        // A retry comes after 375 ms at least, and then one probe after another; that the first dial is seen takes a moment.
+        assert.isAtLeast(passed, 400)
+        assert.isAtMost(proxy.connections, 12)
       })
     )
   )
 
-  it.live("fails, unsent, where nobody ever comes, after a few dials for all", () =>
-    run(
-      Effect.gen(function* () {
-        const { place, proxy, sandbox } = yield* unreachable
-        const config = yield* openai.config(place, { maxRetries: 0 })
-        const errors = yield* Effect.all(
-          Array.from({ length: 300 }, () => Effect.flip(openai.ask(config))),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual([...new Set(errors.map((error) => facts(error).slice(0, 2).join()))], ["Connection,no"])
-        assert.strictEqual(sandbox.stats().requests, 0)
-        // Those after which the circuit opens.
-        assert.isAtMost(proxy.connections, 6)
-      })
+  for (const [how, options, dials] of [
+    // Those who come when the first dial has failed get the verdict of a probe.
+    ["at once without retries", { maxRetries: 0 }, 3],
+    ["with retries when maxRetryAfter is over", { maxRetryAfter: 1_000 }, 20]
+  ] as const) {
+    it.live(`fails, unsent, where nobody ever comes, after a few dials for all: ${how}`, () =>
+      run(
+        Effect.gen(function* () {
+          const { place, proxy, sandbox } = yield* unreachable
+          const config = yield* openai.config(place, options)
+          const errors = yield* Effect.all(
+            Array.from({ length: 300 }, () => Effect.flip(openai.ask(config))),
+            { concurrency: "unbounded" }
+          )
+          const kinds = new Set(errors.map((error) => facts(error).slice(0, 2).join()))
+          assert.deepStrictEqual([...kinds], ["Connection,no"])
+          assert.strictEqual(sandbox.stats().requests, 0)
+          assert.isAtMost(proxy.connections, dials)
+        })
+      )
     )
-  )
+  }
 
-  it.live("fails at once for those who never wait", () =>
+  it.live("fails after its first attempt without retries", () =>
     run(
       Effect.gen(function* () {
         const { place, proxy } = yield* unreachable
-        const config = yield* openai.config(place, { maxRetries: 0, maxRetryAfter: 0 })
+        const config = yield* openai.config(place, { maxRetries: 0 })
         assert.deepStrictEqual(facts(yield* Effect.flip(openai.ask(config))), ["Connection", "no", 1])
         assert.strictEqual(proxy.connections, 1)
+      })
+    )
+  )
+
+  it.live("waits for no probe for those who never wait, whatever their retries", () =>
+    run(
+      Effect.gen(function* () {
+        const { place, proxy } = yield* unreachable
+        const config = yield* openai.config(place, { maxRetries: 8, maxRetryAfter: 0 })
+        const [reason, processed, attempts] = facts(yield* Effect.flip(openai.ask(config)))
+        assert.deepStrictEqual([reason, processed], ["Connection", "no"])
+        // A retry goes only if a probe is due just when its backoff is over.
+        assert.isAtMost(Number(attempts), 3)
+        assert.isAtMost(proxy.connections, 3)
       })
     )
   )

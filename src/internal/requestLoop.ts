@@ -64,7 +64,7 @@ export class RequestLoop {
   #pass: Pass | undefined
   #failed: Failed | undefined
   #failedWith: Account | undefined
-  #firstSentAt: number | undefined
+  #firstFailedAt: number | undefined
   /** The next attempt needs a retry from the budget, or leave to go as a circuit is open. */
   #owes: "retry" | "leave" | undefined
   #renewed = false
@@ -284,7 +284,7 @@ export class RequestLoop {
       const failure = Retry.ofAnswer(response, Repeat.afterAnswer(this.#request, retryAmbiguous))
       const isGated = isRefusal(response.status) && account.quota.closedFor(this.#demand) > 0
       const isProbe = pass.isProbe || (isGated && permit.isTrial)
-      return this.#next(failure, subject, pass, {
+      return this.#next(failure, subject, {
         isProbe,
         isGated,
         isElsewhere: isGated && this.#isElsewhere(account)
@@ -305,7 +305,7 @@ export class RequestLoop {
     this.#underway.attempts += error.resent
     if (isSpent(this.#request.body)) throw error
     const failure = Retry.ofError(error, Repeat.whenUnknown(this.#request, this.#wiring.retryAmbiguous))
-    const next = this.#next(failure, subject, pass, { isProbe: pass.isProbe, isGated: false, isElsewhere: false })
+    const next = this.#next(failure, subject, { isProbe: pass.isProbe, isGated: false, isElsewhere: false })
     if (next.kind === "fail") throw error
     this.#failed = { error }
     const told = deadline && Failure.fromWire(this.#wiring.place, error, this.#underway.attempts)
@@ -316,13 +316,12 @@ export class RequestLoop {
   #next(
     failure: Retry.Failure,
     subject: Subject,
-    { sentAt }: Pass,
     how: Pick<Retry.Circumstances, "isProbe" | "isGated" | "isElsewhere">
   ): Retry.Next {
-    const firstSentAt = (this.#firstSentAt ??= Number.isFinite(sentAt) ? sentAt : this.#wiring.ticker.now())
+    const firstFailedAt = (this.#firstFailedAt ??= this.#wiring.ticker.now())
     return this.#retries.after(failure, {
       ...how,
-      isExhausted: (least) => this.#health.isExhausted(subject, firstSentAt, least),
+      isExhausted: (least) => this.#health.isExhausted(subject, firstFailedAt, least),
       patience: this.#patience(),
       isNewCause: () => this.#health.isNewCause(subject),
       deadlineLeft: this.#underway.deadline?.left() ?? Infinity

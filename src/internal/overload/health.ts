@@ -175,16 +175,16 @@ export class Health {
   }
 
   /**
-   * The last attempt that a request may make has failed. Whether it had better wait: nothing that was sent since its first
-   * attempt has got in. Then the circuit opens, if there were `least` failures.
+   * The last attempt that a request may make has failed. Whether it had better wait: nothing has got in that was sent
+   * since its first attempt failed. Then the circuit opens, if there were `least` failures.
    */
-  isExhausted(subject: Subject, firstSentAt: number, least: number): boolean {
+  isExhausted(subject: Subject, firstFailedAt: number, least: number): boolean {
     const lane = this.laneOf(subject)
     const now = this.#ticker.now()
-    if (this.#rules.failures === 0 || !Policy.isUnwellSince(lane.state, now, firstSentAt)) return false
+    if (this.#rules.failures === 0 || !Policy.isUnwellSince(lane.state, now, firstFailedAt)) return false
     if (lane.state.failures < least) return false
     if (Policy.exhaust(lane.state, now, this.#random())) this.#opened(lane.state, lane)
-    if (Policy.isUnwellSince(this.#origin, now, firstSentAt)) {
+    if (Policy.isUnwellSince(this.#origin, now, firstFailedAt)) {
       if (Policy.exhaust(this.#origin, now, this.#random())) this.#opened(this.#origin, undefined)
     }
     return true

@@ -293,8 +293,8 @@ export const isUnwellSince = (state: State, now: number, sentAt: number): boolea
 }
 
 /**
- * A request has failed for the last time that it may, and nothing that was sent since its first attempt has got in. Whether
- * that shuts it, however few the failures.
+ * A request has failed for the last time that it may, and nothing has got in that was sent since its first attempt failed.
+ * Whether that shuts it, however few the failures.
  */
 export const exhaust = (state: State, now: number, random: number): boolean => {
   if (state.mode === "shut" || !isWide(state)) return false

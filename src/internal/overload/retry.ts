@@ -104,7 +104,7 @@ export interface Circumstances {
   readonly isElsewhere: boolean
   /** A closed gate holds the next attempt back by itself. */
   readonly isGated: boolean
-  /** Nothing that was sent since the first attempt has got in. Opens the circuit if so, and there were `least` failures. */
+  /** Nothing has got in that was sent since the first attempt failed. Opens the circuit if so, and there were `least` failures. */
   readonly isExhausted: (least: number) => boolean
   /** The connection was not lost together with others. */
   readonly isNewCause: () => boolean
