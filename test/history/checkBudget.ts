@@ -1,6 +1,15 @@
 /** What must hold of the budgets of a quota: no minute has more than its limit, and all that is taken is accounted for. Pure. */
 import type { Violation } from "./history.ts"
-import { inFlight, limitsAt, type Permit, type QuotaHistory, type Quotas, sorted, waiting } from "./quotaHistory.ts"
+import {
+  inFlight,
+  limitsAt,
+  type Permit,
+  type QuotaHistory,
+  type Quotas,
+  sorted,
+  waiting,
+  mayBeClosedUntil
+} from "./quotaHistory.ts"
 
 type Check = (quotas: Quotas) => ReadonlyArray<Violation>
 
@@ -166,7 +175,7 @@ const goesWhenFree: Check = (quotas) =>
           const closings = quotas.of("answer").filter((one) => one.from < from && one.call.closes > 0)
           // Through a gate that was closed they go one after the other, as answers come.
           const isTried = closings.length > 0 && inFlight(quotas, model, from) > 0
-          const isClosed = closings.some((one) => at < one.at + one.call.closes)
+          const isClosed = at < mayBeClosedUntil(quotas, model, from)
           const isRefused =
             quotas.of("refuse").some((one) => one.from < from) &&
             quotas.models.some((one) => inFlight(quotas, one, from) > 0)

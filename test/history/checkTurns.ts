@@ -1,6 +1,14 @@
 /** What must hold of those who wait for a quota: their order, the gate, and why they are turned away. Pure: it reads a history. */
 import type { Violation } from "./history.ts"
-import { closedUntil, limitsAt, type QuotaHistory, type Quotas, sorted, waiting } from "./quotaHistory.ts"
+import {
+  closedUntil,
+  limitsAt,
+  mayBeClosedUntil,
+  type QuotaHistory,
+  type Quotas,
+  sorted,
+  waiting
+} from "./quotaHistory.ts"
 
 type Check = (quotas: Quotas) => ReadonlyArray<Violation>
 
@@ -54,7 +62,7 @@ const turnedAwayForCause: Check = (quotas) =>
       case "QueueTimeout":
         return until - at >= call.timeout - 1e-3 ? [] : wrong(`waited ${until - at} of ${call.timeout} ms`)
       case "RateLimited":
-        return quotas.isShared || closedUntil(quotas, call.model, to) - until > call.maxRetryAfter
+        return quotas.isShared || mayBeClosedUntil(quotas, call.model, to) - until > call.maxRetryAfter
           ? []
           : wrong("the gate is closed for less than it would wait")
       case "Authentication":

@@ -157,12 +157,26 @@ export const limitsAt = ({ of }: Quotas, at: number): QuotaLimits => {
   return tightest.burst === Infinity ? { ...tightest, burst: 1 } : tightest
 }
 
-/** Until when answers have closed the gate of a model, as far as they are told by then. */
-export const closedUntil = ({ of, permits }: Quotas, model: string, at: number): number =>
+type AnswerCall = Extract<QuotaCall, { readonly f: "answer" }>
+
+/** Probes that are refused are so far apart, whatever the answers ask, and those who follow one go at a pace: ms at most. */
+const REOPENING_MS = 2_000
+
+const isRefusal = (status: number): boolean => status === 429 || status === 503
+
+const lastOf = ({ of, permits }: Quotas, model: string, at: number, ms: (answer: AnswerCall) => number): number =>
   Math.max(
     -Infinity,
     ...of("answer").flatMap(({ at: when, call, from }) => {
       const isOfModel = permits.some((one) => one.op === call.permit && one.model === model)
-      return from < at && isOfModel && call.closes > 0 ? [when + call.closes] : []
+      return from < at && isOfModel && ms(call) > 0 ? [when + ms(call)] : []
     })
   )
+
+/** Until when answers have closed the gate of a model, as far as they are told by then. */
+export const closedUntil = (quotas: Quotas, model: string, at: number): number =>
+  lastOf(quotas, model, at, ({ closes }) => closes)
+
+/** Until when it may be closed, since probes were refused. */
+export const mayBeClosedUntil = (quotas: Quotas, model: string, at: number): number =>
+  lastOf(quotas, model, at, ({ closes, status }) => (isRefusal(status) || closes > 0 ? closes + REOPENING_MS : closes))

@@ -296,7 +296,8 @@ const answer = fc.constantFrom<Answer>(
   { status: 200, closes: 3_000 },
   { status: 429, closes: 0 },
   { status: 429, closes: 1_000 },
-  { status: 503, closes: 7_000 },
+  { status: 429, closes: 7_000 },
+  { status: 503, closes: 0 },
   { status: 500, closes: 0 },
   { status: 401, closes: 0 }
 )

@@ -41,6 +41,8 @@ export interface HealthOptions {
   readonly random?: (() => number) | undefined
   /** A circuit has just opened: those who wait for a socket may be recalled. @default none */
   readonly opened?: (() => void) | undefined
+  /** How many wait elsewhere, within the same bound. @default none */
+  readonly queued?: (() => number) | undefined
   /** Counts the bodies of those who wait. @default nothing is counted */
   readonly backlog?: Bodies | undefined
   /** Must not throw. @default none */
@@ -133,7 +135,7 @@ export class Health {
 
   /** Why one more must not wait. */
   isFull({ body }: Subject): WireError | undefined {
-    return this.#options.backlog?.refusal(this.#waiters.size, body)
+    return this.#options.backlog?.refusal(this.#waiters.size + (this.#options.queued?.() ?? 0), body)
   }
 
   /** Waits for the leave to send, in the order of those who came. */
@@ -182,7 +184,8 @@ export class Health {
     const lane = this.laneOf(subject)
     const now = this.#ticker.now()
     if (this.#rules.failures === 0 || !Policy.isUnwellSince(lane.state, now, firstFailedAt)) return false
-    if (lane.state.failures < least) return false
+    // Refused connections are counted at the origin.
+    if (lane.state.failures < least && this.#origin.failures < least) return false
     if (Policy.exhaust(lane.state, now, this.#random())) this.#opened(lane.state, lane)
     if (Policy.isUnwellSince(this.#origin, now, firstFailedAt)) {
       if (Policy.exhaust(this.#origin, now, this.#random())) this.#opened(this.#origin, undefined)
@@ -251,7 +254,9 @@ export class Health {
     const hasShut = Policy.unreachable(this.#origin, now, this.#rules, this.#random())
     // When that is known, so that what they leave lets nobody go.
     failAll()
-    if (hasShut) this.#opened(this.#origin, undefined)
+    // One dial that fails is told once another has.
+    if (hasShut) this.#heldBack(undefined)
+    else if (isOpen(this.#origin)) this.#tell(this.#origin, undefined)
     this.#waiters.refuse(undefined)
     this.#waiters.pump()
   }
@@ -304,12 +309,19 @@ export class Health {
   }
 
   #opened(state: Policy.State, lane: Lane | undefined): void {
+    this.#tell(state, lane)
+    this.#heldBack(lane)
+  }
+
+  #tell(state: Policy.State, lane: Lane | undefined): void {
+    if (this.#told.has(state)) return
     const of = this.#nameOf(lane)
-    if (!this.#told.has(state)) {
-      this.#told.set(state, of)
-      const probeIn = Math.max(0, state.nextProbeAt - this.#ticker.now())
-      this.#options.onCircuit?.({ isOpen: true, of, why: this.#lastFailure, failures: state.failures, probeIn })
-    }
+    this.#told.set(state, of)
+    const probeIn = Math.max(0, state.nextProbeAt - this.#ticker.now())
+    this.#options.onCircuit?.({ isOpen: true, of, why: this.#lastFailure, failures: state.failures, probeIn })
+  }
+
+  #heldBack(lane: Lane | undefined): void {
     this.#waiters.opened(lane)
     this.#options.opened?.()
     this.#waiters.pump()

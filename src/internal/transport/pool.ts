@@ -72,7 +72,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.settings = resolve(options)
     this.budget = options.budget
     this.#backlog = new Backlog(this.settings.origin, this.settings)
-    this.health = new Health({ ...this.settings, backlog: this.#backlog, opened: this.#recall })
+    this.health = new Health({
+      ...this.settings,
+      backlog: this.#backlog,
+      queued: () => this.queue.size,
+      opened: this.#recall
+    })
     this.#route = makeRoute(this.settings.url, options)
     this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)

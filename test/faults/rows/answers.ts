@@ -186,7 +186,8 @@ export const rows: ReadonlyArray<Row> = [
     },
     {
       name: `${status} each time`,
-      options: { maxRetries: 1 },
+      // Nor does it wait until somebody is there.
+      options: { maxRetries: 1, maxRetryAfter: 0 },
       strike: refused(status),
       again: (arrival) => (wasInFlight(arrival) ? refused(status) : undefined),
       expect: { inFlight: fails("Server", { status, processed: "yes", attempts: 2 }) }

@@ -99,11 +99,15 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "connections stall for longer than timeout",
     ...alone,
-    options: { maxRetries, timeout: 200 },
+    // The kernel dials again after a second.
+    options: { maxRetries: 2, maxRetryAfter: 0, timeout: 400 },
     prepare: async ({ provider }) => stalled.set(provider.port, await serveStalled(provider.port)),
     reach: ({ provider }) => `${provider.scheme}://127.0.0.1:${stalled.get(provider.port)!.port}`,
-    heal: ({ provider }) => stalled.get(provider.port)?.release(),
-    expect: { queued: fails("Timeout", { processed: "no", attempts: 1, says: "within 200 ms" }) },
+    heal: async ({ provider }) => {
+      await stalled.get(provider.port)?.release()
+      await new Promise((resolve) => setTimeout(resolve, 600))
+    },
+    expect: { queued: fails("Timeout", { processed: "no", attempts: 3, says: "within 400 ms" }) },
     check: ({ provider }) => void stalled.get(provider.port)?.close()
   },
   {

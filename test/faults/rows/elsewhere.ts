@@ -54,14 +54,29 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     title: "is Malformed, compressed or not, and what it is read into stays small"
   },
   {
-    name: "a provider that is down: fails fast",
+    name: "a provider that is down, for those who may not retry",
     file: "circuits.test.ts",
-    title: "by silence fails five in time, and the next at once"
+    title: "gives who may not retry the next probe's verdict, unsent, with the time until the next"
   },
   {
-    name: "a provider that is down: one probe",
+    name: "a provider that is down for longer, by 503",
     file: "circuits.test.ts",
-    title: "costs a job that may wait nothing but time: one probe, and then no herd"
+    title: "is probed, and answers all who waited when it is back"
+  },
+  {
+    name: "a provider that is down, by silence",
+    file: "circuits.test.ts",
+    title: "by silence fails each in its time, and holds back those who come later"
+  },
+  {
+    name: "a provider that refuses connections",
+    file: "circuits.test.ts",
+    title: "by refusing connections is dialled by probes, and answers all who waited when it is back"
+  },
+  {
+    name: "workers of nginx that are killed under 500 requests",
+    file: "overload/nginx.test.ts",
+    title: "are answered whose workers are killed"
   },
   {
     name: "an event loop that is blocked",

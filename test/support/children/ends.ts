@@ -39,7 +39,7 @@ const scripts: Record<string, (client: OpenAI) => Promise<void>> = {
   done: async (client) => {
     for await (const _ of await stream(client, { "x-sandbox-time-per-token": "20" }));
     say("read")
-    await ask(client, { "x-sandbox-fault": "status=503" }).catch(() => say("refused"))
+    await ask(client, { "x-sandbox-fault": "status=500" }).catch(() => say("refused"))
     await Promise.all([ask(client), ask(client)])
     say("answered")
     const begun = (await stream(client, endless))[Symbol.asyncIterator]()
