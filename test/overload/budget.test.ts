@@ -20,6 +20,10 @@ describe("a retry budget", () => {
     assert.strictEqual(drain(budget, 1_101), 1)
   })
 
+  it("begins with as many as are in flight, if those are more", () => {
+    assert.strictEqual(drain(Budget.make(), 0, 500), 500)
+  })
+
   it("has seven more for each answer, and twice the usual traffic at most", () => {
     const budget = Budget.make()
     drain(budget, 0)

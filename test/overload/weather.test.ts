@@ -221,7 +221,7 @@ describe("a retry that is denied", () => {
         getOpenAIClient({ apiKey: "sk", baseURL, ...options }, clients)
       )
       assert.strictEqual(failures.length, 300)
-      assert.isAtMost(requests, 300 + 100 + 40)
+      assert.isAtMost(requests, 300 + 300 + 40)
       const why = failures.map((error) =>
         (error as { readonly headers: Headers }).headers.get("x-clientele-not-retried")
       )

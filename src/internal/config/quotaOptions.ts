@@ -46,7 +46,7 @@ export interface QuotaOptions {
   readonly maxWaiters?: number | undefined
   /**
    * Retries a second that a model gets while it answers nothing; a number above 0, or `false` for no budget. It starts
-   * with 100, and each answer pays for seven more, up to twice as many as requests are usually in flight. A retry that
+   * with 100, or as many as are in flight, and each answer pays for seven more, up to twice as many as requests are usually in flight. A retry that
    * finds none waits beside the line (`maxRetryAfter` bounds that), behind all first attempts. Connections that are lost
    * within 100 ms are one cause, and cost one.
    *

@@ -9,7 +9,7 @@
  * retries, and the retries' own answers for the rest. A provider that answers nothing gets the floor.
  */
 
-/** Retries that may be made before any answer is known. */
+/** Retries that may be made before any answer is known, or as many as are in flight at the first of them. */
 const START = 100
 
 /** Retries that an answer pays for. */
@@ -33,8 +33,10 @@ export const make = (): Budget => ({ tokens: START, paidAt: -Infinity, lostAt: -
 const most = (usual: number): number => Math.max(START, 2 * usual)
 
 const income = (budget: Budget, now: number, perSecond: number, usual: number): void => {
-  const ms = budget.paidAt === -Infinity ? 0 : now - budget.paidAt
+  const isFirst = budget.paidAt === -Infinity
+  const ms = isFirst ? 0 : now - budget.paidAt
   budget.paidAt = now
+  if (isFirst) budget.tokens = Math.max(budget.tokens, usual)
   if (ms > 0) budget.tokens = Math.min(Math.max(budget.tokens, most(usual)), budget.tokens + (ms / 1_000) * perSecond)
 }
 
