@@ -135,11 +135,11 @@ export class RequestLoop {
     return { tenant: quota, about: this.#demand, body: this.#request.body }
   }
 
-  /** Of several credentials: it has just refused this request, or nothing gets in with it. */
+  /** True for a credential that has just refused this request, or with which nothing gets in. */
   readonly #isAvoided = (account: Account): boolean =>
     account === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(account)))
 
-  /** Whether another credential lets requests through. */
+  /** True if another credential lets requests through. */
   #isElsewhere(account: Account): boolean {
     const other = this.#wiring.accounts.choose(this.#demand, (one) => one === account || this.#isAvoided(one))
     return other !== account && other.quota.closedFor(this.#demand) === 0
@@ -185,7 +185,7 @@ export class RequestLoop {
   async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {
     const { ticker } = this.#wiring
     const ms = this.#patience()
-    // Whoever never waits may be the next probe all the same.
+    // A request that never waits may be the next probe all the same.
     if (ms === 0) return (isUnpaid ? undefined : this.#health.enter(subject)) ?? "late"
     const wait = { order: this.#demand.order, ms, signal: this.#signal(), sharesVerdict: this.#maxRetries === 0 }
     const since = ticker.now()
@@ -229,7 +229,7 @@ export class RequestLoop {
     try {
       const response = await attempt(this.#wiring, this.#underway, this.#request, admission, pass, this.#left())
       if (response.status < 300) return response
-      // Of a redirect that the caller wants for itself SDKs make an error, with the body in it.
+      // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.
       if (response.status < 400) return (await this.#read(response, admission)).response
       return await this.#answered(response, admission, subject, pass)
     } catch (error) {

@@ -57,12 +57,12 @@ export const take = (budget: Budget, now: number, perSecond: number, usual: numb
 export const wait = (budget: Budget, perSecond: number): number =>
   budget.tokens >= 1 ? 0 : ((1 - budget.tokens) / perSecond) * 1_000
 
-/** Whether a connection that was lost now has a cause of its own, and is charged for. */
+/** True for a connection that is lost by itself, and so is charged for. */
 export const isNewCause = (budget: Budget, now: number): boolean => {
   if (now - budget.lostAt < ONE_CAUSE_MS) return false
   budget.lostAt = now
   return true
 }
 
-/** Whether it allows no less than a new one. */
+/** True if it allows no less than a new one. */
 export const isRested = ({ tokens }: Budget): boolean => tokens >= START

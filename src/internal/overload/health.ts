@@ -41,7 +41,7 @@ export interface HealthOptions {
   readonly random?: (() => number) | undefined
   /** A circuit has just opened: those who wait for a socket may be recalled. @default none */
   readonly opened?: (() => void) | undefined
-  /** How many wait elsewhere, within the same bound. @default none */
+  /** Requests that wait elsewhere, within the same bound. @default none */
   readonly queued?: (() => number) | undefined
   /** Counts the bodies of those who wait. @default nothing is counted */
   readonly backlog?: Bodies | undefined
@@ -51,7 +51,7 @@ export interface HealthOptions {
   readonly onBudget?: ((usedUp: BudgetUsedUp) => void) | undefined
 }
 
-/** Whose request it is, and for what. */
+/** The owner of a request, and what it asks for. */
 export interface Subject {
   readonly tenant?: object | undefined
   readonly about?: Pick<About, "model"> | undefined
@@ -85,14 +85,14 @@ export class Health {
     })
   }
 
-  /** How many circuits are open. */
+  /** Circuits that are open. */
   open(): number {
     let count = isOpen(this.#origin) ? 1 : 0
     for (const { state } of this.#lanes.all()) if (isOpen(state)) count++
     return count
   }
 
-  /** How many requests it holds back. */
+  /** Requests held back. */
   get waiting(): number {
     return this.#waiters.size
   }
@@ -101,7 +101,7 @@ export class Health {
     return this.#lanes.of(tenant, about?.model ?? "", this.#ticker.now(), this.#forgotten)
   }
 
-  /** Whether all goes that comes. */
+  /** True if nothing is held back. */
   isFlowing(lane: Lane): boolean {
     return lane.state.mode === "flowing" && this.#origin.mode === "flowing"
   }
@@ -147,7 +147,7 @@ export class Health {
   pay(subject: Subject, perSecond: number): boolean {
     const lane = this.laneOf(subject)
     lane.perSecond = perSecond
-    // Who may not go yet pays by waiting for it.
+    // A request that is held back pays by waiting.
     if (!this.isFlowing(lane)) return true
     if (lane.unpaid.size > 0) return false
     const now = this.#ticker.now()
@@ -159,7 +159,7 @@ export class Health {
     return this.#waiters.joinUnpaid(this.laneOf(subject), subject.body, wait)
   }
 
-  /** Says once that retries of this lane are denied. */
+  /** Reports once that retries of this lane are denied. */
   denied(subject: Subject): void {
     const lane = this.laneOf(subject)
     if (lane.isBudgetTold) return
@@ -171,14 +171,14 @@ export class Health {
     })
   }
 
-  /** Whether a connection that was lost now is charged for: those lost together have one cause. */
+  /** True if a lost connection is charged for: those lost together have one cause. */
   isNewCause(subject: Subject): boolean {
     return Budget.isNewCause(this.laneOf(subject).state.budget, this.#ticker.now())
   }
 
   /**
-   * The last attempt that a request may make has failed. Whether it had better wait: nothing has got in that was sent
-   * since its first attempt failed. Then the circuit opens, if there were `least` failures.
+   * True if a request that has failed for the last time had better wait: nothing has got in that was sent since its first
+   * attempt failed. Then the circuit opens, if there were `least` failures.
    */
   isExhausted(subject: Subject, firstFailedAt: number, least: number): boolean {
     const lane = this.laneOf(subject)
@@ -293,7 +293,7 @@ export class Health {
     this.#settle(lane)
   }
 
-  /** Those who may go now do, and circuits that have closed are told. */
+  /** Releases requests, and reports circuits that have closed. */
   #settle(lane: Lane): void {
     if (lane.isBudgetTold && Budget.isRested(lane.state.budget)) lane.isBudgetTold = false
     this.#waiters.settle(lane)

@@ -7,9 +7,9 @@ import type { Waiting } from "./waiting.ts"
 export class Pass implements Policy.Attempt {
   readonly lane: Lane
   readonly admittedAt: number
-  /** Whether it goes to see if the provider is back. */
+  /** True for a probe: it tests whether the provider is back. */
   readonly isProbe: boolean
-  /** Whether it was waited for, within the bounds on those who wait. */
+  /** True if it was waited for, within the bounds of the queue. */
   readonly hasWaited: boolean
   sentAt = Infinity
   isOver = false
@@ -25,11 +25,11 @@ export class Pass implements Policy.Attempt {
 export class Lane {
   readonly state = Policy.makeLane()
   readonly model: string
-  /** Those whom a circuit holds back. */
+  /** Requests held back by a circuit. */
   readonly line = new RequestQueue<Waiting<Pass>>()
-  /** Those who wait for a retry to be paid, beside the line: first attempts pay for them. */
+  /** Retries that wait for the budget, beside the line: first attempts pay for them. */
   readonly unpaid = new RequestQueue<Waiting<Pass>>()
-  /** Whether somebody has been told that the budget is used up. */
+  /** True once it was reported that the budget is used up. */
   isBudgetTold = false
   /** Retries a second without answers, as the last who asked said. */
   perSecond = Infinity

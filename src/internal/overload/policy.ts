@@ -66,7 +66,7 @@ export interface State {
   readonly lanes: Set<object> | undefined
   /** Admitted, and not answered. */
   inFlight: number
-  /** Of these on the wire. */
+  /** Admitted and dispatched. */
   onWire: number
   /** Held back. */
   waiting: number
@@ -112,7 +112,7 @@ const make = (lanes: Set<object> | undefined): State => ({
 export const makeLane = (): State => make(undefined)
 export const makeOrigin = (): State => make(new Set())
 
-/** Whoever has not been refused for so long has got in. */
+/** Milliseconds after which an attempt that was not refused counts as let in. */
 const patienceMs = (state: State, now: number): number =>
   REFUSAL_FACTOR * Recent.max(state.refusal, now) + REFUSAL_MARGIN_MS
 
@@ -127,7 +127,7 @@ const flow = (state: State): void => {
   if (state.failures === 0) state.pending = []
 }
 
-/** Those who still wait go by their pace first. */
+/** Ends the recovery once the pace covers all who still wait. */
 const flowIfOver = (state: State): void => {
   if (Recovery.isOver(state.recovery) && state.waiting <= state.recovery.tokens) flow(state)
 }
@@ -180,7 +180,7 @@ const look = (state: State, now: number): void => {
   flowIfOver(state)
 }
 
-/** How many may go now. */
+/** Requests that may go now. */
 export const room = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
   look(state, now)
@@ -286,7 +286,7 @@ export const unreachable = (state: State, now: number, rules: Rules, random: num
   return true
 }
 
-/** Whether nothing has got in that was sent since then. */
+/** True if nothing that was sent since then has got in. */
 export const isUnwellSince = (state: State, now: number, sentAt: number): boolean => {
   look(state, now)
   return state.goodAt < sentAt
@@ -294,7 +294,7 @@ export const isUnwellSince = (state: State, now: number, sentAt: number): boolea
 
 /**
  * A request has failed for the last time that it may, and nothing has got in that was sent since its first attempt failed.
- * Whether that shuts it, however few the failures.
+ * Returns true if that shuts it, however few the failures.
  */
 export const exhaust = (state: State, now: number, random: number): boolean => {
   if (state.mode === "shut" || !isWide(state)) return false
@@ -303,10 +303,10 @@ export const exhaust = (state: State, now: number, random: number): boolean => {
   return true
 }
 
-/** What was found out of a lane that nobody uses is of no use any more after so long. */
+/** Unused lanes are forgotten after this. */
 const MEMORY_MS = 300_000
 
-/** Whether nothing is lost with it. */
+/** True if nothing is lost with it. */
 export const isForgettable = (state: State, now: number): boolean => {
   if (state.inFlight > 0 || state.waiting > 0) return false
   const isRested = isCalm(state) && Budget.isRested(state.budget) && Recent.max(state.peak, now) === 0

@@ -19,7 +19,7 @@ const PACE_HELD_MS = 3_000
 const PACE_DOUBLING_MS = 1_000
 /** A pace is kept from as many a second on. */
 const LEAST_PACE = 20
-/** Those who may go are let go so often, in ms. */
+/** Interval of releases, in ms. */
 const PACE_TICK_MS = 20
 
 export interface Recovery {
@@ -67,7 +67,7 @@ export const start = (recovery: Recovery, now: number, least: number, wanted: nu
   recovery.startedAt = recovery.grownAt = recovery.pacedAt = now
 }
 
-/** Whether all may go. */
+/** True if all may go. */
 export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= goal
 
 /** More who want to go than went before are another crowd, with a pace of its own. */
@@ -100,7 +100,7 @@ export const grow = (
   recovery.pacedAt = Math.max(recovery.pacedAt, now)
 }
 
-/** How many may go now, with so many in flight. */
+/** Requests that may go now, with so many in flight. */
 export const room = ({ allowance, tokens }: Recovery, inFlight: number): number =>
   Math.floor(Math.min(allowance - inFlight, tokens))
 

@@ -23,7 +23,7 @@ const DESCRIPTOR_DELAY_MS = 100
 const ABSENT: ReadonlySet<number> = new Set([502, 503, 504, 521, 523, 529, 530])
 
 /**
- * How an attempt failed.
+ * Kinds of failure.
  *
  * - `refused`: it never reached the provider.
  * - `status`: the provider answered that it failed.
@@ -36,15 +36,15 @@ type Kind = "refused" | "status" | "rateLimited" | "lost" | "late" | "descriptor
 
 export interface Failure {
   readonly kind: Kind
-  /** Whether another attempt may help, and does no harm. */
+  /** True if another attempt may help, and does no harm. */
   readonly isRetryable: boolean
-  /** Whether nobody was there to work on it, so that waiting is all that it takes. */
+  /** True if nobody was there to work on it, so that waiting is all that it takes. */
   readonly isAbsence: boolean
   /** Milliseconds that the provider asked to wait. */
   readonly asked: number
 }
 
-/** What an answer is judged by. */
+/** The parts of an answer that decide. */
 export interface Answer {
   readonly status: number
   readonly headers: Pick<Headers, "get">
@@ -85,7 +85,7 @@ export const ofError = (error: WireError, repeatable: boolean): Failure => {
 const backoff = (first: number, attempt: number, random: number): number =>
   Math.min(LONGEST_DELAY_MS, first * 2 ** (attempt - 1)) * (1 - random * JITTER)
 
-/** What follows. */
+/** Decision after a failed attempt. */
 export type Next =
   /** Nothing. */
   | { readonly kind: "fail" }
@@ -136,7 +136,7 @@ export class Retries {
     if (asked > this.#maxRetryAfter && !isElsewhere) return FAIL
     const next = kind === "descriptors" ? this.#afterDescriptors() : this.#after(failure, circumstances)
     if (next.kind === "fail") return next
-    // What would begin too late is not waited for: the failure that is known says more than that time has passed.
+    // A wait that would end too late is not begun: the known failure says more than that time has passed.
     return next.delay >= deadlineLeft || next.asked > patience ? FAIL : next
   }
 

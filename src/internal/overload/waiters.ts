@@ -1,4 +1,4 @@
-/** Those who wait until the policy lets them go, or until a retry is paid for. Each has a bound on its wait. */
+/** Requests that wait until the policy lets them go, or until a retry is paid for. Each has a bound on its wait. */
 import type { RequestQueue } from "../fifo.ts"
 import type { Ticker } from "../ticker.ts"
 import { root } from "../transport/context.ts"
@@ -47,7 +47,7 @@ export class Waiters {
     this.#backlog = backlog
   }
 
-  /** How many wait. */
+  /** Requests that wait. */
   get size(): number {
     return this.#size
   }
@@ -94,7 +94,7 @@ export class Waiters {
     if (this.#size === 0) return
     const now = this.#ticker.now()
     let wakeAt = lane.unpaid.size > 0 ? this.#pumpUnpaid(lane, now) : Infinity
-    // What frees one lane does nothing for another, unless they wait for the origin.
+    // A lane that is freed does nothing for another, unless they wait for the origin.
     if (this.#origin.waiting > lane.state.waiting) wakeAt = Math.min(wakeAt, this.#pumpLines(now))
     else if (lane.line.size > 0) wakeAt = Math.min(wakeAt, this.#pumpLine(lane, now))
     if (wakeAt < this.#timerAt) this.#arm(now, wakeAt)

@@ -5,7 +5,7 @@ import type { Ticker } from "../ticker.ts"
 /** Ends a wait: with leave to go, with a retry that is paid for, as a refused probe's follower, or after its time. */
 export type Verdict<Leave extends object> = Leave | "paid" | "refused" | "late"
 
-/** How a request waits. */
+/** Terms of a wait. */
 export interface Wait {
   readonly order: number
   /** Milliseconds. */
