@@ -164,6 +164,9 @@ const sharedIsSettled: Check = (quotas) =>
     })
   )
 
+/** The longest pause, in ms, between two who follow a probe. */
+const PACE_MS = 50
+
 /** Nobody who could go waits: not while there is room and budget, and no gate was ever closed on them. */
 const goesWhenFree: Check = (quotas) =>
   quotas.isShared
@@ -175,11 +178,14 @@ const goesWhenFree: Check = (quotas) =>
           const closings = quotas.of("answer").filter((one) => one.from < from && one.call.closes > 0)
           // Through a gate that was closed they go one after the other, as answers come.
           const isTried = closings.length > 0 && inFlight(quotas, model, from) > 0
+          // And at a pace of twenty a second or more.
+          const isPaced =
+            closings.length > 0 && quotas.permits.some((one) => one.model === model && at - one.at < PACE_MS)
           const isClosed = at < mayBeClosedUntil(quotas, model, from)
           const isRefused =
             quotas.of("refuse").some((one) => one.from < from) &&
             quotas.models.some((one) => inFlight(quotas, one, from) > 0)
-          if (isTried || isClosed || isRefused) return []
+          if (isTried || isPaced || isClosed || isRefused) return []
           // Who came when tokens were not limited costs none.
           const cost = limitsAt(quotas, head.from).tokens === Infinity ? 0 : head.call.tokens
           const wait = waitFor(quotas, model, from, at, cost)

@@ -122,6 +122,20 @@ describe("a closed gate", () => {
     answer(await waits[2]!, 200)
   })
 
+  it("is open at once when one that was sent later is answered", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience: 60_000 })
+    const early = lane.tryEnter(asked())!
+    await ticker.pass(10)
+    const [refused, later] = [lane.tryEnter(asked())!, lane.tryEnter(asked())!]
+    answer(refused, 429, wait(86_400))
+    answer(early, 200)
+    assert.isFalse(lane.gate.isOpen, "sent before, it says nothing")
+    answer(later, 200)
+    assert.isTrue(lane.gate.isOpen)
+  })
+
   it("fails at once all who will not wait so long, when two probes agree", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)

@@ -10,7 +10,7 @@ import { remaining, type Ticker } from "../ticker.ts"
 /** For this many ms or fewer nothing has to be tried out: see `pause`. */
 export const PAUSE_MS = 1_000
 
-/** Whoever has not been refused for four times as long as refusals take, with a margin, has been let in. */
+/** Requests not refused for four times as long as refusals take, with a margin, have been let in. */
 const REFUSAL_FACTOR = 4
 const REFUSAL_MARGIN_MS = 100
 
@@ -19,7 +19,7 @@ const PROBE_PAUSE_MS = 250
 const PROBE_PAUSE_GROWTH = 1.6
 const LONGEST_PROBE_PAUSE_MS = 1_000
 
-/** What is asked beyond what anybody waits is probed after this, and after twice as much each time. */
+/** A wait beyond all patience is doubted: a probe goes after this, and after twice as much each time. */
 const DOUBT_MS = 1_000
 /** Probes that agree with it are believed. */
 const WITNESSES = 2
@@ -50,7 +50,7 @@ export interface Refusal {
 type Mode = "open" | "probing" | "recovering"
 
 export class Gate {
-  /** Whether those who pass are also held to a pace. */
+  /** True if requests are also held to a pace. */
   isPaced = false
   readonly #ticker: Ticker
   readonly #changed: () => void
@@ -72,6 +72,7 @@ export class Gate {
   #doubts = 0
   #pause = PROBE_PAUSE_MS
   #doubtedAt = -Infinity
+  #doubtedSentAt = Infinity
   /** Since when it is not open, and for how many ms it was not before. */
   #shutAt = 0
   #shutMs = 0
@@ -116,9 +117,20 @@ export class Gate {
     // Refusals of one burst are one witness: only what was sent since is another.
     if (this.#claim > now && sentAt < this.#doubtedAt) return 0
     this.#doubtedAt = now
+    this.#doubtedSentAt = sentAt
     this.#doubts = this.#claim > now ? this.#doubts + 1 : 0
     this.#claim = Math.max(this.#claim, now + ms)
     return Math.min(ms, DOUBT_MS * 2 ** this.#doubts)
+  }
+
+  /** An answer to what was sent after a request that was asked to wait beyond all patience refutes that. */
+  answered(sentAt: number): void {
+    if (this.#mode !== "probing" || this.#claim === -Infinity || this.#doubts > 0) return
+    if (sentAt < this.#doubtedSentAt) return
+    this.#claim = -Infinity
+    this.#until = -Infinity
+    this.#opens()
+    this.#changed()
   }
 
   /** The key or the account is refused: one at a time goes until one is let in. */
@@ -154,7 +166,7 @@ export class Gate {
     this.#refusedSince = false
   }
 
-  /** How often it has been closed. */
+  /** Closings so far. */
   get closings(): number {
     return this.#round
   }
@@ -178,7 +190,7 @@ export class Gate {
     return this.#shutMs + (this.#mode === "open" ? 0 : now - this.#shutAt)
   }
 
-  /** How many may go now. */
+  /** Requests that may go now. */
   room(now: number): number {
     if (this.#mode === "open") return Infinity
     if (this.closedFor(now) > 0) return 0
@@ -189,7 +201,7 @@ export class Gate {
     return isOver ? Infinity : Math.max(0, Recovery.room(this.#recovery, this.#out))
   }
 
-  /** Whether somebody was refused since it was asked last. */
+  /** True if a request was refused since the last call. */
   readonly #isFailing = (): boolean => {
     const was = this.#refusedSince
     this.#refusedSince = false

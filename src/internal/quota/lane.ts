@@ -296,7 +296,10 @@ export class Lane implements Issuer {
 
   answered(permit: Permit, status: number, headers: RawHeaders): void {
     const now = this.#ticker.now()
-    if (status < 400) this.#accepted.at = now
+    if (status < 400) {
+      this.#accepted.at = now
+      if (!this.gate.isOpen) this.gate.answered(permit.sentAt)
+    }
     const { closed = 0 } = Advice.read(status, headers, this.#ticker.date())
     if (closed > 0) {
       // What nobody would wait for, on the word of an answer, is left to the first refusal.
