@@ -244,7 +244,9 @@ export class Gate {
       passed: end(this.#letIn),
       refused: end(() => {
         this.#refusedSince = true
-        if (this.#mode === "probing") this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
+        // Of a key it says nothing.
+        if (this.#mode === "probing" && !this.#isBarred)
+          this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
       }),
       dropped: end(() => undefined)
     }
