@@ -51,6 +51,11 @@ const growth = async (
   return counts
 }
 
+/** Ms that these wait at most. */
+const patience = 60_000
+
+const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
+
 describe("a closed gate", () => {
   it("stays closed for all as long as Retry-After says, then lets one probe through, and half of the usual once that is let in", async () => {
     const ticker = handTicker()
@@ -110,8 +115,6 @@ describe("a closed gate", () => {
   it("asks no one to wait for what is longer than anybody waits, but probes", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
-    const patience = 60_000
-    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
     answer(lane.tryEnter(asked())!, 429, wait(86_400))
     assert.strictEqual(lane.gate.closedFor(0), 1_000)
     const waits = Array.from({ length: 3 }, () => enter(lane, asked(), { ...patient, maxRetryAfter: patience }))
@@ -125,7 +128,6 @@ describe("a closed gate", () => {
   it("is open at once when one that was sent later is answered", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
-    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience: 60_000 })
     const early = lane.tryEnter(asked())!
     await ticker.pass(10)
     const [refused, later] = [lane.tryEnter(asked())!, lane.tryEnter(asked())!]
@@ -139,8 +141,6 @@ describe("a closed gate", () => {
   it("fails at once all who will not wait so long, when two probes agree", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
-    const patience = 60_000
-    const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
     const waiting = { ...patient, maxRetryAfter: patience }
     answer(lane.tryEnter(asked())!, 429, wait(86_400))
     const others = Array.from({ length: 4 }, () => enter(lane, asked(), waiting))

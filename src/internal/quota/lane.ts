@@ -15,6 +15,7 @@ import { overdraft } from "./overdraft.ts"
 import { Pace } from "./pace.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
 import { Remote, type Shared } from "./remote.ts"
+import { ShutWatch } from "./shutWatch.ts"
 import { TurnedAway } from "./turnedAway.ts"
 import { Turns } from "./turns.ts"
 
@@ -68,9 +69,7 @@ export class Lane implements Issuer {
   #movedFor = -Infinity
   /** No waiter would wait less for a closed gate than this. */
   #leastPatience = Infinity
-  /** The least of what those who wait have, and the timer for it. */
-  #firstShutUntil = Infinity
-  #shutTimer: (() => void) | undefined
+  readonly #shutWatch: ShutWatch
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
   /** Those for whom a shared budget is being asked. They are not in the queue meanwhile. */
   #asked: ReadonlyArray<Entry> = []
@@ -85,6 +84,11 @@ export class Lane implements Issuer {
     this.gate = new Gate(ticker, this.pump, () => this.queued)
     this.#requests = new Pace(ticker.lateness)
     this.#tokens = new Pace(ticker.lateness)
+    this.#shutWatch = new ShutWatch(ticker, {
+      shutMs: (now) => this.shutMs(now),
+      isShut: () => !this.gate.isOpen || !this.#account.isOpen,
+      end: this.#endShut
+    })
     this.#limits = limits
     this.limit(limits)
   }
@@ -170,29 +174,18 @@ export class Lane implements Issuer {
     return this.gate.shutMs(now) + this.#account.shutMs(now)
   }
 
-  /** Those who were refused wait no longer than they may for a gate to open; waiting for a turn is another matter. */
-  #watchShut(now: number): void {
-    if (this.#firstShutUntil === Infinity || this.#shutTimer !== undefined) return
-    if (this.gate.isOpen && this.#account.isOpen) return
-    this.#shutTimer = this.#ticker.after(Math.max(1, this.#firstShutUntil - this.shutMs(now)), () => {
-      this.#shutTimer = undefined
-      this.#endShut(this.#ticker.now())
-    })
-  }
-
-  #endShut(now: number): void {
-    const shutMs = this.shutMs(now)
-    this.#firstShutUntil = Infinity
+  readonly #endShut = (shutMs: number): number => {
+    let next = Infinity
     for (const entry of this.#waiting()) {
       // Timers are rounded.
-      if (entry.shutUntil > shutMs + 1e-3) this.#firstShutUntil = Math.min(this.#firstShutUntil, entry.shutUntil)
+      if (entry.shutUntil > shutMs + 1e-3) next = Math.min(next, entry.shutUntil)
       else {
-        entry.fail(tooLong(this.#closedFor(now), 0))
+        entry.fail(tooLong(this.#closedFor(this.#ticker.now()), 0))
         this.#forget(entry)
       }
     }
-    this.#watchShut(now)
     this.pump()
+    return next
   }
 
   /** Milliseconds for which nobody may go. */
@@ -215,8 +208,7 @@ export class Lane implements Issuer {
       this.#queue.insert(
         new Entry(demand, this.#cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
       )
-      this.#firstShutUntil = Math.min(this.#firstShutUntil, shutMs + (waiting.refusedPatience ?? Infinity))
-      this.#watchShut(now)
+      this.#shutWatch.add(shutMs + (waiting.refusedPatience ?? Infinity))
       this.pump()
     })
   }
@@ -249,7 +241,7 @@ export class Lane implements Issuer {
   #shut(now: number, ms: number, patience: number, sentAt: number): void {
     const [usual, rate] = [Recent.max(this.#peak, now), Recent.perSecond(this.#rate, now)]
     this.gate.close(now, { ms, patience, sentAt, usual, rate })
-    this.#watchShut(now)
+    this.#shutWatch.look()
   }
 
   /** Nothing remains. */
@@ -358,9 +350,7 @@ export class Lane implements Issuer {
       if (head === undefined) {
         if (this.#turns.size > 0) return
         if (this.#asked.length === 0) this.gate.rest(now)
-        this.#shutTimer?.()
-        this.#shutTimer = undefined
-        this.#firstShutUntil = Infinity
+        this.#shutWatch.stop()
         return this.#disarm()
       }
       // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.
