@@ -28,15 +28,20 @@ const ask = async (client: OpenAI, { isStream, model, row }: Question): Promise<
 }
 
 const clientele = async ({ baseURL, options, ours }: WorkerWork): Promise<Ask> => {
-  const { getOpenAIClient } = await import("clientele/promise/openai")
+  const [{ getOpenAIClient }, { makeClients }] = await Promise.all([
+    import("clientele/promise/openai"),
+    import("clientele/Promise")
+  ])
   const { maxConnections, queueTimeout } = ours
+  // The bound of the process (512) must not be what is measured either.
+  const clients = maxConnections === undefined ? undefined : makeClients({ maxSockets: maxConnections })
   const common = {
     ...options,
     baseURL,
     ...(queueTimeout !== undefined && { queueTimeout }),
     ...(maxConnections !== undefined && { transport: { maxConnections } })
   }
-  return (question) => ask(getOpenAIClient({ ...common, apiKey: question.key }), question)
+  return (question) => ask(getOpenAIClient({ ...common, apiKey: question.key }, clients), question)
 }
 
 const bare = async ({ baseURL, options }: WorkerWork): Promise<Ask> => {
