@@ -13,10 +13,13 @@ const DOUBLING_MS = 300
 /** Above a level that was refused the allowance grows by a tenth in the same time. */
 const CAREFUL_GROWTH = 1.1
 
-/** The pace is a trifle below what providers see as more than before, and doubles each second once it has been held. */
+/**
+ * The pace is a trifle below what providers see as more than before. It is held for as long as answers of a second or two
+ * need to be as many as before, and then doubles, or answers of ten seconds would take ten to come back.
+ */
 const PACE = 1.05
-const PACE_HELD_MS = 3_000
-const PACE_DOUBLING_MS = 1_000
+const PACE_HELD_MS = 1_500
+const PACE_DOUBLING_MS = 500
 /** A pace is kept from as many a second on. */
 const LEAST_PACE = 20
 /** Interval of releases, in ms. */
@@ -74,7 +77,7 @@ export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= g
 const pace = ({ goal, rate, startedAt, usual }: Recovery, now: number): number => {
   const held = now - startedAt - PACE_HELD_MS
   const crowd = goal > 2 * usual ? goal / usual : 1
-  return PACE * Math.max(rate, LEAST_PACE) * crowd * 2 ** Math.max(0, Math.floor(held / PACE_DOUBLING_MS))
+  return PACE * Math.max(rate, LEAST_PACE) * crowd * 2 ** Math.max(0, Math.ceil(held / PACE_DOUBLING_MS))
 }
 
 /** Grows by the time that has passed, unless `isFailing`. `wanted` is as for `start`. */
