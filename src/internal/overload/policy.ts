@@ -9,7 +9,7 @@
  * - shut: nothing that was sent of late got in. Probes go, one by one.
  * - recovering: a probe got in. Half of the usual traffic goes, then twice as much each 300 ms.
  *
- * An attempt *got in* if it was answered, or was not refused for four times as long as refusals take (`patienceMs`). It
+ * An attempt *got in* if it was answered, or was not refused for four times as long as refusals take (`letInAfterMs`). It
  * counts for the time at which it was sent, so that slow answers from before an outage do not hide it. Envoy ejects a host
  * for five failures in a row because it has others to go to; here there is often none, so a handful, or any share, of
  * failures opens nothing while something succeeds.
@@ -112,9 +112,9 @@ const make = (lanes: Set<object> | undefined): State => ({
 export const makeLane = (): State => make(undefined)
 export const makeOrigin = (): State => make(new Set())
 
-/** Milliseconds after which an attempt that was not refused counts as let in. */
-const patienceMs = (state: State, now: number): number =>
-  REFUSAL_FACTOR * Recent.max(state.refusal, now) + REFUSAL_MARGIN_MS
+/** Milliseconds after which an attempt that was not refused counts as let in, where refusals took so long of late. */
+export const letInAfterMs = (refusals: Recent.Recent, now: number): number =>
+  REFUSAL_FACTOR * Recent.max(refusals, now) + REFUSAL_MARGIN_MS
 
 /** Requests in flight before there was trouble. */
 export const usual = (state: State, now: number): number =>
@@ -162,7 +162,7 @@ const gotIn = (state: State, now: number, sentAt: number): void => {
 const look = (state: State, now: number): void => {
   if (state.failures > 0) {
     const { pending } = state
-    const before = now - patienceMs(state, now)
+    const before = now - letInAfterMs(state.refusal, now)
     let seen = 0
     let goodAt = -Infinity
     for (; seen < pending.length; seen++) {
@@ -193,7 +193,7 @@ export const nextLookAt = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
   if (state.mode === "recovering") return Recovery.nextAt(state.recovery, now, state.inFlight)
   const first = state.failures === 0 ? undefined : state.pending.find(({ isOver }) => !isOver)
-  const verdictAt = first === undefined ? Infinity : first.sentAt + patienceMs(state, now)
+  const verdictAt = first === undefined ? Infinity : first.sentAt + letInAfterMs(state.refusal, now)
   return Math.min(verdictAt, Math.max(now, state.nextProbeAt))
 }
 

@@ -3,16 +3,13 @@
  * in the others follow as the policy of overload has it (overload/recovery.ts): half of what was in flight before the first
  * refusal, doubling by time. Without it those who wait would all go in the same moment, and be refused together again.
  */
+import * as Policy from "../overload/policy.ts"
 import * as Recent from "../overload/recent.ts"
 import * as Recovery from "../overload/recovery.ts"
 import { remaining, type Ticker } from "../ticker.ts"
 
 /** For this many ms or fewer nothing has to be tried out: see `pause`. */
 export const PAUSE_MS = 1_000
-
-/** Requests not refused for four times as long as refusals take, with a margin, have been let in. */
-const REFUSAL_FACTOR = 4
-const REFUSAL_MARGIN_MS = 100
 
 /** The pause before another probe is at least this, and grows with each that is refused. */
 const PROBE_PAUSE_MS = 250
@@ -234,8 +231,7 @@ export class Gate {
       sent: () => {
         if (over) return
         cancel?.()
-        const patience = REFUSAL_FACTOR * Recent.max(this.#refusals, this.#ticker.now()) + REFUSAL_MARGIN_MS
-        cancel = this.#ticker.after(patience, () => {
+        cancel = this.#ticker.after(Policy.letInAfterMs(this.#refusals, this.#ticker.now()), () => {
           if (over || round !== this.#round) return
           this.#letIn()
           this.#changed()
