@@ -33,7 +33,8 @@ const quotaDefaults = {
   tokensPerMinute: Infinity,
   burst: 1,
   maxConcurrency: Infinity,
-  maxWaiters: 100_000
+  maxWaiters: 100_000,
+  retriesPerSecond: 10
 }
 const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 type Adaptive = typeof adaptiveDefaults
@@ -63,8 +64,8 @@ const transportDefaults = {
   maxConnectionAge: 300_000,
   connectTimeout: 10_000,
   ...transportLimits,
-  circuitFailures: 5,
-  circuitCooldown: 30_000,
+  circuitFailures: 64,
+  circuitCooldown: 5_000,
   proxy: undefined,
   isolation: "shared"
 } as const
@@ -130,8 +131,8 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       maxConnectionAge: fc.oneof(time, fc.constant(300_000)),
       connectTimeout: fc.oneof(time, fc.constant(10_000)),
       ...bounds,
-      circuitFailures: fc.constantFrom(0, 1, 5),
-      circuitCooldown: fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(30_000)),
+      circuitFailures: fc.constantFrom(0, 1, 64),
+      circuitCooldown: fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(5_000)),
       proxy: maybe(word.map((name) => `http://me:secret@${name}.example:3128`)),
       isolation: fc.constantFrom("shared", "client")
     }),
@@ -140,7 +141,8 @@ const meaning = (spec: Spec): fc.Arbitrary<Meaning> =>
       tokensPerMinute: limit,
       burst: fc.integer({ min: 1, max: 3 }),
       maxConcurrency: fc.oneof(limit, adaptive),
-      maxWaiters: fc.oneof(limit, fc.constant(100_000))
+      maxWaiters: fc.oneof(limit, fc.constant(100_000)),
+      retriesPerSecond: fc.oneof(limit, fc.constant(10))
     }),
     extra: fc.record(
       Object.fromEntries(

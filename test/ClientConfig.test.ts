@@ -78,8 +78,8 @@ describe("defaults", () => {
             maxLineBytes: 2 ** 25,
             maxHeadBytes: 16_384,
             maxHeadFields: 128,
-            circuitFailures: 5,
-            circuitCooldown: 30_000,
+            circuitFailures: 64,
+            circuitCooldown: 5_000,
             proxy: undefined,
             ca: undefined,
             cert: undefined,
@@ -94,7 +94,8 @@ describe("defaults", () => {
             tokensPerMinute: Infinity,
             burst: 1,
             maxConcurrency: Infinity,
-            maxWaiters: 100_000
+            maxWaiters: 100_000,
+            retriesPerSecond: 10
           }
         )
       }
@@ -398,7 +399,14 @@ describe("limits", () => {
 
   it.effect("are kept as they were said", () =>
     Effect.gen(function* () {
-      const said = { requestsPerMinute: 0.5, tokensPerMinute: 250_000, burst: 20, maxConcurrency: 4, maxWaiters: 9 }
+      const said = {
+        requestsPerMinute: 0.5,
+        tokensPerMinute: 250_000,
+        burst: 20,
+        maxConcurrency: 4,
+        maxWaiters: 9,
+        retriesPerSecond: 3
+      }
       assert.deepEqual({ ...(yield* quota(said)) }, said)
       const config = yield* openai({ apiKey, maxRetryAfter: "90 seconds", queueTimeout: "1.5 seconds" })
       assert.deepEqual([config.maxRetryAfter, config.queueTimeout], [90_000, 1_500])

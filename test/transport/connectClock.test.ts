@@ -30,7 +30,8 @@ const expectUnconnected = async (asked: Promise<unknown>, ms: number): Promise<v
   expect(`${error.reason}, ${error.processed}, ${error.message}`).toMatch(
     new RegExp(`^Timeout, no, not connected to \\S+ within ${ms} ms$`)
   )
-  expect(took).toBeGreaterThanOrEqual(ms - 2)
+  // Timers of Node may be some ms early.
+  expect(took).toBeGreaterThanOrEqual(ms - 10)
   expect(took).toBeLessThan(ms + 2_000)
 }
 

@@ -169,7 +169,7 @@ const digest = (self: Value<string>): string => {
     Object.entries(transport).map(([name, value]) => [name, String(value)]),
     secret(transport.proxy),
     secret(transport.key),
-    [quota.requestsPerMinute, quota.tokensPerMinute, quota.burst, quota.maxWaiters].map(String),
+    [quota.requestsPerMinute, quota.tokensPerMinute, quota.burst, quota.maxWaiters, quota.retriesPerSecond].map(String),
     typeof quota.maxConcurrency === "number"
       ? String(quota.maxConcurrency)
       : Object.entries(quota.maxConcurrency).map(([name, value]) => [name, String(value)]),
