@@ -1,6 +1,7 @@
 /**
  * The policy under troubles drawn at random, in virtual time: this package's whole request path against the bare SDK's
- * retries, over the same draws. `DRAWS=10000 npx vitest run test/overload/draws.test.ts` tries that many, and `SEED=n` one.
+ * retries, over the same draws. `DRAWS=10000 npx vitest run test/overload/draws.test.ts` tries that many, from
+ * `FIRST=n` on, and `SEED=n` one.
  */
 import { assert, it } from "vitest"
 import { bareSdk, ours } from "./contenders.ts"
@@ -9,7 +10,7 @@ import { run } from "./run.ts"
 import { judge } from "./targets.ts"
 
 const draws = Number(process.env["DRAWS"] ?? 150)
-const first = Number(process.env["SEED"] ?? 1)
+const first = Number(process.env["SEED"] ?? process.env["FIRST"] ?? 1)
 const isOne = process.env["SEED"] !== undefined
 
 interface Worst {
