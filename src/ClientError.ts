@@ -131,7 +131,7 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   readonly status?: number | undefined
   /** The provider's own id of the request, to quote to its support. */
   readonly requestId?: string | undefined
-  /** How long the provider asked to wait, or until the next probe of an open circuit goes. */
+  /** The wait that the provider asked for, or the time until the next probe of an open circuit. */
   readonly retryAfter?: Duration.Duration | undefined
   readonly processed: Processed
   /** How often it was sent. */

@@ -133,7 +133,7 @@ interface Warned {
   /** In milliseconds. */
   readonly at: number
   suppressed: number
-  /** Whether the step has succeeded since. */
+  /** True once the step has succeeded again. */
   hasRecovered: boolean
 }
 
@@ -146,7 +146,7 @@ interface Memory {
   readonly warned: Map<Step, Map<RequestReason | PoolReason, Warned>>
 }
 
-/** How long one warning does for all that follow. */
+/** Milliseconds for which one warning does for all that follow. */
 const WARNING_INTERVAL_MS = 5 * 60_000
 
 /** Beside the attempt's own layer, so that it also learns of a failure to build that. */

@@ -113,7 +113,7 @@ export interface Quota {
   readonly shutMs: (demand: Demand) => number
   /** The floor of the retry budget, `Infinity` for none. */
   readonly retriesPerSecond: () => number
-  /** Whether it knows nothing that would hold anybody back: no budget in use, no gate closed. */
+  /** True if it knows nothing that would hold anybody back: no budget in use, no gate closed. */
   readonly isRested: () => boolean
   /** Adds a holder's limits for as long as the scope is open. The tightest of all holders apply; a disagreement is warned of once. */
   readonly join: (limits: ClientConfig["quota"]) => Effect.Effect<void, never, Scope.Scope>

@@ -54,7 +54,7 @@ export interface Options {
    */
   readonly prefix?: string | undefined
   /**
-   * How long an answer may take, and the first connection, before each process counts for itself; more than the longest
+   * Bounds an answer and the first connection, before each process counts for itself; more than the longest
    * round trip. Numbers are milliseconds.
    *
    * @default "1 second"

@@ -24,7 +24,7 @@ export interface TransportOptions {
    */
   readonly http2?: boolean | "prior-knowledge" | undefined
   /**
-   * How long a socket stays open with nothing to do, at most: HTTP/2 sessions stay for all of it. HTTP/1.1 connections stay
+   * Bounds the time that a socket stays open with nothing to do: HTTP/2 sessions stay for all of it. HTTP/1.1 connections stay
    * for 4 seconds, as undici's do, because many servers (uvicorn, vLLM) close theirs after 5 without a word; one that sends
    * `Keep-Alive: timeout=N` is taken at its word, less a second. A number is milliseconds, `Infinity` is for ever.
    *
@@ -40,7 +40,7 @@ export interface TransportOptions {
    */
   readonly maxConnectionAge?: Duration.DurationInput | undefined
   /**
-   * How long DNS, TCP and TLS together may take; a request waits for its own `timeout` only. A number is milliseconds, `Infinity` is no limit.
+   * Bounds DNS, TCP and TLS together; a request waits for its own `timeout` only. A number is milliseconds, `Infinity` is no limit.
    *
    * @default "10 seconds"
    */

@@ -17,7 +17,7 @@ export interface ExchangeOptions extends Tapping {
   /** What `WireRequest.about` is. @default each hop is a request of its own */
   readonly about?: WireRequest["about"]
   readonly tenant?: WireRequest["tenant"]
-  /** What `WireRequest.pass` is, for the first hop. @default each hop asks for its own */
+  /** Hands on `WireRequest.pass`, for the first hop. @default each hop asks for its own */
   readonly pass?: WireRequest["pass"]
   /** What `WireRequest.deadline` is, for all hops together. @default none */
   readonly deadline?: WireRequest["deadline"]

@@ -71,7 +71,7 @@ const resetOf = (headers: Headers, name: string, now: number): number | undefine
 }
 
 export interface TokensLeft {
-  /** Of a minute's budget. */
+  /** Tokens left of a minute's budget. */
   readonly limit: number
   readonly remaining: number
   /** Milliseconds until the budget is full, if that is told. */
