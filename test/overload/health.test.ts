@@ -241,6 +241,18 @@ describe("a budget that is used up", () => {
 })
 
 describe("what is counted", () => {
+  it("is each failure once, also where a request's last one opens the circuit", async () => {
+    const all = setup()
+    const { health, subject, ticker } = all
+    const since = ticker.now()
+    const pass = health.enter(subject())!
+    health.sent(pass)
+    await ticker.pass(10)
+    health.unanswered(pass, lost)
+    assert.isTrue(health.isExhausted(subject(), since, 1))
+    assert.strictEqual(all.changes[0]?.failures, 1)
+  })
+
   it("is nothing when all that was sent has ended, however it ended", async () => {
     const all = setup()
     const { health, subject } = all

@@ -298,7 +298,11 @@ export const isUnwellSince = (state: State, now: number, sentAt: number): boolea
  */
 export const exhaust = (state: State, now: number, random: number): boolean => {
   if (state.mode === "shut" || !isWide(state)) return false
-  if (state.failures++ === 0) state.failingSince = now
+  // Its failure is counted already, but perhaps at the origin alone.
+  if (state.failures === 0) {
+    state.failures = 1
+    state.failingSince = now
+  }
   shut(state, now, random)
   return true
 }
