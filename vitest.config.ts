@@ -6,8 +6,11 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 const undici = process.env["CLIENTELE_TEST_UNDICI"]
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
+/** `npm run test:nightly`: tests that install much or take minutes. */
+const nightly = process.env["CLIENTELE_NIGHTLY"] === "1"
+
 /** Small files that take long, most of it in waiting. */
-const long = /\/test\/(faults\/matrix|soak|packaging|process\/\w+)\.test\.ts$/
+const long = /\/test\/(faults\/matrix|soak|(packaging|process)\/\w+)\.test\.ts$/
 
 /** Whoever knows no better runs large files first, and would wait for these at the end, with nothing beside them. */
 class LongFirst extends BaseSequencer {
@@ -27,7 +30,7 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: nightly ? ["test/**/*.nightly.ts"] : ["test/**/*.test.ts", "examples/**/*.test.ts"],
     setupFiles: ["test/support/setup.ts"],
     pool: "forks",
     poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },

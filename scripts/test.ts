@@ -1,7 +1,7 @@
 /**
  * `npm test`: runs all tests, then those that lean on Node's and undici's insides once more on the oldest and on the
  * newest of them that the package allows, and closes with one plain line of counts. Arguments go to vitest, and then
- * nothing else is run; `--worlds` runs the second part alone.
+ * nothing else is run; `--worlds` runs the second part alone, `--nightly` the files named `*.nightly.ts` and nothing else.
  */
 import { existsSync } from "node:fs"
 import { nodeRange, provideNode, provideUndici } from "./nodes.ts"
@@ -36,11 +36,12 @@ const worlds = async (): Promise<ReadonlyArray<Counts>> => {
   }
 }
 
-const args = process.argv.slice(2)
+const nightly = process.argv.includes("--nightly")
+const args = process.argv.slice(2).filter((arg) => arg !== "--nightly")
 const alone = args.includes("--worlds")
 if (!alone) provideServers()
-const runs = alone ? [] : [await vitest({ args })]
-if (alone || args.length === 0) runs.push(...(await worlds()))
+const runs = alone ? [] : [await vitest({ args, env: nightly ? { CLIENTELE_NIGHTLY: "1" } : {} })]
+if (alone || (args.length === 0 && !nightly)) runs.push(...(await worlds()))
 
 const sum = (of: keyof Counts): number => runs.reduce((total, counts) => total + counts[of], 0)
 const skipped = sum("skipped")

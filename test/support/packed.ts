@@ -1,0 +1,124 @@
+/** Fresh projects with the packed tarball in them, installed by npm from the registry as users install it. */
+import { execFile } from "node:child_process"
+import { createHash } from "node:crypto"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+
+const root = resolve(import.meta.dirname, "../..")
+const cache = join(root, "node_modules/.cache/clientele-packed")
+
+export interface Ended {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A folder of its own; `dispose` removes it. */
+export interface Project {
+  readonly folder: string
+  /** Runs a program in the folder. The event loop goes on meanwhile, which Vitest's workers need. */
+  readonly run: (command: string, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<Ended>
+  readonly write: (file: string, text: string) => void
+  readonly dispose: () => void
+}
+
+const COMMAND_TIMEOUT_MS = 300_000
+
+const runIn =
+  (cwd: string): Project["run"] =>
+  (command, args, env = {}) =>
+    new Promise((resolve) => {
+      const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 26, timeout: COMMAND_TIMEOUT_MS }
+      const child = execFile(command, args, options, (error, stdout, stderr) => {
+        const reason = error !== null && typeof error.code === "string" ? `${error.code}: ${error.message}` : ""
+        resolve({ status: child.exitCode ?? -1, stdout, stderr: stderr + reason })
+      })
+    })
+
+const filesOf = (path: string): ReadonlyArray<string> =>
+  statSync(path).isDirectory() ? readdirSync(path).flatMap((name) => filesOf(join(path, name))) : [path]
+
+const published = ["package.json", "README.md", "SECURITY.md", "LICENSE", "docs", "src"]
+
+const fingerprint = (): string => {
+  const hash = createHash("sha256")
+  for (const part of [...published, "tsconfig.json", "tsconfig.build.json"]) {
+    for (const file of filesOf(join(root, part)).toSorted()) hash.update(file).update(readFileSync(file))
+  }
+  return hash.digest("hex").slice(0, 16)
+}
+
+const expectSuccess = ({ status, stderr, stdout }: Ended, what: string): string => {
+  if (status !== 0) throw new Error(`${what} ended with ${status}:\n${stdout}\n${stderr}`)
+  return stdout
+}
+
+const pack = async (): Promise<string> => {
+  const file = join(cache, fingerprint(), "clientele.tgz")
+  if (existsSync(file)) return file
+  const stage = mkdtempSync(join(tmpdir(), "clientele-stage-"))
+  try {
+    const run = runIn(stage)
+    for (const part of published) cpSync(join(root, part), join(stage, part), { recursive: true })
+    const tsc = join(root, "node_modules/.bin/tsc")
+    const emit = ["--outDir", join(stage, "dist"), "--incremental", "false", "--noCheck"]
+    expectSuccess(await runIn(root)(tsc, ["-p", "tsconfig.build.json", ...emit]), "tsc")
+    const name = expectSuccess(await run("npm", ["pack", "--ignore-scripts", "--silent"]), "npm pack").trim()
+    // Older tarballs go after this one is in place; another worker may have packed the same.
+    const older = existsSync(cache) ? readdirSync(cache).filter((name) => name !== fingerprint()) : []
+    mkdirSync(dirname(file), { recursive: true })
+    cpSync(join(stage, name), `${file}.${process.pid}`)
+    renameSync(`${file}.${process.pid}`, file)
+    for (const name of older) rmSync(join(cache, name), { recursive: true, force: true })
+    return file
+  } finally {
+    rmSync(stage, { recursive: true, force: true })
+  }
+}
+
+let packed: Promise<string> | undefined
+
+/** The tarball's path. Packed once for each state of the sources. */
+export const tarball = (): Promise<string> => (packed ??= pack())
+
+/** An empty folder with a package.json and nothing installed. */
+export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { type: "module" }): Project => {
+  const folder = mkdtempSync(join(tmpdir(), "clientele-project-"))
+  const project: Project = {
+    folder,
+    run: runIn(folder),
+    write: (file, text) => {
+      mkdirSync(dirname(join(folder, file)), { recursive: true })
+      writeFileSync(join(folder, file), text)
+    },
+    dispose: () => rmSync(folder, { recursive: true, force: true })
+  }
+  project.write("package.json", JSON.stringify({ name: "project", private: true, ...manifest }))
+  return project
+}
+
+/** Runs `npm install` with these specs, where `clientele` stands for the tarball. */
+export const install = async (project: Project, ...specs: ReadonlyArray<string>): Promise<Ended> => {
+  const own = await tarball()
+  const args = specs.map((spec) => (spec === "clientele" ? own : spec))
+  return project.run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...args])
+}
+
+/** A project in which `npm install` with these specs succeeded. */
+export const projectWith = async (...specs: ReadonlyArray<string>): Promise<Project> => {
+  const project = emptyProject()
+  expectSuccess(await install(project, ...specs), "npm install")
+  return project
+}
