@@ -13,39 +13,68 @@ const draws = Number(process.env["DRAWS"] ?? 150)
 const first = Number(process.env["SEED"] ?? process.env["FIRST"] ?? 1)
 const isOne = process.env["SEED"] !== undefined
 
-interface Worst {
+interface Judged {
+  readonly target: string
+  readonly ratio: number
+  /** Missed by the bare SDK too, held against itself: the figure depends on chance, or on answers that take too long for it. */
+  readonly isSharedMiss: boolean
+}
+
+const judgeSeed = async (seed: number): Promise<ReadonlyArray<Judged>> => {
+  const draw = drawOf(seed)
+  const [mine, bare] = [await run(draw, ours), await run(draw, bareSdk)]
+  const own = new Map(judge(draw, bare, bare).map(({ ratio, target }) => [target, ratio]))
+  const judged = judge(draw, mine, bare).map(({ ratio, target }) => {
+    const isSharedMiss = ratio > 1 && (own.get(target) ?? 0) > 1
+    return { target, ratio, isSharedMiss }
+  })
+  if (isOne) console.log(JSON.stringify(draw), judged, facts(mine), facts(bare))
+  return judged
+}
+
+interface Tally {
   ratio: number
   seed: number
-  broken: number
+  missed: number
+  sharedMisses: number
   of: number
 }
 
 it(`agents fare no worse than with the bare SDK, in ${draws} draws`, async () => {
-  const worst = new Map<string, Worst>()
-  let broken = 0
+  const tallies = new Map<string, Tally>()
+  const [broken, brokenAlone] = [new Set<number>(), new Set<number>()]
   const last = isOne ? first : first + draws - 1
   for (let seed = first; seed <= last; seed++) {
-    const draw = drawOf(seed)
-    const [mine, bare] = [await run(draw, ours), await run(draw, bareSdk)]
-    if (isOne) console.log(JSON.stringify(draw), judge(draw, mine, bare), facts(mine), facts(bare))
-    let isBroken = false
-    for (const { ratio, target } of judge(draw, mine, bare)) {
-      const known = worst.get(target) ?? { ratio: 0, seed: 0, broken: 0, of: 0 }
-      worst.set(target, known)
-      known.of++
-      if (ratio > 1) {
-        known.broken++
-        isBroken = true
-      }
-      if (ratio > known.ratio) Object.assign(known, { ratio, seed })
+    for (const { isSharedMiss, ratio, target } of await judgeSeed(seed)) {
+      const tally = tallies.get(target) ?? { ratio: 0, seed: 0, missed: 0, sharedMisses: 0, of: 0 }
+      tallies.set(target, tally)
+      tally.of++
+      if (ratio > tally.ratio) Object.assign(tally, { ratio, seed })
+      if (ratio <= 1) continue
+      tally.missed++
+      broken.add(seed)
+      if (isSharedMiss) tally.sharedMisses++
+      else brokenAlone.add(seed)
     }
-    if (isBroken) broken++
   }
-  for (const [target, { broken: times, of, ratio, seed }] of worst) {
-    console.log(`${target}: missed in ${times} of ${of}; worst ${ratio.toFixed(2)} of the target (SEED=${seed})`)
+  for (const [target, { missed, of, ratio, seed, sharedMisses }] of tallies) {
+    const worst = `worst ${ratio.toFixed(2)} of the target (SEED=${seed})`
+    console.log(`${target}: missed in ${missed} of ${of}, in ${sharedMisses} by the bare SDK too; ${worst}`)
   }
-  console.log(`${broken} of ${draws} draws broken`)
-  assert.isAtMost(broken, draws * 0.05)
+  console.log(`${broken.size} of ${draws} draws broken, ${brokenAlone.size} not by the bare SDK too`)
+  assert.isAtMost(brokenAlone.size, draws * 0.02)
 }, 3_600_000)
+
+const regressions: ReadonlyArray<readonly [seed: number, trouble: string]> = [
+  [645, "a few 529s after a burst of 429s leave a gate half open for ever"],
+  [781, "requests that stalled in an outage, failing after it, open a circuit"]
+]
+
+for (const [seed, trouble] of regressions) {
+  it(`draw ${seed} holds: it is not so that ${trouble}`, async () => {
+    const missed = (await judgeSeed(seed)).filter(({ ratio }) => ratio > 1)
+    assert.deepStrictEqual(missed, [])
+  })
+}
 
 const facts = ({ answered, failed, requests }: Awaited<ReturnType<typeof run>>) => ({ answered, failed, requests })

@@ -262,6 +262,8 @@ export const failed = (
   rules: Rules,
   random: number
 ): boolean => {
+  // Something sent later got in: it speaks of a trouble that is over.
+  if (sentAt < state.goodAt) return false
   if (sentAt <= now) Recent.note(state.refusal, now, now - sentAt)
   look(state, now)
   begin(state, now, lane)

@@ -28,6 +28,8 @@ export interface Trial {
   readonly passed: () => void
   /** Turned away, or closed again. */
   readonly refused: () => void
+  /** Failed by the server, which says nothing of a limit. */
+  readonly failed: () => void
   /** It never came to an answer, which says nothing. */
   readonly dropped: () => void
 }
@@ -240,12 +242,17 @@ export class Gate {
       passed: end(this.#letIn),
       refused: end(() => {
         this.#refusedSince = true
-        // Of a key it says nothing.
-        if (this.#mode === "probing" && !this.#isBarred)
-          this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
+        this.#pauseProbes()
       }),
+      failed: end(this.#pauseProbes),
       dropped: end(() => undefined)
     }
+  }
+
+  /** Spaces probes that did not get in. Of a key such an answer says nothing. */
+  readonly #pauseProbes = (): void => {
+    if (this.#mode !== "probing" || this.#isBarred) return
+    this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
   }
 
   /** Somebody got in. */

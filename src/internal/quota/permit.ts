@@ -53,7 +53,8 @@ export class Permit {
   readonly #trials: ReadonlyArray<Trial> | undefined
   readonly #closings: number
   #settled = false
-  #refused = false
+  /** The end of its trials when it leaves. */
+  #trialEnd: "refused" | "failed" | "dropped" = "dropped"
 
   constructor(issuer: Issuer, { inFlight, patience, sentAt, shared, tokens, trials }: PermitFacts) {
     this.#issuer = issuer
@@ -87,7 +88,7 @@ export class Permit {
     this.#issuer.answered(this, status, headers)
     if (this.#trials === undefined) return
     // Whether others had better not follow, only the body of a refusal tells: so it ends its trial when it leaves.
-    if (isRefusal(status)) this.#refused = true
+    if (isRefusal(status)) this.#trialEnd = status === 429 ? "refused" : "failed"
     // A key that is refused says nothing of whether requests are taken.
     else if (status !== 401) for (const trial of this.#trials) trial.passed()
   }
@@ -114,10 +115,7 @@ export class Permit {
 
   /** Once: the body has ended, or there is none. */
   leave(): void {
-    for (const trial of this.#trials ?? []) {
-      if (this.#refused) trial.refused()
-      else trial.dropped()
-    }
+    for (const trial of this.#trials ?? []) trial[this.#trialEnd]()
     this.#issuer.leave()
   }
 }
