@@ -65,13 +65,13 @@ it(`agents fare no worse than with the bare SDK, in ${draws} draws`, async () =>
   assert.isAtMost(brokenAlone.size, draws * 0.02)
 }, 3_600_000)
 
-const regressions: ReadonlyArray<readonly [seed: number, trouble: string]> = [
-  [645, "a few 529s after a burst of 429s leave a gate half open for ever"],
-  [781, "requests that stalled in an outage, failing after it, open a circuit"]
+const regressions: ReadonlyArray<readonly [seed: number, behaviour: string]> = [
+  [645, "a gate opens fully although some answers are 529s after a burst of 429s"],
+  [781, "requests that stalled in an outage open no circuit when they fail after it"]
 ]
 
-for (const [seed, trouble] of regressions) {
-  it(`draw ${seed} holds: it is not so that ${trouble}`, async () => {
+for (const [seed, behaviour] of regressions) {
+  it(`${behaviour} (draw ${seed})`, async () => {
     const missed = (await judgeSeed(seed)).filter(({ ratio }) => ratio > 1)
     assert.deepStrictEqual(missed, [])
   })
