@@ -117,10 +117,10 @@ export interface CommonOptions {
    */
   readonly deadline?: Duration.DurationInput | undefined
   /**
-   * How often a request that failed is sent again, after the SDKs' own pauses: 0.5 s, doubling up to 8 s, less up to a
-   * quarter. A retry for which there is no budget (`quota.retriesPerSecond`) waits. Where nothing gets in (a circuit is
-   * open, `transport.circuitFailures`) requests wait and are probed with, which costs none of these, unless the provider
-   * may have worked on it. All these waits together last at most `maxRetryAfter`.
+   * Retries of a request that failed, after the SDKs' own pauses: 0.5 s, doubling up to 8 s, less up to a quarter. A
+   * retry for which there is no budget (`quota.retriesPerSecond`) waits. Where nothing gets in (a circuit is open,
+   * `transport.circuitFailures`) requests wait and are probed with, which costs none of these, unless the provider may
+   * have worked on it. All these waits together last at most `maxRetryAfter`.
    *
    * With 0 a request fails after its first attempt, and gets the next probe's verdict while a circuit is open. What a
    * server turned away unread (a connection that had gone stale, HTTP/2 REFUSED_STREAM) moves to another connection all
