@@ -17,7 +17,7 @@ import type { OptionsError } from "./ClientError.ts"
 import type { Credential } from "./Credential.ts"
 import * as internal from "./internal/config/make.ts"
 import type { AdaptiveKey, QuotaOptions, QuotaKey } from "./internal/config/quotaOptions.ts"
-import type { TransportOptions, TransportSettings } from "./internal/config/transportOptions.ts"
+import type { TransportOptions, TransportSettings, TransportTarget } from "./internal/config/transportOptions.ts"
 import * as value from "./internal/config/value.ts"
 
 export type { AdaptiveKey, QuotaKey, TransportSettings }
@@ -287,9 +287,7 @@ export interface Spec<out P extends string = string, Extra extends string = neve
  * @since 0.1.0
  * @category models
  */
-export interface TransportKey extends Omit<TransportSettings, "isolation"> {
-  /** Scheme, host and port. */
-  readonly origin: string
+export interface TransportKey extends TransportTarget {
   /** `"shared"`, or the one config that has the pool for itself. */
   readonly isolation: "shared" | ClientConfig
 }

@@ -11,10 +11,10 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { TransportKey } from "./ClientConfig.ts"
 import { makeFetch } from "./internal/fetch/makeFetch.ts"
 import * as OverloadLog from "./internal/overloadLog.ts"
 import * as Starvation from "./internal/starvation.ts"
+import type { TransportTarget } from "./internal/config/transportOptions.ts"
 import type { AllowAddress } from "./internal/transport/allowAddress.ts"
 import { makePool } from "./internal/transport/pool.ts"
 import type { SocketBudget } from "./internal/transport/sockets.ts"
@@ -72,16 +72,15 @@ export interface Surroundings {
  * @internal
  */
 export const make = (
-  key: TransportKey,
+  key: TransportTarget,
   { allowAddress, budget, drainTimeout, ticker }: Surroundings
 ): Effect.Effect<Transport, never, Scope.Scope> =>
   Effect.map(
     Effect.flatMap(Effect.zip(Starvation.warner, OverloadLog.make), ([onStarved, overloadLog]) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          const { isolation: _, ...options } = key
           const secrets = { proxy: reveal(key.proxy), key: reveal(key.key) }
-          return makePool({ ...options, ...secrets, budget, ticker, allowAddress, onStarved, ...overloadLog })
+          return makePool({ ...key, ...secrets, budget, ticker, allowAddress, onStarved, ...overloadLog })
         }),
         (pool) => Effect.promise(() => pool.close(drainTimeout))
       )

@@ -4,7 +4,7 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import fc from "fast-check"
 import { afterEach, assert, describe, it, vi } from "vitest"
-import type { RetryAmbiguous } from "../src/internal/repeat.ts"
+import type { RetryAmbiguous } from "../src/internal/config/make.ts"
 import * as Repeat from "../src/internal/repeat.ts"
 import { type Clients, makeClients } from "../src/Promise.ts"
 

@@ -4,12 +4,10 @@
 import type { Exchange } from "./fetch/exchange.ts"
 import { textOf } from "./quota/ask.ts"
 import { entries } from "./quota/topLevel.ts"
+import type { RetryAmbiguous } from "./config/make.ts"
 
 /** Under this name a request's key goes out: its own, else one that all of its attempts have in common. */
 export const IDEMPOTENCY_KEY = "idempotency-key"
-
-/** The option `retryAmbiguous`. */
-export type RetryAmbiguous = "generation" | "never" | "always"
 
 type Question = Pick<Exchange, "body" | "headers" | "method" | "path">
 

@@ -3,7 +3,6 @@
  * step before the wire, and taken out of what providers send back.
  */
 import * as Redacted from "effect/Redacted"
-import type { ClientConfig } from "../ClientConfig.ts"
 
 /** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
 export const PLACEHOLDER = "held-by-clientele"
@@ -94,8 +93,14 @@ const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<stri
   return found.sort((a, b) => b.length - a.length)
 }
 
+/** The parts of a config that may hold secrets beside its credential. */
+interface Configured {
+  readonly headers: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
+}
+
 /** Of what is configured: Azure's API Management, for one, takes a key in the query. */
-export const hiddenOf = ({ headers, query }: Pick<ClientConfig, "headers" | "query">): ReadonlyArray<string> =>
+export const hiddenOf = ({ headers, query }: Configured): ReadonlyArray<string> =>
   [...hiddenIn(headers), ...hiddenIn(query)].sort((a, b) => b.length - a.length)
 
 /** With what a request brings itself: the key that a function gave to the SDK, or that a library sends. */

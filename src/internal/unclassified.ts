@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricKey from "effect/MetricKey"
 import * as Runtime from "effect/Runtime"
-import type { Place } from "./failure.ts"
 import type { Oddity } from "./wire.ts"
 
 export const unclassifiedKey = MetricKey.counter("clientele.unclassified", {
@@ -14,8 +13,14 @@ export const unclassifiedKey = MetricKey.counter("clientele.unclassified", {
   incremental: true
 })
 
+/** A client's provider and its address. */
+interface Endpoint {
+  readonly provider: string
+  readonly baseURL: string
+}
+
 export interface Unclassified {
-  readonly note: (place: Place, oddity: Oddity) => void
+  readonly note: (place: Endpoint, oddity: Oddity) => void
   readonly count: () => number
 }
 

@@ -6,7 +6,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import fc from "fast-check"
 import type { ClientConfig } from "../../src/ClientConfig.ts"
-import * as AdaptiveLimit from "../../src/internal/quota/adaptive.ts"
+import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import { Demand } from "../../src/internal/quota/demand.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import type { SharedBudget, Store } from "../../src/internal/quota/store.ts"
@@ -274,7 +274,7 @@ const limits: fc.Arbitrary<Limits> = fc.record({
   tokensPerMinute: fc.constantFrom(10_000, 100_000, Infinity, Infinity),
   burst: fc.integer({ min: 1, max: 3 }),
   maxConcurrency: fc.constantFrom<Limits["maxConcurrency"]>(1, 2, 3, Infinity, {
-    ...AdaptiveLimit.defaults,
+    ...adaptiveDefaults,
     max: 4,
     initial: 2
   }),

@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import * as Adaptive from "../../src/internal/quota/adaptive.ts"
+import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import { lognormal, randomOf, run } from "./simulator.ts"
 
 const make = (settings: Partial<Adaptive.Settings> = {}): Adaptive.Adaptive =>
-  Adaptive.make({ ...Adaptive.defaults, ...settings })
+  Adaptive.make({ ...adaptiveDefaults, ...settings })
 
 const SEEDS = [1, 2, 3]
 

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { defaults } from "../../src/internal/quota/adaptive.ts"
+import { adaptiveDefaults as defaults } from "../../src/internal/config/adaptive.ts"
 import type { Lane } from "../../src/internal/quota/lane.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"

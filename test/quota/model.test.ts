@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Account from "../../src/internal/quota/account.ts"
 import type { Waiting } from "../../src/internal/quota/entry.ts"
-import * as AdaptiveLimit from "../../src/internal/quota/adaptive.ts"
+import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import type { Limits } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
@@ -87,8 +87,8 @@ const limits: fc.Arbitrary<Limits> = fc.record({
   requestsPerMinute: fc.constantFrom(7, 60, 600, 6_000, Infinity, Infinity),
   tokensPerMinute: fc.constantFrom(10_000, 1_000_000, Infinity, Infinity),
   burst: fc.integer({ min: 1, max: 4 }),
-  maxConcurrency: fc.constantFrom<Limits["maxConcurrency"]>(1, 2, 5, Infinity, AdaptiveLimit.defaults, {
-    ...AdaptiveLimit.defaults,
+  maxConcurrency: fc.constantFrom<Limits["maxConcurrency"]>(1, 2, 5, Infinity, adaptiveDefaults, {
+    ...adaptiveDefaults,
     max: 4,
     initial: 1
   }),

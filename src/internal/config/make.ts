@@ -6,7 +6,6 @@ import type { ClientConfig, ExtraField, Options, Spec } from "../../ClientConfig
 import { OptionsError } from "../../ClientError.ts"
 import type { Credential } from "../../Credential.ts"
 import { isCredential, settled } from "../credential.ts"
-import type { RetryAmbiguous } from "../repeat.ts"
 import { apiKey } from "./apiKey.ts"
 import { type At, describe, integer, invalid, millis, text } from "./check.ts"
 import { type Environment, environment } from "./environment.ts"
@@ -20,6 +19,9 @@ import { sorted, struct } from "./struct.ts"
 import { transport } from "./transport.ts"
 import { address } from "./url.ts"
 import { config, isClientConfig } from "./value.ts"
+
+/** The option `retryAmbiguous`. */
+export type RetryAmbiguous = "generation" | "never" | "always"
 
 type Given = Readonly<Record<string, unknown>>
 

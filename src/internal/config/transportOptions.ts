@@ -179,3 +179,14 @@ export interface TransportSettings extends TransportLimits {
   readonly key: Redacted.Redacted | undefined
   readonly isolation: "shared" | "client"
 }
+
+/**
+ * An origin and the way to it, by which transports are shared.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransportTarget extends Omit<TransportSettings, "isolation"> {
+  /** Scheme, host and port. */
+  readonly origin: string
+}

@@ -5,11 +5,10 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as ClientLayer from "../../ClientLayer.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
 import { root } from "../transport/context.ts"
+import type { MapSource } from "./leasing.ts"
 import { logger } from "./say.ts"
 
-export interface Host {
-  /** A promise only while a runtime of the user's has yet to be built. */
-  readonly service: () => Service | Promise<Service>
+export interface Host extends MapSource {
   /** What `service` has given, if it has been asked for. */
   readonly peek: () => Service | undefined
   /** Drains and closes what is the set's own. */

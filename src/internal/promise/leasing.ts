@@ -7,11 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
+import type { Service } from "../../ClientMap.ts"
 import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
 import type { Outlet } from "../outlet.ts"
-import type { Ending } from "./exit.ts"
-import type { Host } from "./host.ts"
 import * as Site from "./site.ts"
 
 type Fetch = typeof globalThis.fetch
@@ -20,8 +19,12 @@ type Fetch = typeof globalThis.fetch
 export interface Gate {
   /** What becomes of those that come, `undefined` while all is well. */
   shut: "closed" | "parked" | undefined
-  /** Of the process. Known weakly there, and here for as long as anybody can send anything. */
-  readonly ending: Ending
+}
+
+/** Gives the client map. */
+export interface MapSource {
+  /** A promise only while a runtime of the user's has yet to be built. */
+  readonly service: () => Service | Promise<Service>
 }
 
 /** What a set that has been closed says to those who still come. */
@@ -49,8 +52,8 @@ const run = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal | null
 }
 
 export const make = <I, Client, P extends string, Extra extends string>(
-  host: Pick<Host, "service">,
-  gate: Pick<Gate, "shut">,
+  host: MapSource,
+  gate: Gate,
   provider: Provider<I, Client, P, Extra>,
   config: ClientConfig<P>
 ): Fetch => {

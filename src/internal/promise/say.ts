@@ -3,9 +3,7 @@ import { debuglog } from "node:util"
 import * as HashMap from "effect/HashMap"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-
-/** Heard with `process.on("warning")`, silenced with `--no-warnings` or `--disable-warning=ClienteleWarning`. */
-export const warn = (message: string): void => process.emitWarning(message, "ClienteleWarning")
+import { warn } from "../util/processWarning.ts"
 
 /** A line on stderr with `NODE_DEBUG=clientele`. */
 export const debug = debuglog("clientele")

@@ -85,7 +85,8 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     rest: () => release(objects.configs()),
     drainTimeout: settings.drainTimeout
   }
-  const gate: Leasing.Gate = { shut: undefined, ending }
+  // The process knows `ending` weakly; here it is held for as long as anybody can send anything.
+  const gate: Leasing.Gate & { readonly ending: Exit.Ending } = { shut: undefined, ending }
 
   const configOf = (of: object): ClientConfig => {
     const config = objects.configOf(of)

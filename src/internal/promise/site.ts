@@ -3,7 +3,7 @@
  * the budget back only when it is collected, which may take long: whoever dropped it is told where.
  */
 import { watchAbandoned } from "../fetch/streamed.ts"
-import { warn } from "./say.ts"
+import { warn } from "../util/processWarning.ts"
 
 /** Under this name it travels in the `init` of a request's fetch, which SDKs hand on as it is. */
 export const SITE: unique symbol = Symbol.for("clientele/site")

@@ -35,13 +35,6 @@ export interface Adaptive {
   readonly refused: (now: number, sentAt: number, inFlight: number) => void
 }
 
-/**
- * Where it starts: 10 is TCP's initial window (RFC 6928). A beta of 0.7 and a C of 0.4 are RFC 9438's; BIC's beta of
- * 0.8 keeps the mean at 95% of the capacity, and with a C of 1 a capacity that rises from 20 to 200 is found in 7 s
- * instead of 9. Gradient2 tolerates 1.5, for services whose answers all take about the same.
- */
-export const defaults: Settings = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
-
 /** The part of a limit that was in flight if it was in use; in slow start a limit doubles while an answer is made. */
 const IN_USE = 0.8
 const IN_USE_AT_START = 0.5
