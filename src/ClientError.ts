@@ -8,6 +8,7 @@
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import { oneLine } from "./internal/oneLine.ts"
+import { isTwin } from "./internal/promise/twins.ts"
 
 /**
  * An option is missing or can't be used. Raised before anything is built or sent.
@@ -26,6 +27,10 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
   /** What would do. */
   readonly expected: string
 }> {
+  /** Counts what the Promise doors throw, which is an instance of the SDK's own class. @internal */
+  static override [Symbol.hasInstance](u: unknown): boolean {
+    return (this === OptionsError && isTwin(u)) || Function.prototype[Symbol.hasInstance].call(this, u)
+  }
   override get message(): string {
     return `${this.provider}: option ${this.field} is ${this.received}; expected ${this.expected}`
   }

@@ -31,7 +31,8 @@ export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
  * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
  * default it is the process's.
  *
- * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ * Throws an `OptionsError`, which is an `CerebrasError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * if the set is.
  *
  * @since 0.1.0
  * @category accessors

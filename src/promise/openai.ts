@@ -34,7 +34,8 @@ export type { OpenAIOptions } from "../internal/promise/options/openai.ts"
  * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
  * default it is the process's.
  *
- * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ * Throws an `OptionsError`, which is an `OpenAIError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * if the set is.
  *
  * @since 0.1.0
  * @category accessors
