@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import { getterOf } from "../internal/promise/doors/cerebras.ts"
 import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"

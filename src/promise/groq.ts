@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Groq } from "groq-sdk"
 import { getterOf } from "../internal/promise/doors/groq.ts"
 import type { GroqOptions } from "../internal/promise/options/groq.ts"

@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { AzureOpenAI, OpenAI } from "openai"
 import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
 import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
