@@ -20,6 +20,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"

@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"

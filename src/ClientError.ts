@@ -5,9 +5,11 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import { oneLine } from "./internal/oneLine.ts"
+import { isTwin } from "./internal/promise/twins.ts"
 
 /**
  * An option is missing or can't be used. Raised before anything is built or sent.
@@ -26,6 +28,10 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
   /** What would do. */
   readonly expected: string
 }> {
+  /** Counts what the Promise doors throw, which is an instance of the SDK's own class. @internal */
+  static override [Symbol.hasInstance](u: unknown): boolean {
+    return (this === OptionsError && isTwin(u)) || Function.prototype[Symbol.hasInstance].call(this, u)
+  }
   override get message(): string {
     return `${this.provider}: option ${this.field} is ${this.received}; expected ${this.expected}`
   }

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Equal from "effect/Equal"

@@ -24,6 +24,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as PlatformHttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"

@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"

@@ -20,6 +20,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { OpenAI } from "openai"
 import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"

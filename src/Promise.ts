@@ -14,6 +14,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as ClientLayer from "./ClientLayer.ts"
 import type * as ClientMap from "./ClientMap.ts"

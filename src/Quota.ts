@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "./ClientConfig.ts"

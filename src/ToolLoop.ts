@@ -29,6 +29,7 @@
  *
  * @since 0.1.0
  */
+import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as AiError from "@effect/ai/AiError"
 import type * as Chat from "@effect/ai/Chat"
 import type * as LanguageModel from "@effect/ai/LanguageModel"

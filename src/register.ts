@@ -14,15 +14,19 @@
  *
  * @since 0.1.0
  */
+import "./internal/install/node.ts"
 import { readFileSync } from "node:fs"
-import { registerHooks, type LoadFnOutput } from "node:module"
+import * as Module from "node:module"
 import { fileURLToPath } from "node:url"
+import { problemIn } from "./internal/install/surroundings.ts"
 import { type Found, find } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
 import { type Class, type Name, trap, urls } from "./internal/promise/register/trap.ts"
 
 /** Copies of this package may be registered one after another: the first one has the classes. */
 const KEY: unique symbol = Symbol.for("clientele/register@1")
+
+const folder = fileURLToPath(new URL("..", import.meta.url))
 
 /** The original, under another name. */
 const QUERY = "?clientele"
@@ -45,7 +49,7 @@ const appended = (name: Name): string => {
   return `\n;if (module.exports === exports.${name}) { module.exports = ${trapped}; module.exports.default = module.exports } else exports.${name} = ${trapped};\n`
 }
 
-const sourceOf = (url: string, { source }: LoadFnOutput): string => {
+const sourceOf = (url: string, { source }: Module.LoadFnOutput): string => {
   if (typeof source === "string") return source
   return source == null ? readFileSync(fileURLToPath(url), "utf8") : new TextDecoder().decode(source)
 }
@@ -63,7 +67,7 @@ const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => C
 if (shared[KEY] === undefined) {
   shared[KEY] = trap
   if (process.env["CLIENTELE_REPORT"] === "1") Report.start()
-  registerHooks({
+  Module.registerHooks({
     load: (url, context, nextLoad) => {
       const found: Found | undefined = find(url)
       if (found === undefined) return nextLoad(url, context)
@@ -71,6 +75,9 @@ if (shared[KEY] === undefined) {
         skip(found.unknown)
         return nextLoad(url, context)
       }
+      // Thrown here, since linking what replaces the SDK's module would fail with no more than the path of a file.
+      const problem = problemIn(folder)
+      if (problem !== undefined) throw new Error(problem)
       if (found.format === "module") {
         return { format: "module", source: instead(url, found.name), shortCircuit: true }
       }

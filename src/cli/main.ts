@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The `clientele` command: finds the subcommand, which is loaded only when it is called. */
-import { readFileSync } from "node:fs"
+import { problemIn } from "../internal/install/surroundings.ts"
+import { folder, manifest } from "./manifest.ts"
 import { UsageError } from "./usage.ts"
 
 interface Command {
   readonly summary: string
+  /** Runs whatever Node and Effect are installed. @default false */
+  readonly runsAnyhow?: boolean
   readonly load: () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
 }
 
@@ -12,6 +15,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   sandbox: {
     summary: "a provider server on this machine, to develop and test against",
     load: () => import("./sandbox.ts")
+  },
+  doctor: {
+    summary: "versions of what clientele stands on, against those that it needs",
+    runsAnyhow: true,
+    load: () => import("./doctor.ts")
   }
 }
 
@@ -26,11 +34,6 @@ ${Object.entries(COMMANDS)
   clientele --version          the version
 `
 
-const version = (): string => {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
-  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "?"
-}
-
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
   const [name, ...rest] = args
   if (name === "--help" || name === "-h" || name === "help") {
@@ -38,7 +41,7 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
     return 0
   }
   if (name === "--version" || name === "-v") {
-    process.stdout.write(`${version()}\n`)
+    process.stdout.write(`${manifest.version}\n`)
     return 0
   }
   if (name === undefined) {
@@ -49,6 +52,11 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
   try {
     if (command === undefined) {
       throw new UsageError(`there is no command "${name}"; there is: ${Object.keys(COMMANDS).join(", ")}`)
+    }
+    const problem = command.runsAnyhow === true ? undefined : problemIn(folder)
+    if (problem !== undefined) {
+      process.stderr.write(`${problem}\n`)
+      return 1
     }
     return await (await command.load()).run(rest)
   } catch (error) {

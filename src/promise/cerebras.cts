@@ -1,4 +1,5 @@
 /** What `require("clientele/promise/cerebras")` gives: the same over the copy of the SDK that `require("@cerebras/cerebras_cloud_sdk")` gives. */
+import "../internal/install/check.cts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import { getterOf } from "../internal/promise/doors/cerebras.ts"
 import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts" with { "resolution-mode": "import" }

@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import { getterOf } from "../internal/promise/doors/cerebras.ts"
 import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
@@ -31,7 +32,8 @@ export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
  * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
  * default it is the process's.
  *
- * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ * Throws an `OptionsError`, which is an `CerebrasError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * if the set is.
  *
  * @since 0.1.0
  * @category accessors

@@ -1,4 +1,5 @@
 /** What `require("clientele/promise/groq")` gives: the same over the copy of the SDK that `require("groq-sdk")` gives. */
+import "../internal/install/check.cts"
 import { Groq } from "groq-sdk"
 import { getterOf } from "../internal/promise/doors/groq.ts"
 import type { GroqOptions } from "../internal/promise/options/groq.ts" with { "resolution-mode": "import" }

@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Groq } from "groq-sdk"
 import { getterOf } from "../internal/promise/doors/groq.ts"
 import type { GroqOptions } from "../internal/promise/options/groq.ts"
@@ -31,7 +32,8 @@ export type { GroqOptions } from "../internal/promise/options/groq.ts"
  * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
  * default it is the process's.
  *
- * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ * Throws an `OptionsError`, which is an `GroqError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * if the set is.
  *
  * @since 0.1.0
  * @category accessors

@@ -1,4 +1,5 @@
 /** What `require("clientele/promise/openai")` gives: the same over the copy of the SDK that `require("openai")` gives. */
+import "../internal/install/check.cts"
 import { AzureOpenAI, OpenAI } from "openai"
 import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
 import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts" with { "resolution-mode": "import" }

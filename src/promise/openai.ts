@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { AzureOpenAI, OpenAI } from "openai"
 import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
 import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
@@ -34,7 +35,8 @@ export type { OpenAIOptions } from "../internal/promise/options/openai.ts"
  * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
  * default it is the process's.
  *
- * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ * Throws an `OptionsError`, which is an `OpenAIError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * if the set is.
  *
  * @since 0.1.0
  * @category accessors

@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"

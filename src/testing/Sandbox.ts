@@ -21,6 +21,7 @@
  *
  * @since 0.1.0
  */
+import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"

@@ -84,7 +84,10 @@ describe("with clientele/register", () => {
       encoding: "utf8",
       env: { ...process.env, CLIENTELE_REPORT: "1" }
     })
-    assert.strictEqual(stdout, "modules.ts register.ts report.ts trap.ts\n")
+    assert.strictEqual(
+      stdout,
+      "modules.ts node.ts register.ts report.ts requirements.ts surroundings.ts trap.ts versions.ts\n"
+    )
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
 

@@ -27,7 +27,7 @@ export const make = <A extends object>(
     ...sdk,
     // `endpoint` is in it already.
     endpoint: undefined,
-    baseURL: config.baseURL,
+    baseURL: sdk["baseURL"] ?? config.baseURL,
     // `null` rather than absent: the SDK would ask the environment, and refuse a key beside a function.
     apiKey: "apiKey" in sdk ? sdk["apiKey"] : token === undefined ? PLACEHOLDER : null,
     fetch: wrap(fetch),

@@ -7,6 +7,7 @@ import type { RawKey } from "./options/key.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
 import { type ClientSet, setOf } from "./set.ts"
 import { debug } from "./say.ts"
+import { twinOf } from "./twins.ts"
 
 export interface Door<A extends object, I, Client, P extends string, Extra extends string> extends Kind<A> {
   readonly provider: Provider<I, Client, P, Extra>
@@ -28,7 +29,7 @@ class Unpooled {
   }
 }
 
-/** Throws an OptionsError. */
+/** Throws an OptionsError that is the SDK's own kind of error too. */
 export const open = <A extends object, I, Client, P extends string, Extra extends string>(
   door: Door<A, I, Client, P, Extra>,
   set: ClientSet,
@@ -52,14 +53,16 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
       }
     })
   } catch (error) {
+    if (error instanceof OptionsError) throw twinOf(door.sdk, error)
     if (!(error instanceof Unpooled)) throw error
     if (set.isGuarded) {
-      throw new OptionsError({
+      const refused = new OptionsError({
         provider: door.provider.id,
         field: "options",
         received: error.why,
         expected: "options that the pool can keep: allowHost and allowAddress hold for no others"
       })
+      throw twinOf(door.sdk, refused)
     }
     debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
     return new (door.sdk as unknown as new (options: object | undefined) => A)(options)
@@ -80,7 +83,7 @@ type Options = Record<string, unknown>
 const inherit = (given: Options, { config, sdk }: Reading, more: object): Options => {
   const all: Options = {}
   for (const name of fixed) if (sdk[name] !== undefined) all[name] = sdk[name]
-  all["baseURL"] = config.baseURL
+  all["baseURL"] = sdk["baseURL"] ?? config.baseURL
   // `null` where an admin's key is all there is.
   all["apiKey"] = "apiKey" in sdk ? sdk["apiKey"] : config.credential
   for (const options of [given, more as Options]) {

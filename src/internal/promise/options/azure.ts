@@ -49,7 +49,7 @@ export const table = {
     fate: "pool",
     env: "OPENAI_BASE_URL",
     null: true,
-    note: "Where requests go, if `endpoint` does not say so; `null` is none, whatever the environment says"
+    note: "Where requests go, if `endpoint` does not say so; `null` is none, whatever the environment says. Reads back as written"
   },
   adminAPIKey: openai.adminAPIKey,
   organization: openai.organization,

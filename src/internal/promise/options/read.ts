@@ -67,6 +67,8 @@ const understood = <P extends string, X extends string>(
     draft.sdk["defaultHeaders"] = part(Object.fromEntries(nulls.map((name) => [name, null])))
   }
   const config = finish(door, draft.options as Options<X>, nulls)
+  const address = written(door.spec, given)
+  if (address !== undefined && address !== config.baseURL) draft.sdk["baseURL"] = address
   for (const name of Object.keys(config.extra)) {
     // What is none is said aloud where the SDK would ask the environment once more.
     draft.sdk[name] = config.extra[name] ?? (door.table[name]?.null === true ? null : undefined)
@@ -162,6 +164,17 @@ const init = (table: Table, draft: Draft, value: unknown): void => {
   }
   // To follow is what happens anyway.
   if (redirect !== "follow") draft.sdk["fetchOptions"] = part({ redirect })
+}
+
+/** Ways to say where requests go, other than `baseURL`. */
+const places = ["endpoint", "dataResidency"]
+
+/** The base URL as the caller or the environment spells it, which is how SDKs' clients show it. */
+const written = ({ env }: Spec, given: Draft["given"]): string | undefined => {
+  const { baseURL } = given
+  if (baseURL !== undefined) return typeof baseURL === "string" && baseURL !== "" ? baseURL : undefined
+  if (env?.baseURL === undefined || places.some((name) => given[name] !== undefined)) return undefined
+  return Environment.variable(env.baseURL)
 }
 
 /** What the SDK would read for itself. The config's own variables are read with the config. */

@@ -11,6 +11,7 @@ export interface Reading<P extends string = string> {
    * What goes to the SDK's constructor beside what the config says. May hold secrets, and prints its names alone.
    *
    * `apiKey` is there only if it is a function, which the SDK calls for each request, or `null`: no key but an admin's.
+   * `baseURL` is there if it was written otherwise than the config has it.
    * `defaultHeaders` has only the `null`s: the names of headers that are taken away.
    */
   readonly sdk: Readonly<Record<string, unknown>>

@@ -133,4 +133,5 @@ export const ours = {
 
 export const apiKeyNote = "The same key, the same budget; neither errors nor logs show it"
 
-export const baseURLNote = "Where requests go; `null` is the provider's own address, whatever the environment says"
+export const baseURLNote =
+  "Where requests go; `null` is the provider's own address, whatever the environment says. Reads back as it is written"

@@ -1,0 +1,30 @@
+/** The Node and the Effect that the package needs, and the one sentence that names what is there instead and the remedy. */
+
+/** As in package.json's `engines`. */
+export const NODE = "22.19"
+
+/** Brings Effect and its companion in the lines that package.json's `peerDependencies` name. */
+export const INSTALL = "npm install effect@3 @effect/platform@0.97"
+
+const isOlder = (version: string, least: string): boolean => {
+  const [[major = 0, minor = 0], [leastMajor = 0, leastMinor = 0]] = [version, least].map((text) =>
+    text.split(".").map(Number)
+  ) as [Array<number>, Array<number>]
+  return major < leastMajor || (major === leastMajor && minor < leastMinor)
+}
+
+/** `versions` is the process's. Bun and Deno name a version of Node that they resemble, which says nothing of them. */
+export const nodeProblem = (versions: Readonly<Record<string, string | undefined>> | undefined): string | undefined => {
+  const node = versions?.["node"]
+  if (node === undefined || versions?.["bun"] !== undefined || versions?.["deno"] !== undefined) return undefined
+  return isOlder(node, NODE)
+    ? `clientele needs Node ${NODE} or later, and this is Node ${node}: install a newer Node`
+    : undefined
+}
+
+/** `version` is the installed one, `undefined` for none. */
+export const effectProblem = (version: string | undefined): string | undefined => {
+  if (version === undefined) return `clientele needs Effect 3, and finds no effect: run ${INSTALL}`
+  if (version.startsWith("3.") && !isOlder(version, "3.22")) return undefined
+  return `clientele needs Effect 3 (3.22 or later), and finds effect ${version}: run ${INSTALL}`
+}

@@ -1,0 +1,60 @@
+import { assert, describe, it } from "vitest"
+import { effectProblem, nodeProblem } from "../../src/internal/install/requirements.ts"
+import { installed, satisfies } from "../../src/internal/install/versions.ts"
+import manifest from "../../package.json" with { type: "json" }
+
+describe("satisfies", () => {
+  it.each([
+    ["3.22.4", "^3.22.4", true],
+    ["3.23.0", "^3.22.4", true],
+    ["3.22.3", "^3.22.4", false],
+    ["4.0.0", "^3.22.4", false],
+    ["0.97.3", "^0.97.2", true],
+    ["0.98.0", "^0.97.2", false],
+    ["5.99.0", "^6.0.0 || ^7.0.0", false],
+    ["7.59.0", "^6.0.0 || ^7.0.0", true],
+    ["24.21.0", ">=22.19", true],
+    ["22.18.9", ">=22.19", false],
+    ["1.0.0", "latest", false]
+  ])("%s is within %s: %s", (version, range, expected) => {
+    assert.strictEqual(satisfies(version, range), expected)
+  })
+
+  it("knows each range of this package's own manifest", () => {
+    const ranges = { ...manifest.dependencies, ...manifest.peerDependencies }
+    for (const [name, range] of Object.entries(ranges)) {
+      const version = installed(name, import.meta.dirname)
+      assert.isTrue(version !== undefined && satisfies(version, range), `${name} ${version} ${range}`)
+    }
+  })
+})
+
+describe("installed", () => {
+  it("is undefined for a package that is nowhere above", () => {
+    assert.isUndefined(installed("no-such-package-anywhere", import.meta.dirname))
+  })
+})
+
+describe("requirements", () => {
+  it("take any Effect 3 from 3.22", () => {
+    const bad = ["3.21.9", "2.4.0", "4.0.0-beta.38", "4.1.0", "30.0.0"]
+    assert.deepStrictEqual(
+      ["3.22.0", "3.22.4", "3.30.1", ...bad].filter((version) => effectProblem(version)),
+      bad
+    )
+  })
+
+  it("take any Node from 22.19, and what is no Node", () => {
+    const bad = ["18.20.0", "20.20.2", "22.18.0"]
+    const all = [...bad, "22.19.0", "23.0.0", "24.21.0"]
+    assert.deepStrictEqual(
+      all.filter((node) => nodeProblem({ node })),
+      bad
+    )
+    const others = [{ node: "20.11.1", deno: "2.0.0" }, { node: "20.0.0", bun: "1.1.0" }, {}, undefined]
+    assert.deepStrictEqual(
+      others.map((versions) => nodeProblem(versions)),
+      [undefined, undefined, undefined, undefined]
+    )
+  })
+})
