@@ -27,6 +27,10 @@ const isReadable = (event: string): boolean => {
   return data === "" || data.startsWith("[DONE]") || isJson(data)
 }
 
+/** Whether one of these events, a whole number of them, is no JSON. */
+export const haveUnreadable = (events: Uint8Array): boolean =>
+  unreadable(Buffer.from(events.buffer, events.byteOffset, events.byteLength).toString("latin1")) !== undefined
+
 /** Where the first whole event begins that can't be read, `undefined` if there is none. */
 const unreadable = (text: string): number | undefined => {
   let from = 0

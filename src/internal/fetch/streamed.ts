@@ -44,7 +44,7 @@ export const streamOf = (
   isEvents: boolean
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
-  const { clean, listener } = isEvents ? tapping : untapped
+  const { clean, given: onGiven, listener } = isEvents ? tapping : untapped
   const cleaner = clean?.()
   let { onTapped } = tapping
   const over = () => {
@@ -85,8 +85,10 @@ export const streamOf = (
     ending?.add(chunk)
     listener?.chunk()
     const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
-    if (given !== undefined) controller.enqueue(given)
-    return given !== undefined
+    if (given === undefined) return false
+    onGiven?.({ text: given, isEvents: true })
+    controller.enqueue(given)
+    return true
   }
   /** Whoever pulls is not asked again before there is something for the reader. */
   const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
