@@ -1,4 +1,4 @@
-/** What a reader was given last that should be JSON: for telling a SyntaxError of an answer from one of the caller's own. */
+/** Tells a SyntaxError that comes of an answer from one of the caller's own: by what the reader was given last. */
 import { haveUnreadable } from "./jsonEvents.ts"
 
 export interface LastRead {

@@ -17,6 +17,9 @@ const isJson = (text: string): boolean => {
   }
 }
 
+/** SDKs dispatch an event that has a name or data, be that empty; comments and the like are none. */
+const isDispatched = /^(?:data\b|event:.*\S)/m
+
 const isReadable = (event: string): boolean => {
   // As nearly all are.
   if (event.startsWith("data: {") && !/[\r\n]/.test(event)) return isJson(event.slice(6))
@@ -24,7 +27,7 @@ const isReadable = (event: string): boolean => {
     .split(/\r\n|\n|\r/)
     .flatMap((line) => (line.startsWith("data:") ? [line.slice(line[5] === " " ? 6 : 5)] : []))
     .join("\n")
-  return data === "" || data.startsWith("[DONE]") || isJson(data)
+  return !isDispatched.test(event) || data.startsWith("[DONE]") || isJson(data)
 }
 
 /** Whether one of these events, a whole number of them, is no JSON. */

@@ -19,6 +19,8 @@ const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
   body?.cancel()
 })
 
+const eventEnd = Buffer.from("\n\n")
+
 const sources = new WeakMap<ReadableStream, Source>()
 
 const emptied = (source: Source) => () => {
@@ -65,7 +67,11 @@ export const streamOf = (
     over()
     tell()
     const rest = cleaner?.rest()
-    if (rest !== undefined) controller.enqueue(rest)
+    if (rest !== undefined) {
+      // Some readers take it for an event.
+      onGiven?.({ text: Buffer.concat([rest, eventEnd]), isEvents: true })
+      controller.enqueue(rest)
+    }
     controller.close()
   }
   /** Whether that gives the reader anything. */
