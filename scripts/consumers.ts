@@ -2,16 +2,12 @@
  * Compiles what was built as its users do: a project with one SDK and no other, its libraries checked too, both as an ES
  * module and as CommonJS.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { run } from "./run.ts"
 
 const root = resolve(import.meta.dirname, "..")
-
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-  readonly dependencies: Readonly<Record<string, string>>
-}
 
 const users = [
   { name: "openai", sdk: "openai", type: "OpenAI", getter: "getOpenAIClient" },
@@ -32,7 +28,7 @@ try {
     // No link: from where it really is it would find the other SDKs.
     cpSync(join(root, "dist"), join(modules, "clientele/dist"), { recursive: true })
     cpSync(join(root, "package.json"), join(modules, "clientele/package.json"))
-    const others = ["effect", "@effect/platform", "@types/node", "undici-types", ...Object.keys(manifest.dependencies)]
+    const others = ["effect", "@effect/platform", "@types/node", "undici-types"]
     for (const one of [sdk, ...others]) link(join(root, "node_modules", one), join(modules, one))
     const program = `
       import { ${type} } from "${sdk}"

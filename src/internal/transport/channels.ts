@@ -1,7 +1,7 @@
 /**
- * undici's diagnostics channels, for requests that go over HTTP/2 without undici: messages have the shapes that undici's
- * own have (its docs, "Diagnostics Channel Support"), so that tracers of undici see both protocols alike. A request that
- * nobody listens for costs a look at the channels.
+ * undici's diagnostics channels, for requests that go without it: messages have the shapes that undici's own have (its
+ * docs, "Diagnostics Channel Support"), so that tracers of undici see them alike. A request that nobody listens for costs a
+ * look at the channels.
  */
 import { channel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
@@ -117,10 +117,14 @@ export const announce = (
   return new Progress(request)
 }
 
-/** A session of HTTP/2 stands. undici, too, announces the socket that it is handed when it takes it. */
-export const announceSession = ({ host, hostname, port, protocol }: URL, socket: Socket): void => {
+/** A connection stands. undici, too, announces the socket that it is handed when it takes it. */
+export const announceConnection = (
+  { host, hostname, port, protocol }: URL,
+  socket: Socket,
+  version: "h1" | "h2"
+): void => {
   if (!beforeConnect.hasSubscribers && !connected.hasSubscribers) return
-  const connectParams = { host, hostname, protocol, port, version: "h2", servername: null, localAddress: null }
+  const connectParams = { host, hostname, protocol, port, version, servername: null, localAddress: null }
   beforeConnect.publish({ connectParams, connector: undefined })
   connected.publish({ connectParams, connector: undefined, socket })
 }
@@ -131,7 +135,7 @@ const stops = new Map<WireReason, Error>()
  * An exchange's failure as subscribers are told it: its kind, and none of its text, which may quote a server. Tracers take
  * the name `AbortError` for no failure. One error for each kind, since a stack costs more than all else that an abort does.
  */
-export const stopOf = (cause: WireError | undefined): Error => {
+const stopOf = (cause: WireError | undefined): Error => {
   const reason = cause?.reason ?? "Aborted"
   let stop = stops.get(reason)
   if (stop === undefined) {

@@ -75,15 +75,16 @@ export const connectError = (origin: string, error: unknown): WireError => {
   return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
+const isMalformed = (error: unknown): boolean => safely(() => error instanceof ProtocolError, false)
+
 /** An HTTP/1.1 exchange that had begun to be sent. `heard`: something came that is no whole head. */
 export const h1Error = (error: unknown, answered: boolean, heard = false): WireError => {
   if (isOurs(error)) return error
-  const malformed = error instanceof ProtocolError || (heard && !answered)
+  const malformed = isMalformed(error) || (heard && !answered)
   const what = answered ? "the response was cut" : "the connection broke before a response"
-  const text =
-    error instanceof HeadOverflow
-      ? error.message
-      : `${malformed ? "the response is not HTTP/1.1" : what}: ${textOf(error)}`
+  const text = safely(() => error instanceof HeadOverflow, false)
+    ? textOf(error)
+    : `${malformed ? "the response is not HTTP/1.1" : what}: ${textOf(error)}`
   const reason = malformed ? "Malformed" : connectionOf(error)
   return noting(new WireError(reason, answered ? "yes" : "maybe", text, error), oddityOf(error))
 }

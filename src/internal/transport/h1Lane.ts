@@ -3,9 +3,8 @@
  * when its socket closes.
  */
 import type { Socket } from "node:net"
-import { clearImmediate, clearTimeout, performance, queueMicrotask, setImmediate, setTimeout } from "../time/timers.ts"
 import type { WireError } from "../wire.ts"
-import { announce, type Progress } from "./channels.ts"
+import { announce, announceConnection, type Progress } from "./channels.ts"
 import { root } from "./context.ts"
 import { h1Error, unsendable, unwritten, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
@@ -40,6 +39,7 @@ export class H1Lane implements Lane, ResponseSink {
   failures = 0
   goodBefore = 0
   readonly #host: LaneHost
+  /** Host and port. */
   readonly #authority: string
   readonly #origin: string
   readonly #socket: Socket
@@ -64,11 +64,10 @@ export class H1Lane implements Lane, ResponseSink {
   #cause: unknown
   #farewell: NodeJS.Timeout | undefined
 
-  /** `authority` is host and port, as in the Host header. */
-  constructor(host: LaneHost, { host: authority, origin }: URL, socket: Socket, limits: LaneLimits) {
+  constructor(host: LaneHost, url: URL, socket: Socket, limits: LaneLimits) {
     this.#host = host
-    this.#authority = authority
-    this.#origin = origin
+    this.#authority = url.host
+    this.#origin = url.origin
     this.#socket = socket
     this.#limits = limits
     this.#reader = new ResponseReader(this, limits)
@@ -79,6 +78,7 @@ export class H1Lane implements Lane, ResponseSink {
     socket.on("end", this.#onFin)
     socket.once("close", this.#onClose)
     noteWrites(socket, () => (this.#left = true))
+    announceConnection(url, socket, "h1")
   }
 
   room(): number {

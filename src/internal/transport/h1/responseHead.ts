@@ -14,7 +14,7 @@ export class HeadOverflow extends ProtocolError {
 }
 
 /** Bytes of a body that are known beforehand, chunks, or all that comes until the connection closes. */
-export type Framing = number | "chunked" | "close"
+type Framing = number | "chunked" | "close"
 
 export interface ResponseHead {
   readonly status: number
