@@ -1,19 +1,10 @@
 /** Tells a SyntaxError that comes of an answer from one of the caller's own: by what the reader was given last. */
-import { haveUnreadable } from "./jsonEvents.ts"
+import { haveUnreadable, isJson } from "./jsonEvents.ts"
 
 export interface LastRead {
   /** A whole answer, or whole events of a stream. */
   readonly text: Uint8Array | string
   readonly isEvents: boolean
-}
-
-const isJson = (text: string): boolean => {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 export const isUnreadable = ({ isEvents, text }: LastRead): boolean => {

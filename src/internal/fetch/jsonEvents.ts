@@ -8,7 +8,7 @@ import { WholeEvents } from "./wholeEvents.ts"
 /** What ends an event. */
 const blank = /(?:\r\n|\n|\r(?!\n)){2,}/g
 
-const isJson = (text: string): boolean => {
+export const isJson = (text: string): boolean => {
   try {
     JSON.parse(text)
     return true
