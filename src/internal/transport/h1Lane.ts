@@ -170,7 +170,9 @@ export class H1Lane implements Lane, ResponseSink {
   abort(exchange: Exchange, error: WireError): void {
     if (this.#exchange !== exchange) return
     this.#progress?.failed(error)
+    const isWritten = this.#writing === undefined
     this.#drop()
+    if (!isWritten) return queueMicrotask(this.#free)
     // The socket goes with it: HTTP/1.1 has no other way to stop a response.
     this.retire()
     this.#socket.destroy()

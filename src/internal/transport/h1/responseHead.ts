@@ -49,7 +49,7 @@ export const parseField = (line: string): readonly [name: string, value: string]
   const field = line.slice(0, colon === -1 ? 0 : colon)
   if (!name.test(field)) throw new ProtocolError("a line of its head is no header")
   const value = trim(line.slice(colon + 1))
-  if (notValue.test(value)) throw new ProtocolError(`its header ${field} has an invalid value`)
+  if (notValue.test(value)) throw new ProtocolError("a header has an invalid value")
   return [field.toLowerCase(), value]
 }
 
