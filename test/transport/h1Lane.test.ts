@@ -110,6 +110,12 @@ test("a header that would forge another, or end the head, is never written", asy
   expect(it.stats().opened).toBe(1)
 })
 
+const hello = async function* () {
+  yield Buffer.from("hello, ")
+  yield Buffer.from("")
+  yield Buffer.from("world")
+}
+
 test("a streamed body goes in chunks where its length is not known, and ends with its request", async () => {
   const seen: Array<unknown> = []
   const server = await serveH1((request, response) => {
@@ -121,13 +127,8 @@ test("a streamed body goes in chunks where its length is not known, and ends wit
     })
   })
   const it = pool(server.origin, { maxConnections: 1 })
-  const open = async function* () {
-    yield Buffer.from("hello, ")
-    yield Buffer.from("")
-    yield Buffer.from("world")
-  }
   for (const length of [undefined, 12]) {
-    expect(await text(it, { method: "POST", body: { length, open } })).toBe("ok")
+    expect(await text(it, { method: "POST", body: { length, open: hello } })).toBe("ok")
   }
   expect(seen).toEqual([
     ["chunked", undefined, "hello, world"],
