@@ -2,8 +2,6 @@ import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-/** Another undici than the installed, for the run that tries the oldest and the newest allowed. */
-const undici = process.env["CLIENTELE_TEST_UNDICI"]
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
 /** `npm run test:nightly`: tests that install much or take minutes. */
@@ -25,8 +23,7 @@ export default defineConfig({
     // Tests and the examples that they run meet the sources, not a build that may be stale.
     alias: [
       { find: /^clientele$/, replacement: `${src}/index.ts` },
-      { find: /^clientele\/(.*)$/, replacement: `${src}/$1.ts` },
-      ...(undici === undefined ? [] : [{ find: /^undici$/, replacement: `${undici}/index.js` }])
+      { find: /^clientele\/(.*)$/, replacement: `${src}/$1.ts` }
     ]
   },
   test: {

@@ -24,6 +24,7 @@ import { promiseHeap } from "./promiseHeap.ts"
 import { promiseHit } from "./promiseHit.ts"
 import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
+import { sizes } from "./sizes.ts"
 import { sockets } from "./sockets.ts"
 
 const benches: ReadonlyArray<Bench> = [
@@ -46,6 +47,7 @@ const benches: ReadonlyArray<Bench> = [
   health,
   heap,
   imports,
+  sizes,
   overload
 ]
 const names = benches.map(({ name }) => name).join(", ")

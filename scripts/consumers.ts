@@ -10,7 +10,6 @@ import { run } from "./run.ts"
 const root = resolve(import.meta.dirname, "..")
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-  readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, unknown>>
 }
@@ -38,8 +37,7 @@ const compile = (name: string, program: string, packages: Iterable<string>, mode
   cpSync(join(root, "dist"), join(modules, "clientele/dist"), { recursive: true })
   cpSync(join(root, "package.json"), join(modules, "clientele/package.json"))
   const all = new Set(["effect", "@effect/platform", "@types/node", "undici-types", ...packages])
-  for (const one of [...all, ...Object.keys(manifest.dependencies)])
-    link(join(root, "node_modules", one), join(modules, one))
+  for (const one of all) link(join(root, "node_modules", one), join(modules, one))
   const files = ["app.mts", "app.cts"].map((file) => join(folder, name, file))
   for (const file of files) writeFileSync(file, program)
   const options = `--noEmit --strict --skipLibCheck false --module ${mode} --target es2023 --types node`

@@ -1,6 +1,6 @@
 /**
- * Node itself and packages in other versions than the installed, from npm's registry, each into a folder of its own in
- * the user's cache. What is there already needs no network, save to learn which version is the newest.
+ * Node itself in other versions than the running one, from npm's registry, each into a folder of its own in the user's
+ * cache. What is there already needs no network, save to learn which version is the newest.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs"
@@ -63,9 +63,7 @@ export const provideNode = (version: string): string => {
 }
 
 interface Manifest {
-  readonly version: string
   readonly engines: { readonly node: string }
-  readonly dependencies: { readonly undici: string }
 }
 
 const manifestOf = (folder: string): Manifest =>
@@ -77,15 +75,4 @@ export const nodeRange = (): { readonly oldest: string; readonly newest: string 
   const [major = 0, minor = 0, patch = 0] = numbers(range.replace(">=", ""))
   const newest = published(nodePackage, range).at(-1)!
   return { oldest: `${major}.${minor}.${patch}`, newest }
-}
-
-/** The folders of the oldest and of the newest undici that this package allows. */
-export const provideUndici = (): Record<"oldest" | "newest", { readonly version: string; readonly folder: string }> => {
-  const installed = join(root, "node_modules", "undici")
-  const versions = published("undici", manifestOf(root).dependencies.undici)
-  const get = (version: string) => ({
-    version,
-    folder: version === manifestOf(installed).version ? installed : provide("undici", version)
-  })
-  return { oldest: get(versions[0]!), newest: get(versions.at(-1)!) }
 }

@@ -1,32 +1,26 @@
 /**
- * `npm test`: runs all tests, then those that lean on Node's and undici's insides once more on the oldest and on the
- * newest of them that the package allows, and closes with one plain line of counts. Arguments go to vitest, and then
+ * `npm test`: runs all tests, then those that lean on Node's insides once more on the oldest and on the newest that
+ * the package allows, and closes with one plain line of counts. Arguments go to vitest, and then
  * nothing else is run; `--worlds` runs the second part alone, `--nightly` the files named `*.nightly.ts` and nothing else.
  */
 import { existsSync } from "node:fs"
-import { nodeRange, provideNode, provideUndici } from "./nodes.ts"
+import { nodeRange, provideNode } from "./nodes.ts"
 import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
 /** They know the wire: pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = ["test/transport", "test/faults"].filter((folder) => existsSync(folder))
 
-/** The oldest of both and the newest of both, at the same time: most of these tests wait. */
+/** Both at the same time: most of these tests wait. */
 const worlds = async (): Promise<ReadonlyArray<Counts>> => {
   try {
-    const [nodes, undici] = [nodeRange(), provideUndici()]
+    const nodes = nodeRange()
     return await Promise.all(
       (["oldest", "newest"] as const).map(async (which) => {
-        const [version, package_] = [nodes[which], undici[which]]
-        const counts = await vitest({
-          args: wire,
-          node: provideNode(version),
-          env: { CLIENTELE_TEST_UNDICI: package_.folder },
-          quiet: true
-        })
+        const version = nodes[which]
+        const counts = await vitest({ args: wire, node: provideNode(version), quiet: true })
         const { failed, passed } = counts
-        const what = `Node ${version} with undici ${package_.version}, ${wire.join(" and ")}`
-        console.log(`${what}: ${passed} passed, ${failed} failed`)
+        console.log(`Node ${version}, ${wire.join(" and ")}: ${passed} passed, ${failed} failed`)
         return counts
       })
     )

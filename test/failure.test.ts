@@ -177,8 +177,17 @@ for (const subject of all) {
         const parsing = yield* Effect.flip(
           subject.use(config, async (client) => JSON.parse(`no JSON: ${await ask(client)}`) as unknown)
         )
-        assert.strictEqual(parsing._tag, "CallbackError")
-        assert.instanceOf(parsing.cause, SyntaxError)
+        const reading = yield* Effect.flip(
+          subject.use(config, async (client) => {
+            for await (const _ of await client.chat.completions.create({ ...question("hi"), stream: true })) {
+              JSON.parse("no JSON")
+            }
+          })
+        )
+        for (const error of [parsing, reading]) {
+          assert.strictEqual(error._tag, "CallbackError")
+          assert.instanceOf(error.cause, SyntaxError)
+        }
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 

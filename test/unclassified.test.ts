@@ -309,8 +309,7 @@ describe("an error of the wire", () => {
       "EPROTO",
       "ERR_SSL_WRONG_VERSION_NUMBER",
       "DEPTH_ZERO_SELF_SIGNED_CERT",
-      "ERR_HTTP2_STREAM_ERROR",
-      "UND_ERR_SOCKET"
+      "ERR_HTTP2_STREAM_ERROR"
     ]
     for (const code of known) assert.isUndefined(oddityOf(code), code)
     for (const code of ["EWEIRD", "E", "econnreset", "XERR_"])

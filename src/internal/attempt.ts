@@ -204,6 +204,7 @@ export const attempt = async (
       listener: metered,
       clean: () => new CleanEvents(admission.secret, hidden()),
       prints: wiring.prints,
+      given: call === undefined ? undefined : (read) => (call.read = read),
       ...(permit.tokens > 0 && metering(permit, underway.about?.cost(), (count) => metered?.used(count))),
       onEnd: (cut) => {
         over = true

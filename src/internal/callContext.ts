@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import type * as Redacted from "effect/Redacted"
 import type { AnySpan } from "effect/Tracer"
+import type { LastRead } from "./fetch/answerJson.ts"
 import type { PoolError, RequestError } from "../ClientError.ts"
 
 export interface CallContext {
@@ -19,6 +20,8 @@ export interface CallContext {
   hidden: (() => ReadonlyArray<string>) | undefined
   /** The last failure of a request. */
   failure: PoolError | RequestError | undefined
+  /** What it read last that should be JSON. */
+  read: LastRead | undefined
   /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
   open: Set<WeakRef<Response>> | undefined
 }
@@ -32,6 +35,7 @@ export const make = (signal: AbortSignal, span: AnySpan | undefined): CallContex
   secret: undefined,
   hidden: undefined,
   failure: undefined,
+  read: undefined,
   open: undefined
 })
 

@@ -11,7 +11,6 @@ import * as Deadline from "./deadline.ts"
 import { closed, elsewhere, released, unsendable } from "./denials.ts"
 import * as Failure from "./failure.ts"
 import { type Exchange, prepare } from "./fetch/exchange.ts"
-import { noteCaller } from "./malformed.ts"
 import { type Outlet, ownOf } from "./outlet.ts"
 import { Demand } from "./quota/demand.ts"
 import { TurnedAway } from "./quota/turnedAway.ts"
@@ -115,22 +114,12 @@ export const make = (wiring: Wiring): Closeable => {
     }
   }
 
-  /** A caller that can't be seen, as in a bundle, is not looked for at every request. */
-  let looks = 3
-  const begin = (
-    isLeased: boolean,
-    input: Parameters<Fetch>[0],
-    init: RequestInit | undefined
-  ): Promise<Response> | undefined => {
-    if (looks > 0) looks = noteCaller() ? 0 : looks - 1
-    return isLeased ? send(input, init) : undefined
-  }
   const fetch: Fetch = (input, init) =>
-    begin(lease.retain(), input, init) ?? Promise.reject(wiring.isClosed() ? closed(place) : released(place))
+    lease.retain() ? send(input, init) : Promise.reject(wiring.isClosed() ? closed(place) : released(place))
   // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
   return {
     fetch: Object.assign(fetch, { Response }),
-    tryFetch: (input, init) => begin(lease.join(), input, init),
+    tryFetch: (input, init) => (lease.join() ? send(input, init) : undefined),
     close: () => {
       isClosing = true
       for (const waiter of waiting) waiter.abort(closed(place))

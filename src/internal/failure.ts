@@ -12,8 +12,8 @@ import {
   type RequestReason
 } from "../ClientError.ts"
 import type { CallContext } from "./callContext.ts"
+import { isUnreadable } from "./fetch/answerJson.ts"
 import { cleanError } from "./foreign.ts"
-import { isMalformedAnswer } from "./malformed.ts"
 import type { TurnedAway } from "./quota/turnedAway.ts"
 import * as RetryAfter from "./retryAfter.ts"
 import * as Statuses from "./statuses.ts"
@@ -229,9 +229,14 @@ const byName: Readonly<Record<string, RequestReason>> = {
   AbortError: "Aborted"
 }
 
+/** Tells an answer that could not be parsed from a caller's own `JSON.parse` that failed: the call read it last. */
+const isMalformedAnswer = (thrown: unknown, call: CallContext | undefined): thrown is SyntaxError =>
+  thrown instanceof SyntaxError && call?.read !== undefined && isUnreadable(call.read)
+
 /** What a caller throws is the caller's own, and stays as it is. */
-const isOfSdk = (thrown: unknown): thrown is Error =>
-  thrown instanceof Error && ("status" in thrown || byName[nameOf(thrown)] !== undefined || isMalformedAnswer(thrown))
+const isOfSdk = (thrown: unknown, call: CallContext): thrown is Error =>
+  thrown instanceof Error &&
+  ("status" in thrown || byName[nameOf(thrown)] !== undefined || isMalformedAnswer(thrown, call))
 
 /** What an SDK takes a failure of ours for. They look for "timeout" in its text. */
 const looksLike = (reason: RequestReason): RequestReason => (reason === "QueueTimeout" ? "Timeout" : reason)
@@ -269,7 +274,7 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   const event = eventOf(thrown, call)
   const { hidden, secret } = call ?? {}
   // An event, or a parser that quotes what it could not read. All else that an SDK throws has been looked at before.
-  if (secret !== undefined && isOfSdk(thrown)) {
+  if (call !== undefined && secret !== undefined && isOfSdk(thrown, call)) {
     for (const words of [thrown, event]) cleanError(words, (text) => scrub(text, secret, hidden?.() ?? []))
   }
   const of = (reason: RequestReason, processed: Processed) => {
@@ -277,7 +282,7 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
     return new RequestError({ ...place, reason, detail, processed, attempts, cause: thrown })
   }
   if (event !== undefined) return of(codeIn(event) === "insufficient_quota" ? "QuotaExceeded" : "Server", "yes")
-  if (isMalformedAnswer(thrown)) return of("Malformed", "yes")
+  if (isMalformedAnswer(thrown, call)) return of("Malformed", "yes")
   const reason = thrown instanceof Error ? byName[nameOf(thrown)] : undefined
   if (reason === undefined) return new CallbackError({ provider: place.provider, cause: thrown })
   // Some SDKs drop the cause of a failed connection.

@@ -1,4 +1,3 @@
-import { Agent } from "undici"
 import { expect, test } from "vitest"
 import { ask, failure, pool, readAll, serveH1, serveH2, serveTls, sleep, until } from "./harness.ts"
 
@@ -29,18 +28,3 @@ for (const [name, serve] of [
     await it.close(600_000)
   })
 }
-
-test("undici's own Agent, once it is closing, is not destroyed any more: why there is none below", async () => {
-  const server = await serveH1(half)
-  const agent = new Agent()
-  const { body } = await agent.request({ origin: server.origin, path: "/", method: "GET" })
-  body.on("error", () => undefined)
-  let closed = false
-  void agent.close().then(() => (closed = true))
-  await agent.destroy()
-  await sleep(100)
-  expect({ closed, open: server.open }).toEqual({ closed: false, open: 1 })
-  // Else the test would leave it.
-  body.destroy()
-  await until(() => server.open === 0)
-})

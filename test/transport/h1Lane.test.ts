@@ -1,31 +1,13 @@
 import * as diagnostics from "node:diagnostics_channel"
 import { once } from "node:events"
 import * as net from "node:net"
-import { Client } from "undici"
 import { expect, test, vi } from "vitest"
 import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
-import { ask, defer, failure, pool, serveH1, text } from "./harness.ts"
+import { ask, defer, failure, pool, serveH1, serveTcp, text } from "./harness.ts"
 
 const host = { freed: () => {}, answered: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
 const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
-
-test("undici's own timeouts, 300 s if nobody says otherwise, are off: a request brings its own", async () => {
-  const server = await serveH1((_, response) => response.end("ok"))
-  const socket = net.connect(server.port, "127.0.0.1")
-  await once(socket, "connect")
-  const given: Array<Client.Options | undefined> = []
-  class Recorded extends Client {
-    constructor(origin: string | URL, options?: Client.Options) {
-      super(origin, options)
-      given.push(options)
-    }
-  }
-  const lane = new H1Lane(host, Recorded, server.origin, socket, limits)
-  expect(given).toMatchObject([{ headersTimeout: 0, bodyTimeout: 0 }])
-  lane.retire()
-  await once(socket, "close")
-})
 
 test("an idle connection closes when the server has let go of it, and after half a second if the server never does", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
@@ -37,7 +19,7 @@ test("an idle connection closes when the server has let go of it, and after half
   const left = async () => {
     const socket = net.connect(port, "127.0.0.1")
     const [[theirs]] = await Promise.all([once(server, "connection"), once(socket, "connect")])
-    const lane = new H1Lane(host, Client, `http://127.0.0.1:${port}`, socket, limits)
+    const lane = new H1Lane(host, new URL(`http://127.0.0.1:${port}`), socket, limits)
     lane.retire()
     await once(theirs, "end")
     expect(socket.destroyed).toBe(false)
@@ -55,7 +37,7 @@ test("an idle connection closes when the server has let go of it, and after half
   server.close()
 })
 
-/** Right after it has connected, so that the request is on it already, and before undici writes, which takes a turn. */
+/** Right after it has connected, so that the request is on it already, and before it is written, which takes a turn. */
 const closeEarly = (message: unknown): void => {
   const { socket } = message as { readonly socket: net.Socket }
   socket.once("connect", () => process.nextTick(() => socket.destroy()))
@@ -74,4 +56,83 @@ test("a request whose connections all close before it is written fails as not pr
   const error = await failure(ask(it, { method: "POST", body: "{}" }))
   expect(error).toMatchObject({ reason: "Connection", processed: "no", resent: 5 })
   expect({ requests, dialled: it.stats().opened }).toEqual({ requests: 1, dialled: 7 })
+})
+
+test("a request that is aborted before it is written leaves its connection to the next", async () => {
+  let requests = 0
+  const server = await serveH1((_, response) => {
+    requests++
+    response.end("ok")
+  })
+  const it = pool(server.origin, { maxConnections: 1 })
+  expect(await text(it)).toBe("ok")
+  const controller = new AbortController()
+  const aborted = failure(ask(it, { method: "POST", body: "{}", signal: controller.signal }))
+  controller.abort()
+  expect((await aborted).reason).toBe("Aborted")
+  expect(await text(it)).toBe("ok")
+  expect({ requests, dialled: it.stats().opened }).toEqual({ requests: 2, dialled: 1 })
+})
+
+/** A server that sends this at once for each connection's first bytes, and closes nothing. */
+const serveBytes = async (bytes: string) => {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => undefined)
+    socket.on("data", () => socket.write(bytes))
+  })
+  return serveTcp(server)
+}
+
+test("a response with bytes behind it is taken, and its connection is not used again", async () => {
+  const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+  const it = pool((await serveBytes(`${ok}HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad`)).origin)
+  for (let i = 0; i < 3; i++) expect(await text(it)).toBe("ok")
+  expect(it.stats().opened).toBe(3)
+})
+
+test("a header that would forge another, or end the head, is never written", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const it = pool(server.origin)
+  const forged = [
+    { headers: { "x-a": "b\r\nx-c: d" } },
+    { headers: { "x-a\r\n": "b" } },
+    { headers: { "transfer-encoding": "chunked" } },
+    { headers: { "content-length": "1" } },
+    { path: "/ HTTP/1.1\r\nx: y" },
+    { path: "http://elsewhere.test/" },
+    { method: "GET / HTTP/1.1\r\n" }
+  ]
+  for (const request of forged) {
+    const { processed, reason } = await failure(ask(it, request))
+    expect({ processed, reason }, JSON.stringify(request)).toEqual({ processed: "no", reason: "Malformed" })
+  }
+  expect(await text(it)).toBe("ok")
+  expect(it.stats().opened).toBe(1)
+})
+
+const hello = async function* () {
+  yield Buffer.from("hello to the whole of this, ")
+  yield Buffer.from("")
+  yield Buffer.from("world")
+}
+
+test("a streamed body goes in chunks where its length is not known, and ends with its request", async () => {
+  const seen: Array<unknown> = []
+  const server = await serveH1((request, response) => {
+    let body = ""
+    request.on("data", (chunk) => (body += String(chunk)))
+    request.on("end", () => {
+      seen.push([request.headers["transfer-encoding"], request.headers["content-length"], body])
+      response.end("ok")
+    })
+  })
+  const it = pool(server.origin, { maxConnections: 1 })
+  for (const length of [undefined, 33]) {
+    expect(await text(it, { method: "POST", body: { length, open: hello } })).toBe("ok")
+  }
+  expect(seen).toEqual([
+    ["chunked", undefined, "hello to the whole of this, world"],
+    [undefined, "33", "hello to the whole of this, world"]
+  ])
+  expect(it.stats().opened).toBe(1)
 })

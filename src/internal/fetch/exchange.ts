@@ -59,6 +59,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
     about,
     cut,
     deadline,
+    given,
     listener,
     onEnd,
     onHead,
@@ -121,7 +122,7 @@ export const exchange = async (pool: WirePool, exchange: Exchange, options: Exch
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const known = { url: hop.url, method, asked: exchange, about, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, listener, clean, prints })
+        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, given, listener, clean, prints })
       }
       await discard(wire.body)
       if (next.method !== method) worked = true

@@ -8,7 +8,7 @@ import { WholeEvents } from "./wholeEvents.ts"
 /** What ends an event. */
 const blank = /(?:\r\n|\n|\r(?!\n)){2,}/g
 
-const isJson = (text: string): boolean => {
+export const isJson = (text: string): boolean => {
   try {
     JSON.parse(text)
     return true
@@ -17,6 +17,9 @@ const isJson = (text: string): boolean => {
   }
 }
 
+/** SDKs dispatch an event that has a name or data, be that empty; comments and the like are none. */
+const isDispatched = /^(?:data\b|event:.*\S)/m
+
 const isReadable = (event: string): boolean => {
   // As nearly all are.
   if (event.startsWith("data: {") && !/[\r\n]/.test(event)) return isJson(event.slice(6))
@@ -24,8 +27,12 @@ const isReadable = (event: string): boolean => {
     .split(/\r\n|\n|\r/)
     .flatMap((line) => (line.startsWith("data:") ? [line.slice(line[5] === " " ? 6 : 5)] : []))
     .join("\n")
-  return data === "" || data.startsWith("[DONE]") || isJson(data)
+  return !isDispatched.test(event) || data.startsWith("[DONE]") || isJson(data)
 }
+
+/** Whether one of these events, a whole number of them, is no JSON. */
+export const haveUnreadable = (events: Uint8Array): boolean =>
+  unreadable(Buffer.from(events.buffer, events.byteOffset, events.byteLength).toString("latin1")) !== undefined
 
 /** Where the first whole event begins that can't be read, `undefined` if there is none. */
 const unreadable = (text: string): number | undefined => {

@@ -6,6 +6,7 @@ import { STATUS_CODES } from "node:http"
 
 import type { BodyLimits } from "../limits.ts"
 import { type About, WireError, type WireBody, type WireResponse } from "../wire.ts"
+import { telling } from "./answerJson.ts"
 import * as Answers from "./answers.ts"
 import { endingOf } from "./endings.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./gather.ts"
@@ -76,6 +77,8 @@ interface Reading {
   readonly isAnswer: boolean
   /** The same of one that does not say that it is. */
   readonly isDoubtful: boolean
+  /** Whether SDKs parse it as JSON. */
+  readonly isJson: boolean
   /** Whether events were asked for, and it does not say that it is any: SDKs would end their streams as if all were well. */
   readonly isMissing: boolean
   /** Bytes that it may have. */
@@ -106,6 +109,7 @@ const assemble = (
         if (failure !== undefined) throw failure
       }
       if (isMissing) throw Answers.noEvents(wire)
+      if (reading.isJson) tapping.given?.({ text: whole, isEvents: false })
       tapping.tap?.(whole)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
@@ -121,7 +125,11 @@ const assemble = (
   const body = isError ? asFarAsItCame(events) : events
   const ending = isEvents && wire.status < 300 ? endingOf(context.asked.url) : undefined
   const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
-  return build(said, context, stream, decoded)
+  const response = build(said, context, stream, decoded)
+  const { given } = tapping
+  return given === undefined || !reading.isJson
+    ? response
+    : telling(response, (text) => given({ text, isEvents: false }))
 }
 
 const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
@@ -161,6 +169,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
     isEvents,
     isAnswer,
     isDoubtful: isAnswer && !Answers.isJson(label),
+    isJson: isAnswer || Answers.isJson(type),
     isMissing: isAnswer && context.about?.asksForEvents() === true,
     most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
   }

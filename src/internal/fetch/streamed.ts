@@ -19,6 +19,8 @@ const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
   body?.cancel()
 })
 
+const eventEnd = Buffer.from("\n\n")
+
 const sources = new WeakMap<ReadableStream, Source>()
 
 const emptied = (source: Source) => () => {
@@ -44,7 +46,7 @@ export const streamOf = (
   isEvents: boolean
 ): ReadableStream<Uint8Array> => {
   const { tap } = tapping
-  const { clean, listener } = isEvents ? tapping : untapped
+  const { clean, given: onGiven, listener } = isEvents ? tapping : untapped
   const cleaner = clean?.()
   let { onTapped } = tapping
   const over = () => {
@@ -65,7 +67,11 @@ export const streamOf = (
     over()
     tell()
     const rest = cleaner?.rest()
-    if (rest !== undefined) controller.enqueue(rest)
+    if (rest !== undefined) {
+      // Some readers take it for an event.
+      onGiven?.({ text: Buffer.concat([rest, eventEnd]), isEvents: true })
+      controller.enqueue(rest)
+    }
     controller.close()
   }
   /** Whether that gives the reader anything. */
@@ -85,8 +91,10 @@ export const streamOf = (
     ending?.add(chunk)
     listener?.chunk()
     const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
-    if (given !== undefined) controller.enqueue(given)
-    return given !== undefined
+    if (given === undefined) return false
+    onGiven?.({ text: given, isEvents: true })
+    controller.enqueue(given)
+    return true
   }
   /** Whoever pulls is not asked again before there is something for the reader. */
   const more = async (controller: ReadableStreamDefaultController): Promise<void> => {

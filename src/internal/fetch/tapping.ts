@@ -1,4 +1,5 @@
 /** Who has to do with a body beside its reader. */
+import type { LastRead } from "./answerJson.ts"
 import type { Clean } from "./toldFailure.ts"
 
 /** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
@@ -25,6 +26,8 @@ export interface Tapping {
   readonly listener?: Listener | undefined
   /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
   readonly clean?: (() => Cleaner) | undefined
+  /** Told what the reader is given that should be JSON, just before: an answer, or events of a stream. @default none */
+  readonly given?: ((read: LastRead) => void) | undefined
   /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
   readonly prints?: boolean | undefined
 }

@@ -1,5 +1,6 @@
 /** The one place where the errors of sockets and protocols become ours. */
 import { type Oddity, WireError } from "../wire.ts"
+import { HeadOverflow, ProtocolError } from "./h1/responseHead.ts"
 import { lacksDescriptors } from "./descriptors.ts"
 import { type Goaway, remedyOf, signed } from "./goaway.ts"
 
@@ -41,8 +42,8 @@ const isUntrusted = (code: string): boolean => verdicts.test(code) || code.start
 const system =
   /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|TIMEOUT|NOTFOUND|HOST(UNREACH|DOWN)|NET(UNREACH|DOWN|RESET)|ADDR(NOTAVAIL|INUSE)|[MN]FILE|PROTO|ACCES|PERM|NOBUFS|NOMEM|NOTCONN|ISCONN|INVAL|OF|AI_\w+|NODATA|SERVFAIL|FORMERR|REFUSED|BAD(NAME|RESP|QUERY)|NOTIMP|CANCELLED|CANCELED|DESTRUCTION))$/
 
-/** Those of Node, of undici and of its parser: families, whose members are many. */
-const families = /^(ERR_|UND_ERR_|HPE_)/
+/** Those of Node: a family, whose members are many. */
+const families = /^ERR_/
 
 /** Those of RST_STREAM and GOAWAY end with HTTP_1_1_REQUIRED (RFC 9113, 7). */
 const lastHttp2Code = 13
@@ -74,39 +75,21 @@ export const connectError = (origin: string, error: unknown): WireError => {
   return noting(new WireError(reason, "no", `cannot connect to ${origin}: ${textOf(error)}`, error), oddityOf(error))
 }
 
-/** undici stopped reading a head at the bound on its bytes. */
-const isOverflow = (error: unknown): boolean => codeOf(error) === "UND_ERR_HEADERS_OVERFLOW"
+const isMalformed = (error: unknown): boolean => safely(() => error instanceof ProtocolError, false)
 
-/** undici's parser errors have no code (of 8.13 at least); one of them means that the bytes ended too early. */
-const isMalformed = (error: unknown): boolean =>
-  isOverflow(error) ||
-  safely(
-    () => error instanceof Error && error.name === "HTTPParserError" && !error.message.includes("Invalid EOF state"),
-    false
-  )
-
-/** undici hangs what it could not parse on its error. A server that repeats what it was sent, repeats the key with it. */
-const withoutBytes = (error: unknown): unknown => {
-  safely(() => error instanceof Error && Reflect.deleteProperty(error, "data"), false)
-  return error
-}
-
-/**
- * undici's verdict on an HTTP/1.1 exchange that it had begun to send. `heard`: something came that is no whole head, which
- * undici does not tell from nothing.
- */
+/** An HTTP/1.1 exchange that had begun to be sent. `heard`: something came that is no whole head. */
 export const h1Error = (error: unknown, answered: boolean, heard = false): WireError => {
   if (isOurs(error)) return error
   const malformed = isMalformed(error) || (heard && !answered)
   const what = answered ? "the response was cut" : "the connection broke before a response"
-  const text = isOverflow(error)
-    ? "the response's head has more bytes than transport.maxHeadBytes allows"
+  const text = safely(() => error instanceof HeadOverflow, false)
+    ? textOf(error)
     : `${malformed ? "the response is not HTTP/1.1" : what}: ${textOf(error)}`
   const reason = malformed ? "Malformed" : connectionOf(error)
-  return noting(new WireError(reason, answered ? "yes" : "maybe", text, withoutBytes(error)), oddityOf(error))
+  return noting(new WireError(reason, answered ? "yes" : "maybe", text, error), oddityOf(error))
 }
 
-/** An HTTP/1.1 exchange that was on a connection, and of which undici had written nothing yet. */
+/** An HTTP/1.1 exchange that was on a connection, and of which nothing had been written yet. */
 export const unwritten = (error: unknown): WireError =>
   isOurs(error)
     ? error
@@ -115,7 +98,7 @@ export const unwritten = (error: unknown): WireError =>
           connectionOf(error),
           "no",
           `the connection closed before the request was sent: ${textOf(error)}`,
-          withoutBytes(error)
+          error
         ),
         oddityOf(error)
       )

@@ -1,41 +1,36 @@
 /**
- * A lane of HTTP/1.1: one socket under one undici `Client`, which parses and writes. The client never dials: it is
- * handed the socket once, and the lane is gone when that socket closes. One exchange at a time, so the lane itself is
- * the handler of whatever is on it.
+ * A lane of HTTP/1.1: one socket that carries one exchange at a time, written and read here. It never dials, and is gone
+ * when its socket closes.
  */
 import type { Socket } from "node:net"
-import { Readable } from "node:stream"
-import type { Client, Dispatcher } from "undici"
-import type { WireError, WireResponse } from "../wire.ts"
+import type { WireError } from "../wire.ts"
+import { announce, announceConnection, type Progress } from "./channels.ts"
 import { root } from "./context.ts"
 import { h1Error, unsendable, unwritten, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
+import { endsConnection, requestHead } from "./h1/requestHead.ts"
+import type { ResponseHead } from "./h1/responseHead.ts"
+import { ResponseReader, type ResponseSink } from "./h1/responseReader.ts"
 import { headRefusal } from "./head.ts"
-import { isStreamed } from "./upload.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+import { chunked, isStreamed, sized, upload } from "./upload.ts"
 
-const stopped = new Error("the exchange was stopped")
-const noMore = new Error("the socket of this lane has been used up")
-
-/** How long, in ms, a server may take to answer the end of a connection. */
-const goodbye = 500
-
-const ignore = (): void => undefined
+/** Ms that a server may take to close its side of a connection. */
+const CLOSE_TIMEOUT_MS = 500
 
 /**
- * How long, in ms, a connection may be idle where the server has not told its own time: undici's default. uvicorn, and with
- * it vLLM and most servers in Python, closes after 5 s without a word, and a request that crosses that is lost.
+ * How long, in ms, a connection may be idle where the server has not told its own time. uvicorn, and with it vLLM and most
+ * servers in Python, closes after 5 s without a word, and a request that crosses that is lost.
  */
 const UNHINTED_IDLE_MS = 4_000
 
 /** Ms by which a connection closes before the time that the server told (`Keep-Alive: timeout`, in seconds). */
 const HINT_MARGIN_MS = 1_000
 
-/** undici takes no Infinity, and its keep-alive timers are setTimeouts. */
-const most = 2 ** 31 - 1
-const timer = (ms: number): number => Math.max(1, Math.min(ms, most))
+/** Bytes up to which a body is copied behind its head, to be one write. */
+const COPIED_BYTES = 16 * 1024
 
-export class H1Lane implements Lane, Dispatcher.DispatchHandler {
+export class H1Lane implements Lane, ResponseSink {
   readonly protocol = "http/1.1"
   readonly openedAt = performance.now()
   readonly expiresAt: number
@@ -44,15 +39,24 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   failures = 0
   goodBefore = 0
   readonly #host: LaneHost
+  /** Host and port. */
+  readonly #authority: string
+  readonly #origin: string
   readonly #socket: Socket
-  readonly #client: Client
   readonly #limits: LaneLimits
-  readonly #reuse: boolean
+  readonly #reader: ResponseReader
+  /** Ms for which it may be idle: by the server's last word, if there was one. */
+  #idleTime: number
   #exchange: Exchange | undefined
-  #controller: Dispatcher.DispatchController | undefined
-  #upload: Readable | undefined
+  #progress: Progress | undefined
+  /** Until the exchange is written. */
+  #writing: NodeJS.Immediate | undefined
+  /** Whether a streamed body is being sent. */
+  #uploading = false
+  #paused = false
   #retired = false
-  #used = false
+  /** Whether the connection ends with the exchange that is on it. */
+  #isLast = false
   /** Whether a byte of the exchange may have left: the kernel has taken some, or will. */
   #left = false
   /** Whether anything was read since the exchange was sent, or since the last informational head. */
@@ -60,45 +64,21 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   #cause: unknown
   #farewell: NodeJS.Timeout | undefined
 
-  constructor(host: LaneHost, clientClass: typeof Client, origin: string, socket: Socket, limits: LaneLimits) {
+  constructor(host: LaneHost, url: URL, socket: Socket, limits: LaneLimits) {
     this.#host = host
+    this.#authority = url.host
+    this.#origin = url.origin
     this.#socket = socket
     this.#limits = limits
-    this.#reuse = limits.keepAlive > 0
+    this.#reader = new ResponseReader(this, limits)
+    this.#idleTime = Math.min(limits.keepAlive, UNHINTED_IDLE_MS)
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
     socket.on("error", this.#onError)
-    socket.once("close", () => {
-      this.retire()
-      clearTimeout(this.#farewell)
-      host.gone(this)
-    })
-    // Nothing may arrive before the first request: if something does, be it the end, the socket is of no use.
-    socket.once("readable", this.#onEarly)
-    // undici refs its socket while a request is on it, be it one whose body nobody reads; who waits is held elsewhere.
-    socket.ref = () => socket
-    const read = socket.read.bind(socket)
-    socket.read = (size) => {
-      const chunk: unknown = read(size)
-      if (chunk !== null) this.#heard = true
-      return chunk
-    }
+    socket.on("readable", this.#read)
+    socket.on("end", this.#onFin)
+    socket.once("close", this.#onClose)
     noteWrites(socket, () => (this.#left = true))
-    let handed = false
-    this.#client = new clientClass(origin, {
-      pipelining: 1,
-      maxHeaderSize: Math.min(limits.maxHeadBytes, most),
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: timer(Math.min(limits.keepAlive, UNHINTED_IDLE_MS)),
-      keepAliveMaxTimeout: timer(limits.keepAlive),
-      keepAliveTimeoutThreshold: HINT_MARGIN_MS,
-      // Called back at once, undici never sends.
-      connect: (_, callback) => {
-        const again = handed
-        handed = true
-        setImmediate(() => (again || socket.destroyed ? callback(noMore, null) : callback(null, socket)))
-      }
-    })
+    announceConnection(url, socket, "h1")
   }
 
   room(): number {
@@ -106,45 +86,96 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   }
 
   send(exchange: Exchange): boolean {
-    if (!this.#used) {
-      this.#used = true
-      this.#socket.off("readable", this.#onEarly)
+    // By the clock: an event loop that was blocked has not ticked.
+    if (this.#idleTime > 0 && this.#isIdleTooLong(performance.now())) {
+      this.retire()
+      return false
     }
     const { body, method, path } = exchange.request
-    const headers = sealed(exchange.request)
-    this.active = 1
-    this.#heard = this.#left = false
-    this.#exchange = exchange
-    this.#controller = undefined
+    const given = sealed(exchange.request)
+    const progress = (this.#progress = announce(this.#origin, method, path, given))
+    const headers = progress?.head() ?? given
+    const bytes = typeof body === "string" ? Buffer.from(body) : body
+    const content = isStreamed(bytes) ? (bytes.length ?? "chunked") : bytes?.length
+    this.#isLast = this.#limits.keepAlive <= 0 || endsConnection(method, content)
     exchange.dispatched(this)
-    let bytes: string | Uint8Array | Readable | null = null
-    let all = headers
-    if (isStreamed(body)) {
-      bytes = this.#upload = Readable.from(body.open(), { objectMode: false }).on("error", ignore)
-      if (body.length !== undefined) all = { ...headers, "content-length": String(body.length) }
-    } else if (body !== undefined) bytes = body
-    const options: Dispatcher.DispatchOptions = { path, method, headers: all, body: bytes }
-    if (!this.#reuse) options.reset = true
-    this.#client.dispatch(options, this)
+    let head: string
+    try {
+      head = requestHead(this.#authority, { method, path, headers, content, keepsAlive: !this.#isLast })
+    } catch (error) {
+      const why = unsendable(error)
+      progress?.failed(why)
+      exchange.detach()
+      exchange.fail(why)
+      queueMicrotask(this.#free)
+      return true
+    }
+    this.active = 1
+    this.#exchange = exchange
+    this.#heard = this.#left = this.#paused = false
+    // What has come on an idle connection, bytes or its end, is read first: it could be taken for the response.
+    this.#writing = setImmediate(() => {
+      this.#writing = undefined
+      if (this.#exchange === exchange && !this.#socket.destroyed) this.#write(exchange, head, bytes)
+    })
     return true
   }
 
+  #write(exchange: Exchange, head: string, body: Exclude<Exchange["request"]["body"], string>): void {
+    const progress = this.#progress
+    progress?.sent(this.#socket)
+    this.#reader.begin(exchange.request.method)
+    const socket = this.#socket
+    if (isStreamed(body)) {
+      this.#uploading = true
+      socket.write(head, "latin1")
+      const framing = body.length === undefined ? chunked(socket) : sized(socket)
+      upload(body, socket, framing).then(
+        () => {
+          if (this.#exchange === exchange) this.#uploading = false
+          progress?.bodySent()
+        },
+        (error: unknown) => exchange.fail(uploadError(error))
+      )
+      return
+    }
+    if (body === undefined || body.length === 0) socket.write(head, "latin1")
+    else if (body.length <= COPIED_BYTES) {
+      const all = Buffer.allocUnsafe(head.length + body.length)
+      all.write(head, "latin1")
+      all.set(body, head.length)
+      socket.write(all)
+    } else {
+      socket.cork()
+      socket.write(head, "latin1")
+      socket.write(body)
+      socket.uncork()
+    }
+    if (progress !== undefined) {
+      if (body !== undefined) progress.bodyChunk(body)
+      progress.bodySent()
+    }
+  }
+
   pause(): void {
-    this.#controller?.pause()
+    this.#paused = true
   }
 
   resume(): void {
-    this.#controller?.resume()
+    if (!this.#paused) return
+    this.#paused = false
+    this.#read()
   }
 
-  abort(exchange: Exchange): void {
+  abort(exchange: Exchange, error: WireError): void {
     if (this.#exchange !== exchange) return
-    this.#exchange = undefined
+    this.#progress?.failed(error)
+    const isWritten = this.#writing === undefined
+    this.#drop()
+    if (!isWritten) return queueMicrotask(this.#free)
     // The socket goes with it: HTTP/1.1 has no other way to stop a response.
     this.retire()
-    if (this.#controller === undefined) this.#socket.destroy()
-    else this.#controller.abort(stopped)
-    this.#drop()
+    this.#socket.destroy()
   }
 
   retire(): void {
@@ -161,7 +192,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
    */
   #leave(): void {
     if (this.#farewell !== undefined) return
-    this.#farewell = root(setTimeout, () => this.#socket.destroy(), goodbye).unref()
+    this.#farewell = root(setTimeout, () => this.#socket.destroy(), CLOSE_TIMEOUT_MS).unref()
     this.#socket.end()
   }
 
@@ -176,58 +207,96 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   }
 
   tick(now: number): void {
-    // Once it has carried a request, undici closes it when it has been idle for too long.
-    if (!this.#used && now - this.openedAt >= Math.min(this.#limits.keepAlive, UNHINTED_IDLE_MS)) this.retire()
+    if (this.#isIdleTooLong(now)) this.retire()
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#exchange === undefined) controller.abort(stopped)
+  #isIdleTooLong(now: number): boolean {
+    return this.#exchange === undefined && now - this.idleSince >= this.#idleTime
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ParsedHeaders): void {
-    if (status < 200) {
+  // ResponseSink
+
+  onHead(head: ResponseHead): void {
+    if (head.status < 200) {
       this.#heard = false
       return
     }
     const exchange = this.#exchange
     if (exchange === undefined) return
-    const head = pairs(headers)
-    const refusal = headRefusal(head, this.#limits)
+    const { headers, idle, keepsAlive, status } = head
+    const { keepAlive } = this.#limits
+    this.#idleTime = Math.min(keepAlive, idle === undefined ? UNHINTED_IDLE_MS : idle - HINT_MARGIN_MS)
+    if (!keepsAlive || this.#idleTime <= 0) this.#isLast = true
+    const refusal = headRefusal(headers, this.#limits)
     if (refusal !== undefined) return exchange.fail(refusal)
+    this.#progress?.answered(status, headers)
     this.#host.answered(this, exchange, status)
-    exchange.respond(status, head)
+    exchange.respond(status, headers)
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  onData(chunk: Uint8Array): void {
+    this.#progress?.data(chunk)
     this.#exchange?.data(chunk)
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
-    // A body that only the connection's end delimits is not whole if that was a reset.
-    if (this.#cause !== undefined) return this.#failed(this.#cause)
-    this.#exchange = undefined
-    exchange.end()
+    this.#progress?.ended()
+    // Of a request that was still being sent nobody wants the rest.
+    const isOver = this.#isLast || this.#uploading
     this.#drop()
-    this.#idle()
-    // Only when undici has looked at this response's end too is it known whether the socket survives.
-    queueMicrotask(this.#free)
+    exchange.end()
+    if (isOver) {
+      this.retire()
+      this.#socket.destroy()
+    } else queueMicrotask(this.#free)
   }
 
-  onResponseError(controller: Dispatcher.DispatchController | null, error: Error): void {
-    const exchange = this.#exchange
-    if (exchange === undefined) return
-    // Without a controller undici did not even take it: a header or the path is no HTTP. The socket is as good as before.
-    if (controller === null && !this.#socket.destroyed) {
-      this.#exchange = undefined
-      this.#drop()
-      this.#idle()
-      exchange.detach()
-      exchange.fail(unsendable(error))
-      queueMicrotask(this.#free)
-    } else this.#failed(error)
+  // The socket's events
+
+  #read = (): void => {
+    while (!this.#paused) {
+      const bytes = this.#socket.read() as Buffer | null
+      if (bytes === null) return
+      // Nobody has asked for it.
+      if (!this.#reader.isBusy) return void this.#socket.destroy()
+      this.#heard = true
+      try {
+        if (this.#reader.read(bytes).length > 0) this.#socket.destroy()
+      } catch (error) {
+        this.#broken(error)
+      }
+    }
+  }
+
+  #onFin = (): void => {
+    try {
+      // Of a body that only the connection's end delimits nobody knows after a reset whether it is whole.
+      if (this.#cause === undefined && this.#writing === undefined) this.#reader.finish()
+    } catch (error) {
+      this.#broken(error)
+    }
+    this.#socket.destroy()
+  }
+
+  #onClose = (): void => {
+    this.#paused = false
+    // What came before a reset, and was not read yet.
+    this.#read()
+    this.#failed(this.#cause ?? new Error("the connection was closed"))
+    this.retire()
+    clearTimeout(this.#farewell)
+    this.#host.gone(this)
+  }
+
+  #onError = (error: unknown): void => {
+    this.#cause ??= error
+  }
+
+  #broken(error: unknown): void {
+    this.#failed(this.#cause ?? error)
+    this.#socket.destroy()
   }
 
   #failed(error: unknown): void {
@@ -235,38 +304,27 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     if (exchange === undefined) return
     // Once answered, or begun to be, it has left, be the server early.
     const hasLeft = this.#left || this.#heard || !exchange.isSent()
-    this.#exchange = undefined
-    const failed = this.#upload?.errored
+    const why = hasLeft ? h1Error(error, !exchange.isSent(), this.#heard) : unwritten(error)
+    this.#progress?.failed(why)
     this.#drop()
-    this.#idle()
     exchange.detach()
-    if (failed !== undefined && failed !== null) exchange.fail(uploadError(failed))
-    else if (hasLeft) exchange.fail(h1Error(this.#cause ?? error, !exchange.isSent(), this.#heard))
-    else this.#host.requeue(exchange, unwritten(this.#cause ?? error))
+    if (hasLeft) exchange.fail(why)
+    else this.#host.requeue(exchange, why)
     this.retire()
   }
 
-  #idle(): void {
+  /** The exchange is over, for better or worse. */
+  #drop(): void {
+    clearImmediate(this.#writing)
+    this.#writing = this.#exchange = this.#progress = undefined
+    this.#uploading = this.#paused = false
     this.active = 0
     this.idleSince = performance.now()
   }
 
-  #drop(): void {
-    this.#upload?.destroy()
-    this.#upload = undefined
-  }
-
   #free = (): void => {
     if (this.#retired || this.#socket.destroyed) this.retire()
-    else this.#host.freed(this)
-  }
-
-  #onEarly = (): void => {
-    this.#socket.destroy()
-  }
-
-  #onError = (error: unknown): void => {
-    this.#cause ??= error
+    else if (this.#exchange === undefined) this.#host.freed(this)
   }
 }
 
@@ -290,15 +348,3 @@ const noteWrites = (socket: Socket, left: () => void): void => {
 }
 
 type Done = (error?: Error | null) => void
-
-type ParsedHeaders = Record<string, string | Array<string> | undefined>
-
-const pairs = (headers: ParsedHeaders): WireResponse["headers"] => {
-  const all: Array<readonly [string, string]> = []
-  for (const name of Object.keys(headers)) {
-    const value = headers[name]
-    if (typeof value === "string") all.push([name, value])
-    else if (value !== undefined) for (const one of value) all.push([name, one])
-  }
-  return all
-}

@@ -4,7 +4,7 @@ import { WireError, type WireResponse } from "../wire.ts"
 
 /**
  * Why a head can't be taken. What it says is not looked at, so whether the request was worked on is anybody's guess. Over
- * HTTP/1.1 undici counts the bytes too, before there is a head.
+ * HTTP/1.1 bytes are counted before there is a head, too.
  */
 export const headRefusal = (
   headers: WireResponse["headers"],

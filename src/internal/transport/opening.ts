@@ -1,6 +1,5 @@
 /** A lane that is being opened: the dial, the protocol that ALPN chose, and the first SETTINGS, all in one time limit. */
 import type { Socket } from "node:net"
-import type { Client } from "undici"
 import { WireError } from "../wire.ts"
 import { dial, type Route } from "./dial.ts"
 import { H1Lane } from "./h1Lane.ts"
@@ -15,13 +14,6 @@ export interface OpeningHost extends LaneHost {
   /** The socket's descriptor is free again; comes once, whatever else came. */
   readonly closed: () => void
 }
-
-let client: typeof Client | undefined
-let loading: Promise<typeof Client> | undefined
-
-/** Loaded with the first lane of HTTP/1.1: half of all programs never need it. */
-const loadClient = (): Promise<typeof Client> =>
-  (loading ??= import("undici").then((undici) => (client = undici.Client)))
 
 export class Opening {
   readonly #host: OpeningHost
@@ -76,20 +68,7 @@ export class Opening {
         if (error === undefined) this.#opened(lane)
         else this.#fail(error)
       })
-    } else if (client === undefined) {
-      void loadClient().then(
-        (loaded) => this.#h1(loaded, socket),
-        (error: unknown) => this.#fail(error)
-      )
-    } else this.#h1(client, socket)
-  }
-
-  #h1(clientClass: typeof Client, socket: Socket): void {
-    if (this.#over) return
-    if (socket.destroyed) {
-      return this.#fail(socket.errored ?? new Error("the connection was closed before it was used"))
-    }
-    this.#opened(new H1Lane(this.#host, clientClass, this.#settings.origin, socket, this.#settings))
+    } else this.#opened(new H1Lane(this.#host, url, socket, this.#settings))
   }
 
   #opened(lane: Lane): void {

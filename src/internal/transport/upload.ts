@@ -35,11 +35,39 @@ const drained = (stream: Writable): Promise<void> =>
     stream.on("close", go)
   })
 
+const plain = (stream: Writable): Framing => ({
+  write: (chunk) => stream.write(chunk),
+  end: () => stream.end()
+})
+
+/** In chunks of HTTP/1.1; the stream stays open. */
+export const chunked = (stream: Writable): Framing => ({
+  write: (chunk) => {
+    stream.cork()
+    stream.write(`${chunk.length.toString(16)}\r\n`, "latin1")
+    stream.write(chunk)
+    const isRoom = stream.write("\r\n", "latin1")
+    stream.uncork()
+    return isRoom
+  },
+  end: () => stream.write("0\r\n\r\n", "latin1")
+})
+
+/** By its length alone; the stream stays open. */
+export const sized = (stream: Writable): Framing => ({ write: (chunk) => stream.write(chunk), end: () => undefined })
+
+/** How a body is written to a stream. `write` is false where the stream has enough for now. */
+interface Framing {
+  readonly write: (chunk: Uint8Array) => boolean
+  readonly end: () => void
+}
+
 /**
- * Writes a body to a stream and ends it. Stops quietly when the stream closes; rejects when the body itself fails, or is
- * not as long as it says.
+ * Writes a body to a stream and ends it, both as `framing` does. Stops quietly when the stream closes; rejects when the body
+ * itself fails, or is not as long as it says.
  */
-export const upload = async (body: StreamedBody, stream: Writable): Promise<void> => {
+export const upload = async (body: StreamedBody, stream: Writable, framing?: Framing): Promise<void> => {
+  const { end, write } = framing ?? plain(stream)
   const chunks = body.open()[Symbol.asyncIterator]()
   // A body that waits for its own source would otherwise never learn that nobody wants it any more.
   const stop = (): void => void chunks.return?.().catch(() => undefined)
@@ -52,7 +80,7 @@ export const upload = async (body: StreamedBody, stream: Writable): Promise<void
     if (next.value.length === 0) continue
     sent += next.value.length
     if (body.length !== undefined && sent > body.length) break
-    if (!stream.write(next.value)) await drained(stream)
+    if (!write(next.value)) await drained(stream)
     if (stream.destroyed) return
   }
   stream.off("close", stop)
@@ -61,5 +89,5 @@ export const upload = async (body: StreamedBody, stream: Writable): Promise<void
       `it yielded ${sent > body.length ? "more" : "less"} than the ${body.length} bytes that it announced`
     )
   }
-  stream.end()
+  end()
 }

@@ -1,6 +1,6 @@
 /** The getter over a copy of `@cerebras/cerebras_cloud_sdk`, which ships two: one for `import` and one for `require`. */
-import * as CerebrasClient from "../../../CerebrasClient.ts"
 import type { Clients } from "../../../Promise.ts"
+import * as providers from "../../bareProviders.ts"
 import * as specs from "../../config/specs.ts"
 import type { Kind } from "../client.ts"
 import { accessor } from "../door.ts"
@@ -13,7 +13,7 @@ export const getterOf = <A extends object>(
     sdk,
     style: "flat",
     spec: specs.cerebras,
-    provider: CerebrasClient.provider,
+    provider: providers.cerebras,
     read: cerebras.read,
     rawKey: cerebras.rawKey
   })

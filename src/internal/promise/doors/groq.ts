@@ -1,6 +1,6 @@
 /** The getter over a copy of `groq-sdk`, which ships two: one for `import` and one for `require`. */
-import * as GroqClient from "../../../GroqClient.ts"
 import type { Clients } from "../../../Promise.ts"
+import * as providers from "../../bareProviders.ts"
 import * as specs from "../../config/specs.ts"
 import type { Kind } from "../client.ts"
 import { accessor } from "../door.ts"
@@ -13,7 +13,7 @@ export const getterOf = <A extends object>(
     sdk,
     style: "nested",
     spec: specs.groq,
-    provider: GroqClient.provider,
+    provider: providers.groq,
     read: groq.read,
     rawKey: groq.rawKey
   })

@@ -1,7 +1,6 @@
 /** The getters over a copy of the `openai` SDK, which ships two: one for `import` and one for `require`. */
-import * as AzureOpenAiClient from "../../../AzureOpenAiClient.ts"
-import * as OpenAiClient from "../../../OpenAiClient.ts"
 import type { Clients } from "../../../Promise.ts"
+import * as providers from "../../bareProviders.ts"
 import * as specs from "../../config/specs.ts"
 import type { Kind } from "../client.ts"
 import { accessor } from "../door.ts"
@@ -15,7 +14,7 @@ export const getterOf = <A extends object>(
     sdk,
     style: "nested",
     spec: specs.openai,
-    provider: OpenAiClient.provider,
+    provider: providers.openai,
     read: openai.read,
     rawKey: openai.rawKey
   })
@@ -27,7 +26,7 @@ export const azureGetterOf = <A extends object>(
     sdk,
     style: "nested",
     spec: specs.azure,
-    provider: AzureOpenAiClient.provider,
+    provider: providers.azure,
     read: azure.read,
     rawKey: azure.rawKey
   })

@@ -1,0 +1,46 @@
+/** The head of an HTTP/1.1 request (RFC 9112). */
+import { checkHead } from "../head.ts"
+
+const method = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const notPath = /[^\x21-\x7e\x80-\xff]/
+
+/** What belongs to the connection, or follows from the body: said here, and by nobody else. */
+const own = new Set(["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"])
+
+/** Methods whose requests have content, be it empty (RFC 9110, section 8.6). */
+const hasContent = /^(?:POST|PUT|PATCH)$/
+
+/** Bytes of a request's body, `undefined` for none, "chunked" where nobody knows. */
+export type Content = number | "chunked" | undefined
+
+export interface RequestHead {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly content: Content
+  /** Whether the connection may carry another request. */
+  readonly keepsAlive: boolean
+}
+
+/**
+ * Whether a connection had better not be used again, since servers and proxies disagree about where such messages end: some
+ * answer HEAD with a body, some don't read a body where none is usual.
+ */
+export const endsConnection = (method: string, content: Content): boolean =>
+  method === "HEAD" || (content !== undefined && content !== 0 && !hasContent.test(method))
+
+/** One character a byte, the empty line included. Throws for what can't be written. */
+export const requestHead = (host: string, request: RequestHead): string => {
+  const { content, headers, keepsAlive, path } = request
+  if (!method.test(request.method)) throw new TypeError("the method is none")
+  if (!path.startsWith("/") || notPath.test(path)) throw new TypeError("the path has invalid characters")
+  checkHead(headers)
+  let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${keepsAlive ? "keep-alive" : "close"}\r\n`
+  for (const name in headers) {
+    if (own.has(name)) throw new TypeError(`the header ${name} belongs to the connection`)
+    text += `${name}: ${headers[name]}\r\n`
+  }
+  if (content === "chunked") text += "transfer-encoding: chunked\r\n"
+  else if (content !== undefined || hasContent.test(request.method)) text += `content-length: ${content ?? 0}\r\n`
+  return `${text}\r\n`
+}

@@ -1,0 +1,188 @@
+/**
+ * Reads the responses of one connection, one for each request, however their bytes are cut: heads, and bodies by length, by
+ * chunks, or until the connection closes. Strict where leniency lets two readers see two messages (RFC 9112, section 11.2).
+ */
+import type { HeadLimits } from "../../limits.ts"
+import { HeadOverflow, parseField, parseHead, ProtocolError, type ResponseHead } from "./responseHead.ts"
+
+/** What becomes of what is read. None may throw. */
+export interface ResponseSink {
+  /** A head has come; of 1xx, which come before the response's own, too. */
+  readonly onHead: (head: ResponseHead) => void
+  readonly onData: (chunk: Uint8Array) => void
+  /** The response is whole. */
+  readonly onEnd: () => void
+}
+
+const idle = 0
+const head = 1
+const fixed = 2
+const chunkSize = 3
+const chunkData = 4
+const chunkEnd = 5
+const trailers = 6
+const untilClose = 7
+
+const CR = 13
+const LF = 10
+
+/** Most bytes of the line before a chunk: its size, and extensions that nobody reads. */
+const MAX_CHUNK_LINE_BYTES = 4096
+
+/** Of a head beside names and values: the status line, and what parts name, value and lines. */
+const STATUS_LINE_BYTES = 1024
+const FIELD_BYTES = 4
+
+/** Sizes up to 2^52 - 1. */
+const chunkLine = /^([0-9a-fA-F]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
+
+const opening = Buffer.from("HTTP/1.")
+const emptyLine = Buffer.from("\r\n\r\n")
+const none = Buffer.alloc(0)
+
+export class ResponseReader {
+  readonly #sink: ResponseSink
+  readonly #maxHead: number
+  #state: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 = idle
+  #method = ""
+  /** What has come of a head or a line that is not whole. */
+  #held: Buffer = none
+  /** Bytes of the body, or of the chunk, that are missing. */
+  #left = 0
+  /** Bytes of trailers. */
+  #trailing = 0
+
+  constructor(sink: ResponseSink, { maxHeadBytes, maxHeadFields }: HeadLimits) {
+    this.#sink = sink
+    this.#maxHead = maxHeadBytes + FIELD_BYTES * Math.min(maxHeadFields, maxHeadBytes) + STATUS_LINE_BYTES
+  }
+
+  /** A request has been sent, and its response may come. */
+  begin(method: string): void {
+    this.#state = head
+    this.#method = method
+    this.#held = none
+  }
+
+  /** Whether a response is awaited, or coming. */
+  get isBusy(): boolean {
+    return this.#state !== idle
+  }
+
+  /** Throws a ProtocolError. Gives what comes after the response's end. */
+  read(bytes: Buffer): Buffer {
+    let rest = bytes
+    while (rest.length > 0 && this.#state !== idle) rest = this.#step(rest)
+    return rest
+  }
+
+  /** The server has closed its side. Throws if that cuts the response. */
+  finish(): void {
+    if (this.#state === untilClose) this.#end()
+    else if (this.#state !== idle) throw new Error("the server closed the connection")
+  }
+
+  #step(bytes: Buffer): Buffer {
+    switch (this.#state) {
+      case head:
+        return this.#readHead(bytes)
+      case fixed:
+      case chunkData:
+        return this.#readData(bytes)
+      case untilClose:
+        this.#sink.onData(bytes)
+        return none
+      default:
+        return this.#readLine(bytes)
+    }
+  }
+
+  #readHead(bytes: Buffer): Buffer {
+    const before = this.#held.length
+    let all = before === 0 ? bytes : Buffer.concat([this.#held, bytes])
+    // Some servers send an empty line after a body.
+    while (all[0] === CR && all[1] === LF) all = all.subarray(2)
+    const known = Math.min(all.length, opening.length)
+    const isHead = opening.compare(all, 0, known, 0, known) === 0
+    if (!isHead && !(all.length === 1 && all[0] === CR)) throw new ProtocolError("it does not begin with a status line")
+    const end = all.indexOf(emptyLine, Math.max(0, before - emptyLine.length))
+    if ((end === -1 ? all.length : end) > this.#maxHead) throw new HeadOverflow()
+    if (end === -1) {
+      if (hasBareLineFeed(all)) throw new ProtocolError("a line of its head ends without CR")
+      this.#held = all
+      return none
+    }
+    this.#held = none
+    const parsed = parseHead(all.toString("latin1", 0, end), this.#method)
+    const rest = all.subarray(end + emptyLine.length)
+    if (parsed.status === 101) throw new ProtocolError("it switches protocols, which nobody asked for")
+    if (parsed.status >= 200) this.#expect(parsed)
+    this.#sink.onHead(parsed)
+    if (parsed.framing === 0 && parsed.status >= 200) this.#end()
+    return rest
+  }
+
+  #expect({ framing }: ResponseHead): void {
+    this.#trailing = 0
+    if (framing === "close") this.#state = untilClose
+    else if (framing === "chunked") this.#state = chunkSize
+    else {
+      this.#state = fixed
+      this.#left = framing
+    }
+  }
+
+  #readData(bytes: Buffer): Buffer {
+    const chunk = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left)
+    this.#left -= chunk.length
+    this.#sink.onData(chunk)
+    if (this.#left === 0) {
+      if (this.#state === chunkData) this.#state = chunkEnd
+      else this.#end()
+    }
+    return bytes.subarray(chunk.length)
+  }
+
+  #readLine(bytes: Buffer): Buffer {
+    const before = this.#held.length
+    const end = bytes.indexOf(LF)
+    const most = this.#state === trailers ? this.#maxHead - this.#trailing : MAX_CHUNK_LINE_BYTES
+    if (before + (end === -1 ? bytes.length : end) > most)
+      throw new ProtocolError("a line between its chunks is too long")
+    if (end === -1) {
+      this.#held = before === 0 ? bytes : Buffer.concat([this.#held, bytes])
+      return none
+    }
+    const whole = before === 0 ? bytes.subarray(0, end) : Buffer.concat([this.#held, bytes.subarray(0, end)])
+    this.#held = none
+    if (whole[whole.length - 1] !== CR) throw new ProtocolError("a line between its chunks ends without CR")
+    this.#line(whole.toString("latin1", 0, whole.length - 1))
+    return bytes.subarray(end + 1)
+  }
+
+  #line(line: string): void {
+    if (this.#state === chunkEnd) {
+      if (line !== "") throw new ProtocolError("a chunk is longer than it says")
+      this.#state = chunkSize
+    } else if (this.#state === chunkSize) {
+      const size = chunkLine.exec(line)?.[1]
+      if (size === undefined) throw new ProtocolError("a chunk has no size")
+      this.#left = Number.parseInt(size, 16)
+      this.#state = this.#left === 0 ? trailers : chunkData
+    } else if (line === "") this.#end()
+    else {
+      parseField(line)
+      this.#trailing += line.length
+    }
+  }
+
+  #end(): void {
+    this.#state = idle
+    this.#sink.onEnd()
+  }
+}
+
+const hasBareLineFeed = (bytes: Buffer): boolean => {
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) if (bytes[at - 1] !== CR) return true
+  return false
+}
