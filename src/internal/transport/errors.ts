@@ -35,7 +35,8 @@ const verdicts =
 const alerts = /^ERR_SSL_.*_ALERT_(?:CERTIFICATE_\w+|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/
 
 /** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
-export const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
+export const isUntrusted = (code: string): boolean =>
+  verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
 
 /** The codes of libuv, c-ares and getaddrinfo that sockets and names fail with. */
 const system =

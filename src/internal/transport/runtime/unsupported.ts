@@ -62,5 +62,10 @@ export const unsupportedLayer = (
   }
   if (options.maxSockets <= maxRequests) return undefined
   const more = maxRequestsVariable === undefined ? "" : `; ${maxRequestsVariable} raises that`
-  return named(runtime, "maxSockets", options.maxSockets, `at most ${maxRequests}, which its fetch sends at once${more}`)
+  return named(
+    runtime,
+    "maxSockets",
+    options.maxSockets,
+    `at most ${maxRequests}, which its fetch sends at once${more}`
+  )
 }

@@ -1,0 +1,146 @@
+/** The contract of test/runtimes under Node, Bun and Deno themselves, from the packed package in a fresh project. */
+import { execFile } from "node:child_process"
+import { cpSync, writeFileSync } from "node:fs"
+import * as http from "node:http"
+import type { AddressInfo } from "node:net"
+import { join, resolve } from "node:path"
+import * as zlib from "node:zlib"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Sandbox from "../../src/testing/Sandbox.ts"
+import { type Project, projectWith } from "../support/packed.ts"
+
+const root = resolve(import.meta.dirname, "../..")
+const bin = (name: string): string => join(root, "node_modules/.bin", name)
+
+const runtimes = {
+  node: [process.execPath, "contract/contract.ts"],
+  bun: [bin("bun"), "contract/contract.ts"],
+  deno: [bin("deno"), "run", "--allow-all", "contract/contract.ts"]
+} as const
+
+const doors = ["openai", "azure", "groq", "cerebras", "getFetch", "OpenAiClient"]
+
+/** Each door has one request that fails and one that is reset before they are answered. */
+const faults = doors.flatMap((door) => [
+  { match: { model: `${door}-503`, nth: 1 }, fault: { type: "status", status: 503 } } as const,
+  { match: { model: `${door}-reset`, nth: 1 }, fault: { type: "resetBeforeHeaders" } } as const
+])
+
+const codings = { gzip: zlib.gzipSync, br: zlib.brotliCompressSync, deflate: zlib.deflateSync }
+
+const respond =
+  (waiting: { goOn: () => void }): http.RequestListener =>
+  (request, response) => {
+    const { pathname, search } = new URL(request.url ?? "/", "http://localhost")
+    const json = (value: unknown, coding?: keyof typeof codings): void => {
+      const body = Buffer.from(JSON.stringify(value))
+      response.setHeader("content-type", "application/json")
+      if (coding !== undefined) response.setHeader("content-encoding", coding)
+      response.end(coding === undefined ? body : codings[coding](body))
+    }
+    switch (pathname) {
+      case "/v1/echo": {
+        const chunks: Array<Buffer> = []
+        request.on("error", () => response.destroy())
+        request.on("data", (chunk: Buffer) => chunks.push(chunk))
+        request.on("end", () =>
+          json({ text: Buffer.concat(chunks).toString(), type: request.headers["content-type"] ?? "" })
+        )
+        return
+      }
+      case "/v1/coded":
+        return json({ coding: search.slice(1) }, search.slice(1) as keyof typeof codings)
+      case "/v1/slowly": {
+        const gzip = zlib.createGzip()
+        response.writeHead(200, { "content-type": "text/plain", "content-encoding": "gzip" })
+        gzip.pipe(response)
+        gzip.write("data: first\n\n")
+        gzip.flush()
+        waiting.goOn = () => gzip.end("data: second\n\n")
+        return
+      }
+      case "/v1/go-on":
+        waiting.goOn()
+        return json({})
+      case "/v1/cut":
+        response.writeHead(200, { "content-type": "text/plain", "content-length": "100" })
+        response.write("a part", () => response.destroy())
+        return
+      case "/v1/garbled":
+        return void request.socket.end("HTTP/1.1 abc\r\n\r\n")
+      case "/v1/moved":
+        return void response.writeHead(302, { location: "/v1/echo" }).end()
+      default:
+        return void response.destroy()
+    }
+  }
+
+const plainServer = async (): Promise<{ readonly origin: string; readonly close: () => void }> => {
+  const server = http.createServer(respond({ goOn: () => undefined }))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const close = () => {
+    server.close()
+    server.closeAllConnections()
+  }
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
+}
+
+interface Line {
+  readonly name: string
+  readonly problem?: string
+}
+
+const contract = (
+  [command, ...args]: ReadonlyArray<string>,
+  cwd: string
+): Promise<{ readonly lines: ReadonlyArray<Line>; readonly stderr: string; readonly status: number | null }> =>
+  new Promise((resolve) => {
+    const child = execFile(command!, args, { cwd, maxBuffer: 1 << 26, timeout: 120_000 }, (_, stdout, stderr) => {
+      const lines = stdout
+        .trim()
+        .split("\n")
+        .map((line) => (line.startsWith("{") ? (JSON.parse(line) as Line) : { name: line, problem: "no JSON" }))
+      resolve({ lines, stderr, status: child.exitCode })
+    })
+  })
+
+describe("the contract of each door", () => {
+  let project: Project
+  beforeAll(async () => {
+    project = await projectWith(
+      "clientele",
+      "effect@3",
+      "@effect/platform@0.97",
+      "openai",
+      "groq-sdk",
+      "@cerebras/cerebras_cloud_sdk"
+    )
+    cpSync(join(root, "test/runtimes"), join(project.folder, "contract"), { recursive: true })
+  }, 300_000)
+  afterAll(() => project.dispose())
+
+  it.each(Object.keys(runtimes) as Array<keyof typeof runtimes>)(
+    "holds under %s",
+    async (name) => {
+      await using sandbox = await Sandbox.start({ faults, controlPort: 0 })
+      await using secure = await Sandbox.start({ tls: true })
+      const plain = await plainServer()
+      writeFileSync(join(project.folder, "ca.pem"), sandbox.ca)
+      const args = [sandbox.origin, sandbox.controlOrigin ?? "", secure.origin, "ca.pem", plain.origin]
+      const { lines, status, stderr } = await contract([...runtimes[name], ...args], project.folder)
+      plain.close()
+      assert.deepStrictEqual(
+        lines.filter(({ problem }) => problem !== undefined),
+        [],
+        stderr
+      )
+      assert.deepStrictEqual(lines.at(-1), { name: "the end", failed: 0 } as Line, stderr)
+      assert.strictEqual(lines.length, doors.length * 9 + 10)
+      assert.strictEqual(status, 0, stderr)
+      // HTTP/2 where the pool has sessions of its own.
+      const protocols = new Set(secure.stats().byConnection.flatMap(({ protocol }) => protocol ?? []))
+      assert.deepStrictEqual([...protocols], [name === "bun" ? "http/1.1" : "h2"])
+    },
+    150_000
+  )
+})
