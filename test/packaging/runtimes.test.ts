@@ -1,4 +1,4 @@
-/** The contract of test/runtimes under Node, Bun and Deno themselves, from the packed package in a fresh project. */
+/** The contract of test/runtimes under Node, Bun and Deno themselves, from the packed package. */
 import { execFile } from "node:child_process"
 import { cpSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
@@ -7,7 +7,7 @@ import { join, resolve } from "node:path"
 import * as zlib from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { type Project, projectWith } from "../support/packed.ts"
+import { linkedProject, type Project } from "../support/packed.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const bin = (name: string): string => join(root, "node_modules/.bin", name)
@@ -104,24 +104,16 @@ const contract = (
     })
   })
 
-describe("the contract of each door", () => {
+describe.concurrent("the contract of each door", () => {
   let project: Project
   beforeAll(async () => {
-    project = await projectWith(
-      "clientele",
-      "effect@3",
-      "@effect/platform@0.97",
-      "openai",
-      "groq-sdk",
-      "@cerebras/cerebras_cloud_sdk"
-    )
+    project = await linkedProject("effect", "@effect", "openai", "groq-sdk", "@cerebras")
     cpSync(join(root, "test/runtimes"), join(project.folder, "contract"), { recursive: true })
-  }, 300_000)
+  })
   afterAll(() => project.dispose())
 
-  it.each(Object.keys(runtimes) as Array<keyof typeof runtimes>)(
-    "holds under %s",
-    async (name) => {
+  for (const name of Object.keys(runtimes) as ReadonlyArray<keyof typeof runtimes>) {
+    it(`holds under ${name}`, { timeout: 150_000 }, async () => {
       await using sandbox = await Sandbox.start({ faults, controlPort: 0 })
       await using secure = await Sandbox.start({ tls: true })
       const plain = await plainServer()
@@ -140,7 +132,6 @@ describe("the contract of each door", () => {
       // HTTP/2 where the pool has sessions of its own.
       const protocols = new Set(secure.stats().byConnection.flatMap(({ protocol }) => protocol ?? []))
       assert.deepStrictEqual([...protocols], [name === "bun" ? "http/1.1" : "h2"])
-    },
-    150_000
-  )
+    })
+  }
 })

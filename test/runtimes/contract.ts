@@ -19,6 +19,7 @@ let failed = 0
 
 const run = async (name: string, f: () => Promise<void>): Promise<void> => {
   let problem: string | undefined
+  const since = performance.now()
   try {
     await world.reset()
     await f()
@@ -26,7 +27,8 @@ const run = async (name: string, f: () => Promise<void>): Promise<void> => {
     failed++
     problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
-  console.log(JSON.stringify(problem === undefined ? { name } : { name, problem }))
+  const ms = Math.round(performance.now() - since)
+  console.log(JSON.stringify(problem === undefined ? { name, ms } : { name, ms, problem }))
 }
 
 for (const subject of subjects) {
