@@ -35,7 +35,10 @@ const cleaned = (error: unknown): Error => {
     .replace(/ fetching "[^"]*"/, "")
     .replaceAll(/\bhttps?:\/\/[^\s"']+/g, "the URL")
   const clean = new Error(text)
-  return code === "" ? clean : Object.assign(clean, { code: synonyms[code] ?? code })
+  if (!malformed.test(code)) return code === "" ? clean : Object.assign(clean, { code: synonyms[code] ?? code })
+  // By this name undici's own are known, which have no code either.
+  clean.name = "HTTPParserError"
+  return clean
 }
 
 /** `answered`: the response's head had come. */
@@ -44,6 +47,5 @@ export const fetchError = (origin: string, error: unknown, answered: boolean): W
   const code = codeOf(inner)
   const clean = cleaned(inner)
   if (!answered && (unsent.test(code) || isUntrusted(code))) return connectError(origin, clean)
-  if (malformed.test(code)) clean.name = "HTTPParserError"
   return h1Error(clean, answered)
 }
