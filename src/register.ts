@@ -10,13 +10,14 @@
  * With `CLIENTELE_REPORT=1` it says on stderr, when the process ends, how many clients were asked for, how many were built,
  * and how many sockets were open at most. Without an SDK nothing happens.
  *
- * It needs Node's `module.registerHooks` (22.15).
+ * It needs `module.registerHooks` (Node 22.15, Deno) or Bun, where it is `bun --preload clientele/register app.js`.
  *
  * @since 0.1.0
  */
 import { readFileSync } from "node:fs"
-import { registerHooks, type LoadFnOutput } from "node:module"
+import type { LoadFnOutput } from "node:module"
 import { fileURLToPath } from "node:url"
+import { again, registerHooks } from "./internal/promise/register/hooks.ts"
 import { type Found, find } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
 import { type Class, type Name, trap, urls } from "./internal/promise/register/trap.ts"
@@ -24,11 +25,8 @@ import { type Class, type Name, trap, urls } from "./internal/promise/register/t
 /** Copies of this package may be registered one after another: the first one has the classes. */
 const KEY: unique symbol = Symbol.for("clientele/register@1")
 
-/** The original, under another name. */
-const QUERY = "?clientele"
-
 const instead = (url: string, name: Name): string => {
-  const original = JSON.stringify(url + QUERY)
+  const original = JSON.stringify(again(url))
   return [
     `import { trap } from ${JSON.stringify(urls.trap)}`,
     `import * as doors from ${JSON.stringify(urls.doors)}`,
