@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url"
 import { again, registerHooks } from "./internal/promise/register/hooks.ts"
 import { type Found, find } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
-import { type Class, type Name, trap, urls } from "./internal/promise/register/trap.ts"
+import { type Class, load, type Name, trap, urls } from "./internal/promise/register/trap.ts"
 
 /** Copies of this package may be registered one after another: the first one has the classes. */
 const KEY: unique symbol = Symbol.for("clientele/register@1")
@@ -61,6 +61,8 @@ const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => C
 if (shared[KEY] === undefined) {
   shared[KEY] = trap
   if (process.env["CLIENTELE_REPORT"] === "1") Report.start()
+  // Deno (2.9) can't require an ES module any more once there are hooks.
+  if ("Deno" in globalThis) load()
   registerHooks({
     load: (url, context, nextLoad) => {
       const found: Found | undefined = find(url)

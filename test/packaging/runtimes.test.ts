@@ -12,11 +12,19 @@ import { linkedProject, type Project } from "../support/packed.ts"
 const root = resolve(import.meta.dirname, "../..")
 const bin = (name: string): string => join(root, "node_modules/.bin", name)
 
+/** How each runs a file, and what it is told to load `clientele/register` first. */
 const runtimes = {
-  node: [process.execPath, "contract/contract.ts"],
-  bun: [bin("bun"), "contract/contract.ts"],
-  deno: [bin("deno"), "run", "--allow-all", "contract/contract.ts"]
+  node: { command: [process.execPath], register: ["--import", "clientele/register"] },
+  bun: { command: [bin("bun")], register: ["--preload", "clientele/register"] },
+  deno: {
+    command: [bin("deno"), "run", "--allow-all"],
+    register: ["--preload", "node_modules/clientele/dist/register.js"]
+  }
 } as const
+
+type Runtime = keyof typeof runtimes
+
+const names = Object.keys(runtimes) as ReadonlyArray<Runtime>
 
 const doors = ["openai", "azure", "groq", "cerebras", "getFetch", "OpenAiClient"]
 
@@ -90,37 +98,53 @@ interface Line {
   readonly problem?: string
 }
 
-const contract = (
-  [command, ...args]: ReadonlyArray<string>,
-  cwd: string
-): Promise<{ readonly lines: ReadonlyArray<Line>; readonly stderr: string; readonly status: number | null }> =>
+interface Ended {
+  readonly stdout: string
+  readonly stderr: string
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+const run = (
+  cwd: string,
+  runtime: Runtime,
+  args: ReadonlyArray<string>,
+  options: ReadonlyArray<string> = []
+): Promise<Ended> =>
   new Promise((resolve) => {
-    const child = execFile(command!, args, { cwd, maxBuffer: 1 << 26, timeout: 120_000 }, (_, stdout, stderr) => {
-      const lines = stdout
-        .trim()
-        .split("\n")
-        .map((line) => (line.startsWith("{") ? (JSON.parse(line) as Line) : { name: line, problem: "no JSON" }))
-      resolve({ lines, stderr, status: child.exitCode })
-    })
+    const [command, ...first] = runtimes[runtime].command
+    const given = [...first, ...options, ...args]
+    const child = execFile(command!, given, { cwd, maxBuffer: 1 << 26, timeout: 120_000 }, (_, stdout, stderr) =>
+      resolve({ stdout, stderr, status: child.exitCode, signal: child.signalCode })
+    )
   })
+
+const linesOf = (stdout: string): ReadonlyArray<Line> =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((line) => (line.startsWith("{") ? (JSON.parse(line) as Line) : { name: line, problem: "no JSON" }))
+
+let project: Project
+
+beforeAll(async () => {
+  project = await linkedProject("effect", "@effect", "openai", "openai6", "groq-sdk", "@cerebras")
+  cpSync(join(root, "test/runtimes"), join(project.folder, "contract"), { recursive: true })
+  cpSync(join(root, "test/support/children"), join(project.folder, "children"), { recursive: true })
+})
+afterAll(() => project.dispose())
 
 describe.concurrent("the contract of each door", () => {
-  let project: Project
-  beforeAll(async () => {
-    project = await linkedProject("effect", "@effect", "openai", "groq-sdk", "@cerebras")
-    cpSync(join(root, "test/runtimes"), join(project.folder, "contract"), { recursive: true })
-  })
-  afterAll(() => project.dispose())
-
-  for (const name of Object.keys(runtimes) as ReadonlyArray<keyof typeof runtimes>) {
+  for (const name of names) {
     it(`holds under ${name}`, { timeout: 150_000 }, async () => {
       await using sandbox = await Sandbox.start({ faults, controlPort: 0 })
       await using secure = await Sandbox.start({ tls: true })
       const plain = await plainServer()
-      writeFileSync(join(project.folder, "ca.pem"), sandbox.ca)
-      const args = [sandbox.origin, sandbox.controlOrigin ?? "", secure.origin, "ca.pem", plain.origin]
-      const { lines, status, stderr } = await contract([...runtimes[name], ...args], project.folder)
+      writeFileSync(join(project.folder, `${name}.pem`), sandbox.ca)
+      const args = [sandbox.origin, sandbox.controlOrigin ?? "", secure.origin, `${name}.pem`, plain.origin]
+      const { status, stderr, stdout } = await run(project.folder, name, ["contract/contract.ts", ...args])
       plain.close()
+      const lines = linesOf(stdout)
       assert.deepStrictEqual(
         lines.filter(({ problem }) => problem !== undefined),
         [],
@@ -132,6 +156,38 @@ describe.concurrent("the contract of each door", () => {
       // HTTP/2 where the pool has sessions of its own.
       const protocols = new Set(secure.stats().byConnection.flatMap(({ protocol }) => protocol ?? []))
       assert.deepStrictEqual([...protocols], [name === "bun" ? "http/1.1" : "h2"])
+    })
+  }
+})
+
+describe("an app that closes nothing", () => {
+  for (const name of names) {
+    it(`ends by itself under ${name}, whatever it has not read`, async () => {
+      await using sandbox = await Sandbox.start()
+      const { status, stdout } = await run(project.folder, name, ["contract/ends.ts", sandbox.origin, "unread"])
+      assert.deepStrictEqual({ status, stdout }, { status: 0, stdout: "unread\n" })
+    })
+
+    it(`has requests under way answered under ${name} when it gets SIGTERM`, async () => {
+      await using sandbox = await Sandbox.start()
+      const { signal, stdout } = await run(project.folder, name, ["contract/ends.ts", sandbox.origin, "term"])
+      assert.deepStrictEqual({ signal, stdout }, { signal: "SIGTERM", stdout: "sent\n200\n" })
+    })
+  }
+})
+
+describe("with clientele/register", () => {
+  for (const file of ["register.ts", "register.cjs"]) {
+    it(`clients of ${file} are pooled under Bun and Deno as under Node`, async () => {
+      await using sandbox = await Sandbox.start({ models: ["known"], protocol: "http/1.1" })
+      const registered = (name: Runtime) =>
+        run(project.folder, name, [`children/${file}`, sandbox.origin], runtimes[name].register)
+      const node = await registered("node")
+      assert.match(node.stdout, /"openai":{"shared":true/)
+      for (const name of ["bun", "deno"] as const) {
+        const { stderr, stdout } = await registered(name)
+        assert.strictEqual(stdout, node.stdout, stderr)
+      }
     })
   }
 })
