@@ -84,7 +84,7 @@ describe("with clientele/register", () => {
       encoding: "utf8",
       env: { ...process.env, CLIENTELE_REPORT: "1" }
     })
-    assert.strictEqual(stdout, "modules.ts register.ts report.ts trap.ts\n")
+    assert.strictEqual(stdout, "hooks.ts modules.ts register.ts report.ts trap.ts\n")
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
 

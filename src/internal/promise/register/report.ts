@@ -34,7 +34,7 @@ const tell = (): void => {
   wanted = false
   const others = plain === 0 ? "" : `, ${plain} left as they are`
   // Bun's fetch opens its sockets unseen.
-  const sockets = peak === 0 ? "" : `; at most ${several(peak, "socket")} open at once`
+  const sockets = "Bun" in globalThis ? "" : `; at most ${several(peak, "socket")} open at once`
   process.stderr.write(`clientele: ${several(asked, "client")} asked for, ${built} built${others}${sockets}\n`)
 }
 
