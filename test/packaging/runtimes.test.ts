@@ -131,7 +131,7 @@ beforeAll(async () => {
   project = await linkedProject("effect", "@effect", "openai", "openai6", "groq-sdk", "@cerebras")
   cpSync(join(root, "test/runtimes"), join(project.folder, "contract"), { recursive: true })
   cpSync(join(root, "test/support/children"), join(project.folder, "children"), { recursive: true })
-})
+}, 300_000)
 afterAll(() => project.dispose())
 
 describe.concurrent("the contract of each door", () => {
@@ -151,7 +151,7 @@ describe.concurrent("the contract of each door", () => {
         stderr
       )
       assert.deepStrictEqual(lines.at(-1), { name: "the end", failed: 0 } as Line, stderr)
-      assert.strictEqual(lines.length, doors.length * 9 + 10)
+      assert.strictEqual(lines.length, doors.length * 9 + 11)
       assert.strictEqual(status, 0, stderr)
       // HTTP/2 where the pool has sessions of its own.
       const protocols = new Set(secure.stats().byConnection.flatMap(({ protocol }) => protocol ?? []))

@@ -3,6 +3,7 @@ import * as assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { makeClients } from "clientele/Promise"
 import { getOpenAIClient } from "clientele/promise/openai"
+import * as Sandbox from "clientele/testing/Sandbox"
 import { rejected, until, type World } from "./cases.ts"
 import { openFetch } from "./subjects.ts"
 
@@ -121,6 +122,17 @@ export const special = ({ ca, plain, secure, world }: Places): Readonly<Record<s
     assert.equal(requests, 600)
     assert.ok(peakInFlight <= (isBun ? 256 : 512), `${peakInFlight} at once`)
     await clients.close()
+  },
+
+  "the Sandbox runs here too": async () => {
+    const sandbox = await Sandbox.start({ protocol: "http/1.1" })
+    const { clients, fetch } = openFetch(sandbox.origin)
+    const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "?" }], stream: true })
+    const answer = await fetch(`${sandbox.origin}/v1/chat/completions`, { method: "POST", body })
+    assert.match(await answer.text(), /data: \[DONE\]/)
+    assert.equal(sandbox.stats().requests, 1)
+    await clients.close()
+    await sandbox.close()
   },
 
   "TLS trusts what it is told to": async () => {
