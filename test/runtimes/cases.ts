@@ -18,7 +18,7 @@ export interface World {
   readonly reset: () => Promise<void>
 }
 
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Waits until it holds, for 10 s at most. */
 export const until = async (what: string, condition: () => boolean | Promise<boolean>): Promise<void> => {
@@ -30,7 +30,7 @@ export const until = async (what: string, condition: () => boolean | Promise<boo
 }
 
 /** All that an error and its causes say. */
-export const wordsOf = (error: unknown): string => {
+const wordsOf = (error: unknown): string => {
   const words: Array<string> = []
   for (let at = error; at instanceof Error; at = at.cause) {
     const { processed, reason } = at as { processed?: unknown; reason?: unknown }

@@ -20,7 +20,7 @@ export interface Settings {
   readonly ca?: string
 }
 
-export interface Question {
+interface Question {
   readonly model?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal

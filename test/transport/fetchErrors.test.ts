@@ -23,6 +23,11 @@ const verdicts = {
   InvalidHTTPResponse: "Malformed, maybe"
 }
 
+const tunnel = (status: number) => {
+  const error = fetchError(origin, failed("ERR_PROXY_TUNNEL", `Proxy refused to open a tunnel: ${status} No`), false)
+  return `${error.reason}, ${error.processed}`
+}
+
 describe("an error of a runtime's fetch", () => {
   for (const [code, expected] of Object.entries(verdicts)) {
     it(`with the code ${code} is ${expected}, is known, and shows no URL`, () => {
@@ -49,14 +54,6 @@ describe("an error of a runtime's fetch", () => {
   })
 
   it("of a proxy is final when the proxy refuses the tunnel for good", () => {
-    const tunnel = (status: number) => {
-      const error = fetchError(
-        origin,
-        failed("ERR_PROXY_TUNNEL", `Proxy refused to open a tunnel: ${status} No`),
-        false
-      )
-      return `${error.reason}, ${error.processed}`
-    }
     assert.deepStrictEqual([407, 403, 429, 502].map(tunnel), [
       "Untrusted, no",
       "Untrusted, no",

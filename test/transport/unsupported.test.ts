@@ -20,6 +20,9 @@ const settings = (input?: object) => transport(at, input, () => undefined)
 const refused = (input: object, routes = false): string | undefined =>
   unsupportedTransport(runtime(routes), settings(input), settings())?.field
 
+const layer = (maxSockets: number, allowAddress?: () => boolean) =>
+  unsupportedLayer(runtime(false), { maxSockets, allowAddress })
+
 describe("where requests go through a runtime's own fetch", () => {
   it("options that it can't keep are refused by name, and their defaults are not", () => {
     assert.strictEqual(refused({}), undefined)
@@ -53,8 +56,6 @@ describe("where requests go through a runtime's own fetch", () => {
   })
 
   it("the layer's allowAddress is refused, and more sockets than it sends requests at once", () => {
-    const layer = (maxSockets: number, allowAddress?: () => boolean) =>
-      unsupportedLayer(runtime(false), { maxSockets, allowAddress })
     assert.strictEqual(layer(256), undefined)
     assert.strictEqual(layer(10, () => true)?.field, "allowAddress")
     assert.deepStrictEqual(layer(257), {

@@ -101,20 +101,37 @@ export class FetchLane implements Lane {
   }
 
   async #run(exchange: Exchange, headers: WireRequest["headers"]): Promise<void> {
-    const controller = (this.#controller = new AbortController())
-    try {
-      check(headers)
-      const response = await this.#fetch(exchange, headers, controller.signal)
-      if (this.#exchange === exchange) await this.#receive(exchange, response)
-      else await response.body?.cancel()
-    } catch (error) {
-      this.#failed(exchange, error)
+    const failure = await this.#attempt(exchange, headers)
+    if (this.#exchange === exchange) {
+      this.#exchange = undefined
+      exchange.detach()
+      if (failure === undefined) exchange.end()
+      else exchange.fail(failure)
     }
-    this.#exchange = this.#controller = undefined
+    this.#controller = undefined
     this.active = 0
     this.idleSince = performance.now()
     if (this.#retired) this.#leave()
     else this.#host.freed(this)
+  }
+
+  /** The whole exchange, as far as somebody wants it. */
+  async #attempt(exchange: Exchange, headers: WireRequest["headers"]): Promise<WireError | undefined> {
+    try {
+      checkHead(headers)
+    } catch (error) {
+      return unsendable(error)
+    }
+    this.#controller = new AbortController()
+    try {
+      const response = await this.#fetch(exchange, headers, this.#controller.signal)
+      if (this.#exchange === exchange) return await this.#receive(exchange, response)
+      await response.body?.cancel()
+      return undefined
+    } catch (error) {
+      if (this.#uploadFailure !== undefined) return uploadError(this.#uploadFailure.error)
+      return fetchError(this.#options.origin, error, !exchange.isSent())
+    }
   }
 
   #fetch(exchange: Exchange, headers: WireRequest["headers"], signal: AbortSignal): Promise<Response> {
@@ -130,33 +147,23 @@ export class FetchLane implements Lane {
     return fetch(`${origin}${path}`, request)
   }
 
-  async #receive(exchange: Exchange, response: Response): Promise<void> {
+  async #receive(exchange: Exchange, response: Response): Promise<WireError | undefined> {
     const head = headOf(response, this.#options.runtime)
     const refusal = headRefusal(head, this.#options.limits)
-    if (refusal !== undefined) return exchange.fail(refusal)
+    if (refusal !== undefined) {
+      this.#controller?.abort(refusal)
+      return refusal
+    }
     exchange.respond(response.status, head)
     const reader = response.body?.getReader()
     for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
       if (this.#exchange === exchange) exchange.data(read.value)
       if (this.#resumed !== undefined) await this.#resumed
-      if (this.#exchange !== exchange) return void (await reader?.cancel())
+      if (this.#exchange === exchange) continue
+      await reader?.cancel()
+      return undefined
     }
-    if (this.#exchange !== exchange) return
-    this.#exchange = undefined
-    exchange.end()
-  }
-
-  #failed(exchange: Exchange, error: unknown): void {
-    if (this.#exchange !== exchange) return
-    this.#exchange = undefined
-    exchange.detach()
-    exchange.fail(this.#errorOf(exchange, error))
-  }
-
-  #errorOf(exchange: Exchange, error: unknown): WireError {
-    if (this.#uploadFailure !== undefined) return uploadError(this.#uploadFailure.error)
-    if (error instanceof Unsendable) return unsendable(error.cause)
-    return fetchError(this.#options.origin, error, !exchange.isSent())
+    return undefined
   }
 
   /** Not now: whoever retires it is in the midst of counting. */
@@ -167,16 +174,6 @@ export class FetchLane implements Lane {
       this.#host.gone(this)
       this.#host.closed()
     })
-  }
-}
-
-class Unsendable extends Error {}
-
-const check = (headers: WireRequest["headers"]): void => {
-  try {
-    checkHead(headers)
-  } catch (cause) {
-    throw new Unsendable("", { cause })
   }
 }
 

@@ -11,27 +11,34 @@ export interface Unsupported {
 
 type Name = keyof TransportSettings & string
 
-/** Values, beside the default, with which they ask for nothing. */
-const harmless: Partial<Record<Name, ReadonlyArray<unknown>>> = {
-  http2: [false],
-  keepAlive: [],
-  maxConnectionAge: [Infinity],
-  connectTimeout: [Infinity]
+interface Rule {
+  /** Values, beside the default, that ask for what the runtime does anyhow. */
+  readonly harmless?: ReadonlyArray<unknown>
+  /** Whether a runtime that takes a route takes it. */
+  readonly isOfRoute?: true
+  readonly expected: string
 }
 
-const remedies: Partial<Record<Name, string>> = {
-  http2: "true or false: its fetch chooses the protocol",
-  keepAlive: "the default: its fetch keeps idle connections as it likes",
-  maxConnectionAge: "the default or Infinity: its fetch closes connections as it likes",
-  connectTimeout: "the default or Infinity: timeout bounds connecting as well",
-  proxy: "none: its fetch takes no proxy",
-  ca: "none: its fetch takes no certificates",
-  cert: "none: its fetch takes no certificates"
+const rules: Partial<Record<Name, Rule>> = {
+  http2: { harmless: [false], expected: "true or false: its fetch chooses the protocol" },
+  keepAlive: { expected: "the default: its fetch keeps idle connections as it likes" },
+  maxConnectionAge: {
+    harmless: [Infinity],
+    expected: "the default or Infinity: its fetch closes connections as it likes"
+  },
+  connectTimeout: { harmless: [Infinity], expected: "the default or Infinity: timeout bounds connecting as well" },
+  proxy: { isOfRoute: true, expected: "none: its fetch takes no proxy" },
+  ca: { isOfRoute: true, expected: "none: its fetch takes no certificates" },
+  cert: { isOfRoute: true, expected: "none: its fetch takes no certificates" }
 }
 
-const named = (runtime: FetchRuntime, field: string, value: unknown, expected: string): Unsupported => ({
+/** Numbers and words; of a proxy, a certificate or a function no more than that it is there. */
+const told = (value: unknown, isOfRoute: boolean): string =>
+  isOfRoute || typeof value === "function" ? "given" : String(value)
+
+const named = (runtime: FetchRuntime, field: string, value: string, expected: string): Unsupported => ({
   field,
-  received: `${typeof value === "object" || typeof value === "function" || String(value).length > 40 ? "given" : String(value)} on ${runtime.name}, where requests go through the runtime's own fetch`,
+  received: `${value} on ${runtime.name}, where requests go through the runtime's own fetch`,
   expected
 })
 
@@ -41,11 +48,11 @@ export const unsupportedTransport = (
   settings: TransportSettings,
   defaults: TransportSettings
 ): Unsupported | undefined => {
-  for (const name of Object.keys(remedies) as ReadonlyArray<Name>) {
+  for (const [name, rule] of Object.entries(rules) as ReadonlyArray<[Name, Rule]>) {
     const value = settings[name]
-    const isOfRoute = harmless[name] === undefined
-    if (value === defaults[name] || (isOfRoute ? runtime.routes : harmless[name]!.includes(value))) continue
-    return named(runtime, name, value, remedies[name]!)
+    const isOfRoute = rule.isOfRoute === true
+    if (value === defaults[name] || (isOfRoute && runtime.routes) || rule.harmless?.includes(value) === true) continue
+    return named(runtime, name, told(value, isOfRoute), rule.expected)
   }
   return undefined
 }
@@ -58,14 +65,10 @@ export const unsupportedLayer = (
   const { maxRequests, maxRequestsVariable } = runtime
   if (options.allowAddress !== undefined) {
     const expected = "none: addresses are not seen there. allowHost is asked for the host of each base URL"
-    return named(runtime, "allowAddress", options.allowAddress, expected)
+    return named(runtime, "allowAddress", told(options.allowAddress, false), expected)
   }
   if (options.maxSockets <= maxRequests) return undefined
   const more = maxRequestsVariable === undefined ? "" : `; ${maxRequestsVariable} raises that`
-  return named(
-    runtime,
-    "maxSockets",
-    options.maxSockets,
-    `at most ${maxRequests}, which its fetch sends at once${more}`
-  )
+  const expected = `at most ${maxRequests}, which its fetch sends at once${more}`
+  return named(runtime, "maxSockets", String(options.maxSockets), expected)
 }
