@@ -10,29 +10,27 @@
  * With `CLIENTELE_REPORT=1` it says on stderr, when the process ends, how many clients were asked for, how many were built,
  * and how many sockets were open at most. Without an SDK nothing happens.
  *
- * It needs Node's `module.registerHooks` (22.15).
+ * It needs `module.registerHooks` (Node 22.15, Deno) or Bun, where it is `bun --preload clientele/register app.js`.
  *
  * @since 0.1.0
  */
 import "./internal/install/node.ts"
 import { readFileSync } from "node:fs"
-import * as Module from "node:module"
+import type { LoadFnOutput } from "node:module"
 import { fileURLToPath } from "node:url"
 import { problemIn } from "./internal/install/surroundings.ts"
+import { again, registerHooks } from "./internal/promise/register/hooks.ts"
 import { type Found, find } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
-import { type Class, type Name, trap, urls } from "./internal/promise/register/trap.ts"
+import { type Class, load, type Name, trap, urls } from "./internal/promise/register/trap.ts"
 
 /** Copies of this package may be registered one after another: the first one has the classes. */
 const KEY: unique symbol = Symbol.for("clientele/register@1")
 
 const folder = fileURLToPath(new URL("..", import.meta.url))
 
-/** The original, under another name. */
-const QUERY = "?clientele"
-
 const instead = (url: string, name: Name): string => {
-  const original = JSON.stringify(url + QUERY)
+  const original = JSON.stringify(again(url))
   return [
     `import { trap } from ${JSON.stringify(urls.trap)}`,
     `import * as doors from ${JSON.stringify(urls.doors)}`,
@@ -49,7 +47,7 @@ const appended = (name: Name): string => {
   return `\n;if (module.exports === exports.${name}) { module.exports = ${trapped}; module.exports.default = module.exports } else exports.${name} = ${trapped};\n`
 }
 
-const sourceOf = (url: string, { source }: Module.LoadFnOutput): string => {
+const sourceOf = (url: string, { source }: LoadFnOutput): string => {
   if (typeof source === "string") return source
   return source == null ? readFileSync(fileURLToPath(url), "utf8") : new TextDecoder().decode(source)
 }
@@ -67,7 +65,9 @@ const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => C
 if (shared[KEY] === undefined) {
   shared[KEY] = trap
   if (process.env["CLIENTELE_REPORT"] === "1") Report.start()
-  Module.registerHooks({
+  // Deno (2.9) can't require an ES module any more once there are hooks.
+  if ("Deno" in globalThis) load()
+  registerHooks({
     load: (url, context, nextLoad) => {
       const found: Found | undefined = find(url)
       if (found === undefined) return nextLoad(url, context)

@@ -6,7 +6,7 @@ import { parse } from "./usage.ts"
 
 const HELP = `usage: clientele doctor
 
-Lists the versions of Node, Effect, undici and the SDKs that clientele finds, each with the range that it needs. Exit code 1
+Lists the versions of Node, Effect and the SDKs that clientele finds, each with the range that it needs. Exit code 1
 if one is missing or out of range.
 
   --help   this text
@@ -46,7 +46,6 @@ const oneEffect = (): ReadonlyArray<Finding> => {
 
 const findings = (): ReadonlyArray<Finding> => [
   node(),
-  ...Object.entries(manifest.dependencies).map(([name, range]) => withinRange(name, range, false)),
   ...Object.entries(manifest.peerDependencies).map(([name, range]) =>
     withinRange(name, range, manifest.peerDependenciesMeta[name]?.optional === true)
   ),

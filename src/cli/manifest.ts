@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url"
 interface Manifest {
   readonly version: string
   readonly engines: { readonly node: string }
-  readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>
 }

@@ -21,8 +21,7 @@ describe("satisfies", () => {
   })
 
   it("knows each range of this package's own manifest", () => {
-    const ranges = { ...manifest.dependencies, ...manifest.peerDependencies }
-    for (const [name, range] of Object.entries(ranges)) {
+    for (const [name, range] of Object.entries(manifest.peerDependencies)) {
       const version = installed(name, import.meta.dirname)
       assert.isTrue(version !== undefined && satisfies(version, range), `${name} ${version} ${range}`)
     }

@@ -86,7 +86,7 @@ describe("with clientele/register", () => {
     })
     assert.strictEqual(
       stdout,
-      "modules.ts node.ts register.ts report.ts requirements.ts surroundings.ts trap.ts versions.ts\n"
+      "hooks.ts modules.ts node.ts register.ts report.ts requirements.ts surroundings.ts trap.ts versions.ts\n"
     )
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })

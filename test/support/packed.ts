@@ -11,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -120,5 +121,19 @@ export const install = async (project: Project, ...specs: ReadonlyArray<string>)
 export const projectWith = async (...specs: ReadonlyArray<string>): Promise<Project> => {
   const project = emptyProject()
   expectSuccess(await install(project, ...specs), "npm install")
+  return project
+}
+
+/** A project with the tarball's content, and this repository's own copies of these packages and of undici: no install. */
+export const linkedProject = async (...packages: ReadonlyArray<string>): Promise<Project> => {
+  const project = emptyProject()
+  const modules = join(project.folder, "node_modules")
+  mkdirSync(join(modules, "clientele"), { recursive: true })
+  const unpacked = ["-xzf", await tarball(), "--strip-components=1", "-C", join(modules, "clientele")]
+  expectSuccess(await project.run("tar", unpacked), "tar")
+  for (const name of ["undici", ...packages]) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, "node_modules", name), join(modules, name))
+  }
   return project
 }

@@ -3,7 +3,8 @@ import type * as Redacted from "effect/Redacted"
 import type { TransportLimits } from "../limits.ts"
 
 /**
- * How a client's connections are made and bounded. Clients whose origin and transport options agree share one pool.
+ * How a client's connections are made and bounded. Clients whose origin and transport options agree share one pool. On Bun,
+ * whose own `fetch` sends the requests, some are refused: docs/runtimes.md lists them.
  *
  * @since 0.1.0
  * @category models

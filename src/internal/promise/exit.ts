@@ -106,8 +106,13 @@ const onSignal = (first: NodeJS.Signals): void => {
     for (const ending of endings) ending.park(false)
     if (!isTold) process.kill(process.pid, signal)
   }
+  // Deno calls a listener that is added while a signal is told for that signal too.
+  let isNext = false
+  queueMicrotask(() => (isNext = true))
   // The next one ends the process at once. Not by its usual effect alone: while nobody listens, one may get lost.
-  const again = (signal: NodeJS.Signals): void => finish(signal, true)
+  const again = (signal: NodeJS.Signals): void => {
+    if (isNext) finish(signal, true)
+  }
   for (const name of signals) {
     process.prependListener(name, again)
     process.removeListener(name, onSignal)

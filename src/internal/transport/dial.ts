@@ -78,8 +78,9 @@ const unref = function (this: net.Socket): void {
   this.unref()
 }
 
-/** An IP address may not be a server name (RFC 6066). */
-const serverName = (host: string): string => (net.isIP(host) === 0 ? host : "")
+/** An IP address may not be a server name (RFC 6066). Absent rather than empty: Deno's HTTP/2 takes "" for a name. */
+const serverName = (host: string): { readonly servername?: string } =>
+  net.isIP(host) === 0 ? { servername: host } : {}
 
 /** Keeps NATs from forgetting a connection on which a long request is silent. */
 const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
@@ -125,7 +126,7 @@ export const dial = (
       secureContext: route.context(),
       ...(over === undefined ? { port: route.port, ...direct } : { socket: over }),
       host: route.host,
-      servername: serverName(route.host),
+      ...serverName(route.host),
       ...(protocols === undefined ? undefined : { ALPNProtocols: protocols })
     })
     socket.once("secureConnect", () => {
@@ -144,7 +145,7 @@ export const dial = (
             host: proxy.host,
             port: proxy.port,
             ...direct,
-            servername: serverName(proxy.host)
+            ...serverName(proxy.host)
           })
         : net.connect({ host: proxy.host, port: proxy.port, ...direct })
     )

@@ -26,9 +26,11 @@ const advice = (status: number, { authorization }: ProxyPeer): string => {
   return authorization === undefined ? "give it a user and password in that URL" : "check its user and password"
 }
 
-/** Errors for refused tunnels: 5xx is about the way to the target and may pass, 4xx about the client and is final. */
+/** Refusals of tunnels: 5xx is about the way to the target and may pass, 4xx about the client and is final. */
+export const isFinal = (status: number): boolean => status >= 400 && status < 500 && !passing.has(status)
+
 const refusal = (status: number, proxy: ProxyPeer, target: string): Error => {
-  if (status < 400 || status >= 500 || passing.has(status)) {
+  if (!isFinal(status)) {
     return new Error(`${nameOf(proxy)} answered CONNECT with status ${status}`)
   }
   const text = `${nameOf(proxy)} refused the tunnel to ${target} with status ${status}: ${advice(status, proxy)}`

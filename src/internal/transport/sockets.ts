@@ -3,6 +3,7 @@
  * closed; failing that it stands in line, and whoever holds least is served first.
  */
 import { readFileSync } from "node:fs"
+import { fetchRuntime } from "./runtime/runtime.ts"
 
 /** What the budget asks of a pool. */
 export interface BudgetUser {
@@ -20,7 +21,10 @@ const turn = 250
 
 let softLimit: number | undefined
 
-/** Half of the descriptors that this process may open, and 512 at most; elsewhere than on Linux 512. */
+/**
+ * Half of the descriptors that this process may open, and 512 at most, or what the runtime's own `fetch` sends at once;
+ * elsewhere than on Linux without the descriptors.
+ */
 export const defaultMaxSockets = (): number => {
   if (softLimit === undefined) {
     softLimit = Infinity
@@ -31,7 +35,7 @@ export const defaultMaxSockets = (): number => {
       // No procfs: not Linux.
     }
   }
-  return Math.max(1, Math.min(512, Math.floor(softLimit / 2)))
+  return Math.max(1, Math.min(512, fetchRuntime?.maxRequests ?? Infinity, Math.floor(softLimit / 2)))
 }
 
 export class SocketBudget {

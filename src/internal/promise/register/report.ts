@@ -33,10 +33,9 @@ const tell = (): void => {
   if (!wanted || asked === 0) return
   wanted = false
   const others = plain === 0 ? "" : `, ${plain} left as they are`
-  const sockets = several(peak, "socket")
-  process.stderr.write(
-    `clientele: ${several(asked, "client")} asked for, ${built} built${others}; at most ${sockets} open at once\n`
-  )
+  // Bun's fetch opens its sockets unseen.
+  const sockets = "Bun" in globalThis ? "" : `; at most ${several(peak, "socket")} open at once`
+  process.stderr.write(`clientele: ${several(asked, "client")} asked for, ${built} built${others}${sockets}\n`)
 }
 
 export const start = (): void => {

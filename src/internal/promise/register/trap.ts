@@ -28,7 +28,8 @@ export const urls = {
  */
 let doors: typeof Doors | undefined
 
-const load = (): typeof Doors => (doors ??= createRequire(import.meta.url)(fileURLToPath(urls.doors)) as typeof Doors)
+export const load = (): typeof Doors =>
+  (doors ??= createRequire(import.meta.url)(fileURLToPath(urls.doors)) as typeof Doors)
 
 export const trap = (sdk: Class | undefined, name: Name, loaded?: typeof Doors): Class | undefined => {
   doors ??= loaded
