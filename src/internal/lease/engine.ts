@@ -24,6 +24,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import { quiet } from "./quietClock.ts"
+import { setImmediate } from "../time/timers.ts"
 
 /** One construction: what RcMap knows as a key. */
 export abstract class Slot<A, E, R> {

@@ -13,6 +13,7 @@ import { type Exchange, sealed } from "./exchange.ts"
 import { headRefusal } from "./head.ts"
 import { isStreamed } from "./upload.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
+import { areGlobalsFake, clearTimeout, performance, queueMicrotask, setImmediate, setTimeout } from "../time/timers.ts"
 
 const stopped = new Error("the exchange was stopped")
 const noMore = new Error("the socket of this lane has been used up")
@@ -106,6 +107,11 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   }
 
   send(exchange: Exchange): boolean {
+    if (this.#used && areGlobalsFake()) {
+      // undici waits for a `setImmediate` of the globals before it uses a connection again.
+      this.retire()
+      return false
+    }
     if (!this.#used) {
       this.#used = true
       this.#socket.off("readable", this.#onEarly)
@@ -121,6 +127,8 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     let all = headers
     if (isStreamed(body)) {
       bytes = this.#upload = Readable.from(body.open(), { objectMode: false }).on("error", ignore)
+      // undici leaves the queueing of what it can iterate to the globals, and reads streams by their events.
+      if (areGlobalsFake()) Object.defineProperty(bytes, Symbol.asyncIterator, { value: undefined })
       if (body.length !== undefined) all = { ...headers, "content-length": String(body.length) }
     } else if (body !== undefined) bytes = body
     const options: Dispatcher.DispatchOptions = { path, method, headers: all, body: bytes }
@@ -257,7 +265,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
   }
 
   #free = (): void => {
-    if (this.#retired || this.#socket.destroyed) this.retire()
+    if (this.#retired || this.#socket.destroyed || areGlobalsFake()) this.retire()
     else this.#host.freed(this)
   }
 

@@ -7,6 +7,7 @@ import { H1Lane } from "./h1Lane.ts"
 import { H2Lane } from "./h2Lane.ts"
 import type { Lane, LaneHost } from "./lane.ts"
 import type { Settings } from "./options.ts"
+import { clearTimeout, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** What it tells the pool. */
 export interface OpeningHost extends LaneHost {

@@ -23,6 +23,7 @@ import type { BudgetUser, SocketBudget } from "./sockets.ts"
 import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
+import { clearTimeout, performance, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** How often a request that lanes refused is sent again. */
 const mostRefusals = 5

@@ -3,6 +3,7 @@
  * closed; failing that it stands in line, and whoever holds least is served first.
  */
 import { readFileSync } from "node:fs"
+import { performance, queueMicrotask } from "../time/timers.ts"
 
 /** What the budget asks of a pool. */
 export interface BudgetUser {
