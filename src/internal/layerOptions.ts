@@ -3,6 +3,8 @@ import { OptionsError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
 import { describe, integer, invalid, millis } from "./config/check.ts"
 import { record } from "./config/names.ts"
+import { fetchRuntime } from "./transport/runtime/runtime.ts"
+import { unsupportedLayer } from "./transport/runtime/unsupported.ts"
 import { defaultMaxSockets } from "./transport/sockets.ts"
 
 /** Durations in milliseconds, `Infinity` for none. */
@@ -46,7 +48,7 @@ const question = <Name extends "allowHost" | "allowAddress">(field: Name, given:
 export const read = (options: Options): Settings | OptionsError => {
   try {
     const given = record(at("options"), options, names)
-    return {
+    const settings: Settings = {
       idleTimeToLive: duration("idleTimeToLive", given["idleTimeToLive"], 60_000),
       capacity: count("capacity", given["capacity"], 1024),
       maxClients: count("maxClients", given["maxClients"], Infinity),
@@ -57,6 +59,9 @@ export const read = (options: Options): Settings | OptionsError => {
       allowHost: question("allowHost", given["allowHost"]),
       allowAddress: question("allowAddress", given["allowAddress"])
     }
+    const unsupported = fetchRuntime && unsupportedLayer(fetchRuntime, settings)
+    if (unsupported !== undefined) throw invalid(at(unsupported.field), unsupported.received, unsupported.expected)
+    return settings
   } catch (error) {
     if (error instanceof OptionsError) return error
     throw error

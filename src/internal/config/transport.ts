@@ -1,5 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import { transportLimits } from "../limits.ts"
+import { fetchRuntime } from "../transport/runtime/runtime.ts"
+import { unsupportedTransport } from "../transport/runtime/unsupported.ts"
 import { type At, bound, describe, integer, invalid, millis, number, within } from "./check.ts"
 import { record } from "./names.ts"
 import { open } from "./secret.ts"
@@ -45,7 +47,7 @@ export const transport = (
     const [has, lacks] = cert === undefined ? ["key", "cert"] : ["cert", "key"]
     throw invalid(within(at, lacks), "absent", `both or neither, and ${has} is given`)
   }
-  return struct({
+  const settings = struct({
     maxConnections: read("maxConnections", (at, value) => integer(at, value, 1), defaults.maxConnections),
     http2: read("http2", http2, defaults.http2),
     keepAlive: read("keepAlive", millis, defaults.keepAlive),
@@ -65,6 +67,11 @@ export const transport = (
     key,
     isolation: read("isolation", isolation, defaults.isolation)
   })
+  const unsupported = fetchRuntime && unsupportedTransport(fetchRuntime, settings, defaults)
+  if (unsupported !== undefined) {
+    throw invalid(within(at, unsupported.field), unsupported.received, unsupported.expected)
+  }
+  return settings
 }
 
 const http2 = (at: At, value: unknown): TransportSettings["http2"] => {

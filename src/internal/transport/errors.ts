@@ -14,13 +14,13 @@ const safely = <A>(look: () => A, otherwise: A): A => {
 
 const isOurs = (error: unknown): error is WireError => safely(() => error instanceof WireError, false)
 
-const codeOf = (error: unknown): string =>
+export const codeOf = (error: unknown): string =>
   safely(() => {
     const code = error instanceof Error && "code" in error ? error.code : undefined
     return typeof code === "string" ? code : ""
   }, "")
 
-const textOf = (error: unknown): string =>
+export const textOf = (error: unknown): string =>
   safely(() => {
     if (!(error instanceof Error)) return String(error)
     // What net throws when all addresses of a name failed has no message of its own.
@@ -35,7 +35,8 @@ const verdicts =
 const alerts = /^ERR_SSL_.*_ALERT_(?:CERTIFICATE_\w+|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/
 
 /** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
-const isUntrusted = (code: string): boolean => verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
+export const isUntrusted = (code: string): boolean =>
+  verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
 
 /** The codes of libuv, c-ares and getaddrinfo that sockets and names fail with. */
 const system =

@@ -45,6 +45,22 @@ export interface LaneHost {
   readonly requeue: (exchange: Exchange, error: WireError) => void
 }
 
+/** A lane that is being opened. */
+export interface Opening {
+  /** `protocol`: what the pool's other lanes speak, `undefined` where there are none. */
+  readonly start: (protocol: Lane["protocol"] | undefined) => void
+  /** Nobody needs it any more. */
+  readonly cancel: () => void
+}
+
+/** What an opening, and the lane that comes of it, tell their pool. */
+export interface OpeningHost extends LaneHost {
+  readonly opened: (opening: Opening, lane: Lane) => void
+  readonly failed: (opening: Opening, error: unknown) => void
+  /** The socket's descriptor is free again; comes once, whatever else came. */
+  readonly closed: () => void
+}
+
 /** Times in milliseconds: see PoolOptions. */
 export interface LaneLimits extends HeadLimits {
   readonly keepAlive: number

@@ -5,17 +5,9 @@ import { WireError } from "../wire.ts"
 import { dial, type Route } from "./dial.ts"
 import { H1Lane } from "./h1Lane.ts"
 import { H2Lane } from "./h2Lane.ts"
-import type { Lane, LaneHost } from "./lane.ts"
+import type { Lane, Opening, OpeningHost } from "./lane.ts"
 import type { Settings } from "./options.ts"
 import { clearTimeout, setImmediate, setTimeout } from "../time/timers.ts"
-
-/** What it tells the pool. */
-export interface OpeningHost extends LaneHost {
-  readonly opened: (opening: Opening, lane: Lane) => void
-  readonly failed: (opening: Opening, error: unknown) => void
-  /** The socket's descriptor is free again; comes once, whatever else came. */
-  readonly closed: () => void
-}
 
 let client: typeof Client | undefined
 let loading: Promise<typeof Client> | undefined
@@ -24,20 +16,21 @@ let loading: Promise<typeof Client> | undefined
 const loadClient = (): Promise<typeof Client> =>
   (loading ??= import("undici").then((undici) => (client = undici.Client)))
 
-export class Opening {
+export class SocketOpening implements Opening {
   readonly #host: OpeningHost
   readonly #settings: Settings
+  readonly #route: Route
   #base: Socket | undefined
   #timer: NodeJS.Timeout | undefined
   #over = false
 
-  constructor(host: OpeningHost, settings: Settings) {
+  constructor(host: OpeningHost, settings: Settings, route: Route) {
     this.#host = host
     this.#settings = settings
+    this.#route = route
   }
 
-  /** `alpn`: what to offer; `undefined` for none. */
-  start(route: Route, alpn: Array<string> | undefined): void {
+  start(protocol: Lane["protocol"] | undefined): void {
     const { connectTimeout } = this.#settings
     if (connectTimeout < 2 ** 31) {
       this.#timer = setTimeout(() => {
@@ -47,7 +40,7 @@ export class Opening {
       }, connectTimeout).unref()
     }
     try {
-      this.#base = dial(route, alpn, (error, socket) => {
+      this.#base = dial(this.#route, this.#alpn(protocol), (error, socket) => {
         if (socket === undefined) this.#fail(error)
         else this.#connected(socket)
       }).base
@@ -61,11 +54,17 @@ export class Opening {
     }
   }
 
-  /** Nobody needs it any more. */
   cancel(): void {
     this.#over = true
     clearTimeout(this.#timer)
     this.#base?.destroy()
+  }
+
+  /** What to offer; `undefined` for none. */
+  #alpn(protocol: Lane["protocol"] | undefined): Array<string> | undefined {
+    const { http2, url } = this.#settings
+    if (url.protocol === "http:") return undefined
+    return http2 === false || protocol === "http/1.1" ? ["http/1.1"] : ["h2", "http/1.1"]
   }
 
   #connected(socket: Socket): void {

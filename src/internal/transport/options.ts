@@ -3,6 +3,7 @@ import { type TransportLimits, transportLimits } from "../limits.ts"
 import type { Ticker } from "../ticker.ts"
 import type { BudgetUsedUp, CircuitChange } from "../overload/health.ts"
 import type { AllowAddress } from "./allowAddress.ts"
+import { type FetchRuntime, fetchRuntime } from "./runtime/runtime.ts"
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
@@ -74,6 +75,8 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly unreadTimeout?: number | undefined
   /** Called once a pool. Must not throw. */
   readonly onStarved?: ((info: Starved) => void) | undefined
+  /** Whose own `fetch` sends the requests. @default this process's runtime where the pool can't open sockets */
+  readonly runtime?: FetchRuntime | undefined
 }
 
 /** The options with their defaults. */
@@ -94,10 +97,12 @@ export interface Settings extends TransportLimits {
   readonly ticker: Ticker | undefined
   readonly onCircuit: ((change: CircuitChange) => void) | undefined
   readonly onBudget: ((usedUp: BudgetUsedUp) => void) | undefined
+  readonly runtime: FetchRuntime | undefined
 }
 
 export const resolve = (options: PoolOptions): Settings => {
   const url = new URL(options.origin)
+  const runtime = options.runtime ?? fetchRuntime
   const limits = { ...transportLimits }
   for (const name of Object.keys(limits) as ReadonlyArray<keyof TransportLimits>)
     limits[name] = options[name] ?? limits[name]
@@ -106,7 +111,8 @@ export const resolve = (options: PoolOptions): Settings => {
     origin: url.origin,
     url,
     maxConnections: options.maxConnections ?? 256,
-    http2: options.http2 ?? true,
+    // A runtime chooses the protocol by itself, and each of its slots carries one request.
+    http2: runtime === undefined && (options.http2 ?? true),
     keepAlive: options.keepAlive ?? 60_000,
     maxConnectionAge: options.maxConnectionAge ?? 300_000,
     pingInterval: options.pingInterval ?? 10_000,
@@ -118,6 +124,7 @@ export const resolve = (options: PoolOptions): Settings => {
     circuitCooldown: options.circuitCooldown ?? 5_000,
     ticker: options.ticker,
     onCircuit: options.onCircuit,
-    onBudget: options.onBudget
+    onBudget: options.onBudget,
+    runtime
   }
 }

@@ -8,14 +8,13 @@ import { WireError, type PoolStats, type WirePool, type WireRequest, type WireRe
 import { Backlog } from "./backlog.ts"
 import { ConnectClock, type Connecting } from "./connectClock.ts"
 import { root } from "./context.ts"
-import { makeRoute, type Route } from "./dial.ts"
 import { connectError } from "./errors.ts"
 import { Exchange, type Owner } from "./exchange.ts"
 import { H2Lane } from "./h2Lane.ts"
 import { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
-import type { Lane } from "./lane.ts"
-import { Opening, type OpeningHost } from "./opening.ts"
+import type { Lane, Opening, OpeningHost } from "./lane.ts"
+import { type MakeOpening, makeOpener } from "./opener.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
 import { Redial } from "./redial.ts"
 import { Roster } from "./roster.ts"
@@ -38,7 +37,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   readonly budget: SocketBudget
   readonly #backlog: Backlog
   readonly health: Health
-  readonly #route: Route
+  readonly #makeOpening: MakeOpening
   readonly #redial: Redial
   readonly #watch: Watch
   readonly #clock: ConnectClock
@@ -79,7 +78,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       queued: () => this.queue.size,
       opened: this.#recall
     })
-    this.#route = makeRoute(this.settings.url, options)
+    this.#makeOpening = makeOpener(this.settings, options)
     this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)
     this.#clock = new ConnectClock(this)
@@ -407,12 +406,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#sockets++
     this.#opened++
     this.#watch.start()
-    const opening = new Opening(this, this.settings)
+    const opening = this.#makeOpening(this)
     this.#opening.add(opening)
-    const { http2, url } = this.settings
-    const plain = url.protocol === "http:"
-    const old = http2 === false || this.#protocol === "http/1.1"
-    root(startOpening, opening, this.#route, plain ? undefined : old ? ["http/1.1"] : ["h2", "http/1.1"])
+    root(startOpening, opening, this.#protocol)
   }
 
   #leaveLine(): void {
@@ -450,7 +446,6 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
 const sendOn = (lane: Lane, exchange: Exchange): boolean => lane.send(exchange)
 
-const startOpening = (opening: Opening, route: Route, alpn: Array<string> | undefined): void =>
-  opening.start(route, alpn)
+const startOpening = (opening: Opening, protocol: Lane["protocol"] | undefined): void => opening.start(protocol)
 
 const closedError = (processed: "no" | "maybe"): WireError => new WireError("Closed", processed, "the pool was closed")

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs"
 import { performance, queueMicrotask } from "../time/timers.ts"
+import { fetchRuntime } from "./runtime/runtime.ts"
 
 /** What the budget asks of a pool. */
 export interface BudgetUser {
@@ -21,7 +22,10 @@ const turn = 250
 
 let softLimit: number | undefined
 
-/** Half of the descriptors that this process may open, and 512 at most; elsewhere than on Linux 512. */
+/**
+ * Half of the descriptors that this process may open, and 512 at most, or what the runtime's own `fetch` sends at once;
+ * elsewhere than on Linux without the descriptors.
+ */
 export const defaultMaxSockets = (): number => {
   if (softLimit === undefined) {
     softLimit = Infinity
@@ -32,7 +36,7 @@ export const defaultMaxSockets = (): number => {
       // No procfs: not Linux.
     }
   }
-  return Math.max(1, Math.min(512, Math.floor(softLimit / 2)))
+  return Math.max(1, Math.min(512, fetchRuntime?.maxRequests ?? Infinity, Math.floor(softLimit / 2)))
 }
 
 export class SocketBudget {

@@ -1,0 +1,18 @@
+/** By which transport a pool opens its lanes: over sockets of its own, or through the runtime's own `fetch`. */
+import { makeRoute } from "./dial.ts"
+import type { Opening, OpeningHost } from "./lane.ts"
+import type { PoolOptions, Settings } from "./options.ts"
+import { SocketOpening } from "./opening.ts"
+import { FetchOpening } from "./runtime/fetchOpening.ts"
+
+export type MakeOpening = (host: OpeningHost) => Opening
+
+export const makeOpener = (settings: Settings, options: PoolOptions): MakeOpening => {
+  const { origin, runtime, url } = settings
+  if (runtime === undefined) {
+    const route = makeRoute(url, options)
+    return (host) => new SocketOpening(host, settings, route)
+  }
+  const slot = { runtime, origin, init: runtime.init(options), limits: settings }
+  return (host) => new FetchOpening(host, slot)
+}
