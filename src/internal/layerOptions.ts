@@ -3,7 +3,7 @@ import { OptionsError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
 import { describe, integer, invalid, millis } from "./config/check.ts"
 import { record } from "./config/names.ts"
-import { fetchRuntime } from "./transport/runtime/runtime.ts"
+import { chosenRuntime, unknownChoice } from "./transport/runtime/choice.ts"
 import { unsupportedLayer } from "./transport/runtime/unsupported.ts"
 import { defaultMaxSockets } from "./transport/sockets.ts"
 
@@ -59,7 +59,10 @@ export const read = (options: Options): Settings | OptionsError => {
       allowHost: question("allowHost", given["allowHost"]),
       allowAddress: question("allowAddress", given["allowAddress"])
     }
-    const unsupported = fetchRuntime && unsupportedLayer(fetchRuntime, settings)
+    const unknown = unknownChoice()
+    if (unknown !== undefined) throw invalid(at(unknown.field), unknown.received, '"fetch", "sockets", or unset')
+    const runtime = chosenRuntime()
+    const unsupported = runtime && unsupportedLayer(runtime, settings)
     if (unsupported !== undefined) throw invalid(at(unsupported.field), unsupported.received, unsupported.expected)
     return settings
   } catch (error) {

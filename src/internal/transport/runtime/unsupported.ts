@@ -44,6 +44,7 @@ export const unsupportedTransport = (
   for (const name of Object.keys(remedies) as ReadonlyArray<Name>) {
     const value = settings[name]
     const isOfRoute = harmless[name] === undefined
+    if (!isOfRoute && !runtime.isStrict) continue
     if (value === defaults[name] || (isOfRoute ? runtime.routes : harmless[name]!.includes(value))) continue
     return named(runtime, name, value, remedies[name]!)
   }
