@@ -9,10 +9,11 @@ import * as azure from "../options/azure.ts"
 import * as openai from "../options/openai.ts"
 
 export const getterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: openai.OpenAIOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "openai",
     style: "nested",
     spec: specs.openai,
     provider: OpenAiClient.provider,
@@ -21,10 +22,11 @@ export const getterOf = <A extends object>(
   })
 
 export const azureGetterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: azure.AzureOpenAIOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "openai",
     style: "nested",
     spec: specs.azure,
     provider: AzureOpenAiClient.provider,
