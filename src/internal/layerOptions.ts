@@ -5,7 +5,6 @@ import { describe, integer, invalid, millis } from "./config/check.ts"
 import { record } from "./config/names.ts"
 import { chosenRuntime, unknownChoice } from "./transport/runtime/choice.ts"
 import { unsupportedLayer } from "./transport/runtime/unsupported.ts"
-import { defaultMaxSockets } from "./transport/sockets.ts"
 
 /** Durations in milliseconds, `Infinity` for none. */
 export interface Settings {
@@ -13,7 +12,8 @@ export interface Settings {
   readonly capacity: number
   readonly maxClients: number
   readonly acquireTimeout: number
-  readonly maxSockets: number
+  /** `undefined`: of those of the process. */
+  readonly maxSockets: number | undefined
   readonly drainTimeout: number
   readonly leakWarning: number | undefined
   readonly allowHost: Options["allowHost"]
@@ -53,7 +53,7 @@ export const read = (options: Options): Settings | OptionsError => {
       capacity: count("capacity", given["capacity"], 1024),
       maxClients: count("maxClients", given["maxClients"], Infinity),
       acquireTimeout: duration("acquireTimeout", given["acquireTimeout"], 0),
-      maxSockets: count("maxSockets", given["maxSockets"], defaultMaxSockets()),
+      maxSockets: given["maxSockets"] === undefined ? undefined : count("maxSockets", given["maxSockets"], 0),
       drainTimeout: duration("drainTimeout", given["drainTimeout"], 10_000),
       leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0),
       allowHost: question("allowHost", given["allowHost"]),

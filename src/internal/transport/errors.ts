@@ -1,6 +1,6 @@
 /** The one place where the errors of sockets and protocols become ours. */
 import { type Oddity, WireError } from "../wire.ts"
-import { lacksDescriptors } from "./descriptors.ts"
+import { lacksDescriptors } from "./lacking.ts"
 import { type Goaway, remedyOf, signed } from "./goaway.ts"
 
 /** Anything can be thrown, and to look at some of it throws. */

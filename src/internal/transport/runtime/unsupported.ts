@@ -54,14 +54,14 @@ export const unsupportedTransport = (
 /** The first of the client layer's options that the runtime can't keep. */
 export const unsupportedLayer = (
   runtime: FetchRuntime,
-  options: { readonly maxSockets: number; readonly allowAddress: unknown }
+  options: { readonly maxSockets: number | undefined; readonly allowAddress: unknown }
 ): Unsupported | undefined => {
   const { maxRequests, maxRequestsVariable } = runtime
   if (options.allowAddress !== undefined) {
     const expected = "none: addresses are not seen there. allowHost is asked for the host of each base URL"
     return named(runtime, "allowAddress", options.allowAddress, expected)
   }
-  if (options.maxSockets <= maxRequests) return undefined
+  if (options.maxSockets === undefined || options.maxSockets <= maxRequests) return undefined
   const more = maxRequestsVariable === undefined ? "" : `; ${maxRequestsVariable} raises that`
   return named(
     runtime,
