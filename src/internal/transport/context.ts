@@ -4,10 +4,16 @@
  */
 import { AsyncResource } from "node:async_hooks"
 
-const loaded = new AsyncResource("clientele", { requireManualDestroy: true })
-// Nothing is pending: without this, what looks for open handles (`jest --detectOpenHandles`) finds one. Its scope stays.
-loaded.emitDestroy()
+/** Runs `f` in the asynchronous context in which it was made. */
+export type Context = <Args extends ReadonlyArray<unknown>, R>(f: (...args: Args) => R, ...args: Args) => R
+
+/** The context of the moment, as `AsyncLocalStorage.snapshot` gives it, but for whoever looks for open handles. */
+export const snapshot = (): Context => {
+  const resource = new AsyncResource("clientele", { requireManualDestroy: true })
+  // Nothing is pending: without this `jest --detectOpenHandles` reports it. It goes on keeping its context.
+  resource.emitDestroy()
+  return (f, ...args) => resource.runInAsyncScope(f as (...args: ReadonlyArray<unknown>) => never, undefined, ...args)
+}
 
 /** Runs `f` outside of every request's asynchronous context. */
-export const root = <Args extends ReadonlyArray<unknown>, R>(f: (...args: Args) => R, ...args: Args): R =>
-  loaded.runInAsyncScope(f as (...args: ReadonlyArray<unknown>) => R, undefined, ...args)
+export const root = snapshot()
