@@ -130,13 +130,14 @@ const vitestFiles: Readonly<Record<string, string>> = {
 
 const peers = ["clientele", "effect@^3.22.4", "@effect/platform@^0.97.2", "openai"]
 
+const config = (roots: string, more = "") =>
+  `export default { roots: ["<rootDir>/${roots}"], testMatch: ["**/*.test.?js"], transform: {} ${more} }`
+
 describe("Jest", () => {
   let project: Project
 
   beforeAll(async () => {
     project = await projectWith(...peers, "jest")
-    const config = (roots: string, more = "") =>
-      `export default { roots: ["<rootDir>/${roots}"], testMatch: ["**/*.test.?js"], transform: {} ${more} }`
     project.write("jest.config.mjs", config("jest"))
     project.write("global.config.mjs", config("global", ", fakeTimers: { enableGlobally: true }"))
     for (const [file, text] of Object.entries(jestFiles)) project.write(file, text)

@@ -11,6 +11,8 @@ import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.
 
 vi.mock("openai")
 
+const refuse = (url: string) => () => refuseUnreached("openai", "openai", url)
+
 afterEach(() => {
   vi.unstubAllGlobals()
   vi.clearAllMocks()
@@ -48,7 +50,6 @@ test("a mock's factory that leaves the class out is told what to return", () => 
 })
 
 test("a mock of Vitest's that does not reach the package is told how to, unless requests stay on the machine", () => {
-  const refuse = (url: string) => () => refuseUnreached("openai", "openai", url)
   vi.stubGlobal("__vitest_mocker__", {
     registries: new Map([["s", new Map([["/app/node_modules/openai/index.mjs", 1]])]])
   })
