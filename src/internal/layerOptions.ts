@@ -34,7 +34,7 @@ const names: ReadonlySet<string> = new Set<keyof Options>([
 
 const at = (field: string) => ({ provider: "clientele", field })
 
-const count = (field: keyof Options, given: unknown, absent: number): number =>
+const count = <A extends number | undefined>(field: keyof Options, given: unknown, absent: A): number | A =>
   given === undefined ? absent : given === Infinity ? Infinity : integer(at(field), given, 1)
 
 const duration = (field: keyof Options, given: unknown, absent: number): number =>
@@ -53,7 +53,7 @@ export const read = (options: Options): Settings | OptionsError => {
       capacity: count("capacity", given["capacity"], 1024),
       maxClients: count("maxClients", given["maxClients"], Infinity),
       acquireTimeout: duration("acquireTimeout", given["acquireTimeout"], 0),
-      maxSockets: given["maxSockets"] === undefined ? undefined : count("maxSockets", given["maxSockets"], 0),
+      maxSockets: count("maxSockets", given["maxSockets"], undefined),
       drainTimeout: duration("drainTimeout", given["drainTimeout"], 10_000),
       leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0),
       allowHost: question("allowHost", given["allowHost"]),

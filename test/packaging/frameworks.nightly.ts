@@ -1,7 +1,7 @@
 /** Test frameworks as test authors install them, with the packed tarball beside them: what docs/testing.md says. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { type Project, projectWith } from "../support/packed.ts"
+import { type Ended, type Project, projectWith } from "../support/packed.ts"
 
 const question = `{ model: "m", messages: [{ role: "user", content: "hi" }] }`
 
@@ -15,7 +15,7 @@ const ask = `const ask = async (openai) => (await openai.chat.completions.create
 /** Run once with fake timers and once without, on new connections and on old ones. */
 const timers = (framework: string) => `
   ${ask}
-  const openai = () => getOpenAIClient({ apiKey: "k", baseURL: process.env.BASE_URL })
+  const openai = () => getOpenAIClient({ apiKey: "k", baseURL: process.env.SANDBOX_URL })
   test("is answered", async () => {
     const answer = await ask(openai())
     ${framework}.useFakeTimers()
@@ -65,7 +65,7 @@ const globally = `
   const { getOpenAIClient } = require("clientele/promise/openai")
   ${ask}
   test("is answered", async () => {
-    expect(await ask(getOpenAIClient({ apiKey: "k", baseURL: process.env.BASE_URL }))).not.toBe("")
+    expect(await ask(getOpenAIClient({ apiKey: "k", baseURL: process.env.SANDBOX_URL }))).not.toBe("")
   })`
 
 const vitestFiles: Readonly<Record<string, string>> = {
@@ -150,7 +150,7 @@ describe("Jest", () => {
     project.run(
       process.execPath,
       ["--experimental-vm-modules", "--no-warnings", "node_modules/jest/bin/jest.js", ...args],
-      { BASE_URL: baseURL }
+      { SANDBOX_URL: baseURL }
     )
 
   it("passes with fake timers, mocks and a stubbed fetch, and finds no open handle", { timeout: 300_000 }, async () => {
@@ -180,11 +180,11 @@ for (const version of ["3", "4"]) {
 
     afterAll(() => project.dispose())
 
-    const vitest = async (
+    const vitest = (
       files: ReadonlyArray<string>,
       env: Readonly<Record<string, string>>,
       ...args: Array<string>
-    ) =>
+    ): Promise<Ended> =>
       project.run(
         process.execPath,
         ["node_modules/vitest/vitest.mjs", "run", ...files.map((file) => `vitest/${file}`), ...args],
@@ -194,7 +194,7 @@ for (const version of ["3", "4"]) {
 
     it("passes with fake timers", { timeout: 300_000 }, async () => {
       await using sandbox = await Sandbox.start({ protocol: "http/1.1" })
-      const { status, stderr, stdout } = await vitest(["timers"], { BASE_URL: sandbox.baseURL("openai") })
+      const { status, stderr, stdout } = await vitest(["timers"], { SANDBOX_URL: sandbox.baseURL("openai") })
       assert.strictEqual(status, 0, stdout + stderr)
     })
 
@@ -211,9 +211,9 @@ for (const version of ["3", "4"]) {
     })
 
     it("is told what to do where a mock of the SDK does not reach the package", { timeout: 300_000 }, async () => {
-      const { status, stdout } = await vitest(["mock"], {})
+      const { status, stderr, stdout } = await vitest(["mock"], {})
       assert.strictEqual(status, 1)
-      assert.match(stdout, /set test\.server\.deps\.inline to \["clientele"\] in Vitest's config/)
+      assert.match(stdout + stderr, /set test\.server\.deps\.inline to \["clientele"\] in Vitest's config/)
     })
   })
 }

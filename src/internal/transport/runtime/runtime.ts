@@ -7,7 +7,7 @@ import * as http2 from "node:http2"
 import * as net from "node:net"
 
 /** What of the route to an origin a runtime's `fetch` can be told. */
-export interface FetchRoute {
+interface FetchRoute {
   /** URL of an HTTP proxy. Secret. */
   readonly proxy?: string | undefined
   readonly ca?: string | undefined
