@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 const { aborts, ca, origin } = input<Work>()
-const pool = makePool({ origin, ca, budget: new SocketBudget() })
+const pool = makePool({ origin, ca, budget: new SocketBudget(512) })
 const from = performance.now()
 const done = await storm(pool, aborts)
 const took = (performance.now() - from) / 1000

@@ -22,7 +22,7 @@ const { variant, waiting } = input<Work>()
 const server = net.createServer((socket) => void socket.resume())
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-const pool = makePool({ origin, budget: new SocketBudget(), maxConnections: 1, maxQueue: Infinity })
+const pool = makePool({ origin, budget: new SocketBudget(512), maxConnections: 1, maxQueue: Infinity })
 
 const request = (signal: AbortSignal) =>
   pool.request({

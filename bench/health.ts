@@ -39,7 +39,7 @@ const seconds = async (
   options: Partial<PoolOptions> & { readonly origin: string },
   use: (pool: WirePool) => Promise<number>
 ): Promise<number> => {
-  const pool = makePool({ budget: new SocketBudget(), ca: certificate.ca, ...options })
+  const pool = makePool({ budget: new SocketBudget(512), ca: certificate.ca, ...options })
   try {
     return (await use(pool)) / 1000
   } finally {
@@ -98,7 +98,7 @@ const oldAddress = async (http2: boolean): Promise<number> => {
   return left
 }
 
-const defaults = resolve({ origin: "https://localhost", budget: new SocketBudget() })
+const defaults = resolve({ origin: "https://localhost", budget: new SocketBudget(512) })
 /** Pools look after their sockets this often, in seconds. */
 const tick = 0.25
 

@@ -7,6 +7,7 @@ import type { AnySpan } from "effect/Tracer"
 import type { ClientError } from "../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
+import { clearTimeout, setTimeout } from "./time/timers.ts"
 
 /** `span` is where its attempts are told. @default the span of the fiber */
 export const promise = <A>(

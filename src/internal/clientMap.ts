@@ -21,7 +21,7 @@ import * as Ticker from "./ticker.ts"
 import { noStats } from "./noStats.ts"
 import type { Outlet } from "./outlet.ts"
 import * as Unclassified from "./unclassified.ts"
-import { SocketBudget } from "./transport/sockets.ts"
+import { layerSockets } from "./transport/processSockets.ts"
 import { TransportMaker } from "./transportMaker.ts"
 import { type Activity, Wiring } from "./wiring.ts"
 
@@ -70,7 +70,10 @@ export const make = (options: Options): Effect.Effect<Service, never, Scope.Scop
 
 const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const budget = new SocketBudget(options.maxSockets)
+    const { budget } = yield* Effect.acquireRelease(
+      Effect.sync(() => layerSockets(options.maxSockets)),
+      ({ close }) => Effect.sync(close)
+    )
     const { allowAddress, drainTimeout, leakWarning } = options
     const exposed = Destination.exposure()
     const makeTransport = yield* TransportMaker

@@ -40,7 +40,7 @@ export const refusal = (config: ClientConfig, allow: AllowHost | undefined): Opt
 /** So many origins are remembered: whoever has more has been warned often enough. */
 const most = 1_000
 
-const isLoopback = (host: string): boolean => {
+export const isLoopback = (host: string): boolean => {
   const plain = plainAddress(host)
   return plain === "::1" || (isIPv4(plain) ? plain.startsWith("127.") : /(^|\.)localhost$/.test(plain))
 }

@@ -3,9 +3,8 @@ import { OptionsError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
 import { describe, integer, invalid, millis } from "./config/check.ts"
 import { record } from "./config/names.ts"
-import { fetchRuntime } from "./transport/runtime/runtime.ts"
+import { chosenRuntime, unknownChoice } from "./transport/runtime/choice.ts"
 import { unsupportedLayer } from "./transport/runtime/unsupported.ts"
-import { defaultMaxSockets } from "./transport/sockets.ts"
 
 /** Durations in milliseconds, `Infinity` for none. */
 export interface Settings {
@@ -13,7 +12,8 @@ export interface Settings {
   readonly capacity: number
   readonly maxClients: number
   readonly acquireTimeout: number
-  readonly maxSockets: number
+  /** `undefined`: of those of the process. */
+  readonly maxSockets: number | undefined
   readonly drainTimeout: number
   readonly leakWarning: number | undefined
   readonly allowHost: Options["allowHost"]
@@ -34,7 +34,7 @@ const names: ReadonlySet<string> = new Set<keyof Options>([
 
 const at = (field: string) => ({ provider: "clientele", field })
 
-const count = (field: keyof Options, given: unknown, absent: number): number =>
+const count = <A extends number | undefined>(field: keyof Options, given: unknown, absent: A): number | A =>
   given === undefined ? absent : given === Infinity ? Infinity : integer(at(field), given, 1)
 
 const duration = (field: keyof Options, given: unknown, absent: number): number =>
@@ -53,13 +53,16 @@ export const read = (options: Options): Settings | OptionsError => {
       capacity: count("capacity", given["capacity"], 1024),
       maxClients: count("maxClients", given["maxClients"], Infinity),
       acquireTimeout: duration("acquireTimeout", given["acquireTimeout"], 0),
-      maxSockets: count("maxSockets", given["maxSockets"], defaultMaxSockets()),
+      maxSockets: count("maxSockets", given["maxSockets"], undefined),
       drainTimeout: duration("drainTimeout", given["drainTimeout"], 10_000),
       leakWarning: given["leakWarning"] === undefined ? undefined : duration("leakWarning", given["leakWarning"], 0),
       allowHost: question("allowHost", given["allowHost"]),
       allowAddress: question("allowAddress", given["allowAddress"])
     }
-    const unsupported = fetchRuntime && unsupportedLayer(fetchRuntime, settings)
+    const unknown = unknownChoice()
+    if (unknown !== undefined) throw invalid(at(unknown.field), unknown.received, '"fetch", "sockets", or unset')
+    const runtime = chosenRuntime()
+    const unsupported = runtime && unsupportedLayer(runtime, settings)
     if (unsupported !== undefined) throw invalid(at(unsupported.field), unsupported.received, unsupported.expected)
     return settings
   } catch (error) {

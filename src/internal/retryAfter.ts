@@ -3,6 +3,7 @@
  * date (RFC 9110, 10.2.3). A date is measured from the response's own `Date`, since our clock may differ. What can't
  * be read, or is negative, is no wish at all.
  */
+import { Date } from "./time/timers.ts"
 
 /**
  * 62 days, in milliseconds: twice a month, the longest window that providers count by. A longer wait is another format

@@ -5,8 +5,8 @@ import type { Starved } from "./transport/options.ts"
 const remedy = {
   maxConnections: "raise `transport.maxConnections`, or start fewer agents at once",
   maxSockets:
-    "raise `maxSockets` of the client layer (and `ulimit -n` with it: the default is half of that), or start fewer " +
-    "agents at once"
+    "raise `maxSockets` of the client layer (and `ulimit -n` with it: by default half of that is for all layers of the " +
+    "process), or start fewer agents at once"
 } as const
 
 const message = ({ bound, limit, origin, queued, waited }: Starved): string =>

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { Date, clearTimeout, performance, setTimeout } from "./time/timers.ts"
 
 /**
  * What is left of a wait, in milliseconds. Clocks count in floating point, so a timer may end a trifle before the wait
@@ -58,6 +59,17 @@ export const isLive = (clock: Clock.Clock): boolean => clock === Context.get(Def
 export const current: Effect.Effect<Ticker> = Effect.clockWith((clock) =>
   Effect.succeed(isLive(clock) ? live : of(clock))
 )
+
+/** Sleeps by the fiber's clock, which is the process's own where `Effect.sleep` would ask the globals. */
+export const pause = (ms: number): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    isLive(clock)
+      ? Effect.async((resume) => {
+          const cancel = live.after(ms, () => resume(Effect.void))
+          return Effect.sync(cancel)
+        })
+      : clock.sleep(Duration.millis(ms))
+  )
 
 /** Rejects with the signal's reason as soon as it aborts. */
 export const sleep = (ticker: Ticker, ms: number, signal: AbortSignal | undefined): Promise<void> =>

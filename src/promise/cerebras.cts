@@ -8,4 +8,4 @@ import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" 
 export type { CerebrasOptions }
 
 /** As in `./cerebras.ts`. */
-export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(Cerebras)
+export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(() => Cerebras)

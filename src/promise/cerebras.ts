@@ -38,4 +38,4 @@ export type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(Cerebras)
+export const getCerebrasClient: (options?: CerebrasOptions, clients?: Clients) => Cerebras = getterOf(() => Cerebras)

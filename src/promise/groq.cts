@@ -8,4 +8,4 @@ import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" 
 export type { GroqOptions }
 
 /** As in `./groq.ts`. */
-export const getGroqClient: (options?: GroqOptions, clients?: Clients) => Groq = getterOf(Groq)
+export const getGroqClient: (options?: GroqOptions, clients?: Clients) => Groq = getterOf(() => Groq)

@@ -38,4 +38,4 @@ export type { GroqOptions } from "../internal/promise/options/groq.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getGroqClient: (options?: GroqOptions, clients?: Clients) => Groq = getterOf(Groq)
+export const getGroqClient: (options?: GroqOptions, clients?: Clients) => Groq = getterOf(() => Groq)

@@ -9,8 +9,9 @@ import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" 
 export type { AzureOpenAIOptions, OpenAIOptions }
 
 /** As in `./openai.ts`. */
-export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(OpenAI)
+export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(() => OpenAI)
 
 /** As in `./openai.ts`. */
-export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI =
-  azureGetterOf(AzureOpenAI)
+export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI = azureGetterOf(
+  () => AzureOpenAI
+)

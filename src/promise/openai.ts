@@ -41,7 +41,7 @@ export type { OpenAIOptions } from "../internal/promise/options/openai.ts"
  * @since 0.1.0
  * @category accessors
  */
-export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(OpenAI)
+export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => OpenAI = getterOf(() => OpenAI)
 
 /**
  * The same for `new AzureOpenAI`.
@@ -49,5 +49,6 @@ export const getOpenAIClient: (options?: OpenAIOptions, clients?: Clients) => Op
  * @since 0.1.0
  * @category accessors
  */
-export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI =
-  azureGetterOf(AzureOpenAI)
+export const getAzureOpenAIClient: (options?: AzureOpenAIOptions, clients?: Clients) => AzureOpenAI = azureGetterOf(
+  () => AzureOpenAI
+)

@@ -12,18 +12,20 @@ const roads = [
 
 describe("a test framework", concurrent, () => {
   for (const { name, options } of roads) {
-    it.live(`finds no open handle after the last answer, after closing, and after the idle time (${name})`, () =>
-      Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make(options)
-        const child = yield* Child.run("handles.ts", [sandbox.baseURL("openai")], { SANDBOX_CA: sandbox.ca }, [
-          process.execPath,
-          "--expose-gc"
-        ])
-        const { stdout, ...end } = yield* ended(child)
-        assert.deepStrictEqual(end, { code: 0, signal: null, stderr: "" })
-        assert.deepStrictEqual(JSON.parse(stdout), { answered: [], closed: [], idle: [] })
-        yield* noSockets(sandbox)
-      }).pipe(Effect.scoped)
+    it.live(
+      `finds no open handle after loading the package, after the last answer, after closing, and after the idle time (${name})`,
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make(options)
+          const child = yield* Child.run("handles.ts", [sandbox.baseURL("openai")], { SANDBOX_CA: sandbox.ca }, [
+            process.execPath,
+            "--expose-gc"
+          ])
+          const { stdout, ...end } = yield* ended(child)
+          assert.deepStrictEqual(end, { code: 0, signal: null, stderr: "" })
+          assert.deepStrictEqual(JSON.parse(stdout), { loaded: [], answered: [], closed: [], idle: [] })
+          yield* noSockets(sandbox)
+        }).pipe(Effect.scoped)
     )
   }
 })

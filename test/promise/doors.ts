@@ -13,7 +13,7 @@ import { getCerebrasClient } from "../../src/promise/cerebras.ts"
 import { getGroqClient } from "../../src/promise/groq.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
 
-export const getOpenAI6Client: (options?: OpenAIOptions, clients?: Clients) => OpenAI6 = getterOf(OpenAI6)
+export const getOpenAI6Client: (options?: OpenAIOptions, clients?: Clients) => OpenAI6 = getterOf(() => OpenAI6)
 
 export interface RequestOptions {
   readonly timeout?: number

@@ -2,6 +2,7 @@ import * as net from "node:net"
 import { expect, test } from "vitest"
 import type { Starved } from "../../src/internal/transport/options.ts"
 import type { WirePool } from "../../src/internal/wire.ts"
+import { layerSockets } from "../../src/internal/transport/processSockets.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import { ask, failure, pool, serveH1, serveH2, serveTcp, text, until, verdict } from "./harness.ts"
 
@@ -127,4 +128,75 @@ test("nobody is told when it is only the connection that is slow", async () => {
   })
   expect(await verdict(ask(it))).toBe("Timeout, no")
   expect(told).toEqual([])
+})
+
+/** A layer's bound within another's. */
+const layers = (most: number, ...own: ReadonlyArray<number>): ReadonlyArray<SocketBudget> => {
+  const thread = new SocketBudget(most)
+  return own.map((maxSockets) => new SocketBudget(maxSockets, thread))
+}
+
+test("layers within one bound share its places, whatever their own bounds are", async () => {
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 5))
+  const pools = layers(8, 6, 6, 2).map((budget) => pool(server.origin, { budget }))
+  const answers = await Promise.all(pools.flatMap((it) => Array.from({ length: 100 }, () => text(it))))
+  expect(new Set(answers)).toEqual(new Set(["ok"]))
+  expect(server.peak).toBe(8)
+})
+
+test("a layer whose queue never empties gives another layer its turn", async () => {
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 5))
+  const [first, second] = layers(4, 4, 4).map((budget) => pool(server.origin, { budget }))
+  const load = { on: true }
+  const loops = Array.from({ length: 20 }, async () => {
+    while (load.on) await text(first!)
+  })
+  await until(() => first!.stats().sockets === 4)
+  const held = Array.from({ length: 20 }, () => text(second!))
+  await until(() => second!.stats().sockets === 2)
+  expect(await Promise.all(held)).toEqual(held.map(() => "ok"))
+  load.on = false
+  await Promise.all(loops)
+})
+
+test("an idle socket of another layer closes when the bound of all is used up", async () => {
+  const server = await serveH1((_, response) => response.end("ok"))
+  const [first, second] = layers(1, 1, 1).map((budget) => pool(server.origin, { budget }))
+  expect(await text(first!)).toBe("ok")
+  expect(await text(second!)).toBe("ok")
+  expect([first!.stats().sockets, second!.stats().sockets]).toEqual([0, 1])
+})
+
+test("a layer in line whose requests are aborted passes its turn to another", async () => {
+  let free: (() => void) | undefined
+  const busy = await serveH1((_, response) => {
+    free = () => response.end("ok")
+  })
+  const other = await serveH1((_, response) => response.end("ok"))
+  const [first, second, third] = layers(1, 1, 1, 1)
+  const held = text(pool(busy.origin, { budget: first! }))
+  await until(() => free !== undefined)
+  const abort = new AbortController()
+  const gone = failure(ask(pool(other.origin, { budget: second! }), { signal: abort.signal }))
+  const waiting = text(pool(other.origin, { budget: third! }))
+  abort.abort()
+  expect((await gone).processed).toBe("no")
+  free?.()
+  expect([await held, await waiting]).toEqual(["ok", "ok"])
+  expect(second!.used).toBe(0)
+})
+
+test("copies of the package find one bound, and what authors ask for adds to it while their layers are open", () => {
+  const key = Symbol.for("clientele/sockets@1")
+  const [one, other] = [layerSockets(undefined), layerSockets(undefined)]
+  const registered = (globalThis as Record<symbol, { readonly places: { readonly room: () => number } } | undefined>)[
+    key
+  ]
+  const most = registered!.places.room()
+  expect([one.budget.room(), other.budget.room()]).toEqual([most, most])
+  const large = [layerSockets(most), layerSockets(most)]
+  expect(registered!.places.room()).toBe(2 * most)
+  expect(large[0]!.budget.room()).toBe(most)
+  for (const { close } of large) close()
+  expect(registered!.places.room()).toBe(most)
 })

@@ -79,3 +79,18 @@ for (const [name, serve, sockets] of [
     expect(said).toEqual([`ok,ok,ok,ok ${sockets}`, `ok 50 ${sockets}`, "true"])
   })
 }
+
+test("without a descriptor a pool waits for the socket of another pool, and is answered", async () => {
+  const slow = await serveH1((_, response) => void setTimeout(() => response.end("slow"), 1_000))
+  const quick = await serveH1(late)
+  const said = await script(`
+    const budget = new SocketBudget(500)
+    const [holder, waiter] = ["${slow.origin}", "${quick.origin}"].map((origin) => makePool({ origin, budget }))
+    const held = ask(holder)
+    while (holder.stats().inFlight === 0 || holder.stats().sockets === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    takeAll()
+    console.log((await Promise.all([said(held), said(ask(waiter))])).join(), holder.stats().sockets)
+  `)
+  expect(said).toEqual(["slow,ok 0"])
+})

@@ -26,6 +26,7 @@ const runtime: FetchRuntime = {
   maxRequestsVariable: undefined,
   decodes: true,
   routes: false,
+  isStrict: true,
   init: () => ({})
 }
 

@@ -6,6 +6,8 @@ import { transportLimits } from "../../src/internal/limits.ts"
 import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
 import { ask, defer, failure, pool, serveH1, serveTcp, text } from "./harness.ts"
 
+vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+
 const host = { freed: () => {}, answered: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
 const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
 

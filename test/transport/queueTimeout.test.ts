@@ -23,6 +23,8 @@ import {
   verdict
 } from "./harness.ts"
 
+vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+
 afterEach(() => {
   vi.restoreAllMocks()
 })

@@ -5,6 +5,8 @@ import { Roster } from "../../src/internal/transport/roster.ts"
 import type { WireRequest } from "../../src/internal/wire.ts"
 import { ask, defer, pool2, serveScript, sleep, timeouts, until } from "./harness.ts"
 
+vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+
 const lane = (): Lane => ({
   protocol: "http/1.1",
   openedAt: 0,

@@ -11,6 +11,7 @@ const runtime = (routes: boolean): FetchRuntime => ({
   maxRequestsVariable: "MAX",
   decodes: true,
   routes,
+  isStrict: true,
   init: () => ({})
 })
 

@@ -5,6 +5,7 @@ import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import * as Untold from "../telemetry/untold.ts"
+import { performance } from "../time/timers.ts"
 
 export const make = (name: string, description: string | undefined) => {
   const { duration } = GenAi.make({ operation: "invoke_agent", agent: name })

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
+import { pause } from "../ticker.ts"
 
 export interface Options<A, E> {
   /** Gives as many values as there are texts, in their order. */
@@ -109,7 +110,7 @@ export const make = <A, E>({
         shut(batch)
         return send(batch.items.map(({ text }) => text))
       })
-      const wait = Effect.raceFirst(Effect.sleep(window), Deferred.await(isFull))
+      const wait = Effect.raceFirst(pause(window), Deferred.await(isFull))
       // Layers are built without interruption, and what is run in their midst inherits that.
       batch.fiber = run(Effect.interruptible(Effect.exit(Effect.zipRight(wait, request))), { immediate: false })
       batch.fiber.addObserver((exit) => settle(batch, Exit.flatten(exit)))

@@ -15,6 +15,7 @@ import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { serverOf } from "../telemetry/requests.ts"
 import * as Untold from "../telemetry/untold.ts"
+import { performance } from "../time/timers.ts"
 
 interface Place {
   readonly provider: string

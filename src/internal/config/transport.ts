@@ -1,6 +1,6 @@
 import * as Redacted from "effect/Redacted"
 import { transportLimits } from "../limits.ts"
-import { fetchRuntime } from "../transport/runtime/runtime.ts"
+import { chosenRuntime } from "../transport/runtime/choice.ts"
 import { unsupportedTransport } from "../transport/runtime/unsupported.ts"
 import { type At, bound, describe, integer, invalid, millis, number, within } from "./check.ts"
 import { record } from "./names.ts"
@@ -67,7 +67,8 @@ export const transport = (
     key,
     isolation: read("isolation", isolation, defaults.isolation)
   })
-  const unsupported = fetchRuntime && unsupportedTransport(fetchRuntime, settings, defaults)
+  const runtime = chosenRuntime()
+  const unsupported = runtime && unsupportedTransport(runtime, settings, defaults)
   if (unsupported !== undefined) {
     throw invalid(within(at, unsupported.field), unsupported.received, unsupported.expected)
   }

@@ -1,4 +1,5 @@
 /** The text of an error's body: retries wait for it, so a body that is endless or slow must not hold them up. */
+import { clearTimeout, setTimeout } from "../time/timers.ts"
 
 /** In bytes. Providers' errors have a few hundred. */
 const most = 1024 * 1024

@@ -1,5 +1,6 @@
 /** Bodies read by us before anybody else: whole if they are small, else as far as it took to find out. */
 import { WireError, type WireBody } from "../wire.ts"
+import { clearTimeout, setTimeout } from "../time/timers.ts"
 
 /** Bodies up to this size, in bytes, are read before fetch resolves. */
 export const wholeBytes = 64 * 1024

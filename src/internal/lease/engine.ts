@@ -6,7 +6,6 @@
  * FiberRefs of whoever releases, and its finalizers run in whichever fiber comes along. So every step here runs in a
  * root fiber of the map, from start to end without a yield, and outside the async context of the caller.
  */
-import { AsyncLocalStorage } from "node:async_hooks"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -23,7 +22,9 @@ import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
+import { snapshot } from "../transport/context.ts"
 import { quiet } from "./quietClock.ts"
+import { setImmediate } from "../time/timers.ts"
 
 /** One construction: what RcMap knows as a key. */
 export abstract class Slot<A, E, R> {
@@ -91,7 +92,7 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
       Runtime.enableRuntimeFlag(RuntimeFlags.Interruption),
       Runtime.setFiberRef(FiberRef.interruptedCause, Cause.empty)
     )
-    const outside: Outside = AsyncLocalStorage.snapshot()
+    const outside: Outside = snapshot()
     const budget = FiberRefs.getOrDefault(made.fiberRefs, FiberRef.currentMaxOpsBeforeYield)
     const scheduler = schedulerOutside(outside, FiberRefs.getOrDefault(made.fiberRefs, FiberRef.currentScheduler))
     // For the user's code.

@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { isLive } from "../ticker.ts"
+import { clearTimeout, setTimeout } from "../time/timers.ts"
 
 /** Beyond this setTimeout fires at once. */
 const LONGEST = 2 ** 31 - 1

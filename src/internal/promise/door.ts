@@ -3,6 +3,7 @@ import { OptionsError } from "../../ClientError.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import { type Kind, make } from "./client.ts"
+import * as Mocked from "./mocked.ts"
 import type { RawKey } from "./options/key.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
 import { type ClientSet, setOf } from "./set.ts"
@@ -13,13 +14,40 @@ export interface Door<A extends object, I, Client, P extends string, Extra exten
   readonly provider: Provider<I, Client, P, Extra>
   readonly read: (options?: unknown) => Reading<P> | Bypass
   readonly rawKey: RawKey
+  /** Throws for a base URL at which the SDK's clients may not be made. @default none */
+  readonly refuse?: (baseURL: string) => void
+}
+
+/** A door whose SDK may be mocked, and is looked at with the first call. */
+export interface Entrance<A extends object, I, Client, P extends string, Extra extends string> extends Omit<
+  Door<A, I, Client, P, Extra>,
+  "sdk"
+> {
+  readonly sdk: () => Kind<A>["sdk"] | undefined
+  /** The package that exports it. */
+  readonly sdkPackage: string
 }
 
 /** The function that takes the place of an SDK's constructor. */
-export const accessor =
-  <A extends object, I, Client, P extends string, Extra extends string>(door: Door<A, I, Client, P, Extra>) =>
-  (options?: object, clients?: Clients): A =>
-    open(door, setOf(clients), options)
+export const accessor = <A extends object, I, Client, P extends string, Extra extends string>({
+  sdk: sdkOf,
+  sdkPackage,
+  ...more
+}: Entrance<A, I, Client, P, Extra>): ((options?: object, clients?: Clients) => A) => {
+  const enter = (): ((options?: object, clients?: Clients) => A) => {
+    const provider = more.provider.id
+    const sdk = sdkOf()
+    if (Mocked.isMocked(provider, sdk)) return (options) => plain(sdk!, options)
+    const refuse = (baseURL: string): void => Mocked.refuseUnreached(provider, sdkPackage, baseURL)
+    const door: Door<A, I, Client, P, Extra> = { ...more, sdk: sdk!, refuse }
+    return (options, clients) => open(door, setOf(clients), options)
+  }
+  let entered: ReturnType<typeof enter> | undefined
+  return (options, clients) => (entered ??= enter())(options, clients)
+}
+
+const plain = <A extends object>(sdk: Kind<A>["sdk"], options: object | undefined): A =>
+  new (sdk as unknown as new (options: object | undefined) => A)(options)
 
 /** Thrown through the table, which has no word for "not kept". */
 class Unpooled {
@@ -40,6 +68,7 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
       const reading = door.read(options)
       if (isBypass(reading)) throw new Unpooled(reading.bypass)
       const { config, sdk } = reading
+      door.refuse?.(config.baseURL)
       return {
         config,
         sdk,
@@ -65,7 +94,7 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
       throw twinOf(door.sdk, refused)
     }
     debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
-    return new (door.sdk as unknown as new (options: object | undefined) => A)(options)
+    return plain(door.sdk, options)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { root } from "../transport/context.ts"
+import { clearInterval, setInterval } from "../time/timers.ts"
 
 /** An object that is to be found, or made. */
 export interface Wanted<A extends object> {

@@ -12,6 +12,7 @@ import { OWN, type Own } from "../outlet.ts"
 import { PLACEHOLDER } from "../secrets.ts"
 import * as Asking from "./asking.ts"
 import { type Pooled, share, type State, STATE } from "./fields.ts"
+import { isMocked } from "./mocked.ts"
 import { here, SITE, type Site } from "./site.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
@@ -79,6 +80,7 @@ export const construct = <A extends object>(
   { maxRetries, timeout }: Pick<Pooled, "timeout" | "maxRetries">,
   more?: Omit<Pooled, "timeout" | "maxRetries">
 ): A => {
+  if (isMocked("clientele", sdk)) return new (sdk as new (options: object) => A)(options)
   // Cerebras takes whole numbers alone, and `Infinity` is none.
   const settings = { maxRetries, timeout: Math.min(NEVER, Math.ceil(timeout)) }
   return new (of(sdk))({ ...options, ...settings, [POOLED]: { ...more, ...settings } })

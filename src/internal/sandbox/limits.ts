@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { RateLimit } from "./model.ts"
+import { performance } from "../time/timers.ts"
 
 interface Bucket {
   readonly limit: number

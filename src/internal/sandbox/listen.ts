@@ -6,6 +6,7 @@ import * as tls from "node:tls"
 import { certificate } from "../../testing/certificate.ts"
 import type { Counters } from "./counters.ts"
 import { type Connection, type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts"
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "../time/timers.ts"
 
 export interface ListenOptions {
   readonly host: string

@@ -2,6 +2,7 @@
 import type { Exchange, Headers } from "./exchange.ts"
 import type { Fault } from "./model.ts"
 import type { Reply } from "./reply.ts"
+import { clearTimeout, performance, setTimeout } from "../time/timers.ts"
 
 export interface Pace {
   /** Milliseconds to the first byte. */

@@ -3,6 +3,7 @@ import { Readable } from "node:stream"
 import type { Connection, Exchange, Headers } from "../sandbox/exchange.ts"
 import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { MemoryBody } from "./memoryBody.ts"
+import { queueMicrotask } from "../time/timers.ts"
 
 const bytes = (chunk: string | Uint8Array): Uint8Array => (typeof chunk === "string" ? Buffer.from(chunk) : chunk)
 

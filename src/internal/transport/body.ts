@@ -4,6 +4,7 @@
  * is collected, and its socket freed, although it still arrives.
  */
 import type { WireBody, WireError } from "../wire.ts"
+import { performance } from "../time/timers.ts"
 
 /** Bytes that are read ahead before the sender is held back. */
 const readAhead = 256 * 1024

@@ -2,6 +2,7 @@
  * What a session has cancelled, and what servers make of it: they count a cancelled stream for a while yet, and refuse
  * an innocent one in its place; and they kill a session that resets too much.
  */
+import { clearTimeout, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** Once a session has cancelled any, it keeps away from the limit by this. */
 const headroom = 0.9

@@ -8,6 +8,7 @@
 import { root } from "./context.ts"
 import { type Exchange, whenRead } from "./exchange.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
+import { clearTimeout, performance, setTimeout } from "../time/timers.ts"
 
 /** The pool. */
 export interface Connecting {

@@ -1,26 +1,156 @@
-/** Whether a socket could not be opened because this process, or this machine, may not have another file descriptor. */
-import { closeSync, openSync } from "node:fs"
-import { devNull } from "node:os"
+/**
+ * File descriptors, which all threads of a process share. Threads share no memory that they could count in, so each looks
+ * at what is open in the process, takes a part of what is free, and leaves a quarter to everything else. One that can get
+ * none tells the others, and those who hold more close idle sockets and give up busy ones as they become free.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { isMainThread } from "node:worker_threads"
+import { clearInterval, performance, setInterval } from "../time/timers.ts"
+import { root } from "./context.ts"
+import { Neighbours } from "./neighbours.ts"
+import type { BudgetUser, Places } from "./places.ts"
 
-const isLack = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE")
+let soft: number | undefined
 
-/** A descriptor is had or not; a failed lookup is rare enough to try. */
-const areNoneLeft = (): boolean => {
-  try {
-    closeSync(openSync(devNull, "r"))
+/** Of descriptors, for the process; `Infinity` elsewhere than on Linux. */
+export const softLimit = (): number => {
+  if (soft === undefined) {
+    soft = Infinity
+    try {
+      const told = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]
+      if (told !== undefined) soft = Number(told)
+    } catch {
+      // No procfs: not Linux.
+    }
+  }
+  return soft
+}
+
+/** Where all threads that a machine runs could have 512 sockets each, nobody looks. */
+const PLENTY = 16_384
+
+/** How often, in ms, a thread looks at what is open in the process, while it takes or waits. */
+const LOOK_MS = 20
+
+/** How often, in ms, a thread that waits tells the others. */
+const ASK_MS = 50
+
+/** How long, in ms, nothing is opened after a descriptor could not be had. */
+const EXHAUSTED_MS = 100
+
+/** How long, in ms, a thread without sockets hopes for those of others, of which it has not heard yet. */
+const HOPE_MS = { alone: 500, divided: 5_000 }
+
+/** Descriptors that even a thread without sockets leaves to others. */
+const RESERVE = 16
+
+export class Descriptors implements Places {
+  readonly #neighbours = new Neighbours()
+  #waiting: BudgetUser | undefined
+  #timer: NodeJS.Timeout | undefined
+  /** Sockets that may be opened before the next look. */
+  #credit = 0
+  #lookedAt = -Infinity
+  #askedAt = -Infinity
+  #exhaustedAt = -Infinity
+  #hopeUntil = -Infinity
+
+  take = (user: BudgetUser): boolean => {
+    if (this.#admits(user)) {
+      // The main thread, which most often is the only one, listens when it holds enough to give.
+      if (softLimit() < PLENTY && (!isMainThread || user.held() >= softLimit() / 16)) this.#neighbours.listen(user)
+      return true
+    }
+    this.#waiting = user
+    this.#timer ??= root(setInterval, this.#tick, LOOK_MS).unref()
     return false
-  } catch (error) {
-    return isLack(error)
+  }
+
+  release = (user: BudgetUser): void => {
+    if (user.held() === 0 && this.#waiting === undefined) this.#neighbours.stop()
+  }
+
+  leave = (user: BudgetUser): void => {
+    this.#waiting = undefined
+    this.#stop()
+    this.release(user)
+  }
+
+  room = (): number => Infinity
+
+  isShort = (): boolean => this.#neighbours.waitSince() !== undefined
+
+  othersWaitSince = (): number | undefined => this.#neighbours.waitSince()
+
+  mustYield = (user: BudgetUser, turnSince: number): boolean => this.#neighbours.mustYield(user.held(), turnSince)
+
+  yielded = (): void => this.#neighbours.yielded()
+
+  exhausted = (): void => {
+    const now = performance.now()
+    const hope = this.#isDivided() ? HOPE_MS.divided : HOPE_MS.alone
+    if (now - this.#exhaustedAt > 2 * hope) this.#hopeUntil = now + hope
+    this.#exhaustedAt = now
+  }
+
+  othersHold = (): boolean => {
+    const now = performance.now()
+    return softLimit() < PLENTY && (now < this.#hopeUntil || this.#neighbours.heldUntil > now)
+  }
+
+  #isDivided(): boolean {
+    return softLimit() < PLENTY && (!isMainThread || this.#neighbours.isKnown)
+  }
+
+  #admits(user: BudgetUser): boolean {
+    const now = performance.now()
+    if (now - this.#exhaustedAt < EXHAUSTED_MS) return false
+    if (!this.#isDivided()) return true
+    if (this.#neighbours.comesFirst(user.held())) return false
+    if (now - this.#lookedAt >= LOOK_MS) this.#look(user.held(), now)
+    if (this.#credit === 0) return false
+    this.#credit--
+    return true
+  }
+
+  /** Others look at the same time, so that each takes an eighth of what is free. */
+  #look(held: number, now: number): void {
+    this.#lookedAt = now
+    const free = (held === 0 ? softLimit() - RESERVE : softLimit() * 0.75) - openDescriptors()
+    this.#credit = Math.max(0, Math.ceil(free / 8))
+  }
+
+  #tick = (): void => {
+    const user = this.#waiting
+    while (this.#waiting !== undefined && this.#admits(this.#waiting)) {
+      const { offer } = this.#waiting
+      this.#waiting = undefined
+      if (!offer()) break
+    }
+    if (this.#waiting === undefined) this.#stop()
+    else this.#ask(this.#waiting)
+    if (user !== undefined) this.release(user)
+  }
+
+  #ask(user: BudgetUser): void {
+    const now = performance.now()
+    if (now - this.#askedAt < ASK_MS || this.#neighbours.comesFirst(user.held())) return
+    this.#askedAt = now
+    this.#neighbours.listen(user)
+    this.#neighbours.ask(user.held())
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 }
 
-/** Without a descriptor the resolver can't ask, and says that there is no such name. */
-const isLookup = (error: unknown): boolean =>
-  error instanceof Error && "syscall" in error && error.syscall === "getaddrinfo"
-
-export const lacksDescriptors = (error: unknown): boolean =>
-  isLack(error) ||
-  // What net throws when none of a name's addresses would do: one may have refused, and the other not been tried.
-  (error instanceof AggregateError && error.errors.some(isLack)) ||
-  (isLookup(error) && areNoneLeft())
+const openDescriptors = (): number => {
+  try {
+    return readdirSync("/proc/self/fd").length
+  } catch {
+    // Not even for this look was there a descriptor.
+    return Infinity
+  }
+}

@@ -1,7 +1,7 @@
 /** The one place where the errors of sockets and protocols become ours. */
 import { type Oddity, WireError } from "../wire.ts"
 import { HeadOverflow, ProtocolError } from "./h1/responseHead.ts"
-import { lacksDescriptors } from "./descriptors.ts"
+import { lacksDescriptors } from "./lacking.ts"
 import { type Goaway, remedyOf, signed } from "./goaway.ts"
 
 /** Anything can be thrown, and to look at some of it throws. */

@@ -9,6 +9,7 @@ import { root } from "./context.ts"
 import type { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
 import type { TenantWaiter } from "./tenantQueue.ts"
+import { clearTimeout, performance, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {

@@ -14,6 +14,7 @@ import { ResponseReader, type ResponseSink } from "./h1/responseReader.ts"
 import { headRefusal } from "./head.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { chunked, isStreamed, sized, upload } from "./upload.ts"
+import { clearImmediate, clearTimeout, performance, queueMicrotask, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** Ms that a server may take to close its side of a connection. */
 const CLOSE_TIMEOUT_MS = 500

@@ -17,6 +17,7 @@ import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { Outflow } from "./outflow.ts"
 import { readOn } from "./readOn.ts"
 import { isStreamed, shared, upload } from "./upload.ts"
+import { performance, setImmediate, setTimeout } from "../time/timers.ts"
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
 

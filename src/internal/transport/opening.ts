@@ -6,6 +6,7 @@ import { H1Lane } from "./h1Lane.ts"
 import { H2Lane } from "./h2Lane.ts"
 import type { Lane, Opening, OpeningHost } from "./lane.ts"
 import type { Settings } from "./options.ts"
+import { clearTimeout, setImmediate, setTimeout } from "../time/timers.ts"
 
 export class SocketOpening implements Opening {
   readonly #host: OpeningHost

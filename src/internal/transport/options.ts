@@ -3,7 +3,8 @@ import { type TransportLimits, transportLimits } from "../limits.ts"
 import type { Ticker } from "../ticker.ts"
 import type { BudgetUsedUp, CircuitChange } from "../overload/health.ts"
 import type { AllowAddress } from "./allowAddress.ts"
-import { type FetchRuntime, fetchRuntime } from "./runtime/runtime.ts"
+import { chosenRuntime } from "./runtime/choice.ts"
+import type { FetchRuntime } from "./runtime/runtime.ts"
 import type { SocketBudget } from "./sockets.ts"
 
 /** Whether, and how, HTTP/2 is spoken. */
@@ -102,7 +103,7 @@ export interface Settings extends TransportLimits {
 
 export const resolve = (options: PoolOptions): Settings => {
   const url = new URL(options.origin)
-  const runtime = options.runtime ?? fetchRuntime
+  const runtime = options.runtime ?? chosenRuntime()
   const limits = { ...transportLimits }
   for (const name of Object.keys(limits) as ReadonlyArray<keyof TransportLimits>)
     limits[name] = options[name] ?? limits[name]

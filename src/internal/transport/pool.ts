@@ -18,10 +18,12 @@ import { type MakeOpening, makeOpener } from "./opener.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
 import { Redial } from "./redial.ts"
 import { Roster } from "./roster.ts"
-import type { BudgetUser, SocketBudget } from "./sockets.ts"
+import type { BudgetUser } from "./places.ts"
+import type { SocketBudget } from "./sockets.ts"
 import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
+import { clearTimeout, performance, setImmediate, setTimeout } from "../time/timers.ts"
 
 /** How often a request that lanes refused is sent again. */
 const mostRefusals = 5
@@ -227,10 +229,19 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#opening.delete(opening)
     const others = this.#roster.size + this.#opening.size
     const why = connectError(this.settings.origin, error)
+    if (why.reason === "FileDescriptors" && others === 0 && this.#mayWait()) return
     this.#redial.failed(others, why.reason !== "Untrusted" && why.reason !== "Refused")
     // Nothing was sent, and there is another way: whoever waits goes on waiting.
     if (others > 0) return
     this.health.unreachable(why, () => this.#failQueue(why))
+  }
+
+  /** Whether a socket of another pool, copy or thread will do, for which to stand in line. */
+  #mayWait(): boolean {
+    this.budget.exhausted()
+    if (!this.budget.othersHold(this)) return false
+    setImmediate(this.pump)
+    return true
   }
 
   closed = (): void => {
@@ -249,7 +260,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.pump()
     // Others are in line, and nobody here needs it.
     const needless = lane.active === 0 && this.queue.size === 0 && this.#roster.has(lane)
-    if (needless && this.budget.short && this.othersWaitSince() !== undefined) this.#yield(lane)
+    if (needless && this.budget.isShort() && this.othersWaitSince() !== undefined) this.#yield(lane)
   }
 
   answered = (lane: Lane, { request }: Exchange, status: number | undefined): void => {
@@ -355,7 +366,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   /** How many more sockets may be opened. */
   #room(): number {
     if (this.#inLine) return 0
-    return Math.min(this.settings.maxConnections - this.#sockets, this.budget.limit - this.budget.used)
+    return Math.min(this.settings.maxConnections - this.#sockets, this.budget.room())
   }
 
   /** How many more lanes the queue wants. */

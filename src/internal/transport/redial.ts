@@ -3,6 +3,7 @@
  * however many requests there are: the first failures are a moment apart, later ones half a second.
  */
 import { root } from "./context.ts"
+import { clearTimeout, performance, setTimeout } from "../time/timers.ts"
 
 /** How long, in ms, a pool that has other lanes leaves off opening more. */
 const withOthers = 1_000

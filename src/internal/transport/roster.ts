@@ -6,6 +6,7 @@
 import type { WireRequest } from "../wire.ts"
 import { H2Lane } from "./h2Lane.ts"
 import type { Lane } from "./lane.ts"
+import { performance } from "../time/timers.ts"
 
 /** Failures in a row after which a lane is retired: one answered request in two hundred where one in six fails at random. */
 const MAX_FAILURES = 3

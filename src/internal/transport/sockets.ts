@@ -1,123 +1,150 @@
 /**
- * The bound on the sockets of all pools together. A pool that finds it used up first has another pool's idle socket
- * closed; failing that it stands in line, and whoever holds least is served first.
+ * A bound on the sockets of several pools together. A pool that finds it used up first has another pool's idle socket
+ * closed; failing that it stands in line, and whoever holds least is served first. Bounds nest: that of a client layer
+ * takes its places from that of the process, where it is one user among other layers, and takes turns as pools do in it.
  */
-import { readFileSync } from "node:fs"
-import { fetchRuntime } from "./runtime/runtime.ts"
+import { performance, queueMicrotask } from "../time/timers.ts"
+import { Descriptors } from "./descriptors.ts"
+import { type BudgetUser, owes, type Places } from "./places.ts"
 
-/** What the budget asks of a pool. */
-export interface BudgetUser {
-  /** Sockets it holds. */
-  readonly held: () => number
-  /** Since when its least recently used idle socket has been idle, `undefined` if none is. */
-  readonly idleSince: () => number | undefined
-  readonly closeIdle: () => void
-  /** Its turn: it opens one socket, whose place is already taken for it, or returns false. */
-  readonly offer: () => boolean
-}
-
-/** How long, in ms, a pool keeps a socket busy while pools without any wait. */
-const turn = 250
-
-let softLimit: number | undefined
-
-/**
- * Half of the descriptors that this process may open, and 512 at most, or what the runtime's own `fetch` sends at once;
- * elsewhere than on Linux without the descriptors.
- */
-export const defaultMaxSockets = (): number => {
-  if (softLimit === undefined) {
-    softLimit = Infinity
-    try {
-      const soft = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]
-      if (soft !== undefined) softLimit = Number(soft)
-    } catch {
-      // No procfs: not Linux.
-    }
-  }
-  return Math.max(1, Math.min(512, fetchRuntime?.maxRequests ?? Infinity, Math.floor(softLimit / 2)))
-}
-
-export class SocketBudget {
-  readonly limit: number
+export class SocketBudget implements Places, BudgetUser {
+  #limit: number
+  readonly #parent: Places
   #used = 0
   /** Idle sockets that were asked to close and have not yet. */
   #closing = 0
-  readonly #pools = new Set<BudgetUser>()
+  readonly #users = new Set<BudgetUser>()
   /** In line, with the time since when. */
   readonly #line = new Map<BudgetUser, number>()
+  /** In the parent's line. */
+  #inLine = false
 
-  constructor(maxSockets: number = defaultMaxSockets()) {
-    this.limit = maxSockets
+  constructor(maxSockets: number, parent: Places = new Descriptors()) {
+    this.#limit = maxSockets
+    this.#parent = parent
+  }
+
+  get limit(): number {
+    return this.#limit
   }
 
   get used(): number {
     return this.#used
   }
 
-  /** Takes a place, or puts the pool in line for one. */
-  take(pool: BudgetUser): boolean {
-    if (this.#line.has(pool)) return false
-    this.#pools.add(pool)
-    if (this.#used < this.limit && this.#line.size === 0) {
-      this.#used++
-      return true
-    }
-    this.#line.set(pool, performance.now())
-    // Not now: the pool is in the midst of counting what it needs.
+  resize(maxSockets: number): void {
+    this.#limit = maxSockets
+    this.#settle()
+  }
+
+  // Places
+
+  take = (user: BudgetUser): boolean => {
+    if (this.#line.has(user)) return false
+    this.#users.add(user)
+    if (this.#line.size === 0 && this.#takePlace()) return true
+    this.#line.set(user, performance.now())
+    // Not now: the user is in the midst of counting what it needs.
     queueMicrotask(this.#settle)
     return false
   }
 
-  /** A socket has closed. */
-  release(pool: BudgetUser): void {
+  release = (user: BudgetUser): void => {
     this.#used--
     if (this.#closing > 0) this.#closing--
-    if (pool.held() === 0 && !this.#line.has(pool)) this.#pools.delete(pool)
+    this.#parent.release(this)
+    this.#forget(user)
     this.#settle()
   }
 
-  /** The pool does not need a socket any more. */
-  leave(pool: BudgetUser): void {
-    this.#line.delete(pool)
-    if (pool.held() === 0) this.#pools.delete(pool)
+  leave = (user: BudgetUser): void => {
+    this.#line.delete(user)
+    this.#forget(user)
+    this.#leaveLine()
   }
 
-  /** Whether more pools are in line than sockets are closing for them. */
-  get short(): boolean {
-    return this.#line.size > this.#closing
+  room = (): number => Math.min(this.#limit - this.#used, this.#parent.room())
+
+  isShort = (): boolean => this.#line.size > this.#closing || this.#parent.isShort()
+
+  othersWaitSince = (user: BudgetUser): number | undefined => {
+    for (const [other, since] of this.#line) if (other !== user) return since
+    return this.#parent.othersWaitSince(this)
   }
 
-  /** Since when another pool has been in line, `undefined` if none is. */
-  othersWaitSince(pool: BudgetUser): number | undefined {
-    for (const [other, since] of this.#line) if (other !== pool) return since
-    return undefined
+  mustYield = (user: BudgetUser, turnSince: number): boolean => {
+    if (this.#line.size > this.#closing) {
+      const poorest = this.#poorest(user)
+      if (poorest !== undefined && owes(user.held(), poorest.held(), turnSince)) return true
+    }
+    return this.#parent.mustYield(this, turnSince)
   }
 
-  /**
-   * Whether a pool must give up the socket that it could use again: if one that waits has fewer even with one more, or
-   * if that has none and this pool has had its turn. Otherwise sockets would change hands for nothing.
-   */
-  mustYield(pool: BudgetUser, turnSince: number): boolean {
-    if (!this.short) return false
-    const poorest = this.#poorest(pool)?.held() ?? Infinity
-    const own = pool.held()
-    return own > poorest + 1 || (own > poorest && poorest === 0 && performance.now() - turnSince > turn)
+  yielded = (): void => {
+    if (this.#line.size > this.#closing) this.#closing++
+    this.#parent.yielded()
   }
 
-  /** Says that `mustYield` was obeyed, so that no more sockets are given up than there are pools in line. */
-  yielded(): void {
-    this.#closing++
+  exhausted = (): void => this.#parent.exhausted()
+
+  othersHold = (user: BudgetUser): boolean => this.#used > user.held() || this.#parent.othersHold(this)
+
+  // BudgetUser
+
+  held = (): number => this.#used
+
+  idleSince = (): number | undefined => this.#leastRecent()?.idleSince()
+
+  closeIdle = (): void => this.#leastRecent()?.closeIdle()
+
+  offer = (): boolean => {
+    this.#inLine = false
+    while (this.#used < this.#limit) {
+      const user = this.#poorest(undefined)
+      if (user === undefined) return false
+      if (!this.#offerTo(user)) continue
+      // For more it stands in line again: others come first.
+      if (this.#line.size > 0) queueMicrotask(this.#settle)
+      return true
+    }
+    return false
+  }
+
+  #takePlace(): boolean {
+    if (this.#used >= this.#limit || this.#inLine) return false
+    this.#inLine = !this.#parent.take(this)
+    if (!this.#inLine) this.#used++
+    return !this.#inLine
+  }
+
+  /** With a place of the parent's in hand. */
+  #offerTo(user: BudgetUser): boolean {
+    this.#line.delete(user)
+    this.#used++
+    if (user.offer()) return true
+    this.#used--
+    this.#forget(user)
+    return false
+  }
+
+  #forget(user: BudgetUser): void {
+    if (user.held() === 0 && !this.#line.has(user)) this.#users.delete(user)
+  }
+
+  #leaveLine(): void {
+    if (!this.#inLine || this.#line.size > 0) return
+    this.#inLine = false
+    this.#parent.leave(this)
   }
 
   /** Of those in line whoever holds least, and among equals who came first. */
   #poorest(except: BudgetUser | undefined): BudgetUser | undefined {
     let best: BudgetUser | undefined
     let least = Infinity
-    for (const pool of this.#line.keys()) {
-      const held = pool.held()
-      if (pool === except || held >= least) continue
-      best = pool
+    for (const user of this.#line.keys()) {
+      const held = user.held()
+      if (user === except || held >= least) continue
+      best = user
       least = held
       if (held === 0) break
     }
@@ -125,16 +152,14 @@ export class SocketBudget {
   }
 
   #settle = (): void => {
-    while (this.#used < this.limit) {
-      const pool = this.#poorest(undefined)
-      if (pool === undefined) return
-      this.#line.delete(pool)
-      this.#used++
-      if (!pool.offer()) {
-        this.#used--
-        if (pool.held() === 0) this.#pools.delete(pool)
-      }
+    while (this.#line.size > 0 && this.#takePlace()) {
+      this.#used--
+      if (this.#offerTo(this.#poorest(undefined)!)) continue
+      this.#parent.release(this)
     }
+    this.#leaveLine()
+    // Where it is the parent that has no more, the parent closes what is idle, here or elsewhere.
+    if (this.#used < this.#limit) return
     while (this.#closing < this.#line.size) {
       const victim = this.#leastRecent()
       if (victim === undefined) return
@@ -146,10 +171,10 @@ export class SocketBudget {
   #leastRecent(): BudgetUser | undefined {
     let best: BudgetUser | undefined
     let since = Infinity
-    for (const pool of this.#pools) {
-      const idle = pool.idleSince()
+    for (const user of this.#users) {
+      const idle = user.idleSince()
       if (idle !== undefined && idle < since) {
-        best = pool
+        best = user
         since = idle
       }
     }

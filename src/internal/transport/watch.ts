@@ -8,6 +8,7 @@ import type { Exchange } from "./exchange.ts"
 import type { Lane } from "./lane.ts"
 import type { Settings, Starved } from "./options.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
+import { clearInterval, performance, setInterval } from "../time/timers.ts"
 
 /** What it sees of a pool. */
 export interface Watched {

@@ -19,6 +19,16 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
     title: "without a descriptor that is what is said, also of a name that can't be looked up"
   },
   {
+    name: "EMFILE, and another pool has sockets",
+    file: "transport/descriptors.test.ts",
+    title: "without a descriptor a pool waits for the socket of another pool, and is answered"
+  },
+  {
+    name: "two copies, or four worker threads, under `ulimit -n 256`",
+    file: "packaging/descriptors.test.ts",
+    title: "under ulimit -n 256 nobody fails"
+  },
+  {
     name: "a reset while a request is still being written",
     file: "transport/readOn.test.ts",
     title: "a connection that is reset while a request is written over TLS is found dead, though Node is not told"

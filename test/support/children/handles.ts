@@ -1,5 +1,6 @@
 /**
- * What a test framework would find open: `handles.ts BASE_URL`, and the server's authority in SANDBOX_CA. It prints what
+ * What a test framework would find open: `handles.ts BASE_URL`, and the server's authority in SANDBOX_CA. It prints what is
+ * left by loading the package, what
  * keeps the process alive after the last answer, and what is left at all when clients have been closed, and when they have
  * been idle for long enough. That is found as Jest's --detectOpenHandles does: made since, neither destroyed nor unref'd.
  */
@@ -7,9 +8,9 @@ import { createHook } from "node:async_hooks"
 
 const [baseURL = ""] = process.argv.slice(2)
 
-/** What Jest 30 passes over too, and functions that are bound to a context, which are not handles. */
+/** What Jest 30 passes over too. */
 const ignored =
-  /^(PROMISE|TIMERWRAP|ELDHISTOGRAM|PerformanceObserver|RANDOMBYTESREQUEST|DNSCHANNEL|ZLIB|SIGNREQUEST|TLSWRAP|TCPWRAP|bound-anonymous-fn|PendingRequest)$/
+  /^(PROMISE|TIMERWRAP|ELDHISTOGRAM|PerformanceObserver|RANDOMBYTESREQUEST|DNSCHANNEL|ZLIB|SIGNREQUEST|TLSWRAP|TCPWRAP|PendingRequest)$/
 
 // They are made when somebody asks for them first.
 void [process.stdout, process.stderr]
@@ -45,6 +46,8 @@ const left = async (): Promise<ReadonlyArray<string>> => {
 const { closeAll, makeClients } = await import("../../../src/Promise.ts")
 const { getOpenAIClient } = await import("../../../src/promise/openai.ts")
 
+const loaded = await left()
+
 const options = { apiKey: "sk-child", baseURL, transport: { ca: process.env["SANDBOX_CA"] } }
 const question = { model: "m", messages: [{ role: "user" as const, content: "hi" }] }
 const unread: Array<unknown> = []
@@ -67,4 +70,4 @@ const closed = await left()
 await use(getOpenAIClient(options, makeClients({ idleTimeToLive: 50 })))
 const idle = await left()
 
-process.stdout.write(JSON.stringify({ answered, closed, idle }))
+process.stdout.write(JSON.stringify({ loaded, answered, closed, idle }))

@@ -7,10 +7,11 @@ import { accessor } from "../door.ts"
 import * as cerebras from "../options/cerebras.ts"
 
 export const getterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: cerebras.CerebrasOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "@cerebras/cerebras_cloud_sdk",
     style: "flat",
     spec: specs.cerebras,
     provider: providers.cerebras,

@@ -7,10 +7,11 @@ import { accessor } from "../door.ts"
 import * as groq from "../options/groq.ts"
 
 export const getterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: groq.GroqOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "groq-sdk",
     style: "nested",
     spec: specs.groq,
     provider: providers.groq,

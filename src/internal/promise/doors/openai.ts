@@ -8,10 +8,11 @@ import * as azure from "../options/azure.ts"
 import * as openai from "../options/openai.ts"
 
 export const getterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: openai.OpenAIOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "openai",
     style: "nested",
     spec: specs.openai,
     provider: providers.openai,
@@ -20,10 +21,11 @@ export const getterOf = <A extends object>(
   })
 
 export const azureGetterOf = <A extends object>(
-  sdk: Kind<A>["sdk"]
+  sdk: () => Kind<A>["sdk"] | undefined
 ): ((options?: azure.AzureOpenAIOptions, clients?: Clients) => A) =>
   accessor({
     sdk,
+    sdkPackage: "openai",
     style: "nested",
     spec: specs.azure,
     provider: providers.azure,

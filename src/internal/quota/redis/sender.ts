@@ -6,6 +6,7 @@
 import type { Client } from "./client.ts"
 import * as RoundTrip from "./roundTrip.ts"
 import type { Script } from "./scripts.ts"
+import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from "../../time/timers.ts"
 
 export interface Sender {
   /** Rejects with the error of Redis or of ioredis. */
@@ -125,7 +126,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
         call.sent()
         open.add(call)
         // After all promises that are due: then those who start together are sent together.
-        if (waiting.push(call) === 1) process.nextTick(flush)
+        if (waiting.push(call) === 1) nextTick(flush)
       }),
     roundTrip,
     stop: async () => {

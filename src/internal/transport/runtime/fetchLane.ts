@@ -12,6 +12,7 @@ import { isStreamed } from "../upload.ts"
 import { fetchError } from "./fetchErrors.ts"
 import type { FetchRuntime } from "./runtime.ts"
 import { streamedBody } from "./streamedBody.ts"
+import { performance, queueMicrotask } from "../../time/timers.ts"
 
 /** How long, in ms, a slot without a request counts as a socket. */
 const IDLE_MS = 4_000

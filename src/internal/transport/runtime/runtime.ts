@@ -29,6 +29,8 @@ export interface FetchRuntime {
   readonly decodes: boolean
   /** Whether its `fetch` takes a proxy and certificates. */
   readonly routes: boolean
+  /** Whether options that only tune connections of ours are refused rather than without effect. */
+  readonly isStrict: boolean
   /** Members of `RequestInit` that are its own. */
   readonly init: (route: FetchRoute) => Readonly<Record<string, unknown>>
 }
@@ -49,6 +51,7 @@ const bun = (version: string): FetchRuntime => ({
   maxRequestsVariable: BUN_MAX_REQUESTS,
   decodes: false,
   routes: true,
+  isStrict: true,
   init: ({ ca, cert, key, proxy }) => ({
     // Bun ends requests that are silent for five minutes; the pool has clocks of its own.
     timeout: false,
@@ -65,6 +68,7 @@ const other = (name: string): FetchRuntime => ({
   maxRequestsVariable: undefined,
   decodes: true,
   routes: false,
+  isStrict: true,
   init: () => ({})
 })
 

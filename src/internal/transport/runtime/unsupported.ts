@@ -51,6 +51,7 @@ export const unsupportedTransport = (
   for (const [name, rule] of Object.entries(rules) as ReadonlyArray<[Name, Rule]>) {
     const value = settings[name]
     const isOfRoute = rule.isOfRoute === true
+    if (!isOfRoute && !runtime.isStrict) continue
     if (value === defaults[name] || (isOfRoute && runtime.routes) || rule.harmless?.includes(value) === true) continue
     return named(runtime, name, told(value, isOfRoute), rule.expected)
   }
@@ -60,14 +61,14 @@ export const unsupportedTransport = (
 /** The first of the client layer's options that the runtime can't keep. */
 export const unsupportedLayer = (
   runtime: FetchRuntime,
-  options: { readonly maxSockets: number; readonly allowAddress: unknown }
+  options: { readonly maxSockets: number | undefined; readonly allowAddress: unknown }
 ): Unsupported | undefined => {
   const { maxRequests, maxRequestsVariable } = runtime
   if (options.allowAddress !== undefined) {
     const expected = "none: addresses are not seen there. allowHost is asked for the host of each base URL"
     return named(runtime, "allowAddress", told(options.allowAddress, false), expected)
   }
-  if (options.maxSockets <= maxRequests) return undefined
+  if (options.maxSockets === undefined || options.maxSockets <= maxRequests) return undefined
   const more = maxRequestsVariable === undefined ? "" : `; ${maxRequestsVariable} raises that`
   const expected = `at most ${maxRequests}, which its fetch sends at once${more}`
   return named(runtime, "maxSockets", String(options.maxSockets), expected)

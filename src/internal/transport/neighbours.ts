@@ -1,0 +1,138 @@
+/**
+ * Other threads of the process that want descriptors. They tell it by a BroadcastChannel, which no thread has to have been
+ * handed, again and again while they wait; what was told last is forgotten when it is not told again.
+ */
+import { BroadcastChannel } from "node:worker_threads"
+import { performance } from "../time/timers.ts"
+import { root } from "./context.ts"
+import { type BudgetUser, owes } from "./places.ts"
+
+/** Changes of its messages need another name. */
+const CHANNEL = "clientele/descriptors@1"
+
+/** How long, in ms, what a thread told counts: it tells it every 50 ms, if its event loop is free. */
+const TOLD_MS = 250
+
+/** How long, in ms, a thread that answered that it holds sockets is believed to. */
+const HELD_MS = 5_000
+
+/** Sockets that a thread gives up at most for one telling. */
+const MOST = 8
+
+/** A thread waits with so many sockets, or answers one without any that it holds some. */
+type Message =
+  | { readonly type: "waits"; readonly id: string; readonly held: number }
+  | { readonly type: "holds"; readonly id: string }
+
+interface Neighbour {
+  readonly held: number
+  readonly since: number
+  readonly until: number
+  /** Sockets that are still to be given up for its last telling. */
+  owed: number
+}
+
+const read = (data: unknown): Message | undefined => {
+  const { held, id, type } = (data ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof id !== "string") return undefined
+  if (type === "holds") return { type, id }
+  return type === "waits" && typeof held === "number" ? { type, id, held } : undefined
+}
+
+export class Neighbours {
+  readonly #id = crypto.randomUUID()
+  readonly #waiting = new Map<string, Neighbour>()
+  #channel: BroadcastChannel | undefined
+  #user: BudgetUser | undefined
+  /** Whether another thread was ever heard of. */
+  isKnown = false
+  /** Until when one is believed to hold sockets. */
+  heldUntil = -Infinity
+
+  /** Hears of others, on behalf of the user, whose idle sockets it closes for them. */
+  listen(user: BudgetUser): void {
+    this.#user = user
+    if (this.#channel !== undefined) return
+    const channel = root(() => new BroadcastChannel(CHANNEL))
+    const target = channel as unknown as EventTarget
+    target.addEventListener("message", (event) => this.#hear((event as MessageEvent).data))
+    channel.unref()
+    this.#channel = channel
+  }
+
+  stop(): void {
+    this.#channel?.close()
+    this.#channel = this.#user = undefined
+    this.#waiting.clear()
+  }
+
+  ask(held: number): void {
+    this.#post({ type: "waits", id: this.#id, held })
+  }
+
+  /** Whether one that waits has fewer sockets than who holds so many. */
+  comesFirst(held: number): boolean {
+    for (const neighbour of this.#fresh()) if (neighbour.held < held) return true
+    return false
+  }
+
+  waitSince(): number | undefined {
+    for (const neighbour of this.#fresh()) if (neighbour.owed > 0) return neighbour.since
+    return undefined
+  }
+
+  mustYield(held: number, turnSince: number): boolean {
+    for (const neighbour of this.#fresh()) {
+      if (neighbour.owed > 0 && owes(held, neighbour.held, turnSince)) return true
+    }
+    return false
+  }
+
+  yielded(): void {
+    for (const neighbour of this.#fresh()) {
+      if (neighbour.owed === 0) continue
+      neighbour.owed--
+      return
+    }
+  }
+
+  *#fresh(): Iterable<Neighbour> {
+    if (this.#waiting.size === 0) return
+    const now = performance.now()
+    for (const [id, neighbour] of this.#waiting) {
+      if (neighbour.until > now) yield neighbour
+      else this.#waiting.delete(id)
+    }
+  }
+
+  #post(message: Message): void {
+    this.#channel?.postMessage(message)
+  }
+
+  #hear(data: unknown): void {
+    const message = read(data)
+    const user = this.#user
+    if (message === undefined || user === undefined) return
+    const now = performance.now()
+    this.isKnown = true
+    if (message.type === "holds") {
+      this.heldUntil = now + HELD_MS
+      return
+    }
+    const { held, id } = message
+    const own = user.held()
+    if (held === 0 && own > 0) this.#post({ type: "holds", id: this.#id })
+    const before = this.#waiting.get(id)
+    const since = before !== undefined && before.until > now ? before.since : now
+    const neighbour: Neighbour = { held, since, until: now + TOLD_MS, owed: owed(own, held) }
+    this.#waiting.set(id, neighbour)
+    while (neighbour.owed > 0 && user.idleSince() !== undefined) {
+      neighbour.owed--
+      user.closeIdle()
+    }
+  }
+}
+
+/** Nothing for a small difference: a socket that changes hands costs a handshake. */
+const owed = (own: number, theirs: number): number =>
+  own - theirs < Math.max(2, own / 4) ? 0 : Math.min(MOST, Math.floor((own - theirs) / 2))

@@ -1,0 +1,47 @@
+/** Places for sockets, of which somebody has a bounded number, and who takes and yields them. */
+import { performance } from "../time/timers.ts"
+
+/** What a bound asks of those who share it. */
+export interface BudgetUser {
+  /** Sockets it holds. */
+  readonly held: () => number
+  /** Since when its least recently used idle socket has been idle, `undefined` if none is. */
+  readonly idleSince: () => number | undefined
+  readonly closeIdle: () => void
+  /** Its turn: it opens one socket, whose place is already taken for it, or returns false. */
+  readonly offer: () => boolean
+}
+
+/** What those who share a bound ask of it. Copies of the package share objects of this shape, whatever their versions. */
+export interface Places {
+  /** Takes a place, or puts the user in line for one. */
+  readonly take: (user: BudgetUser) => boolean
+  /** A socket has closed, and the user no longer counts it. */
+  readonly release: (user: BudgetUser) => void
+  /** The user does not need a socket any more. */
+  readonly leave: (user: BudgetUser) => void
+  /** Places that are left. */
+  readonly room: () => number
+  /** Whether more users are in line than sockets are closing for them. */
+  readonly isShort: () => boolean
+  /** Since when another user has been in line, `undefined` if none is. */
+  readonly othersWaitSince: (user: BudgetUser) => number | undefined
+  /** Whether the user must give up a socket, open since `turnSince`, that it could use again. */
+  readonly mustYield: (user: BudgetUser, turnSince: number) => boolean
+  /** Tells that `mustYield` was obeyed, so that no more sockets are given up than there are users in line. */
+  readonly yielded: () => void
+  /** A socket could not be opened for want of a descriptor: for a moment there are no places. */
+  readonly exhausted: () => void
+  /** Whether there are sockets beside the user's, one of which it may be given in time. */
+  readonly othersHold: (user: BudgetUser) => boolean
+}
+
+/** How long, in ms, a pool keeps a socket busy while pools without any wait. */
+const TURN_MS = 250
+
+/**
+ * Whether who holds `own` sockets owes one to who waits with `theirs`: if that has fewer even with one more, or if it has
+ * none and this one has had its turn. Otherwise sockets would change hands for nothing.
+ */
+export const owes = (own: number, theirs: number, turnSince: number): boolean =>
+  own > theirs + 1 || (own > theirs && theirs === 0 && performance.now() - turnSince > TURN_MS)
