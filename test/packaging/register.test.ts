@@ -159,7 +159,7 @@ describe("with clientele/register, from the tarball", () => {
     )
     assert.isAtMost(connections.total, BOUND)
     assert.strictEqual(
-      ran.stderr.split("\n")[0],
+      ran.stderr.split("\n").find((line) => line.startsWith("clientele: ")),
       `clientele: ${AGENTS} clients asked for, 1 built; at most ${connections.peak} sockets open at once`
     )
     assert.deepStrictEqual(rows(ran), [`pooled 1 ${AGENTS} ${connections.peak}`])

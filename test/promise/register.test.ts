@@ -14,7 +14,7 @@ const registered = { NODE_OPTIONS: `--import=${url}`, CLIENTELE_REPORT: "1" }
 
 const pooled = (name: string) => ({ shared: true, is: true, name, answered: true, error: "NotFoundError" })
 
-/** What the report says of a sandbox: requests by 5 clients, over one socket. */
+/** The report's table for a sandbox: requests by 5 clients, over one socket. */
 const reported = (sandbox: Sandbox.Sandbox, requests: number): ReadonlyArray<string> => [
   `  origin${" ".repeat(sandbox.origin.length - "origin".length)}  road    clients  requests  sockets`,
   `  ${sandbox.origin}  pooled        5        ${requests}        1`,

@@ -49,7 +49,7 @@ const textOf = async (request: IncomingMessage): Promise<string> => {
   return text
 }
 
-/** Of what the transport decides by itself. */
+/** Headers that the transport decides by itself. */
 const ofTransport = new Set(["host", "connection", "accept-language", "sec-fetch-mode", "accept-encoding"])
 
 /** Answers with what came. */
@@ -73,7 +73,7 @@ let server: Opened
 let pooled: Fetch
 /** Answers whose end the test decides. */
 const held = new Set<ServerResponse>()
-/** Of uploads, as they reach the server. */
+/** Emits `data` as an upload reaches the server. */
 const uploads = new EventEmitter()
 
 const listener: RequestListener = (request, response) => {

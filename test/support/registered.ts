@@ -17,7 +17,6 @@ export const registered = (
   sandbox: Sandbox.Sandbox,
   env: Readonly<Record<string, string>>
 ): Promise<Ended> =>
-  // Where agents come faster than they are served, another warning says rightly that they wait.
   project.run(process.execPath, ["--import", "clientele/register", file, sandbox.origin], {
     OPENAI_API_KEY: "sk-test-of-a-project",
     OPENAI_BASE_URL: sandbox.baseURL("openai"),

@@ -1,6 +1,6 @@
 /** The credential that a request brings along. */
 
-/** Where credentials stand: OpenAI's and most others', Anthropic's, Azure's, Google's. */
+/** Headers of credentials: OpenAI's and most others', Anthropic's, Azure's, Google's. */
 export const carriers: ReadonlyArray<string> = ["authorization", "x-api-key", "api-key", "x-goog-api-key"]
 
 /** No text of a provider holds it, so that scrubbing it takes nothing away. */
