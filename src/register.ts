@@ -7,8 +7,12 @@
  * Options that the pool can't keep give the SDK's own client, with one warning that says which. So does a subclass,
  * without a warning. What a bundler has put into the app's own files is not seen.
  *
- * With `CLIENTELE_REPORT=1` it says on stderr, when the process ends, how many clients were asked for, how many were built,
- * and how many sockets were open at most. Without an SDK nothing happens.
+ * With `CLIENTELE_FETCH=1` the global `fetch` hands requests for the providers' origins to the pool, for libraries that
+ * have no SDK's class. A list of base URLs, separated by commas, adds others.
+ *
+ * A warning names an origin of a provider that was called by a road that is not pooled, once for each road. With
+ * `CLIENTELE_REPORT=1` a table on stderr has, when the process ends, clients, requests and sockets by origin and road.
+ * Without an SDK, and without such requests, nothing happens. `docs/register.md` has the details.
  *
  * It needs `module.registerHooks` (Node 22.15, Deno) or Bun, where it is `bun --preload clientele/register app.js`.
  *
@@ -19,10 +23,13 @@ import { readFileSync } from "node:fs"
 import type { LoadFnOutput } from "node:module"
 import { fileURLToPath } from "node:url"
 import { problemIn } from "./internal/install/surroundings.ts"
+import * as GlobalFetch from "./internal/promise/register/fetch/install.ts"
 import { again, registerHooks } from "./internal/promise/register/hooks.ts"
-import { type Found, find } from "./internal/promise/register/modules.ts"
+import { find, type Unknown } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
+import * as Roads from "./internal/promise/register/roads.ts"
 import { type Class, load, type Name, trap, urls } from "./internal/promise/register/trap.ts"
+import { warn } from "./internal/util/processWarning.ts"
 
 /** Copies of this package may be registered one after another: the first one has the classes. */
 const KEY: unique symbol = Symbol.for("clientele/register@1")
@@ -54,10 +61,11 @@ const sourceOf = (url: string, { source }: LoadFnOutput): string => {
 
 const warned = new Set<string>()
 
-const skip = (sdk: string): void => {
-  if (warned.has(sdk)) return
-  warned.add(sdk)
-  process.emitWarning(`clients of ${sdk} are not pooled: this version is not known`, "ClienteleWarning")
+const skip = ({ majors, unknown }: Unknown): void => {
+  if (warned.has(unknown)) return
+  warned.add(unknown)
+  const expected = majors.length === 1 ? `version ${majors[0]}` : `versions ${majors[0]} to ${majors.at(-1)}`
+  warn(`clients of ${unknown} are not pooled: this version is not known, ${expected} would be`)
 }
 
 const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => Class | undefined }
@@ -67,12 +75,13 @@ if (shared[KEY] === undefined) {
   if (process.env["CLIENTELE_REPORT"] === "1") Report.start()
   // Deno (2.9) can't require an ES module any more once there are hooks.
   if ("Deno" in globalThis) load()
+  Roads.watch(GlobalFetch.install(process.env["CLIENTELE_FETCH"]))
   registerHooks({
     load: (url, context, nextLoad) => {
-      const found: Found | undefined = find(url)
+      const found = find(url)
       if (found === undefined) return nextLoad(url, context)
-      if (found.unknown !== undefined) {
-        skip(found.unknown)
+      if ("unknown" in found) {
+        skip(found)
         return nextLoad(url, context)
       }
       // Thrown here, since linking what replaces the SDK's module would fail with no more than the path of a file.

@@ -1,6 +1,7 @@
 /** Buffers a non-2xx response: its code, and the copy that the SDK makes its error of. */
 import * as Failure from "./failure.ts"
 import { excerpt } from "./fetch/excerpt.ts"
+import { named } from "./fetch/whole.ts"
 import { oneLine } from "./oneLine.ts"
 import { isPage, wordsOf } from "./page.ts"
 import { codeIn, messageIn } from "./told.ts"
@@ -58,5 +59,5 @@ export const read = async (response: Response, clean: (text: string) => string, 
   }
   // A response without a body may not have an empty one either.
   const copy = new Response(status === 304 ? null : text, { status, statusText, headers })
-  return { response: Object.defineProperty(copy, "url", { value: response.url }), code, detail: detail ?? text }
+  return { response: named(copy, response.url, response.redirected), code, detail: detail ?? text }
 }

@@ -14,7 +14,31 @@ const registered = { NODE_OPTIONS: `--import=${url}`, CLIENTELE_REPORT: "1" }
 
 const pooled = (name: string) => ({ shared: true, is: true, name, answered: true, error: "NotFoundError" })
 
+/** The report's table for a sandbox: requests by 5 clients, over one socket. */
+const reported = (sandbox: Sandbox.Sandbox, requests: number): ReadonlyArray<string> => [
+  `  origin${" ".repeat(sandbox.origin.length - "origin".length)}  road    clients  requests  sockets`,
+  `  ${sandbox.origin}  pooled        5        ${requests}        1`,
+  ""
+]
+
 const openSandbox = Sandbox.make({ models: ["known"], protocol: "http/1.1" })
+
+const node = (program: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const child = yield* Child.run("roads.ts", [program, ...args], { ...registered, ...env })
+    return yield* Effect.promise(() => child.ended)
+  })
+
+/** Warnings, and the report's rows, without spaces in excess. */
+const said = (stderr: string, { origin }: Sandbox.Sandbox) => {
+  const lines = stderr.split("\n").map((line) => line.replaceAll(origin, "ORIGIN").trim().replaceAll(/ +/g, " "))
+  return {
+    warnings: lines.flatMap((line) => line.split("ClienteleWarning: ").slice(1)),
+    rows: lines.filter((line) => line.startsWith("ORIGIN"))
+  }
+}
+
+const pool = "give the library or the client a pooled fetch, getFetch() of clientele/Promise"
 
 describe("with clientele/register", () => {
   it.live(
@@ -28,7 +52,7 @@ describe("with clientele/register", () => {
         assert.match(warning, /ClienteleWarning: a client of OpenAI is not pooled: openai: option unheard is unknown/)
         assert.deepStrictEqual(lines, [
           "clientele: 16 clients asked for, 5 built, 3 left as they are; at most 1 socket open at once",
-          ""
+          ...reported(sandbox, 10)
         ])
         assert.deepStrictEqual(JSON.parse(stdout), {
           openai: pooled("OpenAI"),
@@ -55,7 +79,10 @@ describe("with clientele/register", () => {
       const sandbox = yield* openSandbox
       const child = yield* Child.run("register.cjs", [sandbox.origin], registered)
       const { code, stderr, stdout } = yield* Effect.promise(() => child.ended)
-      assert.strictEqual(stderr, "clientele: 12 clients asked for, 5 built; at most 1 socket open at once\n")
+      assert.deepStrictEqual(stderr.split("\n"), [
+        "clientele: 12 clients asked for, 5 built; at most 1 socket open at once",
+        ...reported(sandbox, 12)
+      ])
       assert.deepStrictEqual(JSON.parse(stdout), {
         openai: pooled("OpenAI"),
         itself: pooled("OpenAI"),
@@ -84,10 +111,9 @@ describe("with clientele/register", () => {
       encoding: "utf8",
       env: { ...process.env, CLIENTELE_REPORT: "1" }
     })
-    assert.strictEqual(
-      stdout,
-      "hooks.ts modules.ts node.ts register.ts report.ts requirements.ts surroundings.ts trap.ts versions.ts\n"
-    )
+    const files =
+      "context exit hooks install modules node origins processWarning register report requirements roads specs surroundings tally trap versions"
+    assert.strictEqual(stdout, `${files.replaceAll(/\w+/g, "$&.ts")}\n`)
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
 
@@ -101,9 +127,64 @@ describe("with clientele/register", () => {
       encoding: "utf8",
       env: { ...process.env, ...registered }
     })
-    assert.strictEqual(stderr, "clientele: 1 client asked for, 1 built; at most 0 sockets open at once\n")
+    const [first = "", head = "", row = ""] = stderr.split("\n")
+    assert.strictEqual(first, "clientele: 1 client asked for, 1 built; at most 0 sockets open at once")
+    assert.match(head, /^ {2}origin +road +clients +requests +sockets$/)
+    assert.match(row, /^ {2}https:\/\/api\.openai\.com +pooled +1 +0 +0$/)
     assert.strictEqual(signal, "SIGTERM")
   })
+
+  it.live("requests to a provider that are not pooled are told of once a road, and counted", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const { code, stderr } = yield* node("roads", [sandbox.origin], { OPENAI_BASE_URL: sandbox.baseURL("openai") })
+      assert.deepStrictEqual(said(stderr, sandbox), {
+        warnings: [
+          `requests to ORIGIN by fetch are not pooled: set CLIENTELE_FETCH=1, or ${pool}`,
+          `requests to ORIGIN by undici (mine/1) are not pooled: use fetch and CLIENTELE_FETCH=1, or ${pool}`,
+          `requests to ORIGIN by node:http (a/1 b/2) are not pooled: use a version of its SDK that is pooled (docs/register.md), or ${pool}`
+        ],
+        rows: ["ORIGIN fetch - 2 -", "ORIGIN undici (mine/1) - 2 -", "ORIGIN node:http (a/1 b/2) - 2 -"]
+      })
+      assert.strictEqual(code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a request of fetch with a dispatcher of its own is not pooled, and told of", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const { code, stderr } = yield* node("dispatcher", [sandbox.origin], { CLIENTELE_FETCH: sandbox.origin })
+      assert.deepStrictEqual(said(stderr, sandbox), {
+        warnings: [`requests to ORIGIN by fetch are not pooled: it has a dispatcher or a fetch of its own: ${pool}`],
+        rows: ["ORIGIN pooled 1 1 1", "ORIGIN fetch - 1 -"]
+      })
+      assert.strictEqual(code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a process that dies of a signal tells what was not pooled", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const env = { OPENAI_BASE_URL: sandbox.baseURL("openai") }
+      const ended = yield* node("killed", [sandbox.origin], env)
+      assert.deepStrictEqual(said(ended.stderr, sandbox).rows, ["ORIGIN fetch - 1 -"])
+      assert.deepStrictEqual([ended.code, ended.signal], [null, "SIGTERM"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("clients that are left as they are count where they call, and getFetch's as pooled", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* openSandbox
+      const { code, stderr } = yield* node("subclass", [sandbox.origin], {})
+      const { rows, warnings } = said(stderr, sandbox)
+      assert.deepStrictEqual(warnings, [])
+      assert.deepStrictEqual(
+        rows.map((row) => row.replace(/7\.[\d.]+/, "7")),
+        ["ORIGIN pooled 0 1 1", "ORIGIN fetch (Mine/JS 7) - 1 -"]
+      )
+      assert.strictEqual(code, 0)
+    }).pipe(Effect.scoped)
+  )
 
   it("a version of an SDK that is not known is left alone, with a warning", () => {
     const folder = mkdtempSync(join(tmpdir(), "clientele-register-"))
@@ -120,7 +201,10 @@ describe("with clientele/register", () => {
         env: { ...process.env, ...registered }
       })
       assert.strictEqual(stdout, "false\n")
-      assert.match(stderr, /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: this version is not known\n/)
+      assert.match(
+        stderr,
+        /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: this version is not known, versions 5 to 7 would be\n/
+      )
       assert.strictEqual(status, 0)
     } finally {
       rmSync(folder, { recursive: true, force: true })

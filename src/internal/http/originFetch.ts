@@ -6,24 +6,11 @@ import type { CommonOptions } from "../../ClientConfig.ts"
 import type { Service } from "../../ClientMap.ts"
 import { http } from "../bareProviders.ts"
 import * as Leasing from "../promise/leasing.ts"
+import { credentialOf } from "./credential.ts"
 
 type Fetch = typeof globalThis.fetch
 
 export type Options = Omit<CommonOptions, "apiKey" | "baseURL" | "headers" | "query">
-
-/** Where credentials stand: OpenAI's and most others', Anthropic's, Azure's, Google's. */
-const carriers = ["authorization", "x-api-key", "api-key", "x-goog-api-key"]
-
-/** No text of a provider holds it, so that scrubbing it takes nothing away. */
-const NOBODY = "held-by-nobody-in-clientele"
-
-const credentialOf = (headers: Headers): string => {
-  for (const name of carriers) {
-    const value = headers.get(name)
-    if (value !== null) return value
-  }
-  return NOBODY
-}
 
 /** Of these many origins and credentials the fetch is remembered; of others it is made again. */
 const MOST = 1_024

@@ -2,8 +2,8 @@
  * Failures of our fetch as the SDK's own errors, for those who catch by the SDK's classes. The SDKs wrap what a fetch
  * throws, and some lose it on the way; so it travels in an envelope that none of them looks into.
  */
-import * as Duration from "effect/Duration"
 import { PoolError, type PoolReason, RequestError, type RequestReason } from "../../ClientError.ts"
+import { answerOf } from "./unsent.ts"
 
 type Fetch = typeof globalThis.fetch
 type Failure = PoolError | RequestError
@@ -84,6 +84,13 @@ const plain: ReadonlySet<PoolReason | RequestReason> = new Set([
 
 const made = (sdk: Classes, style: Style, failure: Failure): Error => {
   const { message } = failure
+  const answer = answerOf(failure)
+  if (answer !== undefined) {
+    const { error, headers, status } = answer
+    const nested = style === "nested"
+    const given = nested ? headers : Object.fromEntries(headers)
+    return sdk.APIError.generate(status, nested ? { error } : error, undefined, given as never)
+  }
   switch (failure.reason) {
     case "Timeout":
       return new sdk.APIConnectionTimeoutError({})
@@ -97,34 +104,7 @@ const made = (sdk: Classes, style: Style, failure: Failure): Error => {
       return new sdk.APIConnectionError({ message })
     case "Aborted":
       return new sdk.APIUserAbortError({})
-    // Not sent, because of what the provider told another request: what it would have told this one.
-    case "RateLimited":
-      return answered(sdk, style, failure, 429, "rate_limit_exceeded")
-    case "QuotaExceeded":
-      return answered(sdk, style, failure, 429, "insufficient_quota")
-    case "Authentication":
-      // A credential that could not be loaded has a cause, and no provider refused it.
-      return failure.cause === undefined
-        ? answered(sdk, style, failure, 401, "invalid_api_key")
-        : new sdk.APIError(undefined, undefined, message, undefined)
     default:
       return new sdk.APIError(undefined, undefined, message, undefined)
   }
-}
-
-const answered = (sdk: Classes, style: Style, failure: RequestError, status: number, code: string): Error => {
-  const error = { message: failure.detail, type: code, param: null, code }
-  const headers = new Headers()
-  if (failure.retryAfter !== undefined) {
-    const millis = Duration.toMillis(failure.retryAfter)
-    headers.set("retry-after", String(Math.ceil(millis / 1000)))
-    headers.set("retry-after-ms", String(Math.ceil(millis)))
-  }
-  const nested = style === "nested"
-  return sdk.APIError.generate(
-    status,
-    nested ? { error } : error,
-    undefined,
-    (nested ? headers : Object.fromEntries(headers)) as never
-  )
 }

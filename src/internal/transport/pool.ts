@@ -20,6 +20,7 @@ import { Redial } from "./redial.ts"
 import { Roster } from "./roster.ts"
 import type { BudgetUser } from "./places.ts"
 import type { SocketBudget } from "./sockets.ts"
+import * as Tally from "./tally.ts"
 import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
@@ -42,6 +43,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   readonly #redial: Redial
   readonly #watch: Watch
   readonly #clock: ConnectClock
+  readonly #tally: Tally.Tally | undefined
   readonly #opening = new Set<Opening>()
   /** Lanes that take requests; `lanes` are all whose sockets are open. */
   readonly #roster = new Roster()
@@ -83,6 +85,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#redial = new Redial(this.pump)
     this.#watch = new Watch(this)
     this.#clock = new ConnectClock(this)
+    this.#tally = Tally.countsOf(this.settings.origin)
   }
 
   request = (request: WireRequest): Promise<WireResponse> => {
@@ -158,7 +161,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       queue.shift()
       this.#backlog.leave(next.request.body)
       this.#inFlight++
-      if (!root(sendOn, lane, next)) {
+      if (root(sendOn, lane, next)) {
+        if (this.#tally !== undefined) this.#tally.requests++
+      } else {
         this.#inFlight--
         queue.putBack(next)
         this.#backlog.enter(next.request.body)
@@ -246,6 +251,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   closed = (): void => {
     this.#sockets--
+    if (this.#tally !== undefined) this.#tally.open--
     this.budget.release(this)
     this.#whenEmpty()
     if (this.queue.size > 0) this.pump()
@@ -415,6 +421,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   #open(): void {
     this.#sockets++
     this.#opened++
+    if (this.#tally !== undefined) Tally.opened(this.#tally)
     this.#watch.start()
     const opening = this.#makeOpening(this)
     this.#opening.add(opening)
@@ -454,7 +461,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   }
 }
 
-const sendOn = (lane: Lane, exchange: Exchange): boolean => lane.send(exchange)
+const send = (lane: Lane, exchange: Exchange): boolean => lane.send(exchange)
+
+const sendOn = (lane: Lane, exchange: Exchange): boolean => Tally.sending(send, lane, exchange)
 
 const startOpening = (opening: Opening, protocol: Lane["protocol"] | undefined): void => opening.start(protocol)
 

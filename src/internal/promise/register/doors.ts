@@ -7,20 +7,30 @@ import * as specs from "../../config/specs.ts"
 import type { Kind } from "../client.ts"
 import { type Door, open as openDoor } from "../door.ts"
 import type { Classes, Style } from "../errors.ts"
-import * as Exit from "../exit.ts"
 import * as azure from "../options/azure.ts"
 import * as cerebras from "../options/cerebras.ts"
 import * as groq from "../options/groq.ts"
 import * as openai from "../options/openai.ts"
+import { isBypass } from "../options/reading.ts"
 import { warn } from "../../util/processWarning.ts"
 import { defaultSet } from "../set.ts"
-import * as Report from "./report.ts"
 import type { Class, Name } from "./trap.ts"
 
 /** Clients are made by the class itself, so there is nothing for the provider to construct. */
 type Bare = Readonly<Record<never, never>>
 
 type Sdk = Kind<object>["sdk"]
+
+/** openai 5 knows no admin's key, and has an error for who gives no other. */
+const knowsAdmin = (sdk: Class): boolean => "adminAPIKeyAuth" in (sdk.prototype as object)
+
+const readFor =
+  <P extends string>(sdk: Class, read: Door<object, Bare, Bare, P, never>["read"]): typeof read =>
+  (options) => {
+    const reading = read(options)
+    const isAdmins = !isBypass(reading) && reading.sdk["apiKey"] === null
+    return isAdmins && !knowsAdmin(sdk) ? { bypass: "option adminAPIKey: this version of the SDK has none" } : reading
+  }
 
 const way = <P extends string, Extra extends string>(
   spec: Spec<P, Extra>,
@@ -34,7 +44,7 @@ const way = <P extends string, Extra extends string>(
   return (sdk: Class, options: object | undefined): object => {
     let door = doors.get(sdk)
     if (door === undefined) {
-      door = { sdk: sdk as unknown as Sdk & Classes, style, spec, provider, read, rawKey }
+      door = { sdk: sdk as unknown as Sdk & Classes, style, spec, provider, read: readFor(sdk, read), rawKey }
       doors.set(sdk, door)
     }
     return openDoor(door, defaultSet(), options)
@@ -47,9 +57,6 @@ const ways: Record<Name, (sdk: Class, options: object | undefined) => object> = 
   Groq: way(specs.groq, "nested", groq),
   Cerebras: way(specs.cerebras, "flat", cerebras)
 }
-
-const ending = Report.ending()
-if (ending !== undefined) Exit.attach(ending)
 
 const warned = new Set<string>()
 

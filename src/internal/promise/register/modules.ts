@@ -12,7 +12,7 @@ interface Sdk {
 }
 
 const sdks: Readonly<Record<string, Sdk>> = {
-  openai: { majors: [6, 7], classes: { client: "OpenAI", azure: "AzureOpenAI" } },
+  openai: { majors: [5, 6, 7], classes: { client: "OpenAI", azure: "AzureOpenAI" } },
   "groq-sdk": { majors: [1], classes: { client: "Groq" } },
   "@cerebras/cerebras_cloud_sdk": { majors: [1], classes: { index: "Cerebras" } }
 }
@@ -20,28 +20,32 @@ const sdks: Readonly<Record<string, Sdk>> = {
 export interface Found {
   readonly name: Name
   readonly format: "module" | "commonjs"
-  /** The SDK and its version, if it is one that the pool does not know. */
-  readonly unknown: string | undefined
+}
+
+/** A version of an SDK that the pool does not know. Its class may be in another file. */
+export interface Unknown {
+  /** The SDK and its version. */
+  readonly unknown: string
+  readonly majors: ReadonlyArray<number>
 }
 
 /** A file at the root of a package, which may be installed under another name than its own. */
 const candidate = /^file:\/\/.*\/node_modules\/(?:@[^/]+\/)?[^/@]+\/(client|azure|index)\.(mjs|js)$/
 
 /** `undefined` for all other modules. */
-export const find = (url: string): Found | undefined => {
+export const find = (url: string): Found | Unknown | undefined => {
   const match = candidate.exec(url)
   if (match === null) return undefined
   const [, file = "", extension] = match
   const manifest = manifestAt(new URL("package.json", url))
   const sdk = manifest !== undefined && Object.hasOwn(sdks, manifest.name) ? sdks[manifest.name] : undefined
-  const name = sdk?.classes[file]
-  if (sdk === undefined || name === undefined || manifest === undefined) return undefined
-  const { version } = manifest
-  return {
-    name,
-    format: extension === "mjs" ? "module" : "commonjs",
-    unknown: sdk.majors.includes(Number.parseInt(version, 10)) ? undefined : `${manifest.name} ${version}`
+  if (sdk === undefined || manifest === undefined) return undefined
+  const { majors } = sdk
+  if (!majors.includes(Number.parseInt(manifest.version, 10))) {
+    return { unknown: `${manifest.name} ${manifest.version}`, majors }
   }
+  const name = sdk.classes[file]
+  return name === undefined ? undefined : { name, format: extension === "mjs" ? "module" : "commonjs" }
 }
 
 const manifestAt = (url: URL): { readonly name: string; readonly version: string } | undefined => {

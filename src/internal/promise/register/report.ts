@@ -1,10 +1,12 @@
 /**
- * What has become of an app's clients, on one line of stderr when its process ends, for those who set CLIENTELE_REPORT=1.
- * Sockets are counted as Node opens them, whoever asks: those of clients that are not pooled are what one looks for.
+ * Reports an app's clients and requests on stderr when its process ends, with CLIENTELE_REPORT=1. Sockets of the first line
+ * are counted as Node opens them, whoever asks: those of clients that are not pooled are what one looks for.
  */
 import { Socket } from "node:net"
-import type { Ending } from "../exit.ts"
+import * as Tally from "../../transport/tally.ts"
+import * as Exit from "../exit.ts"
 import type { Made } from "./doors.ts"
+import * as Origins from "./origins.ts"
 
 let wanted = false
 let asked = 0
@@ -12,15 +14,55 @@ let built = 0
 let plain = 0
 const seen = new WeakSet<object>()
 
+/** Pooled clients that were built, by origin. */
+const clients = new Map<string, number>()
+
+/** Requests that were not pooled, by origin and road. */
+const passed = new Map<string, { readonly origin: string; readonly road: string; requests: number }>()
+
+/** Rows of each kind; more are not counted. */
+const MOST = 100
+
+const add = (origin: string): void => {
+  if (clients.size < MOST || clients.has(origin)) clients.set(origin, (clients.get(origin) ?? 0) + 1)
+}
+
+/** True for an object that was not noted before. */
+const isNew = (object: object): boolean => {
+  if (seen.has(object)) return false
+  seen.add(object)
+  return true
+}
+
 /** Notes a client that an app has asked for, and gives it on. */
 export const count = ({ client, plain: isPlain }: Made): object => {
+  if (!wanted) return client
+  attach()
   asked++
   if (isPlain) plain++
-  else if (!seen.has(client)) {
-    seen.add(client)
+  else if (isNew(client)) {
     built++
+    const origin = Origins.originOf(String((client as { readonly baseURL?: unknown }).baseURL))
+    if (origin !== undefined) add(origin)
   }
   return client
+}
+
+/** Notes the pooled fetch that carries requests of the global one. */
+export const fetched = (origin: string, fetch: object): void => {
+  if (!wanted) return
+  attach()
+  if (isNew(fetch)) add(origin)
+}
+
+/** Notes a request that the pool had no part in. */
+export const passedBy = (origin: string, road: string): void => {
+  if (!wanted) return
+  attach()
+  const key = `${origin} ${road}`
+  const row = passed.get(key)
+  if (row !== undefined) row.requests++
+  else if (passed.size < MOST) passed.set(key, { origin, road, requests: 1 })
 }
 
 const several = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
@@ -28,18 +70,46 @@ const several = (n: number, what: string): string => `${n} ${what}${n === 1 ? ""
 let open = 0
 let peak = 0
 
-/** Says nothing if no client was asked for: processes that have no SDK inherit the variable too. */
+type Row = readonly [origin: string, road: string, clients: string, requests: string, sockets: string]
+
+const rows = (): ReadonlyArray<Row> => {
+  const all: Array<Row> = []
+  const tallies = Tally.counts()
+  for (const origin of new Set([...clients.keys(), ...tallies.keys()])) {
+    const tally = tallies.get(origin)
+    const made = String(clients.get(origin) ?? 0)
+    all.push([origin, "pooled", made, String(tally?.requests ?? 0), String(tally?.peak ?? 0)])
+  }
+  for (const { origin, requests, road } of passed.values()) all.push([origin, road, "-", String(requests), "-"])
+  return all
+}
+
+const head: Row = ["origin", "road", "clients", "requests", "sockets"]
+
+/** Text to the left, numbers to the right. */
+const table = (all: ReadonlyArray<Row>): string => {
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  const line = (row: Row) =>
+    row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+  return all.map((row) => `  ${line(row).join("  ").trimEnd()}\n`).join("")
+}
+
+/** Says nothing if no client was asked for, nor any provider: processes that have no SDK inherit the variable too. */
 const tell = (): void => {
-  if (!wanted || asked === 0) return
+  const all = rows()
+  if (!wanted || (asked === 0 && all.length === 0)) return
   wanted = false
   const others = plain === 0 ? "" : `, ${plain} left as they are`
+  const made = asked === 0 ? "" : `${several(asked, "client")} asked for, ${built} built${others}`
   // Bun's fetch opens its sockets unseen.
-  const sockets = "Bun" in globalThis ? "" : `; at most ${several(peak, "socket")} open at once`
-  process.stderr.write(`clientele: ${several(asked, "client")} asked for, ${built} built${others}${sockets}\n`)
+  const sockets = "Bun" in globalThis ? "" : `at most ${several(peak, "socket")} open at once`
+  process.stderr.write(`clientele: ${[made, sockets].filter((part) => part !== "").join("; ")}\n`)
+  if (all.length > 0) process.stderr.write(table([head, ...all]))
 }
 
 export const start = (): void => {
   wanted = true
+  Tally.start()
   const { connect } = Socket.prototype
   Socket.prototype.connect = function (this: Socket, ...args: Parameters<typeof connect>) {
     peak = Math.max(peak, ++open)
@@ -49,15 +119,18 @@ export const start = (): void => {
   process.on("exit", tell)
 }
 
-/** For a process that dies of a signal, which has no `exit`. */
-export const ending = (): Ending | undefined =>
-  wanted
-    ? {
-        inFlight: () => Promise.resolve(0),
-        park: (on) => {
-          if (on) tell()
-        },
-        rest: () => Promise.resolve(),
-        drainTimeout: 0
-      }
-    : undefined
+let isAttached = false
+
+/** Reports from a process that dies of a signal, which has no `exit`, once there is something to report. */
+const attach = (): void => {
+  if (isAttached) return
+  isAttached = true
+  Exit.attach({
+    inFlight: () => Promise.resolve(0),
+    park: (on) => {
+      if (on) tell()
+    },
+    rest: () => Promise.resolve(),
+    drainTimeout: 0
+  })
+}
