@@ -7,6 +7,7 @@ import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import type { Client, Dispatcher } from "undici"
 import type { WireError, WireResponse } from "../wire.ts"
+import { stopOf } from "./channels.ts"
 import { root } from "./context.ts"
 import { h1Error, unsendable, unwritten, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
@@ -14,7 +15,6 @@ import { headRefusal } from "./head.ts"
 import { isStreamed } from "./upload.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 
-const stopped = new Error("the exchange was stopped")
 const noMore = new Error("the socket of this lane has been used up")
 
 /** How long, in ms, a server may take to answer the end of a connection. */
@@ -137,13 +137,13 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
-  abort(exchange: Exchange): void {
+  abort(exchange: Exchange, error: WireError): void {
     if (this.#exchange !== exchange) return
     this.#exchange = undefined
     // The socket goes with it: HTTP/1.1 has no other way to stop a response.
     this.retire()
     if (this.#controller === undefined) this.#socket.destroy()
-    else this.#controller.abort(stopped)
+    else this.#controller.abort(stopOf(error))
     this.#drop()
   }
 
@@ -182,7 +182,7 @@ export class H1Lane implements Lane, Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#exchange === undefined) controller.abort(stopped)
+    if (this.#exchange === undefined) controller.abort(stopOf(undefined))
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ParsedHeaders): void {

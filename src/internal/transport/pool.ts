@@ -157,7 +157,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       queue.shift()
       this.#backlog.leave(next.request.body)
       this.#inFlight++
-      if (!root(sendOn, lane, next)) {
+      if (!next.scope.runInAsyncScope(sendOn, undefined, lane, next)) {
         this.#inFlight--
         queue.putBack(next)
         this.#backlog.enter(next.request.body)

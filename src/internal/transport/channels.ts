@@ -1,0 +1,143 @@
+/**
+ * undici's diagnostics channels, for requests that go over HTTP/2 without undici: messages have the shapes that undici's
+ * own have (its docs, "Diagnostics Channel Support"), so that tracers of undici see both protocols alike. A request that
+ * nobody listens for costs a look at the channels.
+ */
+import { channel } from "node:diagnostics_channel"
+import type { Socket } from "node:net"
+import type { WireError, WireReason, WireResponse } from "../wire.ts"
+
+const create = channel("undici:request:create")
+const bodyChunkSent = channel("undici:request:bodyChunkSent")
+const bodySent = channel("undici:request:bodySent")
+const headers = channel("undici:request:headers")
+const bodyChunkReceived = channel("undici:request:bodyChunkReceived")
+const trailers = channel("undici:request:trailers")
+const error = channel("undici:request:error")
+const sendHeaders = channel("undici:client:sendHeaders")
+const beforeConnect = channel("undici:client:beforeConnect")
+const connected = channel("undici:client:connected")
+
+const all = [create, bodyChunkSent, bodySent, headers, bodyChunkReceived, trailers, error, sendHeaders]
+
+const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+const badValue = /[^\t\x20-\x7e\x80-\xff]/
+
+/** A request as undici's subscribers know it. */
+class Request {
+  readonly origin: string
+  readonly protocol: string
+  readonly method: string
+  readonly path: string
+  /** Name, value, name, value. */
+  readonly headers: Array<string>
+  completed = false
+  aborted = false
+
+  constructor(origin: string, method: string, path: string, head: Readonly<Record<string, string>>) {
+    this.origin = origin
+    this.protocol = origin.slice(0, origin.indexOf(":") + 1)
+    this.method = method
+    this.path = path
+    this.headers = Object.entries(head).flat()
+  }
+
+  /** Throws for what is no header. */
+  addHeader(name: string, value: string): this {
+    const lower = String(name).toLowerCase()
+    if (!token.test(lower) || badValue.test(String(value))) throw new TypeError(`invalid ${name} header`)
+    this.headers.push(lower, String(value))
+    return this
+  }
+}
+
+/** Tells the subscribers of one request's progress. The end is told once. */
+export class Progress {
+  readonly #request: Request
+
+  constructor(request: Request) {
+    this.#request = request
+  }
+
+  /** As subscribers have left them. */
+  head(): Record<string, string> {
+    const { headers } = this.#request
+    const head: Record<string, string> = {}
+    for (let i = 0; i + 1 < headers.length; i += 2) head[String(headers[i]).toLowerCase()] = String(headers[i + 1])
+    return head
+  }
+
+  sent(socket: Socket): void {
+    if (!sendHeaders.hasSubscribers) return
+    const lines = Object.entries(this.head()).map(([name, value]) => `${name}: ${value}\r\n`)
+    sendHeaders.publish({ request: this.#request, headers: lines.join(""), socket })
+  }
+
+  bodyChunk(chunk: Uint8Array): void {
+    if (bodyChunkSent.hasSubscribers) bodyChunkSent.publish({ request: this.#request, chunk })
+  }
+
+  bodySent(): void {
+    if (bodySent.hasSubscribers) bodySent.publish({ request: this.#request })
+  }
+
+  answered(statusCode: number, head: WireResponse["headers"]): void {
+    if (!headers.hasSubscribers) return
+    const raw = head.flatMap(([name, value]) => [Buffer.from(name), Buffer.from(value, "latin1")])
+    headers.publish({ request: this.#request, response: { statusCode, headers: raw, statusText: "" } })
+  }
+
+  data(chunk: Uint8Array): void {
+    if (bodyChunkReceived.hasSubscribers) bodyChunkReceived.publish({ request: this.#request, chunk })
+  }
+
+  ended(): void {
+    if (this.#request.completed || this.#request.aborted) return
+    this.#request.completed = true
+    if (trailers.hasSubscribers) trailers.publish({ request: this.#request, trailers: [] })
+  }
+
+  failed(cause: WireError): void {
+    if (this.#request.completed || this.#request.aborted) return
+    this.#request.aborted = true
+    if (error.hasSubscribers) error.publish({ request: this.#request, error: stopOf(cause) })
+  }
+}
+
+/** Announces a request, whose head subscribers may add to. `undefined` where nobody listens. */
+export const announce = (
+  origin: string,
+  method: string,
+  path: string,
+  head: Readonly<Record<string, string>>
+): Progress | undefined => {
+  if (!all.some((one) => one.hasSubscribers)) return undefined
+  const request = new Request(origin, method, path, head)
+  create.publish({ request })
+  return new Progress(request)
+}
+
+/** A session of HTTP/2 stands. undici, too, announces the socket that it is handed when it takes it. */
+export const announceSession = ({ host, hostname, port, protocol }: URL, socket: Socket): void => {
+  if (!beforeConnect.hasSubscribers && !connected.hasSubscribers) return
+  const connectParams = { host, hostname, protocol, port, version: "h2", servername: null, localAddress: null }
+  beforeConnect.publish({ connectParams, connector: undefined })
+  connected.publish({ connectParams, connector: undefined, socket })
+}
+
+const stops = new Map<WireReason, Error>()
+
+/**
+ * An exchange's failure as subscribers are told it: its kind, and none of its text, which may quote a server. Tracers take
+ * the name `AbortError` for no failure. One error for each kind, since a stack costs more than all else that an abort does.
+ */
+export const stopOf = (cause: WireError | undefined): Error => {
+  const reason = cause?.reason ?? "Aborted"
+  let stop = stops.get(reason)
+  if (stop === undefined) {
+    stops.set(reason, (stop = new Error(`the request was stopped: ${reason}`)))
+    stop.name = reason === "Aborted" || reason === "Closed" ? "AbortError" : reason
+    delete stop.stack
+  }
+  return stop
+}
