@@ -29,13 +29,13 @@ export const noting = (
     note(body)
     return body
   }
-  async function* open(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body.open()) {
+  const chunks = async function* (from: StreamedBody): AsyncGenerator<Uint8Array> {
+    for await (const chunk of from.open()) {
       note(chunk)
       yield chunk
     }
   }
-  return { length: body.length, open }
+  return { length: body.length, open: () => chunks(body) }
 }
 
 /** Whether it can't be sent any more, since it was begun to be sent before. */
