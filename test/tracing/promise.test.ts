@@ -120,6 +120,29 @@ describe("without Effect, OpenTelemetry's SDK exports", () => {
     assert.strictEqual(attributes["gen_ai.usage.output_tokens"], tokens)
   })
 
+  it("an unfailed span for a stream that its reader leaves, and for a request that its caller aborts", async () => {
+    const sandbox = await serve({ protocol: "http/1.1", timePerToken: 20, tokens: 1_000 })
+    await using clients = makeClients()
+    const openai = getOpenAIClient(connect(sandbox), clients)
+    for await (const _ of await openai.chat.completions.create({ ...question("gpt-left"), stream: true })) break
+    sandbox.faults.push({ times: 1, fault: { type: "stall", at: "headers" } })
+    const signal = AbortSignal.timeout(100)
+    await openai.chat.completions.create(question("gpt-aborted"), { signal }).catch(() => undefined)
+    for (const [model, type] of [
+      ["left", "Aborted"],
+      ["aborted", "AbortError"]
+    ]) {
+      await ended(`chat gpt-${model}`, 1)
+      const [span] = named(`chat gpt-${model}`)
+      assert.deepStrictEqual([span!.attributes["error.type"], span!.status.code], [type, 0])
+    }
+    await ended("POST", 2)
+    assert.deepStrictEqual(
+      named("POST").map(({ status }) => status.code),
+      [0, 0]
+    )
+  })
+
   it("a span for embeddings, for the Responses API, and by HTTP's conventions for what is no call of a model", async () => {
     const sandbox = await serve({ protocol: "http/1.1" })
     await using clients = makeClients()

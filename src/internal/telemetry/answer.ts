@@ -13,7 +13,7 @@ const parsed = (text: string): unknown => {
 }
 
 /** Of `chat.completions` for each choice, of the Responses API and of Anthropic's for the one answer that there is. */
-const reasonsIn = (said: unknown): ReadonlyArray<string> => {
+const reasonsIn = (said: unknown): Array<string> => {
   const choices = property(said, "choices")
   if (Array.isArray(choices)) return choices.map((one) => property(one, "finish_reason")).filter(isText)
   const reason =
@@ -24,7 +24,7 @@ const reasonsIn = (said: unknown): ReadonlyArray<string> => {
   return isText(reason) ? [reason] : []
 }
 
-const tell = (span: RequestSpan, said: unknown, reasons: ReadonlyArray<string>): void => {
+const tell = (span: RequestSpan, said: unknown, reasons: Array<string>): void => {
   const id = property(said, "id")
   const model = property(said, "model")
   if (isText(id)) span.set("gen_ai.response.id", id)

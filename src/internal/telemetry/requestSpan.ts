@@ -1,5 +1,5 @@
 /** The span of one request, by whichever tracer. None of it throws: a tracer's failure is not the request's. */
-export type Value = string | number | ReadonlyArray<string>
+export type Value = string | number | Array<string>
 
 export interface RequestSpan {
   readonly set: (name: string, value: Value) => void
@@ -16,7 +16,8 @@ export interface RequestSpan {
 export type Tracing = (name: string, attributes: Readonly<Record<string, Value>>) => RequestSpan | undefined
 
 /** An `error.type` for which the caller is the cause: the span is no failure. */
-export const isAborted = (error: string): boolean => error === "Aborted" || error === "interrupted"
+export const isAborted = (error: string): boolean =>
+  error === "Aborted" || error === "AbortError" || error === "interrupted"
 
 /** What a tracer throws is dropped. */
 export const guarded = (f: () => void): void => {

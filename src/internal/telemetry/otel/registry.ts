@@ -3,7 +3,7 @@
  * a symbol that is versioned for that purpose; so neither an import nor a bundler has a part in it.
  */
 
-export type AttributeValue = string | number | boolean | ReadonlyArray<string>
+export type AttributeValue = string | number | boolean | Array<string>
 export type Attributes = Readonly<Record<string, AttributeValue>>
 
 export interface Span {
@@ -16,6 +16,8 @@ export interface Span {
 }
 
 export interface Context {
+  readonly getValue: (key: symbol) => unknown
+  readonly deleteValue: (key: symbol) => Context
   readonly setValue: (key: symbol, value: unknown) => Context
 }
 
@@ -45,8 +47,11 @@ export interface InstrumentOptions {
   readonly advice?: { readonly explicitBucketBoundaries: Array<number> }
 }
 
-/** An observable one. */
-export type Gauge = object
+/** Observed where it is collected; by callbacks of several, not by its own. */
+export interface Gauge {
+  readonly addCallback: (f: never) => void
+  readonly removeCallback: (f: never) => void
+}
 
 export interface Observed {
   readonly observe: (gauge: Gauge, value: number, attributes: Attributes) => void
