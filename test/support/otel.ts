@@ -1,5 +1,5 @@
 /** The SDK of OpenTelemetry, as an app sets it up, with exporters that remember what they were given. */
-import { context, metrics, propagation, SpanStatusCode, trace } from "@opentelemetry/api"
+import { context, metrics, propagation, trace } from "@opentelemetry/api"
 import { UndiciInstrumentation } from "@opentelemetry/instrumentation-undici"
 import {
   AggregationTemporality,
@@ -59,5 +59,3 @@ export type Sdk = ReturnType<typeof sdk>
 
 export const parentOf = (spans: ReadonlyArray<ReadableSpan>, { parentSpanContext }: ReadableSpan): string | undefined =>
   spans.find((one) => one.spanContext().spanId === parentSpanContext?.spanId)?.name
-
-export const isFailed = ({ status }: ReadableSpan): boolean => status.code === SpanStatusCode.ERROR

@@ -44,6 +44,14 @@ const clientOf = (sandbox: Sandbox.Sandbox) => ({
   transport: { ca: sandbox.ca, maxConnections: 1 }
 })
 
+const embed = (text: string) =>
+  Effect.withSpan(
+    Effect.flatMap(EmbeddingModel.EmbeddingModel, (one) => one.embed(text)),
+    `agent-${text}`
+  )
+
+const callingClock = () => ClientMapTest.calls({ name: "clock", params: {} })
+
 describe("with Effect, OpenTelemetry's SDK exports", () => {
   for (const { name, options, version } of roads) {
     it.scopedLive(`over ${name} a span for each call of an SDK below its agent's, and undici's below that`, () =>
@@ -127,11 +135,6 @@ describe("with Effect, OpenTelemetry's SDK exports", () => {
       const seen = yield* app
       const sandbox = yield* Sandbox.make({ protocol: "http/1.1" })
       const model = OpenAiModel.embeddingModel("embed-1", { client: clientOf(sandbox), window: "100 millis" })
-      const embed = (text: string) =>
-        Effect.withSpan(
-          Effect.flatMap(EmbeddingModel.EmbeddingModel, (one) => one.embed(text)),
-          `agent-${text}`
-        )
       yield* Effect.forEach(["a", "b", "c"], embed, { concurrency: "unbounded" }).pipe(
         Effect.provide(model),
         Effect.provide(ClientLayer.layer()),
@@ -182,7 +185,6 @@ describe("with Effect, OpenTelemetry's SDK exports", () => {
   it.scopedLive("the provider's own words for an answer's end", () =>
     Effect.gen(function* () {
       const exporter = new InMemorySpanExporter()
-      const script = () => ClientMapTest.calls({ name: "clock", params: {} })
       const client = { apiKey: Redacted.make("sk") }
       const spans = yield* Effect.zip(
         LanguageModel.generateText({ prompt: "hello", toolkit }),
@@ -191,7 +193,7 @@ describe("with Effect, OpenTelemetry's SDK exports", () => {
         Effect.map(() => exporter.getFinishedSpans()),
         Effect.provide(handlers),
         Effect.provide(OpenAiModel.model("gpt", { client })),
-        Effect.provide(ClientMapTest.layer({ script })),
+        Effect.provide(ClientMapTest.layer({ script: callingClock })),
         Effect.provide(NodeSdk.layer(() => ({ spanProcessor: new SimpleSpanProcessor(exporter) })))
       )
       const reasons = spans.flatMap(({ attributes, name }) =>

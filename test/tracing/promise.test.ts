@@ -55,6 +55,15 @@ const connect = (sandbox: Sandbox.Sandbox, more: object = {}) => ({
   ...more
 })
 
+/** Units, and values by what they limit. */
+const gauges = async () => {
+  const all = await app.metrics()
+  return ["http.client.open_connections", "clientele.clients", "clientele.quota.limit"].map((name) => {
+    const { dataPoints, descriptor } = all.find((one) => one.descriptor.name === name)!
+    return [descriptor.unit, dataPoints.map(({ attributes, value }) => [attributes["limit"], value])]
+  })
+}
+
 describe("without Effect, OpenTelemetry's SDK exports", () => {
   for (const { name, options, version } of roads) {
     it(`over ${name} a span for each call below its caller's, and undici's below that`, async () => {
@@ -126,8 +135,12 @@ describe("without Effect, OpenTelemetry's SDK exports", () => {
     const openai = getOpenAIClient(connect(sandbox), clients)
     for await (const _ of await openai.chat.completions.create({ ...question("gpt-left"), stream: true })) break
     sandbox.faults.push({ times: 1, fault: { type: "stall", at: "headers" } })
-    const signal = AbortSignal.timeout(100)
-    await openai.chat.completions.create(question("gpt-aborted"), { signal }).catch(() => undefined)
+    const stop = new AbortController()
+    const { requests } = sandbox.stats()
+    const aborted = openai.chat.completions.create(question("gpt-aborted"), { signal: stop.signal })
+    await until(() => sandbox.stats().requests > requests)
+    stop.abort()
+    await aborted.catch(() => undefined)
     for (const [model, type] of [
       ["left", "Aborted"],
       ["aborted", "AbortError"]
@@ -234,27 +247,19 @@ describe("without Effect, OpenTelemetry's SDK exports", () => {
 
   it("gauges of all sets of clients as they are when they are read", async () => {
     const sandbox = await serve({ protocol: "http/1.1" })
-    const read = async () => {
-      const all = await app.metrics()
-      const pick = ["http.client.open_connections", "clientele.clients", "clientele.quota.limit"]
-      return pick.map((name) => {
-        const { dataPoints, descriptor } = all.find((one) => one.descriptor.name === name)!
-        return [descriptor.unit, dataPoints.map(({ attributes, value }) => [attributes["limit"], value])]
-      })
-    }
     const quota = { requestsPerMinute: 600 }
     await using one = makeClients()
     await using two = makeClients()
     for (const clients of [one, two]) {
       await getOpenAIClient(connect(sandbox, { quota }), clients).chat.completions.create(question("gpt-gauged"))
     }
-    assert.deepStrictEqual(await read(), [
+    assert.deepStrictEqual(await gauges(), [
       ["{connection}", [[undefined, 2]]],
       ["{client}", [[undefined, 2]]],
       ["1", [["requests", 1_200]]]
     ])
     await two.close()
-    assert.deepStrictEqual((await read()).slice(0, 2), [
+    assert.deepStrictEqual((await gauges()).slice(0, 2), [
       ["{connection}", [[undefined, 1]]],
       ["{client}", [[undefined, 1]]]
     ])

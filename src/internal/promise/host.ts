@@ -30,10 +30,10 @@ export const own = (options: ClientLayer.Options, opened: () => () => void): Hos
     )
     const runtime = ManagedRuntime.make(layer)
     const closing = opened()
-    let unwatch = (): unknown => undefined
+    let unwatch: (() => void) | undefined
     close = () => {
       closing()
-      unwatch()
+      unwatch?.()
       return runtime.dispose()
     }
     const map = runtime.runSync(ClientMap)

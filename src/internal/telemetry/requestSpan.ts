@@ -1,5 +1,5 @@
 /** The span of one request, by whichever tracer. None of it throws: a tracer's failure is not the request's. */
-export type Value = string | number | Array<string>
+type Value = string | number | Array<string>
 
 export interface RequestSpan {
   readonly set: (name: string, value: Value) => void

@@ -26,7 +26,7 @@ export const follow = (f: (meter: Meter) => void): void => {
 }
 
 /** The meter of the provider that is registered now. */
-export const current = (): Meter | undefined => {
+const current = (): Meter | undefined => {
   const now = registry()?.metrics
   if (now !== provider) {
     provider = now

@@ -3,7 +3,7 @@
  * a symbol that is versioned for that purpose; so neither an import nor a bundler has a part in it.
  */
 
-export type AttributeValue = string | number | boolean | Array<string>
+type AttributeValue = string | number | boolean | Array<string>
 export type Attributes = Readonly<Record<string, AttributeValue>>
 
 export interface Span {
@@ -34,7 +34,7 @@ export interface TracerProvider {
   readonly getTracer: (name: string) => Tracer
 }
 
-export interface Instrument {
+interface Instrument {
   /** Of a histogram. */
   readonly record?: (value: number, attributes: Attributes) => void
   /** Of a counter. */
