@@ -7,8 +7,8 @@
  * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened. Of models,
  * agents and servers the first 100 are told apart, the others are `_other`. A key, a path or a prompt is in none of them.
  *
- * Each request of a fiber whose spans go anywhere is a span of kind client, `chat {model}` and the like; docs/metrics.md has
- * their attributes. It and the span that surrounds a call (`Effect.withSpan`) receive an event for each attempt, `clientele.attempt`, with
+ * Each request is a span of kind client, `chat {model}` and the like; docs/metrics.md has their attributes. It receives an
+ * event for each attempt, and so does the span that surrounds the call (`Effect.withSpan`): `clientele.attempt`, with
  * `clientele.provider`, `clientele.attempt.outcome`, `clientele.attempt.duration` (seconds, until headers or failure), and
  * the conventions' `http.request.method`, `server.address`, `server.port`, `http.request.resend_count`,
  * `http.response.status_code`, `error.type` and `network.protocol.version` where they apply; and

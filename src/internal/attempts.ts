@@ -5,8 +5,9 @@
  */
 import * as Clock from "effect/Clock"
 import type { AnySpan, Span } from "effect/Tracer"
+import { guarded } from "./telemetry/guarded.ts"
 import * as Requests from "./telemetry/requests.ts"
-import { guarded, type RequestSpan } from "./telemetry/requestSpan.ts"
+import type { RequestSpan } from "./telemetry/requestSpan.ts"
 import * as Series from "./telemetry/series.ts"
 import type { PoolStats, WireError } from "./wire.ts"
 
@@ -141,7 +142,6 @@ const tell = (
   attributes: Readonly<Record<string, string | number>>
 ): void => {
   own?.event(name, attributes)
-  // A tracer's failure is not the request's.
   if (open(span)) guarded(() => span.event(name, clock.unsafeCurrentTimeNanos(), attributes))
 }
 
@@ -149,12 +149,14 @@ const tell = (
 const counters = (key: typeof attemptsKey, provider: string, label: string, isExported: boolean) => {
   const made: { [value in Outcome]?: Series.Series } = {}
   return (value: Outcome): void => {
-    const labels = () =>
+    made[value] ??= Series.open(
+      key,
       [
         ["provider", provider],
         [label, value]
-      ] as const
-    made[value] ??= Series.open(key, labels(), isExported)
+      ],
+      isExported
+    )
     made[value].update(1)
   }
 }

@@ -83,7 +83,7 @@ export const make = (wiring: Wiring): Closeable => {
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
       const demand = (underway.about = new Demand(request, maxRetryAfter))
       if (own?.isMetered !== true) {
-        const tracing = own?.isTraced === true ? undefined : call === undefined ? Otel.start : call.tracing
+        const tracing = own?.isTraced === true ? undefined : (call?.tracing ?? Otel.start)
         underway.metered = wiring.calls(request, demand.model, ticker.now, tracing)
       }
       let joined: AbortSignal | undefined

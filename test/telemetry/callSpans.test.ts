@@ -1,5 +1,6 @@
-/** When the span of a stream ends that its reader leaves. */
+/** When the span of a stream ends that its reader leaves, and what it takes from the stream's end. */
 import { afterEach, assert, describe, it, vi } from "vitest"
+import * as Answer from "../../src/internal/telemetry/answer.ts"
 import { Call } from "../../src/internal/telemetry/calls.ts"
 import type { RequestSpan } from "../../src/internal/telemetry/requestSpan.ts"
 
@@ -7,12 +8,18 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const none: RequestSpan = {
+  set: () => undefined,
+  event: () => undefined,
+  within: (f) => f(),
+  mark: () => undefined,
+  end: () => undefined
+}
+
 const open = () => {
   const told: Array<string> = []
   const span: RequestSpan = {
-    set: (name) => told.push(name),
-    event: () => undefined,
-    within: (f) => f(),
+    ...none,
     mark: () => told.push("mark"),
     end: (error) => told.push(`end ${error}`)
   }
@@ -47,5 +54,40 @@ describe("the span of a stream", () => {
     vi.advanceTimersByTime(1)
     call.over()
     assert.deepStrictEqual(told, ["mark", "end Aborted"])
+  })
+})
+
+describe("the end of a stream", () => {
+  const told = (...events: ReadonlyArray<object>) => {
+    const values: Record<string, unknown> = {}
+    const span = { ...none, set: (name: string, value: unknown) => (values[name] = value) }
+    Answer.ofTail(
+      span,
+      `ut off"}\n\n${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")}data: [DONE]\n\n`
+    )
+    return values
+  }
+
+  it("tells why each choice of a chat ended", () => {
+    const choice = (index: number, finish_reason: string | null) => ({ index, delta: {}, finish_reason })
+    const chunk = (...choices: ReadonlyArray<object>) => ({ id: "chatcmpl-1", model: "gpt", choices })
+    assert.deepStrictEqual(
+      told(chunk(choice(0, "tool_calls")), chunk(choice(1, null)), chunk(choice(1, "stop")), chunk()),
+      {
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.model": "gpt",
+        "gen_ai.response.finish_reasons": ["tool_calls", "stop"]
+      }
+    )
+  })
+
+  it("tells the last word of a response, not those before it", () => {
+    const event = (status: string, more: object = {}) => ({
+      response: { id: "resp_1", object: "response", model: "gpt", status, ...more }
+    })
+    const reasons = (...events: ReadonlyArray<object>) => told(...events)["gen_ai.response.finish_reasons"]
+    assert.deepStrictEqual(reasons(event("in_progress"), event("completed")), ["completed"])
+    const cut = { incomplete_details: { reason: "max_output_tokens" } }
+    assert.deepStrictEqual(reasons(event("in_progress"), event("incomplete", cut)), ["max_output_tokens"])
   })
 })

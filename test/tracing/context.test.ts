@@ -1,6 +1,7 @@
 /** The async context in which requests are dispatched, and what undici's diagnostics channels tell of them. */
 import { AsyncLocalStorage } from "node:async_hooks"
 import * as diagnostics from "node:diagnostics_channel"
+import * as http2 from "node:http2"
 import { expect, test } from "vitest"
 import { ask, defer, failure, pool, readAll, serveH1, serveH2, until } from "../transport/harness.ts"
 
@@ -153,3 +154,38 @@ for (const { name, serve, version } of protocols) {
     expect(told).toEqual(["/aborted AbortError", "/late Timeout"])
   })
 }
+
+test("HTTP/2: a request that is refused unread is announced again, in the same context", async () => {
+  const storage = new AsyncLocalStorage<string>()
+  const told: Array<string> = []
+  listen("request:create", () => told.push(`create in ${storage.getStore()}`))
+  listen("request:error", ({ error }) => told.push(`error ${error!.name}`))
+  listen("request:trailers", () => told.push("trailers"))
+  let refusals = 1
+  const server = await serveH2((_, response) => {
+    if (refusals-- > 0) response.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
+    else response.end("ok")
+  })
+  const it = pool(server.origin)
+  await storage.run("caller", async () => readAll((await ask(it)).body))
+  expect(told).toEqual(["create in caller", "error Connection", "create in caller", "trailers"])
+})
+
+test("HTTP/2: a header that a subscriber adds and that is none fails the subscriber alone", async () => {
+  const thrown: Array<unknown> = []
+  listen("request:create", ({ request }) => {
+    for (const [name, value] of [
+      ["bad name", "1"],
+      ["x-bad", "a\nb"]
+    ] as const) {
+      try {
+        request.addHeader(name, value)
+      } catch (error) {
+        thrown.push(error)
+      }
+    }
+  })
+  const server = await serveH2((_, response) => void response.end("ok"))
+  expect(await readAll((await ask(pool(server.origin))).body)).toBe("ok")
+  expect(thrown.map(String)).toEqual(["TypeError: invalid bad name header", "TypeError: invalid x-bad header"])
+})

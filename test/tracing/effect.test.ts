@@ -182,6 +182,19 @@ describe("with Effect, OpenTelemetry's SDK exports", () => {
     })
   )
 
+  it.scopedLive("a span of a fiber whose own tracer leads nowhere, as without Effect", () =>
+    Effect.gen(function* () {
+      const seen = yield* app
+      const sandbox = yield* Sandbox.make({ protocol: "http/1.1" })
+      yield* Effect.provide(
+        OpenAiClient.use(clientOf(sandbox), (openai) => openai.chat.completions.create(question("gpt-native"))),
+        ClientLayer.layer()
+      )
+      yield* ended(seen, "chat gpt-native", 1)
+      assert.strictEqual(named(seen, "chat gpt-native")[0]!.instrumentationScope.name, "clientele")
+    })
+  )
+
   it.scopedLive("the provider's own words for an answer's end", () =>
     Effect.gen(function* () {
       const exporter = new InMemorySpanExporter()

@@ -41,13 +41,16 @@ export const ofWhole = (span: RequestSpan, bytes: Uint8Array): void => {
 /** Of a stream, of which this is the end, one character a byte: the events that are whole in it. */
 export const ofTail = (span: RequestSpan, text: string): void => {
   let last: unknown
-  const reasons: Array<string> = []
+  let reasons: Array<string> = []
   for (const line of text.split(/[\r\n]+/)) {
     if (!line.startsWith("data:")) continue
     const event = parsed(Buffer.from(line.slice(5), "latin1").toString())
     if (event === undefined) continue
     const said = property(event, "response") ?? event
-    reasons.push(...reasonsIn(said))
+    const found = reasonsIn(said)
+    // Choices end one by one; of one answer the last word counts.
+    if (found.length > 0 && !Array.isArray(property(said, "choices"))) reasons = []
+    reasons.push(...found)
     if (isText(property(said, "id"))) last = said
   }
   tell(span, last, reasons)

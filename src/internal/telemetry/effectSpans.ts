@@ -9,7 +9,8 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 import { setList } from "./lists.ts"
-import { guarded, isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
+import { guarded } from "./guarded.ts"
+import { isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
 import * as Untold from "./untold.ts"
 
 type Fiber = RuntimeFiber<unknown, unknown>

@@ -18,12 +18,3 @@ export type Tracing = (name: string, attributes: Readonly<Record<string, Value>>
 /** An `error.type` for which the caller is the cause: the span is no failure. */
 export const isAborted = (error: string): boolean =>
   error === "Aborted" || error === "AbortError" || error === "interrupted"
-
-/** What a tracer throws is dropped. */
-export const guarded = (f: () => void): void => {
-  try {
-    f()
-  } catch {
-    // The request goes on.
-  }
-}

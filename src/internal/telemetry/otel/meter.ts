@@ -2,7 +2,7 @@
 import type * as MetricKey from "effect/MetricKey"
 import * as MetricKeyType from "effect/MetricKeyType"
 import * as Option from "effect/Option"
-import { guarded } from "../requestSpan.ts"
+import { guarded } from "../guarded.ts"
 import { type Attributes, type InstrumentOptions, type Meter, type MeterProvider, registry, SCOPE } from "./registry.ts"
 
 type Record = (value: number, attributes: Attributes) => void

@@ -1,5 +1,6 @@
 /** Spans of requests that are made without Effect: by the app's `TracerProvider`, below the span that is active. */
-import { guarded, isAborted, type RequestSpan, type Tracing } from "../requestSpan.ts"
+import { guarded } from "../guarded.ts"
+import { isAborted, type RequestSpan, type Tracing } from "../requestSpan.ts"
 import { registry, SCOPE, type Span, type Tracer, type TracerProvider } from "./registry.ts"
 
 /** `SpanKind.CLIENT` and `SpanStatusCode.ERROR` of the API. */
