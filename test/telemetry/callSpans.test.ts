@@ -57,37 +57,36 @@ describe("the span of a stream", () => {
   })
 })
 
-describe("the end of a stream", () => {
-  const told = (...events: ReadonlyArray<object>) => {
-    const values: Record<string, unknown> = {}
-    const span = { ...none, set: (name: string, value: unknown) => (values[name] = value) }
-    Answer.ofTail(
-      span,
-      `ut off"}\n\n${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")}data: [DONE]\n\n`
-    )
-    return values
-  }
+/** Attributes that a stream's end gives a span. */
+const told = (...events: ReadonlyArray<object>) => {
+  const values: Record<string, unknown> = {}
+  const span: RequestSpan = { ...none, set: (name, value) => (values[name] = value) }
+  const lines = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
+  Answer.ofTail(span, `ut off"}\n\n${lines}data: [DONE]\n\n`)
+  return values
+}
 
+const choice = (index: number, finish_reason: string | null) => ({ index, delta: {}, finish_reason })
+const chunk = (...choices: ReadonlyArray<object>) => ({ id: "chatcmpl-1", model: "gpt", choices })
+
+const response = (status: string, more: object = {}) => ({
+  response: { id: "resp_1", object: "response", model: "gpt", status, ...more }
+})
+
+describe("the end of a stream", () => {
   it("tells why each choice of a chat ended", () => {
-    const choice = (index: number, finish_reason: string | null) => ({ index, delta: {}, finish_reason })
-    const chunk = (...choices: ReadonlyArray<object>) => ({ id: "chatcmpl-1", model: "gpt", choices })
-    assert.deepStrictEqual(
-      told(chunk(choice(0, "tool_calls")), chunk(choice(1, null)), chunk(choice(1, "stop")), chunk()),
-      {
-        "gen_ai.response.id": "chatcmpl-1",
-        "gen_ai.response.model": "gpt",
-        "gen_ai.response.finish_reasons": ["tool_calls", "stop"]
-      }
-    )
+    const all = [chunk(choice(0, "tool_calls")), chunk(choice(1, null)), chunk(choice(1, "stop")), chunk()]
+    assert.deepStrictEqual(told(...all), {
+      "gen_ai.response.id": "chatcmpl-1",
+      "gen_ai.response.model": "gpt",
+      "gen_ai.response.finish_reasons": ["tool_calls", "stop"]
+    })
   })
 
   it("tells the last word of a response, not those before it", () => {
-    const event = (status: string, more: object = {}) => ({
-      response: { id: "resp_1", object: "response", model: "gpt", status, ...more }
-    })
-    const reasons = (...events: ReadonlyArray<object>) => told(...events)["gen_ai.response.finish_reasons"]
-    assert.deepStrictEqual(reasons(event("in_progress"), event("completed")), ["completed"])
-    const cut = { incomplete_details: { reason: "max_output_tokens" } }
-    assert.deepStrictEqual(reasons(event("in_progress"), event("incomplete", cut)), ["max_output_tokens"])
+    const name = "gen_ai.response.finish_reasons"
+    assert.deepStrictEqual(told(response("in_progress"), response("completed"))[name], ["completed"])
+    const cut = response("incomplete", { incomplete_details: { reason: "max_output_tokens" } })
+    assert.deepStrictEqual(told(response("in_progress"), cut)[name], ["max_output_tokens"])
   })
 })

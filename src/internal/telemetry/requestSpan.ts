@@ -2,7 +2,7 @@
 type Value = string | number | Array<string>
 
 export interface RequestSpan {
-  readonly set: (name: string, value: Value) => void
+  readonly set: (name: string, value: Value) => unknown
   readonly event: (name: string, attributes: Readonly<Record<string, string | number>>) => void
   /** Runs `f` where whatever looks for a parent finds this span. */
   readonly within: <A>(f: () => A) => A
