@@ -1,12 +1,14 @@
 /**
  * What clientele tells about itself while it works: metrics of effect's own registry, which any exporter of effect's
- * metrics reads (`@effect/opentelemetry`, for one), and events of the calling fiber's span.
+ * metrics reads (`@effect/opentelemetry`, for one), and spans of the calling fiber's tracer. Code without Effect needs none of
+ * this: there both go through `@opentelemetry/api`.
  *
  * Names follow OpenTelemetry: dots, base units, no `_total`. Prometheus exporters make `clientele_attempts_total` and the
  * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened. Of models,
  * agents and servers the first 100 are told apart, the others are `_other`. A key, a path or a prompt is in none of them.
  *
- * A span that surrounds a call (`Effect.withSpan`) receives an event for each attempt, `clientele.attempt`, with
+ * Each request is a span of kind client, `chat {model}` and the like; docs/metrics.md has their attributes. It receives an
+ * event for each attempt, and so does the span that surrounds the call (`Effect.withSpan`): `clientele.attempt`, with
  * `clientele.provider`, `clientele.attempt.outcome`, `clientele.attempt.duration` (seconds, until headers or failure), and
  * the conventions' `http.request.method`, `server.address`, `server.port`, `http.request.resend_count`,
  * `http.response.status_code`, `error.type` and `network.protocol.version` where they apply; and

@@ -126,7 +126,7 @@ describe("counts of attempts", () => {
       pairs
         .filter(({ metricKey }) => metricKey.name === "clientele.attempts")
         .map(({ metricKey, metricState }) => ({
-          labels: metricKey.tags.map(({ key, value }) => `${key}=${value}`),
+          labels: metricKey.tags.filter(({ key }) => key !== "unit").map(({ key, value }) => `${key}=${value}`),
           state: "count" in metricState ? metricState.count : undefined
         })),
       [{ labels: [`provider=${provider}`, "outcome=ok"], state: 2 }]

@@ -72,7 +72,7 @@ export interface Underway {
   key: string | undefined
   /** What it asks for, once that is known. */
   about: Demand | undefined
-  /** The call of a model that it is, if it is one that nobody else meters. */
+  /** What it tells of itself, if somebody wants to know that nobody else tells. */
   metered: Call | undefined
   /** Whether it has gone back for a new secret. */
   reloaded: boolean
@@ -148,14 +148,18 @@ export const attempt = async (
   }
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
-    wiring.recorder.ended(call?.span, {
-      attempt: underway.attempts,
-      outcome,
-      ms: ticker.now() - permit.sentAt,
-      method: request.method,
-      protocol: pool.protocol,
-      status
-    })
+    wiring.recorder.ended(
+      call?.span,
+      {
+        attempt: underway.attempts,
+        outcome,
+        ms: ticker.now() - permit.sentAt,
+        method: request.method,
+        protocol: pool.protocol,
+        status
+      },
+      metered?.span
+    )
   }
   try {
     const response = await exchange(pool, request, {

@@ -4,12 +4,11 @@
  * part of a prompt.
  */
 import * as Clock from "effect/Clock"
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricKey from "effect/MetricKey"
-import * as MetricLabel from "effect/MetricLabel"
 import type { AnySpan, Span } from "effect/Tracer"
+import { guarded } from "./telemetry/guarded.ts"
 import * as Requests from "./telemetry/requests.ts"
+import type { RequestSpan } from "./telemetry/requestSpan.ts"
+import * as Series from "./telemetry/series.ts"
 import type { PoolStats, WireError } from "./wire.ts"
 
 /**
@@ -65,31 +64,31 @@ const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
 
 export const outcomeOfError = (error: WireError): Outcome => byReason[error.reason]
 
-export const attemptsKey = MetricKey.counter("clientele.attempts", {
-  description: "Requests sent to providers, each attempt for itself",
-  incremental: true
-})
+export const attemptsKey = Series.counter(
+  "clientele.attempts",
+  "{request}",
+  "Requests sent to providers, each attempt for itself"
+)
 
-export const retriesKey = MetricKey.counter("clientele.retries", {
-  description: "Attempts that were followed by another one",
-  incremental: true
-})
+export const retriesKey = Series.counter("clientele.retries", "{request}", "Attempts that were followed by another one")
 
 /**
  * The bounds of `gen_ai.client.operation.duration` (OpenTelemetry, GenAI metrics): 10 ms doubling to 82 s, which is
  * what a wait for quota spans as well.
  */
-export const waitKey = MetricKey.histogram(
+const waits = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
+
+export const waitKey = Series.histogram(
   "clientele.quota.wait_time",
-  MetricBoundaries.fromIterable([
-    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92
-  ]),
+  "s",
+  waits,
   "Seconds that requests waited for their credential's quota, of those that had to wait"
 )
 
-export const socketWaitKey = MetricKey.histogram(
+export const socketWaitKey = Series.histogram(
   "clientele.socket.wait_time",
-  waitKey.keyType.boundaries,
+  "s",
+  waits,
   "Seconds that requests waited for a socket, one that is being opened included, of those that had to wait"
 )
 
@@ -107,11 +106,20 @@ export interface Ended {
   readonly status: number | undefined
 }
 
-/** For the requests of one provider to one server. None of it throws. Times are in milliseconds; `attempt` counts from 1. */
+/**
+ * For the requests of one provider to one server. None of it throws. Times are in milliseconds; `attempt` counts from 1.
+ * Events are of `span`, which surrounds the request, and of the request's own.
+ */
 export interface AttemptRecorder {
-  readonly ended: (span: AnySpan | undefined, ended: Ended) => void
+  readonly ended: (span: AnySpan | undefined, ended: Ended, own?: RequestSpan) => void
   /** After `attempt`, which ended as `reason` says, another follows when `delayMs` have passed. */
-  readonly retry: (span: AnySpan | undefined, attempt: number, reason: Outcome, delayMs: number) => void
+  readonly retry: (
+    span: AnySpan | undefined,
+    attempt: number,
+    reason: Outcome,
+    delayMs: number,
+    own?: RequestSpan
+  ) => void
   /** A request that found no permit free waited this long for its own. */
   readonly waited: (ms: number) => void
   /** A request with a permit went onto the wire after this long. */
@@ -127,31 +135,38 @@ const clock = Clock.make()
 const open = (span: AnySpan | undefined): span is Span =>
   span?._tag === "Span" && span.sampled && span.status._tag === "Started"
 
-const tell = (span: Span, name: string, attributes: Record<string, unknown>): void => {
-  try {
-    span.event(name, clock.unsafeCurrentTimeNanos(), attributes)
-  } catch {
-    // A tracer's failure is not the request's.
-  }
+const tell = (
+  span: AnySpan | undefined,
+  own: RequestSpan | undefined,
+  name: string,
+  attributes: Readonly<Record<string, string | number>>
+): void => {
+  own?.event(name, attributes)
+  if (open(span)) guarded(() => span.event(name, clock.unsafeCurrentTimeNanos(), attributes))
 }
 
 /** One counter for each value of a label, made when it is first counted. Which label comes first is part of its identity. */
-const counters = (key: MetricKey.MetricKey.Counter<number>, provider: string, label: string) => {
-  const made: { [value in Outcome]?: { readonly update: (by: number) => void } } = {}
+const counters = (key: typeof attemptsKey, provider: string, label: string, isExported: boolean) => {
+  const made: { [value in Outcome]?: Series.Series } = {}
   return (value: Outcome): void => {
-    made[value] ??= Metric.globalMetricRegistry.get(
-      MetricKey.taggedWithLabels(key, [MetricLabel.make("provider", provider), MetricLabel.make(label, value)])
+    made[value] ??= Series.open(
+      key,
+      [
+        ["provider", provider],
+        [label, value]
+      ],
+      isExported
     )
     made[value].update(1)
   }
 }
 
-const build = (provider: string) => {
-  const waits = Metric.globalMetricRegistry.get(MetricKey.tagged(waitKey, "provider", provider))
-  const sockets = Metric.globalMetricRegistry.get(MetricKey.tagged(socketWaitKey, "provider", provider))
+const build = (provider: string, isExported: boolean) => {
+  const waits = Series.open(waitKey, [["provider", provider]], isExported)
+  const sockets = Series.open(socketWaitKey, [["provider", provider]], isExported)
   return {
-    attempt: counters(attemptsKey, provider, "outcome"),
-    retry: counters(retriesKey, provider, "reason"),
+    attempt: counters(attemptsKey, provider, "outcome", isExported),
+    retry: counters(retriesKey, provider, "reason", isExported),
     waited: (ms: number) => waits.update(ms / 1_000),
     dispatched: (ms: number) => {
       if (ms >= AT_ONCE) sockets.update(ms / 1_000)
@@ -162,26 +177,27 @@ const build = (provider: string) => {
 const providers = new Map<string, ReturnType<typeof build>>()
 
 /** Metrics are the process's, so all clients of a provider have the same ones. */
-const ofProvider = (provider: string): ReturnType<typeof build> => {
-  let counts = providers.get(provider)
-  if (counts === undefined) providers.set(provider, (counts = build(provider)))
+const ofProvider = (provider: string, isExported: boolean): ReturnType<typeof build> => {
+  const known = `${provider} ${isExported}`
+  let counts = providers.get(known)
+  if (counts === undefined) providers.set(known, (counts = build(provider, isExported)))
   return counts
 }
 
-/** The recorder of a client of this provider, whose requests go to this origin. */
-export const make = (provider: string, origin: string): AttemptRecorder => {
-  const counts = ofProvider(provider)
+/** The recorder of a client of this provider, whose requests go to this origin. `isExported` is what `Series.open` takes. */
+export const make = (provider: string, origin: string, isExported = false): AttemptRecorder => {
+  const counts = ofProvider(provider, isExported)
   const server = Requests.serverOf(origin)
-  const note = Requests.make(server)
+  const note = Requests.make(server, isExported)
   return {
-    ended: (span, { attempt, method, ms, outcome, protocol, status }) => {
+    ended: (span, { attempt, method, ms, outcome, protocol, status }, own) => {
       counts.attempt(outcome)
       // As the conventions want it: a status is its own type of error.
       const error = outcome === "ok" ? undefined : status === undefined ? outcome : String(status)
       const sent = { method, protocol, status, error }
       note(sent, ms / 1_000)
-      if (!open(span)) return
-      const attributes: Record<string, unknown> = {
+      if (own === undefined && !open(span)) return
+      const attributes: Record<string, string | number> = {
         "clientele.provider": provider,
         "clientele.attempt.outcome": outcome,
         "clientele.attempt.duration": ms / 1_000,
@@ -189,12 +205,12 @@ export const make = (provider: string, origin: string): AttemptRecorder => {
       }
       // The first attempt is no resend.
       if (attempt > 1) attributes["http.request.resend_count"] = attempt - 1
-      tell(span, "clientele.attempt", attributes)
+      tell(span, own, "clientele.attempt", attributes)
     },
-    retry: (span, attempt, reason, delayMs) => {
+    retry: (span, attempt, reason, delayMs, own) => {
       counts.retry(reason)
-      if (!open(span)) return
-      tell(span, "clientele.retry", {
+      if (own === undefined && !open(span)) return
+      tell(span, own, "clientele.retry", {
         "clientele.provider": provider,
         "clientele.retry.reason": reason,
         "clientele.retry.delay": delayMs / 1_000,

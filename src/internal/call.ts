@@ -8,8 +8,9 @@ import type { ClientError } from "../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./failure.ts"
 import { clearTimeout, setTimeout } from "./time/timers.ts"
+import * as Spans from "./telemetry/effectSpans.ts"
 
-/** `span` is where its attempts are told. @default the span of the fiber */
+/** `span` is where its attempts are told, and below which its requests are. @default the span of the fiber */
 export const promise = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<A>,
@@ -19,8 +20,10 @@ export const promise = <A>(
     let context: CallContext.CallContext | undefined
     return Effect.tryPromise({
       try: (signal) => {
-        const own = (context = CallContext.make(signal, span ?? fiber.currentSpan))
-        return CallContext.run(own, () => f(signal)).then((result) => {
+        const around = span ?? fiber.currentSpan
+        const own = (context = CallContext.make(signal, around, Spans.tracing(fiber, around)))
+        const run = () => CallContext.run(own, () => f(signal))
+        return (span === undefined ? run() : Spans.within(fiber, span, run)).then((result) => {
           CallContext.settled(own, result)
           return result
         })
@@ -56,9 +59,11 @@ const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
   throw new TypeError("no async iterable, which `stream` needs; SDKs give one for `stream: true`")
 }
 
-const spanOfFiber: Effect.Effect<AnySpan | undefined> = Effect.withFiberRuntime((fiber) =>
-  Effect.succeed(fiber.currentSpan)
-)
+const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>
+  Effect.withFiberRuntime((fiber) => {
+    const span = fiber.currentSpan
+    return Effect.succeed(CallContext.make(signal, span, Spans.tracing(fiber, span)))
+  })
 
 export const stream = <A>(
   place: Failure.Place,
@@ -67,8 +72,7 @@ export const stream = <A>(
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const controller = new AbortController()
-      const span = yield* spanOfFiber
-      const context = CallContext.make(controller.signal, span)
+      const context = yield* contextOf(controller.signal)
       // Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk.
       const abort = Effect.sync(() => controller.abort())
       yield* Effect.addFinalizer(() => abort)

@@ -8,11 +8,14 @@ import type * as Redacted from "effect/Redacted"
 import type { AnySpan } from "effect/Tracer"
 import type { LastRead } from "./fetch/answerJson.ts"
 import type { PoolError, RequestError } from "../ClientError.ts"
+import type { Tracing } from "./telemetry/requestSpan.ts"
 
 export interface CallContext {
   readonly signal: AbortSignal
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
+  /** Makes spans of its requests. `undefined` where nobody would see them. */
+  readonly tracing: Tracing | undefined
   /** Of its last request: how often it was sent. */
   attempts: number
   /** Of its last answer: what it was sent, and must not be told. */
@@ -28,9 +31,10 @@ export interface CallContext {
 
 const storage = new AsyncLocalStorage<CallContext>()
 
-export const make = (signal: AbortSignal, span: AnySpan | undefined): CallContext => ({
+export const make = (signal: AbortSignal, span: AnySpan | undefined, tracing?: Tracing): CallContext => ({
   signal,
   span,
+  tracing,
   attempts: 1,
   secret: undefined,
   hidden: undefined,

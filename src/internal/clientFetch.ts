@@ -16,6 +16,7 @@ import { Demand } from "./quota/demand.ts"
 import { TurnedAway } from "./quota/turnedAway.ts"
 import * as Repeat from "./repeat.ts"
 import { RequestLoop } from "./requestLoop.ts"
+import * as Otel from "./telemetry/otel/spans.ts"
 import { DeadlinePassed, WireError } from "./wire.ts"
 
 type Fetch = typeof globalThis.fetch
@@ -81,7 +82,8 @@ export const make = (wiring: Wiring): Closeable => {
       if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
       const demand = (underway.about = new Demand(request, maxRetryAfter))
       if (own?.isMetered !== true) {
-        underway.metered = wiring.calls(request.method, request.path, demand.model, ticker.now)
+        const tracing = own?.isTraced === true ? undefined : (call?.tracing ?? Otel.start)
+        underway.metered = wiring.calls(request, demand.model, ticker.now, tracing)
       }
       let joined: AbortSignal | undefined
       /** The caller's own, the call's, and that of the client: for those who have to wait. */
@@ -96,7 +98,9 @@ export const make = (wiring: Wiring): Closeable => {
       if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
         underway.key = randomUUID()
       }
-      return await new RequestLoop({ wiring, underway, request, demand, maxRetries, signal }).run()
+      const loop = new RequestLoop({ wiring, underway, request, demand, maxRetries, signal })
+      const span = underway.metered?.span
+      return await (span === undefined ? loop.run() : span.within(() => loop.run()))
     } catch (error) {
       const failure =
         error instanceof WireError

@@ -20,6 +20,7 @@ import * as QuotaDigest from "./quota/digest.ts"
 import * as Ticker from "./ticker.ts"
 import { noStats } from "./noStats.ts"
 import type { Outlet } from "./outlet.ts"
+import { Exported } from "./telemetry/exported.ts"
 import * as Unclassified from "./unclassified.ts"
 import { layerSockets } from "./transport/processSockets.ts"
 import { TransportMaker } from "./transportMaker.ts"
@@ -81,11 +82,19 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const clock = yield* Effect.clock
     const ticker = yield* Ticker.current
     const unclassified = yield* Unclassified.make
+    const isExported = yield* Exported
     // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
     const transports = yield* LeaseMap.make({
       name: "transports",
       lookup: (key: ClientConfig.TransportKey) =>
-        Effect.zipRight(exposed(key.origin), makeTransport(key, { budget, drainTimeout, ticker, allowAddress })),
+        Effect.zipRight(
+          exposed(key.origin),
+          Effect.provideService(
+            makeTransport(key, { budget, drainTimeout, ticker, allowAddress }),
+            Exported,
+            isExported
+          )
+        ),
       idleTimeToLive: 0,
       // Sockets are drained for this long and then destroyed, which takes its own moment.
       drainTimeout: drainTimeout + 1_000
@@ -122,6 +131,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
             isClosed: () => closed,
             activity,
             unclassified,
+            isExported,
             opened: (opened) => {
               outlet = opened
             }

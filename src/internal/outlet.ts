@@ -21,8 +21,10 @@ export interface Own {
   /** Milliseconds from a request's turn to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
-  /** Whoever sends it meters the call of a model that it is. @default false */
+  /** Whoever sends it meters the call of a model that it is, and makes a span of it. @default false */
   readonly isMetered?: boolean | undefined
+  /** Whoever sends it makes a span of it. @default false */
+  readonly isTraced?: boolean | undefined
   /** What the reader of its body is thrown for a failure. Must not throw. @default the failure itself */
   readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }

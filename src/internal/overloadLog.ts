@@ -1,18 +1,16 @@
 /** Logs and counts what the policy of overload does to many requests at once: circuits, and budgets that are used up. */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
-import * as MetricKey from "effect/MetricKey"
 import * as Runtime from "effect/Runtime"
 import { oneLine } from "./oneLine.ts"
 import type { BudgetUsedUp, CircuitChange } from "./overload/health.ts"
+import { Exported } from "./telemetry/exported.ts"
+import * as Series from "./telemetry/series.ts"
 
-export const circuitsKey = MetricKey.counter("clientele.circuits", {
-  description: "Circuits that opened or closed; an open one holds requests back",
-  incremental: true
-})
-
-const counterOf = (state: "open" | "closed") =>
-  Metric.globalMetricRegistry.get(MetricKey.tagged(circuitsKey, "state", state))
+export const circuitsKey = Series.counter(
+  "clientele.circuits",
+  "{change}",
+  "Circuits that opened or closed; an open one holds requests back"
+)
 
 const ofCircuit = ({ failures, isOpen, of, probeIn, why }: CircuitChange): Effect.Effect<void> =>
   isOpen
@@ -34,9 +32,9 @@ export interface OverloadLog {
 }
 
 /** Plain functions that log through the logger that is in force where this effect is run. */
-export const make: Effect.Effect<OverloadLog> = Effect.map(Effect.runtime(), (runtime) => ({
+export const make: Effect.Effect<OverloadLog> = Effect.zipWith(Effect.runtime(), Exported, (runtime, isExported) => ({
   onCircuit: (change) => {
-    counterOf(change.isOpen ? "open" : "closed").update(1)
+    Series.open(circuitsKey, [["state", change.isOpen ? "open" : "closed"]], isExported).update(1)
     Runtime.runFork(runtime)(ofCircuit(change))
   },
   onBudget: (usedUp) => void Runtime.runFork(runtime)(ofBudget(usedUp))

@@ -9,6 +9,7 @@ import * as ClientFetch from "./clientFetch.ts"
 import * as SdkLog from "./sdkLog.ts"
 import { exactHeaders, hiddenOf, PLACEHOLDER, scrub } from "./secrets.ts"
 import * as Calls from "./telemetry/calls.ts"
+import { serverOf } from "./telemetry/requests.ts"
 import { Wiring } from "./wiring.ts"
 
 /** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
@@ -23,7 +24,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
     Effect.gen(function* () {
       const wiring = yield* Wiring
       const place = { provider: config.provider, baseURL: config.baseURL }
-      const { activity, quotas, ticker, transport } = wiring
+      const { activity, isExported, quotas, ticker, transport } = wiring
       for (const quota of quotas) yield* quota.join(config.quota)
       const accounts = yield* Accounts.of(place, config, quotas)
       const hidden = hiddenOf(config)
@@ -47,8 +48,8 @@ export const layer = <I, Client, P extends string, Extra extends string>(
         prints: definition.printsEvents === true,
         queueTimeout: config.queueTimeout,
         ticker,
-        recorder: Attempts.make(place.provider, transport.origin),
-        calls: Calls.make(place.provider, new URL(transport.origin).hostname),
+        recorder: Attempts.make(place.provider, transport.origin, isExported),
+        calls: Calls.make(place.provider, serverOf(transport.origin), isExported),
         note: (oddity) => wiring.unclassified.note(place, oddity),
         count: (change) => {
           activity.requests += change

@@ -330,7 +330,8 @@ export class RequestLoop {
 
   async #follow(next: Exclude<Retry.Next, { readonly kind: "fail" }>, outcome: Attempts.Outcome): Promise<"again"> {
     const { recorder, ticker } = this.#wiring
-    recorder.retry(this.#underway.call?.span, this.#underway.attempts, outcome, next.delay)
+    const { attempts, call, metered } = this.#underway
+    recorder.retry(call?.span, attempts, outcome, next.delay, metered?.span)
     this.#until = undefined
     this.#waited += next.asked
     if (next.kind === "retry" && next.isCharged) this.#owes = "retry"

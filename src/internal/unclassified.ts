@@ -3,15 +3,16 @@
  * all of it has a type and counts as perhaps worked on; but somebody had better look. Each kind is logged once.
  */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
-import * as MetricKey from "effect/MetricKey"
 import * as Runtime from "effect/Runtime"
+import { Exported } from "./telemetry/exported.ts"
+import * as Series from "./telemetry/series.ts"
 import type { Oddity } from "./wire.ts"
 
-export const unclassifiedKey = MetricKey.counter("clientele.unclassified", {
-  description: "Statuses, error codes and codes of HTTP/2 that are not known",
-  incremental: true
-})
+export const unclassifiedKey = Series.counter(
+  "clientele.unclassified",
+  "{answer}",
+  "Statuses, error codes and codes of HTTP/2 that are not known"
+)
 
 /** A client's provider and its address. */
 interface Endpoint {
@@ -34,13 +35,13 @@ const what: Readonly<Record<Oddity["kind"], string>> = {
 }
 
 /** A count of its own, which tells the logger that is in force where this effect is run. */
-export const make: Effect.Effect<Unclassified> = Effect.map(Effect.runtime(), (runtime) => {
+export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime(), Exported, (runtime, isExported) => {
   const told = new Set<string>()
   let count = 0
   return {
     note: (place, { kind, value }) => {
       count++
-      Metric.globalMetricRegistry.get(MetricKey.tagged(unclassifiedKey, "kind", kind)).update(1)
+      Series.open(unclassifiedKey, [["kind", kind]], isExported).update(1)
       const name = `${kind} ${value}`
       if (told.has(name) || told.size >= mostKinds) return
       told.add(name)

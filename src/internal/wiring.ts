@@ -22,6 +22,8 @@ export interface WiringService {
   readonly isClosed: () => boolean
   readonly activity: Activity
   readonly unclassified: Unclassified
+  /** Whether metrics go through OpenTelemetry's API too. */
+  readonly isExported: boolean
   /** To be told how requests are sent. */
   readonly opened: (outlet: Outlet) => void
 }

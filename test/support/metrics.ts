@@ -2,6 +2,8 @@
 import * as Metric from "effect/Metric"
 
 export interface Series {
+  /** From which effect's exporters read it. */
+  readonly unit: string | undefined
   readonly labels: Readonly<Record<string, string>>
   /** Of a counter or a histogram. */
   readonly count: number
@@ -17,12 +19,12 @@ const field = (state: object, name: string): number => Number((state as Record<s
 export const series = (name: string, having: Readonly<Record<string, string>> = {}): ReadonlyArray<Series> =>
   Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) => {
     if (metricKey.name !== name) return []
-    const labels = Object.fromEntries(metricKey.tags.map(({ key, value }) => [key, value]))
+    const { unit, ...labels } = Object.fromEntries(metricKey.tags.map(({ key, value }) => [key, value]))
     if (Object.entries(having).some(([key, value]) => labels[key] !== value)) return []
     const [count, sum, value] = ["count", "sum", "value"].map((one) => field(metricState, one)) as [
       number,
       number,
       number
     ]
-    return [{ labels, count, sum, value }]
+    return [{ unit, labels, count, sum, value }]
   })

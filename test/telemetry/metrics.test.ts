@@ -11,16 +11,17 @@ import * as ClientMapTest from "../../src/testing/ClientMapTest.ts"
 
 interface Row {
   readonly kind: string
+  readonly unit: string
   readonly labels: ReadonlySet<string>
 }
 
 const documented = (): ReadonlyMap<string, Row> => {
   const text = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8")
-  const rows = text.matchAll(/^\| `([^`]+)` \| (\w+) \| [^|]+ \|([^|]*)\|$/gm)
+  const rows = text.matchAll(/^\| `([^`]+)` \| (\w+) \| `([^`]+)`[^|]*\|([^|]*)\|$/gm)
   return new Map(
-    [...rows].map(([, name, kind, labels]) => [
+    [...rows].map(([, name, kind, unit, labels]) => [
       name!,
-      { kind: kind!, labels: new Set([...labels!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!)) }
+      { kind: kind!, unit: unit!, labels: new Set([...labels!.matchAll(/`([^`]+)`/g)].map((match) => match[1]!)) }
     ])
   )
 }
@@ -34,7 +35,7 @@ const kindOf = (state: unknown): string =>
 
 const isMetric = (u: object): u is Metric.Metric<unknown, unknown, unknown> => Metric.MetricTypeId in u
 
-it.effect("docs/metrics.md has each metric, what it is, and all of its labels", () =>
+it.effect("docs/metrics.md has each metric, what it is, its unit, and all of its labels", () =>
   Effect.gen(function* () {
     // A budget that is in use, and closed.
     const quota = { requestsPerMinute: 60, tokensPerMinute: 10_000, maxConcurrency: 4 }
@@ -44,16 +45,17 @@ it.effect("docs/metrics.md has each metric, what it is, and all of its labels", 
     for (const metric of Object.values(Telemetry)) if (isMetric(metric)) yield* Metric.value(metric)
     yield* Telemetry.prometheus
     const rows = documented()
-    const found = new Map<string, string>()
+    const found = new Map<string, Omit<Row, "labels">>()
     for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
       const { name, tags } = metricKey
       if (!/^(clientele|gen_ai|http)\./.test(name)) continue
-      found.set(name, kindOf(metricState))
-      for (const { key } of tags) assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
+      found.set(name, { kind: kindOf(metricState), unit: tags.find(({ key }) => key === "unit")?.value ?? "" })
+      const labels = tags.filter(({ key }) => key !== "unit")
+      for (const { key } of labels) assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
     }
     assert.deepStrictEqual(
       [...found].toSorted(),
-      [...rows].map(([name, { kind }]): [string, string] => [name, kind]).toSorted()
+      [...rows].map(([name, { kind, unit }]) => [name, { kind, unit }] as const).toSorted()
     )
   }).pipe(
     Effect.provide(

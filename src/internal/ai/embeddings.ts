@@ -13,6 +13,8 @@ import * as Untold from "../telemetry/untold.ts"
 import { type Dialect, place } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Gather from "./gather.ts"
+import * as Observe from "./observeEmbeddings.ts"
+import type { Asker } from "./observeEmbeddings.ts"
 import * as Send from "./send.ts"
 
 /** How texts are embedded. */
@@ -62,22 +64,20 @@ const vectors = (
     : malformed(`${count} texts were sent, and ${said.data.length} embeddings came back`)
 }
 
-const spanned = <A, E>(name: string, self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+type Ask = Gather.Ask<Vector, AiError.AiError, Asker>
+
+const spanned = <A, E>(name: string, self: (by: Asker) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.useSpan(name, { captureStackTrace: false }, (span) =>
     Effect.flatMap(Content, (isWanted) => {
       if (!isWanted) Untold.all(span)
-      return self
+      return Effect.flatMap(Effect.tracer, (tracer) => self({ span, tracer }))
     })
   )
 
-const serviceOf = (ask: Gather.Ask<Vector, AiError.AiError>): EmbeddingModel.Service =>
+const serviceOf = (ask: Ask): EmbeddingModel.Service =>
   EmbeddingModel.EmbeddingModel.of({
-    embed: (text) =>
-      spanned(
-        "EmbeddingModel.embed",
-        Effect.map(ask([text]), ([vector]) => vector!)
-      ),
-    embedMany: (texts) => spanned("EmbeddingModel.embedMany", ask(texts))
+    embed: (text) => spanned("EmbeddingModel.embed", (by) => Effect.map(ask([text], by), ([vector]) => vector!)),
+    embedMany: (texts) => spanned("EmbeddingModel.embedMany", (by) => ask(texts, by))
   })
 
 export const make = <P extends string, Extra extends string>(
@@ -93,11 +93,20 @@ export const make = <P extends string, Extra extends string>(
   const { body, dimensions, maxBatchSize = MOST, window = 5 } = settings
   const config = known.right
   const to = place(dialect, config, model, "embeddings")
-  const sender = Send.make({ map, provider, config, isMetered: false })
-  const send = (input: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
-    sender.json({ ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }).pipe(
-      Effect.mapError((error) => Errors.from(origin, to.url, error)),
-      Effect.flatMap((said) => vectors(origin, said, input.length))
+  const sender = Send.make({ map, provider, config })
+  const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
+  const send = (
+    input: ReadonlyArray<string>,
+    by: ReadonlyArray<Asker>
+  ): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
+    Effect.flatMap(
+      observed(by, (span) =>
+        Effect.mapError(
+          sender.json({ ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }, span),
+          (error) => Errors.from(origin, to.url, error)
+        )
+      ),
+      (said) => vectors(origin, said, input.length)
     )
   const closed = new AiError.UnknownError({ ...origin, description: "the layer of the model has ended" })
   return Effect.map(Gather.make({ send, closed, window: Duration.toMillis(window), most: maxBatchSize }), serviceOf)

@@ -12,9 +12,9 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { pause } from "../ticker.ts"
 
-export interface Options<A, E> {
-  /** Gives as many values as there are texts, in their order. */
-  readonly send: (texts: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<A>, E>
+export interface Options<A, E, By> {
+  /** Gives as many values as there are texts, in their order. `by` are those who ask, the first one first. */
+  readonly send: (texts: ReadonlyArray<string>, by: ReadonlyArray<By>) => Effect.Effect<ReadonlyArray<A>, E>
   /** For so many milliseconds texts are gathered, from the first on. */
   readonly window: number
   /** Texts of one request at most. */
@@ -23,53 +23,54 @@ export interface Options<A, E> {
   readonly closed: Effect.Effect<never, E>
 }
 
-/** The values of some texts, in their order. */
-export type Ask<A, E> = (texts: ReadonlyArray<string>) => Effect.Effect<Array<A>, E>
+/** The values of some texts, in their order, for whoever asks. */
+export type Ask<A, E, By> = (texts: ReadonlyArray<string>, by: By) => Effect.Effect<Array<A>, E>
 
 /** Fails in no way of its own: a fiber that does says so in the log, with all that a provider said. */
 type Sending<A, E> = Fiber.RuntimeFiber<Exit.Exit<ReadonlyArray<A>, E>>
 
 /** Somebody who waits, maybe for several requests. */
-interface Asking<A, E> {
+interface Asking<A, E, By> {
+  readonly by: By
   readonly values: Array<A>
-  readonly batches: Set<Batch<A, E>>
+  readonly batches: Set<Batch<A, E, By>>
   readonly resume: (result: Effect.Effect<Array<A>, E>) => void
 }
 
-interface Item<A, E> {
+interface Item<A, E, By> {
   readonly text: string
-  readonly of: Asking<A, E>
+  readonly of: Asking<A, E, By>
   /** Its place among the texts of that one. */
   readonly at: number
 }
 
 /** A request that is gathered, or under way. */
-interface Batch<A, E> {
-  items: Array<Item<A, E>>
-  readonly waiting: Set<Asking<A, E>>
+interface Batch<A, E, By> {
+  items: Array<Item<A, E, By>>
+  readonly waiting: Set<Asking<A, E, By>>
   readonly isFull: Deferred.Deferred<void>
   fiber: Sending<A, E> | undefined
 }
 
-export const make = <A, E>({
+export const make = <A, E, By>({
   closed,
   most,
   send,
   window
-}: Options<A, E>): Effect.Effect<Ask<A, E>, never, Scope.Scope> =>
+}: Options<A, E, By>): Effect.Effect<Ask<A, E, By>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, Exit.Exit<ReadonlyArray<A>, E>>()
     let isClosed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
     /** Which still takes texts. */
-    let open: Batch<A, E> | undefined
+    let open: Batch<A, E, By> | undefined
 
-    const shut = (batch: Batch<A, E>): void => {
+    const shut = (batch: Batch<A, E, By>): void => {
       if (open === batch) open = undefined
     }
 
     /** Takes somebody out of all requests, and gives those that nobody waits for. */
-    const leave = (asking: Asking<A, E>): ReadonlyArray<Sending<A, E>> => {
+    const leave = (asking: Asking<A, E, By>): ReadonlyArray<Sending<A, E>> => {
       const idle: Array<Sending<A, E>> = []
       for (const batch of asking.batches) {
         batch.waiting.delete(asking)
@@ -83,7 +84,7 @@ export const make = <A, E>({
       return idle
     }
 
-    const settle = (batch: Batch<A, E>, exit: Exit.Exit<ReadonlyArray<A>, E>): void => {
+    const settle = (batch: Batch<A, E, By>, exit: Exit.Exit<ReadonlyArray<A>, E>): void => {
       shut(batch)
       if (exit._tag === "Success") {
         for (const [i, value] of exit.value.entries()) {
@@ -103,12 +104,15 @@ export const make = <A, E>({
       }
     }
 
-    const begin = (): Batch<A, E> => {
+    const begin = (): Batch<A, E, By> => {
       const isFull = Deferred.unsafeMake<void>(FiberId.none)
-      const batch: Batch<A, E> = { items: [], waiting: new Set(), isFull, fiber: undefined }
+      const batch: Batch<A, E, By> = { items: [], waiting: new Set(), isFull, fiber: undefined }
       const request = Effect.suspend(() => {
         shut(batch)
-        return send(batch.items.map(({ text }) => text))
+        return send(
+          batch.items.map(({ text }) => text),
+          [...batch.waiting].map(({ by }) => by)
+        )
       })
       const wait = Effect.raceFirst(pause(window), Deferred.await(isFull))
       // Layers are built without interruption, and what is run in their midst inherits that.
@@ -117,7 +121,7 @@ export const make = <A, E>({
       return (open = batch)
     }
 
-    const add = (item: Item<A, E>): void => {
+    const add = (item: Item<A, E, By>): void => {
       const batch = open ?? begin()
       batch.items.push(item)
       batch.waiting.add(item.of)
@@ -127,12 +131,12 @@ export const make = <A, E>({
       Deferred.unsafeDone(batch.isFull, Effect.void)
     }
 
-    return (texts) =>
+    return (texts, by) =>
       texts.length === 0
         ? Effect.sync(() => [])
         : Effect.async((resume) => {
             if (isClosed) return resume(closed)
-            const asking: Asking<A, E> = { values: [], batches: new Set(), resume }
+            const asking: Asking<A, E, By> = { by, values: [], batches: new Set(), resume }
             for (const [at, text] of texts.entries()) add({ text, of: asking, at })
             return Effect.suspend(() => Fiber.interruptAll(leave(asking)))
           })

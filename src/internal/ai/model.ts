@@ -63,7 +63,7 @@ export const make = <P extends string, Extra extends string>(
 
   const open = (config: ClientConfig<P>): Service.Provider => {
     const to = place(dialect, config, model, speech.road)
-    const send = Send.make({ map, provider, config, isMetered: true })
+    const send = Send.make({ map, provider, config })
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: Fields) =>

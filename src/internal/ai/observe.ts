@@ -13,11 +13,13 @@ import { ParentSpan, type Span } from "effect/Tracer"
 import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
+import { setList } from "../telemetry/lists.ts"
 import { serverOf } from "../telemetry/requests.ts"
 import * as Untold from "../telemetry/untold.ts"
 import { performance } from "../time/timers.ts"
+import { wordOf } from "./finish.ts"
 
-interface Place {
+export interface Place {
   readonly provider: string
   readonly model: string
   readonly baseURL: string
@@ -69,7 +71,7 @@ export const make = ({ baseURL, model, provider }: Place) => {
       }
       if (part.type !== "finish") continue
       const { inputTokens, outputTokens } = part.usage
-      span.attribute("gen_ai.response.finish_reasons", [part.reason])
+      setList(span, "gen_ai.response.finish_reasons", [wordOf(part)])
       if (inputTokens !== undefined) {
         span.attribute("gen_ai.usage.input_tokens", inputTokens)
         tokens("input", inputTokens)
@@ -106,7 +108,7 @@ export const make = ({ baseURL, model, provider }: Place) => {
       }),
     stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed =>
       Stream.unwrapScoped(
-        Effect.map(Effect.makeSpanScoped(`chat ${model}`, options), (span): Streamed => {
+        Effect.map(Effect.makeSpanScoped(`chat ${model}`, { ...options, parent: of.span }), (span): Streamed => {
           const since = performance.now()
           let isFirst = true
           const seen = Stream.mapChunks(run, (chunk) => {

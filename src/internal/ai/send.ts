@@ -19,8 +19,6 @@ export interface Sender<P extends string = string, Extra extends string = string
   readonly map: Service
   readonly provider: Provider<Bare, Bare, P, Extra>
   readonly config: ClientConfig<P>
-  /** Whether whoever sends requests meters the calls that they are. */
-  readonly isMetered: boolean
 }
 
 export interface Request {
@@ -36,7 +34,10 @@ const refusal = async ({ headers, status }: Response, text: Promise<string>): Pr
   return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
 }
 
-const initOf = (own: Own, { body, headers }: Request, signal: AbortSignal) => ({
+/** Models meter their calls, and make spans of them. */
+const own: Own = { isMetered: true }
+
+const initOf = ({ body, headers }: Request, signal: AbortSignal) => ({
   method: "POST",
   headers,
   body: JSON.stringify(body),
@@ -56,7 +57,6 @@ const unsent: unique symbol = Symbol()
 /** Between requests it holds no lease. While the client of the last request stands, the next takes its own in one call. */
 export const make = <P extends string, Extra extends string>(sender: Sender<P, Extra>) => {
   const { config, map, provider } = sender
-  const own: Own = { isMetered: sender.isMetered }
   let last: Outlet | undefined
 
   const read = async (sent: Promise<Response>): Promise<unknown> => {
@@ -68,7 +68,7 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
   const leased = (request: Request, span: Span | undefined): Effect.Effect<unknown, ClientError> =>
     map.useOutlet(provider, config, (outlet) => {
       last = outlet
-      return call.promise(config, (signal) => read(outlet.fetch(request.url, initOf(own, request, signal))), span)
+      return call.promise(config, (signal) => read(outlet.fetch(request.url, initOf(request, signal))), span)
     })
 
   return {
@@ -80,7 +80,7 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
       const said = call.promise(
         config,
         async (signal): Promise<unknown> => {
-          const sent = known.tryFetch(request.url, initOf(own, request, signal))
+          const sent = known.tryFetch(request.url, initOf(request, signal))
           return sent === undefined ? unsent : read(sent)
         },
         span
@@ -92,7 +92,7 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
       Stream.unwrapScoped(
         Effect.map(map.outlet(provider, config), (outlet) =>
           call.stream(config, async (signal) =>
-            Events.of(config, await accepted(outlet.fetch(request.url, initOf(own, request, signal))))
+            Events.of(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
           )
         )
       )

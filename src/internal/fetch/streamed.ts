@@ -59,6 +59,7 @@ export const streamOf = (
   }
   const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
     over()
+    listener?.over()
     controller.error(failure(error))
   }
   const end = (controller: ReadableStreamDefaultController) => {
@@ -66,6 +67,7 @@ export const streamOf = (
     if (why !== undefined) return fail(controller, why)
     over()
     tell()
+    listener?.over()
     const rest = cleaner?.rest()
     if (rest !== undefined) {
       // Some readers take it for an event.
@@ -115,12 +117,14 @@ export const streamOf = (
         over()
         // Who has seen the last event need not wait for the end.
         if (listener !== undefined && ending?.hasCome() === true) tell()
+        listener?.over()
         body.cancel()
       }
     },
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
   )
+  listener?.opened()
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)

@@ -6,10 +6,14 @@ import type { Clean } from "./toldFailure.ts"
 export interface Listener {
   /** All of a body that was read whole, decoded. */
   readonly whole: (bytes: Uint8Array) => void
+  /** A stream of events is to be read; `over` is called unless its reader forgets it. */
+  readonly opened: () => void
   /** A chunk of a stream of events has come. */
   readonly chunk: () => void
   /** The last event of a stream has been read; what is kept of the end, one character a byte. */
   readonly tail: (text: string) => void
+  /** The reader of a stream of events has come to the end, failed or cancelled. */
+  readonly over: () => void
 }
 
 /** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */

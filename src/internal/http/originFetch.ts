@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import type { CommonOptions } from "../../ClientConfig.ts"
 import type { Service } from "../../ClientMap.ts"
 import { http } from "../bareProviders.ts"
+import { OWN, type Own } from "../outlet.ts"
 import * as Leasing from "../promise/leasing.ts"
 import { credentialOf } from "./credential.ts"
 
@@ -14,6 +15,9 @@ export type Options = Omit<CommonOptions, "apiKey" | "baseURL" | "headers" | "qu
 
 /** Of these many origins and credentials the fetch is remembered; of others it is made again. */
 const MOST = 1_024
+
+/** The `HttpClient` above it has spans of its own. */
+const own: Own = { isTraced: true }
 
 /** The map closes with its layer, and says so itself. */
 const open = { shut: undefined }
@@ -45,6 +49,6 @@ export const make = (service: Service, options: Options): Fetch => {
     const isRequest = typeof input === "object" && "url" in input
     const { origin } = new URL(isRequest ? input.url : input)
     const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined))
-    return fetchTo(origin, credentialOf(headers))(input, init)
+    return fetchTo(origin, credentialOf(headers))(input, { ...init, [OWN]: own } as RequestInit)
   }
 }

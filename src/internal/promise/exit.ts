@@ -7,6 +7,7 @@ import { constants } from "node:os"
 import { isMainThread } from "node:worker_threads"
 import { root } from "../transport/context.ts"
 import { performance, setTimeout } from "../time/timers.ts"
+import { queueMicrotask } from "../time/timers.ts"
 
 /** What must come to an end with the process. */
 export interface Ending {

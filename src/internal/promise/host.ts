@@ -4,6 +4,8 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as ClientLayer from "../../ClientLayer.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
+import { Exported } from "../telemetry/exported.ts"
+import * as Gauges from "../telemetry/otel/gauges.ts"
 import { root } from "../transport/context.ts"
 import type { MapSource } from "./leasing.ts"
 import { logger } from "./say.ts"
@@ -22,14 +24,21 @@ export const own = (options: ClientLayer.Options, opened: () => () => void): Hos
   let service: Service | undefined
   let close = nothing
   const open = (): Service => {
-    const layer = Layer.provide(ClientLayer.layer(options), Logger.replace(Logger.defaultLogger, logger))
+    const layer = ClientLayer.layer(options).pipe(
+      Layer.provide(Layer.succeed(Exported, true)),
+      Layer.provide(Logger.replace(Logger.defaultLogger, logger))
+    )
     const runtime = ManagedRuntime.make(layer)
     const closing = opened()
+    let unwatch: (() => void) | undefined
     close = () => {
       closing()
+      unwatch?.()
       return runtime.dispose()
     }
-    return runtime.runSync(ClientMap)
+    const map = runtime.runSync(ClientMap)
+    unwatch = Gauges.watch(map)
+    return map
   }
   return {
     // Not in the context of whichever request came first: the map outlives it.

@@ -1,17 +1,28 @@
 /**
- * Calls of models that SDKs' clients, pooled fetches and HttpClients make, by the conventions for generative AI: one
- * request is one call, its waits and its retries included. This is the path of every request: of an answer no more is
+ * Requests of SDKs' clients, pooled fetches and HttpClients, their waits and their retries included: calls of models by the
+ * conventions for generative AI, others by those for HTTP. This is the path of every request: of an answer no more is
  * looked at than others keep of it anyway.
  */
+import type { Exchange } from "../fetch/exchange.ts"
 import type { Listener } from "../fetch/tapping.ts"
 import { type Count, ofTail, ofWhole } from "../quota/usage.ts"
+import * as Answer from "./answer.ts"
 import { bounded } from "./bounded.ts"
 import { typeOf } from "./errorType.ts"
 import * as GenAi from "./genAi.ts"
+import * as Requests from "./requests.ts"
+import type { RequestSpan, Tracing } from "./requestSpan.ts"
+import { clearTimeout, setTimeout } from "../time/timers.ts"
+
+/** How long the span of a stream that has come is kept open for its reader; it ends as of when the last byte came. */
+const UNREAD_TIMEOUT_MS = 60_000
 
 /** From the request until the end of its answer's body. */
 export class Call implements Listener {
-  readonly #of: GenAi.Instruments
+  /** `undefined` where nobody would see it. */
+  readonly span: RequestSpan | undefined
+  /** Of a call of a model. */
+  readonly #of: GenAi.Instruments | undefined
   readonly #now: () => number
   readonly #since: number
   #error: string | undefined
@@ -19,10 +30,14 @@ export class Call implements Listener {
   #isRead = false
   /** The reader has all of the stream. */
   #isWhole = false
+  /** A stream of which the reader may yet tell something. */
+  #isOpen = false
+  #late: NodeJS.Timeout | undefined
 
   /** `now` is in milliseconds. */
-  constructor(of: GenAi.Instruments, now: () => number) {
+  constructor(of: GenAi.Instruments | undefined, span: RequestSpan | undefined, now: () => number) {
     this.#of = of
+    this.span = span
     this.#now = now
     this.#since = now()
   }
@@ -30,30 +45,41 @@ export class Call implements Listener {
   /** There is an answer; there may have been others before. */
   answered(status: number): void {
     this.#error = status >= 400 ? String(status) : undefined
+    if (this.#of === undefined) this.span?.set("http.response.status_code", status)
+  }
+
+  opened(): void {
+    this.#isOpen = true
   }
 
   chunk(): void {
     if (this.#isBegun) return
     this.#isBegun = true
-    this.#of.firstChunk(this.#seconds())
+    this.#of?.firstChunk(this.#seconds())
   }
 
   whole(bytes: Uint8Array): void {
-    if (this.#error === undefined && !this.#isRead) this.used(ofWhole(bytes))
+    if (this.#error !== undefined || this.#of === undefined) return
+    if (!this.#isRead) this.used(ofWhole(bytes))
+    if (this.span !== undefined) Answer.ofWhole(this.span, bytes)
   }
 
   tail(text: string): void {
     this.#isWhole = true
+    if (this.#of === undefined) return
     if (!this.#isRead) this.used(ofTail(text))
+    if (this.span !== undefined) Answer.ofTail(this.span, text)
   }
 
   /** What the answer says it cost; from then on nobody else need look. */
   used(count: Count | undefined): void {
-    if (count === undefined) return
+    if (count === undefined || this.#of === undefined) return
     this.#isRead = true
     const { input, output } = count
     if (input !== undefined) this.#of.tokens("input", input)
     if (output !== undefined) this.#of.tokens("output", output)
+    if (input !== undefined) this.span?.set("gen_ai.usage.input_tokens", input)
+    if (output !== undefined) this.span?.set("gen_ai.usage.output_tokens", output)
   }
 
   failed(failure: unknown): void {
@@ -66,7 +92,20 @@ export class Call implements Listener {
   }
 
   ended(): void {
-    this.#of.duration(this.#seconds(), this.#error)
+    this.#of?.duration(this.#seconds(), this.#error)
+    if (this.span === undefined) return
+    if (!this.#isOpen) return this.span.end(this.#error)
+    // It has come, and waits to be read.
+    this.span.mark()
+    this.#late = setTimeout(() => this.over(), UNREAD_TIMEOUT_MS).unref()
+  }
+
+  over(): void {
+    this.#isOpen = false
+    if (this.#late === undefined) return
+    clearTimeout(this.#late)
+    this.#late = undefined
+    this.span?.end(this.#error)
   }
 
   #seconds(): number {
@@ -85,6 +124,12 @@ const operations: Readonly<Record<string, string>> = {
   responses: "chat"
 }
 
+/** What a call of a model is told by. */
+interface Model {
+  readonly operation: string
+  readonly instruments: GenAi.Instruments
+}
+
 type ByModel = Map<string, GenAi.Instruments>
 
 /** Metrics are the process's, so all clients of a provider have the same ones. */
@@ -96,28 +141,54 @@ const at = <V>(map: Map<string, V>, key: string, make: () => V): V => {
   return value
 }
 
-/** The call that a request is, if it is one. `now` is in milliseconds. */
-export type Calls = (method: string, path: string, model: string, now: () => number) => Call | undefined
+/** A request that somebody may want to know of. `now` is in milliseconds. */
+export type Calls = (
+  request: Pick<Exchange, "method" | "path" | "origin">,
+  model: string,
+  now: () => number,
+  tracing: Tracing | undefined
+) => Call | undefined
 
-/** Of the clients of one provider at one host. */
-export const make = (provider: string, host: string): Calls => {
-  const name = GenAi.providerName(provider, host)
-  const byOperation = at(made, name, () => new Map<string, ByModel>())
-  const find = (path: string, model: string): GenAi.Instruments | undefined => {
+/** Of the clients of one provider at one server. `isExported` is what `Series.open` takes. */
+export const make = (provider: string, server: Requests.Server, isExported = false): Calls => {
+  const name = GenAi.providerName(provider, server.address)
+  const byOperation = at(made, `${name} ${isExported}`, () => new Map<string, ByModel>())
+  const to = { "server.address": server.address, "server.port": server.port }
+  const find = (path: string, model: string): Model | undefined => {
     const operation = operations[paths.exec(path)?.[1] ?? ""]
     if (operation === undefined) return undefined
     const known = bounded("model", model)
-    return at(
+    const instruments = at(
       at(byOperation, operation, () => new Map()),
       known,
-      () => GenAi.make({ operation, provider: name, model: known === "" ? undefined : known })
+      () => GenAi.make({ operation, provider: name, model: known === "" ? undefined : known }, isExported)
     )
+    return { operation, instruments }
   }
   // Most clients ask one model in one way.
-  let last: { readonly path: string; readonly model: string; readonly of: GenAi.Instruments | undefined } | undefined
-  return (method, path, model, now) => {
-    if (method !== "POST") return undefined
-    if (last === undefined || last.path !== path || last.model !== model) last = { path, model, of: find(path, model) }
-    return last.of === undefined ? undefined : new Call(last.of, now)
+  let last: { readonly path: string; readonly model: string; readonly of: Model | undefined } | undefined
+  return ({ method, origin, path }, model, now, tracing) => {
+    if (method === "POST" && (last === undefined || last.path !== path || last.model !== model)) {
+      last = { path, model, of: find(path, model) }
+    }
+    const of = method === "POST" ? last?.of : undefined
+    if (of === undefined) {
+      const span = tracing?.(Requests.methodOf(method), { ...http(method, origin, path), ...to })
+      return span === undefined ? undefined : new Call(undefined, span, now)
+    }
+    const { instruments, operation } = of
+    const span = tracing?.(model === "" ? operation : `${operation} ${model}`, {
+      "gen_ai.operation.name": operation,
+      "gen_ai.provider.name": name,
+      ...(model !== "" && { "gen_ai.request.model": model }),
+      ...to
+    })
+    return new Call(instruments, span, now)
   }
 }
+
+/** Without the query, in which keys may stand. */
+const http = (method: string, origin: string, path: string) => ({
+  "http.request.method": Requests.methodOf(method),
+  "url.full": origin + path.replace(/[?#].*$/s, "")
+})

@@ -2,32 +2,30 @@
  * Metrics of models and agents by the conventions for generative AI (OpenTelemetry, "Generative AI client metrics",
  * status Development). Labels take few values whatever the number of keys, configs and prompts.
  */
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricKey from "effect/MetricKey"
-import * as MetricLabel from "effect/MetricLabel"
 import { bounded, OTHER } from "./bounded.ts"
+import * as Series from "./series.ts"
 
 /** Seconds: 0.01 doubling to 81.92, as the conventions advise. */
-export const durationKey = MetricKey.histogram(
+export const durationKey = Series.histogram(
   "gen_ai.client.operation.duration",
-  MetricBoundaries.fromIterable([
-    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92
-  ]),
+  "s",
+  [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92],
   "Seconds of an operation of a model or an agent"
 )
 
 /** Tokens: 1, 4, 16 ... 67108864, as the conventions advise. */
-export const tokensKey = MetricKey.histogram(
+export const tokensKey = Series.histogram(
   "gen_ai.client.token.usage",
-  MetricBoundaries.fromIterable(Array.from({ length: 14 }, (_, i) => 4 ** i)),
+  "{token}",
+  Array.from({ length: 14 }, (_, i) => 4 ** i),
   "Tokens of a call, those of the prompt and those of the answer"
 )
 
 /** Seconds from the call to the first chunk of a stream: 0.001 and on, as the conventions advise. */
-export const firstChunkKey = MetricKey.histogram(
+export const firstChunkKey = Series.histogram(
   "gen_ai.client.operation.time_to_first_chunk",
-  MetricBoundaries.fromIterable([0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]),
+  "s",
+  [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
   "Seconds from the call to the first chunk of its stream"
 )
 
@@ -39,11 +37,11 @@ export interface Operation {
   readonly agent?: string | undefined
 }
 
-const labelsOf = ({ agent, model, operation, provider }: Operation): ReadonlyArray<MetricLabel.MetricLabel> => {
-  const labels = [MetricLabel.make("gen_ai.operation.name", operation)]
-  if (provider !== undefined) labels.push(MetricLabel.make("gen_ai.provider.name", provider))
-  if (model !== undefined) labels.push(MetricLabel.make("gen_ai.request.model", bounded("model", model)))
-  if (agent !== undefined) labels.push(MetricLabel.make("gen_ai.agent.name", bounded("agent", agent)))
+const labelsOf = ({ agent, model, operation, provider }: Operation): Series.Labels => {
+  const labels: Array<readonly [string, string]> = [["gen_ai.operation.name", operation]]
+  if (provider !== undefined) labels.push(["gen_ai.provider.name", provider])
+  if (model !== undefined) labels.push(["gen_ai.request.model", bounded("model", model)])
+  if (agent !== undefined) labels.push(["gen_ai.agent.name", bounded("agent", agent)])
   return labels
 }
 
@@ -55,22 +53,18 @@ export interface Instruments {
   readonly firstChunk: (seconds: number) => void
 }
 
-interface Hook {
-  readonly update: (value: number) => void
-}
-
-export const make = (operation: Operation): Instruments => {
+/** `isExported` is what `Series.open` takes. */
+export const make = (operation: Operation, isExported = false): Instruments => {
   const labels = labelsOf(operation)
-  const open = (key: MetricKey.MetricKey.Histogram, label?: string, value?: string): Hook =>
-    Metric.globalMetricRegistry.get(
-      MetricKey.taggedWithLabels(
-        key,
-        label === undefined || value === undefined ? labels : [...labels, MetricLabel.make(label, value)]
-      )
+  const open = (key: typeof durationKey, label?: string, value?: string): Series.Series =>
+    Series.open(
+      key,
+      label === undefined || value === undefined ? labels : [...labels, [label, value] as const],
+      isExported
     )
-  const durations = new Map<string | undefined, Hook>()
-  const tokens: { [type in "input" | "output"]?: Hook } = {}
-  let firstChunk: Hook | undefined
+  const durations = new Map<string | undefined, Series.Series>()
+  const tokens: { [type in "input" | "output"]?: Series.Series } = {}
+  let firstChunk: Series.Series | undefined
   return {
     duration: (seconds, error) => {
       const type = error === undefined ? undefined : bounded("error", error)

@@ -1,6 +1,7 @@
 /** Metrics as the text that Prometheus reads (its "Text-based format", version 0.0.4). */
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
+import { labelsOf } from "./series.ts"
 
 type Labels = ReadonlyArray<readonly [name: string, value: string]>
 
@@ -31,7 +32,7 @@ const histogram = (name: string, labels: Labels, state: MetricState.MetricState.
 export const format = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
   for (const { metricKey, metricState } of pairs) {
-    const labels: Labels = metricKey.tags.map(({ key, value }) => [key, value])
+    const labels: Labels = labelsOf(metricKey).map(({ key, value }) => [key, value])
     const base = nameOf(metricKey.name)
     const add = (name: string, type: Family["type"], lines: ReadonlyArray<string>): void => {
       let family = families.get(name)

@@ -2,17 +2,15 @@
  * The duration of requests by the conventions for HTTP (OpenTelemetry, "HTTP client metrics", stable since 1.23). This is
  * the path of every request: what stands for a set of labels in the registry is looked up there once.
  */
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricKey from "effect/MetricKey"
-import * as MetricLabel from "effect/MetricLabel"
 import type { PoolStats } from "../wire.ts"
 import { bounded, OTHER } from "./bounded.ts"
+import * as Series from "./series.ts"
 
 /** Seconds: the boundaries that the conventions advise. */
-export const durationKey = MetricKey.histogram(
+export const durationKey = Series.histogram(
   "http.client.request.duration",
-  MetricBoundaries.fromIterable([0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]),
+  "s",
+  [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
   "Seconds from sending a request to the headers of its answer, each attempt for itself"
 )
 
@@ -42,7 +40,7 @@ const methods: ReadonlySet<string> = new Set([
   "PATCH"
 ])
 
-const methodOf = (method: string): string => (methods.has(method) ? method : "_OTHER")
+export const methodOf = (method: string): string => (methods.has(method) ? method : "_OTHER")
 
 const versions = { "http/1.1": "1.1", h2: "2" } as const
 
@@ -73,20 +71,20 @@ export const attributesOf = ({ address, port }: Server, { error, method, protoco
 
 type Note = (seconds: number) => void
 
-const noteOf = (server: ReadonlyArray<MetricLabel.MetricLabel>, { error, method, protocol, status }: Sent): Note => {
-  const labels = [MetricLabel.make("http.request.method", methodOf(method)), ...server]
+const noteOf = (server: Series.Labels, { error, method, protocol, status }: Sent, isExported: boolean): Note => {
+  const labels: Array<Series.Labels[number]> = [["http.request.method", methodOf(method)], ...server]
   const code = status === undefined ? undefined : bounded("http.response.status_code", String(status))
-  if (code !== undefined) labels.push(MetricLabel.make("http.response.status_code", code))
-  if (error !== undefined) labels.push(MetricLabel.make("error.type", code ?? error))
-  if (protocol !== undefined) labels.push(MetricLabel.make("network.protocol.version", versions[protocol]))
-  const hook = Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(durationKey, labels))
-  return (seconds) => hook.update(seconds)
+  if (code !== undefined) labels.push(["http.response.status_code", code === OTHER ? code : Number(code)])
+  if (error !== undefined) labels.push(["error.type", code ?? error])
+  if (protocol !== undefined) labels.push(["network.protocol.version", versions[protocol]])
+  const series = Series.open(durationKey, labels, isExported)
+  return (seconds) => series.update(seconds)
 }
 
 /** Notes how attempts ended, those of one server. */
 type Notes = (sent: Sent, seconds: number) => void
 
-const build = (labels: ReadonlyArray<MetricLabel.MetricLabel>): Notes => {
+const build = (labels: Series.Labels, isExported: boolean): Notes => {
   const made = new Map<string, Map<Protocol, Map<number | string | undefined, Note>>>()
   return (sent, seconds) => {
     let byProtocol = made.get(sent.method)
@@ -99,21 +97,22 @@ const build = (labels: ReadonlyArray<MetricLabel.MetricLabel>): Notes => {
     if (byResult === undefined) byProtocol.set(sent.protocol, (byResult = new Map()))
     const result = sent.status ?? sent.error
     let note = byResult.get(result)
-    if (note === undefined) byResult.set(result, (note = noteOf(labels, sent)))
+    if (note === undefined) byResult.set(result, (note = noteOf(labels, sent, isExported)))
     note(seconds)
   }
 }
 
 const servers = new Map<string, Notes>()
 
-/** Metrics are the process's, so all clients of a server have the same ones. */
-export const make = ({ address, port }: Server): Notes => {
+/** Metrics are the process's, so all clients of a server have the same ones. `isExported` is what `Series.open` takes. */
+export const make = ({ address, port }: Server, isExported = false): Notes => {
   const name = bounded("server", `${address}:${port}`)
-  let notes = servers.get(name)
+  const known = `${name} ${isExported}`
+  let notes = servers.get(known)
   if (notes === undefined) {
-    const labels = [MetricLabel.make("server.address", name === OTHER ? OTHER : address)]
-    if (name !== OTHER) labels.push(MetricLabel.make("server.port", String(port)))
-    servers.set(name, (notes = build(labels)))
+    const labels: Array<Series.Labels[number]> = [["server.address", name === OTHER ? OTHER : address]]
+    if (name !== OTHER) labels.push(["server.port", port])
+    servers.set(known, (notes = build(labels, isExported)))
   }
   return notes
 }

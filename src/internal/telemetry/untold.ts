@@ -22,6 +22,9 @@ class Untold extends Error {
   }
 }
 
+/** A failure of which a span says its type alone. */
+export const failure = (type: string): Error => new Untold(type, type)
+
 const tagOf = (failure: unknown): string => {
   if (typeof failure === "object" && failure !== null && "_tag" in failure && typeof failure._tag === "string") {
     return failure._tag

@@ -2,6 +2,7 @@
  * One request on its way: in the queue, sent, its body arriving, done. It owns the request's promise, its timers and
  * its place on the abort signal, and lets go of all of them the moment it is done, from whatever state.
  */
+import { AsyncResource } from "node:async_hooks"
 import type { ClientHttp2Stream } from "node:http2"
 import { DeadlinePassed, type Expiring, WireError, type WireRequest, type WireResponse } from "../wire.ts"
 import { BodyCore, type BodySource } from "./body.ts"
@@ -44,6 +45,11 @@ const longest = 2 ** 31 - 1
 export class Exchange implements BodySource, TenantWaiter, Expiring {
   readonly order: number
   readonly request: WireRequest
+  /**
+   * The async context of the caller, in which it is dispatched whichever request frees the lane. A resource costs 50 ns,
+   * `AsyncLocalStorage.snapshot()` 4 to 11 µs (Node 22 and 24).
+   */
+  readonly scope = new AsyncResource("clientele.request")
   /** When it was made, by performance.now(). */
   readonly since = performance.now()
   /** When it came to the queue, or came back. */
@@ -230,6 +236,7 @@ export class Exchange implements BodySource, TenantWaiter, Expiring {
     const { deadline } = this.request
     if (deadline?.underway === this) deadline.underway = undefined
     if (was < answered) this.#owner.hold(-1)
+    this.scope.emitDestroy()
     if (was === queued) this.#owner.gaveUp(this)
     else this.#owner.finished()
   }

@@ -6,6 +6,7 @@ import * as http2 from "node:http2"
 import type { Socket } from "node:net"
 import { WireError, type WireResponse } from "../wire.ts"
 import { Cancels } from "./cancels.ts"
+import { announce, announceConnection, type Progress } from "./channels.ts"
 import { root } from "./context.ts"
 import { h2Error, unsendable, uploadError } from "./errors.ts"
 import { type Exchange, sealed } from "./exchange.ts"
@@ -16,7 +17,7 @@ import { Heartbeat } from "./heartbeat.ts"
 import { expiry, type Lane, type LaneHost, type LaneLimits } from "./lane.ts"
 import { Outflow } from "./outflow.ts"
 import { readOn } from "./readOn.ts"
-import { isStreamed, shared, upload } from "./upload.ts"
+import { isStreamed, noting, shared, upload } from "./upload.ts"
 import { performance, setImmediate, setTimeout } from "../time/timers.ts"
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants
@@ -32,6 +33,7 @@ const closeTimeout = 1_000
 interface Stream extends http2.ClientHttp2Stream {
   exchange: Exchange
   lane: H2Lane
+  progress: Progress | undefined
   /** END_STREAM has come, as opposed to a reset. */
   whole: boolean
   cancelled: boolean
@@ -55,6 +57,7 @@ export class H2Lane implements Lane {
   barredSince: number | undefined
   readonly #host: LaneHost
   readonly limits: LaneLimits
+  readonly #origin: string
   readonly #socket: Socket
   readonly #session: http2.ClientHttp2Session
   readonly #streams = new Set<Stream>()
@@ -76,6 +79,7 @@ export class H2Lane implements Lane {
   constructor(host: LaneHost, origin: string, socket: Socket, limits: LaneLimits, ready: (error?: unknown) => void) {
     this.#host = host
     this.limits = limits
+    this.#origin = origin
     this.#socket = socket
     this.#ready = ready
     this.expiresAt = expiry(this.openedAt, limits.maxConnectionAge)
@@ -115,8 +119,14 @@ export class H2Lane implements Lane {
   }
 
   send(exchange: Exchange): boolean {
+    if (this.#session.closed || this.#session.destroyed) {
+      this.retire()
+      return false
+    }
     const { body, method, path } = exchange.request
-    const headers = sealed(exchange.request)
+    const given = sealed(exchange.request)
+    const progress = announce(this.#origin, method, path, given)
+    const headers = progress?.head() ?? given
     const all: http2.OutgoingHttpHeaders = { ":method": method, ":path": path, ...headers }
     const bytes = typeof body === "string" ? Buffer.from(body) : body
     const length = bytes === undefined ? (needsLength(method) ? 0 : undefined) : bytes.length
@@ -128,23 +138,27 @@ export class H2Lane implements Lane {
       checkHead(headers)
       stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
     } catch (error) {
-      const { closed, destroyed } = this.#session
-      if (closed || destroyed) {
-        this.retire()
-        return false
-      }
+      const why = unsendable(error)
+      progress?.failed(why)
       exchange.dispatched(this)
       exchange.detach()
-      exchange.fail(unsendable(error))
+      exchange.fail(why)
       return true
     }
+    stream.progress = progress
+    progress?.sent(this.#socket)
     stream.writtenBefore = writtenBefore
     exchange.stream = stream
     exchange.dispatched(this)
     this.active++
     this.#streams.add(stream)
-    if (empty) return true
-    const outgoing = isStreamed(bytes) ? bytes : shared(bytes)
+    if (empty) {
+      progress?.bodySent()
+      return true
+    }
+    const whole = isStreamed(bytes) ? bytes : shared(bytes)
+    const outgoing = progress === undefined ? whole : noting(whole, (chunk) => progress.bodyChunk(chunk))
+    if (progress !== undefined) stream.once("finish", () => progress.bodySent())
     if (isStreamed(outgoing)) {
       upload(outgoing, stream).catch((error: unknown) => {
         if (exchange.stream === stream) exchange.fail(uploadError(error))
@@ -170,6 +184,7 @@ export class H2Lane implements Lane {
       this.#host.answered(this, exchange, undefined)
     }
     const stream = exchange.stream as Stream | undefined
+    if (stream !== undefined && error !== undefined) stream.progress?.failed(error)
     if (stream === undefined || stream.closed || stream.destroyed) return
     stream.cancelled = true
     stream.resume()
@@ -257,6 +272,7 @@ export class H2Lane implements Lane {
   #whenReady(error?: unknown): void {
     const ready = this.#ready
     this.#ready = undefined
+    if (ready !== undefined && error === undefined) announceConnection(new URL(this.#origin), this.#socket, "h2")
     if (ready !== undefined) root(ready, error)
   }
 
@@ -301,8 +317,8 @@ export class H2Lane implements Lane {
       const cause = stream.failure ?? this.#cause
       exchange.detach()
       if (exchange.isSent()) this.#unanswered(stream, code, cause)
-      else if (stream.whole && code === NGHTTP2_NO_ERROR) exchange.end()
-      else exchange.fail(h2Error(code, true, "maybe", cause, this.#goaway))
+      else if (stream.whole && code === NGHTTP2_NO_ERROR) end(stream)
+      else cut(stream, h2Error(code, true, "maybe", cause, this.#goaway))
     }
     if (this.#retired && this.active === 0) this.#close()
     this.#freed()
@@ -315,11 +331,11 @@ export class H2Lane implements Lane {
     const refused = code === NGHTTP2_REFUSED_STREAM || unwritten || id > this.#lastId
     if (isOutOfStreams(cause)) this.retire()
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
-    if (refused) this.#host.requeue(exchange, h2Error(code, false, "no", cause, this.#goaway))
-    else {
-      this.#host.answered(this, exchange, undefined)
-      exchange.fail(h2Error(code, false, "maybe", cause, this.#goaway))
-    }
+    const why = h2Error(code, false, refused ? "no" : "maybe", cause, this.#goaway)
+    stream.progress?.failed(why)
+    if (refused) return this.#host.requeue(exchange, why)
+    this.#host.answered(this, exchange, undefined)
+    exchange.fail(why)
   }
 
   #cool(): void {
@@ -339,6 +355,7 @@ const tag = (bare: http2.ClientHttp2Stream, exchange: Exchange, lane: H2Lane): S
   const stream = bare as Stream
   stream.exchange = exchange
   stream.lane = lane
+  stream.progress = undefined
   stream.whole = false
   stream.cancelled = false
   stream.failure = undefined
@@ -364,6 +381,7 @@ function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: Rea
   const refusal = headRefusal(head, this.lane.limits)
   if (refusal !== undefined) return exchange.fail(refusal)
   const status = headers[":status"] ?? 0
+  this.progress?.answered(status, head)
   this.lane.heard(exchange, status)
   exchange.respond(status, head)
   // Not earlier: data can come before 'response', and would be lost.
@@ -372,14 +390,25 @@ function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: Rea
 }
 
 function onData(this: Stream, chunk: Uint8Array): void {
+  this.progress?.data(chunk)
   this.exchange.data(chunk)
 }
 
 function onEnd(this: Stream): void {
   if (!this.whole || this.exchange.isDone()) return
-  this.exchange.end()
+  end(this)
   // The server has said all it will while we are still sending: nobody wants the rest.
   if (!this.writableFinished) this.lane.abort(this.exchange)
+}
+
+const end = ({ exchange, progress }: Stream): void => {
+  progress?.ended()
+  exchange.end()
+}
+
+const cut = ({ exchange, progress }: Stream, error: WireError): void => {
+  progress?.failed(error)
+  exchange.fail(error)
 }
 
 function onError(this: Stream, error: unknown): void {

@@ -161,7 +161,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       queue.shift()
       this.#backlog.leave(next.request.body)
       this.#inFlight++
-      if (root(sendOn, lane, next)) {
+      if (next.scope.runInAsyncScope(sendOn, undefined, lane, next)) {
         if (this.#tally !== undefined) this.#tally.requests++
       } else {
         this.#inFlight--

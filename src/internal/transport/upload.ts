@@ -20,6 +20,24 @@ async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export const shared = (bytes: Uint8Array): Uint8Array | StreamedBody =>
   bytes.length <= long ? bytes : { length: bytes.length, open: () => piecesOf(bytes) }
 
+/** The same body, whose chunks are told as they are sent. */
+export const noting = (
+  body: Uint8Array | StreamedBody,
+  note: (chunk: Uint8Array) => void
+): Uint8Array | StreamedBody => {
+  if (!isStreamed(body)) {
+    note(body)
+    return body
+  }
+  const chunks = async function* (from: StreamedBody): AsyncGenerator<Uint8Array> {
+    for await (const chunk of from.open()) {
+      note(chunk)
+      yield chunk
+    }
+  }
+  return { length: body.length, open: () => chunks(body) }
+}
+
 /** Whether it can't be sent any more, since it was begun to be sent before. */
 export const isSpent = (body: RequestBody): boolean => isStreamed(body) && body.isSpent?.() === true
 

@@ -5,6 +5,7 @@ import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { finish } from "../finish.ts"
 import { object } from "../object.ts"
 import { argumentsOf, contentOf, isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./said.ts"
 
@@ -36,5 +37,5 @@ export const parts = (
   const content = contentOf(message)
   if (content !== "") all.push({ type: "text", text: object(options.responseFormat, content) })
   const reason = isRefused ? "content-filter" : reasonOf(choice.finish_reason, calls.length > 0)
-  return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
+  return Calls.readAll(origin, all, calls, options.tools, finish(reason, choice.finish_reason, usageOf(said)))
 }

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { finish } from "../finish.ts"
 import { streamOf } from "../parts.ts"
 import { Calling } from "./calling.ts"
 import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type Said, usageOf } from "./said.ts"
@@ -73,10 +74,10 @@ class Answer {
       else bad.push({ ...call, why: read.why })
     }
     const reason = this.refusal !== "" ? "content-filter" : reasonOf(this.finish, this.calling.size > 0)
-    const finish = { type: "finish" as const, reason, usage: usageOf(this.usage) }
+    const last = finish(reason, this.finish, usageOf(this.usage))
     return bad.length === 0
-      ? Stream.fromIterable([...parts, finish])
-      : Stream.concat(Stream.fromIterable(parts), Stream.fail(Calls.unusable(origin, [finish], bad)))
+      ? Stream.fromIterable([...parts, last])
+      : Stream.concat(Stream.fromIterable(parts), Stream.fail(Calls.unusable(origin, [last], bad)))
   }
 
   private close(parts: Array<Part>): void {

@@ -5,8 +5,9 @@ import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { finish } from "../finish.ts"
 import { object } from "../object.ts"
-import { callOf, isSaid, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
+import { callOf, isSaid, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./said.ts"
 
 export const parts = (
   origin: Origin,
@@ -37,5 +38,5 @@ export const parts = (
     }
   }
   const reason = reasonOf(said, calls.length > 0, isRefused)
-  return Calls.readAll(origin, all, calls, options.tools, { type: "finish", reason, usage: usageOf(said) })
+  return Calls.readAll(origin, all, calls, options.tools, finish(reason, wordOf(said), usageOf(said)))
 }

@@ -75,6 +75,9 @@ export const reasonOf = (
   return hasCalls ? "tool-calls" : "stop"
 }
 
+/** Why it ended, in the provider's own words. */
+export const wordOf = ({ incomplete_details, status }: Said): string | undefined => incomplete_details?.reason ?? status
+
 /** What a part needs to be told of its item when it is sent back. */
 export const metadata = (key: string, { encrypted_content, id }: Item): Response.ProviderMetadata => ({
   [key]: {

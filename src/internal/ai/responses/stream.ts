@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
+import { finish } from "../finish.ts"
 import { streamOf } from "../parts.ts"
-import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf } from "./said.ts"
+import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./said.ts"
 
 type Part = Response.StreamPartEncoded
 
@@ -145,7 +146,7 @@ class Answer {
     this.open.clear()
     for (const item of said.output ?? []) parts.push(...this.late(item))
     const reason = reasonOf(said, this.calls.size > 0, this.refusal !== "")
-    const last = (this.last = { type: "finish" as const, reason, usage: usageOf(said) })
+    const last = (this.last = finish(reason, wordOf(said), usageOf(said)))
     if (this.refusal !== "") {
       const metadata = { [this.key]: { refusal: this.refusal } }
       parts.push({ type: "text-start", id: "refusal", metadata }, { type: "text-end", id: "refusal" })

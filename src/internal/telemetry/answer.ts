@@ -1,0 +1,57 @@
+/** Reads what spans tell of a model's answer: who answered, and why it ended, in the provider's own words. */
+import { property } from "../told.ts"
+import type { RequestSpan } from "./requestSpan.ts"
+
+const isText = (u: unknown): u is string => typeof u === "string" && u !== ""
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of `chat.completions` for each choice, of the Responses API and of Anthropic's for the one answer that there is. */
+const reasonsIn = (said: unknown): Array<string> => {
+  const choices = property(said, "choices")
+  if (Array.isArray(choices)) return choices.map((one) => property(one, "finish_reason")).filter(isText)
+  const reason =
+    property(property(said, "incomplete_details"), "reason") ??
+    property(property(said, "delta"), "stop_reason") ??
+    property(said, "stop_reason") ??
+    (property(said, "object") === "response" ? property(said, "status") : undefined)
+  return isText(reason) ? [reason] : []
+}
+
+const tell = (span: RequestSpan, said: unknown, reasons: Array<string>): void => {
+  const id = property(said, "id")
+  const model = property(said, "model")
+  if (isText(id)) span.set("gen_ai.response.id", id)
+  if (isText(model)) span.set("gen_ai.response.model", model)
+  if (reasons.length > 0) span.set("gen_ai.response.finish_reasons", reasons)
+}
+
+/** Of an answer that was read whole. */
+export const ofWhole = (span: RequestSpan, bytes: Uint8Array): void => {
+  const said = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
+  if (said !== undefined) tell(span, said, reasonsIn(said))
+}
+
+/** Of a stream, of which this is the end, one character a byte: the events that are whole in it. */
+export const ofTail = (span: RequestSpan, text: string): void => {
+  let last: unknown
+  let reasons: Array<string> = []
+  for (const line of text.split(/[\r\n]+/)) {
+    if (!line.startsWith("data:")) continue
+    const event = parsed(Buffer.from(line.slice(5), "latin1").toString())
+    if (event === undefined) continue
+    const said = property(event, "response") ?? event
+    const found = reasonsIn(said)
+    // Choices end one by one; of one answer the last word counts.
+    if (found.length > 0 && !Array.isArray(property(said, "choices"))) reasons = []
+    reasons.push(...found)
+    if (isText(property(said, "id"))) last = said
+  }
+  tell(span, last, reasons)
+}
