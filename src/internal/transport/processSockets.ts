@@ -20,7 +20,7 @@ interface Shared {
  * Half of the descriptors that this process may open, and 512 at most, or what the runtime's own `fetch` sends at once;
  * elsewhere than on Linux without the descriptors.
  */
-export const defaultMaxSockets = (): number =>
+const defaultMaxSockets = (): number =>
   Math.max(1, Math.min(512, fetchRuntime?.maxRequests ?? Infinity, Math.floor(softLimit() / 2)))
 
 const make = (): Shared => {
