@@ -6,8 +6,12 @@ import { assert, describe, it } from "vitest"
 
 const root = resolve(import.meta.dirname, "../../src")
 
-/** Programs, and hooks of Node's loader: nobody bundles them. And a CommonJS module whose `require`s of literals bundlers follow. */
-const unbundled = /^(?:cli\/|register\.ts$|internal\/promise\/register\/|internal\/install\/check\.cts$)/
+/**
+ * Programs, hooks of Node's loader, and what these alone import: nobody bundles them. And the CommonJS module that `require`
+ * loads first, whose `require`s of literals bundlers follow.
+ */
+const unbundled =
+  /^(?:cli\/|register\.ts$|internal\/promise\/register\/|internal\/install\/(?:check\.cts|versions\.ts)$)/
 
 const describeNode = (node: ts.Node): string | undefined => {
   if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) return "import.meta"
