@@ -57,5 +57,5 @@ export const sending = <A, B, C>(f: (a: A, b: B) => C, a: A, b: B): C => {
   }
 }
 
-/** True while the pool itself hands a request to undici. */
+/** True while the pool itself dispatches a request. */
 export const isSending = (): boolean => shared.isSending

@@ -1,7 +1,7 @@
 /**
- * The runtime that this process is, as far as requests depend on it. Node and Deno have undici's Client, node:net, node:tls
- * and node:http2, and get the pool's own sockets. Bun puts a stub in place of undici, and other runtimes lack parts of
- * Node: there requests go through the runtime's own `fetch`, one slot of the pool each.
+ * The runtime that this process is, as far as requests depend on it. Node and Deno have node:net, node:tls and node:http2
+ * in full, and get the pool's own sockets. Bun and others have parts of them: there requests go through the runtime's own
+ * `fetch`, one slot of the pool each.
  */
 import * as http2 from "node:http2"
 import * as net from "node:net"
