@@ -1,11 +1,10 @@
 /** Where a config's requests would go, before anything is built for them. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { isIPv4 } from "node:net"
 import type { ClientConfig } from "../ClientConfig.ts"
 import { OptionsError } from "../ClientError.ts"
 import type { Options } from "../ClientLayer.ts"
-import { plainAddress } from "./transport/publicAddress.ts"
+import { isLoopback } from "./transport/publicAddress.ts"
 
 type AllowHost = NonNullable<Options["allowHost"]>
 
@@ -39,11 +38,6 @@ export const refusal = (config: ClientConfig, allow: AllowHost | undefined): Opt
 
 /** So many origins are remembered: whoever has more has been warned often enough. */
 const most = 1_000
-
-export const isLoopback = (host: string): boolean => {
-  const plain = plainAddress(host)
-  return plain === "::1" || (isIPv4(plain) ? plain.startsWith("127.") : /(^|\.)localhost$/.test(plain))
-}
 
 /** Warns, once an origin, that what goes there can be read on the way. */
 export const exposure = (): ((origin: string) => Effect.Effect<void>) => {

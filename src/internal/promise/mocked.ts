@@ -3,7 +3,7 @@
  * them: `new` gives what the test wants it to give.
  */
 import { OptionsError } from "../../ClientError.ts"
-import { isLoopback } from "../destination.ts"
+import { isLoopback } from "../transport/publicAddress.ts"
 import { chosenRuntime } from "../transport/runtime/choice.ts"
 
 /** What clients of Stainless's SDKs have in common, and stand-ins do not. */

@@ -3,21 +3,25 @@
  * own error, which counts as an instance of that as well.
  */
 import type { OptionsError } from "../../ClientError.ts"
-import type { Classes } from "./errors.ts"
 
 const twins = new WeakSet<WeakKey>()
+
+/** An SDK's classes, as far as they are there. */
+interface Sdk {
+  readonly APIError?: unknown
+}
 
 export const isTwin = (u: unknown): boolean => typeof u === "object" && u !== null && twins.has(u)
 
 /** What all errors of an SDK extend: OpenAIError, GroqError, CerebrasError. `undefined` for a mock, which may have none. */
-const baseOf = ({ APIError }: Partial<Classes>): (new (message: string) => Error) | undefined => {
+const baseOf = ({ APIError }: Sdk): (new (message: string) => Error) | undefined => {
   const base: unknown = typeof APIError === "function" ? Object.getPrototypeOf(APIError) : undefined
   return typeof base === "function" && base.prototype instanceof Error
     ? (base as new (message: string) => Error)
     : undefined
 }
 
-export const twinOf = (sdk: Classes, error: OptionsError): Error => {
+export const twinOf = (sdk: Sdk, error: OptionsError): Error => {
   const Base = isTwin(error) ? undefined : baseOf(sdk)
   if (Base === undefined) return error
   const { _tag, expected, field, message, name, provider, received, stack } = error

@@ -76,3 +76,9 @@ export const publicAddress = (address: string): boolean => {
   if (inside !== undefined) return !inner4.check(inside)
   return groups[0]! >> 13 === 1 && !inner6.check(plain, "ipv6")
 }
+
+/** True for addresses and names of this machine. */
+export const isLoopback = (host: string): boolean => {
+  const plain = plainAddress(host)
+  return plain === "::1" || (isIPv4(plain) ? plain.startsWith("127.") : /(^|\.)localhost$/.test(plain))
+}
