@@ -6,7 +6,7 @@
 import * as http2 from "node:http2"
 import type { AddressInfo } from "node:net"
 import { nodeRange, provideNode } from "../scripts/nodes.ts"
-import { certificate } from "../src/testing/certificate.ts"
+import { certificate } from "../src/internal/sandbox/certificate.ts"
 import { drip } from "../test/support/storm.ts"
 import type { Outcome, Work } from "./abortsWorker.ts"
 import { type Bench, type Figure, round } from "./bench.ts"

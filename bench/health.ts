@@ -6,8 +6,8 @@ import { moveLocalhost, servePath, serveAt } from "../test/support/paths.ts"
 import { makePool } from "../src/internal/transport/pool.ts"
 import { type PoolOptions, resolve } from "../src/internal/transport/options.ts"
 import { SocketBudget } from "../src/internal/transport/sockets.ts"
-import type { WirePool } from "../src/internal/wire.ts"
-import { certificate } from "../src/testing/certificate.ts"
+import type { WirePool } from "../src/internal/http/types.ts"
+import { certificate } from "../src/internal/sandbox/certificate.ts"
 import { type Bench, type Figure, median, spread } from "./bench.ts"
 
 const PING = 1_000

@@ -49,21 +49,21 @@ const mutants: ReadonlyArray<Mutant> = [
   {
     what: "one more in flight than maxConcurrency",
     test: "Quota",
-    file: "src/internal/quota/lane.ts",
+    file: "src/internal/quota/modelLimiter.ts",
     search: "if (this.queued > 0 || this.#inFlight >= this.concurrency) return undefined",
     replacement: "if (this.queued > 0 || this.#inFlight > this.concurrency) return undefined"
   },
   {
     what: "usage is added to the estimate",
     test: "Quota",
-    file: "src/internal/quota/lane.ts",
+    file: "src/internal/quota/modelLimiter.ts",
     search: "this.#correct(permit, 0, tokens - permit.tokens)",
     replacement: "this.#correct(permit, 0, tokens)"
   },
   {
     what: "a shared budget does not get back what nobody used",
     test: "Quota",
-    file: "src/internal/quota/lane.ts",
+    file: "src/internal/quota/modelLimiter.ts",
     search: "if (isTaken) remote.correct(-1, -entry.cost, this.#limits)",
     replacement: ""
   },

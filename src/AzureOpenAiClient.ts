@@ -28,8 +28,8 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { azure as spec } from "./internal/config/specs.ts"
-import { ofAzure } from "./internal/secrets.ts"
-import { construct } from "./internal/promise/pooled.ts"
+import { ofAzure } from "./internal/redaction/redact.ts"
+import { construct } from "./internal/sdk/sharedClient.ts"
 import * as Provider from "./Provider.ts"
 
 /**

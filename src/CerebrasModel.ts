@@ -22,7 +22,7 @@ import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
-import { speech as chat } from "./internal/ai/chat/speech.ts"
+import { speech as chat } from "./internal/ai/chat/apiFormat.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
 

@@ -18,7 +18,7 @@ import type { OptionsError } from "./ClientError.ts"
 import type { Credential } from "./Credential.ts"
 import * as internal from "./internal/config/make.ts"
 import type { AdaptiveKey, QuotaOptions, QuotaKey } from "./internal/config/quotaOptions.ts"
-import type { TransportOptions, TransportSettings, TransportTarget } from "./internal/config/transportOptions.ts"
+import type { TransportOptions, TransportSettings, TransportTarget } from "./internal/transport/transportOptions.ts"
 import * as value from "./internal/config/value.ts"
 
 export type { AdaptiveKey, QuotaKey, TransportSettings }

@@ -8,8 +8,8 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import { oneLine } from "./internal/oneLine.ts"
-import { isTwin } from "./internal/promise/twins.ts"
+import { oneLine } from "./internal/redaction/escapeControl.ts"
+import { isTwin } from "./internal/options/twins.ts"
 
 /**
  * An option is missing or can't be used. Raised before anything is built or sent.

@@ -15,8 +15,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
-import * as call from "./internal/call.ts"
-import type { Outlet } from "./internal/outlet.ts"
+import * as call from "./internal/request/call.ts"
+import type { PooledFetch } from "./internal/request/pooledFetch.ts"
 import type { Provider } from "./Provider.ts"
 import type * as Quota from "./Quota.ts"
 
@@ -104,12 +104,12 @@ export interface Service {
   readonly outlet: <I, Client, P extends string, Extra extends string>(
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig.ClientConfig<P>
-  ) => Effect.Effect<Outlet, OptionsError | PoolError, Scope.Scope>
+  ) => Effect.Effect<PooledFetch, OptionsError | PoolError, Scope.Scope>
   /** The same for as long as `f` runs. */
   readonly useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig.ClientConfig<P>,
-    f: (outlet: Outlet) => Effect.Effect<A, E, R>
+    f: (outlet: PooledFetch) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | OptionsError | PoolError, R>
   readonly invalidate: (config: ClientConfig.ClientConfig) => Effect.Effect<void>
   readonly stats: Effect.Effect<Stats>

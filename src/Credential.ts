@@ -16,7 +16,7 @@ import type * as Effect from "effect/Effect"
 import type * as Equal from "effect/Equal"
 import type { Inspectable } from "effect/Inspectable"
 import type * as Redacted from "effect/Redacted"
-import * as internal from "./internal/credential.ts"
+import * as internal from "./internal/credential/model.ts"
 
 /**
  * @since 0.1.0

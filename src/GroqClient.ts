@@ -25,7 +25,7 @@ import * as Context from "effect/Context"
 import type * as ClientConfig from "./ClientConfig.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { groq as spec } from "./internal/config/specs.ts"
-import { construct } from "./internal/promise/pooled.ts"
+import { construct } from "./internal/sdk/sharedClient.ts"
 import * as Provider from "./Provider.ts"
 
 /**

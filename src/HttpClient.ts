@@ -30,7 +30,7 @@ import type * as PlatformHttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ClientMap } from "./ClientMap.ts"
-import * as OriginFetch from "./internal/http/originFetch.ts"
+import * as OriginFetch from "./internal/client/originFetch.ts"
 
 /**
  * What all requests have in common: timeouts, retries, quota and transport, as of any client. An answer of 429 or 5xx is

@@ -23,10 +23,10 @@ import type * as Embedding from "@effect/ai/EmbeddingModel"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
 import type * as ClientMap from "./ClientMap.ts"
-import { speech as chat } from "./internal/ai/chat/speech.ts"
+import { speech as chat } from "./internal/ai/chat/apiFormat.ts"
 import * as dialects from "./internal/ai/dialect.ts"
 import * as layers from "./internal/ai/layers.ts"
-import { speech as responses } from "./internal/ai/responses/speech.ts"
+import { speech as responses } from "./internal/ai/responses/apiFormat.ts"
 
 export { type Settings, withSettings } from "./internal/ai/settings.ts"
 

@@ -30,9 +30,9 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as ClientConfig from "./ClientConfig.ts"
 import type { OptionsError, PoolError } from "./ClientError.ts"
-import * as internal from "./internal/providerLayer.ts"
-import type { SdkLogger } from "./internal/sdkLog.ts"
-import type { Wiring } from "./internal/wiring.ts"
+import * as internal from "./internal/client/providerLayer.ts"
+import type { SdkLogger } from "./internal/sdk/sdkLog.ts"
+import type { BuildContext } from "./internal/client/buildContext.ts"
 
 /**
  * What a client must be constructed with, in the names that SDKs made by Stainless take.
@@ -117,7 +117,7 @@ export interface Provider<in out I, in out Client, P extends string = string, Ex
     options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
   ) => Effect.Effect<ClientConfig.ClientConfig<P>, OptionsError>
   /** The client as a scoped layer, made anew at each build: the client map is what shares it. */
-  readonly layer: (config: ClientConfig.ClientConfig<P>) => Layer.Layer<I, PoolError, Wiring>
+  readonly layer: (config: ClientConfig.ClientConfig<P>) => Layer.Layer<I, PoolError, BuildContext>
 }
 
 /**

@@ -17,13 +17,13 @@ import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "./ClientConfig.ts"
-import * as Account from "./internal/quota/account.ts"
+import * as Account from "./internal/quota/credentialLimiter.ts"
 import type { Demand } from "./internal/quota/demand.ts"
-import type { Waiting } from "./internal/quota/entry.ts"
+import type { Waiting } from "./internal/quota/waiter.ts"
 import * as Limits from "./internal/quota/limits.ts"
 import type { Permit } from "./internal/quota/permit.ts"
 import * as internal from "./internal/quota/storeTag.ts"
-import * as Ticker from "./internal/ticker.ts"
+import * as Ticker from "./internal/util/ticker.ts"
 
 /**
  * @since 0.1.0

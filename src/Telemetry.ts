@@ -24,20 +24,20 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import { ClientMap } from "./ClientMap.ts"
-import * as Attempts from "./internal/attempts.ts"
+import * as Attempts from "./internal/telemetry/attempts.ts"
 import { Content } from "./internal/telemetry/content.ts"
 import * as GenAi from "./internal/telemetry/genAi.ts"
-import * as Pool from "./internal/telemetry/pool.ts"
+import * as Pool from "./internal/client/poolGauges.ts"
 import * as Requests from "./internal/telemetry/requests.ts"
 import * as Prometheus from "./internal/telemetry/prometheus.ts"
-import * as OverloadLog from "./internal/overloadLog.ts"
-import * as Unclassified from "./internal/unclassified.ts"
+import * as OverloadLog from "./internal/overload/overloadLog.ts"
+import * as Unclassified from "./internal/telemetry/unclassified.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type { Outcome } from "./internal/attempts.ts"
+export type { Outcome } from "./internal/telemetry/attempts.ts"
 
 /**
  * `clientele.attempts`: how often requests were sent, retries included. Labels `provider` and `outcome`, in this order:

@@ -12,21 +12,21 @@ import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { makeFetch } from "./internal/fetch/makeFetch.ts"
-import * as OverloadLog from "./internal/overloadLog.ts"
-import * as Starvation from "./internal/starvation.ts"
-import type { TransportTarget } from "./internal/config/transportOptions.ts"
+import { makeFetch } from "./internal/http/makeFetch.ts"
+import * as OverloadLog from "./internal/overload/overloadLog.ts"
+import * as Starvation from "./internal/transport/starvationLog.ts"
+import type { TransportTarget } from "./internal/transport/transportOptions.ts"
 import type { AllowAddress } from "./internal/transport/allowAddress.ts"
 import { makePool } from "./internal/transport/pool.ts"
 import type { SocketBudget } from "./internal/transport/sockets.ts"
-import type { Ticker } from "./internal/ticker.ts"
-import type { PoolStats, WirePool } from "./internal/wire.ts"
+import type { Ticker } from "./internal/util/ticker.ts"
+import type { PoolStats, WirePool } from "./internal/http/types.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type { TransportOptions as Options } from "./internal/config/transportOptions.ts"
+export type { TransportOptions as Options } from "./internal/transport/transportOptions.ts"
 
 /**
  * Sockets open and opened, requests in flight and queued, and the protocol that the server chose.

@@ -12,7 +12,7 @@ import { describe, it } from "vitest"
 import * as ClientConfig from "../src/ClientConfig.ts"
 import * as Credential from "../src/Credential.ts"
 import * as specs from "../src/internal/config/specs.ts"
-import { transportLimits } from "../src/internal/limits.ts"
+import { transportLimits } from "../src/internal/util/bounds.ts"
 
 type Spec = ClientConfig.Spec<string, string>
 type Env = Readonly<Record<string, string>>

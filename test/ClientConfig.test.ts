@@ -12,7 +12,7 @@ import * as ClientConfig from "../src/ClientConfig.ts"
 import type { OptionsError } from "../src/ClientError.ts"
 import * as Credential from "../src/Credential.ts"
 import * as specs from "../src/internal/config/specs.ts"
-import { transportLimits } from "../src/internal/limits.ts"
+import { transportLimits } from "../src/internal/util/bounds.ts"
 
 const apiKey = Redacted.make("sk-test")
 const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"

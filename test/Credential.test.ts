@@ -12,7 +12,7 @@ import { describe } from "vitest"
 import * as ClientConfig from "../src/ClientConfig.ts"
 import { RequestError } from "../src/ClientError.ts"
 import * as Credential from "../src/Credential.ts"
-import { members, nameOf, stableDigest } from "../src/internal/credential.ts"
+import { members, nameOf, stableDigest } from "../src/internal/credential/model.ts"
 import * as specs from "../src/internal/config/specs.ts"
 import { counting, idle, logs, open, peek, take, use } from "./support/credentials.ts"
 

@@ -7,7 +7,7 @@ import * as FiberId from "effect/FiberId"
 import * as TestClock from "effect/TestClock"
 import { describe } from "vitest"
 import { RequestError } from "../src/ClientError.ts"
-import { settled } from "../src/internal/credential.ts"
+import { settled } from "../src/internal/credential/model.ts"
 import { counting, idle, logs, open, peek, use } from "./support/credentials.ts"
 
 const MINUTE = 60_000

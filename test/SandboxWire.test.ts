@@ -6,7 +6,7 @@ import { afterEach, assert, describe, expect, it, vi } from "vitest"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import { until } from "./support/wait.ts"
 
-vi.mock("../src/internal/time/timers.ts", () => import("./support/globalTimers.ts"))
+vi.mock("../src/internal/util/timers.ts", () => import("./support/globalTimers.ts"))
 
 const CHAT = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] })
 const STREAM = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }], stream: true })

@@ -2,7 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { CleanEvents } from "../src/internal/errorEvents.ts"
+import { CleanEvents } from "../src/internal/http/sse/redactEvents.ts"
 
 const key = 'sk-CANARY"key'
 const header = "CANARY-hüader"

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { RequestQueue } from "../src/internal/fifo.ts"
+import { RequestQueue } from "../src/internal/util/waitQueue.ts"
 
 class Item {
   state: "queued" | "out" | "gone" = "queued"

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import fc from "fast-check"
 import { afterEach, assert, describe, it, vi } from "vitest"
 import type { RetryAmbiguous } from "../src/internal/config/make.ts"
-import * as Repeat from "../src/internal/repeat.ts"
+import * as Repeat from "../src/internal/request/idempotency.ts"
 import { type Clients, makeClients } from "../src/Promise.ts"
 
 interface Seen {

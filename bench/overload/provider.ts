@@ -2,7 +2,7 @@
 import * as http from "node:http"
 import * as http2 from "node:http2"
 import type { Socket } from "node:net"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { input } from "../child.ts"
 import { type Fault, faultOf, latencyOf } from "./law.ts"
 import { absolute, HANG, type ProviderLog, type ProviderWork, RESET, type Start } from "./protocol.ts"

@@ -1,5 +1,5 @@
 /** Reading flags, with complaints that name the flag, what was given, and what would do. */
-import { nearest } from "../internal/nearest.ts"
+import { nearest } from "../internal/util/closestName.ts"
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util"
 
 /** The command was called wrongly: exit code 2. */

@@ -35,8 +35,8 @@ import { assemble, type EngineOptions } from "../internal/sandbox/assemble.ts"
 import type { Faults, ProviderName, Stats } from "../internal/sandbox/model.ts"
 import * as MemoryPool from "../internal/testing/memoryPool.ts"
 import { scripted } from "../internal/testing/script.ts"
-import { TransportMaker } from "../internal/transportMaker.ts"
-import { makeFetch } from "../internal/fetch/makeFetch.ts"
+import { TransportMaker } from "../internal/client/transportFactory.ts"
+import { makeFetch } from "../internal/http/makeFetch.ts"
 
 /**
  * A request as it would have gone out.

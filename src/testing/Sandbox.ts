@@ -30,7 +30,7 @@ import type * as Scope from "effect/Scope"
 import * as counters from "../internal/sandbox/counters.ts"
 import type { Faults, Options, ProviderName, RateLimit, Stats, Upload } from "../internal/sandbox/model.ts"
 import * as server from "../internal/sandbox/server.ts"
-import { certificate } from "./certificate.ts"
+import { certificate } from "../internal/sandbox/certificate.ts"
 
 export type {
   ConnectionStats,

@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Supervisor from "effect/Supervisor"
 import { ClientMap, type Service } from "../ClientMap.ts"
 import * as Resources from "../internal/testing/resources.ts"
-import { performance, setTimeout } from "../internal/time/timers.ts"
+import { performance, setTimeout } from "../internal/util/timers.ts"
 
 /**
  * Something that is left.

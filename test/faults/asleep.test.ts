@@ -2,7 +2,7 @@
 import { assert, describe, it } from "vitest"
 
 import { Health } from "../../src/internal/overload/health.ts"
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, demand, enter } from "../support/lanes.ts"
 

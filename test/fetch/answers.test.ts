@@ -1,8 +1,8 @@
 // oxlint-disable unicorn/consistent-function-scoping -- a test reads best with what it asks inside it
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { beginsWithError, failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/fetch/answers.ts"
-import { endingOf } from "../../src/internal/fetch/endings.ts"
+import { beginsWithError, failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/http/answers.ts"
+import { endingOf } from "../../src/internal/http/sse/termination.ts"
 
 const chat = "https://api.openai.com/v1/chat/completions"
 const responses = "https://api.openai.com/v1/responses"

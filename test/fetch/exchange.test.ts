@@ -2,8 +2,9 @@ import { getEventListeners } from "node:events"
 
 import { describe, expect, it } from "vitest"
 
-import { exchange, prepare, type ExchangeOptions } from "../../src/internal/fetch/exchange.ts"
-import { WireError, type WirePool } from "../../src/internal/wire.ts"
+import { exchange, prepare, type SendOptions } from "../../src/internal/http/request.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
 const timeouts = { headers: Infinity, body: Infinity }
@@ -12,7 +13,7 @@ const send = async (
   pool: WirePool,
   url: string,
   init: RequestInit,
-  options: Partial<ExchangeOptions> = {}
+  options: Partial<SendOptions> = {}
 ): Promise<Response> => exchange(pool, await prepare(url, init), { timeouts, signal: undefined, ...options })
 
 const listeners = (...signals: ReadonlyArray<AbortSignal>) =>

@@ -6,11 +6,11 @@ import * as zlib from "node:zlib"
 import OpenAI from "openai"
 import { expect, it } from "vitest"
 
-import { makeFetch } from "../../src/internal/fetch/makeFetch.ts"
+import { makeFetch } from "../../src/internal/http/makeFetch.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import { eventually, failureOf } from "./support.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 
 it("HTTP/2 over TLS gives the SDK the same: JSON, compressed JSON, streams, cuts and aborts", async () => {
   const { ca, cert, key } = certificate

@@ -1,7 +1,7 @@
 // oxlint-disable unicorn/consistent-function-scoping -- a test reads best with its server inside it
 import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { eventually, failureOf, withSite, type Handler } from "./support.ts"
 
 const stall = () => {}

@@ -1,7 +1,7 @@
 /** Events that reach an SDK which would print those that are no JSON. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { jsonEvents } from "../../src/internal/fetch/jsonEvents.ts"
+import { jsonEvents } from "../../src/internal/http/sse/jsonEvents.ts"
 
 const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   let at = 0

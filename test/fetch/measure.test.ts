@@ -2,10 +2,10 @@
 import fc from "fast-check"
 import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
-import { makeFetch } from "../../src/internal/fetch/makeFetch.ts"
-import { EventMeasure } from "../../src/internal/fetch/measure.ts"
+import { makeFetch } from "../../src/internal/http/makeFetch.ts"
+import { EventMeasure } from "../../src/internal/http/measure.ts"
 import type { PoolOptions } from "../../src/internal/transport/options.ts"
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { pool } from "../transport/harness.ts"
 import { eventually, failureOf, withSite, type Handler } from "./support.ts"
 

@@ -7,18 +7,18 @@ import fc from "fast-check"
 import { FormData as UndiciFormData } from "undici"
 import { describe, expect, it } from "vitest"
 
-import { prepare, type Exchange } from "../../src/internal/fetch/prepare.ts"
-import type { StreamedBody } from "../../src/internal/wire.ts"
+import { prepare, type PreparedRequest } from "../../src/internal/http/prepare.ts"
+import type { StreamedBody } from "../../src/internal/wire/request.ts"
 
 const url = "https://api.example.com/v1/chat?x=1#part"
 
-const now = (init?: Parameters<typeof prepare>[1], to: string | URL = url): Exchange => {
+const now = (init?: Parameters<typeof prepare>[1], to: string | URL = url): PreparedRequest => {
   const prepared = prepare(to, init)
   if (prepared instanceof Promise) throw new Error("this must not take a promise")
   return prepared
 }
 
-const bytes = async (body: Exchange["body"]): Promise<Buffer> => {
+const bytes = async (body: PreparedRequest["body"]): Promise<Buffer> => {
   if (body === undefined) return Buffer.alloc(0)
   if (typeof body === "string" || body instanceof Uint8Array) return Buffer.from(body)
   const chunks: Array<Uint8Array> = []
@@ -26,7 +26,7 @@ const bytes = async (body: Exchange["body"]): Promise<Buffer> => {
   return Buffer.concat(chunks)
 }
 
-const parsed = async (exchange: Exchange) => {
+const parsed = async (exchange: PreparedRequest) => {
   const type = exchange.headers["content-type"]!
   return await new Response(new Uint8Array(await bytes(exchange.body)), {
     headers: { "content-type": type }

@@ -2,7 +2,7 @@
 import type { Server, Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { eventually, failureOf, readAll, withSite, type Handler } from "./support.ts"
 
 /** Answers `/to/<status>` with a redirect to `location`, and everything else with what it got. */

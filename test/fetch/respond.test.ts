@@ -2,10 +2,10 @@
 import * as zlib from "node:zlib"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { respond } from "../../src/internal/fetch/respond.ts"
-import { WholeResponse } from "../../src/internal/fetch/whole.ts"
-import { transportLimits } from "../../src/internal/limits.ts"
-import { WireError } from "../../src/internal/wire.ts"
+import { respond } from "../../src/internal/http/response.ts"
+import { WholeResponse } from "../../src/internal/http/bufferedResponse.ts"
+import { transportLimits } from "../../src/internal/util/bounds.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
 const stall = () => {}

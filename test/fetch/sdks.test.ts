@@ -11,7 +11,7 @@ import OpenAI, { toFile } from "openai"
 import OpenAI6 from "openai6"
 import { describe, expect, it } from "vitest"
 
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { eventually, failureOf, json, readAll, withSite, type Handler, type Site } from "./support.ts"
 
 interface Chunk {

@@ -2,10 +2,10 @@ import { once } from "node:events"
 import * as http from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 
-import { makeFetch, type FetchOptions } from "../../src/internal/fetch/makeFetch.ts"
+import { makeFetch, type FetchOptions } from "../../src/internal/http/makeFetch.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import type { WirePool } from "../../src/internal/wire.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 
 export interface Site {
   readonly origin: string

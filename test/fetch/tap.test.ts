@@ -2,8 +2,8 @@
 import * as zlib from "node:zlib"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { exchange, prepare, type ExchangeOptions } from "../../src/internal/fetch/exchange.ts"
-import type { WirePool } from "../../src/internal/wire.ts"
+import { exchange, prepare, type SendOptions } from "../../src/internal/http/request.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
 const timeouts = { headers: Infinity, body: Infinity }
@@ -12,7 +12,7 @@ const timeouts = { headers: Infinity, body: Infinity }
 const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {
   const log: Array<string> = []
   const chunks: Array<Uint8Array> = []
-  const options: ExchangeOptions = {
+  const options: SendOptions = {
     timeouts,
     signal: undefined,
     onHead: (status, headers) => {

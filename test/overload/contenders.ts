@@ -1,14 +1,15 @@
 /** Those who ask: this package's whole request path over a pool without sockets, and the bare SDK's policy. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { Account } from "../../src/internal/accounts.ts"
-import * as ClientFetch from "../../src/internal/clientFetch.ts"
-import { transportLimits } from "../../src/internal/limits.ts"
+import type { PoolKey } from "../../src/internal/request/keyPool.ts"
+import * as ClientFetch from "../../src/internal/request/clientFetch.ts"
+import { transportLimits } from "../../src/internal/util/bounds.ts"
 import { Health } from "../../src/internal/overload/health.ts"
-import * as QuotaAccount from "../../src/internal/quota/account.ts"
+import * as QuotaAccount from "../../src/internal/quota/credentialLimiter.ts"
 import { RETRIES_PER_SECOND } from "../../src/internal/overload/budget.ts"
 import { none } from "../../src/internal/quota/limits.ts"
-import { WireError, type WirePool, type WireRequest, type WireResponse } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
+import type { WirePool, WireRequest, WireResponse } from "../../src/internal/http/types.ts"
 import type { Fate, Provider } from "./provider.ts"
 import { randomOf, type VirtualTime } from "./virtualTime.ts"
 
@@ -97,7 +98,7 @@ const poolOf = (provider: Provider, time: VirtualTime, seed: number): WirePool =
 
 const secret = Redacted.make("sk")
 
-const accountOf = (time: VirtualTime): Account => {
+const accountOf = (time: VirtualTime): PoolKey => {
   const account = QuotaAccount.make(time.ticker, () => undefined)
   account.join({ ...none, maxWaiters: 100_000, retriesPerSecond: RETRIES_PER_SECOND })
   return {

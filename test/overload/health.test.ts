@@ -7,7 +7,7 @@ import {
   type HealthOptions
 } from "../../src/internal/overload/health.ts"
 import { Pass } from "../../src/internal/overload/lane.ts"
-import { WireError } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 
 const lost = new WireError("Connection", "maybe", "reset")

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
 import { makeClients } from "../../src/Promise.ts"
 import { getOpenAIClient } from "../../src/promise/openai.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { startNginx, type NginxOptions } from "../support/nginx.ts"
 import { freePort } from "../support/redis.ts"
 

@@ -2,7 +2,7 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Retry from "../../src/internal/overload/retry.ts"
-import { WireError, type WireReason } from "../../src/internal/wire.ts"
+import { WireError, type WireReason } from "../../src/internal/wire/errors.ts"
 
 const answer = (status: number, headers: Record<string, string> = {}) => ({ status, headers: new Headers(headers) })
 

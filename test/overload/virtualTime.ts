@@ -1,5 +1,5 @@
 /** A clock that goes as fast as what happens can be worked through, and random numbers that can be had again. */
-import type { Ticker } from "../../src/internal/ticker.ts"
+import type { Ticker } from "../../src/internal/util/ticker.ts"
 
 interface Event {
   readonly at: number

@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import { OptionsError } from "../../src/ClientError.ts"
 import { getterOf } from "../../src/internal/promise/doors/openai.ts"
-import { refuseUnreached } from "../../src/internal/promise/mocked.ts"
+import { refuseUnreached } from "../../src/internal/sdk/mocked.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import { getAzureOpenAIClient, getOpenAIClient } from "../../src/promise/openai.ts"
 

@@ -1,11 +1,11 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { read, silent, type Advice } from "../../src/internal/quota/advice.ts"
-import * as RetryAfter from "../../src/internal/retryAfter.ts"
+import { read, silent, type Advice } from "../../src/internal/quota/rateLimitHeaders.ts"
+import * as RetryAfter from "../../src/internal/wire/retryAfter.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import { exchange, prepare } from "../../src/internal/fetch/exchange.ts"
-import type { WireResponse } from "../../src/internal/wire.ts"
+import { exchange, prepare } from "../../src/internal/http/request.ts"
+import type { WireResponse } from "../../src/internal/http/types.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 
 const now = Date.parse("Wed, 21 Oct 2015 07:28:00 GMT")

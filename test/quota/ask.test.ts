@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { asksForEvents, modelOf, tokensOf } from "../../src/internal/quota/ask.ts"
+import { asksForEvents, modelOf, tokensOf } from "../../src/internal/quota/tokenEstimate.ts"
 import { unit } from "../support/json.ts"
 
 const chat = "/v1/chat/completions"

@@ -1,14 +1,15 @@
 /** The attempts of one request, over quotas and sockets that do as they are told. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
-import type { Account } from "../../src/internal/accounts.ts"
-import * as Attempts from "../../src/internal/attempts.ts"
-import * as ClientFetch from "../../src/internal/clientFetch.ts"
-import { transportLimits } from "../../src/internal/limits.ts"
+import type { PoolKey } from "../../src/internal/request/keyPool.ts"
+import * as Attempts from "../../src/internal/telemetry/attempts.ts"
+import * as ClientFetch from "../../src/internal/request/clientFetch.ts"
+import { transportLimits } from "../../src/internal/util/bounds.ts"
 import { Health } from "../../src/internal/overload/health.ts"
-import type { Waiting } from "../../src/internal/quota/entry.ts"
+import type { Waiting } from "../../src/internal/quota/waiter.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
-import { WireError, type WirePool } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { laneOf, demand } from "../support/lanes.ts"
 
@@ -32,7 +33,7 @@ const setup = (queueTimeout: number) => {
   const secret = Redacted.make("sk")
   let load = Promise.resolve(secret)
   let known = true
-  const account: Account = {
+  const account: PoolKey = {
     quota: {
       tryEnter: () => undefined,
       enter: (_, { timeout }: Waiting) => new Promise((resolve) => waits.push({ timeout, resolve })),

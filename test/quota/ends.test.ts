@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { Ends } from "../../src/internal/quota/ends.ts"
+import { Ends } from "../../src/internal/http/headTail.ts"
 
 it("the ends of a body are its first two and its last four kilobytes at least, or all of it", () => {
   const sizes = fc.array(fc.oneof(fc.nat({ max: 300 }), fc.nat({ max: 9_000 }), fc.constantFrom(2_048, 4_096, 8_192)), {

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
+import type { Demand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, type HandTicker } from "../support/handTicker.ts"
@@ -9,7 +9,7 @@ import { accountOf, answer, demand, enter, laneOf, patient } from "../support/la
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
 /** Who was sent, and when. */
-const sender = (ticker: HandTicker, lane: Lane) => {
+const sender = (ticker: HandTicker, lane: ModelLimiter) => {
   const sent: Array<readonly [at: number, permit: Permit]> = []
   return {
     sent,
@@ -28,7 +28,7 @@ const tell = (promise: Promise<unknown>) =>
   )
 
 /** So many in flight, of which the first is refused. The others are answered when the gate is open again. */
-const refuseOneOf = (lane: Lane, size: number, headers: Readonly<Record<string, string>>) => {
+const refuseOneOf = (lane: ModelLimiter, size: number, headers: Readonly<Record<string, string>>) => {
   const permits = Array.from({ length: size }, () => lane.tryEnter(demand())!)
   answer(permits[0]!, 429, headers)
   return permits.slice(1)

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { adaptiveDefaults as defaults } from "../../src/internal/config/adaptive.ts"
-import type { Lane } from "../../src/internal/quota/lane.ts"
+import type { ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
@@ -9,7 +9,12 @@ import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
 /** Enters, and notes the name when it passes. */
-const line = (lane: Lane, passed: Array<string>, name: string, signal?: AbortSignal): Promise<Permit | undefined> =>
+const line = (
+  lane: ModelLimiter,
+  passed: Array<string>,
+  name: string,
+  signal?: AbortSignal
+): Promise<Permit | undefined> =>
   enter(lane, demand(), { ...patient, signal }).then(
     (permit) => {
       passed.push(name)

@@ -1,8 +1,8 @@
 /** An account under everything that can happen to it, in any order; and what must hold whatever does. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import * as Account from "../../src/internal/quota/account.ts"
-import type { Waiting } from "../../src/internal/quota/entry.ts"
+import * as Account from "../../src/internal/quota/credentialLimiter.ts"
+import type { Waiting } from "../../src/internal/quota/waiter.ts"
 import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import type { Limits } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"

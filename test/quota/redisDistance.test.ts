@@ -1,10 +1,10 @@
 /** Budgets in a Redis that is far away: behind a proxy that lets each byte arrive later. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Account from "../../src/internal/quota/account.ts"
-import type { Lane } from "../../src/internal/quota/lane.ts"
+import * as Account from "../../src/internal/quota/credentialLimiter.ts"
+import type { ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
 import { type Limits, none } from "../../src/internal/quota/limits.ts"
-import * as Ticker from "../../src/internal/ticker.ts"
+import * as Ticker from "../../src/internal/util/ticker.ts"
 import * as QuotaRedis from "../../src/QuotaRedis.ts"
 import { demand, patient } from "../support/lanes.ts"
 import * as RedisServer from "../support/redis.ts"
@@ -26,7 +26,7 @@ const distant = (ms: number) =>
 
 /** The lane of a process of its own, with a connection and the patience that it has by default. */
 const laneOf = (url: string, limits: Partial<Limits>) =>
-  Effect.map(QuotaRedis.make({ url }), (store): Lane => {
+  Effect.map(QuotaRedis.make({ url }), (store): ModelLimiter => {
     const account = Account.make(Ticker.live, (model) => ({
       budget: store.budget("digest", model),
       isAvailable: store.isAvailable
@@ -43,7 +43,7 @@ interface Departure {
 const COST = 0.8
 
 /** Agents that ask on and on until the scope closes, and when they went. An answer costs less than was thought. */
-const crowd = (lane: Lane, agents: number, tokens: number) =>
+const crowd = (lane: ModelLimiter, agents: number, tokens: number) =>
   Effect.gen(function* () {
     const over = new AbortController()
     yield* Effect.addFinalizer(() => Effect.sync(() => over.abort()))

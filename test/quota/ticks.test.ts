@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import fc from "fast-check"
 import { assert } from "vitest"
-import { Gate } from "../../src/internal/quota/gate.ts"
+import { RetryAfterGate } from "../../src/internal/quota/retryAfterGate.ts"
 import { none } from "../../src/internal/quota/limits.ts"
 import { Remote } from "../../src/internal/quota/remote.ts"
-import * as Ticker from "../../src/internal/ticker.ts"
+import * as Ticker from "../../src/internal/util/ticker.ts"
 import { handTicker } from "../support/handTicker.ts"
 
 /** Timers of effect are rounded to the nanosecond, and sums of floating point in their last digit. */
@@ -19,7 +19,7 @@ describe("a gate", () => {
   it("is open to whoever waited for what was left of it, however times are rounded", () => {
     fc.assert(
       fc.property(time(1e6), time(1e5), time(1), (now, ms, part) => {
-        const gate = new Gate(handTicker(), () => undefined)
+        const gate = new RetryAfterGate(handTicker(), () => undefined)
         gate.close(now, { ms, patience: Infinity, sentAt: now, usual: 1, rate: Infinity })
         const later = now + ms * part
         const woken = later + gate.closedFor(later) - trifle

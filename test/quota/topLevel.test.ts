@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { endOfValue, entries, isEscaped, numberAt, skipSpace, stringAt } from "../../src/internal/quota/topLevel.ts"
+import { endOfValue, entries, isEscaped, numberAt, skipSpace, stringAt } from "../../src/internal/util/jsonScanner.ts"
 import { unit } from "../support/json.ts"
 
 const all = (text: string): ReadonlyArray<readonly [key: string, value: string]> => {

@@ -5,7 +5,7 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import type * as Layer from "effect/Layer"
 import * as Credential from "../../src/Credential.ts"
-import * as SecretSource from "../../src/internal/secretSource.ts"
+import * as SecretSource from "../../src/internal/credential/secretSource.ts"
 
 const place = { provider: "test", baseURL: "http://test.invalid/v1" }
 

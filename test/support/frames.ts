@@ -4,7 +4,7 @@
  */
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 
 const DATA = 0
 const HEADERS = 1

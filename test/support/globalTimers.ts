@@ -1,5 +1,5 @@
 /**
- * What tests of timers themselves put in the place of `src/internal/time/timers.ts`: the globals of the moment, so that
+ * What tests of timers themselves put in the place of `src/internal/util/timers.ts`: the globals of the moment, so that
  * those tests can fake them.
  */
 const late =

@@ -1,4 +1,4 @@
-import type { Ticker } from "../../src/internal/ticker.ts"
+import type { Ticker } from "../../src/internal/util/ticker.ts"
 
 export interface HandTicker extends Ticker {
   /** Lets so many milliseconds pass: timers run in the order in which they are due, and promises in between. */

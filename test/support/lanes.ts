@@ -1,12 +1,12 @@
 /** A lane of a credential, and requests that go through it. */
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
-import * as Account from "../../src/internal/quota/account.ts"
-import type { Waiting } from "../../src/internal/quota/entry.ts"
-import type { Demand, Lane } from "../../src/internal/quota/lane.ts"
+import * as Account from "../../src/internal/quota/credentialLimiter.ts"
+import type { Waiting } from "../../src/internal/quota/waiter.ts"
+import type { Demand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
 import { type Limits, none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
-import type { Ticker } from "../../src/internal/ticker.ts"
+import type { Ticker } from "../../src/internal/util/ticker.ts"
 
 let arrivals = 0
 
@@ -20,17 +20,21 @@ export const patient: Waiting = {
   again: false
 }
 
-export const accountOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): Account.Account => {
+export const accountOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): Account.CredentialLimiter => {
   const account = Account.make(ticker, () => shared)
   account.join({ ...none, ...limits })
   return account
 }
 
-export const laneOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): Lane =>
+export const laneOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): ModelLimiter =>
   accountOf(ticker, limits, shared).lane("m")
 
 /** Takes a permit, as a request does: at once if it can be, else in line. */
-export const enter = async (lane: Lane, asked: Demand = demand(), waiting: Waiting = patient): Promise<Permit> => {
+export const enter = async (
+  lane: ModelLimiter,
+  asked: Demand = demand(),
+  waiting: Waiting = patient
+): Promise<Permit> => {
   const permit = lane.tryEnter(asked) ?? (await lane.enter(asked, waiting))
   if (permit === undefined) throw new Error("moved")
   return permit

@@ -2,7 +2,7 @@
 import dns from "node:dns"
 import * as http2 from "node:http2"
 import * as net from "node:net"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 
 interface Closable {
   readonly port: number

@@ -11,7 +11,7 @@ import type { ClientError, OptionsError } from "../../src/ClientError.ts"
 import type { ClientMap } from "../../src/ClientMap.ts"
 import * as GroqClient from "../../src/GroqClient.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import type { Sandbox } from "../../src/testing/Sandbox.ts"
 
 interface Completion {

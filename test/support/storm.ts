@@ -1,5 +1,5 @@
 /** A storm of aborts: two of three requests are given up, in line, before their headers or in mid body; the third must be whole. */
-import type { WirePool } from "../../src/internal/wire.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 
 const words = "data data data data "
 

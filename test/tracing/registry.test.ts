@@ -1,8 +1,8 @@
 /** OpenTelemetry's API as it is read, against the API itself. */
 import { type Context, context, metrics, type Span, trace, type Tracer } from "@opentelemetry/api"
 import { assert, expectTypeOf, it } from "vitest"
-import type * as Registry from "../../src/internal/telemetry/otel/registry.ts"
-import { registry } from "../../src/internal/telemetry/otel/registry.ts"
+import type * as Registry from "../../src/internal/otel/registry.ts"
+import { registry } from "../../src/internal/otel/registry.ts"
 import { sdk } from "../support/otel.ts"
 
 it("the API's types are those that are read of its registry", () => {

@@ -3,7 +3,7 @@ import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import { expect, test } from "vitest"
-import type { WirePool } from "../../src/internal/wire.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { ask, pool, readAll, serveTcp, sleep, until } from "./harness.ts"
 
 type Protocol = "HTTP/1.1" | "HTTP/2"

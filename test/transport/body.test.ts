@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import type { WireBody } from "../../src/internal/wire.ts"
+import type { WireBody } from "../../src/internal/http/types.ts"
 import { ask, failure, gc, pool, readAll, serveH1, serveH2, serveTls, sleep, text, until } from "./harness.ts"
 
 type Handler = (request: { url?: string | undefined }, response: NodeJS.WritableStream) => void

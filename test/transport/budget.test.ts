@@ -1,7 +1,7 @@
 import * as net from "node:net"
 import { expect, test } from "vitest"
 import type { Starved } from "../../src/internal/transport/options.ts"
-import type { WirePool } from "../../src/internal/wire.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { layerSockets } from "../../src/internal/transport/processSockets.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import { ask, failure, pool, serveH1, serveH2, serveTcp, text, until, verdict } from "./harness.ts"

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest"
-import { Cancels } from "../../src/internal/transport/cancels.ts"
+import { Cancels } from "../../src/internal/transport/h2/cancels.ts"
 import { ask, failure, pool2, serveScript, sleep, text, until } from "./harness.ts"
 
-vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
 
 test("400 resets at once are borne, the next is one too many, and 20 a second are forgotten", () => {
   const cancels = new Cancels({ probe: () => undefined, freed: () => undefined })

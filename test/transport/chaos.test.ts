@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { expect, test } from "vitest"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import { WireError, type WirePool } from "../../src/internal/wire.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
+import type { WirePool } from "../../src/internal/http/types.ts"
 import { ask, pool, readAll, serveH1, serveH2, serveTls, sleep, timeouts, until, within } from "./harness.ts"
 
 /** A small generator with a seed, so that a bad run can be run again. */

@@ -5,7 +5,7 @@ import * as net from "node:net"
 import { inspect } from "node:util"
 import { expect, test } from "vitest"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { ask, failure, pool, serveH1, serveH2, serveTcp, serveTls, sleep, text, until, verdict } from "./harness.ts"
 
 interface Proxy {

@@ -2,11 +2,11 @@ import * as diagnostics from "node:diagnostics_channel"
 import { once } from "node:events"
 import * as net from "node:net"
 import { expect, test, vi } from "vitest"
-import { transportLimits } from "../../src/internal/limits.ts"
-import { H1Lane } from "../../src/internal/transport/h1Lane.ts"
+import { transportLimits } from "../../src/internal/util/bounds.ts"
+import { H1Connection } from "../../src/internal/transport/h1/connection.ts"
 import { ask, defer, failure, pool, serveH1, serveTcp, text } from "./harness.ts"
 
-vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
 
 const host = { freed: () => {}, answered: () => {}, retired: () => {}, gone: () => {}, requeue: () => {} }
 const limits = { keepAlive: 60_000, maxConnectionAge: 60_000, pingInterval: 60_000, ...transportLimits }
@@ -21,7 +21,7 @@ test("an idle connection closes when the server has let go of it, and after half
   const left = async () => {
     const socket = net.connect(port, "127.0.0.1")
     const [[theirs]] = await Promise.all([once(server, "connection"), once(socket, "connect")])
-    const lane = new H1Lane(host, new URL(`http://127.0.0.1:${port}`), socket, limits)
+    const lane = new H1Connection(host, new URL(`http://127.0.0.1:${port}`), socket, limits)
     lane.retire()
     await once(theirs, "end")
     expect(socket.destroyed).toBe(false)

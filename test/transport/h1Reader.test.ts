@@ -5,7 +5,7 @@ import { Client } from "undici"
 import { expect, test } from "vitest"
 import { ProtocolError } from "../../src/internal/transport/h1/responseHead.ts"
 import { ResponseReader } from "../../src/internal/transport/h1/responseReader.ts"
-import { transportLimits } from "../../src/internal/limits.ts"
+import { transportLimits } from "../../src/internal/util/bounds.ts"
 
 interface Seen {
   readonly status: number

@@ -2,7 +2,7 @@
 import * as http2 from "node:http2"
 import * as https from "node:https"
 import { expect, test } from "vitest"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { drip, storm } from "../support/storm.ts"
 import { serveToxics } from "../support/toxics.ts"
 import {

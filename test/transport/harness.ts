@@ -4,19 +4,14 @@ import * as http2 from "node:http2"
 import * as https from "node:https"
 import type * as net from "node:net"
 import { afterEach } from "vitest"
-import { Deadline } from "../../src/internal/deadline.ts"
-import { live } from "../../src/internal/ticker.ts"
+import { Deadline } from "../../src/internal/request/deadline.ts"
+import { live } from "../../src/internal/util/ticker.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import type { PoolOptions } from "../../src/internal/transport/options.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import {
-  WireError,
-  type WireBody,
-  type WirePool,
-  type WireRequest,
-  type WireResponse
-} from "../../src/internal/wire.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
+import type { WireBody, WirePool, WireRequest, WireResponse } from "../../src/internal/http/types.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { type FrameScript, type FrameServer, serveFrames } from "../support/frames.ts"
 
 const ends: Array<() => unknown> = []

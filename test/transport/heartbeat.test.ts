@@ -1,6 +1,6 @@
 import * as net from "node:net"
 import { expect, test } from "vitest"
-import { Heartbeat } from "../../src/internal/transport/heartbeat.ts"
+import { Heartbeat } from "../../src/internal/transport/h2/heartbeat.ts"
 import { serveToxics } from "../support/toxics.ts"
 import {
   ask,

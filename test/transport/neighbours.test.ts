@@ -1,7 +1,7 @@
 /** What a reader who is slow, or a socket that breaks, does to those beside it. */
 import * as net from "node:net"
 import { expect, test } from "vitest"
-import type { WireBody } from "../../src/internal/wire.ts"
+import type { WireBody } from "../../src/internal/http/types.ts"
 import { ask, fate, gc, pool, readAll, serveH2, serveTcp, serveTls, sleep, text, until } from "./harness.ts"
 
 const KB = 1024

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { expiry } from "../../src/internal/transport/lane.ts"
+import { expiry } from "../../src/internal/transport/connection.ts"
 import { moveLocalhost, servePath, serveAt } from "../support/paths.ts"
 import { ask, defer, failure, pool, readAll, text, until } from "./harness.ts"
 

@@ -4,7 +4,7 @@ import * as net from "node:net"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { drip, storm } from "../support/storm.ts"
 import {
   ask,

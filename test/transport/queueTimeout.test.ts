@@ -4,9 +4,9 @@ import * as net from "node:net"
 import OpenAI from "openai"
 import { afterEach, expect, test, vi } from "vitest"
 import { RequestError } from "../../src/ClientError.ts"
-import * as CallContext from "../../src/internal/callContext.ts"
-import * as Failure from "../../src/internal/failure.ts"
-import { WireError } from "../../src/internal/wire.ts"
+import * as CallContext from "../../src/internal/request/callContext.ts"
+import * as Failure from "../../src/internal/request/errors/fromSdk.ts"
+import { WireError } from "../../src/internal/wire/errors.ts"
 import {
   ask,
   failure,
@@ -23,7 +23,7 @@ import {
   verdict
 } from "./harness.ts"
 
-vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
 
 afterEach(() => {
   vi.restoreAllMocks()

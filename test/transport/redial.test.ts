@@ -1,6 +1,6 @@
 /** When a pool that could not connect dials again. */
 import { expect, test } from "vitest"
-import { Redial } from "../../src/internal/transport/redial.ts"
+import { Redial } from "../../src/internal/transport/connectBackoff.ts"
 import { ask, pool, verdict } from "./harness.ts"
 
 /** Resolves when it may dial. */

@@ -1,13 +1,13 @@
 /** Which lane is next, and which is retired because its backend fails. */
 import { expect, test, vi } from "vitest"
-import type { Lane } from "../../src/internal/transport/lane.ts"
+import type { Connection } from "../../src/internal/transport/connection.ts"
 import { Roster } from "../../src/internal/transport/roster.ts"
-import type { WireRequest } from "../../src/internal/wire.ts"
+import type { WireRequest } from "../../src/internal/http/types.ts"
 import { ask, defer, pool2, serveScript, sleep, timeouts, until } from "./harness.ts"
 
-vi.mock("../../src/internal/time/timers.ts", () => import("../support/globalTimers.ts"))
+vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
 
-const lane = (): Lane => ({
+const lane = (): Connection => ({
   protocol: "http/1.1",
   openedAt: 0,
   expiresAt: Infinity,
@@ -36,7 +36,7 @@ const request = (): WireRequest => ({
   timeouts
 })
 
-const rosterOf = (...lanes: ReadonlyArray<Lane>): Roster => {
+const rosterOf = (...lanes: ReadonlyArray<Connection>): Roster => {
   const roster = new Roster()
   for (const one of lanes) roster.add(one)
   return roster

@@ -2,7 +2,7 @@
 import * as https from "node:https"
 import * as net from "node:net"
 import { expect, test } from "vitest"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import {
   ask,
   defer,

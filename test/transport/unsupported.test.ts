@@ -2,7 +2,7 @@ import { assert, describe, it } from "vitest"
 import { transport } from "../../src/internal/config/transport.ts"
 import type { FetchRuntime } from "../../src/internal/transport/runtime/runtime.ts"
 import { unsupportedLayer, unsupportedTransport } from "../../src/internal/transport/runtime/unsupported.ts"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 
 const runtime = (routes: boolean): FetchRuntime => ({
   name: "Test 1.0",

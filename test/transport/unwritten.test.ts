@@ -4,7 +4,7 @@ import * as http2 from "node:http2"
 import * as https from "node:https"
 import type * as net from "node:net"
 import { expect, test } from "vitest"
-import { certificate } from "../../src/testing/certificate.ts"
+import { certificate } from "../../src/internal/sandbox/certificate.ts"
 import { pool, serveTcp, sleep, text, until } from "./harness.ts"
 
 const post = { method: "POST", body: "x".repeat(10_000) }

@@ -4,8 +4,8 @@ import * as Exit from "effect/Exit"
 import { Content } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
-import * as Untold from "../telemetry/untold.ts"
-import { performance } from "../time/timers.ts"
+import * as Untold from "../telemetry/redactSpan.ts"
+import { performance } from "../util/timers.ts"
 
 export const make = (name: string, description: string | undefined) => {
   const { duration } = GenAi.make({ operation: "invoke_agent", agent: name })

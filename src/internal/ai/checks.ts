@@ -1,8 +1,8 @@
 /** What may be said in the options of a model. Types don't bind those who write JavaScript, or read options from a file. */
 import * as Effect from "effect/Effect"
 import { OptionsError } from "../../ClientError.ts"
-import { type At, describe, integer, invalid, millis, number } from "../config/check.ts"
-import { object, record } from "../config/names.ts"
+import { type At, describe, integer, invalid, millis, number } from "../options/validate.ts"
+import { object, record } from "../options/knownKeys.ts"
 import type * as Embeddings from "./embeddings.ts"
 import type { Settings } from "./settings.ts"
 

@@ -1,9 +1,9 @@
 /** In what the providers differ that speak `chat.completions`. */
 import type { ClientConfig } from "../../ClientConfig.ts"
-import * as providers from "../bareProviders.ts"
+import * as providers from "../client/bareProviders.ts"
 import type { Provider } from "../../Provider.ts"
-import type { Bare } from "../bareProviders.ts"
-import { exactHeaders, PLACEHOLDER } from "../secrets.ts"
+import type { Bare } from "../client/bareProviders.ts"
+import { exactHeaders, PLACEHOLDER } from "../redaction/redact.ts"
 
 export type Road = "chat/completions" | "embeddings" | "responses"
 

@@ -1,8 +1,8 @@
 /** What is read of a provider's answers before anybody knows which API it is: that they failed after all, and events. */
 import * as Sse from "@effect/experimental/Sse"
 import { RequestError } from "../../ClientError.ts"
-import type * as Failure from "../failure.ts"
-import { codeIn } from "../told.ts"
+import type * as Failure from "../request/errors/fromSdk.ts"
+import { codeIn } from "../http/errorBody.ts"
 
 interface Told {
   readonly message?: unknown

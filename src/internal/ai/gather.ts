@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import { pause } from "../ticker.ts"
+import { pause } from "../util/ticker.ts"
 
 export interface Options<A, E, By> {
   /** Gives as many values as there are texts, in their order. `by` are those who ask, the first one first. */

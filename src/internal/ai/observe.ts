@@ -15,8 +15,8 @@ import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { setList } from "../telemetry/lists.ts"
 import { serverOf } from "../telemetry/requests.ts"
-import * as Untold from "../telemetry/untold.ts"
-import { performance } from "../time/timers.ts"
+import * as Untold from "../telemetry/redactSpan.ts"
+import { performance } from "../util/timers.ts"
 import { wordOf } from "./finish.ts"
 
 export interface Place {

@@ -9,10 +9,10 @@ import type { Span, SpanLink, Tracer } from "effect/Tracer"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { serverOf } from "../telemetry/requests.ts"
-import * as Untold from "../telemetry/untold.ts"
-import { property } from "../told.ts"
+import * as Untold from "../telemetry/redactSpan.ts"
+import { property } from "../http/errorBody.ts"
 import type { Place } from "./observe.ts"
-import { performance } from "../time/timers.ts"
+import { performance } from "../util/timers.ts"
 
 /** Who asks, as a trace knows them. */
 export interface Asker {

@@ -9,9 +9,9 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
 import type { Provider } from "../../Provider.ts"
-import type { Bare } from "../bareProviders.ts"
-import * as call from "../call.ts"
-import { type Outlet, OWN, type Own } from "../outlet.ts"
+import type { Bare } from "../client/bareProviders.ts"
+import * as call from "../request/call.ts"
+import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
 import * as Events from "./events.ts"
 
 /** Whose requests they are. */
@@ -57,7 +57,7 @@ const unsent: unique symbol = Symbol()
 /** Between requests it holds no lease. While the client of the last request stands, the next takes its own in one call. */
 export const make = <P extends string, Extra extends string>(sender: Sender<P, Extra>) => {
   const { config, map, provider } = sender
-  let last: Outlet | undefined
+  let last: PooledFetch | undefined
 
   const read = async (sent: Promise<Response>): Promise<unknown> => {
     const said: unknown = await (await accepted(sent)).json()

@@ -4,7 +4,7 @@ import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import type { Tracer } from "effect/Tracer"
 import { Content } from "../telemetry/content.ts"
-import * as Untold from "../telemetry/untold.ts"
+import * as Untold from "../telemetry/redactSpan.ts"
 
 /** What @effect/ai calls the span of a tool, and what it calls its parameters. */
 const HANDLE = "Toolkit.handle"

@@ -1,7 +1,7 @@
-import { type At, integer, number, within } from "./check.ts"
-import { record } from "./names.ts"
+import { type At, integer, number, within } from "../options/validate.ts"
+import { record } from "../options/knownKeys.ts"
 import type { AdaptiveKey, AdaptiveOptions } from "./quotaOptions.ts"
-import { struct } from "./struct.ts"
+import { struct } from "../options/struct.ts"
 
 /**
  * Where it starts: 10 is TCP's initial window (RFC 6928). A beta of 0.7 and a C of 0.4 are RFC 9438's; BIC's beta of

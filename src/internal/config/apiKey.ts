@@ -1,8 +1,8 @@
 import * as Redacted from "effect/Redacted"
 import type { Credential } from "../../Credential.ts"
-import { fixedSecret, isCredential } from "../credential.ts"
-import { type At, describe, invalid } from "./check.ts"
-import { secret } from "./secret.ts"
+import { fixedSecret, isCredential } from "../credential/model.ts"
+import { type At, describe, invalid } from "../options/validate.ts"
+import { secret } from "../options/secret.ts"
 
 const wrap =
   "Redacted.make(key), Credential.make({ id, load }) for keys that change, or Credential.pool([...]) for several"

@@ -4,7 +4,7 @@
  */
 import { isIP, isIPv6 } from "node:net"
 import * as Redacted from "effect/Redacted"
-import type { At } from "./check.ts"
+import type { At } from "../options/validate.ts"
 import type { Environment } from "./environment.ts"
 import { proxyAddress } from "./url.ts"
 

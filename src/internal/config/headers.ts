@@ -1,5 +1,5 @@
-import { type At, describe, invalid, latin1, within } from "./check.ts"
-import { dangerous, object } from "./names.ts"
+import { type At, describe, invalid, latin1, within } from "../options/validate.ts"
+import { dangerous, object } from "../options/knownKeys.ts"
 
 /** They belong to the connection (RFC 9110, section 7.6.1), or the transport writes them. */
 const forbidden =

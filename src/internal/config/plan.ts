@@ -1,7 +1,7 @@
 /** A provider's spec, read once. */
 import type { CommonOptions, ExtraField, Spec } from "../../ClientConfig.ts"
-import { invalid, millis, text } from "./check.ts"
-import { dangerous } from "./names.ts"
+import { invalid, millis, text } from "../options/validate.ts"
+import { dangerous } from "../options/knownKeys.ts"
 import { address } from "./url.ts"
 
 export interface Plan {

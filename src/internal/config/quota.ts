@@ -1,10 +1,10 @@
-import { defaultMaxWaiters } from "../limits.ts"
+import { defaultMaxWaiters } from "../util/bounds.ts"
 import { RETRIES_PER_SECOND } from "../overload/budget.ts"
 import { adaptive } from "./adaptive.ts"
-import { type At, bound, integer, number, within } from "./check.ts"
-import { record } from "./names.ts"
+import { type At, bound, integer, number, within } from "../options/validate.ts"
+import { record } from "../options/knownKeys.ts"
 import type { QuotaKey, QuotaOptions } from "./quotaOptions.ts"
-import { struct } from "./struct.ts"
+import { struct } from "../options/struct.ts"
 
 const none: QuotaKey = struct({
   requestsPerMinute: Infinity,

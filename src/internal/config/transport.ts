@@ -1,12 +1,12 @@
 import * as Redacted from "effect/Redacted"
-import { transportLimits } from "../limits.ts"
+import { transportLimits } from "../util/bounds.ts"
 import { chosenRuntime } from "../transport/runtime/choice.ts"
 import { unsupportedTransport } from "../transport/runtime/unsupported.ts"
-import { type At, bound, describe, integer, invalid, millis, number, within } from "./check.ts"
-import { record } from "./names.ts"
-import { open } from "./secret.ts"
-import { struct } from "./struct.ts"
-import type { TransportOptions, TransportSettings } from "./transportOptions.ts"
+import { type At, bound, describe, integer, invalid, millis, number, within } from "../options/validate.ts"
+import { record } from "../options/knownKeys.ts"
+import { open } from "../options/secret.ts"
+import { struct } from "../options/struct.ts"
+import type { TransportOptions, TransportSettings } from "../transport/transportOptions.ts"
 import { proxyAddress } from "./url.ts"
 
 const defaults: TransportSettings = struct({

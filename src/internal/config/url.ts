@@ -1,4 +1,4 @@
-import { type At, describe, invalid } from "./check.ts"
+import { type At, describe, invalid } from "../options/validate.ts"
 
 const expected = "an http or https URL like https://host/path, without user, password or query"
 

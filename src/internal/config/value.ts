@@ -5,9 +5,9 @@ import * as Hash from "effect/Hash"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, CredentialKey, TransportKey } from "../../ClientConfig.ts"
-import { isCredential, members, nameOf } from "../credential.ts"
-import { makeInterner } from "./intern.ts"
-import { struct } from "./struct.ts"
+import { isCredential, members, nameOf } from "../credential/model.ts"
+import { makeInterner } from "../options/intern.ts"
+import { struct } from "../options/struct.ts"
 
 export const TypeId: unique symbol = Symbol.for("clientele/ClientConfig")
 

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Expiring } from "../../Credential.ts"
-import { type At, describe, invalid } from "../config/check.ts"
-import { secret as headerSecret } from "../config/secret.ts"
+import { type At, describe, invalid } from "../options/validate.ts"
+import { secret as headerSecret } from "../options/secret.ts"
 
 export type Version = string | number
 

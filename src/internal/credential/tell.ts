@@ -1,9 +1,9 @@
 /** Why a load failed, in a line for the log. */
 import * as Cause from "effect/Cause"
 import type * as Redacted from "effect/Redacted"
-import { describe } from "../config/check.ts"
-import { oneLine } from "../oneLine.ts"
-import { scrub } from "../secrets.ts"
+import { describe } from "../options/validate.ts"
+import { oneLine } from "../redaction/escapeControl.ts"
+import { scrub } from "../redaction/redact.ts"
 
 /** Enough for what a token endpoint says; a page of HTML is cut. */
 const LONGEST = 300

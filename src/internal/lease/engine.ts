@@ -22,9 +22,9 @@ import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
-import { snapshot } from "../transport/context.ts"
+import { snapshot } from "../util/asyncContext.ts"
 import { quiet } from "./quietClock.ts"
-import { setImmediate } from "../time/timers.ts"
+import { setImmediate } from "../util/timers.ts"
 
 /** One construction: what RcMap knows as a key. */
 export abstract class Slot<A, E, R> {

@@ -5,8 +5,8 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { isLive } from "../ticker.ts"
-import { clearTimeout, setTimeout } from "../time/timers.ts"
+import { isLive } from "../util/ticker.ts"
+import { clearTimeout, setTimeout } from "../util/timers.ts"
 
 /** Beyond this setTimeout fires at once. */
 const LONGEST = 2 ** 31 - 1

@@ -2,8 +2,9 @@
  * Applies the policy to the requests of one origin: hears what becomes of each, and holds those back that had better not
  * be sent yet, in the order in which they came. While nothing fails it only counts.
  */
-import { live, type Ticker } from "../ticker.ts"
-import { type About, CircuitOpen, DeadlinePassed, type RequestBody, type WireError } from "../wire.ts"
+import { live, type Ticker } from "../util/ticker.ts"
+import type { About, RequestBody } from "../wire/request.ts"
+import { CircuitOpen, DeadlinePassed, type WireError } from "../wire/errors.ts"
 import * as Budget from "./budget.ts"
 import { type Lane, Lanes, Pass } from "./lane.ts"
 import * as Policy from "./policy.ts"

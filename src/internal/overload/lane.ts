@@ -1,5 +1,5 @@
 /** The requests of one credential to one model, as the policy sees them: its state, and those who wait. */
-import { RequestQueue } from "../fifo.ts"
+import { RequestQueue } from "../util/waitQueue.ts"
 import * as Policy from "./policy.ts"
 import type { Waiting } from "./waiting.ts"
 

@@ -4,8 +4,8 @@
  * Attempts that the provider certainly did not work on may always be repeated. Those that it may have worked on are
  * repeated only where that is `repeatable` (repeat.ts).
  */
-import * as RetryAfter from "../retryAfter.ts"
-import type { WireError } from "../wire.ts"
+import * as RetryAfter from "../wire/retryAfter.ts"
+import type { WireError } from "../wire/errors.ts"
 
 /** The SDKs' own backoff (openai, `calculateDefaultRetryTimeoutMillis`): 0.5 s doubling up to 8 s, less up to a quarter. */
 const FIRST_DELAY_MS = 500

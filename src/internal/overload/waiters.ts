@@ -1,8 +1,9 @@
 /** Requests that wait until the policy lets them go, or until a retry is paid for. Each has a bound on its wait. */
-import type { RequestQueue } from "../fifo.ts"
-import type { Ticker } from "../ticker.ts"
-import { root } from "../transport/context.ts"
-import type { RequestBody, WireError } from "../wire.ts"
+import type { RequestQueue } from "../util/waitQueue.ts"
+import type { Ticker } from "../util/ticker.ts"
+import { root } from "../util/asyncContext.ts"
+import type { RequestBody } from "../wire/request.ts"
+import type { WireError } from "../wire/errors.ts"
 import * as Budget from "./budget.ts"
 import type { Lane, Pass } from "./lane.ts"
 import * as Policy from "./policy.ts"

@@ -1,6 +1,6 @@
 /** One request that may not go yet: it goes, gives up, or is aborted, and each of these once. */
-import type { RequestQueue, Waiter } from "../fifo.ts"
-import type { Ticker } from "../ticker.ts"
+import type { RequestQueue, Waiter } from "../util/waitQueue.ts"
+import type { Ticker } from "../util/ticker.ts"
 
 /** Ends a wait: with leave to go, with a retry that is paid for, as a refused probe's follower, or after its time. */
 export type Verdict<Leave extends object> = Leave | "paid" | "refused" | "late"

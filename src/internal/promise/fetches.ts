@@ -2,8 +2,8 @@
 import { OptionsError } from "../../ClientError.ts"
 import type { FetchOptions } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
-import type { Bare } from "../bareProviders.ts"
-import * as providers from "../bareProviders.ts"
+import type { Bare } from "../client/bareProviders.ts"
+import * as providers from "../client/bareProviders.ts"
 import * as azure from "./options/azure.ts"
 import * as cerebras from "./options/cerebras.ts"
 import * as groq from "./options/groq.ts"
@@ -11,7 +11,7 @@ import type { RawKey } from "./options/key.ts"
 import * as openai from "./options/openai.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
 import type { ClientSet } from "./set.ts"
-import { here, SITE } from "./site.ts"
+import { here, SITE } from "../sdk/callSite.ts"
 
 interface Door<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>

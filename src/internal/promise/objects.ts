@@ -4,8 +4,8 @@
  * is given the same one, and what nobody has is collected.
  */
 import type { ClientConfig } from "../../ClientConfig.ts"
-import { root } from "../transport/context.ts"
-import { clearInterval, setInterval } from "../time/timers.ts"
+import { root } from "../util/asyncContext.ts"
+import { clearInterval, setInterval } from "../util/timers.ts"
 
 /** An object that is to be found, or made. */
 export interface Wanted<A extends object> {

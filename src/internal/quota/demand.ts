@@ -1,7 +1,7 @@
 /** What one request asks of a quota: read once, and only as far as somebody wants to know. */
-import type { Exchange } from "../fetch/exchange.ts"
-import type { About } from "../wire.ts"
-import * as Ask from "./ask.ts"
+import type { PreparedRequest } from "../http/request.ts"
+import type { About } from "../wire/request.ts"
+import * as Ask from "./tokenEstimate.ts"
 
 let arrivals = 0
 
@@ -13,9 +13,9 @@ export class Demand implements About {
   /** Milliseconds that it waits at most for a gate to open. */
   readonly patience: number
   #cost: Ask.Cost | undefined
-  readonly #request: Pick<Exchange, "path" | "body">
+  readonly #request: Pick<PreparedRequest, "path" | "body">
 
-  constructor(request: Pick<Exchange, "path" | "body">, patience = Infinity) {
+  constructor(request: Pick<PreparedRequest, "path" | "body">, patience = Infinity) {
     this.#request = request
     this.patience = patience
     this.model = Ask.modelOf(request.path, request.body)

@@ -1,7 +1,7 @@
 /** A name for a credential that is the same in every process, and from which no key can be had. */
 import { createHash } from "node:crypto"
 import type { CredentialKey } from "../../ClientConfig.ts"
-import { stableDigest } from "../credential.ts"
+import { stableDigest } from "../credential/model.ts"
 
 export const of = ({ baseURL, credential, organization, project, provider }: CredentialKey): string =>
   createHash("sha256")

@@ -1,6 +1,6 @@
 /** The limits of a quota whose holders disagree: the tightest of each. */
 import type { QuotaKey } from "../config/quotaOptions.ts"
-import { defaultMaxWaiters } from "../limits.ts"
+import { defaultMaxWaiters } from "../util/bounds.ts"
 import { RETRIES_PER_SECOND } from "../overload/budget.ts"
 
 export type Limits = QuotaKey

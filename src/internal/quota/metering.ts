@@ -3,9 +3,9 @@
  * costs its prompt, as estimated, and what of it has come; and who generates far more than was taken pays meanwhile, so
  * that no long stream overdraws the budget by minutes.
  */
-import type { Cost } from "./ask.ts"
+import type { Cost } from "./tokenEstimate.ts"
 import type { Permit } from "./permit.ts"
-import { type Count, makeMeter } from "./usage.ts"
+import { type Count, makeMeter } from "./tokenUsage.ts"
 
 /** Tokens beyond what was taken after which a stream pays, and between two payments: a few in the longest answers. */
 const STEP = 64

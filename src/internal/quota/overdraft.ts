@@ -2,7 +2,7 @@
  * How many tokens the provider has counted that we have not: what others spend on the same account, and what answers cost
  * that did not say so. The headers of an answer tell what remains, and when the budget will be full again.
  */
-import type { TokensLeft } from "./advice.ts"
+import type { TokensLeft } from "./rateLimitHeaders.ts"
 
 const MINUTE = 60_000
 /** Parts of a minute's budget that are no matter: both sides count by estimates, and at different moments. */

@@ -2,8 +2,8 @@
  * One request that a quota has let through, from its dispatch to the end of its answer's body: what it took of the
  * budget, and whom its answer concerns.
  */
-import type { WireResponse } from "../wire.ts"
-import type { Trial } from "./gate.ts"
+import type { WireResponse } from "../http/types.ts"
+import type { Trial } from "./retryAfterGate.ts"
 
 export type RawHeaders = WireResponse["headers"]
 

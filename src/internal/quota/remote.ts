@@ -1,5 +1,5 @@
 /** The budget that several processes share, as the line of one process sees it. */
-import { remaining, type Ticker } from "../ticker.ts"
+import { remaining, type Ticker } from "../util/ticker.ts"
 import type { Grant, Rates, SharedBudget } from "./store.ts"
 import { Trailing } from "./trailing.ts"
 

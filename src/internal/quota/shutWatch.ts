@@ -2,7 +2,7 @@
  * Bounds the time that requests wait for gates that refusals have closed. Waiting for a turn is another matter, so this clock
  * goes only while a gate is not open.
  */
-import type { Ticker } from "../ticker.ts"
+import type { Ticker } from "../util/ticker.ts"
 
 /** What is watched. */
 export interface Shuttable {

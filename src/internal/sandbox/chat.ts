@@ -4,7 +4,7 @@ import { array, type JsonObject, number, object, string } from "./json.ts"
 import type { ProviderName } from "./model.ts"
 import { JSON_TYPE, type Reply, SSE } from "./reply.ts"
 import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
-import { Date } from "../time/timers.ts"
+import { Date } from "../util/timers.ts"
 
 /** A reply but for its id and time, which are all that differs when the same is asked again. */
 export interface Rendered {

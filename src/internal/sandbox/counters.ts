@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto"
 import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
 import type { Connection, Exchange } from "./exchange.ts"
-import { Date, performance } from "../time/timers.ts"
+import { Date, performance } from "../util/timers.ts"
 
 /** Of those that are closed; a sandbox may run for days. */
 const KEPT_CONNECTIONS = 10_000

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2"
 import type { Readable } from "node:stream"
 import type { Socket } from "node:net"
 import { TLSSocket } from "node:tls"
-import { setTimeout } from "../time/timers.ts"
+import { setTimeout } from "../util/timers.ts"
 
 export interface Connection {
   readonly id: number

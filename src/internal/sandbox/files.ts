@@ -5,7 +5,7 @@ import type { Exchange } from "./exchange.ts"
 import type { ProviderName, Upload } from "./model.ts"
 import { boundaryOf, Multipart } from "./multipart.ts"
 import { json, type Reply } from "./reply.ts"
-import { Date } from "../time/timers.ts"
+import { Date } from "../util/timers.ts"
 
 const KEPT = 10_000
 const FIELD_LIMIT = 64 * 1024

@@ -3,7 +3,7 @@ import type { Problem } from "./errors.ts"
 import type { Headers } from "./exchange.ts"
 import { type Decision, UNLIMITED } from "./limits.ts"
 import type { ProviderName } from "./model.ts"
-import { Date } from "../time/timers.ts"
+import { Date } from "../util/timers.ts"
 
 /** Go's notation, as OpenAI and Groq write it: `6ms`, `1.2s`, `6m0s`, `1h0m0s`. */
 const goDuration = (seconds: number): string => {

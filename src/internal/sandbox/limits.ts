@@ -5,7 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { RateLimit } from "./model.ts"
-import { performance } from "../time/timers.ts"
+import { performance } from "../util/timers.ts"
 
 interface Bucket {
   readonly limit: number

@@ -3,10 +3,10 @@ import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { certificate } from "../../testing/certificate.ts"
+import { certificate } from "./certificate.ts"
 import type { Counters } from "./counters.ts"
 import { type Connection, type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts"
-import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "../time/timers.ts"
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "../util/timers.ts"
 
 export interface ListenOptions {
   readonly host: string

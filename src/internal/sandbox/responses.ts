@@ -4,7 +4,7 @@ import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { JSON_TYPE, SSE } from "./reply.ts"
 import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
-import { Date } from "../time/timers.ts"
+import { Date } from "../util/timers.ts"
 
 const toolOf = (tool: unknown): Array<Tool> => {
   const one = object(tool)

@@ -2,7 +2,7 @@
 import type { Exchange, Headers } from "./exchange.ts"
 import type { Fault } from "./model.ts"
 import type { Reply } from "./reply.ts"
-import { clearTimeout, performance, setTimeout } from "../time/timers.ts"
+import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 
 export interface Pace {
   /** Milliseconds to the first byte. */

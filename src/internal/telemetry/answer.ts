@@ -1,5 +1,5 @@
 /** Reads what spans tell of a model's answer: who answered, and why it ended, in the provider's own words. */
-import { property } from "../told.ts"
+import { property } from "../http/errorBody.ts"
 import type { RequestSpan } from "./requestSpan.ts"
 
 const isText = (u: unknown): u is string => typeof u === "string" && u !== ""

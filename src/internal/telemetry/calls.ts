@@ -3,16 +3,16 @@
  * conventions for generative AI, others by those for HTTP. This is the path of every request: of an answer no more is
  * looked at than others keep of it anyway.
  */
-import type { Exchange } from "../fetch/exchange.ts"
-import type { Listener } from "../fetch/tapping.ts"
-import { type Count, ofTail, ofWhole } from "../quota/usage.ts"
+import type { PreparedRequest } from "../http/request.ts"
+import type { Listener } from "../http/bodyObserver.ts"
+import { type Count, ofTail, ofWhole } from "../quota/tokenUsage.ts"
 import * as Answer from "./answer.ts"
 import { bounded } from "./bounded.ts"
 import { typeOf } from "./errorType.ts"
 import * as GenAi from "./genAi.ts"
 import * as Requests from "./requests.ts"
 import type { RequestSpan, Tracing } from "./requestSpan.ts"
-import { clearTimeout, setTimeout } from "../time/timers.ts"
+import { clearTimeout, setTimeout } from "../util/timers.ts"
 
 /** How long the span of a stream that has come is kept open for its reader; it ends as of when the last byte came. */
 const UNREAD_TIMEOUT_MS = 60_000
@@ -143,7 +143,7 @@ const at = <V>(map: Map<string, V>, key: string, make: () => V): V => {
 
 /** A request that somebody may want to know of. `now` is in milliseconds. */
 export type Calls = (
-  request: Pick<Exchange, "method" | "path" | "origin">,
+  request: Pick<PreparedRequest, "method" | "path" | "origin">,
   model: string,
   now: () => number,
   tracing: Tracing | undefined

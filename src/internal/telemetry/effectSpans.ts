@@ -9,9 +9,9 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 import { setList } from "./lists.ts"
-import { guarded } from "./guarded.ts"
+import { guarded } from "../otel/guarded.ts"
 import { isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
-import * as Untold from "./untold.ts"
+import * as Untold from "./redactSpan.ts"
 
 type Fiber = RuntimeFiber<unknown, unknown>
 

@@ -3,7 +3,7 @@
  * status Development). Labels take few values whatever the number of keys, configs and prompts.
  */
 import { bounded, OTHER } from "./bounded.ts"
-import * as Series from "./series.ts"
+import * as Series from "../otel/series.ts"
 
 /** Seconds: 0.01 doubling to 81.92, as the conventions advise. */
 export const durationKey = Series.histogram(

@@ -1,7 +1,7 @@
 /** Metrics as the text that Prometheus reads (its "Text-based format", version 0.0.4). */
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
-import { labelsOf } from "./series.ts"
+import { labelsOf } from "../otel/series.ts"
 
 type Labels = ReadonlyArray<readonly [name: string, value: string]>
 

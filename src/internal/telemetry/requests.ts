@@ -2,9 +2,9 @@
  * The duration of requests by the conventions for HTTP (OpenTelemetry, "HTTP client metrics", stable since 1.23). This is
  * the path of every request: what stands for a set of labels in the registry is looked up there once.
  */
-import type { PoolStats } from "../wire.ts"
+import type { PoolStats } from "../http/types.ts"
 import { bounded, OTHER } from "./bounded.ts"
-import * as Series from "./series.ts"
+import * as Series from "../otel/series.ts"
 
 /** Seconds: the boundaries that the conventions advise. */
 export const durationKey = Series.histogram(

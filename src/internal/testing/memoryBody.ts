@@ -1,6 +1,6 @@
 /** A response's body that never was on a wire. */
-import type { WireError } from "../wire.ts"
-import { type WireBody } from "../wire.ts"
+import type { WireError } from "../wire/errors.ts"
+import type { WireBody } from "../http/types.ts"
 
 export class MemoryBody implements WireBody {
   readonly #chunks: Array<Uint8Array> = []

@@ -1,9 +1,10 @@
 /** A request and its answer that meet in memory: the pool's side of it is a promise, the sandbox's an exchange. */
 import { Readable } from "node:stream"
 import type { Connection, Exchange, Headers } from "../sandbox/exchange.ts"
-import { WireError, type WireRequest, type WireResponse } from "../wire.ts"
+import { WireError } from "../wire/errors.ts"
+import type { WireRequest, WireResponse } from "../http/types.ts"
 import { MemoryBody } from "./memoryBody.ts"
-import { queueMicrotask } from "../time/timers.ts"
+import { queueMicrotask } from "../util/timers.ts"
 
 const bytes = (chunk: string | Uint8Array): Uint8Array => (typeof chunk === "string" ? Buffer.from(chunk) : chunk)
 

@@ -1,16 +1,10 @@
 /** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
 import type { Connection } from "../sandbox/exchange.ts"
-import { abortedBy, whyEnded } from "../ended.ts"
-import type { BodyLimits } from "../limits.ts"
-import type { Ticker } from "../ticker.ts"
-import {
-  DeadlinePassed,
-  type Expiring,
-  WireError,
-  type WirePool,
-  type WireRequest,
-  type WireResponse
-} from "../wire.ts"
+import { abortedBy, whyEnded } from "../http/aborted.ts"
+import type { BodyLimits } from "../util/bounds.ts"
+import type { Ticker } from "../util/ticker.ts"
+import { DeadlinePassed, WireError } from "../wire/errors.ts"
+import type { Expiring, WirePool, WireRequest, WireResponse } from "../http/types.ts"
 import { Health, type HealthOptions } from "../overload/health.ts"
 import { MemoryExchange } from "./memoryExchange.ts"
 

@@ -4,7 +4,7 @@
  */
 import { lookup, type LookupAddress } from "node:dns"
 import { isIP, type LookupFunction } from "node:net"
-import { WireError } from "../wire.ts"
+import { WireError } from "../wire/errors.ts"
 import { plainAddress } from "./publicAddress.ts"
 
 /** `host` is the name that was looked up, or the address itself. */

@@ -1,6 +1,7 @@
 /** The bounds of a pool's queue: how many wait, and how many bytes their bodies have. */
-import type { QueueLimits } from "../limits.ts"
-import { type RequestBody, WireError } from "../wire.ts"
+import type { QueueLimits } from "../util/bounds.ts"
+import type { RequestBody } from "../wire/request.ts"
+import { WireError } from "../wire/errors.ts"
 import { isStreamed } from "./upload.ts"
 
 /** What a body holds in memory while it waits. Text is counted by its characters: to encode it would cost more than to send it. */

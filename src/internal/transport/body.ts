@@ -3,8 +3,9 @@
  * holds (`Body`) and what the socket holds (`BodyCore`) are two objects, so that a body which nobody can read any more
  * is collected, and its socket freed, although it still arrives.
  */
-import type { WireBody, WireError } from "../wire.ts"
-import { performance } from "../time/timers.ts"
+import type { WireBody } from "../http/types.ts"
+import type { WireError } from "../wire/errors.ts"
+import { performance } from "../util/timers.ts"
 
 /** Bytes that are read ahead before the sender is held back. */
 const readAhead = 256 * 1024

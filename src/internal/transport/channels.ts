@@ -5,7 +5,8 @@
  */
 import { channel } from "node:diagnostics_channel"
 import type { Socket } from "node:net"
-import type { WireError, WireReason, WireResponse } from "../wire.ts"
+import type { WireError, WireReason } from "../wire/errors.ts"
+import type { WireResponse } from "../http/types.ts"
 
 const create = channel("undici:request:create")
 const bodyChunkSent = channel("undici:request:bodyChunkSent")

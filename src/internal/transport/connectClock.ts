@@ -5,18 +5,18 @@
  *
  * One timer serves the whole queue: where a lane is free, a request costs nothing here.
  */
-import { root } from "./context.ts"
-import { type Exchange, whenRead } from "./exchange.ts"
+import { root } from "../util/asyncContext.ts"
+import { type PendingRequest, whenRead } from "./pendingRequest.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
-import { clearTimeout, performance, setTimeout } from "../time/timers.ts"
+import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 
 /** The pool. */
 export interface Connecting {
-  readonly queue: TenantQueue<Exchange>
+  readonly queue: TenantQueue<PendingRequest>
   /** How many queued requests the connections that are being opened will carry; Infinity for all there are. */
   readonly carried: () => number
   /** These have had all their time. */
-  readonly unconnected: (late: ReadonlyArray<Exchange>) => void
+  readonly unconnected: (late: ReadonlyArray<PendingRequest>) => void
 }
 
 /** Shortest time, in ms, between two looks through the queue. */
@@ -33,7 +33,7 @@ export class ConnectClock {
   /** Since when connections are being opened for the whole queue. */
   #since: number | undefined
   /** When the turn of single requests began, where there are connections for some only. */
-  #few = new Map<Exchange, number>()
+  #few = new Map<PendingRequest, number>()
   #carried = 0
   #lookedAt = 0
   /** The shortest timeout of this queue. */
@@ -46,14 +46,14 @@ export class ConnectClock {
   }
 
   /** One more waits. */
-  joined(exchange: Exchange): void {
+  joined(exchange: PendingRequest): void {
     const { headers } = exchange.request.timeouts
     if (headers < this.#shortest) this.#shortest = headers
     if (this.#since !== undefined) this.#arm(exchange.queuedAt + headers)
   }
 
   /** Ends the clock of a request, and returns for how many ms it has run. */
-  take(exchange: Exchange): number {
+  take(exchange: PendingRequest): number {
     const since = this.#sinceOf(exchange)
     if (since === undefined) return 0
     this.#few.delete(exchange)
@@ -88,7 +88,7 @@ export class ConnectClock {
 
   #some(carried: number): void {
     const now = (this.#lookedAt = performance.now())
-    const few = new Map<Exchange, number>()
+    const few = new Map<PendingRequest, number>()
     for (const exchange of carried === 0 ? [] : this.#pool.queue.first(carried)) {
       const since = this.#sinceOf(exchange) ?? now
       few.set(exchange, since)
@@ -99,7 +99,7 @@ export class ConnectClock {
     this.#since = undefined
   }
 
-  #sinceOf(exchange: Exchange): number | undefined {
+  #sinceOf(exchange: PendingRequest): number | undefined {
     const own = this.#few.size === 0 ? undefined : this.#few.get(exchange)
     if (own !== undefined || this.#since === undefined) return own
     return Math.max(this.#since, exchange.queuedAt)
@@ -117,7 +117,7 @@ export class ConnectClock {
   #look = (): void => {
     this.#due = Infinity
     const now = performance.now()
-    const late: Array<Exchange> = []
+    const late: Array<PendingRequest> = []
     let next = Infinity
     for (const exchange of this.#since === undefined ? this.#few.keys() : this.#pool.queue.all()) {
       const since = exchange.isQueued() ? this.#sinceOf(exchange) : undefined

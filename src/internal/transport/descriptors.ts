@@ -5,8 +5,8 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { isMainThread } from "node:worker_threads"
-import { clearInterval, performance, setInterval } from "../time/timers.ts"
-import { root } from "./context.ts"
+import { clearInterval, performance, setInterval } from "../util/timers.ts"
+import { root } from "../util/asyncContext.ts"
 import { Neighbours } from "./neighbours.ts"
 import type { BudgetUser, Places } from "./places.ts"
 

@@ -1,8 +1,8 @@
 /** The one place where the errors of sockets and protocols become ours. */
-import { type Oddity, WireError } from "../wire.ts"
+import { type Oddity, WireError } from "../wire/errors.ts"
 import { HeadOverflow, ProtocolError } from "./h1/responseHead.ts"
 import { lacksDescriptors } from "./lacking.ts"
-import { type Goaway, remedyOf, signed } from "./goaway.ts"
+import { type Goaway, remedyOf, signed } from "./h2/goaway.ts"
 
 /** Anything can be thrown, and to look at some of it throws. */
 const safely = <A>(look: () => A, otherwise: A): A => {

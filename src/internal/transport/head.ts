@@ -1,6 +1,7 @@
 /** What heads may hold: the bound on a response's, once for both protocols, and what may be sent over HTTP/2. */
-import type { HeadLimits } from "../limits.ts"
-import { WireError, type WireResponse } from "../wire.ts"
+import type { HeadLimits } from "../util/bounds.ts"
+import { WireError } from "../wire/errors.ts"
+import type { WireResponse } from "../http/types.ts"
 
 /**
  * Why a head can't be taken. What it says is not looked at, so whether the request was worked on is anybody's guess. Over

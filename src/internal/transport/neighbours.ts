@@ -3,8 +3,8 @@
  * handed, again and again while they wait; what was told last is forgotten when it is not told again.
  */
 import { BroadcastChannel } from "node:worker_threads"
-import { performance } from "../time/timers.ts"
-import { root } from "./context.ts"
+import { performance } from "../util/timers.ts"
+import { root } from "../util/asyncContext.ts"
 import { type BudgetUser, owes } from "./places.ts"
 
 /** Changes of its messages need another name. */

@@ -1,8 +1,8 @@
 /** By which transport a pool opens its lanes: over sockets of its own, or through the runtime's own `fetch`. */
 import { makeRoute } from "./dial.ts"
-import type { Opening, OpeningHost } from "./lane.ts"
+import type { Opening, OpeningHost } from "./connection.ts"
 import type { PoolOptions, Settings } from "./options.ts"
-import { SocketOpening } from "./opening.ts"
+import { SocketOpening } from "./connector.ts"
 import { FetchOpening } from "./runtime/fetchOpening.ts"
 
 export type MakeOpening = (host: OpeningHost) => Opening

@@ -1,6 +1,6 @@
 /** What a pool of sockets can be told. */
-import { type TransportLimits, transportLimits } from "../limits.ts"
-import type { Ticker } from "../ticker.ts"
+import { type TransportLimits, transportLimits } from "../util/bounds.ts"
+import type { Ticker } from "../util/ticker.ts"
 import type { BudgetUsedUp, CircuitChange } from "../overload/health.ts"
 import type { AllowAddress } from "./allowAddress.ts"
 import { chosenRuntime } from "./runtime/choice.ts"

@@ -1,5 +1,5 @@
 /** Places for sockets, of which somebody has a bounded number, and who takes and yields them. */
-import { performance } from "../time/timers.ts"
+import { performance } from "../util/timers.ts"
 
 /** What a bound asks of those who share it. */
 export interface BudgetUser {

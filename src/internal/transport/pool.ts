@@ -2,21 +2,22 @@
  * The pool of one origin: one queue of ours in front of a bounded set of lanes. Nothing waits anywhere else, so a request
  * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
  */
-import type { BodyLimits } from "../limits.ts"
-import { whyEnded } from "../ended.ts"
-import { WireError, type PoolStats, type WirePool, type WireRequest, type WireResponse } from "../wire.ts"
+import type { BodyLimits } from "../util/bounds.ts"
+import { whyEnded } from "../http/aborted.ts"
+import { WireError } from "../wire/errors.ts"
+import type { PoolStats, WirePool, WireRequest, WireResponse } from "../http/types.ts"
 import { Backlog } from "./backlog.ts"
 import { ConnectClock, type Connecting } from "./connectClock.ts"
-import { root } from "./context.ts"
+import { root } from "../util/asyncContext.ts"
 import { connectError } from "./errors.ts"
-import { Exchange, type Owner } from "./exchange.ts"
-import { H2Lane } from "./h2Lane.ts"
+import { PendingRequest, type Owner } from "./pendingRequest.ts"
+import { H2Connection } from "./h2/connection.ts"
 import { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
-import type { Lane, Opening, OpeningHost } from "./lane.ts"
+import type { Connection, Opening, OpeningHost } from "./connection.ts"
 import { type MakeOpening, makeOpener } from "./opener.ts"
 import { resolve, type PoolOptions, type Settings } from "./options.ts"
-import { Redial } from "./redial.ts"
+import { Redial } from "./connectBackoff.ts"
 import { Roster } from "./roster.ts"
 import type { BudgetUser } from "./places.ts"
 import type { SocketBudget } from "./sockets.ts"
@@ -24,7 +25,7 @@ import * as Tally from "./tally.ts"
 import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
-import { clearTimeout, performance, setImmediate, setTimeout } from "../time/timers.ts"
+import { clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
 /** How often a request that lanes refused is sent again. */
 const mostRefusals = 5
@@ -34,8 +35,8 @@ export const makePool = (options: PoolOptions): WirePool => new OriginPool(optio
 
 class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, Connecting {
   readonly settings: Settings
-  readonly queue = new TenantQueue<Exchange>()
-  readonly lanes = new Set<Lane>()
+  readonly queue = new TenantQueue<PendingRequest>()
+  readonly lanes = new Set<Connection>()
   readonly budget: SocketBudget
   readonly #backlog: Backlog
   readonly health: Health
@@ -106,7 +107,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   #send = (request: WireRequest, pass: Pass): Promise<WireResponse> =>
     new Promise((resolve, reject) => {
-      const exchange = new Exchange(this, this.#order++, request, pass, resolve, reject)
+      const exchange = new PendingRequest(this, this.#order++, request, pass, resolve, reject)
       this.queue.push(exchange)
       this.#backlog.enter(request.body)
       this.pump()
@@ -183,7 +184,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   hold = (change: 1 | -1): void => this.#watch.hold(change)
 
-  gaveUp = (exchange: Exchange): void => {
+  gaveUp = (exchange: PendingRequest): void => {
     this.queue.gaveUp(exchange)
     this.#backlog.leave(exchange.request.body)
     if (this.queue.size > 0) return
@@ -196,7 +197,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#inFlight--
   }
 
-  connectTime = (exchange: Exchange): number => this.#clock.take(exchange)
+  connectTime = (exchange: PendingRequest): number => this.#clock.take(exchange)
 
   // Connecting
 
@@ -211,7 +212,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return lanes * (this.#protocol === "h2" ? Math.max(1, this.#limit) : 1)
   }
 
-  unconnected = (late: ReadonlyArray<Exchange>): void => {
+  unconnected = (late: ReadonlyArray<PendingRequest>): void => {
     for (const exchange of late) {
       if (!exchange.isQueued()) continue
       const ms = exchange.request.timeouts.headers
@@ -221,7 +222,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   // OpeningHost
 
-  opened = (opening: Opening, lane: Lane): void => {
+  opened = (opening: Opening, lane: Connection): void => {
     this.#opening.delete(opening)
     this.lanes.add(lane)
     this.#roster.add(lane)
@@ -257,9 +258,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     if (this.queue.size > 0) this.pump()
   }
 
-  freed = (lane: Lane): void => {
+  freed = (lane: Connection): void => {
     if (this.#roster.has(lane)) {
-      if (lane instanceof H2Lane) this.#limit = lane.limit ?? this.#limit
+      if (lane instanceof H2Connection) this.#limit = lane.limit ?? this.#limit
       if (this.budget.mustYield(this, lane.openedAt)) this.#yield(lane)
       else if (lane.protocol === "http/1.1") this.#rest(lane)
     }
@@ -269,7 +270,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     if (needless && this.budget.isShort() && this.othersWaitSince() !== undefined) this.#yield(lane)
   }
 
-  answered = (lane: Lane, { request }: Exchange, status: number | undefined): void => {
+  answered = (lane: Connection, { request }: PendingRequest, status: number | undefined): void => {
     if (status === undefined) this.#roster.failed(lane, request)
     else if (
       this.#roster.answered(lane, request, status) &&
@@ -280,15 +281,15 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     }
   }
 
-  retired = (lane: Lane): void => this.#roster.remove(lane)
+  retired = (lane: Connection): void => this.#roster.remove(lane)
 
-  gone = (lane: Lane): void => {
+  gone = (lane: Connection): void => {
     this.lanes.delete(lane)
     if (this.lanes.size === 0) this.#protocol = undefined
     if (this.queue.size > 0) setImmediate(this.pump)
   }
 
-  requeue = (exchange: Exchange, error: WireError): void => {
+  requeue = (exchange: PendingRequest, error: WireError): void => {
     if (
       error.reason === "Untrusted" ||
       ++exchange.refusals > mostRefusals ||
@@ -344,13 +345,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return last
   }
 
-  #yield(lane: Lane): void {
+  #yield(lane: Connection): void {
     if (lane.active === 0) this.budget.yielded()
     lane.retire()
   }
 
   /** Offers an idle HTTP/1.1 lane to the queue, at once or when it has rested. */
-  #rest(lane: Lane): void {
+  #rest(lane: Connection): void {
     const ms = this.#roster.rest(lane)
     if (ms === 0) return this.#roster.idle(lane)
     root(
@@ -365,7 +366,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   }
 
   /** Whether another lane can be opened while what is on this one goes on, for hours perhaps. */
-  #isReplaceable(lane: Lane): boolean {
+  #isReplaceable(lane: Connection): boolean {
     return lane.active <= 1 || this.#room() > 0
   }
 
@@ -461,10 +462,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   }
 }
 
-const send = (lane: Lane, exchange: Exchange): boolean => lane.send(exchange)
+const send = (lane: Connection, exchange: PendingRequest): boolean => lane.send(exchange)
 
-const sendOn = (lane: Lane, exchange: Exchange): boolean => Tally.sending(send, lane, exchange)
+const sendOn = (lane: Connection, exchange: PendingRequest): boolean => Tally.sending(send, lane, exchange)
 
-const startOpening = (opening: Opening, protocol: Lane["protocol"] | undefined): void => opening.start(protocol)
+const startOpening = (opening: Opening, protocol: Connection["protocol"] | undefined): void => opening.start(protocol)
 
 const closedError = (processed: "no" | "maybe"): WireError => new WireError("Closed", processed, "the pool was closed")

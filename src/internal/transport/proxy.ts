@@ -1,6 +1,6 @@
 /** An HTTP proxy's tunnel: CONNECT, and its answer read by hand, since whatever follows it is the tunnel's. */
 import type { Socket } from "node:net"
-import { WireError } from "../wire.ts"
+import { WireError } from "../wire/errors.ts"
 
 const longestAnswer = 16 * 1024
 

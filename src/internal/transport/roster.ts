@@ -3,10 +3,10 @@
  * another than the one that it failed on. Behind a balancer each connection leads to one backend, and a dead backend, which
  * fails at once, would otherwise be free most often and get most of the queue.
  */
-import type { WireRequest } from "../wire.ts"
-import { H2Lane } from "./h2Lane.ts"
-import type { Lane } from "./lane.ts"
-import { performance } from "../time/timers.ts"
+import type { WireRequest } from "../http/types.ts"
+import { H2Connection } from "./h2/connection.ts"
+import type { Connection } from "./connection.ts"
+import { performance } from "../util/timers.ts"
 
 /** Failures in a row after which a lane is retired: one answered request in two hundred where one in six fails at random. */
 const MAX_FAILURES = 3
@@ -45,45 +45,45 @@ class Allowance {
 }
 
 export class Roster {
-  readonly #live = new Set<Lane>()
+  readonly #live = new Set<Connection>()
   /** HTTP/1.1 lanes that have nothing to do: those that fail first, then the others, the most recently used last. */
-  readonly #idle: Array<Lane> = []
+  readonly #idle: Array<Connection> = []
   /** Sessions that take requests. */
-  readonly sessions: Array<H2Lane> = []
+  readonly sessions: Array<H2Connection> = []
   /** Good answers so far. */
   #good = 0
   readonly #retirements = new Allowance(RETIREMENTS_PER_S)
   readonly #loneRetirements = new Allowance(LONE_RETIREMENTS_PER_S)
   /** The lane that a request failed on last, by the identity that its attempts share. */
-  #failedOn: WeakMap<object, Lane> | undefined
+  #failedOn: WeakMap<object, Connection> | undefined
 
   get size(): number {
     return this.#live.size
   }
 
-  has(lane: Lane): boolean {
+  has(lane: Connection): boolean {
     return this.#live.has(lane)
   }
 
-  add(lane: Lane): void {
+  add(lane: Connection): void {
     this.#live.add(lane)
-    if (lane instanceof H2Lane) this.sessions.push(lane)
+    if (lane instanceof H2Connection) this.sessions.push(lane)
   }
 
-  remove(lane: Lane): void {
+  remove(lane: Connection): void {
     this.#live.delete(lane)
     remove(this.#idle, lane)
-    if (lane instanceof H2Lane) remove(this.sessions, lane)
+    if (lane instanceof H2Connection) remove(this.sessions, lane)
   }
 
   /** An HTTP/1.1 lane has nothing to do. */
-  idle(lane: Lane): void {
+  idle(lane: Connection): void {
     if (lane.failures === 0) this.#idle.push(lane)
     else this.#idle.unshift(lane)
   }
 
   /** Notes the status of a response. Returns whether its lane fails so often that another should take its place. */
-  answered(lane: Lane, request: WireRequest, status: number): boolean {
+  answered(lane: Connection, request: WireRequest, status: number): boolean {
     if (!isBackendFailure(status)) {
       lane.failures = 0
       this.#good++
@@ -95,25 +95,25 @@ export class Roster {
   }
 
   /** Whether one more may be retired now; counts it. */
-  mayRetire(lane: Lane): boolean {
+  mayRetire(lane: Connection): boolean {
     return (this.#isWorse(lane) ? this.#retirements : this.#loneRetirements).take()
   }
 
   /** An attempt failed on a lane: the next looks for another. */
-  failed(lane: Lane, { about }: WireRequest): void {
+  failed(lane: Connection, { about }: WireRequest): void {
     if (about !== undefined) (this.#failedOn ??= new WeakMap()).set(about, lane)
   }
 
   /** Milliseconds for which a lane that failed again and again gets no request, while others do better. */
-  rest(lane: Lane): number {
+  rest(lane: Connection): number {
     const more = lane.failures - MAX_FAILURES
     if (more < 0 || !this.#isWorse(lane)) return 0
     return Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** more)
   }
 
-  pick({ about }: WireRequest): Lane | undefined {
+  pick({ about }: WireRequest): Connection | undefined {
     const avoid = about === undefined ? undefined : this.#failedOn?.get(about)
-    let avoided: Lane | undefined
+    let avoided: Connection | undefined
     for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
       if (lane.room() <= 0) continue
       if (lane !== avoid) {
@@ -128,8 +128,8 @@ export class Roster {
     return session
   }
 
-  leastRecent(): Lane | undefined {
-    let best: Lane | undefined
+  leastRecent(): Connection | undefined {
+    let best: Connection | undefined
     // Those that fail are not in the order of their use.
     for (const lane of this.#idle) {
       if (best === undefined || lane.idleSince < best.idleSince) best = lane
@@ -141,8 +141,8 @@ export class Roster {
     return best
   }
 
-  #session(avoid: Lane | undefined): H2Lane | undefined {
-    let best: H2Lane | undefined
+  #session(avoid: Connection | undefined): H2Connection | undefined {
+    let best: H2Connection | undefined
     let rank = 0
     let most = 0
     for (const session of this.sessions) {
@@ -158,7 +158,7 @@ export class Roster {
   }
 
   /** Whether another lane had a good answer since this one began to fail. */
-  #isWorse(lane: Lane): boolean {
+  #isWorse(lane: Connection): boolean {
     return this.#good > lane.goodBefore
   }
 }

@@ -3,7 +3,7 @@
  * closed; failing that it stands in line, and whoever holds least is served first. Bounds nest: that of a client layer
  * takes its places from that of the process, where it is one user among other layers, and takes turns as pools do in it.
  */
-import { performance, queueMicrotask } from "../time/timers.ts"
+import { performance, queueMicrotask } from "../util/timers.ts"
 import { Descriptors } from "./descriptors.ts"
 import { type BudgetUser, owes, type Places } from "./places.ts"
 

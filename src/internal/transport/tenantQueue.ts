@@ -6,7 +6,7 @@
  *
  * Every operation on a request is O(1), amortised, with any number of tenants; with one it is that of the queue alone.
  */
-import { RequestQueue, type Waiter } from "../fifo.ts"
+import { RequestQueue, type Waiter } from "../util/waitQueue.ts"
 
 /** A waiter of some tenant, which is compared by reference. */
 export interface TenantWaiter extends Waiter {

@@ -1,6 +1,6 @@
 /** Sends the bytes of a request's body as fast as the peer takes them. */
 import type { Writable } from "node:stream"
-import type { RequestBody, StreamedBody } from "../wire.ts"
+import type { RequestBody, StreamedBody } from "../wire/request.ts"
 
 export const isStreamed = (body: RequestBody): body is StreamedBody =>
   typeof body === "object" && !(body instanceof Uint8Array)

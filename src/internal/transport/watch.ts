@@ -2,19 +2,19 @@
  * A pool's clock: one interval that looks after lanes, and that alone keeps the process alive, only while somebody waits
  * for a socket, for headers, or in a read.
  */
-import { WireError } from "../wire.ts"
-import { root } from "./context.ts"
-import type { Exchange } from "./exchange.ts"
-import type { Lane } from "./lane.ts"
+import { WireError } from "../wire/errors.ts"
+import { root } from "../util/asyncContext.ts"
+import type { PendingRequest } from "./pendingRequest.ts"
+import type { Connection } from "./connection.ts"
 import type { Settings, Starved } from "./options.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
-import { clearInterval, performance, setInterval } from "../time/timers.ts"
+import { clearInterval, performance, setInterval } from "../util/timers.ts"
 
 /** What it sees of a pool. */
 export interface Watched {
   readonly settings: Settings
-  readonly queue: TenantQueue<Exchange>
-  readonly lanes: ReadonlySet<Lane>
+  readonly queue: TenantQueue<PendingRequest>
+  readonly lanes: ReadonlySet<Connection>
   readonly pump: () => void
   /** The bound that keeps the pool from opening another lane, if one does. */
   readonly bound: () => Pick<Starved, "bound" | "limit"> | undefined
@@ -108,7 +108,7 @@ export class Watch {
   #unread(now: number, since: number, most: number): void {
     const { unreadTimeout } = this.#pool.settings
     if (now - since < unreadTimeout || (this.#pool.queue.size > 0 && this.#pool.bound() === undefined)) return
-    const unread: Array<{ readonly exchange: Exchange; readonly pausedAt: number }> = []
+    const unread: Array<{ readonly exchange: PendingRequest; readonly pausedAt: number }> = []
     for (const lane of this.#pool.lanes) {
       for (const exchange of lane.exchanges()) {
         const { body } = exchange

@@ -1,7 +1,7 @@
 /** HTTP/1.1 by hand, over clear text or TLS: it reads requests of known length, and says what it is told. */
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { certificate } from "../../../src/testing/certificate.ts"
+import { certificate } from "../../../src/internal/sandbox/certificate.ts"
 import type { Fields, Line, Wire } from "./arrival.ts"
 import type { Endpoint, EndpointOptions } from "./endpoint.ts"
 

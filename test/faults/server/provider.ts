@@ -2,7 +2,7 @@
  * A provider by hand. It counts each request by its id, and judges by itself what was repeated that must not be: after
  * the first byte of an answer's body, and anything but generation, unless it said that it had refused it unread.
  */
-import { certificate } from "../../../src/testing/certificate.ts"
+import { certificate } from "../../../src/internal/sandbox/certificate.ts"
 import type { ProviderName } from "../../../src/testing/Sandbox.ts"
 import type { Arrival, Line, Protocol, Wire } from "./arrival.ts"
 import { serveBytes } from "./bytes.ts"

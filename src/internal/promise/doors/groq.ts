@@ -1,9 +1,9 @@
 /** The getter over a copy of `groq-sdk`, which ships two: one for `import` and one for `require`. */
 import type { Clients } from "../../../Promise.ts"
-import * as providers from "../../bareProviders.ts"
+import * as providers from "../../client/bareProviders.ts"
 import * as specs from "../../config/specs.ts"
-import type { Kind } from "../client.ts"
-import { accessor } from "../door.ts"
+import type { Kind } from "../sdkClient.ts"
+import { accessor } from "../clientGetter.ts"
 import * as groq from "../options/groq.ts"
 
 export const getterOf = <A extends object>(

@@ -1,6 +1,6 @@
 /** The options of `new AzureOpenAI`, of openai 6 and 7. */
 import type { AzureOpenAI } from "openai"
-import { describe, invalid } from "../../config/check.ts"
+import { describe, invalid } from "../../options/validate.ts"
 import { azure as spec } from "../../config/specs.ts"
 import { variable } from "./environment.ts"
 import { rawKeyOf } from "./key.ts"

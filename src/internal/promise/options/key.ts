@@ -4,7 +4,7 @@
  * It holds the key in plain text: it is for a table in memory, and for nothing else.
  */
 import * as Redacted from "effect/Redacted"
-import { isCredential, settled } from "../../credential.ts"
+import { isCredential, settled } from "../../credential/model.ts"
 import type { Door } from "./read.ts"
 import type { Row, Table } from "./table.ts"
 

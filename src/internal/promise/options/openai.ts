@@ -1,7 +1,7 @@
 /** The options of `new OpenAI`, of openai 6 and 7. */
 import type { ClientOptions } from "openai"
 import * as Redacted from "effect/Redacted"
-import { describe, invalid } from "../../config/check.ts"
+import { describe, invalid } from "../../options/validate.ts"
 import { openai as spec } from "../../config/specs.ts"
 import { variable } from "./environment.ts"
 import { rawKeyOf } from "./key.ts"

@@ -1,8 +1,8 @@
 /** Options as they were understood. */
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type { ClientConfig } from "../../../ClientConfig.ts"
-import { makeInterner } from "../../config/intern.ts"
-import { struct } from "../../config/struct.ts"
+import { makeInterner } from "../../options/intern.ts"
+import { struct } from "../../options/struct.ts"
 
 /** Two mean the same if their configs are the same object, and so are, name by name, the values in `sdk`. */
 export interface Reading<P extends string = string> {

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Credential } from "../../../Credential.ts"
-import { invalid, describe } from "../../config/check.ts"
-import { isCredential, make } from "../../credential.ts"
-import { PLACEHOLDER } from "../../secrets.ts"
+import { invalid, describe } from "../../options/validate.ts"
+import { isCredential, make } from "../../credential/model.ts"
+import { PLACEHOLDER } from "../../redaction/redact.ts"
 import type { Draft } from "./read.ts"
 
 export type KeyFunction = (...args: ReadonlyArray<never>) => unknown

@@ -1,7 +1,7 @@
 import type * as Redacted from "effect/Redacted"
 import type { CommonOptions } from "../../../ClientConfig.ts"
 import type { Credential } from "../../../Credential.ts"
-import type { TransportOptions } from "../../config/transportOptions.ts"
+import type { TransportOptions } from "../../transport/transportOptions.ts"
 
 /**
  * Our options beside those of each SDK.

@@ -4,7 +4,7 @@
  */
 import { Socket } from "node:net"
 import * as Tally from "../../transport/tally.ts"
-import * as Exit from "../exit.ts"
+import * as Exit from "../gracefulExit.ts"
 import type { Made } from "./doors.ts"
 import * as Origins from "./origins.ts"
 

@@ -1,6 +1,6 @@
 /** A connection of our own to Redis, which comes back by itself and keeps no process alive. */
 import { Redis } from "ioredis"
-import { clearTimeout, performance, setTimeout } from "../../time/timers.ts"
+import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"
 
 /** Where Redis is and who we are there, as ioredis has it. */
 export interface Target {

@@ -4,7 +4,7 @@
  * count: because it loads, has no memory left, is a replica, or does not let this user run scripts.
  */
 import { type Client, reasonOf } from "./client.ts"
-import { clearTimeout, performance, setTimeout } from "../../time/timers.ts"
+import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"
 
 export interface Health {
   readonly isUp: () => boolean

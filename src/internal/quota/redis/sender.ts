@@ -6,7 +6,7 @@
 import type { Client } from "./client.ts"
 import * as RoundTrip from "./roundTrip.ts"
 import type { Script } from "./scripts.ts"
-import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from "../../time/timers.ts"
+import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from "../../util/timers.ts"
 
 export interface Sender {
   /** Rejects with the error of Redis or of ioredis. */

@@ -1,5 +1,5 @@
 /** The head of an HTTP/1.1 response (RFC 9112): what it says, and how the body that follows is delimited. */
-import type { WireResponse } from "../../wire.ts"
+import type { WireResponse } from "../../http/types.ts"
 
 /** The server's bytes are no HTTP/1.1. */
 export class ProtocolError extends Error {

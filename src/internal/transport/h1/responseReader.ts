@@ -2,7 +2,7 @@
  * Reads the responses of one connection, one for each request, however their bytes are cut: heads, and bodies by length, by
  * chunks, or until the connection closes. Strict where leniency lets two readers see two messages (RFC 9112, section 11.2).
  */
-import type { HeadLimits } from "../../limits.ts"
+import type { HeadLimits } from "../../util/bounds.ts"
 import { HeadOverflow, parseField, parseHead, ProtocolError, type ResponseHead } from "./responseHead.ts"
 
 /** What becomes of what is read. None may throw. */

@@ -1,5 +1,5 @@
 /** The one place where errors of a runtime's own `fetch` become ours. */
-import { WireError } from "../../wire.ts"
+import { WireError } from "../../wire/errors.ts"
 import { codeOf, connectError, h1Error, isUntrusted, textOf } from "../errors.ts"
 import { isFinal } from "../proxy.ts"
 

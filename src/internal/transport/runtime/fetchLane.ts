@@ -3,16 +3,17 @@
  * stands for a socket in the pool's bounds and counts, and nothing waits in the runtime. It is free again when `fetch` has
  * settled and the body has ended, also after an abort: by then the runtime has let go of its connection.
  */
-import type { WireError, WireRequest, WireResponse } from "../../wire.ts"
+import type { WireError } from "../../wire/errors.ts"
+import type { WireRequest, WireResponse } from "../../http/types.ts"
 import { unsendable, uploadError } from "../errors.ts"
-import { type Exchange, sealed } from "../exchange.ts"
+import { type PendingRequest, sealed } from "../pendingRequest.ts"
 import { checkHead, headRefusal } from "../head.ts"
-import type { Lane, LaneLimits, OpeningHost } from "../lane.ts"
+import type { Connection, ConnectionLimits, OpeningHost } from "../connection.ts"
 import { isStreamed } from "../upload.ts"
 import { fetchError } from "./fetchErrors.ts"
 import type { FetchRuntime } from "./runtime.ts"
 import { streamedBody } from "./streamedBody.ts"
-import { performance, queueMicrotask } from "../../time/timers.ts"
+import { performance, queueMicrotask } from "../../util/timers.ts"
 
 /** How long, in ms, a slot without a request counts as a socket. */
 const IDLE_MS = 4_000
@@ -22,10 +23,10 @@ export interface SlotOptions {
   readonly origin: string
   /** Members of `RequestInit` that are the runtime's own. */
   readonly init: Readonly<Record<string, unknown>>
-  readonly limits: LaneLimits
+  readonly limits: ConnectionLimits
 }
 
-export class FetchLane implements Lane {
+export class FetchLane implements Connection {
   readonly protocol = "http/1.1"
   readonly openedAt = performance.now()
   /** Addresses are the runtime's business, so age tells nothing. */
@@ -36,7 +37,7 @@ export class FetchLane implements Lane {
   goodBefore = 0
   readonly #host: OpeningHost
   readonly #options: SlotOptions
-  #exchange: Exchange | undefined
+  #exchange: PendingRequest | undefined
   #controller: AbortController | undefined
   #uploadFailure: { readonly error: unknown } | undefined
   /** Resolves when a body that was paused is to be read on, or is given up. */
@@ -54,7 +55,7 @@ export class FetchLane implements Lane {
     return this.#retired || this.active > 0 ? 0 : 1
   }
 
-  send(exchange: Exchange): boolean {
+  send(exchange: PendingRequest): boolean {
     this.active = 1
     this.#exchange = exchange
     this.#uploadFailure = undefined
@@ -73,7 +74,7 @@ export class FetchLane implements Lane {
     this.#resumed = this.#resume = undefined
   }
 
-  abort(exchange: Exchange, error: WireError): void {
+  abort(exchange: PendingRequest, error: WireError): void {
     if (this.#exchange !== exchange) return
     this.#exchange = undefined
     this.#controller?.abort(error)
@@ -93,7 +94,7 @@ export class FetchLane implements Lane {
     this.retire()
   }
 
-  exchanges(): Iterable<Exchange> {
+  exchanges(): Iterable<PendingRequest> {
     return this.#exchange === undefined ? [] : [this.#exchange]
   }
 
@@ -101,7 +102,7 @@ export class FetchLane implements Lane {
     if (this.active === 0 && now - this.idleSince >= Math.min(IDLE_MS, this.#options.limits.keepAlive)) this.retire()
   }
 
-  async #run(exchange: Exchange, headers: WireRequest["headers"]): Promise<void> {
+  async #run(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<void> {
     const failure = await this.#attempt(exchange, headers)
     if (this.#exchange === exchange) {
       this.#exchange = undefined
@@ -117,7 +118,7 @@ export class FetchLane implements Lane {
   }
 
   /** The whole exchange, as far as somebody wants it. */
-  async #attempt(exchange: Exchange, headers: WireRequest["headers"]): Promise<WireError | undefined> {
+  async #attempt(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<WireError | undefined> {
     try {
       checkHead(headers)
     } catch (error) {
@@ -135,7 +136,7 @@ export class FetchLane implements Lane {
     }
   }
 
-  #fetch(exchange: Exchange, headers: WireRequest["headers"], signal: AbortSignal): Promise<Response> {
+  #fetch(exchange: PendingRequest, headers: WireRequest["headers"], signal: AbortSignal): Promise<Response> {
     const { init, origin, runtime } = this.#options
     const { body, method, path } = exchange.request
     const request: Record<string, unknown> = { ...init, method, headers, signal, redirect: "manual" }
@@ -148,7 +149,7 @@ export class FetchLane implements Lane {
     return fetch(`${origin}${path}`, request)
   }
 
-  async #receive(exchange: Exchange, response: Response): Promise<WireError | undefined> {
+  async #receive(exchange: PendingRequest, response: Response): Promise<WireError | undefined> {
     const head = headOf(response, this.#options.runtime)
     const refusal = headRefusal(head, this.#options.limits)
     if (refusal !== undefined) {

@@ -1,7 +1,7 @@
 /** A slot that is being opened. Nothing is dialled: it is there a moment later, and the runtime connects with its request. */
-import type { Opening, OpeningHost } from "../lane.ts"
+import type { Opening, OpeningHost } from "../connection.ts"
 import { FetchLane, type SlotOptions } from "./fetchLane.ts"
-import { queueMicrotask } from "../../time/timers.ts"
+import { queueMicrotask } from "../../util/timers.ts"
 
 export class FetchOpening implements Opening {
   readonly #host: OpeningHost

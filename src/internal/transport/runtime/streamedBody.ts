@@ -1,5 +1,5 @@
 /** A streamed request body as the `ReadableStream` that fetch takes: it reads on when the runtime asks for more. */
-import type { StreamedBody } from "../../wire.ts"
+import type { StreamedBody } from "../../wire/request.ts"
 
 /** `failed` is told why the body could not be read, before the runtime is. */
 export const streamedBody = (

@@ -1,5 +1,5 @@
 /** The options that a runtime's own `fetch` can't keep: they are refused rather than ignored. */
-import type { TransportSettings } from "../../config/transportOptions.ts"
+import type { TransportSettings } from "../transportOptions.ts"
 import type { FetchRuntime } from "./runtime.ts"
 
 export interface Unsupported {

@@ -1,5 +1,5 @@
 /** Redirects as the Fetch standard follows them ("HTTP-redirect fetch"): to any origin, and without credentials to another. */
-import { named } from "../../../fetch/whole.ts"
+import { named } from "../../../http/bufferedResponse.ts"
 import { carriers } from "../../../http/credential.ts"
 import type { Body, Unpacked } from "./unpack.ts"
 

@@ -5,9 +5,9 @@
  */
 import { PoolError, RequestError } from "../../../../ClientError.ts"
 import type { FetchOptions } from "../../../../Promise.ts"
-import { ATTEMPTS, DENIED } from "../../../failure.ts"
+import { ATTEMPTS, DENIED } from "../../../request/errors/fromSdk.ts"
 import { credentialOf } from "../../../http/credential.ts"
-import { OWN, type Own } from "../../../outlet.ts"
+import { OWN, type Own } from "../../../request/pooledFetch.ts"
 import { fetchOf } from "../../fetches.ts"
 import { defaultSet } from "../../set.ts"
 import { answerOf } from "../../unsent.ts"

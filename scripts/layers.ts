@@ -1,0 +1,121 @@
+/**
+ * `npm run check`: which folder of `src/internal` may import which. A folder imports whatever its arrows reach, directly
+ * or through others, by values and by types alike; each public module belongs to one of the folders. The table admits no
+ * circle, since a folder's arrows only lead to folders above it in the table.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative, resolve } from "node:path"
+import ts from "typescript"
+
+/** Folders and their arrows, the foundations first. */
+const arrows = {
+  install: [],
+  "needs-effect-3": ["install"],
+  util: [],
+  redaction: [],
+  otel: ["util"],
+  options: ["redaction", "util", "needs-effect-3"],
+  wire: ["options"],
+  overload: ["wire", "otel"],
+  http: ["overload"],
+  transport: ["http"],
+  credential: ["options"],
+  config: ["credential", "transport"],
+  lease: ["util", "needs-effect-3"],
+  quota: ["config"],
+  telemetry: ["quota"],
+  request: ["telemetry", "lease"],
+  sdk: ["request"],
+  client: ["sdk"],
+  ai: ["client"],
+  agent: ["ai"],
+  promise: ["client"],
+  sandbox: ["http"],
+  testing: ["client", "sandbox"],
+  cli: ["promise", "agent", "testing"],
+  index: ["agent", "promise"],
+  require: ["index", "testing"]
+} as const satisfies Readonly<Record<string, ReadonlyArray<string>>>
+
+type Folder = keyof typeof arrows
+
+/** Public modules, by folder. Those in folders of `src` belong to the folders of their names. */
+const modules: Readonly<Record<string, Folder>> = {
+  Agent: "agent",
+  AzureOpenAiClient: "client",
+  AzureOpenAiModel: "ai",
+  CerebrasClient: "client",
+  CerebrasModel: "ai",
+  ClientConfig: "config",
+  ClientError: "options",
+  ClientLayer: "client",
+  ClientMap: "client",
+  Credential: "credential",
+  Failover: "client",
+  GroqClient: "client",
+  GroqModel: "ai",
+  HttpClient: "client",
+  LeaseMap: "lease",
+  OpenAiClient: "client",
+  OpenAiModel: "ai",
+  Promise: "promise",
+  Provider: "client",
+  Quota: "quota",
+  QuotaRedis: "quota",
+  Telemetry: "client",
+  ToolLoop: "agent",
+  Transport: "transport",
+  index: "index",
+  register: "promise"
+}
+
+const root = resolve(import.meta.dirname, "..")
+
+const folderOf = (file: string): Folder | undefined => {
+  const [first = "", second = ""] = file.split("/")
+  const name = first === "internal" ? second : first.endsWith("ts") ? modules[first.replace(/\.[cm]?ts$/, "")] : first
+  return name !== undefined && name in arrows ? (name as Folder) : undefined
+}
+
+const reachOf = (folder: Folder): ReadonlySet<string> => {
+  const reach = new Set<string>([folder])
+  for (const one of reach) for (const next of arrows[one as Folder]) reach.add(next)
+  return reach
+}
+
+/** Lines that tell each import against the table, and each file that is in no folder of it. */
+export const breaches = (src: string): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => /\.[cm]?ts$/.test(file))
+  for (const file of files.toSorted()) {
+    const folder = folderOf(file)
+    if (folder === undefined || /^internal\/[^/]+$/.test(file)) {
+      found.push(`${file}: belongs to no folder of scripts/layers.ts. Move it to one, or add its folder to the table`)
+      continue
+    }
+    const reach = reachOf(folder)
+    const { importedFiles } = ts.preProcessFile(readFileSync(join(src, file), "utf8"), true, true)
+    for (const { fileName } of importedFiles) {
+      if (!fileName.startsWith(".")) continue
+      const target = relative(src, resolve(src, dirname(file), fileName))
+      const to = folderOf(target)
+      if (to !== undefined && !reach.has(to)) found.push(`${file}: ${folder} must not import ${to} (${target})`)
+    }
+  }
+  return found
+}
+
+/** Folders whose arrows lead down the table, which is how a circle would begin. */
+export const downward = (table: Readonly<Record<string, ReadonlyArray<string>>> = arrows): ReadonlyArray<string> => {
+  const order = Object.keys(table)
+  return order.flatMap((from, at) =>
+    table[from]!.filter((to) => order.indexOf(to) >= at).map((to) => `${from} -> ${to}: arrows lead up the table only`)
+  )
+}
+
+if (import.meta.main) {
+  const found = [...downward(), ...breaches(join(root, "src"))]
+  for (const line of found) console.error(line)
+  console.log(`${Object.keys(arrows).length} folders, ${found.length} breaches`)
+  process.exitCode = found.length > 0 ? 1 : 0
+}

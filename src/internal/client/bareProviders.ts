@@ -1,0 +1,33 @@
+/**
+ * The four providers without their SDKs, and any server at all, for those who send requests themselves: what they lease
+ * is the outlet alone.
+ */
+import * as Context from "effect/Context"
+import type { Spec } from "../../ClientConfig.ts"
+import { type Definition, make, type Provider } from "../../Provider.ts"
+import * as specs from "../config/specs.ts"
+import { ofAzure } from "../redaction/redact.ts"
+
+/** What a client is where there is no SDK. */
+export type Bare = Readonly<Record<never, never>>
+
+const bare: Bare = Object.freeze({})
+
+const of = <P extends string, Extra extends string>(
+  spec: Spec<P, Extra>,
+  more?: Pick<Definition<Bare, Bare, P, Extra>, "authorize" | "printsEvents">
+): Provider<Bare, Bare, P, Extra> =>
+  make({
+    tag: Context.GenericTag<Bare>(`clientele/internal/bare/${spec.id}`),
+    spec,
+    ...more,
+    construct: () => bare
+  })
+
+export const openai = of(specs.openai)
+export const azure = of(specs.azure, { authorize: ofAzure })
+export const groq = of(specs.groq)
+export const cerebras = of(specs.cerebras, { printsEvents: true })
+
+/** Whatever server. Requests bring their own credential, and are told apart by it. */
+export const http = of<"http", never>({ id: "http", timeout: 600_000 })

@@ -1,0 +1,290 @@
+/** The client map: three lease maps, of clients over transports and quotas. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as ClientConfig from "../../ClientConfig.ts"
+import { OptionsError, PoolError } from "../../ClientError.ts"
+import type { Options } from "../../ClientLayer.ts"
+import type { ClientStats, QuotaStats, Service } from "../../ClientMap.ts"
+import * as LeaseMap from "../../LeaseMap.ts"
+import type { Provider } from "../../Provider.ts"
+import * as Quota from "../../Quota.ts"
+import type * as Transport from "../../Transport.ts"
+import * as Destination from "./allowHost.ts"
+import * as LayerOptions from "./layerOptions.ts"
+import * as Leaks from "./leakWarnings.ts"
+import * as LeaseLog from "./leaseLog.ts"
+import * as QuotaDigest from "../quota/digest.ts"
+import * as Ticker from "../util/ticker.ts"
+import { noStats } from "./emptyStats.ts"
+import type { PooledFetch } from "../request/pooledFetch.ts"
+import { Exported } from "../otel/exported.ts"
+import * as Unclassified from "../telemetry/unclassified.ts"
+import { layerSockets } from "../transport/processSockets.ts"
+import { TransportMaker } from "./transportFactory.ts"
+import { type Activity, BuildContext } from "./buildContext.ts"
+
+/** What is held for a config. Its client is typed by the provider through which it is asked for. */
+interface Held {
+  readonly client: unknown
+  readonly outlet: PooledFetch
+  readonly activity: Activity
+  readonly transport: Transport.Transport
+  readonly quotas: ReadonlyArray<Quota.Quota>
+}
+
+/** How the client of a config is built, and by whom. */
+interface Builder {
+  readonly provider: unknown
+  readonly build: Effect.Effect<unknown, PoolError, Scope.Scope | BuildContext>
+}
+
+type Config = ClientConfig.ClientConfig
+
+/**
+ * A quota that holds anybody back outlives its last client by the time in which any budget of a minute fills up again.
+ * Others go with it: of ten thousand tenants who came once, nothing is to be remembered.
+ */
+const QUOTA_IDLE = 60_000
+
+const placeOf = ({ baseURL, provider }: Config) => ({ provider, baseURL })
+
+/** Maps what the lease maps refuse; what came from below or from the caller stays as it is. */
+const refused =
+  (config: Config, options: LayerOptions.Settings) =>
+  <E>(error: E | LeaseMap.LeaseError): E | PoolError => {
+    if (!(error instanceof LeaseMap.LeaseError)) return error
+    const detail =
+      error.reason === "Closed"
+        ? "the client layer has been closed, so no client can be taken from it any more"
+        : `all ${options.maxClients} clients that maxClients allows are in use, and none went idle within ` +
+          `${options.acquireTimeout} ms. Raise maxClients or acquireTimeout`
+    return new PoolError({ ...placeOf(config), reason: error.reason, detail, cause: error })
+  }
+
+export const make = (options: Options): Effect.Effect<Service, never, Scope.Scope> => {
+  const settings = LayerOptions.read(options)
+  return settings instanceof OptionsError ? Effect.succeed(broken(settings)) : open(settings)
+}
+
+const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { budget } = yield* Effect.acquireRelease(
+      Effect.sync(() => layerSockets(options.maxSockets)),
+      ({ close }) => Effect.sync(close)
+    )
+    const { allowAddress, drainTimeout, leakWarning } = options
+    const exposed = Destination.exposure()
+    const makeTransport = yield* TransportMaker
+    const store = yield* Quota.Store
+    const clock = yield* Effect.clock
+    const ticker = yield* Ticker.current
+    const unclassified = yield* Unclassified.make
+    const isExported = yield* Exported
+    // Finalizers run in reverse: clients are refused first, then what they stood on is drained.
+    const transports = yield* LeaseMap.make({
+      name: "transports",
+      lookup: (key: ClientConfig.TransportKey) =>
+        Effect.zipRight(
+          exposed(key.origin),
+          Effect.provideService(
+            makeTransport(key, { budget, drainTimeout, ticker, allowAddress }),
+            Exported,
+            isExported
+          )
+        ),
+      idleTimeToLive: 0,
+      // Sockets are drained for this long and then destroyed, which takes its own moment.
+      drainTimeout: drainTimeout + 1_000
+    })
+    const quotas = yield* LeaseMap.make({
+      name: "quotas",
+      lookup: (key: ClientConfig.CredentialKey) =>
+        Quota.make(`${key.provider} (${key.baseURL})`, QuotaDigest.of(key)).pipe(
+          Effect.provideService(Quota.Store, store),
+          Effect.withClock(clock)
+        ),
+      idleTimeToLive: QUOTA_IDLE,
+      worthKeeping: (quota) => !quota.isRested()
+    })
+    const builders = new WeakMap<Config, Builder>()
+    /** Configs of which nobody has asked for a client yet. */
+    const outletsOnly = new WeakSet<Config>()
+    let closed = false
+    const clients = yield* LeaseMap.make({
+      name: "clients",
+      lookup: (config: Config, lease) =>
+        Effect.gen(function* () {
+          const elsewhere = Destination.refusal(config, options.allowHost)
+          if (elsewhere !== undefined) return yield* elsewhere
+          const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
+          const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
+          const activity: Activity = { requests: 0 }
+          let outlet: PooledFetch | undefined
+          const client = yield* Effect.provideService(builders.get(config)!.build, BuildContext, {
+            transport,
+            quotas: held,
+            ticker,
+            lease,
+            isClosed: () => closed,
+            activity,
+            unclassified,
+            isExported,
+            opened: (opened) => {
+              outlet = opened
+            }
+          })
+          return { client, outlet: outlet!, activity, transport, quotas: held } satisfies Held
+        }),
+      idleTimeToLive: options.idleTimeToLive,
+      capacity: options.capacity,
+      maxEntries: options.maxClients,
+      acquireTimeout: options.acquireTimeout,
+      // A client that goes waits for its transport, which has a bound of its own.
+      drainTimeout: drainTimeout + 2_000,
+      onEvent: yield* LeaseLog.make
+    })
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+      })
+    )
+
+    const note = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): void => {
+      const build = Effect.map(Layer.build(provider.layer(config)), (context) => Context.get(context, provider.tag))
+      builders.set(config, { provider, build })
+    }
+
+    /** Whoever brings an SDK object of his own, or none, needs no client, and so none of a certain provider. */
+    const noteOutlet = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): void => {
+      if (builders.has(config)) return
+      note(provider, config)
+      outletsOnly.add(config)
+    }
+
+    /**
+     * Notes how to build the client of a config, should it have to be built. The result is to be run before, if there
+     * is one.
+     */
+    const builder = <I, Client, P extends string, Extra extends string>(
+      provider: Provider<I, Client, P, Extra>,
+      config: ClientConfig.ClientConfig<P>
+    ): Effect.Effect<void, OptionsError> | undefined => {
+      const known = builders.get(config)
+      if (known?.provider === provider) {
+        outletsOnly.delete(config)
+        return undefined
+      }
+      if (known === undefined || outletsOnly.delete(config)) {
+        note(provider, config)
+        // What was built for the outlet alone has no such client.
+        return known === undefined ? undefined : LeaseMap.invalidate(clients, config)
+      }
+      return new OptionsError({
+        provider: provider.id,
+        field: "spec.id",
+        received: "the id of another provider that is in use",
+        expected: "one provider for each id, made once"
+      })
+    }
+
+    const service: Service = {
+      get: <I, Client, P extends string, Extra extends string>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>
+      ) => {
+        const before = builder(provider, config)
+        const held = Effect.mapError(LeaseMap.get(clients, config), refused(config, options))
+        const client = Effect.map(held, ({ client }) => client as Client)
+        const watched = leakWarning === undefined ? client : Effect.zipLeft(client, Leaks.watch(config, leakWarning))
+        return before === undefined ? watched : Effect.zipRight(before, watched)
+      },
+      use: <I, Client, P extends string, Extra extends string, A, E, R>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>,
+        f: (client: Client) => Effect.Effect<A, E, R>
+      ) => {
+        const before = builder(provider, config)
+        const run = ({ client }: Held) => f(client as Client)
+        const watched = leakWarning === undefined ? run : Leaks.watching(config, leakWarning, run)
+        const used = Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
+        return before === undefined ? used : Effect.zipRight(before, used)
+      },
+      outlet: <I, Client, P extends string, Extra extends string>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>
+      ) => {
+        noteOutlet(provider, config)
+        return Effect.mapBoth(LeaseMap.get(clients, config), {
+          onFailure: refused(config, options),
+          onSuccess: ({ outlet }) => outlet
+        })
+      },
+      useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
+        provider: Provider<I, Client, P, Extra>,
+        config: ClientConfig.ClientConfig<P>,
+        f: (outlet: PooledFetch) => Effect.Effect<A, E, R>
+      ) => {
+        noteOutlet(provider, config)
+        return Effect.mapError(
+          LeaseMap.use(clients, config, ({ outlet }) => f(outlet)),
+          refused(config, options)
+        )
+      },
+      invalidate: (config) => LeaseMap.invalidate(clients, config),
+      stats: Effect.gen(function* () {
+        const { entries, ...counts } = yield* LeaseMap.stats(clients)
+        const pools = yield* LeaseMap.stats(transports)
+        const budgets = yield* LeaseMap.stats(quotas)
+        return {
+          ...counts,
+          sockets: pools.entries.reduce((sum, { value }) => sum + (value?.stats().sockets ?? 0), 0),
+          unclassified: unclassified.count(),
+          clients: entries.flatMap((entry) => clientStats(entry) ?? []),
+          quotas: budgets.entries.flatMap(({ key, value }) => (value === undefined ? [] : quotaStats(key, value)))
+        }
+      })
+    }
+    return service
+  })
+
+const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, Held>): ClientStats | undefined => {
+  if (value === undefined) return undefined
+  const { activity, quotas, transport } = value
+  const { openCircuits, queued, sockets } = transport.stats()
+  return {
+    ...placeOf(key),
+    fingerprint: ClientConfig.fingerprint(key),
+    leases: leases - activity.requests,
+    inFlight: activity.requests,
+    queued: quotas.reduce((sum, quota) => sum + quota.stats().queued, queued),
+    sockets,
+    openCircuits,
+    idleSince
+  }
+}
+
+const quotaStats = (key: ClientConfig.CredentialKey, quota: Quota.Quota): QuotaStats => ({
+  provider: key.provider,
+  baseURL: key.baseURL,
+  credential: Redacted.isRedacted(key.credential) ? QuotaDigest.of(key) : key.credential.id,
+  ...quota.stats()
+})
+
+/** Bad layer options must not be defects, and a layer can't fail; so each lease says what is wrong. */
+const broken = (error: OptionsError): Service => ({
+  get: () => Effect.fail(error),
+  use: () => Effect.fail(error),
+  outlet: () => Effect.fail(error),
+  useOutlet: () => Effect.fail(error),
+  invalidate: () => Effect.void,
+  stats: Effect.succeed(noStats)
+})

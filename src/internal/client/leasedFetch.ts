@@ -1,0 +1,100 @@
+/**
+ * A `fetch` that may be kept for ever: each request takes a lease of its own, and between requests it holds none. While
+ * the client of the last request stands, that costs one call; else another lease is taken from the client map.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { ClientConfig } from "../../ClientConfig.ts"
+import type { Service } from "../../ClientMap.ts"
+import { PoolError } from "../../ClientError.ts"
+import type { Provider } from "../../Provider.ts"
+import type { PooledFetch } from "../request/pooledFetch.ts"
+import * as Site from "../sdk/callSite.ts"
+
+type Fetch = typeof globalThis.fetch
+
+/** Whether requests of a set may begin. */
+export interface Gate {
+  /** What becomes of those that come, `undefined` while all is well. */
+  shut: "closed" | "parked" | undefined
+}
+
+/** Gives the client map. */
+export interface MapSource {
+  /** A promise only while a runtime of the user's has yet to be built. */
+  readonly service: () => Service | Promise<Service>
+}
+
+/** What a set that has been closed says to those who still come. */
+export const closed = ({ baseURL, provider }: ClientConfig): PoolError =>
+  new PoolError({
+    provider,
+    baseURL,
+    reason: "Closed",
+    detail: "these clients have been closed, so no request can be started any more"
+  })
+
+/** For as long as the process lasts, which is ending, or until the caller gives up. */
+const parked = (signal: AbortSignal | null | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason as Error)
+    signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true })
+  })
+
+/** `undefined` has begun nothing. */
+const run = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal | null | undefined): Promise<A> => {
+  const exit = await Effect.runPromiseExit(effect, signal == null ? {} : { signal })
+  if (Exit.isSuccess(exit)) return exit.value
+  if (signal?.aborted === true) throw signal.reason as Error
+  throw Cause.squash(exit.cause)
+}
+
+export const make = <I, Client, P extends string, Extra extends string>(
+  host: MapSource,
+  gate: Gate,
+  provider: Provider<I, Client, P, Extra>,
+  config: ClientConfig<P>
+): Fetch => {
+  let last: PooledFetch | undefined
+
+  const lease: Fetch = async (input, init) => {
+    const signal = init?.signal
+    const ready = host.service()
+    const service = ready instanceof Promise ? await ready : ready
+    const scope = Effect.runSync(Scope.make())
+    try {
+      const outlet = await run(Scope.extend(service.outlet(provider, config), scope), signal)
+      if (gate.shut !== undefined) return await turnAway(signal)
+      last = outlet
+      // Back in the caller's own async context. Not awaited: once it has begun, the request holds the client by itself.
+      const sent = outlet.fetch(input, init)
+      return sent
+    } finally {
+      Effect.runFork(Scope.close(scope, Exit.void))
+    }
+  }
+
+  const turnAway = (signal: AbortSignal | null | undefined): Promise<Response> =>
+    gate.shut === "parked" ? parked(signal) : Promise.reject(closed(config))
+
+  const send: Fetch = (input, init) => {
+    if (gate.shut !== undefined) return turnAway(init?.signal)
+    const sent = last?.tryFetch(input, init)
+    if (sent !== undefined) return sent
+    last = undefined
+    return lease(input, init)
+  }
+
+  const fetch: Fetch = (input, init) => {
+    const site = Site.siteOf(init)
+    if (site === undefined) return send(input, init)
+    return send(input, init).then((response) => {
+      Site.watch(response, site, config.baseURL)
+      return response
+    })
+  }
+  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
+  return Object.assign(fetch, { Response })
+}

@@ -1,0 +1,152 @@
+/** One secret as the request path wants it: at once where it is known, else loaded once for all who ask. */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import { SyncScheduler } from "effect/Scheduler"
+import { OptionsError, RequestError } from "../../ClientError.ts"
+import type { Credential } from "../../Credential.ts"
+import { Loaded, members } from "./model.ts"
+import type { Version } from "./check.ts"
+import { tell } from "./tell.ts"
+import { root } from "../util/asyncContext.ts"
+
+export interface SecretSource {
+  /**
+   * Known and good now; starts a refresh in the background when one is due. Synchronous; undefined if it must be
+   * loaded, for which `load` is called right then: where the version is an effect that waits, it awaits that one run.
+   */
+  readonly peek: () => Redacted.Redacted | undefined
+  /** Rejects with a RequestError ("Authentication", processed "no", attempts 0), or with the signal's reason. */
+  readonly load: (signal: AbortSignal | undefined) => Promise<Redacted.Redacted>
+  /**
+   * The provider answered 401 to this secret. False if asking again can't help. If true, `peek` and `load` give what to
+   * try next; if that equals what was refused, trying it can't help either.
+   */
+  readonly refused: (secret: Redacted.Redacted) => boolean
+  /** Whether what it gave last has expired or was refused, and the next is not here: it had better be waited for. */
+  readonly isOver: () => boolean
+}
+
+interface Place {
+  readonly provider: string
+  readonly baseURL: string
+}
+
+/** One run of a version effect. It never fails, so that no logger sees what it failed with. */
+type Asking = Fiber.RuntimeFiber<Exit.Exit<Version, unknown>>
+
+/** `member` is one secret: of a pool each has a source of its own. */
+export const make = (place: Place, member: Redacted.Redacted | Credential): Effect.Effect<SecretSource> => {
+  const [one] = members(member)
+  if (one instanceof Loaded) {
+    return Effect.flatMap(Effect.runtime(), (runtime) =>
+      Effect.map(Effect.clock, (clock) => loadedSource(place, one, runtime, clock))
+    )
+  }
+  return Redacted.isRedacted(one) ? Effect.succeed(fixedSource(one)) : Effect.dieMessage("a credential of no secret")
+}
+
+/** What is wrong with a secret that was loaded: its message has no part of it. Whatever else a load fails with may. */
+const unfit = (cause: unknown): string => (cause instanceof OptionsError ? ` (${cause.message})` : "")
+
+const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
+  peek: () => secret,
+  load: () => Promise.resolve(secret),
+  refused: () => false,
+  isOver: () => false
+})
+
+const loadedSource = (
+  place: Place,
+  credential: Loaded,
+  runtime: Runtime.Runtime<never>,
+  clock: Clock.Clock
+): SecretSource => {
+  const { keeper, versions } = credential
+
+  const fail = (cause: unknown): RequestError =>
+    new RequestError({
+      provider: place.provider,
+      baseURL: place.baseURL,
+      reason: "Authentication",
+      detail: `credential ${credential.id} could not be loaded${unfit(cause)}; the request was not sent`,
+      processed: "no",
+      attempts: 0,
+      cause
+    })
+
+  // Whatever runs here is shared by all, so it must not hang on the request that happened to start it.
+  const fork = <A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> =>
+    root(() => Runtime.runFork(runtime)(effect, options))
+  const later = (effect: Effect.Effect<void>) => fork(effect, { immediate: false })
+
+  const peek = (version: Version | undefined): Redacted.Redacted | undefined => {
+    const now = clock.unsafeCurrentTimeMillis()
+    const secret = keeper.peek(now, version)
+    if (secret !== undefined && keeper.isDue(now)) keeper.refresh(version, later)
+    return secret
+  }
+
+  const load = async (
+    secret: Effect.Effect<Redacted.Redacted, unknown>,
+    signal: AbortSignal | undefined
+  ): Promise<Redacted.Redacted> => {
+    const exit = await root(() =>
+      Runtime.runPromiseExit(runtime)(secret, signal === undefined ? undefined : { signal })
+    )
+    if (Exit.isSuccess(exit)) return exit.value
+    if (signal?.aborted) throw signal.reason
+    throw fail(Cause.squash(exit.cause))
+  }
+
+  const refused = (secret: Redacted.Redacted) => keeper.refused(secret, clock.unsafeCurrentTimeMillis())
+
+  const isOver = () => keeper.isOver(clock.unsafeCurrentTimeMillis())
+
+  if (versions === undefined) {
+    const { version } = credential
+    return { peek: () => peek(version), load: (signal) => load(keeper.load(version), signal), refused, isOver }
+  }
+
+  const ask = Effect.exit(versions.ask)
+
+  /** A version that can't be had stops nobody who knows one: the last known stays, which is said once. */
+  const settle = (exit: Exit.Exit<Version, unknown>): Exit.Exit<Version, unknown> => {
+    if (Exit.isSuccess(exit) || versions.known === undefined) return exit
+    if (!versions.warned) {
+      versions.warned = true
+      const why = `its version is not to be had (${tell(exit.cause, undefined)})`
+      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last one known stays`))
+    }
+    return Exit.succeed(versions.known)
+  }
+
+  /** What `peek` began and left to `load`. Never interrupted, as others may share what the effect waits for. */
+  let asking: Asking | undefined
+
+  return {
+    peek: () => {
+      const scheduler = new SyncScheduler()
+      const fiber = fork(ask, { scheduler })
+      scheduler.flush()
+      const exit = fiber.unsafePoll()
+      asking = exit === null ? fiber : undefined
+      if (exit === null) return undefined
+      const version = settle(Exit.flatten(exit))
+      return Exit.isSuccess(version) ? peek(version.value) : undefined
+    },
+    load: (signal) => {
+      const fiber = asking ?? fork(ask)
+      asking = undefined
+      const version = Effect.flatMap(Fiber.await(fiber), (exit) => settle(Exit.flatten(exit)))
+      const secret = Effect.flatMap(version, (known) => keeper.load(known))
+      return load(secret, signal)
+    },
+    refused,
+    isOver
+  }
+}

@@ -1,0 +1,15 @@
+/** Requests that have ended before they were sent. */
+import { DeadlinePassed, WireError } from "../wire/errors.ts"
+import type { WireRequest } from "./types.ts"
+
+/** The signal by which its caller has given it up, if one has. */
+export const abortedBy = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
+  signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
+
+/** Why nobody wants it sent any more. */
+export const whyEnded = (request: WireRequest): WireError | undefined => {
+  const by = abortedBy(request)
+  if (by !== undefined) return new WireError("Aborted", "no", "the request was aborted", by.reason)
+  const { deadline } = request
+  return deadline?.isPassed === true ? new DeadlinePassed("no", deadline.ms) : undefined
+}

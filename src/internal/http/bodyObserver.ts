@@ -1,0 +1,54 @@
+/** Who has to do with a body beside its reader. */
+import type { LastRead } from "./answerJson.ts"
+import type { Clean } from "./redactErrorBody.ts"
+
+/** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
+export interface Listener {
+  /** All of a body that was read whole, decoded. */
+  readonly whole: (bytes: Uint8Array) => void
+  /** A stream of events is to be read; `over` is called unless its reader forgets it. */
+  readonly opened: () => void
+  /** A chunk of a stream of events has come. */
+  readonly chunk: () => void
+  /** The last event of a stream has been read; what is kept of the end, one character a byte. */
+  readonly tail: (text: string) => void
+  /** The reader of a stream of events has come to the end, failed or cancelled. */
+  readonly over: () => void
+}
+
+/** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
+export interface Tapping {
+  /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
+  readonly tap?: ((chunk: Uint8Array) => void) | undefined
+  /**
+   * Called once when `tap` has seen all that it will: the reader came to the end (and is told so afterwards), failed or
+   * cancelled. The wire's own end may come before that, since bodies are read ahead. Not called for an answer without a
+   * body, for one that fails before there is a response, or for one that is dropped unread. @default none
+   */
+  readonly onTapped?: (() => void) | undefined
+  /** Hears of the body after `tap` and `onTapped`. @default nobody */
+  readonly listener?: Listener | undefined
+  /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
+  readonly clean?: (() => Cleaner) | undefined
+  /** Told what the reader is given that should be JSON, just before: an answer, or events of a stream. @default none */
+  readonly given?: ((read: LastRead) => void) | undefined
+  /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
+  readonly prints?: boolean | undefined
+}
+
+/** Neither method may throw. */
+interface Cleaner {
+  /** What is to be given on now that this chunk has come; it may hold some back for later. */
+  readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
+  /** What it has held back, at the end of the stream. */
+  readonly rest: () => Uint8Array | undefined
+}
+
+/** For one event by itself. */
+export const cleaned =
+  ({ clean }: Tapping): Clean =>
+  (event) =>
+    clean?.().chunk(event) ?? event
+
+/** By nobody. */
+export const untapped: Tapping = {}

@@ -1,0 +1,41 @@
+/**
+ * The beginning and the end of a body that passes by, in bounded memory: what an answer says of itself stands there.
+ */
+import { Tail } from "./tailBuffer.ts"
+
+/** Enough for the first event of a stream; most answers that are no stream are smaller. */
+const headBytes = 2048
+/** Enough for what providers send with and after the usage. */
+const tailBytes = 4096
+
+const empty = Buffer.alloc(0)
+
+export class Ends {
+  #head: Buffer = empty
+  /** What came after the head. */
+  readonly #tail = new Tail(tailBytes)
+
+  add(bytes: Uint8Array): void {
+    const room = headBytes - this.#head.length
+    if (room > 0) {
+      this.#head = Buffer.concat([this.#head, bytes.subarray(0, room)])
+      if (bytes.length <= room) return
+      bytes = bytes.subarray(room)
+    }
+    this.#tail.add(bytes)
+  }
+
+  /** Whether all that came is still here: then `tail` is the whole of it. */
+  get isWhole(): boolean {
+    return this.#tail.isWhole
+  }
+
+  /** One character a byte, whatever it encodes: JSON's own characters are ASCII. */
+  head(): string {
+    return this.#head.toString("latin1")
+  }
+
+  tail(): string {
+    return this.isWhole ? this.head() + this.#tail.text() : this.#tail.text()
+  }
+}

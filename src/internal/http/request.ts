@@ -1,0 +1,137 @@
+/**
+ * One attempt at an exchange: the request, its redirects, and a `Response` whose body may outlive this call. Retries,
+ * quotas and credentials are the business of those who call it.
+ */
+import { WireError } from "../wire/errors.ts"
+import type { Timeouts, WirePool, WireRequest, WireResponse } from "./types.ts"
+import { discard } from "./bufferBody.ts"
+import type { PreparedRequest } from "./prepare.ts"
+import { afterWork, redirection, withoutBody, type Hop } from "./redirect.ts"
+import { respond } from "./response.ts"
+import type { Tapping } from "./bodyObserver.ts"
+
+export { prepare, type PreparedRequest } from "./prepare.ts"
+
+export interface SendOptions extends Tapping {
+  /** In milliseconds. */
+  readonly timeouts: Timeouts
+  /** What `WireRequest.about` is. @default each hop is a request of its own */
+  readonly about?: WireRequest["about"]
+  readonly tenant?: WireRequest["tenant"]
+  /** Hands on `WireRequest.pass`, for the first hop. @default each hop asks for its own */
+  readonly pass?: WireRequest["pass"]
+  /** What `WireRequest.deadline` is, for all hops together. @default none */
+  readonly deadline?: WireRequest["deadline"]
+  /** Aborts the exchange beside the caller's own signal, until the body has ended. */
+  readonly signal: AbortSignal | undefined
+  /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
+  readonly seal?: WireRequest["seal"]
+  /** What `WireRequest.recall` is, until it has been sent for the first time. @default nothing changes while it waits */
+  readonly recall?: WireRequest["recall"]
+  /**
+   * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
+   * collected unread. Must not throw. @default none
+   *
+   * `cut` is what its body failed with.
+   */
+  readonly onEnd?: ((cut: WireError | undefined) => void) | undefined
+  /** What a reader of the body is thrown for a failure that cuts it. Must not throw. @default the failure */
+  readonly cut?: ((error: WireError) => unknown) | undefined
+  /**
+   * Called once with the head of the final answer, not that of a redirect, as it came off the wire: before anything
+   * of the body is read, and before `onEnd`. Must not throw. @default none
+   */
+  readonly onHead?: ((status: number, headers: WireResponse["headers"]) => void) | undefined
+}
+
+/** The words by which the SDKs tell a timeout from other failures: openai and groq look for them in the message. */
+const timedOut = (error: WireError): WireError =>
+  /timed? ?out/i.test(error.message)
+    ? error
+    : new WireError("Timeout", error.processed, `the request timed out: ${error.message}`, error.cause)
+
+/**
+ * Rejects with a WireError, or, once the caller's own signal has aborted, with that signal's reason, as fetch does.
+ */
+export const exchange = async (pool: WirePool, exchange: PreparedRequest, options: SendOptions): Promise<Response> => {
+  const { signal: own } = exchange
+  const {
+    clean,
+    about,
+    cut,
+    deadline,
+    given,
+    listener,
+    onEnd,
+    onHead,
+    onTapped,
+    pass,
+    prints,
+    recall,
+    seal,
+    tap,
+    tenant,
+    timeouts
+  } = options
+  const outer = options.signal === own ? undefined : options.signal
+  let ended = false
+  let worked = false
+  const end = (cut?: WireError) => {
+    if (ended) return
+    ended = true
+    onEnd?.(cut)
+  }
+  const failure = (error: unknown): unknown => {
+    if (!(error instanceof WireError)) return error
+    if (error.reason === "Timeout") return timedOut(error)
+    return error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+  }
+
+  const unreadable = (error: unknown): unknown => {
+    const known = failure(error)
+    return cut !== undefined && known instanceof WireError ? cut(known) : known
+  }
+
+  try {
+    let hop: Hop = exchange
+    let { headers } = exchange
+    for (let hops = 0; ; hops++) {
+      const { body, method, path } = hop
+      const wire = await pool.request({
+        method,
+        path,
+        headers,
+        seal,
+        recall: hops === 0 ? recall : undefined,
+        body,
+        about,
+        tenant,
+        pass: hops === 0 ? pass : undefined,
+        signal: own,
+        outer,
+        timeouts,
+        deadline
+      })
+      let next: Hop | undefined
+      try {
+        next = redirection(wire, exchange, hop, hops)
+      } catch (error) {
+        wire.body.cancel()
+        throw error
+      }
+      if (next === undefined) {
+        onHead?.(wire.status, wire.headers)
+        wire.body.onEnd(end)
+        const known = { url: hop.url, method, asked: exchange, about, redirected: hops > 0, limits: pool.limits }
+        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, given, listener, clean, prints })
+      }
+      await discard(wire.body)
+      if (next.method !== method) worked = true
+      if (next.body === undefined && body !== undefined) headers = withoutBody(headers)
+      hop = next
+    }
+  } catch (error) {
+    end()
+    throw failure(worked ? afterWork(error) : error)
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Whatever a caller hands to fetch as `body`, as what the pools send. Text and bytes stay synchronous: they are every
+ * chat request.
+ */
+import type { RequestBody, StreamedBody } from "../wire/request.ts"
+import { bufferedBytes, encodeForm, type BlobLike, type FormLike } from "./multipart.ts"
+
+export interface Outgoing {
+  readonly body: RequestBody
+  /** What the body itself says it is; a caller's own header goes before it, unless `binding`. */
+  readonly contentType: string | undefined
+  /** The content type names this body's boundary: no other can be right. */
+  readonly binding: boolean
+  /** Whether it can be sent more than once. */
+  readonly replayable: boolean
+}
+
+const plain = (body: RequestBody, contentType: string | undefined): Outgoing => ({
+  body,
+  contentType,
+  binding: false,
+  replayable: true
+})
+
+const none = plain(undefined, undefined)
+
+// By tag and not by class: undici's, formdata-node's and polyfills' FormData and Blob are none of the global classes.
+const tagged = (body: object, ...tags: ReadonlyArray<string>) =>
+  Symbol.toStringTag in body && tags.includes(String(body[Symbol.toStringTag]))
+const isBlob = (body: object): body is BlobLike => tagged(body, "Blob", "File") && "stream" in body
+const isForm = (body: object): body is FormLike => tagged(body, "FormData") && "entries" in body
+const isAsyncIterable = (body: object): body is AsyncIterable<unknown> => Symbol.asyncIterator in body
+
+const chunkBytes = (chunk: unknown): Uint8Array => {
+  if (chunk instanceof Uint8Array) return chunk
+  if (typeof chunk === "string") return Buffer.from(chunk)
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)
+  throw new TypeError("a streamed request body may hold only bytes and text")
+}
+
+/** A body that is gone once it was sent. One that nobody has begun to read is as good as before. */
+const oneShot = (source: AsyncIterable<unknown>, length: number | undefined): StreamedBody => {
+  if ("locked" in source && source.locked === true) {
+    throw new TypeError("the request body is a stream that somebody else reads")
+  }
+  let spent = false
+  async function* open(): AsyncGenerator<Uint8Array> {
+    if (spent) throw new TypeError("a streamed request body can't be sent twice")
+    spent = true
+    for await (const chunk of source) yield chunkBytes(chunk)
+  }
+  return { length, open, isSpent: () => spent }
+}
+
+const fromBlob = async (blob: BlobLike): Promise<Outgoing> => {
+  const contentType = blob.type === "" ? undefined : blob.type
+  if (blob.size <= bufferedBytes) return plain(new Uint8Array(await blob.arrayBuffer()), contentType)
+  return plain({ length: blob.size, open: () => blob.stream() }, contentType)
+}
+
+/** `declaredLength` is the caller's Content-Length: believed only of bodies whose length nothing else tells. */
+export const outgoing = (body: unknown, declaredLength: string | undefined): Outgoing | Promise<Outgoing> => {
+  if (typeof body === "string") return plain(body, "text/plain;charset=UTF-8")
+  if (body === undefined || body === null) return none
+  if (typeof body !== "object") return plain(String(body), "text/plain;charset=UTF-8")
+  if (body instanceof Uint8Array) return plain(body, undefined)
+  if (ArrayBuffer.isView(body)) return plain(chunkBytes(body), undefined)
+  if (body instanceof ArrayBuffer) return plain(new Uint8Array(body), undefined)
+  if (body instanceof URLSearchParams) {
+    return plain(body.toString(), "application/x-www-form-urlencoded;charset=UTF-8")
+  }
+  if (isBlob(body)) return fromBlob(body)
+  if (isForm(body)) {
+    return encodeForm(body).then(({ body, contentType }) => ({ body, contentType, binding: true, replayable: true }))
+  }
+  if (isAsyncIterable(body)) {
+    const length = declaredLength !== undefined && /^\d+$/.test(declaredLength) ? Number(declaredLength) : undefined
+    return { body: oneShot(body, length), contentType: undefined, binding: false, replayable: false }
+  }
+  return plain(String(body), "text/plain;charset=UTF-8")
+}

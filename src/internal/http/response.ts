@@ -1,0 +1,205 @@
+/**
+ * A genuine `Response` over what came off the wire. Small bodies are read whole first and kept as bytes, since it is
+ * streams that make WHATWG fetch slow; all else is a stream that pulls from the wire chunk by chunk.
+ */
+import { STATUS_CODES } from "node:http"
+
+import type { BodyLimits } from "../util/bounds.ts"
+import type { About } from "../wire/request.ts"
+import { WireError } from "../wire/errors.ts"
+import type { WireBody, WireResponse } from "./types.ts"
+import { telling } from "./answerJson.ts"
+import * as Answers from "./answers.ts"
+import { endingOf } from "./sse/termination.ts"
+import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./bufferBody.ts"
+import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./decompress.ts"
+import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
+import { jsonEvents } from "./sse/jsonEvents.ts"
+import { streamOf } from "./streamedResponse.ts"
+import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
+import { WholeResponse, named } from "./bufferedResponse.ts"
+
+export interface ResponseContext extends Tapping {
+  readonly url: string
+  readonly method: string
+  /** Before any redirect. */
+  readonly asked: Answers.Asked
+  /** Of the request that is answered. @default nothing is known */
+  readonly about?: About | undefined
+  readonly redirected: boolean
+  readonly limits: BodyLimits
+  /** What the reader of the body gets to see of a failure. */
+  readonly failure: (error: unknown) => unknown
+}
+
+const bodiless = (status: number, method: string) =>
+  method === "HEAD" || status === 204 || status === 205 || status === 304
+
+/** What describes the bytes on the wire, once they are decoded. */
+const ofTheWire = (name: string) => name === "content-encoding" || name === "content-length"
+
+const build = (
+  wire: WireResponse,
+  context: ResponseContext,
+  body: Uint8Array | ReadableStream<Uint8Array> | null,
+  decoded: boolean
+): Response => {
+  const { status } = wire
+  const { redirected, url } = context
+  const statusText = STATUS_CODES[status] ?? ""
+  const response =
+    body instanceof Uint8Array
+      ? new WholeResponse(body, { status, statusText, url, redirected })
+      : named(new Response(body, { status, statusText }), url, redirected)
+  // Appending costs half of what an init object does.
+  const { headers } = response
+  for (const [name, value] of wire.headers) {
+    if (!decoded || !ofTheWire(name)) headers.append(name, value)
+  }
+  return response
+}
+
+/** For how long, in ms, a body that is most likely no answer may keep fetch from resolving. */
+const doubt = 2_000
+
+const none: ReadonlyArray<Coding> = []
+
+const mustBeJson = (status: number, { asked }: ResponseContext) => status < 300 && Answers.isJsonOnly(asked)
+
+/** What a caller downloads is no answer but a file: as long as it is, and read piece by piece. */
+const isDownload = ({ asked: { method, url } }: ResponseContext) =>
+  method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
+
+/** How a body is to be read. */
+interface Reading {
+  readonly codings: ReadonlyArray<Coding>
+  readonly tapping: Tapping
+  readonly isEvents: boolean
+  /** Whether it can be nothing but JSON. */
+  readonly isAnswer: boolean
+  /** The same of one that does not say that it is. */
+  readonly isDoubtful: boolean
+  /** Whether SDKs parse it as JSON. */
+  readonly isJson: boolean
+  /** Whether events were asked for, and it does not say that it is any: SDKs would end their streams as if all were well. */
+  readonly isMissing: boolean
+  /** Bytes that it may have. */
+  readonly most: number
+}
+
+const measureOf = ({ isEvents, most }: Reading, { limits }: ResponseContext): Measure | undefined =>
+  isEvents ? new EventMeasure(limits.maxLineBytes) : most === Infinity ? undefined : new WholeMeasure(most)
+
+const assemble = (
+  wire: WireResponse,
+  context: ResponseContext,
+  got: Uint8Array | WireBody,
+  reading: Reading
+): Response => {
+  const { codings, isAnswer, isDoubtful, isEvents, isMissing, most, tapping } = reading
+  const decoded = codings.length > 0
+  const isError = wire.status >= 400
+  const said = isDoubtful ? Answers.asJson(wire) : wire
+  if (got instanceof Uint8Array && isError && decoded) got = unread(wire.body, [got], undefined)
+  if (got instanceof Uint8Array) {
+    const whole = decoded ? inflateWhole(got, codings) : got
+    if (whole !== undefined) {
+      if (whole.byteLength > most) throw tooLong(most)
+      if (isAnswer && !Answers.looksLikeJson(whole)) throw Answers.notJson(wire, whole.byteLength === 0)
+      if (isMissing || (isAnswer && Answers.beginsWithError(whole))) {
+        const failure = Answers.failureIn(whole, cleaned(tapping))
+        if (failure !== undefined) throw failure
+      }
+      if (isMissing) throw Answers.noEvents(wire)
+      if (reading.isJson) tapping.given?.({ text: whole, isEvents: false })
+      tapping.tap?.(whole)
+      tapping.onTapped?.()
+      tapping.listener?.whole(whole)
+      return build(said, context, whole, decoded)
+    }
+    got = unread(wire.body, [got], undefined)
+  }
+  // Too large or too slow to look at, and no JSON has that.
+  if (isDoubtful && Answers.isPage(wire)) throw Answers.notJson(wire, false)
+  if (isMissing) throw Answers.noEvents(wire)
+  const plain = decoded ? inflate(got, codings) : got
+  const events = isEvents && tapping.prints === true ? jsonEvents(plain, context.limits.maxLineBytes) : plain
+  const body = isError ? asFarAsItCame(events) : events
+  const ending = isEvents && wire.status < 300 ? endingOf(context.asked.url) : undefined
+  const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
+  const response = build(said, context, stream, decoded)
+  const { given } = tapping
+  return given === undefined || !reading.isJson
+    ? response
+    : telling(response, (text) => given({ text, isEvents: false }))
+}
+
+const answer = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
+  const { body, status } = wire
+  // No response can be made of it, and what it means nobody knows.
+  if (status < 200 || status > 599) {
+    throw new WireError("Malformed", "maybe", `the server answered with status ${status}`)
+  }
+  if (bodiless(status, context.method)) {
+    return discard(body).then(() => {
+      if (mustBeJson(status, context)) throw Answers.notJson(wire, true)
+      return build(wire, context, null, false)
+    })
+  }
+  let length: string | undefined
+  let label = ""
+  let encoding = ""
+  for (const [name, value] of wire.headers) {
+    if (name === "content-length") length = value
+    else if (name === "content-type") label = value
+    else if (name === "content-encoding") encoding = encoding === "" ? value : `${encoding}, ${value}`
+  }
+  // An error says enough by its status, so it stays readable; of its body no more is read than a message takes.
+  const isError = status >= 400
+  const known = encoding === "" ? none : codingsOf(encoding)
+  if (known === undefined && !isError) throw undecodable(encoding)
+  const type = label.toLowerCase()
+  const isEvents = type.startsWith("text/event-stream")
+  const mustBe = mustBeJson(status, context)
+  if (isEvents && mustBe && context.about?.asksForEvents() === false) throw Answers.notWhole()
+  if (type.startsWith("text/html") && status < 300 && Answers.isNoPage(context.asked))
+    throw Answers.notJson(wire, false)
+  const isAnswer = !isEvents && mustBe
+  const reading: Reading = {
+    codings: known ?? none,
+    tapping: known === undefined ? untapped : context,
+    isEvents,
+    isAnswer,
+    isDoubtful: isAnswer && !Answers.isJson(label),
+    isJson: isAnswer || Answers.isJson(type),
+    isMissing: isAnswer && context.about?.asksForEvents() === true,
+    most: isEvents || isError || isDownload(context) ? Infinity : context.limits.maxResponseBytes
+  }
+  const size = length === undefined ? undefined : Number(length)
+  if (size !== undefined && size > reading.most && encoding === "") throw tooLong(reading.most)
+  const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, reading)
+  if (!isEvents) {
+    const isSmall = size !== undefined && size <= wholeBytes
+    // Whoever reads an error has little patience, so it must not wait here for one that never ends.
+    if (isSmall && !isError) return collect(body, size).then(finish)
+    if (reading.isDoubtful || reading.isMissing) return gather(body, doubt).then(finish)
+    if (isSmall || (size === undefined && Answers.isJson(type))) {
+      return gather(isError ? asFarAsItCame(body) : body).then(finish)
+    }
+  }
+  return finish(body)
+}
+
+/** Rejects or throws if a body that is read whole is cut; one that is streamed fails where it is read. */
+export const respond = (wire: WireResponse, context: ResponseContext): Response | Promise<Response> => {
+  const fail = (error: unknown): never => {
+    wire.body.cancel()
+    throw error
+  }
+  try {
+    const response = answer(wire, context)
+    return response instanceof Promise ? response.catch(fail) : response
+  } catch (error) {
+    return fail(error)
+  }
+}

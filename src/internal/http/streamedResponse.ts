@@ -1,0 +1,133 @@
+/** A body as a stream that pulls from the wire chunk by chunk, and cancels what is dropped unread. */
+import type { WireBody } from "./types.ts"
+import type { Ending } from "./sse/termination.ts"
+import type { Measure } from "./measure.ts"
+import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
+
+/**
+ * What a stream was made of, for when it has been dropped; nothing once the body has ended. What ended it may be an error
+ * that was made under the stream's reader, and its stack leads to the stream, which then would never be collected.
+ */
+interface Source {
+  body: WireBody | undefined
+  onAbandoned: (() => void) | undefined
+}
+
+/** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
+const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
+  onAbandoned?.()
+  body?.cancel()
+})
+
+const eventEnd = Buffer.from("\n\n")
+
+const sources = new WeakMap<ReadableStream, Source>()
+
+const emptied = (source: Source) => () => {
+  source.body = source.onAbandoned = undefined
+}
+
+/**
+ * `f` is called if the body is a stream that is collected while it still holds something: neither read to the end, nor
+ * cancelled or failed. It must not throw.
+ */
+export const watchAbandoned = ({ body }: Response, f: () => void): void => {
+  const source = body === null ? undefined : sources.get(body)
+  if (source?.body !== undefined) source.onAbandoned = f
+}
+
+// No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
+export const streamOf = (
+  body: WireBody,
+  failure: (error: unknown) => unknown,
+  measure: Measure | undefined,
+  ending: Ending | undefined,
+  tapping: Tapping,
+  isEvents: boolean
+): ReadableStream<Uint8Array> => {
+  const { tap } = tapping
+  const { clean, given: onGiven, listener } = isEvents ? tapping : untapped
+  const cleaner = clean?.()
+  let { onTapped } = tapping
+  const over = () => {
+    onTapped?.()
+    // A read may still fail after the reader has cancelled.
+    onTapped = undefined
+  }
+  const tell = () => {
+    if (ending !== undefined) listener?.tail(ending.tail())
+  }
+  const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
+    over()
+    listener?.over()
+    controller.error(failure(error))
+  }
+  const end = (controller: ReadableStreamDefaultController) => {
+    const why = ending?.failure(cleaned(tapping))
+    if (why !== undefined) return fail(controller, why)
+    over()
+    tell()
+    listener?.over()
+    const rest = cleaner?.rest()
+    if (rest !== undefined) {
+      // Some readers take it for an event.
+      onGiven?.({ text: Buffer.concat([rest, eventEnd]), isEvents: true })
+      controller.enqueue(rest)
+    }
+    controller.close()
+  }
+  /** Whether that gives the reader anything. */
+  const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
+    if (chunk === undefined) {
+      end(controller)
+      return true
+    }
+    try {
+      measure?.chunk(chunk)
+    } catch (error) {
+      body.cancel()
+      fail(controller, error)
+      return true
+    }
+    tap?.(chunk)
+    ending?.add(chunk)
+    listener?.chunk()
+    const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
+    if (given === undefined) return false
+    onGiven?.({ text: given, isEvents: true })
+    controller.enqueue(given)
+    return true
+  }
+  /** Whoever pulls is not asked again before there is something for the reader. */
+  const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
+    try {
+      while (!take(controller, await body.read()));
+    } catch (error) {
+      fail(controller, error)
+    }
+  }
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) =>
+        body.read().then(
+          (chunk) => (take(controller, chunk) ? undefined : more(controller)),
+          (error: unknown) => fail(controller, error)
+        ),
+      cancel: () => {
+        over()
+        // Who has seen the last event need not wait for the end.
+        if (listener !== undefined && ending?.hasCome() === true) tell()
+        listener?.over()
+        body.cancel()
+      }
+    },
+    // Nothing is read ahead: back-pressure reaches the wire.
+    { highWaterMark: 0 }
+  )
+  listener?.opened()
+  const source: Source = { body, onAbandoned: undefined }
+  body.onEnd(emptied(source))
+  abandoned.register(stream, source)
+  sources.set(stream, source)
+  return stream
+}

@@ -1,0 +1,149 @@
+/**
+ * What the head of an answer says of the limits: for how long it asks to wait, and for how long the gate of its model
+ * must stay closed. Every answer is read, and most say nothing: those are passed over without a trace.
+ *
+ * OpenAI, Azure and Groq send `x-ratelimit-remaining-requests` and `-reset-requests` (and `-tokens`) with Go's
+ * durations, Cerebras `-requests-day` and `-tokens-minute` with seconds, Anthropic `anthropic-ratelimit-requests-reset`
+ * (and `tokens`, `input-tokens`, `output-tokens`) with times in RFC 3339.
+ */
+import * as RetryAfter from "../wire/retryAfter.ts"
+import type { WireResponse } from "../http/types.ts"
+
+export interface Advice {
+  /** What an answer that is no success asks to wait, in milliseconds. */
+  readonly retryAfter: number | undefined
+  /** Milliseconds for which the gate of the model must stay closed. */
+  readonly closed: number | undefined
+}
+
+type Headers = WireResponse["headers"]
+
+/** Of nearly all answers. */
+export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined })
+
+const ZERO = 0x30
+
+const prefix = "x-ratelimit-remaining-"
+const anthropicPrefix = "anthropic-ratelimit-"
+const anthropicSuffix = "-remaining"
+
+/** Zero as a decimal number. Azure sends -1 where a deployment has no such limit. */
+const isExhausted = (value: string): boolean =>
+  value.charCodeAt(0) === ZERO && (value.length === 1 || RetryAfter.readNumber(value) === 0)
+
+/** Whether a header says that nothing remains; which of the budgets, is told by its name. */
+const saysNothingRemains = (name: string, value: string): boolean =>
+  isExhausted(value) &&
+  (name.startsWith(prefix) || (name.startsWith(anthropicPrefix) && name.endsWith(anthropicSuffix)))
+
+const valueOf = (headers: Headers, name: string): string | undefined => {
+  for (const header of headers) if (header[0] === name) return header[1]
+  return undefined
+}
+
+const units: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6
+}
+
+/** Go's `Duration.String()`, as in `1h0m0s`, `1.2s` or `12ms`; a bare number is in seconds. */
+const readDuration = (value: string): number | undefined => {
+  const seconds = RetryAfter.readNumber(value)
+  if (seconds !== undefined) return RetryAfter.sensible(seconds * 1000)
+  if (!/^(?:\d+(?:\.\d+)?(?:h|m|s|ms|us|µs|ns))+$/.test(value)) return undefined
+  let ms = 0
+  for (const [, number, unit] of value.matchAll(/([\d.]+)([a-zµ]+)/g)) ms += Number(number) * units[unit!]!
+  return RetryAfter.sensible(ms)
+}
+
+/** Milliseconds until the budget of which `name` says that nothing remains is full again. */
+const resetOf = (headers: Headers, name: string, now: number): number | undefined => {
+  const value = valueOf(headers, name.replace("-remaining", "-reset"))
+  if (value === undefined) return undefined
+  const at = RetryAfter.readDate(value)
+  if (at === undefined) return readDuration(value)
+  return RetryAfter.sensible(Math.max(0, at - (RetryAfter.readDate(valueOf(headers, "date")) ?? now)))
+}
+
+export interface TokensLeft {
+  /** Tokens left of a minute's budget. */
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until the budget is full, if that is told. */
+  readonly reset: number | undefined
+}
+
+const REMAINING_TOKENS = "x-ratelimit-remaining-tokens"
+
+/** What is left of the tokens of a minute, by the headers that OpenAI, Azure and Groq send. */
+export const tokensLeft = (headers: Headers, now: number): TokensLeft | undefined => {
+  const remaining = RetryAfter.readNumber(valueOf(headers, REMAINING_TOKENS))
+  if (remaining === undefined) return undefined
+  const limit = RetryAfter.readNumber(valueOf(headers, "x-ratelimit-limit-tokens"))
+  if (limit === undefined || limit < 1) return undefined
+  return { limit, remaining, reset: resetOf(headers, REMAINING_TOKENS, now) }
+}
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+
+const isAbout = (ms: number, window: number): boolean => Math.abs(ms - window) < window / 20
+
+/** Of a window's budget of unknown size: a second's worth of a minute's. */
+const SHARES = 60
+
+/**
+ * Milliseconds for which the gate closes for a budget of which nothing remains, `undefined` for one that can't be. All
+ * providers of these headers document `reset` as the time until the budget is full: a whole window if it is empty and
+ * fills evenly. Then the next request is there long before, also after a refusal: to wait until all of them are would
+ * leave most of the budget unused.
+ */
+const untilNext = (headers: Headers, name: string, now: number): number | undefined => {
+  const given = valueOf(headers, name.replace("-remaining", "-limit"))
+  const limit = RetryAfter.readNumber(given)
+  // Of a limit of nothing there is nothing to wait for: it means that there is none.
+  if (given !== undefined && (limit === undefined || limit < 1)) return undefined
+  const reset = resetOf(headers, name, now)
+  if (reset === undefined || !(isAbout(reset, MINUTE) || isAbout(reset, DAY))) return reset
+  // Of tokens nobody knows how many the next needs.
+  return reset / (limit === undefined || !name.includes("requests") ? SHARES : limit)
+}
+
+/** By the longest wait for what has run out. */
+const fromResets = (headers: Headers, now: number): Advice => {
+  let closed: number | undefined
+  for (const [name, value] of headers) {
+    if (!saysNothingRemains(name, value)) continue
+    const wait = untilNext(headers, name, now)
+    if (wait !== undefined) closed = Math.max(closed ?? 0, wait)
+  }
+  return closed === undefined ? silent : { retryAfter: undefined, closed }
+}
+
+/** Too many requests, unavailable, and overloaded (Anthropic's own). */
+const isRefusal = (status: number): boolean => status === 429 || status === 503 || status === 529
+
+/** `now`, in milliseconds since 1970, is for answers without a `Date`. */
+export const read = (status: number, headers: Headers, now: number): Advice => {
+  if (status < 400) {
+    for (const header of headers) {
+      if (saysNothingRemains(header[0], header[1])) return fromResets(headers, now)
+    }
+    return silent
+  }
+  const retryAfter = RetryAfter.read(
+    {
+      "retry-after-ms": valueOf(headers, "retry-after-ms"),
+      "retry-after": valueOf(headers, "retry-after"),
+      date: valueOf(headers, "date")
+    },
+    now
+  )
+  if (!isRefusal(status)) return retryAfter === undefined ? silent : { retryAfter, closed: undefined }
+  return retryAfter === undefined ? fromResets(headers, now) : { retryAfter, closed: retryAfter }
+}

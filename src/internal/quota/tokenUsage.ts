@@ -1,0 +1,223 @@
+/**
+ * How many tokens an answer really cost, read from its body while somebody else reads that: JSON, or a stream of
+ * events. Only the ends of the body are kept, and they are looked at once, when it is over.
+ *
+ * No text in an answer can pass for a usage: in JSON a quote within a string is escaped, so the key `usage` with its
+ * own two quotes is a key, and how deep it lies is counted from the end of the body, or of the event.
+ */
+import { Ends } from "../http/headTail.ts"
+import { endOfValue, isEscaped, skipSpace } from "../util/jsonScanner.ts"
+
+export interface Meter {
+  /** To be given every chunk of the decoded body, cut anywhere. Keeps none of them. */
+  readonly chunk: (bytes: Uint8Array) => void
+  /** All tokens that count toward a limit, once the body is over; `undefined` if it does not say. */
+  readonly total: () => number | undefined
+  /** Those of them that were generated; `undefined` also for what generates nothing, such as embeddings. */
+  readonly output: () => number | undefined
+  /** All that is said. */
+  readonly count: () => Count | undefined
+  /** Events of a stream that have come, about one for each token generated. */
+  readonly events: () => number
+  /**
+   * About how many tokens were generated, by what has come, for an answer that does not say: the events of a stream that
+   * carry content, or a token for every four characters of JSON. `undefined` for what is neither.
+   */
+  readonly received: () => number | undefined
+}
+
+export interface Count {
+  /** All that count toward a limit. */
+  readonly total: number
+  /** Of the prompt, those from a cache included. */
+  readonly input: number | undefined
+  readonly output: number | undefined
+}
+
+/** The names that any provider uses, each in its own way. */
+interface Usage {
+  readonly total_tokens?: unknown
+  readonly prompt_tokens?: unknown
+  readonly completion_tokens?: unknown
+  readonly input_tokens?: unknown
+  readonly output_tokens?: unknown
+  readonly cache_creation_input_tokens?: unknown
+  readonly cache_read_input_tokens?: unknown
+}
+
+const parse = (text: string): Usage | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const QUOTE = 0x22
+const BRACKET_OPENS = 0x5b
+const BRACKET_CLOSES = 0x5d
+const BRACE_OPENS = 0x7b
+const BRACE_CLOSES = 0x7d
+
+/**
+ * The last `usage` in the JSON object with which `text` ends, read from the end; the text may begin anywhere. `deepest`
+ * is how many brackets may be open around it.
+ */
+const lastUsage = (text: string, deepest: number): Usage | undefined => {
+  let depth = 0
+  for (let at = text.length - 1; at >= 0; at--) {
+    // Numbers, not characters: this is looked at for each answer.
+    switch (text.charCodeAt(at)) {
+      case BRACE_CLOSES:
+      case BRACKET_CLOSES:
+        depth++
+        break
+      case BRACE_OPENS:
+      case BRACKET_OPENS:
+        if (--depth <= 0) return undefined
+        break
+      case QUOTE: {
+        const end = at
+        do at = at === 0 ? -1 : text.lastIndexOf('"', at - 1)
+        while (at >= 0 && isEscaped(text, at))
+        // The string began before the text did.
+        if (at < 0) return undefined
+        if (depth > deepest || end - at !== 6 || !text.startsWith("usage", at + 1)) break
+        const colon = skipSpace(text, end + 1)
+        const value = skipSpace(text, colon + 1)
+        if (text[colon] === ":" && text[value] === "{") return parse(text.slice(value, endOfValue(text, value)))
+      }
+    }
+  }
+  return undefined
+}
+
+/** The lines of events that hold data; the first line counts too if it may have begun before the text. */
+const dataLines = (text: string, isWhole: boolean): ReadonlyArray<string> =>
+  text.split(/[\r\n]+/).filter((line, index) => line.startsWith("data:") || (index === 0 && !isWhole))
+
+const ofEvents = /^(data|event|id|retry)?:/
+
+/** Anthropic tells of the prompt in the first event, and of the answer in one of the last. */
+const isStart = (line: string): boolean => line.includes('"message_start"')
+
+const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+const firstCount = (...values: ReadonlyArray<unknown>): number | undefined => values.find(isCount)
+
+/**
+ * A total counts as it is. Anthropic gives parts: what is read from the cache does not count toward the limits of most
+ * models, what is written to it does ("Rate limits", cache-aware ITPM).
+ */
+const countOf = (usage: Usage | undefined, start: () => Usage | undefined): Count | undefined => {
+  if (usage === undefined) return undefined
+  const output = firstCount(usage.completion_tokens, usage.output_tokens)
+  if (isCount(usage.total_tokens)) {
+    return { total: usage.total_tokens, input: firstCount(usage.prompt_tokens, usage.input_tokens), output }
+  }
+  if (output === undefined) return undefined
+  const ofPrompt = firstCount(usage.prompt_tokens, usage.input_tokens) === undefined ? start() : usage
+  const input = firstCount(ofPrompt?.prompt_tokens, ofPrompt?.input_tokens)
+  if (input === undefined) return undefined
+  const written = input + (firstCount(ofPrompt?.cache_creation_input_tokens) ?? 0)
+  const all = written + (firstCount(ofPrompt?.cache_read_input_tokens) ?? 0)
+  return { total: written + output, input: all, output }
+}
+
+const none = () => undefined
+
+const read = (ends: Ends): Count | undefined => {
+  const head = ends.head()
+  const first = head[skipSpace(head, 0)]
+  if (first === "{") return countOf(lastUsage(ends.tail(), 1), none)
+  if (!ofEvents.test(head)) return undefined
+  // Beside the usage of the event itself that of `response`, `x_groq` or `message`: one deeper.
+  const start = () => {
+    const line = dataLines(head, true).find(isStart)
+    return line === undefined ? undefined : lastUsage(line, 2)
+  }
+  for (const line of dataLines(ends.tail(), ends.isWhole).toReversed()) {
+    const count = isStart(line) ? undefined : countOf(lastUsage(line, 2), start)
+    if (count !== undefined) return count
+  }
+  return undefined
+}
+
+const LINE_FEED = 0x0a
+const D = 0x64
+/** Where the bracket of `data: [DONE]` stands. */
+const BRACKET_AT = 6
+/** Events of a stream that carry nothing: the first names a role, and the last why it ended. */
+const WITHOUT_CONTENT = 2
+/** OpenAI's rule of thumb: see `ask.ts`. */
+const CHARACTERS_PER_TOKEN = 4
+
+export const makeMeter = (): Meter => {
+  const ends = new Ends()
+  let bytes = 0
+  let events = 0
+  let isLineStart = true
+  /** Counts lines of data, however they are cut. Only line ends are looked for, since each chunk comes through here. */
+  const countEvents = (chunk: Uint8Array): void => {
+    let at = isLineStart ? 0 : chunk.indexOf(LINE_FEED) + 1
+    if (at === 0 && !isLineStart) return
+    while (at < chunk.length) {
+      if (chunk[at] === D && chunk[at + BRACKET_AT] !== BRACKET_OPENS) events++
+      at = chunk.indexOf(LINE_FEED, at) + 1
+      if (at === 0) {
+        isLineStart = false
+        return
+      }
+      // The empty line after an event.
+      if (chunk[at] === LINE_FEED) at++
+    }
+    isLineStart = true
+  }
+  let count: Count | undefined
+  let isRead = false
+  const result = (): Count | undefined => {
+    if (!isRead) {
+      count = read(ends)
+      isRead = true
+    }
+    return count
+  }
+  return {
+    chunk: (chunk) => {
+      ends.add(chunk)
+      bytes += chunk.length
+      countEvents(chunk)
+      isRead = false
+    },
+    total: () => result()?.total,
+    output: () => result()?.output,
+    count: result,
+    events: () => events,
+    received: () => {
+      const head = ends.head()
+      if (head[skipSpace(head, 0)] === "{") return Math.ceil(bytes / CHARACTERS_PER_TOKEN)
+      return ofEvents.test(head) ? Math.max(0, events - WITHOUT_CONTENT) : undefined
+    }
+  }
+}
+
+/** Enough for what providers send with and after the usage. */
+const enough = 4096
+
+/** What an answer says that is here as a whole, and no stream of events. */
+export const ofWhole = (bytes: Uint8Array): Count | undefined => {
+  const all = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return countOf(lastUsage(all.toString("latin1", Math.max(0, all.length - enough)), 1), none)
+}
+
+/** What a stream of events says, of which this is the end. */
+export const ofTail = (text: string): Count | undefined => {
+  // Most streams say nothing of it, and taking lines apart costs more than all else that is done at their end.
+  if (!text.includes('"usage"')) return undefined
+  for (const line of dataLines(text, false).toReversed()) {
+    const count = countOf(lastUsage(line, 2), none)
+    if (count !== undefined) return count
+  }
+  return undefined
+}

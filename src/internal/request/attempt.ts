@@ -1,0 +1,241 @@
+/** One attempt to send a request, from its permit to the end of its answer's body. */
+import * as Equal from "effect/Equal"
+import type * as Redacted from "effect/Redacted"
+import type { Handle } from "../../LeaseMap.ts"
+import type { Transport } from "../../Transport.ts"
+import type { PoolKey, KeyPool } from "./keyPool.ts"
+import * as Attempts from "../telemetry/attempts.ts"
+import type { CallContext } from "./callContext.ts"
+import type { Deadline } from "./deadline.ts"
+import { type Earlier, type Place, wordOf } from "./errors/fromSdk.ts"
+import { CleanEvents } from "../http/sse/redactEvents.ts"
+import { type PreparedRequest, exchange } from "../http/request.ts"
+import { cleanError } from "../redaction/redactError.ts"
+import type { Pass } from "../overload/lane.ts"
+import type { Demand } from "../quota/demand.ts"
+import { metering } from "../quota/metering.ts"
+import type { Permit } from "../quota/permit.ts"
+import type { RetryAmbiguous } from "../config/make.ts"
+import { IDEMPOTENCY_KEY } from "./idempotency.ts"
+import { type Authorize, fillIn, hiddenWith, scrub } from "../redaction/redact.ts"
+import { isKnown } from "../http/statuses.ts"
+import type { Call, Calls } from "../telemetry/calls.ts"
+import type { Ticker } from "../util/ticker.ts"
+import { CircuitOpen, type Oddity, WireError } from "../wire/errors.ts"
+import type { Timeouts } from "../http/types.ts"
+
+/** What all requests of a client have in common. */
+export interface RequestDeps {
+  readonly place: Place
+  readonly transport: Pick<Transport, "origin" | "pool">
+  /** One for each credential, of which there is at least one. */
+  readonly accounts: KeyPool
+  readonly authorize: Authorize | undefined
+  /** The configured headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Of the configured headers and parameters what no error may say. */
+  readonly hidden: ReadonlyArray<string>
+  readonly lease: Pick<Handle, "retain" | "join" | "release">
+  /** Whether the client layer has been closed, which ends all leases. */
+  readonly isClosed: () => boolean
+  readonly timeouts: Timeouts
+  /** Milliseconds for a whole request, `Infinity` for none. */
+  readonly deadline: number
+  readonly maxRetries: number
+  readonly retryAmbiguous: RetryAmbiguous
+  readonly maxRetryAfter: number
+  /** What `Definition.printsEvents` is. */
+  readonly prints: boolean
+  readonly queueTimeout: number
+  readonly ticker: Ticker
+  readonly recorder: Attempts.AttemptRecorder
+  readonly calls: Calls
+  /** Told of what nothing here has heard of. */
+  readonly note: (oddity: Oddity) => void
+  /** Called with +1 and -1 as requests come and go. */
+  readonly count: (change: 1 | -1) => void
+}
+
+/** What all attempts of one request have in common. */
+export interface Underway {
+  readonly call: CallContext | undefined
+  readonly timeouts: Timeouts
+  readonly deadline: Deadline | undefined
+  /** What became of the attempts before this one: what the request's own failure has to say as well. */
+  before: Earlier
+  /** What `ExchangeOptions.cut` is. */
+  readonly cut: (error: WireError) => unknown
+  /** What no error may say beside the key, once somebody has asked: see `hiddenOf`. */
+  hidden: ReadonlyArray<string> | undefined
+  /** How often it was sent. */
+  attempts: number
+  /** The Idempotency-Key that all attempts carry, where the caller gave none; by itself it permits no repetition. */
+  key: string | undefined
+  /** What it asks for, once that is known. */
+  about: Demand | undefined
+  /** What it tells of itself, if somebody wants to know that nobody else tells. */
+  metered: Call | undefined
+  /** Whether it has gone back for a new secret. */
+  reloaded: boolean
+  /** The request holds its lease, and so does each attempt until its body has ended. */
+  readonly hold: () => void
+  readonly letGo: () => void
+}
+
+/** One attempt that may be made. */
+export interface Admission {
+  readonly account: PoolKey
+  readonly permit: Permit
+  /** The last that is known; what an answer refuses is what was sent. */
+  secret: Redacted.Redacted
+}
+
+/** Whether there is another secret than the one that was refused. If it can't be had, the 401 says more than that. */
+export const renew = async ({ account, secret }: Admission, signal: AbortSignal | undefined): Promise<boolean> => {
+  const { secrets } = account
+  if (!secrets.refused(secret)) return false
+  try {
+    return !Equal.equals(secrets.peek() ?? (await secrets.load(signal)), secret)
+  } catch (error) {
+    if (signal?.aborted === true) throw error
+    return false
+  }
+}
+
+/**
+ * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
+ * place in the line.
+ */
+export const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
+
+export const hiddenOf = (wiring: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
+  (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
+
+/** In which the SDKs made by Stainless tell how often they have retried a request. */
+const RETRY_COUNT = "x-stainless-retry-count"
+
+/**
+ * One attempt: an answer, whatever its status, or a WireError. The permit is given back with its body, but that of an
+ * error only when it has been read: until then nobody knows whether the next had better not be sent.
+ */
+export const attempt = async (
+  wiring: RequestDeps,
+  underway: Underway,
+  request: PreparedRequest,
+  admission: Admission,
+  pass: Pass,
+  queue: number
+): Promise<Response> => {
+  const { ticker } = wiring
+  const { pool } = wiring.transport
+  const { call, metered, timeouts } = underway
+  const { account, permit } = admission
+  underway.attempts++
+  underway.hold()
+  let open: WeakRef<Response> | undefined
+  let over = false
+  let sent = false
+  let told = false
+  let kept = false
+  const hidden = () => hiddenOf(wiring, underway, request)
+  /**
+   * The server's own words are in errors of answers: the type of a body, say, or where it redirects to; and in those of
+   * connections, as the reason of a GOAWAY. Why a caller aborted is the caller's own to tell.
+   */
+  const clean = (error: WireError): void => {
+    const isAnswered = error.processed === "yes" && error.reason !== "Aborted"
+    if (!isAnswered && error.reason !== "Connection") return
+    cleanError(error, (text) => scrub(text, admission.secret, hidden()))
+  }
+  const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
+    told = true
+    wiring.recorder.ended(
+      call?.span,
+      {
+        attempt: underway.attempts,
+        outcome,
+        ms: ticker.now() - permit.sentAt,
+        method: request.method,
+        protocol: pool.protocol,
+        status
+      },
+      metered?.span
+    )
+  }
+  try {
+    const response = await exchange(pool, request, {
+      timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
+      about: underway.about,
+      tenant: account.quota,
+      pass,
+      signal: call?.signal,
+      deadline: underway.deadline,
+      cut: (error) => {
+        clean(error)
+        return underway.cut(error)
+      },
+      // What was good when it was let through may have changed until it has a socket.
+      seal: (headers) => {
+        const now = ticker.now()
+        // Another hop, or one that a server turned away unread, is no wait any more.
+        if (!sent) wiring.recorder.dispatched(now - permit.sentAt)
+        sent = true
+        permit.sent(now)
+        admission.secret = account.secrets.peek() ?? admission.secret
+        const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
+        if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key
+        // SDKs count their own retries, which are off. What a caller wrote there stays.
+        if (underway.attempts > 1 && filled[RETRY_COUNT] === "0") filled[RETRY_COUNT] = String(underway.attempts - 1)
+        return filled
+      },
+      recall: () => {
+        if (permit.isOutdated) return recalled
+        // Once: a secret may live shorter than the wait for a socket takes.
+        if (underway.reloaded || !account.secrets.isOver()) return undefined
+        underway.reloaded = true
+        return recalled
+      },
+      onHead: (status, headers) => {
+        permit.answered(status, headers)
+        metered?.answered(status)
+        if (!isKnown(status)) wiring.note({ kind: "status", value: String(status) })
+        if (status >= 400) {
+          kept = true
+          // Providers count no tokens for what they refuse.
+          permit.settle(0, undefined)
+        }
+        ended(Attempts.outcomeOfStatus(status), status)
+      },
+      listener: metered,
+      clean: () => new CleanEvents(admission.secret, hidden()),
+      prints: wiring.prints,
+      given: call === undefined ? undefined : (read) => (call.read = read),
+      ...(permit.tokens > 0 && metering(permit, underway.about?.cost(), (count) => metered?.used(count))),
+      onEnd: (cut) => {
+        over = true
+        if (cut !== undefined) metered?.cut(wordOf(cut))
+        if (cut?.oddity !== undefined) wiring.note(cut.oddity)
+        if (open !== undefined) call!.open!.delete(open)
+        if (!kept) permit.leave()
+        underway.letGo()
+      }
+    })
+    if (call !== undefined) {
+      call.attempts = underway.attempts
+      call.secret = admission.secret
+      call.hidden = hidden
+      if (response.status < 400 && !over) (call.open ??= new Set()).add((open = new WeakRef(response)))
+    }
+    return response
+  } catch (error) {
+    // The body of an error was cut: there is nothing of it to be read.
+    if (kept) permit.leave()
+    if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
+    if (error instanceof WireError) clean(error)
+    // What is no WireError is the reason with which the caller aborted it.
+    if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
+    if (error === recalled || error instanceof CircuitOpen) underway.attempts--
+    else if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)
+    throw error
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What a call brings to every fetch that it makes, however deep in an SDK: the signal and the span of the fiber
+ * that runs it. The signal is what lets an interruption abort the request of a callback that ignores its own; the span
+ * is where attempts are told. In return it learns what SDKs do not tell: how often a request was sent, and why it failed.
+ */
+import { AsyncLocalStorage } from "node:async_hooks"
+import type * as Redacted from "effect/Redacted"
+import type { AnySpan } from "effect/Tracer"
+import type { LastRead } from "../http/answerJson.ts"
+import type { PoolError, RequestError } from "../../ClientError.ts"
+import type { Tracing } from "../telemetry/requestSpan.ts"
+
+export interface CallContext {
+  readonly signal: AbortSignal
+  /** The span that the fiber was in when the call began, if any. */
+  readonly span: AnySpan | undefined
+  /** Makes spans of its requests. `undefined` where nobody would see them. */
+  readonly tracing: Tracing | undefined
+  /** Of its last request: how often it was sent. */
+  attempts: number
+  /** Of its last answer: what it was sent, and must not be told. */
+  secret: Redacted.Redacted | undefined
+  hidden: (() => ReadonlyArray<string>) | undefined
+  /** The last failure of a request. */
+  failure: PoolError | RequestError | undefined
+  /** What it read last that should be JSON. */
+  read: LastRead | undefined
+  /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
+  open: Set<WeakRef<Response>> | undefined
+}
+
+const storage = new AsyncLocalStorage<CallContext>()
+
+export const make = (signal: AbortSignal, span: AnySpan | undefined, tracing?: Tracing): CallContext => ({
+  signal,
+  span,
+  tracing,
+  attempts: 1,
+  secret: undefined,
+  hidden: undefined,
+  failure: undefined,
+  read: undefined,
+  open: undefined
+})
+
+export const run = <A>(context: CallContext, f: () => A): A => storage.run(context, f)
+
+export const current = (): CallContext | undefined => storage.getStore()
+
+/**
+ * The call has come to this. A body that it has not begun to read would keep its socket from others until it is
+ * collected, so it is given up, unless the result may hold it: a response or a stream to be read later.
+ */
+export const settled = (context: CallContext, result: unknown): void => {
+  if (context.open === undefined || typeof result === "function") return
+  if (typeof result === "object" && result !== null) return
+  for (const ref of context.open) {
+    const response = ref.deref()
+    if (response?.bodyUsed === false && response.body?.locked === false) response.body.cancel().catch(() => undefined)
+  }
+}

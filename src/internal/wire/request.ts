@@ -1,0 +1,20 @@
+/** A request as every layer below the `fetch` knows it: its body, and what that says of it. */
+
+/** A retry calls `open` again. */
+export interface StreamedBody {
+  /** Bytes in all, where known: it becomes Content-Length. */
+  readonly length: number | undefined
+  readonly open: () => AsyncIterable<Uint8Array>
+  /** Whether something was read of it that can't be read once more. @default it can be sent any number of times */
+  readonly isSpent?: (() => boolean) | undefined
+}
+
+export type RequestBody = undefined | string | Uint8Array | StreamedBody
+
+/** What is known of a request from its body. */
+export interface About {
+  /** The model that it asks for, "" for none. */
+  readonly model: string
+  /** Whether it asks for a stream of events; `undefined` if its body can't be read. */
+  readonly asksForEvents: () => boolean | undefined
+}
