@@ -4,6 +4,7 @@ import { run } from "./run.ts"
 const checks: ReadonlyArray<readonly [what: string, ...command: ReadonlyArray<string>]> = [
   ["types", "tsc", "-p", "tsconfig.json"],
   ["lint and import cycles", "oxlint", "--deny-warnings"],
+  ["folders", "node", "scripts/layers.ts"],
   ["format", "oxfmt", "--check"],
   ["unused code", "knip"],
   ["what users install", "node", "scripts/supplyChain.ts"],
