@@ -24,7 +24,7 @@ const compare = (a: string, b: string): number => {
   return at === -1 ? 0 : one[at]! - (other[at] ?? 0)
 }
 
-/** Those in the registry that a range allows, the oldest first; releases only. */
+/** Releases in the registry that a range allows, oldest first. Throws if there are none. */
 const published = (name: string, range: string): ReadonlyArray<string> => {
   const answer = npm("view", `${name}@${range}`, "version", "--json").trim()
   const found = answer === "" ? [] : ([JSON.parse(answer)].flat() as ReadonlyArray<string>)

@@ -1,6 +1,6 @@
 /**
- * What users install with this package: each part of the lockfile comes from the registry with its hash, nothing of it that
- * users get runs scripts when it is installed, and no known advisory is about any of that.
+ * Checks the supply chain of this package: every entry of the lockfile comes from the registry with its hash, no
+ * package that users get runs install scripts, and no known advisory is about one of those.
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"

@@ -45,7 +45,7 @@ const counts = (file: string): Counts => {
   }
 }
 
-/** What it counted; a run that ended badly for a reason that no test shows counts as one failure. */
+/** Runs vitest and counts its tests; a run that fails without a failed test counts as one failure. */
 export const vitest = async ({ args, env, node = process.execPath, quiet = false }: VitestOptions): Promise<Counts> => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
   const file = join(folder, "report.json")

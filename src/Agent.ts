@@ -38,7 +38,7 @@ import type * as Scope from "effect/Scope"
 import * as internal from "./internal/agent/invoke.ts"
 
 /**
- * What an agent is made of.
+ * Definition of an agent.
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +48,7 @@ export interface Options<I, A, E, R> {
   readonly name: string
   /** For those who read traces, and for models that are given the agent as a tool. @default none */
   readonly description?: string | undefined
-  /** What it acquires in its scope is released when it ends, is interrupted or fails. */
+  /** The agent's body. Resources acquired in its scope are released when it succeeds, fails or is interrupted. */
   readonly run: (input: I) => Effect.Effect<A, E, R>
 }
 

@@ -50,7 +50,7 @@ export class AzureOpenAiClient extends Context.Tag("clientele/AzureOpenAiClient"
 export type Options = ClientConfig.Options<"endpoint" | "apiVersion" | "deployment" | "organization" | "project">
 
 /**
- * How a `AzureOpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ * The provider of `AzureOpenAI` clients, for code that calls `ClientMap.accessors` or the client map directly.
  *
  * @since 0.1.0
  * @category models

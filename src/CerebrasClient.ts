@@ -47,7 +47,7 @@ export class CerebrasClient extends Context.Tag("clientele/CerebrasClient")<Cere
 export type Options = ClientConfig.Options
 
 /**
- * How a `Cerebras` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ * The provider of `Cerebras` clients, for code that calls `ClientMap.accessors` or the client map directly.
  *
  * @since 0.1.0
  * @category models

@@ -54,7 +54,7 @@ export interface ClientConfig<out P extends string = string> extends Equal.Equal
   /** Milliseconds from dispatch to the last byte, `Infinity` for none. */
   readonly deadline: number
   readonly maxRetries: number
-  /** What is sent again of that which the provider may have worked on. */
+  /** Retries of requests that the provider may have processed. */
   readonly retryAmbiguous: "generation" | "never" | "always"
   /** The longest Retry-After that is waited for, in milliseconds; `Infinity` for any. */
   readonly maxRetryAfter: number
@@ -66,7 +66,7 @@ export interface ClientConfig<out P extends string = string> extends Equal.Equal
   readonly query: Readonly<Record<string, string>>
   readonly transport: TransportSettings
   readonly quota: QuotaKey
-  /** What the provider's spec adds, all of its names present; `undefined` for what was not given. */
+  /** Values of the spec's further options, every name present; `undefined` for an option that was not given. */
   readonly extra: Readonly<Record<string, string | undefined>>
 }
 
@@ -85,7 +85,7 @@ export interface CommonOptions {
    */
   readonly apiKey?: Redacted.Redacted | Credential | undefined
   /**
-   * Where requests go: http or https, without user, password or query.
+   * The base URL of requests: http or https, without user, password or query.
    *
    * @default the provider's variable, then the provider's own address
    */
@@ -131,21 +131,22 @@ export interface CommonOptions {
    */
   readonly maxRetries?: number | undefined
   /**
-   * What is sent again, within `maxRetries`, when nobody knows whether the provider did the work: the connection broke or
-   * a timeout passed after the request was sent and before an answer began (`processed` is `"maybe"`). What was
-   * certainly not sent goes out again whatever this says, and what broke after the first byte of its answer never does.
+   * Retries, within `maxRetries`, of requests whose outcome is unknown: the connection broke or a timeout passed after
+   * the request was sent and before a response began (`processed` is `"maybe"`). Requests that were certainly not sent
+   * are retried whatever the value, and a response that broke after its first byte is never retried.
    *
-   * - `"generation"`: what a repeat changes nothing of, but costs tokens. These are POSTs to `.../chat/completions`,
+   * - `"generation"`: requests safe to repeat except for token cost. These are POSTs to `.../chat/completions`,
    *   `.../completions`, `.../embeddings`, `.../moderations`, `.../messages` (not of a thread), unless the body says
-   *   `store: true`; to `.../responses` if it says `store: false` and names no `conversation`; and GET, HEAD and OPTIONS.
-   *   All else (files, batches, images, what is unknown, PUT and DELETE too) only with an `Idempotency-Key` of your own
-   *   on the request.
+   *   `store: true`; to `.../responses` if it says `store: false` and names no `conversation`; and GET, HEAD and
+   *   OPTIONS. All others (files, batches, images, unknown paths, PUT and DELETE too) are retried only with an
+   *   `Idempotency-Key` of your own on the request.
    * - `"never"`: nothing.
    * - `"always"`: everything. The provider may then do any work twice.
    *
-   * An answer is a known outcome, be it 408, 409 or 5xx: what `"generation"` names is sent again after those, with
-   * `"never"` as well, and with `"always"` all else is too. All attempts of a request carry one Idempotency-Key: yours, or
-   * one that is made for it; since no provider promises to heed it, one of ours permits nothing.
+   * A response is a known outcome, 408, 409 and 5xx included: after those, the requests of `"generation"` are retried
+   * with `"never"` as well, and with `"always"` all others are too. All attempts of a request carry one
+   * Idempotency-Key: yours, or a generated one; since no provider promises to honour it, a generated key permits no
+   * further retries.
    *
    * @default "generation"
    */
@@ -221,13 +222,13 @@ export interface ExtraField {
    */
   readonly env?: string | undefined
   /**
-   * Whether a client can't be made without it.
+   * True if a client can't be made without it.
    *
    * @default false
    */
   readonly required?: boolean | undefined
   /**
-   * Whether a value will do, and what to tell who gives another.
+   * Validates a value; `expected` describes valid values in the error.
    *
    * @default any text
    */
@@ -242,7 +243,7 @@ export interface ExtraField {
 }
 
 /**
- * What is particular to a provider. Specs are constants: each is read once.
+ * Defaults, environment variables and further options of a provider. Specs are constants: each is read once.
  *
  * @since 0.1.0
  * @category models
@@ -251,7 +252,7 @@ export interface Spec<out P extends string = string, Extra extends string = neve
   /** The provider's name in keys, errors and metrics. */
   readonly id: P
   /**
-   * Where requests go when neither options nor environment say.
+   * The base URL of requests when neither the options nor the environment set one.
    *
    * @default none: it must be given
    */
@@ -283,7 +284,7 @@ export interface Spec<out P extends string = string, Extra extends string = neve
 }
 
 /**
- * What a transport is shared by: clients with equal keys use one pool.
+ * Identity of a transport: clients with equal keys share one pool.
  *
  * @since 0.1.0
  * @category models
@@ -294,7 +295,7 @@ export interface TransportKey extends TransportTarget {
 }
 
 /**
- * What a quota is shared by: clients with equal keys use one budget.
+ * Identity of a quota: clients with equal keys share one budget.
  *
  * @since 0.1.0
  * @category models
@@ -320,7 +321,7 @@ export const make: <P extends string, Extra extends string = never>(
 ) => Effect.Effect<ClientConfig<P>, OptionsError> = internal.make
 
 /**
- * Whether it came from `make`; options that look alike are none.
+ * True for a config that `make` returned, false for options that look alike.
  *
  * @since 0.1.0
  * @category guards

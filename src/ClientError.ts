@@ -23,9 +23,9 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
   readonly provider: string
   /** The option's path as the caller writes it, for instance `transport.maxConnections`. */
   readonly field: string
-  /** What was given. Never a secret. */
+  /** The given value, or a description of it. Never a secret. */
   readonly received: string
-  /** What would do. */
+  /** Description of valid values. */
   readonly expected: string
 }> {
   /** Counts what the Promise doors throw, which is an instance of the SDK's own class. @internal */
@@ -38,14 +38,14 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
 }
 
 /**
- * Why a client could not be lent, or a request not be taken:
+ * Reasons why a client was not lent, or a request not accepted:
  *
  * - `Closed`: its `ClientLayer` has been shut down.
- * - `Capacity`: `maxClients` was reached, and nothing went idle within `acquireTimeout`; or a line is full in which
- *   requests wait, and this one was not sent: `transport.maxQueue` and `maxQueueBytes` for sockets, `quota.maxWaiters`
- *   for quota.
+ * - `Capacity`: `maxClients` was reached, and nothing went idle within `acquireTimeout`; or a queue of requests is
+ *   full, and this one was not sent: `transport.maxQueue` and `maxQueueBytes` for sockets, `quota.maxWaiters` for
+ *   quota.
  * - `Construct`: the SDK's own constructor threw; see `cause`.
- * - `Released`: it was kept beyond its scope.
+ * - `Released`: the client was kept beyond its scope.
  *
  * @since 0.1.0
  * @category errors
@@ -62,7 +62,7 @@ export class PoolError extends Data.TaggedError("PoolError")<{
   readonly reason: PoolReason
   readonly provider: string
   readonly baseURL: string
-  /** What happened and what to do about it. */
+  /** The failure, and what to do about it. */
   readonly detail: string
   readonly cause?: unknown
 }> {
@@ -72,27 +72,27 @@ export class PoolError extends Data.TaggedError("PoolError")<{
 }
 
 /**
- * Why a request failed, after the retries that `maxRetries` allows:
+ * Reasons why a request failed, after the retries that `maxRetries` allows:
  *
- * - `RateLimited`: status 429; `retryAfter` is what the provider asked for, if it did.
+ * - `RateLimited`: status 429; `retryAfter` is the wait that the provider asked for, if any.
  * - `QuotaExceeded`: the account's quota is used up, which no wait cures.
  * - `QueueTimeout`: it waited longer than `queueTimeout` for quota or a socket, and was not sent.
- * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed. After the deadline `cause` is what failed
- *   last, if anything had.
- * - `Connection`: no connection, or one that broke, before the answer or in it, or a server whose certificate is not to
- *   be trusted, or a proxy (`transport.proxy`) that refuses the tunnel. Also an event stream that just stops: without
- *   `[DONE]`, a finish reason or another last event. Or nothing was sent, since nothing else was answered
+ * - `Timeout`: `timeout`, `bodyTimeout`, `deadline` or `connectTimeout` passed. After the deadline `cause` is the last
+ *   failure, if there was one.
+ * - `Connection`: no connection, or one that broke before or during the response, or a server whose certificate is not
+ *   trusted, or a proxy (`transport.proxy`) that refuses the tunnel. Also an event stream that ends early: without
+ *   `[DONE]`, a finish reason or another last event. Or the circuit is open and nothing was sent
  *   (`transport.circuitFailures`).
  * - `FileDescriptors`: this process may not open another socket; see `maxSockets` of the client layer, and `ulimit -n`.
  * - `Authentication`: status 401, or a `Credential` that could not be loaded.
  * - `Permission`: status 403. `NotFound`: status 404. `BadRequest`: any other status below 500, or a request that can't
- *   be sent at all, or would have to be sent where it must not go: to where a redirect to another origin points, say.
- *   `Server`: status 500 and above, 408 and 409, or an error that the provider told in a stream, or under 200
- *   in the place of an answer.
- * - `Malformed`: an answer that is no HTTP, or not the JSON that it should be: half of it, a page of HTML, nothing, events
- *   where one answer was asked for; or not the events that were asked for;
- *   one whose compression is unknown, or that is longer than the limits of `transport` allow (`maxResponseBytes` and others).
- * - `Aborted`: by a signal, or because nobody read its body.
+ *   be sent at all, or only to a forbidden place: to another origin by a redirect, say.
+ * - `Server`: status 500 and above, 408 and 409, or an error that the provider sent in a stream, or with status 200 in
+ *   place of an answer.
+ * - `Malformed`: a response that is invalid HTTP, or other than the expected JSON: truncated, an HTML page, empty,
+ *   events where one answer was requested; or other than the expected events; one with an unknown content coding, or
+ *   one larger than the limits of `transport` (`maxResponseBytes` and others).
+ * - `Aborted`: by a signal, or because its body was left unread.
  *
  * @since 0.1.0
  * @category errors
@@ -113,9 +113,9 @@ export type RequestReason =
   | "Aborted"
 
 /**
- * Whether the provider may have worked on a failed request: `no` if it certainly never saw it, `yes` if it
- * answered, `maybe` for all else, since the wire looks the same either way. Of a request that was sent again it is what is
- * known of the last attempt that got there.
+ * Possibility that the provider processed a failed request: `no` if the provider certainly never received it, `yes` if
+ * it responded, `maybe` in all other cases, since the wire looks the same either way. After retries it is that of the
+ * last attempt that reached the provider.
  *
  * @since 0.1.0
  * @category errors
@@ -140,7 +140,7 @@ export class RequestError extends Data.TaggedError("RequestError")<{
   /** The wait that the provider asked for, or the time until the next probe of an open circuit. */
   readonly retryAfter?: Duration.Duration | undefined
   readonly processed: Processed
-  /** How often it was sent. */
+  /** Times it was sent, the first included. */
   readonly attempts: number
   readonly cause?: unknown
 }> {
@@ -161,7 +161,7 @@ const textOf = (thrown: unknown): string => {
 }
 
 /**
- * What the caller's own function threw: neither the SDK's error nor ours. It is in `cause`.
+ * The callback threw an error that is neither the SDK's nor clientele's; see `cause`.
  *
  * @since 0.1.0
  * @category errors

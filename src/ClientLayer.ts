@@ -1,6 +1,7 @@
 /**
- * What an app provides at its edge: the client map, with everything that agents share. When the layer closes, new
- * leases fail with `PoolError` `Closed`, requests in flight get the drain timeout, and then all sockets are destroyed.
+ * The layer that an app provides at its edge: the client map, with everything that agents share. When the layer closes,
+ * new leases fail with `PoolError` `Closed`, requests in flight get the drain timeout, and then all sockets are
+ * destroyed.
  *
  * @since 0.1.0
  */
@@ -15,21 +16,21 @@ import * as internal from "./internal/client/clientMap.ts"
 import { publicAddress as isPublic } from "./internal/transport/publicAddress.ts"
 
 /**
- * What bounds all that agents share. Numbers for durations are milliseconds; `Infinity` is no limit.
+ * Limits of all that agents share. Durations given as numbers are milliseconds; `Infinity` is no limit.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * How long a client that nobody holds is kept for the next who wants it. Its sockets close with it.
+   * Time that an unused client is kept for the next lease. Its sockets close with it.
    *
    * @default "1 minute"
    */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
-   * How many clients to keep. Beyond it the least recently used idle one is released; those in use never are, and no
-   * lease is refused for it.
+   * Number of clients to keep. Above it the least recently used idle client is released; clients in use never are, and
+   * no lease is refused because of it.
    *
    * @default 1024
    */
@@ -42,7 +43,7 @@ export interface Options {
    */
   readonly maxClients?: number | undefined
   /**
-   * How long a lease waits at `maxClients`.
+   * Time that a lease waits at `maxClients`.
    *
    * @default 0
    */
@@ -56,7 +57,7 @@ export interface Options {
    */
   readonly maxSockets?: number | undefined
   /**
-   * How long requests in flight may go on when a transport, or the whole layer, closes.
+   * Time that requests in flight may take when a transport, or the whole layer, closes.
    *
    * @default "10 seconds"
    */
@@ -68,23 +69,23 @@ export interface Options {
    */
   readonly leakWarning?: Duration.DurationInput | undefined
   /**
-   * Whether requests may go to a host, as the base URL names it: in lower case, an IPv6 address without brackets, a name
-   * without a dot at its end. All but `true` refuses. A config whose host is refused is an `OptionsError` of its `baseURL`,
-   * before anything is built. It is asked for the host of a proxy too. For base URLs that others choose, such as tenants in
-   * rows of a database.
+   * Predicate for the hosts that requests may go to, as the base URL names them: in lower case, an IPv6 address without
+   * brackets, a name without a trailing dot. Anything but `true` refuses. A config with a refused host fails with an
+   * `OptionsError` of its `baseURL`, before anything is built. The host of a proxy is checked too. For base URLs that
+   * others choose, such as tenants in rows of a database.
    *
    * @default all
    */
   readonly allowHost?: ((host: string, port: number) => boolean) | undefined
   /**
-   * Whether sockets may be opened to an address; `host` is the name that led there, or the address itself. All but `true`
-   * refuses. It is asked for the address that is about to be dialled, after DNS, so that a name which changes its meaning
-   * gains nothing.
-   * IPv4 in IPv6 (`::ffff:10.0.0.1`) comes as IPv4. Of a name's addresses those that are refused are left out; if none is
-   * left the request fails with `RequestError` `BadRequest`, at once and unsent. `publicAddress` is one such function.
+   * Predicate for the addresses that sockets may be opened to; `host` is the name that resolved to it, or the address
+   * itself. Anything but `true` refuses. It is called after DNS, with the address about to be dialled, so a name that
+   * resolves differently later gains nothing. IPv4 in IPv6 (`::ffff:10.0.0.1`) is passed as IPv4. A name's refused
+   * addresses are skipped; if none is left the request fails with `RequestError` `BadRequest`, at once and unsent.
+   * `publicAddress` is one such function.
    *
-   * It is asked for the address of a proxy too. What names mean to a proxy, the proxy alone knows: there only hosts that
-   * are addresses themselves are asked for.
+   * The address of a proxy is checked too. A proxy resolves names itself: for requests through one, only hosts that are
+   * literal addresses are checked.
    *
    * @default all
    */

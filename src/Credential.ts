@@ -55,13 +55,13 @@ export interface Expiring {
 }
 
 /**
- * What a secret is called, and how it is had.
+ * Identity of a secret, and how to load it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What the secret is called. Two credentials of one id and version are taken for the same, whatever they load. */
+  /** Name of the secret. Two credentials of one id and version are treated as the same, whatever they load. */
   readonly id: string
   /**
    * Fetches the secret: once for all who wait for it; when all of them are gone it is interrupted. It runs with the
@@ -76,8 +76,9 @@ export interface Options {
    */
   readonly load: Effect.Effect<Redacted.Redacted | Expiring, unknown>
   /**
-   * How long before `expiresAt` the next use begins to load the next secret, and goes on with the one at hand. A secret
-   * that lives no longer than this is refreshed from half of its life on. A number is milliseconds; 0 is never ahead.
+   * Time before `expiresAt` from which a use starts to load the next secret, and goes on with the current one. A secret
+   * that lives no longer than this is refreshed from half of its life on. A number is milliseconds; 0 never loads
+   * ahead.
    *
    * @default "1 minute"
    */
@@ -169,7 +170,7 @@ export const fixed: (secret: Redacted.Redacted) => Credential = internal.fixed
 export const pool: (credentials: ReadonlyArray<Redacted.Redacted | Credential>) => Credential = internal.pool
 
 /**
- * Whether it came from `make`, `fixed` or `pool`.
+ * True for a credential from `make`, `fixed` or `pool`.
  *
  * @since 0.1.0
  * @category guards

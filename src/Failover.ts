@@ -84,7 +84,7 @@ const isOurs = (error: unknown): error is PoolError | RequestError =>
   error instanceof RequestError || error instanceof PoolError
 
 /**
- * Whether another provider can cure it: the table above. What is no error of clientele's does not fail over.
+ * True if another provider can cure the error, by the table above; false for errors other than clientele's.
  *
  * @since 0.1.0
  * @category predicates
@@ -98,13 +98,13 @@ export const shouldFailOver = (error: unknown): boolean => isOurs(error) && cura
  * @category models
  */
 export interface Step {
-  /** What warnings call it. */
+  /** Name of the step in warnings. */
   readonly name: string
   /** The service that agents use. It is built at each attempt, so it should hold what is shared, not make it. */
   readonly provide: Layer.Layer<never, unknown, unknown>
   /**
-   * How often all of the effect is tried with it, without a pause, before the next one is asked. Single requests are
-   * retried by `maxRetries`, with the pauses that they need, within each of these.
+   * Attempts of the whole effect with this step, without a pause, before the next step is tried. Single requests are
+   * retried by `maxRetries`, with the pauses that they need, within each attempt.
    *
    * @default 1
    */
@@ -112,8 +112,8 @@ export interface Step {
 }
 
 /**
- * What `plan` returns: an `ExecutionPlan` that provides what all its layers provide, and needs and fails with what any
- * of them does. It takes effects with errors of any type.
+ * The result of `plan`: an `ExecutionPlan` that provides what all its layers provide, with the requirements and errors
+ * of each of them. It takes effects with errors of any type.
  *
  * @since 0.1.0
  * @category models
@@ -178,7 +178,7 @@ const take = (warned: Memory["warned"], step: Step, reason: RequestReason | Pool
   return last?.suppressed ?? 0
 }
 
-/** Whether an error leads into this attempt. */
+/** True if an error leads into this attempt. */
 const enter = (attempt: Attempt, error: unknown, { origin, warned }: Memory): Effect.Effect<boolean> => {
   if (!isOurs(error) || !curable[error.reason]) return Effect.succeed(false)
   const from = origin.get(error)

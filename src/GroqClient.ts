@@ -46,7 +46,7 @@ export class GroqClient extends Context.Tag("clientele/GroqClient")<GroqClient, 
 export type Options = ClientConfig.Options
 
 /**
- * How a `Groq` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ * The provider of `Groq` clients, for code that calls `ClientMap.accessors` or the client map directly.
  *
  * @since 0.1.0
  * @category models

@@ -33,8 +33,8 @@ import { ClientMap } from "./ClientMap.ts"
 import * as OriginFetch from "./internal/client/originFetch.ts"
 
 /**
- * What all requests have in common: timeouts, retries, quota and transport, as of any client. An answer of 429 or 5xx is
- * repeated here, at most `maxRetries` times; turn the retries of what stands above off.
+ * Timeouts, retries, quota and transport of all requests, as for any client. Responses of 429 or 5xx are retried here,
+ * at most `maxRetries` times; turn off the retries of the code above.
  *
  * @since 0.1.0
  * @category models

@@ -47,8 +47,8 @@ export class LeaseError extends Data.TaggedError("LeaseError")<{
 }
 
 /**
- * What a value is given to take leases of itself from plain code: a client holds itself with it while a request that
- * it has sent is in flight. Costs nanoseconds while the value is leased already.
+ * Lets a value lease itself from plain code: a client leases itself while a request that it has sent is in flight.
+ * Costs nanoseconds while the value is already leased.
  *
  * @since 0.1.0
  * @category models
@@ -56,23 +56,23 @@ export class LeaseError extends Data.TaggedError("LeaseError")<{
 export interface Handle {
   /** Takes a lease. `false`, and nothing taken, once the release of the value has begun. */
   readonly retain: () => boolean
-  /** `retain` for somebody who comes anew, and had else asked the map by key: it is a `Hit`. */
+  /** `retain` in place of a new lookup by key: it counts as a `Hit`. */
   readonly join: () => boolean
   /** Ends a lease taken with `retain` or `join`. More calls than there were such leases do nothing. */
   readonly release: () => void
-  /** Which construction of the map this value is. Never reused within a map. */
+  /** Number of this construction in the map. Never reused within a map. */
   readonly generation: number
-  /** How many leases there are now, those of fibers included. */
+  /** Current number of leases, those of fibers included. */
   readonly leases: () => number
 }
 
 /**
- * What happens to an entry, told as it happens.
+ * Lifecycle events of an entry, emitted as they happen.
  *
- * - `Hit`: a lease of a value that stands, or that is being built already.
- * - `Miss`: a lease that starts a build; `Built` or `Failed` follows. `Failed` with an interruption as its cause is also
- *   what a build ends in that nobody waits for any more.
- * - `Evicted`: released early to make room. `Invalidated`: replaced by hand. Both are told before `Released`.
+ * - `Hit`: a lease of a value that is built, or being built.
+ * - `Miss`: a lease that starts a build; `Built` or `Failed` follows. A build whose last waiter is gone ends as
+ *   `Failed` too, with an interruption as its cause.
+ * - `Evicted`: released early to make room. `Invalidated`: replaced by hand. Both are emitted before `Released`.
  * - `Released`: the value's finalizers have run (or have run out of `drainTimeout`).
  *
  * @since 0.1.0
@@ -92,7 +92,7 @@ export type Event<K> =
     }
 
 /**
- * How values are built, and how long and how many of them are kept. A number for a duration is milliseconds.
+ * Construction of values, and limits on their number and lifetime. A number for a duration is milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -105,7 +105,7 @@ export interface Options<K, A, E, R> {
    * closes when the value is released.
    */
   readonly lookup: (key: K, self: Handle) => Effect.Effect<A, E, R>
-  /** How long a value stays after its last lease. Zero releases at once, infinity never. @default "1 minute" */
+  /** Time that a value stays after its last lease. Zero releases at once, infinity never. @default "1 minute" */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
    * Asked of a value when its last lease has ended: `false` releases it at once, without its idle time. It must not throw.
@@ -113,7 +113,7 @@ export interface Options<K, A, E, R> {
    */
   readonly worthKeeping?: ((value: A) => boolean) | undefined
   /**
-   * How many values to hold. Beyond it the least recently used idle one is released; leased ones never are, so the map
+   * Number of values to hold. Above it the least recently used idle one is released; leased ones never are, so the map
    * may be larger for a while. @default Infinity
    */
   readonly capacity?: number | undefined
@@ -122,11 +122,11 @@ export interface Options<K, A, E, R> {
    * leased waits, first come first served. @default Infinity
    */
   readonly maxEntries?: number | undefined
-  /** How long a lease waits at `maxEntries` before it fails with reason `Capacity`. @default 0 */
+  /** Time that a lease waits at `maxEntries` before it fails with reason `Capacity`. @default 0 */
   readonly acquireTimeout?: Duration.DurationInput | undefined
   /**
-   * How long the finalizers of one value are waited for, at release and when the map closes. What runs longer goes on
-   * in the background, with a warning. @default "10 seconds"
+   * Time that the finalizers of one value are awaited, at release and when the map closes. Slower ones continue in the
+   * background, with a warning. @default "10 seconds"
    */
   readonly drainTimeout?: Duration.DurationInput | undefined
   /** Called synchronously on the path of each lease: keep it short. What it throws is swallowed. */

@@ -47,7 +47,7 @@ export class OpenAiClient extends Context.Tag("clientele/OpenAiClient")<OpenAiCl
 export type Options = ClientConfig.Options<"organization" | "project">
 
 /**
- * How a `OpenAI` is made, for those who call `ClientMap.accessors` or the client map themselves.
+ * The provider of `OpenAI` clients, for code that calls `ClientMap.accessors` or the client map directly.
  *
  * @since 0.1.0
  * @category models

@@ -42,7 +42,7 @@ export interface Stats extends ClientMap.Stats {
  */
 export interface FetchOptions extends PoolOptions {
   /**
-   * Whose API it is; for others that speak OpenAI's, `baseURL` says where.
+   * The provider of the API; for other servers with OpenAI's API, set `baseURL`.
    *
    * @default "openai"
    */
@@ -97,8 +97,8 @@ export interface Clients extends AsyncDisposable {
 }
 
 /**
- * What a set is made with: limits of its own, or a runtime that has a `ClientMap`, whose clients, connections and budgets
- * it then shares.
+ * Options of a set of clients: limits of its own, or a runtime with a `ClientMap`, whose clients, connections and
+ * budgets it then shares.
  *
  * @since 0.1.0
  * @category models

@@ -1,7 +1,7 @@
 /**
- * What a provider is: how its options become a configuration, and how its SDK is constructed over clientele's `fetch`.
- * The four providers that come with the package are made with `make`, and so is one of your own, for any SDK that
- * takes a `fetch`. See `ClientMap.accessors` for the functions that go with it.
+ * Definition of a provider: how its options become a configuration, and how its SDK is constructed over clientele's
+ * `fetch`. The four providers that come with the package are made with `make`, and so is one of your own, for any SDK
+ * that takes a `fetch`. See `ClientMap.accessors` for the functions that go with it.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ import type { SdkLogger } from "./internal/sdk/sdkLog.ts"
 import type { BuildContext } from "./internal/client/buildContext.ts"
 
 /**
- * What a client must be constructed with, in the names that SDKs made by Stainless take.
+ * Options that a client must be constructed with, in the names that SDKs made by Stainless take.
  *
  * @since 0.1.0
  * @category models
@@ -57,14 +57,14 @@ export interface Given {
   readonly defaultHeaders: Record<string, string | null>
   readonly defaultQuery: Record<string, string>
   /**
-   * What the SDK says on its own goes to the logger of the client layer: without secrets, a line each, and of errors,
-   * which the failure of the call tells anyway, at debug level. Without it SDKs print to the console.
+   * Sends the SDK's own messages to the logger of the client layer: without secrets, a line each, and errors, which the
+   * call's failure reports anyway, at debug level. Without it SDKs print to the console.
    */
   readonly logger: Logger
 }
 
 /**
- * What SDKs made by Stainless take as `logger`.
+ * The `logger` option of SDKs made by Stainless.
  *
  * @since 0.1.0
  * @category models
@@ -72,7 +72,7 @@ export interface Given {
 export type Logger = SdkLogger
 
 /**
- * What `make` is told.
+ * Definition of a provider, for `make`.
  *
  * @since 0.1.0
  * @category models
@@ -95,8 +95,8 @@ export interface Definition<in out I, in out Client, P extends string, Extra ext
    */
   readonly authorize?: ((name: string, secret: string) => readonly [name: string, value: string]) | undefined
   /**
-   * Whether the SDK prints events of a stream that are no JSON, past its `logger`. Then each is looked at before, and one
-   * that is none fails the stream, as a RequestError "Malformed", before the SDK sees it.
+   * True if the SDK prints stream events of invalid JSON, past its `logger`. Each event is then checked first, and an
+   * invalid one fails the stream with a `RequestError` `Malformed` before the SDK reads it.
    *
    * @default false
    */
@@ -104,7 +104,7 @@ export interface Definition<in out I, in out Client, P extends string, Extra ext
 }
 
 /**
- * What the client map knows of a provider. It holds no client and no connection by itself.
+ * A provider as the client map uses it. It holds no client and no connection by itself.
  *
  * @since 0.1.0
  * @category models

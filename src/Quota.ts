@@ -1,13 +1,13 @@
 /**
- * What all holders of one credential share, however many clients and agents they are: providers count by account, so
- * an account is what is limited. There is one quota for each provider, base URL, key, organization and project, and in
- * it a line for each model; it lasts as long as a client that uses the credential, and if it holds anybody back a
- * minute more, in which any budget fills up again.
+ * Limits shared by all holders of one credential, however many clients and agents they are: providers count by account,
+ * so the account is limited. There is one quota for each provider, base URL, key, organization and project, with a
+ * queue for each model; it lasts as long as a client that uses the credential, and if it holds requests back a minute
+ * more, in which any budget fills up again.
  *
- * Requests to one model go in the order in which they came. They wait while a minute's budget of requests or tokens is
- * used up, while `maxConcurrency` are in flight, and while the provider's Retry-After (or a rate limit header that says
- * that nothing remains) keeps everybody out. Once that time is over the first to go is a probe, and the others follow
- * as answers come, not all at once. Who waits holds no socket and no budget, and its `timeout` has not begun.
+ * Requests to one model are sent in order of arrival. They wait while a minute's budget of requests or tokens is used
+ * up, while `maxConcurrency` are in flight, and while the provider's Retry-After (or a rate limit header that says that
+ * nothing remains) keeps the gate closed. After that time the first request is a probe, and the others follow as
+ * responses arrive, not all at once. Waiting requests hold no socket and no budget, and their `timeout` has not begun.
  *
  * Limits are no part of a quota's identity: where configurations of one credential disagree, the tightest holds.
  *
@@ -32,8 +32,8 @@ import * as Ticker from "./internal/util/ticker.ts"
 export type { AdaptiveOptions, QuotaOptions as Options } from "./internal/config/quotaOptions.ts"
 
 /**
- * Where budgets are counted. Without one each process counts for itself; `QuotaRedis.layer` provides one that many
- * processes share. It is read when the client layer is built, so provide it to that.
+ * The store that counts budgets. Without one each process counts for itself; `QuotaRedis.layer` provides one that many
+ * processes share. It is read when the client layer is built, so provide it to that layer.
  *
  * @since 0.1.0
  * @category tags
@@ -59,14 +59,14 @@ export interface ModelStats {
   readonly inFlight: number
   /** Requests that wait for a permit, in the order in which they came. */
   readonly queued: number
-  /** How many may be in flight now, `Infinity` without a limit. With `"adaptive"` it changes. */
+  /** Requests that may be in flight now, `Infinity` without a limit. With `"adaptive"` it changes. */
   readonly limit: number
   /**
-   * What is left of this minute's requests, `Infinity` without a limit. As this process counts them, also where others
-   * share the budget.
+   * Requests left in this minute, `Infinity` without a limit. As this process counts them, also where others share the
+   * budget.
    */
   readonly requestsLeft: number
-  /** What is left of this minute's tokens, `Infinity` without a limit. */
+  /** Tokens left in this minute, `Infinity` without a limit. */
   readonly tokensLeft: number
   /** Milliseconds since 1970 until which the provider wants no requests, `undefined` if it takes them. */
   readonly closedUntil: number | undefined
@@ -104,7 +104,7 @@ export interface Quota {
    * Resolves without a permit if the gate closed on a request that may as well use another credential.
    */
   readonly enter: (demand: Demand, waiting: Waiting) => Promise<Permit | undefined>
-  /** How this credential stands for a request: whether the provider refuses it, when it opens (ms), how full it is. */
+  /** State of this credential for a request: refused by the provider, milliseconds until it opens, load. */
   readonly outlook: (demand: Demand) => readonly [refused: number, opensIn: number, load: number]
   /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. */
   readonly refuse: (permit: Permit, error: () => Error) => void

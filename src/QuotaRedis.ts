@@ -32,7 +32,7 @@ import type { Store as StoreService } from "./internal/quota/store.ts"
 import { Store } from "./internal/quota/storeTag.ts"
 
 /**
- * Where Redis is. One of `url` and `client` must be given.
+ * Options of the Redis store. One of `url` and `client` must be given.
  *
  * @since 0.1.0
  * @category models
@@ -49,7 +49,7 @@ export interface Options {
    */
   readonly client?: Redis | Cluster | undefined
   /**
-   * What all keys start with. Those who share a prefix share budgets.
+   * Prefix of all keys. Clients with the same prefix share budgets.
    *
    * @default "clientele"
    */

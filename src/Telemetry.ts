@@ -1,7 +1,7 @@
 /**
- * What clientele tells about itself while it works: metrics of effect's own registry, which any exporter of effect's
- * metrics reads (`@effect/opentelemetry`, for one), and spans of the calling fiber's tracer. Code without Effect needs none of
- * this: there both go through `@opentelemetry/api`.
+ * Telemetry of clientele: metrics in effect's own registry, which any exporter of effect's metrics reads
+ * (`@effect/opentelemetry`, for one), and spans of the calling fiber's tracer. Code without Effect needs none of this:
+ * there both go through `@opentelemetry/api`.
  *
  * Names follow OpenTelemetry: dots, base units, no `_total`. Prometheus exporters make `clientele_attempts_total` and the
  * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened. Of models,

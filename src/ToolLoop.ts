@@ -47,7 +47,7 @@ import * as Round from "./internal/agent/round.ts"
 export { MaxRounds } from "./internal/agent/loop.ts"
 
 /**
- * What is asked, and of whom.
+ * Options of a loop: its prompt, its tools and its limits.
  *
  * @since 0.1.0
  * @category models
@@ -60,8 +60,8 @@ export interface Options<Tools extends Record<string, Tool.Any>, E = never, R = 
   /** Tools that run at the same time. @default "unbounded" */
   readonly concurrency?: Concurrency | undefined
   /**
-   * What becomes of a tool that fails: the model is told, or the loop fails with what the tool failed with. A tool of
-   * failure mode `"return"` never fails. A defect is nobody's answer: it ends the loop.
+   * Handling of a failed tool: `"return"` reports the failure to the model, `"fail"` fails the loop with the tool's
+   * error. A tool of failure mode `"return"` never fails. A defect always ends the loop.
    *
    * @default "return"
    */
@@ -78,7 +78,7 @@ export interface Options<Tools extends Record<string, Tool.Any>, E = never, R = 
 }
 
 /**
- * What came of it.
+ * Result of a loop.
  *
  * @since 0.1.0
  * @category models
@@ -125,8 +125,8 @@ type Succeeded<Tools extends Record<string, Tool.Any>> = {
 }[keyof Tools]
 
 /**
- * What comes of a loop, in the order in which it comes: the model's own parts, ids among them, which are of one round
- * each; what each tool said to each call, as soon as it did; the end of each round, and of all.
+ * Parts of a loop's stream, in order of occurrence: the model's own parts, whose ids are of one round each; each tool's
+ * result, as soon as it is there; the end of each round, and of the loop.
  *
  * @since 0.1.0
  * @category models
@@ -136,7 +136,7 @@ export type Part<Tools extends Record<string, Tool.Any>> =
   /** As the model said it: any name, and parameters that need not fit; text, if they are no JSON. */
   | Response.ToolCallPart<string, unknown>
   | Succeeded<Tools>
-  /** What the model is told in `encodedResult`; `result` is what the tool failed with, or says what was wrong with the call. */
+  /** `encodedResult` is sent to the model; `result` is the tool's error, or describes what is wrong with the call. */
   | Response.ToolResultFailure<string, unknown>
   | RoundEnd
   | LoopEnd

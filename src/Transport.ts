@@ -55,7 +55,7 @@ const reveal = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
 
 /**
- * What the client layer says of all transports.
+ * Settings and resources of a client layer that all of its transports share.
  *
  * @internal
  */

@@ -1,4 +1,7 @@
-/** What `require("clientele/promise/cerebras")` gives: the same over the copy of the SDK that `require("@cerebras/cerebras_cloud_sdk")` gives. */
+/**
+ * Module of `require("clientele/promise/cerebras")`: the same over the copy of the SDK that
+ * `require("@cerebras/cerebras_cloud_sdk")` returns.
+ */
 import "../internal/install/check.cts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import { getterOf } from "../internal/promise/doors/cerebras.ts"

@@ -1,4 +1,6 @@
-/** What `require("clientele/promise/groq")` gives: the same over the copy of the SDK that `require("groq-sdk")` gives. */
+/**
+ * Module of `require("clientele/promise/groq")`: the same over the copy of the SDK that `require("groq-sdk")` returns.
+ */
 import "../internal/install/check.cts"
 import { Groq } from "groq-sdk"
 import { getterOf } from "../internal/promise/doors/groq.ts"

@@ -1,4 +1,6 @@
-/** What `require("clientele/promise/openai")` gives: the same over the copy of the SDK that `require("openai")` gives. */
+/**
+ * Module of `require("clientele/promise/openai")`: the same over the copy of the SDK that `require("openai")` returns.
+ */
 import "../internal/install/check.cts"
 import { AzureOpenAI, OpenAI } from "openai"
 import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"

@@ -1,6 +1,6 @@
 /**
- * What property tests of agents draw from: options of clients, the same options in other words, faults of a provider, and
- * orders in which agents run. For fast-check, as effect has it.
+ * Arbitraries for property tests of agents: options of clients, equivalent options in other notations, faults of a
+ * provider, and orders in which agents run. For fast-check, as effect has it.
  *
  * @example
  * ```ts
@@ -136,7 +136,7 @@ const fault: FastCheck.Arbitrary<Fault> = FastCheck.oneof(
 )
 
 /**
- * What goes wrong at a provider, for `Sandbox` and `ClientMapTest`: rules that end, so that whoever retries gets through.
+ * Faults of a provider, for `Sandbox` and `ClientMapTest`: rules that end, so that retries get through.
  *
  * @since 0.1.0
  * @category arbitraries

@@ -59,7 +59,7 @@ export interface Request {
 }
 
 /**
- * What a script says: an answer, the events of a stream, or that the connection fails.
+ * A scripted answer: a response, the events of a stream, or a connection that fails.
  *
  * @since 0.1.0
  * @category models
@@ -76,7 +76,7 @@ export type Answer =
   | { readonly fails: true }
 
 /**
- * Where a layer's clients get their answers.
+ * Options of the test layer: scripted answers, the sandbox's model behind them, and the client layer.
  *
  * @since 0.1.0
  * @category models
@@ -89,7 +89,7 @@ export interface Options extends EngineOptions {
 }
 
 /**
- * What a test looks at.
+ * Requests, faults and statistics for a test to check.
  *
  * @since 0.1.0
  * @category models

@@ -74,13 +74,13 @@ export interface Sandbox {
   /** The authority that clients must trust, as PEM. */
   readonly ca: string
   /**
-   * What a client shows to a sandbox with `requestClientCert`, as PEM. The key is in this package for everybody to read:
-   * for tests on this machine alone.
+   * Certificate of a client for a sandbox with `requestClientCert`, as PEM. Its key is in this package for everybody to
+   * read: for tests on this machine alone.
    */
   readonly clientCertificate: { readonly cert: string; readonly key: string }
-  /** Where the statistics are served, if `controlPort` was given. */
+  /** Origin of the statistics, if `controlPort` was given. */
   readonly controlOrigin: string | undefined
-  /** What a provider's SDK takes as `baseURL` (Azure: `endpoint`). */
+  /** The `baseURL` for a provider's SDK (Azure: `endpoint`). */
   readonly baseURL: (provider: ProviderName) => string
   readonly stats: () => Stats
   /** Open connections and requests in flight go on being counted; all else starts at 0. */
@@ -100,7 +100,7 @@ export interface Sandbox {
 }
 
 /**
- * How a key is named in `stats().log` and by the statistics over HTTP.
+ * Name of a key in `stats().log` and in the statistics over HTTP.
  *
  * @since 0.1.0
  * @category accessors

@@ -28,7 +28,7 @@ export interface Leak {
 }
 
 /**
- * What an effect left behind.
+ * Resources that an effect left behind.
  *
  * @since 0.1.0
  * @category errors
@@ -40,7 +40,7 @@ export class LeakError extends Data.TaggedError("LeakError")<{ readonly leaks: R
 }
 
 /**
- * How long it looks.
+ * Options of the check.
  *
  * @since 0.1.0
  * @category models
@@ -56,7 +56,7 @@ const alive = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Leak => {
   return { kind: "fiber", what: `${FiberId.threadName(fiber.id())}${named}` }
 }
 
-/** How many leases and requests there are, by what a leak says of the client. */
+/** Counts of leases and requests, by the client's description in a leak. */
 type Held = ReadonlyMap<string, { readonly lease: number; readonly request: number }>
 
 const held = (service: Service): Effect.Effect<Held> =>
@@ -71,7 +71,7 @@ const held = (service: Service): Effect.Effect<Held> =>
       )
   )
 
-/** What is held now, and was not before. */
+/** Leases and requests that were added since `before`. */
 const more = (before: Held, now: Held): ReadonlyArray<Leak> =>
   [...now].flatMap(([what, counts]) =>
     (["lease", "request"] as const).flatMap((kind) => {

@@ -1,4 +1,4 @@
-/** What tools say to the calls of a round. */
+/** Outcomes of the tool calls of a round. */
 import * as Response from "@effect/ai/Response"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -43,7 +43,10 @@ const handle = (
   })
 }
 
-/** What becomes of all calls of a round, in their order; `emit` hears of each as soon as it is known. */
+/**
+ * Runs the tools of a round. Outcomes are in the order of the calls, unusable calls last; `emit` receives each as soon
+ * as it is known.
+ */
 export const answer = (
   { bad, calls }: Round,
   toolkit: AnyToolkit,

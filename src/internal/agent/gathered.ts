@@ -8,7 +8,7 @@ interface Growing {
   metadata: Response.ProviderMetadata
 }
 
-/** What a provider says at a part's end it says beside what it said at its begin. */
+/** Adds the metadata of a part's end to that of its start. */
 const merged = (before: Response.ProviderMetadata, more: Response.ProviderMetadata): Response.ProviderMetadata => {
   const all = { ...before }
   for (const [provider, said] of Object.entries(more)) all[provider] = { ...all[provider], ...said }

@@ -1,4 +1,4 @@
-/** What all agents are: traced and metered as the conventions for generative AI have it (OpenTelemetry, "Gen AI agent spans"). */
+/** Spans and metrics of agents, by the conventions for generative AI (OpenTelemetry, "Gen AI agent spans"). */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Content } from "../telemetry/content.ts"

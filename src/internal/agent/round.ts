@@ -22,7 +22,7 @@ export interface Round {
   readonly finishReason: Response.FinishReason
   readonly usage: Partial<Response.Usage>
   readonly calls: ReadonlyArray<Called>
-  /** What no tool can take; each is among the parts. */
+  /** Calls that no tool can take; each is among the parts. */
   readonly bad: ReadonlyArray<Calls.Unusable>
 }
 

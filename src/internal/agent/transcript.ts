@@ -1,11 +1,11 @@
-/** What was said, as the prompt of the next round. */
+/** The conversation so far, as the prompt of the next round. */
 import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
 
 export type Said = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
 
-/** What came of a call. */
+/** Result of a tool call. */
 export type Outcome = Response.ToolResultPart<string, unknown, unknown>
 
 /** The model's own words, with what its provider wants to be told of them again. */

@@ -1,4 +1,4 @@
-/** What the rounds of a loop used together. */
+/** Token usage of all rounds of a loop together. */
 import type * as Response from "@effect/ai/Response"
 
 export type Counts = Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">

@@ -1,4 +1,4 @@
-/** What a model asks of tools, as it said it and as a tool takes it. */
+/** A model's tool calls, as the provider sent them and as a tool takes them. */
 import * as AiError from "@effect/ai/AiError"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
@@ -22,8 +22,8 @@ export interface Unusable extends Asked {
 }
 
 /**
- * Why an answer is malformed: some of its calls can't be told to any tool. All that it said is here, for those who tell
- * the model and go on; of a stream what has not been given yet.
+ * Cause of a `MalformedOutput`: some calls of the response fit no tool. It holds the whole response, so that a tool
+ * loop can report them to the model and go on; of a stream, the parts not emitted yet.
  */
 export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
   readonly parts: ReadonlyArray<Response.PartEncoded>

@@ -1,4 +1,4 @@
-/** What may be said in the options of a model. Types don't bind those who write JavaScript, or read options from a file. */
+/** Validates the options of a model. Types don't bind callers who write JavaScript, or read options from a file. */
 import * as Effect from "effect/Effect"
 import { OptionsError } from "../../ClientError.ts"
 import { type At, describe, integer, invalid, millis, number } from "../options/validate.ts"

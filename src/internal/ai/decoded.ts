@@ -3,7 +3,7 @@ import * as Response from "@effect/ai/Response"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 
-/** What there is without tools. */
+/** Parts of a response without tools. */
 export type Part = Exclude<Response.Part<Record<never, never>>, { readonly type: "tool-call" | "tool-result" }>
 
 /** `undefined` for what we never make. */

@@ -14,15 +14,15 @@ export interface Dialect<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
   /** The name of the module that users see, for errors. */
   readonly module: string
-  /** What stands before the road, behind the base URL. */
+  /** Path between the base URL and the endpoint (`Road`). */
   readonly path: (config: ClientConfig<P>, model: string) => string
   /** The header with the secret, for which a placeholder stands. */
   readonly secret: readonly [name: string, value: string]
-  /** Whether structured output and tools are held to their schemas by the provider. */
+  /** True if the provider holds structured output and tools to their schemas. */
   readonly strict: boolean
-  /** What prompts may have beside text. */
+  /** Files that prompts may contain besides text. */
   readonly files: Files
-  /** Whether it takes back what a model thought between its calls of tools. */
+  /** True if the model takes back its reasoning between tool calls. */
   readonly reasoning: boolean
   /** The field by which a seed, a user, and the like are told apart from other providers' in prompts and answers. */
   readonly key: string
@@ -78,7 +78,7 @@ export const cerebras: Dialect<"cerebras", never> = {
   key: "cerebras"
 }
 
-/** Where requests for a model go, and what each of them has in its head. */
+/** URL and headers of requests for a model. */
 export const place = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   config: ClientConfig<P>,

@@ -17,7 +17,7 @@ import * as Observe from "./observeEmbeddings.ts"
 import type { Asker } from "./observeEmbeddings.ts"
 import * as Send from "./send.ts"
 
-/** How texts are embedded. */
+/** Settings of an embedding model. */
 export interface Settings {
   /** Length of the vectors, of models that can shorten them. @default the model's */
   readonly dimensions?: number | undefined

@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { ClientError, RequestError } from "../../ClientError.ts"
 
-/** Whose method failed. */
+/** Module and method of an error. */
 export interface Origin {
   readonly module: string
   readonly method: string

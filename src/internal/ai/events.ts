@@ -1,4 +1,4 @@
-/** What is read of a provider's answers before anybody knows which API it is: that they failed after all, and events. */
+/** Reads the parts of responses that all APIs share: errors under status 200, and server-sent events. */
 import * as Sse from "@effect/experimental/Sse"
 import { RequestError } from "../../ClientError.ts"
 import type * as Failure from "../request/errors/fromSdk.ts"
@@ -48,7 +48,10 @@ export const checked = ({ baseURL, provider }: Failure.Place, said: object): obj
 const malformed = ({ baseURL, provider }: Failure.Place, detail: string): RequestError =>
   new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts: 1 })
 
-/** What an event says, or `undefined` after the last. */
+/**
+ * The payload of an event, `undefined` for the last one, `[DONE]`. Throws on an error and on anything but a JSON
+ * object.
+ */
 const eventIn = (place: Failure.Place, text: string): unknown => {
   if (text === "[DONE]") return undefined
   const event = parsed(text)

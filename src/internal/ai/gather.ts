@@ -19,7 +19,7 @@ export interface Options<A, E, By> {
   readonly window: number
   /** Texts of one request at most. */
   readonly most: number
-  /** What those get who wait when the scope ends, and who come after. */
+  /** Failure of callers that wait when the scope ends, or come later. */
   readonly closed: Effect.Effect<never, E>
 }
 
@@ -74,7 +74,7 @@ export const make = <A, E, By>({
       const idle: Array<Sending<A, E>> = []
       for (const batch of asking.batches) {
         batch.waiting.delete(asking)
-        // Those of a request under way have their places in its answer.
+        // Texts of a request in flight keep their positions in its response.
         if (batch === open) batch.items = batch.items.filter(({ of }) => of !== asking)
         if (batch.waiting.size > 0 || batch.fiber === undefined) continue
         shut(batch)

@@ -33,7 +33,7 @@ export interface Taken {
 /** A way to speak. */
 export interface Speech {
   readonly road: Road
-  /** What a request for a stream has beside. */
+  /** Further fields of a streaming request. */
   readonly streamed: Fields
   readonly fields: (options: Options, settings: Settings, taken: Taken) => Either.Either<Fields, AiError.AiError>
   readonly parts: (

@@ -1,6 +1,6 @@
 /**
- * What a call of a model tells: a span `chat {model}` of kind client, how long it took, how many tokens it used, and when
- * a stream's first chunk came. Prompts and answers are in none of it, unless whoever runs it asks for them.
+ * Telemetry of a model call: a span `chat {model}` of kind client, the duration, the tokens used, and the time to a
+ * stream's first chunk. Prompts and answers are omitted, unless `Telemetry.withContent` adds them.
  */
 import type { AiError } from "@effect/ai/AiError"
 import type { IdGenerator } from "@effect/ai/IdGenerator"
@@ -30,8 +30,8 @@ type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
 type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
 
 /**
- * What was asked, for those who want it. For others the span that @effect/ai has around ours must not tell what failures
- * quote, of which there may be some yet after an answer that is to be taken by tools or by a schema.
+ * Records the prompt if content is wanted. Otherwise redacts failures in the span that @effect/ai has around ours: they
+ * may still follow a response that tools or a schema have to decode.
  */
 const asked = (
   span: Span,
@@ -42,7 +42,7 @@ const asked = (
     else if (tools.length > 0 || responseFormat.type === "json") Untold.all(around)
   })
 
-/** What a call failed with is in neither span. */
+/** Redacts failure messages from both spans, unless content is wanted. */
 const untold = (span: Span, { span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
   Effect.map(Content, (isWanted) => {
     if (isWanted) return

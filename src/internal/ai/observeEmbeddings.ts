@@ -1,6 +1,6 @@
 /**
- * What a request for embeddings tells: a span `embeddings {model}` of kind client, how long it took, and how many tokens it
- * used. It may be of several who ask: it is below the span of the first, and linked to those of the others.
+ * Telemetry of an embeddings request: a span `embeddings {model}` of kind client, the duration, and the tokens used. A
+ * request may serve several callers: its span is a child of the first caller's, and linked to those of the others.
  */
 import type { AiError } from "@effect/ai/AiError"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import { property } from "../http/errorBody.ts"
 import type { Place } from "./observe.ts"
 import { performance } from "../util/timers.ts"
 
-/** Who asks, as a trace knows them. */
+/** A caller's span and tracer. */
 export interface Asker {
   readonly span: Span
   readonly tracer: Tracer
@@ -61,7 +61,7 @@ export const make = ({ baseURL, model, provider }: Place) => {
             duration((performance.now() - since) / 1_000, failed)
             if (Exit.isSuccess(exit)) return told(span, exit.value)
             span.attribute("error.type", failed)
-            // Those who asked have the text, by their own `Telemetry.withContent`.
+            // Callers have the text in their own spans, by their own `Telemetry.withContent`.
             Untold.all(span)
           })
         )

@@ -1,4 +1,4 @@
-/** What both ways to speak have in common of the parts of prompts and of streams. */
+/** Helpers for parts of prompts and streams that both API formats share. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Chunk from "effect/Chunk"
@@ -21,7 +21,7 @@ export const each = <A, B, E>(
   return Either.right(made)
 }
 
-/** What each event says, as soon as it has come, and then what their end does. */
+/** The parts of each event, as soon as it arrives, then those of `end`. */
 export const streamOf = <A, B, E, E2>(
   events: Stream.Stream<A, E>,
   next: (event: A) => Effect.Effect<ReadonlyArray<B>, E2>,
@@ -41,8 +41,9 @@ export const told = (result: unknown): string =>
   typeof result === "string" ? result : (JSON.stringify(result) ?? "null")
 
 /**
- * What a model said of a call's parameters, to be told again. Where that was no object it is wrapped in one: servers that run
- * models' own templates (vLLM, SGLang, llama.cpp) take nothing else in a history, and would refuse all that follows.
+ * A call's parameters as the model sent them, to be sent back. Anything but an object is wrapped in one: servers that
+ * run models' own templates (vLLM, SGLang, llama.cpp) take nothing else in a history, and would refuse all later
+ * requests.
  */
 export const argued = (params: unknown): string => {
   if (params === undefined || params === null) return "{}"
@@ -50,7 +51,7 @@ export const argued = (params: unknown): string => {
   return JSON.stringify(isObject ? params : { malformed: params })
 }
 
-/** What a part says to one provider alone. */
+/** A part's option for one provider. */
 export const option = (part: { readonly options: Prompt.ProviderOptions }, key: string, name: string): unknown => {
   const options = part.options[key]
   return typeof options === "object" && options !== null ? (options as Record<string, unknown>)[name] : undefined

@@ -14,7 +14,7 @@ import * as call from "../request/call.ts"
 import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
 import * as Events from "./events.ts"
 
-/** Whose requests they are. */
+/** Client map, provider and config of a model's requests. */
 export interface Sender<P extends string = string, Extra extends string = string> {
   readonly map: Service
   readonly provider: Provider<Bare, Bare, P, Extra>
@@ -27,7 +27,7 @@ export interface Request {
   readonly body: object
 }
 
-/** What the boundary of SDK errors knows, for it is the same answer. */
+/** Error of a failed response, with the fields that the boundary of SDK errors reads: it is the same response. */
 const refusal = async ({ headers, status }: Response, text: Promise<string>): Promise<Error> => {
   const error = Events.parsed(await text)
   const said = Events.messageOf(error) ?? (typeof error === "string" ? error : JSON.stringify(error))

@@ -23,7 +23,10 @@ const quietly = <T extends Asking>(options: T): T =>
 
 const isPart = (one: Part | undefined): one is Part => one !== undefined
 
-/** What a provider does; unlike what @effect/ai takes it needs nothing, as the span is among its options. */
+/**
+ * A provider's two functions. Unlike the ones that @effect/ai takes, `generateText` needs no context, as the span is
+ * among its options.
+ */
 export interface Provider extends LanguageModel.ConstructorParams {
   readonly generateText: (
     options: LanguageModel.ProviderOptions
@@ -61,7 +64,7 @@ export const make = (provider: Provider): Effect.Effect<LanguageModel.Service> =
       )
 
     return Effect.map(LanguageModel.make(provider), (service) => {
-      // What is known of options is known by those who call: this takes whatever they may be.
+      // Callers' types describe the options; these functions accept any.
       return {
         generateText: (options: Asking) =>
           options.toolkit === undefined ? text(options) : service.generateText(quietly(options)),

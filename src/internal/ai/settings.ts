@@ -1,10 +1,10 @@
-/** How a model is to answer, in words that all providers share. */
+/** Settings of a model's answers, under names that all providers share. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 
 /**
- * How a model is to answer. What is absent the provider decides.
+ * Settings of a model's answers. The provider decides on absent ones.
  *
  * @since 0.1.0
  * @category models
@@ -24,11 +24,11 @@ export interface Settings {
   readonly presencePenalty?: number | undefined
   /** For models that reason; each has its own words. @default the model's */
   readonly reasoningEffort?: string | undefined
-  /** Whether the model may call several tools at once. @default the provider's, mostly true */
+  /** True if the model may call several tools at once. @default the provider's, mostly true */
   readonly parallelToolCalls?: boolean | undefined
   /**
-   * Whether the provider holds structured output and tools to their schemas. Schemas that can't be said in this mode,
-   * such as records, are sent as they are.
+   * True if the provider holds structured output and tools to their schemas. Schemas that this mode can't express, such
+   * as records, are sent as they are.
    *
    * @default true for OpenAI, Azure and Cerebras, false for Groq, where only some models know it
    */
@@ -40,7 +40,7 @@ export interface Settings {
 /** Nothing is said: the same object each time. */
 export const none: Settings = {}
 
-/** Those of one call go over those of its model. */
+/** Settings of a call, which override those of its model. */
 export class Override extends Context.Reference<Override>()("clientele/internal/ai/Override", {
   defaultValue: (): Settings => none
 }) {}

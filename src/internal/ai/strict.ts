@@ -11,7 +11,7 @@ const listOf = (u: unknown): ReadonlyArray<unknown> => (Array.isArray(u) ? u : [
 
 const branchesOf = (schema: Json): ReadonlyArray<unknown> => listOf(schema["anyOf"] ?? schema["oneOf"])
 
-/** What the mode does not know. The answer is held to it all the same, by the schema that it was made of. */
+/** Keywords that strict mode lacks. The decoder still checks answers against them, by the original schema. */
 const unknown = new Set([
   "$schema",
   "$id",
@@ -85,7 +85,7 @@ export const strict = (schema: object): object | undefined => {
   }
 }
 
-/** What a value without the `null`s is that strict mode asked for, by the schema as it was before. */
+/** Removes the `null`s that strict mode required, by the original schema. */
 export const absent = (schema: object, value: unknown): unknown => {
   const definitions = isJson(schema) && isJson(schema["$defs"]) ? schema["$defs"] : {}
   const resolve = (u: unknown): Json | undefined => {
@@ -95,7 +95,7 @@ export const absent = (schema: object, value: unknown): unknown => {
     const found = definitions[ref.slice(ref.lastIndexOf("/") + 1)]
     return isJson(found) ? found : undefined
   }
-  /** Whether it is said by this schema, in its shape: what a value must be beside is for the decoder to say. */
+  /** True if a value has the shape of this schema; all other constraints are left to the decoder. */
   const fits = (u: unknown, at: unknown): boolean => {
     const known = resolve(at)
     if (known === undefined) return true

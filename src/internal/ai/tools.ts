@@ -6,7 +6,7 @@ import type { Tracer } from "effect/Tracer"
 import { Content } from "../telemetry/content.ts"
 import * as Untold from "../telemetry/redactSpan.ts"
 
-/** What @effect/ai calls the span of a tool, and what it calls its parameters. */
+/** Names in @effect/ai: of a tool's span, and of the span's attribute with the parameters. */
 const HANDLE = "Toolkit.handle"
 const PARAMETERS = "parameters"
 

@@ -1,4 +1,4 @@
-/** Where a config's requests would go, before anything is built for them. */
+/** Checks the hosts to which a config's requests would go, before anything is built for them. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig } from "../../ClientConfig.ts"
@@ -24,7 +24,7 @@ const check = (provider: string, field: string, address: string, allow: AllowHos
   return new OptionsError({ provider, field, received, expected: "a host that the client layer allows" })
 }
 
-/** What is wrong with the hosts of a config, if something is. */
+/** Error for the first host of a config that is refused, if one is. */
 export const refusal = (config: ClientConfig, allow: AllowHost | undefined): OptionsError | undefined => {
   if (allow === undefined) return undefined
   const { baseURL, provider, transport } = config

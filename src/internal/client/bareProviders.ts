@@ -8,7 +8,7 @@ import { type Definition, make, type Provider } from "../../Provider.ts"
 import * as specs from "../config/specs.ts"
 import { ofAzure } from "../redaction/redact.ts"
 
-/** What a client is where there is no SDK. */
+/** A client without an SDK. */
 export type Bare = Readonly<Record<never, never>>
 
 const bare: Bare = Object.freeze({})
@@ -29,5 +29,5 @@ export const azure = of(specs.azure, { authorize: ofAzure })
 export const groq = of(specs.groq)
 export const cerebras = of(specs.cerebras, { printsEvents: true })
 
-/** Whatever server. Requests bring their own credential, and are told apart by it. */
+/** Any server. Requests bring their own credential, and are told apart by it. */
 export const http = of<"http", never>({ id: "http", timeout: 600_000 })

@@ -1,4 +1,4 @@
-/** What a provider's layer is built from: the shared things below a client, and the lease that its requests take. */
+/** Context from which a provider's layer is built: the shared things below a client, and the lease of its requests. */
 import * as Context from "effect/Context"
 import type { Handle } from "../../LeaseMap.ts"
 import type { Quota } from "../../Quota.ts"
@@ -7,7 +7,7 @@ import type { Ticker } from "../util/ticker.ts"
 import type { Transport } from "../../Transport.ts"
 import type { Unclassified } from "../telemetry/unclassified.ts"
 
-/** How many requests a client has under way. */
+/** Number of requests that a client has under way. */
 export interface Activity {
   requests: number
 }
@@ -18,11 +18,11 @@ export interface WiringService {
   readonly quotas: ReadonlyArray<Quota>
   readonly ticker: Ticker
   readonly lease: Pick<Handle, "retain" | "join" | "release">
-  /** Whether the client layer has been closed, which ends all leases. */
+  /** True once the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly activity: Activity
   readonly unclassified: Unclassified
-  /** Whether metrics go through OpenTelemetry's API too. */
+  /** True if metrics go through OpenTelemetry's API too. */
   readonly isExported: boolean
   /** To be told how requests are sent. */
   readonly opened: (outlet: PooledFetch) => void

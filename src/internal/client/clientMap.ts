@@ -26,7 +26,7 @@ import { layerSockets } from "../transport/processSockets.ts"
 import { TransportMaker } from "./transportFactory.ts"
 import { type Activity, BuildContext } from "./buildContext.ts"
 
-/** What is held for a config. Its client is typed by the provider through which it is asked for. */
+/** Resources held for a config. Its client is typed by the provider through which it is asked for. */
 interface Held {
   readonly client: unknown
   readonly outlet: PooledFetch
@@ -35,7 +35,7 @@ interface Held {
   readonly quotas: ReadonlyArray<Quota.Quota>
 }
 
-/** How the client of a config is built, and by whom. */
+/** The provider of a config's client, and the effect that builds it. */
 interface Builder {
   readonly provider: unknown
   readonly build: Effect.Effect<unknown, PoolError, Scope.Scope | BuildContext>
@@ -160,7 +160,10 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       builders.set(config, { provider, build })
     }
 
-    /** Whoever brings an SDK object of his own, or none, needs no client, and so none of a certain provider. */
+    /**
+     * Notes a config that is used through its outlet: callers with an SDK object of their own, or none, need no client,
+     * and so none of a certain provider.
+     */
     const noteOutlet = <I, Client, P extends string, Extra extends string>(
       provider: Provider<I, Client, P, Extra>,
       config: ClientConfig.ClientConfig<P>
@@ -185,7 +188,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       }
       if (known === undefined || outletsOnly.delete(config)) {
         note(provider, config)
-        // What was built for the outlet alone has no such client.
+        // An entry that was built for the outlet alone has no such client.
         return known === undefined ? undefined : LeaseMap.invalidate(clients, config)
       }
       return new OptionsError({

@@ -1,4 +1,4 @@
-/** What the client map tells at debug level: hits, misses, builds and releases. */
+/** Debug logs of the client map: hits, misses, builds and releases. */
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"

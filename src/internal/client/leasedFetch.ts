@@ -15,9 +15,9 @@ import * as Site from "../sdk/callSite.ts"
 
 type Fetch = typeof globalThis.fetch
 
-/** Whether requests of a set may begin. */
+/** Admits requests of a set, or turns them away. */
 export interface Gate {
-  /** What becomes of those that come, `undefined` while all is well. */
+  /** Requests are rejected ("closed"), or stay pending until aborted ("parked"); `undefined` lets them begin. */
   shut: "closed" | "parked" | undefined
 }
 
@@ -27,7 +27,7 @@ export interface MapSource {
   readonly service: () => Service | Promise<Service>
 }
 
-/** What a set that has been closed says to those who still come. */
+/** Error for requests of a set that has been closed. */
 export const closed = ({ baseURL, provider }: ClientConfig): PoolError =>
   new PoolError({
     provider,

@@ -1,4 +1,4 @@
-/** What a client map counts, as gauges: read from time to time, since the path of a request must not pay for it. */
+/** Counts of a client map as gauges: read from time to time, since the path of a request must not pay for it. */
 import * as Effect from "effect/Effect"
 import type { Service, Stats } from "../../ClientMap.ts"
 import * as Limits from "./limitGauges.ts"

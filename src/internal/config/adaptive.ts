@@ -4,9 +4,9 @@ import type { AdaptiveKey, AdaptiveOptions } from "./quotaOptions.ts"
 import { struct } from "../options/struct.ts"
 
 /**
- * Where it starts: 10 is TCP's initial window (RFC 6928). A beta of 0.7 and a C of 0.4 are RFC 9438's; BIC's beta of
- * 0.8 keeps the mean at 95% of the capacity, and with a C of 1 a capacity that rises from 20 to 200 is found in 7 s
- * instead of 9. Gradient2 tolerates 1.5, for services whose answers all take about the same.
+ * Defaults of `AdaptiveOptions`. The `initial` of 10 is TCP's initial window (RFC 6928). RFC 9438 has a beta of 0.7 and
+ * a C of 0.4; BIC's beta of 0.8 keeps the mean at 95% of the capacity, and a C of 1 finds a capacity that rises from 20
+ * to 200 in 7 s instead of 9. Gradient2 tolerates 1.5, for services whose responses all take about the same time.
  */
 export const adaptiveDefaults: AdaptiveKey = {
   initial: 10,

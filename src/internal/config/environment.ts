@@ -1,4 +1,4 @@
-/** What the environment says, through the fiber's ConfigProvider. */
+/** Reads environment variables through the fiber's ConfigProvider. */
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"

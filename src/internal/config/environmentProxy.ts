@@ -41,8 +41,9 @@ export const environmentProxy = (
 }
 
 /**
- * Whether a list of exceptions has the host: `*` has all; a name has itself and what ends in it, with a dot before it or
- * not; an address has itself alone, for ranges (10.0.0.0/8) are not understood by most programs; with a port, that alone.
+ * True if a list of exceptions matches the host: `*` matches all; a name matches itself and its subdomains, with or
+ * without a dot before it in the list; an address matches itself alone, since most programs do not understand ranges
+ * (10.0.0.0/8); an entry with a port matches that port alone.
  */
 const isException = (list: string, hostname: string, port: string): boolean => {
   const host = canonical(hostname)

@@ -82,7 +82,7 @@ const finish = <P extends string>(plan: Plan, given: Given): Effect.Effect<Clien
     (env) => attempt(plan.id, () => Effect.succeed(normalise<P>(plan, given, env)))
   )
 
-/** Those variables that can matter beside what was given. */
+/** Environment variables that can matter beside the given options. */
 const variables = (plan: Plan, given: Given): ReadonlyArray<string> => {
   const names = new Set<string | undefined>([plan.env.headers])
   if (given["apiKey"] === undefined) names.add(plan.env.apiKey)

@@ -1,6 +1,6 @@
 /**
- * What the holders of one credential may use together. Providers count for each model by itself (Azure: for each
- * deployment), and so do these limits: a model that has used up its budget holds no other one up.
+ * Limits that all holders of one credential share. Providers count each model by itself (Azure: each deployment), and
+ * so do these limits: a model that has used up its budget holds no other one up.
  *
  * @since 0.1.0
  * @category models
@@ -23,7 +23,7 @@ export interface QuotaOptions {
    */
   readonly tokensPerMinute?: number | undefined
   /**
-   * How many requests to a model may go at once after a pause; an integer of at least 1. Any 60 seconds hold at most
+   * Requests to a model that may be sent at once after a pause; an integer of at least 1. Any 60 seconds hold at most
    * `requestsPerMinute + burst - 1` requests, so 1 never exceeds what providers count over a minute.
    *
    * @default 1
@@ -56,10 +56,10 @@ export interface QuotaOptions {
 }
 
 /**
- * How `maxConcurrency: "adaptive"` finds out the concurrency that a model bears. It is TCP's congestion control, with a
- * refusal (429, 503) in the place of a lost packet: slow start (RFC 5681) from `initial`, until the first refusal or until
- * answers take longer; then CUBIC (RFC 9438), which gives up a part at a refusal, is soon back where it was, and grows
- * beyond that the faster the longer nothing happens. What is absent has its default.
+ * Settings of `maxConcurrency: "adaptive"`, which finds the concurrency that a model bears. It is TCP's congestion
+ * control, with a refusal (429, 503) in the place of a lost packet: slow start (RFC 5681) from `initial`, until the
+ * first refusal or until responses take longer; then CUBIC (RFC 9438), which gives up a part at a refusal, is soon back
+ * where it was, and beyond that grows the faster the longer nothing happens. Absent fields have their defaults.
  *
  * @since 0.1.0
  * @category models
@@ -84,14 +84,14 @@ export interface AdaptiveOptions {
    */
   readonly max?: number | undefined
   /**
-   * What a refusal leaves of the concurrency: a number above 0 and below 1, the beta of CUBIC.
+   * Factor by which a refusal multiplies the concurrency: a number above 0 and below 1, the beta of CUBIC.
    *
    * @default 0.8, as BIC has it. CUBIC's own 0.7 (RFC 9438, section 4.6) leaves more of the capacity unused
    */
   readonly backoff?: number | undefined
   /**
-   * How steep the growth is: the C of CUBIC, a finite number above 0. It is back where it was refused the cube root of
-   * `concurrency * (1 - backoff) / growth` seconds later, or more where answers take above a second.
+   * Steepness of the growth: the C of CUBIC, a finite number above 0. The concurrency is back where it was refused the
+   * cube root of `concurrency * (1 - backoff) / growth` seconds later, or more where responses take above a second.
    *
    * @default 1. With the 0.4 of CUBIC (RFC 9438, section 5) that takes a third longer
    */

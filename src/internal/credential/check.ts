@@ -1,4 +1,4 @@
-/** What a credential's options and loads may give. Secrets are never quoted. */
+/** Validates a credential's options and the results of its loads. Secrets are never quoted. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Expiring } from "../../Credential.ts"

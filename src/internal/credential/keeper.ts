@@ -18,9 +18,9 @@ import { Pause } from "./pause.ts"
 import { tell } from "./tell.ts"
 
 interface Held extends Loaded {
-  /** What the version was when its load began. */
+  /** The version when its load began. */
   readonly version: Version | undefined
-  /** Whether the provider has refused it since. */
+  /** True if the provider has refused it since. */
   refused: boolean
 }
 
@@ -29,10 +29,10 @@ interface Flight {
   readonly version: Version | undefined
   readonly done: Deferred.Deferred<Held, unknown>
   fiber: Fiber.RuntimeFiber<void> | undefined
-  /** How many wait for it: none if it is ahead of time. */
+  /** Fibers that wait for it; 0 at first if it is ahead of time. */
   waiters: number
   over: boolean
-  /** What it gave. */
+  /** Its result; undefined until it has succeeded. */
   held: Held | undefined
 }
 
@@ -45,7 +45,7 @@ export class Keeper {
   readonly #refreshBefore: number
   #held: Held | undefined
   #flight: Flight | undefined
-  /** Those that are over, while not all who waited for them are awake. */
+  /** Flights that are over, while some of their waiters have not woken. */
   readonly #waking = new Set<Flight>()
   /** Between loads ahead of time that fail. */
   readonly #refreshing = new Pause()
@@ -67,12 +67,12 @@ export class Keeper {
     return held !== undefined && held.version === version && now < held.expiresAt ? held.secret : undefined
   }
 
-  /** Whether none is at hand, of whichever version: the last has expired, or was refused. */
+  /** True if no secret is at hand, of any version: none was loaded, or the last has expired or was refused. */
   isOver(now: number): boolean {
     return this.#held === undefined || now >= this.#held.expiresAt
   }
 
-  /** Whether the next secret should be loaded while the one at hand is good. */
+  /** True if the next secret should be loaded while the one at hand is good. */
   isDue(now: number): boolean {
     const held = this.#held
     return held !== undefined && now >= held.refreshAt && this.#flight === undefined && this.#refreshing.over(now)
@@ -95,7 +95,7 @@ export class Keeper {
     })
     return Effect.flatMap(once, (found) => {
       if (!("expiresAt" in found)) return Effect.succeed(found)
-      // Whoever wakes late, as the last of thousands, may find the secret at its end, or refused to one who woke before.
+      // A waiter that wakes late, as the last of thousands, may find the secret expired, or refused to an earlier one.
       return Effect.flatMap(Clock.currentTimeMillis, (now) =>
         now < found.expiresAt && !found.refused ? Effect.succeed(found.secret) : this.load(version)
       )

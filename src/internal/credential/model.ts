@@ -86,7 +86,7 @@ export class Loaded extends Named {
   get keeper(): Keeper {
     return this.#keeper
   }
-  /** Where the version is an effect. */
+  /** Defined if the version is an effect. */
   get versions(): Versions | undefined {
     return this.#versions
   }
@@ -202,7 +202,7 @@ export const settled = (credential: Credential): Credential | Effect.Effect<Cred
   return Effect.map(Effect.all(all.map((one) => (Effect.isEffect(one) ? one : Effect.succeed(one)))), pooled)
 }
 
-/** What tells one credential from another, without a secret. */
+/** Distinguishes one credential from another, without a secret. */
 export const nameOf = (credential: Redacted.Redacted | Credential): ReadonlyArray<unknown> => {
   if (Redacted.isRedacted(credential)) return [Digest.ofSecret(credential)]
   if (credential instanceof Loaded) return [credential.id, typeof credential.version, String(credential.version)]

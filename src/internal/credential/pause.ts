@@ -8,7 +8,7 @@ export class Pause {
   #next = FIRST
   #until = -Infinity
 
-  /** Whether it has grown since it ended. */
+  /** True if it has grown since its last `end`. */
   get growing(): boolean {
     return this.#next > FIRST
   }

@@ -27,7 +27,7 @@ export interface SecretSource {
    * try next; if that equals what was refused, trying it can't help either.
    */
   readonly refused: (secret: Redacted.Redacted) => boolean
-  /** Whether what it gave last has expired or was refused, and the next is not here: it had better be waited for. */
+  /** True if the last secret has expired or was refused, and unsent requests should wait for the next. */
   readonly isOver: () => boolean
 }
 
@@ -50,7 +50,10 @@ export const make = (place: Place, member: Redacted.Redacted | Credential): Effe
   return Redacted.isRedacted(one) ? Effect.succeed(fixedSource(one)) : Effect.dieMessage("a credential of no secret")
 }
 
-/** What is wrong with a secret that was loaded: its message has no part of it. Whatever else a load fails with may. */
+/**
+ * Describes an invalid secret: that message has no part of it. Messages of all other failures of a load may, so they
+ * are left out.
+ */
 const unfit = (cause: unknown): string => (cause instanceof OptionsError ? ` (${cause.message})` : "")
 
 const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
@@ -79,7 +82,7 @@ const loadedSource = (
       cause
     })
 
-  // Whatever runs here is shared by all, so it must not hang on the request that happened to start it.
+  // Effects that run here are shared by all requests, so they must not hang on the one that happened to start them.
   const fork = <A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> =>
     root(() => Runtime.runFork(runtime)(effect, options))
   const later = (effect: Effect.Effect<void>) => fork(effect, { immediate: false })
@@ -125,7 +128,7 @@ const loadedSource = (
     return Exit.succeed(versions.known)
   }
 
-  /** What `peek` began and left to `load`. Never interrupted, as others may share what the effect waits for. */
+  /** Version run that `peek` left to `load`. Never interrupted, as others may share what the effect waits for. */
   let asking: Asking | undefined
 
   return {

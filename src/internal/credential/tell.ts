@@ -1,4 +1,4 @@
-/** Why a load failed, in a line for the log. */
+/** Describes the failure of a load in one line for the log. */
 import * as Cause from "effect/Cause"
 import type * as Redacted from "effect/Redacted"
 import { describe } from "../options/validate.ts"

@@ -7,7 +7,7 @@ export class Versions {
   /** The latest to have been asked for, of those that answered. */
   #newest = 0
   #known: Version | undefined
-  /** Whether its failure has been told. */
+  /** True if a failure was logged since the last answer. */
   warned = false
 
   /**
@@ -23,7 +23,7 @@ export class Versions {
     })
   }
 
-  /** What was heard last; undefined before the first answer. */
+  /** The newest version known; undefined before the first answer. */
   get known(): Version | undefined {
     return this.#known
   }

@@ -1,4 +1,4 @@
-/** Requests that have ended before they were sent. */
+/** Detects requests aborted or expired before dispatch. */
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
 import type { WireRequest } from "./types.ts"
 
@@ -6,7 +6,7 @@ import type { WireRequest } from "./types.ts"
 export const abortedBy = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
   signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
 
-/** Why nobody wants it sent any more. */
+/** Error of a request that was aborted, or whose deadline has passed; `undefined` if it may be sent. */
 export const whyEnded = (request: WireRequest): WireError | undefined => {
   const by = abortedBy(request)
   if (by !== undefined) return new WireError("Aborted", "no", "the request was aborted", by.reason)

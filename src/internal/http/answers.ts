@@ -1,6 +1,7 @@
 /**
- * What a success can be, by what was asked, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs take a page
- * of HTML for an answer, and JSON for a text if it is called by another name: here that is told apart, or put right.
+ * Checks successful responses against their requests, for any provider that speaks OpenAI's dialects or Anthropic's.
+ * SDKs take a page of HTML for an answer, and JSON of another content type for text: here the page is rejected, and the
+ * content type corrected.
  */
 import { property } from "./errorBody.ts"
 import { WireError } from "../wire/errors.ts"
@@ -14,13 +15,19 @@ export type Asked = Pick<PreparedRequest, "headers" | "method" | "url">
 const generation = /\/(?:completions|embeddings|moderations|responses|messages)(?:\?|$)/
 const resumed = /\/responses\/[^/?]+(?:\?|$)/
 
-/** What SDKs make, read and list beside: of what is no list they make an empty one. Files' contents are a path further. */
+/**
+ * Other resources that SDKs create, read and list: a body that is no list gives them an empty one. Contents of files
+ * are one path segment further.
+ */
 const kept =
   /\/(?:models|files|uploads|batches|conversations|vector_stores|fine_tuning\/jobs|images\/(?:generations|edits|variations))(?:\/[^/?]+)?(?:\?|$)/
 
 const wantsJson = ({ headers }: Asked): boolean => headers["accept"]?.startsWith("application/json") === true
 
-/** Whether a success can only be JSON, or an event stream. Others than SDKs may have other things where these keep theirs. */
+/**
+ * True if a success can only be JSON, or an event stream. `kept` counts only for requests that accept JSON, as those of
+ * SDKs do: others may have other resources on these paths.
+ */
 export const isJsonOnly = (asked: Asked): boolean => {
   const { method, url } = asked
   if (method !== "POST" && method !== "GET") return false
@@ -36,7 +43,7 @@ const skipSpace = (bytes: Uint8Array, at: number): number => {
   return at
 }
 
-/** Where JSON begins: after a byte order mark, if there is one. */
+/** Offset of the first byte of JSON, after a byte order mark, if there is one, and white space. */
 const start = (bytes: Uint8Array): number => skipSpace(bytes, bytes[0] === 0xef ? 3 : 0)
 
 /** Some servers call their JSON plain text. */
@@ -61,7 +68,7 @@ export const beginsWithError = (bytes: Uint8Array): boolean => {
   return error.every((byte, i) => bytes[key + i] === byte)
 }
 
-/** What JSON tells of a failure, `undefined` if it tells of none. */
+/** The failure that a JSON body reports, `undefined` if it reports none. */
 export const failureIn = (bytes: Uint8Array, clean: Clean): WireError | undefined => {
   const said = parsed(new TextDecoder().decode(bytes))
   return property(said, "error") == null ? undefined : toldFailure(JSON.stringify(said), clean)

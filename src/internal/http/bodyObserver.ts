@@ -1,8 +1,10 @@
-/** Who has to do with a body beside its reader. */
+/** Observers of a body beside its reader. */
 import type { LastRead } from "./answerJson.ts"
 import type { Clean } from "./redactErrorBody.ts"
 
-/** Who is told of a body what is known of it anyway. None may throw, nor change or keep the bytes that it is given. */
+/**
+ * Observes what is known of a body anyway. Methods must not throw, nor change or keep the bytes that they are given.
+ */
 export interface Listener {
   /** All of a body that was read whole, decoded. */
   readonly whole: (bytes: Uint8Array) => void
@@ -16,7 +18,7 @@ export interface Listener {
   readonly over: () => void
 }
 
-/** Who listens in on a body while its reader reads it. None may throw, nor change or keep the bytes that it is given. */
+/** Observes a body while its reader reads it. Callbacks must not throw, nor change or keep the bytes given. */
 export interface Tapping {
   /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
   readonly tap?: ((chunk: Uint8Array) => void) | undefined
@@ -32,15 +34,15 @@ export interface Tapping {
   readonly clean?: (() => Cleaner) | undefined
   /** Told what the reader is given that should be JSON, just before: an answer, or events of a stream. @default none */
   readonly given?: ((read: LastRead) => void) | undefined
-  /** Whether the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
+  /** True if the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
   readonly prints?: boolean | undefined
 }
 
 /** Neither method may throw. */
 interface Cleaner {
-  /** What is to be given on now that this chunk has come; it may hold some back for later. */
+  /** Takes a chunk and returns the bytes to pass on now; it may hold some back for later. */
   readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
-  /** What it has held back, at the end of the stream. */
+  /** Returns the bytes that it has held back, at the end of the stream. */
   readonly rest: () => Uint8Array | undefined
 }
 

@@ -75,7 +75,7 @@ export const gather = (body: WireBody, soon = patience): Promise<Uint8Array | Wi
       pending = body.read()
       pending.then(
         (chunk) => {
-          // Whoever reads on has this chunk.
+          // `unread` passes this chunk on.
           if (settled) return
           pending = undefined
           if (chunk === undefined) {

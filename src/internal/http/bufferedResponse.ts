@@ -25,7 +25,7 @@ const Platform: new (
 
 export class WholeResponse extends Platform implements Response {
   static {
-    // Who makes another response of this one's class wants the platform's.
+    // Code that constructs another response from this one's class gets the platform's.
     Object.defineProperty(this.prototype, "constructor", { value: Response, configurable: true, writable: true })
   }
 
@@ -44,7 +44,7 @@ export class WholeResponse extends Platform implements Response {
   #open(): Response {
     if (this.#platform === undefined) {
       this.#platform = new Response(this.#bytes, { ...this.#init, headers: this.headers })
-      // What was read by us must look read there: a disturbed body.
+      // A body that was read here must look read there: disturbed.
       if (this.#used) void this.#platform.arrayBuffer()
     }
     return this.#platform

@@ -6,7 +6,7 @@ const most = 1024 * 1024
 /** In milliseconds. Servers send their errors at once. */
 const patience = 3_000
 
-/** What comes of the body within these bounds; the rest is given up. */
+/** Reads the body within these bounds, and cancels the rest. */
 export const excerpt = async (response: Response): Promise<string> => {
   const reader = response.body?.getReader()
   if (reader === undefined) return ""

@@ -12,7 +12,7 @@ const empty = Buffer.alloc(0)
 
 export class Ends {
   #head: Buffer = empty
-  /** What came after the head. */
+  /** The bytes after the head. */
   readonly #tail = new Tail(tailBytes)
 
   add(bytes: Uint8Array): void {
@@ -25,7 +25,7 @@ export class Ends {
     this.#tail.add(bytes)
   }
 
-  /** Whether all that came is still here: then `tail` is the whole of it. */
+  /** True if no byte has been dropped: then `tail` returns the whole body. */
   get isWhole(): boolean {
     return this.#tail.isWhole
   }

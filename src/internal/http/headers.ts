@@ -3,22 +3,22 @@
  */
 
 /**
- * What belongs to the connection (RFC 9110, section 7.6.1), which many share: the pools alone say it. Whoever sends such
- * a header means something by it that would not come about, or would come about for others.
+ * Headers of the connection (RFC 9110, section 7.6.1), which many requests share: the pools alone set them. From a
+ * caller, such a header would have no effect, or one on the requests of others.
  */
 const ofConnection = /^(connection|expect|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*)$/
 
-/** What follows from the URL and the body; callers may say it too. */
+/** Headers derived from the URL and the body; callers may set them too. */
 const derived = new Set(["content-length", "host"])
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** What neither HTTP version can carry in a value; CR, LF and NUL would let a value forge headers. */
+/** Characters that neither HTTP version can carry in a value; CR, LF and NUL would let a value forge headers. */
 // oxlint-disable-next-line no-control-regex
 const unsendable = /[^\t\x20-\x7e\x80-\xff]/
 
 /**
- * What a name becomes in lower case. SDKs send the same dozen names each time, and checking one
- * costs more than all the rest; names that callers make up are not kept.
+ * Names in lower case, by name as given. SDKs send the same dozen names each time, and checking one costs more than all
+ * the rest. At most 256 are kept: callers may make up more.
  */
 const known = new Map<string, string>()
 
@@ -46,9 +46,9 @@ class Bare {
 
 export interface HeaderIntake {
   readonly headers: Record<string, string>
-  /** What the caller declared: the only source of a length for a body that can only be iterated. */
+  /** The caller's Content-Length: the only source of a length for a body that can only be iterated. */
   readonly contentLength: string | undefined
-  /** What the caller says is the server's name, which must not be another than the URL's. */
+  /** The caller's Host, which must be the URL's. */
   readonly host: string | undefined
 }
 

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto"
 
 import type { RequestBody } from "../wire/request.ts"
 
-/** What a global Blob and those of other libraries have in common. */
+/** Members that a global Blob and those of other libraries have in common. */
 export interface BlobLike {
   readonly size: number
   readonly type: string

@@ -16,7 +16,7 @@ export interface PreparedRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: RequestBody
-  /** Whether `body` can be sent more than once. */
+  /** True if `body` can be sent more than once. */
   readonly replayable: boolean
   readonly redirect: "follow" | "manual" | "error"
   /** The caller's own signal. */

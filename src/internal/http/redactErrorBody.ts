@@ -18,7 +18,7 @@ export const parsed = (text: string): unknown => {
 const prefix = "event: error\ndata: "
 const suffix = "\n\n"
 
-/** What is told in `data`, which has no line breaks. */
+/** Error for a failure reported in `data`, which has no line breaks. `clean` takes secrets out of it. */
 export const toldFailure = (data: string, clean: Clean): WireError => {
   const event = clean(Buffer.from(prefix + data + suffix))
   const text = Buffer.from(event).toString().slice(prefix.length, -suffix.length)

@@ -7,7 +7,7 @@ import type { RequestBody } from "../wire/request.ts"
 import type { WireResponse } from "./types.ts"
 import { readTarget, type PreparedRequest, type Target } from "./prepare.ts"
 
-/** What of an exchange a redirect can change, beside its headers. */
+/** Parts of an exchange, beside its headers, that a redirect can change. */
 export interface Hop extends Target {
   readonly method: string
   readonly body: RequestBody
@@ -35,7 +35,10 @@ export const withoutBody = (headers: Readonly<Record<string, string>>): Record<s
 const isRedirect = (status: number) =>
   status === 301 || status === 302 || status === 303 || status === 307 || status === 308
 
-/** Where `wire` sends `hop` on to, `undefined` if it is the answer. Throws a WireError for what must not be followed. */
+/**
+ * The hop to which `wire` redirects, `undefined` if it is the final response. Throws a WireError for a redirect that
+ * must not be followed.
+ */
 export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: Hop, hops: number): Hop | undefined => {
   const { status } = wire
   if (!isRedirect(status) || exchange.redirect === "manual") return undefined
@@ -63,8 +66,8 @@ export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: 
 }
 
 /**
- * What a hop failed with that only asks for what came of the request. That was worked on, and would be once more if all began
- * anew, although nobody worked on this hop.
+ * Marks the failure of a hop that only fetches the result of the request. The request was processed before that hop,
+ * and would be again by a retry from the start, so a "no" of the hop becomes "maybe".
  */
 export const afterWork = (error: unknown): unknown => {
   if (!(error instanceof WireError) || error.processed !== "no") return error

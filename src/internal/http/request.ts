@@ -15,18 +15,18 @@ export { prepare, type PreparedRequest } from "./prepare.ts"
 export interface SendOptions extends Tapping {
   /** In milliseconds. */
   readonly timeouts: Timeouts
-  /** What `WireRequest.about` is. @default each hop is a request of its own */
+  /** Passes `WireRequest.about` to each hop. @default each hop is a request of its own */
   readonly about?: WireRequest["about"]
   readonly tenant?: WireRequest["tenant"]
   /** Hands on `WireRequest.pass`, for the first hop. @default each hop asks for its own */
   readonly pass?: WireRequest["pass"]
-  /** What `WireRequest.deadline` is, for all hops together. @default none */
+  /** Passes `WireRequest.deadline` to each hop: one for all hops together. @default none */
   readonly deadline?: WireRequest["deadline"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
   readonly signal: AbortSignal | undefined
-  /** What `WireRequest.seal` is, for each hop. @default headers go as they are */
+  /** Passes `WireRequest.seal` to each hop. @default headers go as they are */
   readonly seal?: WireRequest["seal"]
-  /** What `WireRequest.recall` is, until it has been sent for the first time. @default nothing changes while it waits */
+  /** Passes `WireRequest.recall` to the first hop alone. @default nothing changes while it waits */
   readonly recall?: WireRequest["recall"]
   /**
    * Called once when the exchange holds nothing any more: it failed, or its body ended, failed, was cancelled or was
@@ -35,7 +35,7 @@ export interface SendOptions extends Tapping {
    * `cut` is what its body failed with.
    */
   readonly onEnd?: ((cut: WireError | undefined) => void) | undefined
-  /** What a reader of the body is thrown for a failure that cuts it. Must not throw. @default the failure */
+  /** Maps a failure that cuts the body to the error that its reader gets. Must not throw. @default the failure */
   readonly cut?: ((error: WireError) => unknown) | undefined
   /**
    * Called once with the head of the final answer, not that of a redirect, as it came off the wire: before anything

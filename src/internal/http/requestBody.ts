@@ -1,17 +1,17 @@
 /**
- * Whatever a caller hands to fetch as `body`, as what the pools send. Text and bytes stay synchronous: they are every
- * chat request.
+ * Converts the `body` that a caller passes to fetch into one that the pools send. Text and bytes stay synchronous: they
+ * are the bodies of all chat requests.
  */
 import type { RequestBody, StreamedBody } from "../wire/request.ts"
 import { bufferedBytes, encodeForm, type BlobLike, type FormLike } from "./multipart.ts"
 
 export interface Outgoing {
   readonly body: RequestBody
-  /** What the body itself says it is; a caller's own header goes before it, unless `binding`. */
+  /** The body's own content type; the caller's header takes precedence, unless `binding`. */
   readonly contentType: string | undefined
   /** The content type names this body's boundary: no other can be right. */
   readonly binding: boolean
-  /** Whether it can be sent more than once. */
+  /** True if it can be sent more than once. */
   readonly replayable: boolean
 }
 

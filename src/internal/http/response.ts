@@ -28,14 +28,14 @@ export interface ResponseContext extends Tapping {
   readonly about?: About | undefined
   readonly redirected: boolean
   readonly limits: BodyLimits
-  /** What the reader of the body gets to see of a failure. */
+  /** Maps a failure to the error that the reader of the body gets. */
   readonly failure: (error: unknown) => unknown
 }
 
 const bodiless = (status: number, method: string) =>
   method === "HEAD" || status === 204 || status === 205 || status === 304
 
-/** What describes the bytes on the wire, once they are decoded. */
+/** True for headers that describe the bytes on the wire, and are dropped once those are decoded. */
 const ofTheWire = (name: string) => name === "content-encoding" || name === "content-length"
 
 const build = (
@@ -66,22 +66,24 @@ const none: ReadonlyArray<Coding> = []
 
 const mustBeJson = (status: number, { asked }: ResponseContext) => status < 300 && Answers.isJsonOnly(asked)
 
-/** What a caller downloads is no answer but a file: as long as it is, and read piece by piece. */
+/** True for a download of a file: it may have any length, and is read piece by piece. */
 const isDownload = ({ asked: { method, url } }: ResponseContext) =>
   method === "GET" && /^[^?]*\/content(\?|$)/.test(url)
 
-/** How a body is to be read. */
+/** Settings for reading one body. */
 interface Reading {
   readonly codings: ReadonlyArray<Coding>
   readonly tapping: Tapping
   readonly isEvents: boolean
-  /** Whether it can be nothing but JSON. */
+  /** True if the body must be JSON. */
   readonly isAnswer: boolean
-  /** The same of one that does not say that it is. */
+  /** True if the body must be JSON, but its content type is another. */
   readonly isDoubtful: boolean
-  /** Whether SDKs parse it as JSON. */
+  /** True if SDKs parse it as JSON. */
   readonly isJson: boolean
-  /** Whether events were asked for, and it does not say that it is any: SDKs would end their streams as if all were well. */
+  /**
+   * True if events were asked for, and its content type is another: SDKs would end their streams as if all were well.
+   */
   readonly isMissing: boolean
   /** Bytes that it may have. */
   readonly most: number
@@ -180,7 +182,7 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, reading)
   if (!isEvents) {
     const isSmall = size !== undefined && size <= wholeBytes
-    // Whoever reads an error has little patience, so it must not wait here for one that never ends.
+    // Error bodies are read with a short timeout (`excerpt.ts`), so none must wait here for an end that never comes.
     if (isSmall && !isError) return collect(body, size).then(finish)
     if (reading.isDoubtful || reading.isMissing) return gather(body, doubt).then(finish)
     if (isSmall || (size === undefined && Answers.isJson(type))) {

@@ -5,8 +5,9 @@ import type { Measure } from "./measure.ts"
 import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
 
 /**
- * What a stream was made of, for when it has been dropped; nothing once the body has ended. What ended it may be an error
- * that was made under the stream's reader, and its stack leads to the stream, which then would never be collected.
+ * The source of a stream, to be cancelled when the stream has been dropped; emptied once the body has ended. The error
+ * that ended it may have been made under the stream's reader: its stack leads to the stream, which then would never be
+ * collected.
  */
 interface Source {
   body: WireBody | undefined
@@ -76,7 +77,7 @@ export const streamOf = (
     }
     controller.close()
   }
-  /** Whether that gives the reader anything. */
+  /** Returns true if the reader has got something: a chunk, the end or a failure. */
   const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
     if (chunk === undefined) {
       end(controller)
@@ -98,7 +99,7 @@ export const streamOf = (
     controller.enqueue(given)
     return true
   }
-  /** Whoever pulls is not asked again before there is something for the reader. */
+  /** Reads until there is something for the reader: `pull` is not called again before that. */
   const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
     try {
       while (!take(controller, await body.read()));
@@ -115,7 +116,7 @@ export const streamOf = (
         ),
       cancel: () => {
         over()
-        // Who has seen the last event need not wait for the end.
+        // A reader that has seen the last event need not wait for the end.
         if (listener !== undefined && ending?.hasCome() === true) tell()
         listener?.over()
         body.cancel()

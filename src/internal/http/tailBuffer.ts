@@ -31,7 +31,7 @@ export class Tail {
     this.#used += length
   }
 
-  /** Whether all that came is still here. */
+  /** True if no byte has been dropped. */
   get isWhole(): boolean {
     return this.#seen === this.#used
   }

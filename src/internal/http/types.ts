@@ -1,6 +1,6 @@
 /**
- * What an HTTP exchange is to the pools: the contract between the `fetch` above and the sockets below.
- * Plain promises and callbacks on purpose: this is the path of every request, and of every chunk.
+ * The contract between the `fetch` above and the sockets below: an HTTP exchange as the pools see it. Plain promises
+ * and callbacks on purpose: this is the path of every request, and of every chunk.
  */
 import type { WireError } from "../wire/errors.ts"
 import type { About, RequestBody } from "../wire/request.ts"
@@ -11,8 +11,8 @@ import type { Pass } from "../overload/lane.ts"
 /** Milliseconds, `Infinity` for none. Waiting for busy sockets counts for `queue` alone. */
 export interface Timeouts {
   /**
-   * How long it may wait for a socket, one that is being opened included. Whoever goes back to the queue because a server
-   * turned it away unread has what it had left. With 0 or less it is sent at once, or fails. @default Infinity
+   * Wait for a socket, including the time to open one. A request that goes back to the queue because a server turned it
+   * away unread has the time that it had left. With 0 or less it is sent at once, or fails. @default Infinity
    */
   readonly queue?: number | undefined
   /**
@@ -24,7 +24,7 @@ export interface Timeouts {
   readonly body: number
 }
 
-/** What has to end when a deadline passes. Must not throw. */
+/** Work that has to end when a deadline passes. `expire` must not throw. */
 export interface Expiring {
   readonly expire: () => void
 }
@@ -103,13 +103,13 @@ export interface PoolStats {
   readonly opened: number
   /** Circuits that are open: nothing is sent to the origin, or what asks it for a certain model or path. */
   readonly openCircuits: number
-  /** What ALPN decided, `undefined` until the first socket stands. */
+  /** The protocol that ALPN selected, `undefined` until the first socket is connected. */
   readonly protocol: "h2" | "http/1.1" | undefined
 }
 
 /** The bounded pool of one origin. */
 export interface WirePool {
-  /** What bodies may be, for those who decode them. */
+  /** Limits on response bodies, applied where they are decoded. */
   readonly limits: BodyLimits
   /** As in `stats`, for those who ask at each request. */
   readonly protocol: PoolStats["protocol"]

@@ -13,7 +13,7 @@ import * as Engine from "./engine.ts"
 import { Waiter } from "./queue.ts"
 import { type Entry, type Refuse, Registry } from "./registry.ts"
 
-/** What one `get` or `use` holds. Ending it is idempotent, and right wherever it stands. */
+/** The lease of one `get` or `use`, from waiting to its end. `end` is idempotent and valid in every state. */
 class Lease<K, A, E, R> extends Waiter<Entry<K, A, E, R>> {
   readonly registry: Registry<K, A, E, R>
   readonly acquireTimeout: Duration.Duration

@@ -1,6 +1,6 @@
 /**
- * Those who wait for room, by key and first come first served: one free place serves everybody who waits for the same
- * key as the first in line.
+ * Waiters for room, by key and first come first served: one free place serves all who wait for the same key as the
+ * first in line.
  */
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"

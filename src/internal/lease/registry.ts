@@ -80,9 +80,9 @@ export class Registry<K, A, E, R> {
   readonly current = MutableHashMap.empty<K, Entry<K, A, E, R>>()
   /** Everything whose release has not begun, what was invalidated under its borrowers included. */
   readonly live = new Set<Entry<K, A, E, R>>()
-  /** Those of `live` without a lease, least recently used first. */
+  /** Entries of `live` without a lease, least recently used first. */
   readonly idle = new Set<Entry<K, A, E, R>>()
-  /** Those whose finalizers run. */
+  /** Entries whose finalizers run. */
   readonly ending = new Set<Entry<K, A, E, R>>()
   readonly queue = new Queue<K, Entry<K, A, E, R>>()
   readonly totals = { hits: 0, misses: 0, built: 0, failed: 0, released: 0, evicted: 0 }

@@ -13,7 +13,7 @@ interface Sdk {
 
 export const isTwin = (u: unknown): boolean => typeof u === "object" && u !== null && twins.has(u)
 
-/** What all errors of an SDK extend: OpenAIError, GroqError, CerebrasError. `undefined` for a mock, which may have none. */
+/** Base class of an SDK's errors: OpenAIError, GroqError, CerebrasError. `undefined` for a mock that has none. */
 const baseOf = ({ APIError }: Sdk): (new (message: string) => Error) | undefined => {
   const base: unknown = typeof APIError === "function" ? Object.getPrototypeOf(APIError) : undefined
   return typeof base === "function" && base.prototype instanceof Error

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { OptionsError } from "../../ClientError.ts"
 
-/** Where a value stands: whose option it is and how the caller wrote it. */
+/** Location of a value: the owner of the option, and its path as the caller wrote it. */
 export interface At {
   readonly provider: string
   readonly field: string
@@ -59,7 +59,7 @@ export const number = (at: At, input: unknown, test: (n: number) => boolean, exp
 export const integer = (at: At, input: unknown, least: number): number =>
   number(at, input, (n) => Number.isSafeInteger(n) && n >= least, `an integer of at least ${least}`)
 
-/** How far something may grow. */
+/** Checks an upper bound. */
 export const bound = (at: At, input: unknown): number =>
   number(
     at,

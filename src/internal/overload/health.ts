@@ -117,7 +117,7 @@ export class Health {
     return this.#admit(lane, now, false)
   }
 
-  /** Why a request can't go now. */
+  /** Error for a request that must not be sent now. */
   refusal(subject: Subject): CircuitOpen {
     return this.circuitOpen(this.laneOf(subject))
   }
@@ -134,7 +134,7 @@ export class Health {
     )
   }
 
-  /** Why one more must not wait. */
+  /** Error for a request that must not wait since too many do; `undefined` if it may. */
   isFull({ body }: Subject): WireError | undefined {
     return this.#options.backlog?.refusal(this.#waiters.size + (this.#options.queued?.() ?? 0), body)
   }

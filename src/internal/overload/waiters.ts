@@ -15,7 +15,7 @@ const NEXT_TURN_MS = 50
 const SOONEST_MS = 1
 
 export interface Bodies {
-  /** Why one more with such a body must not join so many others. */
+  /** Error if one more request with such a body must not join `queued` others; `undefined` if it may. */
   readonly refusal: (queued: number, body: RequestBody) => WireError | undefined
   readonly enter: (body: RequestBody) => void
   readonly leave: (body: RequestBody) => void

@@ -98,7 +98,7 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
   }
 }
 
-/** What the environment said when the client was made, and says no more to those made from it. */
+/** Options that a client keeps from when it was made: clients made from it do not read the environment again. */
 const fixed = ["organization", "project", "adminAPIKey", "webhookSecret", "logLevel", "apiVersion"]
 
 /** Options that say the same thing in different words: the later one counts. */

@@ -1,4 +1,6 @@
-/** What the Promise door tells: warnings as Node's own, on stderr, each once; all else only to who asks for it. */
+/**
+ * Logs of the Promise door: warnings as Node's own, on stderr, each once; the rest only with `NODE_DEBUG=clientele`.
+ */
 import { debuglog } from "node:util"
 import * as HashMap from "effect/HashMap"
 import * as Logger from "effect/Logger"

@@ -9,7 +9,7 @@ type Fetch = typeof globalThis.fetch
 type Failure = PoolError | RequestError
 
 /**
- * Where an SDK's body of an error has its message: OpenAI's and Groq's under `error`, Cerebras's at the top, where
+ * Position of the message in an SDK's error bodies: under `error` for OpenAI and Groq, at the top for Cerebras, where
  * headers are a plain object too.
  */
 export type Style = "nested" | "flat"
@@ -49,7 +49,7 @@ export const wrap = (fetch: Fetch): Fetch =>
 
 export type Translator = (failure: Failure) => Error
 
-/** What an SDK threw, as its users know it. */
+/** Translates our error inside an SDK's error into the one that the SDK's users know; returns all else as it is. */
 export const unwrap =
   (translate: Translator) =>
   (thrown: unknown): unknown =>

@@ -1,7 +1,7 @@
 /**
- * How a process ends in which clients are open that nobody closes. It is kept alive by none of them. A signal that nobody
- * else listens for ends it as it would without us, only that requests under way may first come to their end: those that
- * come meanwhile wait, and so no code meets an error that the signal alone would not have brought.
+ * Graceful exit of a process with open clients. None of them keeps it alive. A signal without other listeners ends it
+ * as it would without us, except that requests in flight may complete first: new requests wait meanwhile, so no code
+ * meets an error that the signal alone would not have brought.
  */
 import { constants } from "node:os"
 import { isMainThread } from "node:worker_threads"
@@ -9,7 +9,7 @@ import { root } from "../util/asyncContext.ts"
 import { performance, setTimeout } from "../util/timers.ts"
 import { queueMicrotask } from "../util/timers.ts"
 
-/** What must come to an end with the process. */
+/** Work to complete before the process ends. */
 export interface Ending {
   readonly inFlight: () => Promise<number>
   readonly park: (on: boolean) => void
@@ -20,13 +20,13 @@ export interface Ending {
 
 const signals = ["SIGTERM", "SIGINT"] as const
 
-/** How often, in ms, a process that is about to end looks whether requests are still under way. */
+/** Interval in ms between checks for requests in flight. */
 const look = 10
 
-/** How long, in ms, an answer that has arrived may take to be read and made something of. */
+/** Time in ms to read and process a response that has arrived. */
 const lastWords = 50
 
-/** How long, in ms, servers may take to answer the end of connections. */
+/** Time in ms for servers to respond to the end of connections. */
 const goodbye = 500
 
 /**

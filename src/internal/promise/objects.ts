@@ -10,12 +10,12 @@ import { clearInterval, setInterval } from "../util/timers.ts"
 /** An object that is to be found, or made. */
 export interface Wanted<A extends object> {
   readonly config: ClientConfig
-  /** What the object has beside its config: two objects are one if these are the same, name by name. */
+  /** Options of the object besides its config: two objects are one if these are the same, name by name. */
   readonly sdk: Readonly<Record<string, unknown>>
   readonly make: () => A
 }
 
-/** What tells an object apart. Reached from the object alone, since what is in it may lead back to the object. */
+/** Identity of an object. Reached from the object alone, since its values may lead back to the object. */
 interface Meaning {
   readonly config: ClientConfig
   readonly sdk: Readonly<Record<string, unknown>>
@@ -65,7 +65,7 @@ const same = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, u
 /** `idleTimeToLive` is in milliseconds. */
 export const make = (capacity: number, idleTimeToLive: number): Objects => {
   const entries = new Set<Entry>()
-  /** Those that are held, least recently used first. */
+  /** Held entries, least recently used first. */
   const held = new Set<Entry>()
   const byRaw = new Map<unknown, Map<string, Entry>>()
   let byConfig = new WeakMap<ClientConfig, Array<Entry>>()
@@ -153,7 +153,7 @@ export const make = (capacity: number, idleTimeToLive: number): Objects => {
       const hit = known?.object
       if (known !== undefined && hit !== undefined) {
         touch(known, hit)
-        // What is kept under a kind is what was made under it.
+        // Objects under a kind were made under that kind.
         return hit as A
       }
       const next = wanted()

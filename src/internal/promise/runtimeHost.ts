@@ -1,4 +1,4 @@
-/** Where the client map of a set lives: in a runtime of the set's own, or in the user's. */
+/** Hosts of a set's client map: a runtime of the set's own, or the user's. */
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -11,7 +11,7 @@ import type { MapSource } from "../client/leasedFetch.ts"
 import { logger } from "./consoleLogger.ts"
 
 export interface Host extends MapSource {
-  /** What `service` has given, if it has been asked for. */
+  /** The service that `service` returned, `undefined` before. */
   readonly peek: () => Service | undefined
   /** Drains and closes what is the set's own. */
   readonly close: () => Promise<void>

@@ -47,7 +47,10 @@ export const make = <A extends object>(
 
 const isFunction = (u: unknown): u is () => unknown => typeof u === "function"
 
-/** What is no fixed secret is nowhere at hand; the pool's own fetch has taken it out of what the provider said. */
+/**
+ * Redacts a fixed secret. Other secrets are unknown here; the pool's own fetch has removed them from the provider's
+ * messages.
+ */
 const scrubbing = (config: ClientConfig): ((text: string) => string) => {
   const hidden = hiddenOf(config)
   const { credential } = config

@@ -37,7 +37,7 @@ export interface ClientSet {
   /** Of what `object` gave; without one, of all that are still there. */
   readonly invalidate: (of?: object) => Promise<void>
   readonly stats: () => Promise<SetStats>
-  /** Whether it keeps requests from hosts or addresses, which nobody does for an SDK object with a fetch of its own. */
+  /** True if `allowHost` or `allowAddress` is set; neither applies to an SDK object with a fetch of its own. */
   readonly isGuarded: boolean
   readonly close: () => Promise<void>
 }
@@ -60,7 +60,7 @@ const read = (options: ClientLayer.Options): LayerOptions.Settings => {
 /** Throws an OptionsError. `onClose` is called once, as the set begins to close. */
 export const make = (options: Options = {}, onClose?: () => void): ClientSet => {
   const settings = read("runtime" in options ? {} : options)
-  // What is the user's ends as the user says.
+  // A user's runtime ends when the user closes it.
   const host = "runtime" in options ? Host.shared(options.runtime) : Host.own(options, () => Exit.attachWeakly(ending))
   const objects = Objects.make(settings.capacity, settings.idleTimeToLive)
   const fetches = new WeakMap<ClientConfig, Fetch>()
@@ -137,7 +137,7 @@ export const defaultSet = (): ClientSet =>
     current = undefined
   }))
 
-/** What has been made of it, without making it. */
+/** The default set if it exists; makes none. */
 export const peekDefault = (): ClientSet | undefined => current
 
 const sets = new WeakMap<Clients, ClientSet>()

@@ -21,7 +21,7 @@ import * as Latency from "./latency.ts"
 export type Settings = AdaptiveKey
 
 export interface Adaptive {
-  /** How many may be in flight now: a whole number, at least `min`. */
+  /** Requests that may be in flight now: a whole number, at least `min`. */
   readonly limit: () => number
   /**
    * The model has answered, and did not refuse. `inFlight` is how many were in flight when the request was sent,
@@ -96,7 +96,7 @@ export const make = (settings: Settings): Adaptive => {
   let trial: Trial | undefined
   /** The last trial made answers faster: the model lets requests wait, so latency depends on the limit. */
   let queues = false
-  /** What is usual is to be learned anew: those who come first in slow start are the quick ones. */
+  /** The usual latency is to be learned anew: the first responses in slow start are the quick ones. */
   let untaught = false
 
   /** Slow start has found a bound, a refusal or max. What latency finds is only tried, and ends it in `cut`. */
@@ -164,7 +164,7 @@ export const make = (settings: Settings): Adaptive => {
   }
 
   const learn = (limit: number): void => {
-    // Where latency is what bounds the limit, the longer one is of our making and must not become the usual one.
+    // If latency is what bounds the limit, a longer one is of our making and must not become the usual one.
     if (!untaught) return latency.learn(limit, !queues)
     untaught = false
     latency.accept()

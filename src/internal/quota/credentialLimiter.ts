@@ -21,7 +21,7 @@ export interface CredentialLimiter {
    */
   readonly refuse: (permit: Permit, error: () => Error) => void
   readonly isRefused: () => boolean
-  /** Whether it would hold nobody back for whom a new one would not. */
+  /** True if it would hold back no request that a new one would let through. */
   readonly isRested: () => boolean
   /** Adds a holder with its limits; the result takes it away. */
   readonly join: (limits: Limits) => () => void

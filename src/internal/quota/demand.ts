@@ -1,4 +1,4 @@
-/** What one request asks of a quota: read once, and only as far as somebody wants to know. */
+/** Demand of one request on a quota. The model is read at once, the cost when it is first needed. */
 import type { PreparedRequest } from "../http/request.ts"
 import type { About } from "../wire/request.ts"
 import * as Ask from "./tokenEstimate.ts"
@@ -25,7 +25,7 @@ export class Demand implements About {
     return Ask.asksForEvents(this.#request.path, this.#request.body)
   }
 
-  /** What it is thought to cost; `meanOutput` is for requests that set no bound to their answer. */
+  /** Estimated cost in tokens; `meanOutput` stands in for the output of a request that sets no bound. */
   tokens(meanOutput: number): number {
     return Ask.totalOf(this.cost(), meanOutput)
   }

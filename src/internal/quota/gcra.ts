@@ -56,7 +56,7 @@ export class Gcra {
     this.#paidAt = Math.max(this.#paidAt, now) + by * this.#unit
   }
 
-  /** What is left of a minute's limit, `Infinity` without one. */
+  /** Units left of a minute's limit, `Infinity` without one. */
   left(now: number): number {
     if (this.#unit === 0) return Infinity
     const debt = Math.max(0, this.#paidAt - now)

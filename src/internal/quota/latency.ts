@@ -1,10 +1,10 @@
 /**
- * Whether answers take longer than they did: the mean of the last answers against what is usual, as Netflix's
- * Gradient2 compares a short and a long average (github.com/Netflix/concurrency-limits). Since the answers of one
- * model take from a tenth of a second to a minute, whatever the load, three things differ:
+ * Detects that responses take longer than they did: compares the mean of the last ones with the usual mean, as
+ * Netflix's Gradient2 compares a short and a long average (github.com/Netflix/concurrency-limits). Since the responses
+ * of one model take from a tenth of a second to a minute, whatever the load, three things differ:
  *
- * - Means are of logarithms, so that a few long answers don't outweigh all others.
- * - What chance alone does to the mean of so many answers is no sign of anything.
+ * - Means are of logarithms, so that a few long responses don't outweigh all others.
+ * - Changes that chance alone explains in the mean of so many responses are ignored.
  * - The long mean moves only when told to. In Gradient2 it always does, so a server that queues could teach it, a
  *   little at a time, that waiting is usual.
  */
@@ -15,7 +15,7 @@ const LEAST = 32
 /** Answers until the long mean is first known: of those who begin together the quick ones are answered first. */
 const FIRST = 2 * LEAST
 
-/** How many times slower than the short mean the long one moves. */
+/** Factor by which the long mean moves slower than the short one. */
 const SLOWNESS = 8
 
 /** Deviations of a mean that may be chance, as many as TCP allows before it gives a packet up for lost (RFC 6298). */
@@ -35,7 +35,7 @@ export interface Latency {
   readonly isFar: () => boolean
   /** The long mean moves towards the short one; up only if that may be, and they are close. */
   readonly learn: (limit: number, mayRise: boolean) => void
-  /** What is now is usual. */
+  /** Makes the present latency the usual one. */
   readonly accept: () => void
 }
 

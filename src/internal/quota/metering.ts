@@ -36,7 +36,7 @@ export const metering = (
     },
     onTapped: () => {
       const count = meter.count()
-      // What generates nothing costs its prompt, of which the answer's length says nothing.
+      // A request that generates nothing costs its prompt, whatever the length of the response.
       const received = count === undefined && cost?.output !== 0 ? meter.received() : undefined
       if (count !== undefined) permit.settle(count.total, count.output)
       else if (received !== undefined) permit.settle(prompt + received, received)

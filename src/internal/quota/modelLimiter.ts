@@ -19,17 +19,17 @@ import { ShutWatch } from "./shutWatch.ts"
 import { TurnedAway } from "./turnedAway.ts"
 import { Turns } from "./turns.ts"
 
-/** What a request asks for. */
+/** The parts of a request that a limiter reads. */
 export interface Demand {
   /** Its place among all requests: who came first goes first, also when it has to come again. */
   readonly order: number
-  /** What it is thought to cost; `meanOutput` is what answers have had of late. */
+  /** Estimated cost in tokens; `meanOutput` is the mean output of recent responses. */
   readonly tokens: (meanOutput: number) => number
   /** Milliseconds that it waits at most for a gate to open. @default Infinity */
   readonly patience?: number | undefined
 }
 
-/** What the lanes of a credential have in common: its gate, and when the provider last took its key for good. */
+/** State that the lanes of a credential share: its gate, and when the provider last accepted its key. */
 export interface Whole {
   readonly gate: RetryAfterGate
   readonly accepted: { at: number }
@@ -65,15 +65,15 @@ export class ModelLimiter implements Issuer {
   #meanOutput = FIRST_OUTPUT
   /** Until then something other than the pace held the first of the line, so nothing was saved up. */
   #heldTo = -Infinity
-  /** Those who may move have been told that it is closed until then. */
+  /** End of the closed time for which movable waiters have been sent elsewhere. */
   #movedFor = -Infinity
   /** No waiter would wait less for a closed gate than this. */
   #leastPatience = Infinity
   readonly #shutWatch: ShutWatch
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
-  /** Those for whom a shared budget is being asked. They are not in the queue meanwhile. */
+  /** Waiters for which a shared budget is being asked. They are not in the queue meanwhile. */
   #asked: ReadonlyArray<QuotaWaiter> = []
-  /** Those for whom a shared budget has been taken ahead of their time. They are not in the queue either. */
+  /** Waiters for which a shared budget has been taken ahead of their time. They are not in the queue either. */
   readonly #turns = new Turns<QuotaWaiter>()
 
   constructor(ticker: Ticker, account: Whole, shared: Shared | undefined, limits: Limits) {
@@ -122,13 +122,13 @@ export class ModelLimiter implements Issuer {
     return typeof maxConcurrency === "number" ? maxConcurrency : this.#adaptive!.limit()
   }
 
-  /** Whether it knows nothing that a new one would not. */
+  /** True if it knows nothing that a new one would not. */
   isIdle(now: number): boolean {
     const busy = this.#inFlight > 0 || this.queued > 0 || !this.gate.isOpen || this.#adaptive !== undefined
     return !busy && this.#requests.isRested(now) && this.#tokens.isRested(now)
   }
 
-  /** Whether nothing is lost with it: it is idle, or all that it knows is old. */
+  /** True if nothing is lost with it: it is idle, or all that it knows is old. */
   isForgettable(now: number): boolean {
     if (this.isIdle(now)) return true
     const busy = this.#inFlight > 0 || this.queued > 0 || this.gate.closedFor(now) > 0
@@ -155,7 +155,7 @@ export class ModelLimiter implements Issuer {
     return this.#closedFor(now) + this.#paceWait(now, cost) + minute
   }
 
-  /** How full it is: what tells those apart that open at the same time. */
+  /** Load relative to the concurrency: decides between limiters that open at the same time. */
   get load(): number {
     return (this.#inFlight + this.queued) / Math.min(this.concurrency, 1_000)
   }
@@ -257,7 +257,7 @@ export class ModelLimiter implements Issuer {
     this.#closed(now)
   }
 
-  /** Those who would wait for too long fail, or look elsewhere. */
+  /** Fails waiters that would wait for too long; movable ones are sent elsewhere. */
   #closed(now: number): void {
     const closed = Math.max(this.#closedFor(now), this.gate.claimedFor(now))
     const moves = now + closed - Math.max(now, this.#movedFor) >= WORTH_MOVING
@@ -294,7 +294,7 @@ export class ModelLimiter implements Issuer {
     }
     const { closed = 0 } = Advice.read(status, headers, this.#ticker.date())
     if (closed > 0) {
-      // What nobody would wait for, on the word of an answer, is left to the first refusal.
+      // A success closes the gate for no longer than its request would wait: beyond that the first refusal decides.
       if (!isRefusal(status)) {
         if (closed <= permit.patience) this.#spent(now, closed)
       }
@@ -416,7 +416,7 @@ export class ModelLimiter implements Issuer {
         if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
         if (entry.isQueued()) this.#queue.insert(entry)
       })
-      // What another process was told; nobody needs to be told again.
+      // A refusal that another process met: the store knows of it already.
       if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.#told(now, grant.closed)
       else this.pump()
     })
@@ -443,7 +443,7 @@ export class ModelLimiter implements Issuer {
     return Math.min(this.gate.growsIn(now), this.#account.growsIn(now))
   }
 
-  /** Whether all but the budget allows one more. */
+  /** True if all but the budget allows one more. */
   #hasRoom(now: number): boolean {
     return this.#inFlight < this.concurrency && this.#closedFor(now) === 0 && this.#room(now) >= 1
   }
@@ -454,7 +454,7 @@ export class ModelLimiter implements Issuer {
     Recent.countOne(this.#rate, now)
     this.#usedAt = now
     const ready = Math.max(since, this.#heldTo)
-    // Those of a shared budget are counted here too, for the case that it goes away.
+    // Requests of a shared budget are counted here too, for the case that it becomes unreachable.
     this.#requests.take(now, ready, 1)
     this.#tokens.take(now, ready, cost)
     const open = this.gate.isOpen && this.#account.isOpen

@@ -1,6 +1,6 @@
 /**
- * How many tokens the provider has counted that we have not: what others spend on the same account, and what answers cost
- * that did not say so. The headers of an answer tell what remains, and when the budget will be full again.
+ * Tokens that the provider has counted and we have not: what others spend on the same account, and the cost of
+ * responses that reported no usage. Response headers tell what remains, and when the budget will be full again.
  */
 import type { TokensLeft } from "./rateLimitHeaders.ts"
 
@@ -10,9 +10,9 @@ const TOLERANCE = 0.05
 
 export interface Ours {
   readonly tokensPerMinute: number
-  /** What is left of a minute's budget, as we count. */
+  /** Tokens left of a minute's budget, by our count. */
   readonly left: number
-  /** What has been taken for requests that are in flight: providers may have taken as much, and give some of it back. */
+  /** Tokens taken for requests that are in flight: providers may have taken as much, and give some of it back. */
   readonly inFlight: number
 }
 
@@ -27,7 +27,7 @@ export const overdraft = (
   { inFlight, left, tokensPerMinute }: Ours
 ): number => {
   if (remaining > limit) return 0
-  // Where no time is told that a minute's budget can have, it is that of one which fills evenly.
+  // Without a reset time that a minute's budget can have, it is that of one which fills evenly.
   const ms = reset !== undefined && reset <= MINUTE ? reset : (1 - remaining / limit) * MINUTE
   const planned = (tokensPerMinute * ms) / MINUTE - (tokensPerMinute - left)
   const over = Math.min(tokensPerMinute, planned - remaining - inFlight)

@@ -7,35 +7,35 @@ import type { Trial } from "./retryAfterGate.ts"
 
 export type RawHeaders = WireResponse["headers"]
 
-/** What providers turn requests away with, before any work: 529 is Anthropic's "overloaded". */
+/** Statuses with which providers refuse requests before any work: 529 is Anthropic's "overloaded". */
 export const isRefusal = (status: number): boolean => status === 429 || status === 503 || status === 529
 
-/** What a permit is from its start. */
+/** Initial values of a permit. */
 export interface PermitFacts {
   /** When it was let through. */
   readonly sentAt: number
-  /** How many were in flight when it was let through, itself included. */
+  /** Requests in flight when it was let through, itself included. */
   readonly inFlight: number
   /** Tokens that were taken for it. */
   readonly tokens: number
-  /** Whether a budget that other processes share was asked. */
+  /** True if it was taken from a budget that other processes share. */
   readonly shared: boolean
   /** Milliseconds that its request waits at most for a gate to open. */
   readonly patience: number
   readonly trials: ReadonlyArray<Trial> | undefined
 }
 
-/** What a permit came from. */
+/** The limiter that issues permits. */
 export interface Issuer {
   readonly answered: (permit: Permit, status: number, headers: RawHeaders) => void
-  /** What it really cost: corrects the tokens that were taken. */
+  /** Settles the real cost: corrects the tokens that were taken. */
   readonly settle: (permit: Permit, tokens: number, output: number | undefined) => void
   /** It costs so many tokens more than were taken until now. */
   readonly charge: (permit: Permit, tokens: number) => void
   /** It never reached the provider: gives the budget back. */
   readonly refund: (permit: Permit) => void
   readonly leave: () => void
-  /** How often a gate has been closed that its permits pass. */
+  /** Closings so far of the gates that its permits pass. */
   readonly closings: () => number
 }
 
@@ -43,11 +43,11 @@ export class Permit {
   readonly #issuer: Issuer
   /** When it went onto the wire; until then, when it was let through. */
   sentAt: number
-  /** How many were in flight when it was let through, itself included. */
+  /** Requests in flight when it was let through, itself included. */
   readonly inFlight: number
   /** Tokens that have been taken for it. */
   tokens: number
-  /** Whether a budget that other processes share was asked. */
+  /** True if it was taken from a budget that other processes share. */
   readonly shared: boolean
   readonly patience: number
   readonly #trials: ReadonlyArray<Trial> | undefined
@@ -67,12 +67,12 @@ export class Permit {
     this.#closings = issuer.closings()
   }
 
-  /** Whether it goes to see if the provider takes requests again. */
+  /** True if it passed a gate that is not fully open, and so probes whether the provider takes requests again. */
   get isTrial(): boolean {
     return this.#trials !== undefined
   }
 
-  /** Whether a gate has closed since: who has not been sent by now must not be. */
+  /** True if a gate has closed since: a request that has not been sent by now must not be. */
   get isOutdated(): boolean {
     return this.#closings !== this.#issuer.closings()
   }
@@ -87,7 +87,7 @@ export class Permit {
   answered(status: number, headers: RawHeaders): void {
     this.#issuer.answered(this, status, headers)
     if (this.#trials === undefined) return
-    // Whether others had better not follow, only the body of a refusal tells: so it ends its trial when it leaves.
+    // Only the body of a refusal tells if others should follow: so it ends its trial when it leaves.
     if (isRefusal(status)) this.#trialEnd = status === 429 ? "refused" : "failed"
     // A key that is refused says nothing of whether requests are taken.
     else if (status !== 401) for (const trial of this.#trials) trial.passed()

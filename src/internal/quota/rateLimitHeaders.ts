@@ -1,6 +1,6 @@
 /**
- * What the head of an answer says of the limits: for how long it asks to wait, and for how long the gate of its model
- * must stay closed. Every answer is read, and most say nothing: those are passed over without a trace.
+ * Reads the limits in the head of a response: for how long it asks to wait, and for how long the gate of its model must
+ * stay closed. Every response is read, and most state no limits: those get the constant `silent`.
  *
  * OpenAI, Azure and Groq send `x-ratelimit-remaining-requests` and `-reset-requests` (and `-tokens`) with Go's
  * durations, Cerebras `-requests-day` and `-tokens-minute` with seconds, Anthropic `anthropic-ratelimit-requests-reset`
@@ -10,7 +10,7 @@ import * as RetryAfter from "../wire/retryAfter.ts"
 import type { WireResponse } from "../http/types.ts"
 
 export interface Advice {
-  /** What an answer that is no success asks to wait, in milliseconds. */
+  /** Milliseconds that an unsuccessful response asks to wait. */
   readonly retryAfter: number | undefined
   /** Milliseconds for which the gate of the model must stay closed. */
   readonly closed: number | undefined
@@ -31,7 +31,7 @@ const anthropicSuffix = "-remaining"
 const isExhausted = (value: string): boolean =>
   value.charCodeAt(0) === ZERO && (value.length === 1 || RetryAfter.readNumber(value) === 0)
 
-/** Whether a header says that nothing remains; which of the budgets, is told by its name. */
+/** True if a header states that nothing remains; its name tells of which budget. */
 const saysNothingRemains = (name: string, value: string): boolean =>
   isExhausted(value) &&
   (name.startsWith(prefix) || (name.startsWith(anthropicPrefix) && name.endsWith(anthropicSuffix)))
@@ -80,7 +80,7 @@ export interface TokensLeft {
 
 const REMAINING_TOKENS = "x-ratelimit-remaining-tokens"
 
-/** What is left of the tokens of a minute, by the headers that OpenAI, Azure and Groq send. */
+/** Tokens left of a minute's budget, from the headers that OpenAI, Azure and Groq send. */
 export const tokensLeft = (headers: Headers, now: number): TokensLeft | undefined => {
   const remaining = RetryAfter.readNumber(valueOf(headers, REMAINING_TOKENS))
   if (remaining === undefined) return undefined

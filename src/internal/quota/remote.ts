@@ -25,7 +25,7 @@ export class Remote {
   readonly #ticker: Ticker
   #trustAt = -Infinity
   #askAt = -Infinity
-  /** Whatever has changed, nobody asks before. */
+  /** The store is not asked before this, whatever has changed. */
   #restsTo = -Infinity
   /** Counts what may let more go than an answer that is on its way knows of. */
   #changes = 0
@@ -51,12 +51,12 @@ export class Remote {
     return this.#shared.budget.ahead?.() ?? 0
   }
 
-  /** Whether it is worth while to ask for one more than so many, whose budgets take so many milliseconds. */
+  /** True if it is worth while to ask for one more than `count` requests, whose budgets take `ms` milliseconds. */
   reaches(count: number, ms: number): boolean {
     return count < LEAST || (count < MOST && ms < this.#ahead() + SPARE)
   }
 
-  /** What it said of the next is no longer so. */
+  /** Discards the wait of the last grant, which no longer holds. */
   renew(): void {
     this.#askAt = -Infinity
     this.#changes++
@@ -86,7 +86,7 @@ export class Remote {
       const chance = (Math.random() * this.#ahead()) / 4
       if (changes === this.#changes) this.#askAt = sentAt + grant.wait + chance
       this.#restsTo = now + chance
-      // Who comes alone waits for the answer and for nothing else.
+      // A request that comes alone waits for the answer and for nothing else.
       const lost = grant.taken < costs.length || !isAll ? Math.min(grant.idle ?? 0, now - since) : 0
       this.#trailing.add(now, lost)
       this.#tokensLeft = grant.tokensLeft
@@ -100,7 +100,7 @@ export class Remote {
   correct(requests: number, tokens: number, rates: Rates): void {
     this.#shared.budget.correct(requests, tokens, rates)
     if (this.#tokensLeft !== undefined) this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens)
-    // What is given back may be there for the next.
+    // Budget that is given back may be there for the next request.
     if (requests < 0 || tokens < 0) this.renew()
   }
 

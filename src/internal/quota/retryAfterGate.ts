@@ -101,7 +101,7 @@ export class RetryAfterGate {
     this.#until = Math.max(this.#until, now + least, now + (ms > patience ? this.#doubt(now, ms, sentAt) : ms))
   }
 
-  /** Whatever the provider asks, one who waits for a moment at a time does not ask it all the time. */
+  /** Pause before the next probe, longer each time: a short Retry-After must not let probes go all the time. */
   #probePause(): number {
     const pause = this.#pause
     this.#pause = Math.min(LONGEST_PROBE_PAUSE_MS, pause * PROBE_PAUSE_GROWTH)

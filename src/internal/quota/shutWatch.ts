@@ -4,7 +4,7 @@
  */
 import type { Ticker } from "../util/ticker.ts"
 
-/** What is watched. */
+/** A lane whose gates are watched. */
 export interface Shuttable {
   /** For how many ms its gates have not been open, all in all. */
   readonly shutMs: (now: number) => number

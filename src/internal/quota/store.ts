@@ -1,14 +1,13 @@
 /**
- * Where the budget of one model of one credential is counted, when more than this process counts it. Without a store
- * each process counts for itself. A store is asked once for as many waiting requests as possible, so that one round
- * trip serves many.
+ * Counts the budget of one model of one credential for several processes. Without a store each process counts for
+ * itself. A store is asked once for as many waiting requests as possible, so that one round trip serves many.
  */
 
-/** What may be used in a minute; `Infinity` is no limit. */
+/** Limits of a minute; `Infinity` is no limit. */
 export interface Rates {
   readonly requestsPerMinute: number
   readonly tokensPerMinute: number
-  /** How many requests may go at once if none went for long. */
+  /** Requests that may go at once if none went for long. */
   readonly burst: number
 }
 
@@ -35,7 +34,7 @@ export interface SharedBudget {
    */
   readonly reserve: (costs: ReadonlyArray<number>, rates: Rates) => Promise<Grant>
   /**
-   * How many milliseconds ahead of their time turns are taken, so that the answer is here when they come. @default 0
+   * Milliseconds ahead of their time at which turns are taken, so that the answer is here when they come. @default 0
    */
   readonly ahead?: () => number
   /**
@@ -52,6 +51,6 @@ export interface SharedBudget {
 export interface Store {
   /** `credential` is a digest that is the same in every process and from which no key can be had. */
   readonly budget: (credential: string, model: string) => SharedBudget
-  /** Whether it can be reached, as far as is known. While not, each process counts for itself. */
+  /** True if it can be reached, as far as is known. While not, each process counts for itself. */
   readonly isAvailable: () => boolean
 }

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import type { Store as StoreService } from "./store.ts"
 
 /**
- * Where budgets are counted. `QuotaRedis.layer` provides one; by default each process counts for itself.
+ * The store in which budgets are counted. `QuotaRedis.layer` provides one; by default each process counts for itself.
  *
  * @since 0.1.0
  * @category services

@@ -1,5 +1,5 @@
 /**
- * What a request asks for, read before it is sent: the model that providers count it by, and an estimate of what it
+ * Reads the demand of a request before it is sent: the model that providers count it by, and an estimate of what it
  * costs in tokens. Both read the JSON body without parsing it, and never throw.
  */
 import type { RequestBody } from "../wire/request.ts"
@@ -72,8 +72,8 @@ export const modelOf = (path: string, body: RequestBody): string => {
 const resumesEvents = /[?&]stream=true(?:&|$)/
 
 /**
- * Whether it asks for a stream of events, `undefined` if its body is nothing that can be read here. Of a field that is there
- * twice the last counts, as it does to JSON parsers.
+ * True if the request asks for a stream of events, `undefined` if its body cannot be read here. Of a field that is
+ * there twice the last counts, as it does to JSON parsers.
  */
 export const asksForEvents = (path: string, body: RequestBody): boolean | undefined => {
   if (body === undefined) return resumesEvents.test(path)
@@ -114,11 +114,11 @@ const generatesNothing = (path: string): boolean => {
   return end.endsWith("/embeddings") || end.endsWith("/moderations")
 }
 
-/** What a request is thought to cost, in tokens. */
+/** Estimated cost of a request, in tokens. */
 export interface Cost {
   /** By its length. */
   readonly prompt: number
-  /** What it allows, 0 for what generates nothing, `undefined` if it sets no bound. */
+  /** Most that it allows, 0 for a request that generates nothing, `undefined` if it sets no bound. */
   readonly output: number | undefined
 }
 

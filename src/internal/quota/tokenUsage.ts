@@ -1,8 +1,8 @@
 /**
- * How many tokens an answer really cost, read from its body while somebody else reads that: JSON, or a stream of
+ * Reads from a response's body how many tokens it really cost, while the caller reads that: JSON, or a stream of
  * events. Only the ends of the body are kept, and they are looked at once, when it is over.
  *
- * No text in an answer can pass for a usage: in JSON a quote within a string is escaped, so the key `usage` with its
+ * No text in a response can pass for a usage: in JSON a quote within a string is escaped, so the key `usage` with its
  * own two quotes is a key, and how deep it lies is counted from the end of the body, or of the event.
  */
 import { Ends } from "../http/headTail.ts"
@@ -13,7 +13,7 @@ export interface Meter {
   readonly chunk: (bytes: Uint8Array) => void
   /** All tokens that count toward a limit, once the body is over; `undefined` if it does not say. */
   readonly total: () => number | undefined
-  /** Those of them that were generated; `undefined` also for what generates nothing, such as embeddings. */
+  /** Generated tokens among them; `undefined` also for requests that generate nothing, such as embeddings. */
   readonly output: () => number | undefined
   /** All that is said. */
   readonly count: () => Count | undefined
@@ -146,7 +146,7 @@ const read = (ends: Ends): Count | undefined => {
 
 const LINE_FEED = 0x0a
 const D = 0x64
-/** Where the bracket of `data: [DONE]` stands. */
+/** Offset of the bracket in `data: [DONE]`. */
 const BRACKET_AT = 6
 /** Events of a stream that carry nothing: the first names a role, and the last why it ended. */
 const WITHOUT_CONTENT = 2
@@ -205,13 +205,13 @@ export const makeMeter = (): Meter => {
 /** Enough for what providers send with and after the usage. */
 const enough = 4096
 
-/** What an answer says that is here as a whole, and no stream of events. */
+/** Usage in a whole response that is no stream of events. */
 export const ofWhole = (bytes: Uint8Array): Count | undefined => {
   const all = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return countOf(lastUsage(all.toString("latin1", Math.max(0, all.length - enough)), 1), none)
 }
 
-/** What a stream of events says, of which this is the end. */
+/** Usage in a stream of events, of which `text` is the end. */
 export const ofTail = (text: string): Count | undefined => {
   // Most streams say nothing of it, and taking lines apart costs more than all else that is done at their end.
   if (!text.includes('"usage"')) return undefined

@@ -1,6 +1,6 @@
 /**
- * Whether a shared budget is used as far as its requests would: time in which some of them waited though budget was left
- * is counted, and told of if it adds up, since the budget looks exhausted from outside.
+ * Detects a shared budget that is used less than its requests would: time in which some of them waited though budget
+ * was left is counted, and reported if it adds up, since the budget looks exhausted from outside.
  */
 
 /** Milliseconds of one look. A start with nothing known of the store is no more than a small part of it. */

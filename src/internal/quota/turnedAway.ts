@@ -1,4 +1,4 @@
-/** Why a request that waited was turned away without having been sent. */
+/** Error of a request that was turned away without having been sent. */
 export class TurnedAway extends Error {
   override readonly name = "TurnedAway"
   readonly reason: "RateLimited" | "QuotaExceeded" | "Authentication" | "QueueTimeout" | "Capacity"

@@ -6,7 +6,7 @@ export class Turns<A> {
     return this.#all.length
   }
 
-  /** Those that come at one time go in the order in which they were added. */
+  /** Turns at the same time go in the order in which they were added. */
   add(what: A, at: number): void {
     let place = this.#all.length
     while (place > 0 && this.#all[place - 1]!.at > at) place--

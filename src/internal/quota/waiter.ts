@@ -4,7 +4,7 @@ import type { Ticker } from "../util/ticker.ts"
 import type { Permit } from "./permit.ts"
 import { TurnedAway } from "./turnedAway.ts"
 
-/** How a request waits. Times are milliseconds. */
+/** Conditions of a request's wait. Times are milliseconds. */
 export interface Waiting {
   readonly signal: AbortSignal | undefined
   /** A gate that stays closed for longer is not waited for: by the option of that name, or a deadline's end. */
@@ -19,7 +19,7 @@ export interface Waiting {
   readonly refusedPatience?: number | undefined
 }
 
-/** What it asks for. */
+/** The parts of a request's demand that are read here. */
 interface Asked {
   readonly order: number
   readonly tokens: (meanOutput: number) => number

@@ -4,10 +4,10 @@
  */
 import * as Redacted from "effect/Redacted"
 
-/** What SDKs are given for a key. Our fetch puts the real one in its place, so no SDK object ever holds it. */
+/** Stands for a key in SDKs. Our fetch puts the real one in its place, so no SDK object ever holds it. */
 export const PLACEHOLDER = "held-by-clientele"
 
-/** What SDKs are given for each configured header: they print headers, and a header may be a secret as well. */
+/** Stands for each configured header in SDKs: they print headers, and a header may be a secret as well. */
 const HEADER_PLACEHOLDER = "configured-in-clientele"
 
 /**
@@ -70,7 +70,7 @@ const shortest = 7
 /** Headers and parameters whose values are secrets, by their names. */
 const secretive = /auth|(?<!idempotency-)key|token|secret|cookie|passw|credential|signature/i
 
-/** What is known of names: SDKs send the same dozen with each request. Those that callers make up are not kept. */
+/** Verdicts by name: SDKs send the same dozen with each request. Bounded, since callers may make names up. */
 const judged = new Map<string, boolean>()
 
 const isSecretive = (name: string): boolean => {
@@ -112,7 +112,7 @@ export const hiddenWith = (
   return own.length === 0 ? configured : [...configured, ...own].sort((a, b) => b.length - a.length)
 }
 
-/** How a text may have a secret in it: as it is, within JSON, and within a URL. */
+/** Spellings of a secret within a text: as it is, within JSON, and within a URL. */
 const spellings = (secret: string): ReadonlySet<string> =>
   new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
 

@@ -24,7 +24,7 @@ import type { Ticker } from "../util/ticker.ts"
 import { CircuitOpen, type Oddity, WireError } from "../wire/errors.ts"
 import type { Timeouts } from "../http/types.ts"
 
-/** What all requests of a client have in common. */
+/** Dependencies that all requests of a client share. */
 export interface RequestDeps {
   readonly place: Place
   readonly transport: Pick<Transport, "origin" | "pool">
@@ -36,7 +36,7 @@ export interface RequestDeps {
   /** Of the configured headers and parameters what no error may say. */
   readonly hidden: ReadonlyArray<string>
   readonly lease: Pick<Handle, "retain" | "join" | "release">
-  /** Whether the client layer has been closed, which ends all leases. */
+  /** True once the client layer has been closed, which ends all leases. */
   readonly isClosed: () => boolean
   readonly timeouts: Timeouts
   /** Milliseconds for a whole request, `Infinity` for none. */
@@ -44,7 +44,7 @@ export interface RequestDeps {
   readonly maxRetries: number
   readonly retryAmbiguous: RetryAmbiguous
   readonly maxRetryAfter: number
-  /** What `Definition.printsEvents` is. */
+  /** The value of `Definition.printsEvents`. */
   readonly prints: boolean
   readonly queueTimeout: number
   readonly ticker: Ticker
@@ -56,26 +56,26 @@ export interface RequestDeps {
   readonly count: (change: 1 | -1) => void
 }
 
-/** What all attempts of one request have in common. */
+/** State that all attempts of one request share. */
 export interface Underway {
   readonly call: CallContext | undefined
   readonly timeouts: Timeouts
   readonly deadline: Deadline | undefined
-  /** What became of the attempts before this one: what the request's own failure has to say as well. */
+  /** Outcome of the attempts before this one, which the request's own failure reports as well. */
   before: Earlier
-  /** What `ExchangeOptions.cut` is. */
+  /** Passed on as `SendOptions.cut`, after redaction. */
   readonly cut: (error: WireError) => unknown
-  /** What no error may say beside the key, once somebody has asked: see `hiddenOf`. */
+  /** Texts beside the key that no error may contain, set at first use: see `hiddenOf`. */
   hidden: ReadonlyArray<string> | undefined
-  /** How often it was sent. */
+  /** Number of times it was sent. */
   attempts: number
   /** The Idempotency-Key that all attempts carry, where the caller gave none; by itself it permits no repetition. */
   key: string | undefined
-  /** What it asks for, once that is known. */
+  /** Its model, its cost and whether it asks for events, once the request has been prepared. */
   about: Demand | undefined
-  /** What it tells of itself, if somebody wants to know that nobody else tells. */
+  /** Records its span and its metrics, if they are wanted and no caller records them. */
   metered: Call | undefined
-  /** Whether it has gone back for a new secret. */
+  /** True once it was requeued for a new secret. */
   reloaded: boolean
   /** The request holds its lease, and so does each attempt until its body has ended. */
   readonly hold: () => void
@@ -90,7 +90,10 @@ export interface Admission {
   secret: Redacted.Redacted
 }
 
-/** Whether there is another secret than the one that was refused. If it can't be had, the 401 says more than that. */
+/**
+ * Resolves to true if there is another secret than the one that was refused. To false if that can't be loaded: the 401
+ * is the more useful error.
+ */
 export const renew = async ({ account, secret }: Admission, signal: AbortSignal | undefined): Promise<boolean> => {
   const { secrets } = account
   if (!secrets.refused(secret)) return false
@@ -174,7 +177,7 @@ export const attempt = async (
         clean(error)
         return underway.cut(error)
       },
-      // What was good when it was let through may have changed until it has a socket.
+      // A secret that was valid on admission may have changed by the time there is a socket.
       seal: (headers) => {
         const now = ticker.now()
         // Another hop, or one that a server turned away unread, is no wait any more.
@@ -232,7 +235,7 @@ export const attempt = async (
     if (kept) permit.leave()
     if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
     if (error instanceof WireError) clean(error)
-    // What is no WireError is the reason with which the caller aborted it.
+    // Any other error than a WireError is the reason with which the caller aborted the request.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()
     if (error === recalled || error instanceof CircuitOpen) underway.attempts--
     else if (!told) ended(error instanceof WireError ? Attempts.outcomeOfError(error) : "aborted", undefined)

@@ -35,7 +35,7 @@ export const promise = <A>(
     })
   })
 
-/** How long, in milliseconds, an iterator that has been aborted may take to clean up before we stop waiting for it. */
+/** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
 const CLEANUP = 1_000
 
 /** Never rejects. By the real clock: under a test's clock an iterator that hangs would hang the test. */

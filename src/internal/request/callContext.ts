@@ -1,7 +1,8 @@
 /**
- * What a call brings to every fetch that it makes, however deep in an SDK: the signal and the span of the fiber
+ * Context that a call passes to every fetch that it makes, however deep in an SDK: the signal and the span of the fiber
  * that runs it. The signal is what lets an interruption abort the request of a callback that ignores its own; the span
- * is where attempts are told. In return it learns what SDKs do not tell: how often a request was sent, and why it failed.
+ * records attempts. In return the context receives what SDKs do not report: how often a request was sent, and why it
+ * failed.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import type * as Redacted from "effect/Redacted"
@@ -23,7 +24,7 @@ export interface CallContext {
   hidden: (() => ReadonlyArray<string>) | undefined
   /** The last failure of a request. */
   failure: PoolError | RequestError | undefined
-  /** What it read last that should be JSON. */
+  /** The last body or events it read that should be JSON. */
   read: LastRead | undefined
   /** Answers whose bodies have not ended. Weakly, since a body that is collected gives its socket back. */
   open: Set<WeakRef<Response>> | undefined

@@ -22,7 +22,7 @@ import { DeadlinePassed, WireError } from "../wire/errors.ts"
 type Fetch = typeof globalThis.fetch
 
 export interface Closeable extends PooledFetch {
-  /** Whoever waits for anything but a socket fails, now and later. */
+  /** Fails requests that wait for anything but a socket, now and later. */
   readonly close: () => void
 }
 

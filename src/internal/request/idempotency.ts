@@ -1,5 +1,6 @@
 /**
- * What may be sent again though it may have been worked on. Looked at after a failure alone: it reads the request's body.
+ * Requests that may be sent again though they may have been worked on. Checked after a failure alone: that reads the
+ * request's body.
  */
 import type { PreparedRequest } from "../http/request.ts"
 import { textOf } from "../quota/tokenEstimate.ts"
@@ -20,7 +21,10 @@ const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/
 /** Responses are kept unless they are told not to be, and a conversation keeps what was said in it. */
 const responses = /\/responses$/
 
-/** What a body says of a lasting trace. Of a field that is there twice the last counts, as it does to JSON parsers. */
+/**
+ * Reads from a body the fields that leave a lasting trace. Of a duplicate field the last counts, as it does to JSON
+ * parsers.
+ */
 const keeping = (
   body: PreparedRequest["body"]
 ): { readonly store: boolean | undefined; readonly conversation: boolean } => {
@@ -35,7 +39,7 @@ const keeping = (
   return { store, conversation }
 }
 
-/** Whether doing it twice costs tokens at most and changes nothing, or the caller's own Idempotency-Key says so. */
+/** True if a repeat costs tokens at most and changes nothing, or the caller set an Idempotency-Key. */
 const isHarmless = ({ body, headers, method, path }: Question): boolean => {
   if (isSafe(method) || headers[IDEMPOTENCY_KEY] !== undefined) return true
   if (method !== "POST") return false
@@ -47,10 +51,10 @@ const isHarmless = ({ body, headers, method, path }: Question): boolean => {
   return store === false && !conversation
 }
 
-/** Whether it may be sent again after an answer that says that it failed. */
+/** True if it may be sent again after a response that reports a failure. */
 export const afterAnswer = (question: Question, option: RetryAmbiguous): boolean =>
   option === "always" || isHarmless(question)
 
-/** Whether it may be sent again when nobody knows what became of it. */
+/** True if it may be sent again when its outcome is unknown. */
 export const whenUnknown = (question: Question, option: RetryAmbiguous): boolean =>
   option === "always" || (option === "generation" && isHarmless(question))

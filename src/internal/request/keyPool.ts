@@ -18,7 +18,7 @@ export interface KeyPool {
   readonly isPool: boolean
   /** `isAvoided`: counts as if it opened later, such as one that has just refused this request. @default none does */
   readonly choose: (demand: Demand, isAvoided?: (account: PoolKey) => boolean) => PoolKey
-  /** Those secrets that are at hand. */
+  /** Secrets that are at hand. */
   readonly known: () => ReadonlyArray<Redacted.Redacted>
 }
 
@@ -55,7 +55,7 @@ const make = (all: ReadonlyArray<PoolKey>): KeyPool => {
     isPool: true,
     known,
     choose: (demand, isAvoided = () => false) => {
-      // Those that are equal take turns.
+      // Equal credentials take turns.
       turn = (turn + 1) % all.length
       let best = all[turn]!
       const outlookOf = (one: PoolKey): Outlook => {

@@ -1,4 +1,4 @@
-/** What a client of the map gives to those who send requests through it. */
+/** A client's pooled `fetch`, and the settings of one request. */
 import type { PoolError, RequestError } from "../../ClientError.ts"
 
 type Fetch = typeof globalThis.fetch
@@ -16,16 +16,16 @@ export interface PooledFetch {
 /** Under this name a request's own settings travel in the `init` of its fetch, which SDKs hand on as it is. */
 export const OWN: unique symbol = Symbol.for("clientele/own")
 
-/** What one request has otherwise than its client. */
+/** Settings of one request that differ from its client's. */
 export interface Own {
   /** Milliseconds from a request's turn to the headers, `Infinity` for none. */
   readonly timeout?: number | undefined
   readonly maxRetries?: number | undefined
-  /** Whoever sends it meters the call of a model that it is, and makes a span of it. @default false */
+  /** True if the sender records metrics and a span of it as a call of a model. @default false */
   readonly isMetered?: boolean | undefined
-  /** Whoever sends it makes a span of it. @default false */
+  /** True if the sender records a span of it. @default false */
   readonly isTraced?: boolean | undefined
-  /** What the reader of its body is thrown for a failure. Must not throw. @default the failure itself */
+  /** Maps a failure to the error that the reader of its body gets. Must not throw. @default the failure itself */
   readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }
 

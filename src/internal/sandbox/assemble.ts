@@ -1,4 +1,4 @@
-/** What a sandbox is but for its sockets. */
+/** A sandbox without its sockets. */
 import * as Duration from "effect/Duration"
 import { Counters } from "./counters.ts"
 import { Engine } from "./engine.ts"

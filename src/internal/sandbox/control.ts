@@ -1,4 +1,4 @@
-/** What other processes ask and tell the sandbox, under `/__sandbox/`. Not counted. */
+/** Control API of the sandbox for other processes, under `/__sandbox/`. Its requests are not counted. */
 import * as Either from "effect/Either"
 import { collect } from "./body.ts"
 import type { Exchange } from "./exchange.ts"

@@ -1,4 +1,4 @@
-/** What the server saw. Everything is counted by the server, so that a client can't flatter itself. */
+/** Statistics of the server. The server counts everything itself, and relies on no client's numbers. */
 import { createHash } from "node:crypto"
 import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
 import type { Connection, Exchange } from "./exchange.ts"

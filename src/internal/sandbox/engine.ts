@@ -190,7 +190,7 @@ export class Engine {
     return send(exchange, said, headers, pace, chosen)
   }
 
-  /** What the request's own x-sandbox-* headers ask for. */
+  /** Pace and fault that the request's own x-sandbox-* headers ask for. */
   #adHoc(exchange: Exchange): { pace: Pace; fault: Fault | undefined; complaint: string | undefined } {
     const text = exchange.header("x-sandbox-fault")
     const fault = text === undefined ? undefined : parseFault(text)

@@ -57,7 +57,7 @@ const errorBody = (provider: ProviderName, problem: Problem): unknown => {
 export const problem = (provider: ProviderName, details: Problem): Reply =>
   json(details.status, errorBody(provider, details))
 
-/** What a fault of that status says. */
+/** The error of a scripted fault with that status. */
 export const scripted = (status: number, code: string | undefined): Problem => ({
   status,
   code: code ?? (status === 429 ? "rate_limit_exceeded" : undefined),

@@ -10,7 +10,7 @@ export interface Connection {
   readonly id: number
   readonly openedAt: number
   readonly tls: boolean
-  /** What the connection turned out to speak, undefined until its first bytes told. */
+  /** Protocol of the connection, undefined before its first bytes. */
   protocol: "h2" | "http/1.1" | undefined
   /** The subject of the client's certificate, where one was shown. */
   clientName: string | undefined

@@ -1,4 +1,4 @@
-/** What each provider says of its limits: headers with every answer, and the error of a request that is refused. */
+/** Rate limits in each provider's format: headers of every response, and the error of a refused request. */
 import type { Problem } from "./errors.ts"
 import type { Headers } from "./exchange.ts"
 import { type Decision, UNLIMITED } from "./limits.ts"

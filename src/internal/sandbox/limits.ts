@@ -31,7 +31,7 @@ interface Window {
 }
 
 export interface Decision {
-  /** What has run out, if the request is refused. */
+  /** The limit that was exceeded, if the request is refused. */
   readonly over: "requests" | "tokens" | "concurrency" | undefined
   /** Seconds; undefined where nothing is said of it. */
   readonly retryAfter: number | undefined
@@ -41,13 +41,13 @@ export interface Decision {
 }
 
 export interface Cost {
-  /** What prompt and answer really have. */
+  /** Tokens of the prompt and the actual answer. */
   readonly tokens: number
-  /** What they might have had: the prompt and the longest answer that was asked for. */
+  /** Tokens of the prompt and the longest answer that was asked for. */
   readonly asked: number
 }
 
-/** What an admitted request holds until its answer ends. */
+/** Share of an account that an admitted request holds until its answer ends. */
 export interface Place {
   readonly account: Account
   /** Tokens that were charged at admission and are given back at the end. */
@@ -62,7 +62,7 @@ export interface Admission {
 
 const DAY = 86_400
 
-/** How things stand where there is no limit: about what OpenAI says of a large account. */
+/** The decision without a limit: about the numbers that OpenAI sends for a large account. */
 export const UNLIMITED: Decision = {
   over: undefined,
   retryAfter: undefined,

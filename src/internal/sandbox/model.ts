@@ -2,7 +2,7 @@
 import type * as Duration from "effect/Duration"
 
 /**
- * Whose wire format.
+ * Provider of the wire format.
  *
  * @since 0.1.0
  * @category models
@@ -36,7 +36,7 @@ export interface RateLimit {
    */
   readonly concurrencyRetryAfter?: Duration.DurationInput | undefined
   /**
-   * What a request costs of `tokensPerMinute` when it is admitted:
+   * Tokens of `tokensPerMinute` that a request costs when it is admitted:
    *
    * - `used`: its prompt and its answer as `usage` will tell them, which only a sandbox can know beforehand.
    * - `asked`: its prompt and the longest answer that it asks for (`max_tokens` and the like; without, as `used`), as
@@ -50,7 +50,7 @@ export interface RateLimit {
 }
 
 /**
- * What goes wrong:
+ * Faults of the sandbox:
  *
  * - `status`: an error status. Without `body` the provider's own error of that status and `code`: a 429 of
  *   `insufficient_quota` is an account without money. It has the `headers` that are given, and none of rate limits beside.
@@ -121,7 +121,7 @@ export interface FaultMatch {
  */
 export interface FaultRule {
   readonly match?: FaultMatch | undefined
-  /** How often the rule applies before it is spent. @default no limit */
+  /** Times that the rule applies before it is spent. @default no limit */
   readonly times?: number | undefined
   readonly fault: Fault
 }
@@ -153,8 +153,8 @@ export interface Options {
   /** Address to listen at. @default "127.0.0.1" */
   readonly host?: string | undefined
   /**
-   * What the port speaks. With TLS, ALPN says so to the client; without TLS, `h2` is HTTP/2 with prior knowledge, and
-   * `both` goes by a connection's first bytes.
+   * Protocol of the port. With TLS, ALPN tells it to the client; without TLS, `h2` is HTTP/2 with prior knowledge, and
+   * `both` depends on a connection's first bytes.
    *
    * @default "both"
    */
@@ -179,7 +179,7 @@ export interface Options {
   readonly rateLimit?: RateLimit | undefined
   /** @default none */
   readonly faults?: ReadonlyArray<FaultRule> | undefined
-  /** How many requests that have ended `stats().log` holds. @default 1000 */
+  /** Number of ended requests that `stats().log` holds. @default 1000 */
   readonly logSize?: number | undefined
   /** Serve statistics on a port of their own (see `controlOrigin`). @default no such port */
   readonly controlPort?: number | undefined
@@ -223,9 +223,9 @@ export interface RequestLog {
   readonly model: string | undefined
   /** The API key's `fingerprint`. */
   readonly key: string
-  /** Whether the key was one of `apiKeys` when the request came. */
+  /** True if the key was one of `apiKeys` when the request arrived. */
   readonly keyKnown: boolean
-  /** Whether a stream was asked for. */
+  /** True if a stream was requested. */
   readonly streamed: boolean
   readonly connection: number
   readonly status: number | undefined
@@ -235,7 +235,7 @@ export interface RequestLog {
 }
 
 /**
- * What was counted since the start, or since `resetStats`.
+ * Counts since the start, or since `resetStats`.
  *
  * @since 0.1.0
  * @category models

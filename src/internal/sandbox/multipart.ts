@@ -31,7 +31,7 @@ export class Multipart {
     this.#onPart = onPart
   }
 
-  /** Whether the closing boundary has come. */
+  /** True once the closing boundary has been read. */
   get ended(): boolean {
     return this.#state === "end"
   }
@@ -46,7 +46,7 @@ export class Multipart {
     }
   }
 
-  /** What is left after a step, or undefined where more bytes are needed. */
+  /** Bytes left after a step, undefined if more are needed. */
   #header(bytes: Buffer): Buffer | undefined {
     // Behind a boundary comes "--" for the end, or a line end and headers.
     if (bytes.length >= 2 && bytes.subarray(0, 2).equals(Buffer.from("--"))) {

@@ -2,7 +2,7 @@
 import type { Random } from "./text.ts"
 
 const DRAWS = 30
-/** How often `*` and `+` repeat beyond what they must. */
+/** Most repetitions of `*` and `+` beyond their minimum. */
 const MORE = 3
 
 export const fromPattern = (pattern: string, next: Random, fits: (text: string) => boolean): string | undefined => {

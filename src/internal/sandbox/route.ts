@@ -1,4 +1,4 @@
-/** Whose API a path is of, and what of it. */
+/** Provider and endpoint of a path. */
 import type { Exchange } from "./exchange.ts"
 import type { ProviderName } from "./model.ts"
 
@@ -7,7 +7,7 @@ type Endpoint = "chat" | "responses" | "messages" | "embeddings" | "models" | "f
 export interface Route {
   readonly provider: ProviderName
   readonly endpoint: Endpoint
-  /** What follows the endpoint in the path: a model's or a file's id. */
+  /** Path after the endpoint: a model's or a file's id. */
   readonly id: string | undefined
   /** Azure's deployment, which stands for the model. */
   readonly deployment: string | undefined

@@ -17,7 +17,7 @@ const value = (schema: unknown, root: JsonObject, next: Random, depth: number): 
   if (ref !== undefined) {
     const { $ref: _, ...own } = node
     const target = object(resolve(ref, root))
-    // What stands beside a reference narrows it.
+    // Keywords beside a reference narrow it.
     return value(target === undefined ? {} : { ...target, ...own }, root, next, depth)
   }
   const options = [...array(node["anyOf"]), ...array(node["oneOf"])]

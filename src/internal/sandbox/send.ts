@@ -122,7 +122,7 @@ export const send = (
     }, ms)
   }
 
-  /** What was written is on the wire only some turns later; a reset at once would overtake it. */
+  /** Waits until the written bytes are on the wire, some turns later; an immediate reset would overtake them. */
   function flushed(then: () => void): void {
     timer = setTimeout(() => {
       if (exchange.isOpen()) then()

@@ -44,7 +44,7 @@ export interface Said {
   readonly askedTokens: number
 }
 
-/** What a reply costs: by `usage`, and by what it might have been. */
+/** Cost of a reply in tokens: by `usage`, and with the longest answer that was asked for. */
 export const costOf = (
   said: Said
 ): { readonly answerTokens: number; readonly tokens: number; readonly asked: number } => ({

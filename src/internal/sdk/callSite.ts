@@ -1,6 +1,6 @@
 /**
- * Where a streamed answer was asked for. A stream that is dropped before its end gives its connection and its place in
- * the budget back only when it is collected, which may take long: whoever dropped it is told where.
+ * Call sites of streamed responses. A stream that is dropped before its end gives its connection and its place in the
+ * budget back only when it is collected, which may take long: a warning then names the call site.
  */
 import { watchAbandoned } from "../http/streamedResponse.ts"
 import { warn } from "../util/processWarning.ts"

@@ -6,7 +6,7 @@ import { OptionsError } from "../../ClientError.ts"
 import { isLoopback } from "../transport/publicAddress.ts"
 import { chosenRuntime } from "../transport/runtime/choice.ts"
 
-/** What clients of Stainless's SDKs have in common, and stand-ins do not. */
+/** Methods that clients of Stainless's SDKs have in common, and stand-ins lack. */
 const methods = ["buildRequest", "makeRequest"]
 
 type Class = new (...args: ReadonlyArray<never>) => object
@@ -26,7 +26,7 @@ export const isMocked = (provider: string, sdk: Class | undefined): boolean => {
   return "mock" in sdk || methods.some((name) => typeof prototype[name] !== "function")
 }
 
-/** What is read of Vitest (2 to 4), which has no public way to ask. */
+/** The part of Vitest (2 to 4) that is read: it has no public way to ask. */
 interface Mocker {
   readonly registries?: Iterable<readonly [unknown, { readonly keys?: () => Iterable<string> }]>
 }

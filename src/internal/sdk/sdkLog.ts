@@ -1,6 +1,6 @@
 /**
- * What SDKs log of their own accord, most of it what a provider said: without secrets, and without characters that move a
- * terminal's cursor or begin a line of their own.
+ * Logs that SDKs write of their own accord, most of them quoting a provider: without secrets, and without characters
+ * that move a terminal's cursor or begin a line of their own.
  */
 import { inspect } from "node:util"
 import * as Effect from "effect/Effect"
@@ -21,7 +21,7 @@ const of = (tell: (level: Level) => (...said: Array<unknown>) => void): SdkLogge
   debug: tell("debug")
 })
 
-/** What is no text is written on as many lines as Node writes it, with the texts in it quoted. */
+/** Values other than text are written on as many lines as Node writes them, with the texts in them quoted. */
 const cleaning =
   (scrub: Scrub) =>
   (said: unknown): string =>

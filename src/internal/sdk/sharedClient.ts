@@ -46,7 +46,7 @@ interface Schemes {
 
 type Capture = (key: string | null) => void
 
-/** What the classes have in common, most of it private to TypeScript. */
+/** Members that the classes have in common, most of them private to TypeScript. */
 interface Client {
   readonly apiKey: string | null
   readonly baseURL: string
@@ -196,7 +196,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
 const method = (owner: { readonly prototype: object }, name: string, value: unknown) =>
   Object.defineProperty(owner.prototype, name, { value, writable: true, configurable: true })
 
-/** Where a stream is asked for, or what may be one: openai 7 knows it in a later turn. */
+/** Call site of a stream, or of a call that may ask for one: openai 7 knows it in a later turn. */
 const siteOf = (client: Client & Self, options: Request | PromiseLike<Request>): Site | undefined => {
   const { methodRequest } = client
   if (!("then" in options)) return options.stream ? here(methodRequest) : undefined
@@ -219,7 +219,7 @@ const limited = async (options: Request | Promise<Request>, retries: number): Pr
   return { ...request, maxRetries: Math.min(retries, request.maxRetries ?? Infinity) }
 }
 
-/** What says by itself how a request is sent. */
+/** Fetch options that determine by themselves how a request is sent. */
 const ways = ["dispatcher", "agent", "client", "proxy"]
 
 const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void => {
@@ -238,7 +238,7 @@ const ownOf = (request: Request, client: Client, pool: State): Own | undefined =
   // A client that `withOptions` made has its own.
   const timeout = request.timeout ?? (client.timeout === pool.timeout ? undefined : client.timeout)
   const asked = request.maxRetries ?? (client.maxRetries === pool.maxRetries ? undefined : client.maxRetries)
-  // What is no number of retries is the client's number.
+  // An invalid number of retries means the client's.
   const maxRetries = typeof asked === "number" && asked >= 0 ? asked : undefined
   return timeout === undefined && maxRetries === undefined ? pool.own : { timeout, maxRetries, told: pool.told }
 }

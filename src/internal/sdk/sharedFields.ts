@@ -6,24 +6,24 @@ import type { Own } from "../request/pooledFetch.ts"
 import type { Asking } from "./streamDetection.ts"
 import type { Site } from "./callSite.ts"
 
-/** What a client is beside what its SDK knows. */
+/** Settings of a client beside those that its SDK knows. */
 export interface Pooled {
   /** The client's, which our fetch keeps for requests that say nothing else. */
   readonly timeout: number
   readonly maxRetries: number
   /**
-   * How the key reads, `null` for none. The SDK writes what it was given: a placeholder, which our fetch replaces.
+   * Reads the key, `null` for none. The SDK writes what it was given: a placeholder, which our fetch replaces.
    *
    * @default as the SDK was given it
    */
   readonly apiKey?: (() => string | null) | undefined
   /** A function that gives each request its key. @default none */
   readonly token?: (() => unknown) | undefined
-  /** What becomes of an SDK's error. @default it is thrown as it is */
+  /** Maps an SDK's error to the one that is thrown. @default it is thrown as it is */
   readonly unwrap?: ((thrown: unknown) => unknown) | undefined
-  /** What the reader of a body is thrown for a failure of ours. @default the failure */
+  /** Maps a failure of ours to the error that the reader of a body gets. @default the failure */
   readonly told?: Own["told"]
-  /** Whether streams that are dropped before their end are told of, with where they were asked for. @default false */
+  /** True to warn of streams that are dropped before their end, with their call sites. @default false */
   readonly watched?: boolean | undefined
   /** @default the SDK's own, over the same fetch */
   readonly withOptions?: ((options: object) => object) | undefined

@@ -1,6 +1,6 @@
 /**
- * Whether a call asks for a stream, while the code that makes it is on the stack. openai 7 says so in a later turn, and to
- * note of every call where it was made costs more than all else that the pool does for it.
+ * Detects whether a call asks for a stream, while the code that makes it is on the stack. openai 7 decides that in a
+ * later turn, and recording the call site of every call costs more than all else that the pool does for it.
  */
 
 /** Of the call that is being made. */
@@ -17,14 +17,14 @@ interface Resource {
   readonly create: Create
 }
 
-/** Where the SDKs have what may answer with a stream. What is not here asks for one in a way that nobody knows. */
+/** Resources of the SDKs that may respond with a stream. For calls of others it is unknown whether they ask for one. */
 interface Resources {
   readonly chat?: { readonly completions?: Resource }
   readonly completions?: Resource
   readonly responses?: Resource
 }
 
-/** What is told of all calls of this client from now on. */
+/** Wraps `create` of this client's resources: the result describes, from now on, the call that is being made. */
 export const of = (client: object): Asking => {
   const asking: Asking = { stream: undefined, caller: undefined }
   const { chat, completions, responses } = client as Resources

@@ -13,7 +13,7 @@ import type { PoolStats } from "../http/types.ts"
 import type { WireError } from "../wire/errors.ts"
 
 /**
- * What came of an attempt, up to the headers of its answer:
+ * Outcome of an attempt, up to the headers of its response:
  *
  * - `ok`: status below 400.
  * - `rate_limited`: 429, whatever limit it is about.
@@ -23,7 +23,7 @@ import type { WireError } from "../wire/errors.ts"
  * - `timeout`: one of ours passed, also while it waited for a socket, or status 408.
  * - `connection`: none could be had (also for lack of file descriptors), or it broke, or the server's certificate is
  *   not to be trusted.
- * - `malformed`: an answer that is no HTTP.
+ * - `malformed`: a response that is not HTTP.
  * - `aborted`: by a signal, or by closing the client layer.
  *
  * @since 0.1.0
@@ -101,7 +101,7 @@ export interface Ended {
   /** Milliseconds. */
   readonly ms: number
   readonly method: string
-  /** What the connection spoke, if one stood. */
+  /** Protocol of the connection, if there was one. */
   readonly protocol: PoolStats["protocol"]
   /** The answer's, if one came. */
   readonly status: number | undefined
@@ -127,10 +127,10 @@ export interface AttemptRecorder {
   readonly dispatched: (ms: number) => void
 }
 
-/** Who is sent within as many milliseconds has not waited. */
+/** Requests that are sent within as many milliseconds have not waited. */
 const AT_ONCE = 1
 
-/** What spans go by too, outside of tests with a clock of their own. */
+/** The clock of spans too, outside of tests with a clock of their own. */
 const clock = Clock.make()
 
 const open = (span: AnySpan | undefined): span is Span =>

@@ -16,5 +16,5 @@ export const bounded = (label: string, value: string): string => {
   return value
 }
 
-/** What values have in common that are not told apart. */
+/** Stands for all values that are not told apart. */
 export const OTHER = "_other"

@@ -14,7 +14,7 @@ import * as Requests from "./requests.ts"
 import type { RequestSpan, Tracing } from "./requestSpan.ts"
 import { clearTimeout, setTimeout } from "../util/timers.ts"
 
-/** How long the span of a stream that has come is kept open for its reader; it ends as of when the last byte came. */
+/** Time for which the span of a received stream is kept open for its reader; it ends as of when the last byte came. */
 const UNREAD_TIMEOUT_MS = 60_000
 
 /** From the request until the end of its answer's body. */
@@ -71,7 +71,7 @@ export class Call implements Listener {
     if (this.span !== undefined) Answer.ofTail(this.span, text)
   }
 
-  /** What the answer says it cost; from then on nobody else need look. */
+  /** Records the usage that the response reports; from then on its body is not searched for it. */
   used(count: Count | undefined): void {
     if (count === undefined || this.#of === undefined) return
     this.#isRead = true
@@ -124,7 +124,7 @@ const operations: Readonly<Record<string, string>> = {
   responses: "chat"
 }
 
-/** What a call of a model is told by. */
+/** Operation and instruments of the calls of a model. */
 interface Model {
   readonly operation: string
   readonly instruments: GenAi.Instruments

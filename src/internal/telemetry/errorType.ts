@@ -1,4 +1,4 @@
-/** What `error.type` says of a failure: few values, and nothing of its text. */
+/** Values of `error.type` for failures: few, and nothing of their text. */
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
 

@@ -29,7 +29,7 @@ export const firstChunkKey = Series.histogram(
   "Seconds from the call to the first chunk of its stream"
 )
 
-/** What an operation is told apart by. */
+/** Attributes that tell operations apart. */
 export interface Operation {
   readonly operation: string
   readonly provider?: string | undefined
@@ -45,7 +45,7 @@ const labelsOf = ({ agent, model, operation, provider }: Operation): Series.Labe
   return labels
 }
 
-/** What is noted of the calls of one operation. A series is made when there is something to be noted in it. */
+/** Instruments of the calls of one operation. A series is made when there is something to be recorded in it. */
 export interface Instruments {
   /** Seconds, with the type of the error if there was one. */
   readonly duration: (seconds: number, error: string | undefined) => void
@@ -89,7 +89,7 @@ const hosts: ReadonlyArray<readonly [host: RegExp, name: string]> = [
   [/(^|\.)x\.ai$/, "x_ai"]
 ]
 
-/** What the conventions call a provider of ours. */
+/** Name of a provider of ours in the conventions. */
 export const providerName = (provider: string, host: string): string => {
   if (provider === "azure") return "azure.ai.openai"
   return provider === "http" ? (hosts.find(([one]) => one.test(host))?.[1] ?? OTHER) : provider

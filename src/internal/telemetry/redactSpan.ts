@@ -50,8 +50,8 @@ const hushed = (span: Span, isTold: (failure: unknown) => boolean): void => {
   span.end = (time, exit) => end(time, untold(exit, isTold))
 }
 
-/** No failure's text is in this span. */
+/** Redacts the messages of all failures from the span. */
 export const all = (span: Span): void => hushed(span, () => false)
 
-/** What providers and models say is not in this span; failures of the user's own are. */
+/** Redacts the messages of failures of providers and models from the span; those of the user's own stay. */
 export const quoted = (span: Span): void => hushed(span, (failure) => !foreign(failure))

@@ -16,14 +16,14 @@ export const durationKey = Series.histogram(
 
 type Protocol = PoolStats["protocol"]
 
-/** How one attempt ended. */
+/** An attempt that has ended. */
 export interface Sent {
   readonly method: string
-  /** What the connection spoke, if one stood. */
+  /** Protocol of the connection, if there was one. */
   readonly protocol: Protocol
   /** Of the answer, if one came. */
   readonly status: number | undefined
-  /** Why none came, or what its status says; `undefined` if all is well. */
+  /** Value of `error.type`: the outcome if no response came, else its status; `undefined` on success. */
   readonly error: string | undefined
 }
 
@@ -44,7 +44,7 @@ export const methodOf = (method: string): string => (methods.has(method) ? metho
 
 const versions = { "http/1.1": "1.1", h2: "2" } as const
 
-/** Where requests go. */
+/** The server that requests go to. */
 export interface Server {
   readonly address: string
   readonly port: number

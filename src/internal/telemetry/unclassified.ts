@@ -45,7 +45,7 @@ export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime()
       const name = `${kind} ${value}`
       if (told.has(name) || told.size >= mostKinds) return
       told.add(name)
-      // What others call their errors may be long, or no text for a log.
+      // Error codes of others may be long, or unfit for a log.
       const shown = JSON.stringify(value.slice(0, 60))
       const line = `${place.provider} (${place.baseURL}): ${what[kind]} ${shown} is not known, and means "maybe worked on"`
       Runtime.runFork(runtime)(Effect.annotateLogs(Effect.logWarning(line), { provider: place.provider, kind }))

@@ -1,11 +1,11 @@
-/** What keeps a process alive, with where it was made: sockets and timers that were begun since. */
+/** Sockets and timers made since `watch` that keep a process alive, with the code that made them. */
 import { createHook } from "node:async_hooks"
 
 export interface Resource {
   readonly kind: "socket" | "timer"
   /** The innermost callers that are none of Node's. */
   readonly madeAt: string
-  /** Whether it is a server's end of a connection that would not keep a process alive, as those of a pool at rest. */
+  /** True for a server's end of a connection whose client end does not keep a process alive, as in a pool at rest. */
   readonly isOfPool: boolean
 }
 
@@ -78,7 +78,7 @@ export const watch = () => {
   })
   hook.enable()
   return {
-    /** Those that are open and keep the process alive. */
+    /** Open resources that keep the process alive. */
     left: (): ReadonlyArray<Resource> => {
       const known = [...open.values()].flatMap(({ kind, madeAt, ref }) => {
         const resource = ref.deref()

@@ -41,7 +41,7 @@ export const checkHost = (allow: AllowAddress | undefined, host: string): void =
   if (allow !== undefined && isIP(host) !== 0) allowed(allow, host, [{ address: host, family: isIP(host) }])
 }
 
-/** What `net.connect` is to look names up with. */
+/** The `lookup` option for `net.connect` and `tls.connect`: resolves to allowed addresses only. */
 export const guardedLookup =
   (allow: AllowAddress): LookupFunction =>
   (host, options, done) =>

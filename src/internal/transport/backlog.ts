@@ -4,7 +4,7 @@ import type { RequestBody } from "../wire/request.ts"
 import { WireError } from "../wire/errors.ts"
 import { isStreamed } from "./upload.ts"
 
-/** What a body holds in memory while it waits. Text is counted by its characters: to encode it would cost more than to send it. */
+/** Bytes of memory that a waiting body holds. Text counts by its characters: encoding costs more than sending it. */
 const heldBytes = (body: RequestBody): number => (body === undefined || isStreamed(body) ? 0 : body.length)
 
 export class Backlog {
@@ -17,7 +17,7 @@ export class Backlog {
     this.#limits = limits
   }
 
-  /** Why one more with such a body must not join `queued` others; `undefined` if it may. */
+  /** Error for one more request with such a body behind `queued` others; `undefined` if it may join them. */
   refusal(queued: number, body: RequestBody): WireError | undefined {
     // Alone it waits for nobody, and a bound that is below one body must not shut the origin.
     if (queued === 0) return undefined

@@ -10,7 +10,7 @@ import { performance } from "../util/timers.ts"
 /** Bytes that are read ahead before the sender is held back. */
 const readAhead = 256 * 1024
 
-/** What a body asks of the exchange that it belongs to. */
+/** Callbacks from a body to the exchange that it belongs to. */
 export interface BodySource {
   readonly pause: () => void
   readonly resume: () => void
@@ -28,8 +28,8 @@ interface Waiter {
 }
 
 /**
- * What the registry holds of a body: nothing once it has ended. What ended it may be an error that was made under the
- * reader, and its stack leads to the handle, which then would never be collected.
+ * The registry's held value for a body; `core` is cleared when the body ends. The core keeps the error that ended it,
+ * which may have been made under the reader: its stack leads to the handle, which then would never be collected.
  */
 interface Guard {
   core: BodyCore | undefined
@@ -40,7 +40,7 @@ const ended: Promise<undefined> = Promise.resolve(undefined)
 export class BodyCore {
   /** Since when the sender is held back, `undefined` if it is not. */
   pausedAt: number | undefined
-  /** Whether anybody ever asked for a chunk. */
+  /** True once a chunk was asked for. */
   touched = false
   readonly #source: BodySource
   #chunks: Array<Uint8Array> = []

@@ -5,7 +5,7 @@
 import { root } from "../util/asyncContext.ts"
 import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 
-/** How long, in ms, a pool that has other lanes leaves off opening more. */
+/** Pause, in ms, after a failed dial of a pool that has other lanes. */
 const withOthers = 1_000
 /** In ms, where there is no other lane: it doubles with each failure in a row, up to the longest. */
 const first = 100
@@ -23,7 +23,7 @@ export class Redial {
     this.#due = due
   }
 
-  /** Whether to dial now, with `others` open or being opened. */
+  /** True while no dial may start; `others` counts the lanes that are open or being opened. */
   isHeld(others: number): boolean {
     return performance.now() < this.#until && (this.#alone || others > 0)
   }

@@ -13,7 +13,7 @@ import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 /** The pool. */
 export interface Connecting {
   readonly queue: TenantQueue<PendingRequest>
-  /** How many queued requests the connections that are being opened will carry; Infinity for all there are. */
+  /** Number of queued requests that the connections being opened will carry; Infinity for all there are. */
   readonly carried: () => number
   /** These have had all their time. */
   readonly unconnected: (late: ReadonlyArray<PendingRequest>) => void
@@ -22,7 +22,7 @@ export interface Connecting {
 /** Shortest time, in ms, between two looks through the queue. */
 const LOOK_INTERVAL_MS = 5
 
-/** How often, in ms, it is looked for requests that have moved up to the first few. */
+/** Time, in ms, after which an update looks again for requests that have moved up to the first few. */
 const MOVE_INTERVAL_MS = 100
 
 /** Beyond this setTimeout fires at once. */

@@ -1,4 +1,4 @@
-/** What the pool asks of a socket, whichever protocol it speaks. */
+/** Interfaces between a pool and a socket, whichever protocol it speaks. */
 import type { HeadLimits } from "../util/bounds.ts"
 import type { WireError } from "../wire/errors.ts"
 import type { Carrier, PendingRequest } from "./pendingRequest.ts"
@@ -18,7 +18,7 @@ export interface Connection extends Carrier {
   failures: number
   /** Good answers of the whole pool when the first of those came. */
   goodBefore: number
-  /** How many more it takes now. */
+  /** Number of further requests that it takes now. */
   readonly room: () => number
   /** False if the lane turns out to be unusable: it has retired, and the exchange is as it was. */
   readonly send: (exchange: PendingRequest) => boolean
@@ -31,7 +31,7 @@ export interface Connection extends Carrier {
   readonly tick: (now: number) => void
 }
 
-/** What a lane tells its pool. */
+/** Callbacks from a lane to its pool. */
 export interface ConnectionHost {
   /** It has room again. */
   readonly freed: (lane: Connection) => void
@@ -53,7 +53,7 @@ export interface Opening {
   readonly cancel: () => void
 }
 
-/** What an opening, and the lane that comes of it, tell their pool. */
+/** Callbacks from an opening, and from the lane that comes of it, to their pool. */
 export interface OpeningHost extends ConnectionHost {
   readonly opened: (opening: Opening, lane: Connection) => void
   readonly failed: (opening: Opening, error: unknown) => void

@@ -52,7 +52,7 @@ export class SocketOpening implements Opening {
     this.#base?.destroy()
   }
 
-  /** What to offer; `undefined` for none. */
+  /** ALPN protocols to offer; `undefined` for none. */
   #alpn(protocol: Connection["protocol"] | undefined): Array<string> | undefined {
     const { http2, url } = this.#settings
     if (url.protocol === "http:") return undefined

@@ -26,19 +26,19 @@ export const softLimit = (): number => {
   return soft
 }
 
-/** Where all threads that a machine runs could have 512 sockets each, nobody looks. */
+/** Soft limit from which on threads do not share it out: all that a machine runs could have 512 sockets each. */
 const PLENTY = 16_384
 
-/** How often, in ms, a thread looks at what is open in the process, while it takes or waits. */
+/** Interval, in ms, at which a thread counts the descriptors open in the process, while it takes or waits. */
 const LOOK_MS = 20
 
-/** How often, in ms, a thread that waits tells the others. */
+/** Interval, in ms, at which a thread that waits notifies the others. */
 const ASK_MS = 50
 
-/** How long, in ms, nothing is opened after a descriptor could not be had. */
+/** Pause, in ms, in which nothing is opened after a socket failed for lack of a descriptor. */
 const EXHAUSTED_MS = 100
 
-/** How long, in ms, a thread without sockets hopes for those of others, of which it has not heard yet. */
+/** Time, in ms, that a thread without sockets waits for those of others before any has reported to hold some. */
 const HOPE_MS = { alone: 500, divided: 5_000 }
 
 /** Descriptors that even a thread without sockets leaves to others. */

@@ -7,7 +7,7 @@ import * as tls from "node:tls"
 import { type AllowAddress, checkHost, guardedLookup } from "./allowAddress.ts"
 import { connectThrough } from "./proxy.ts"
 
-/** How to reach an origin. */
+/** Route to an origin: host, TLS, proxy and the filter of addresses. */
 export interface Route {
   readonly host: string
   readonly port: number
@@ -56,7 +56,7 @@ const makeProxy = (proxy: string, ca: string | undefined): Proxy => {
   }
 }
 
-/** What of the options concerns the way to the origin. */
+/** Options that concern the route to an origin. */
 export interface RouteOptions {
   readonly proxy?: string | undefined
   readonly ca?: string | undefined
@@ -108,8 +108,8 @@ export const dial = (
   const watch = <S extends net.Socket>(socket: S): S => {
     socket.on("error", (error) => {
       settle(error)
-      // What TLS finds wrong when its handshake is over, be it an alert, Node (26.12 and before) tells the socket alone, and
-      // lets it live: whoever reads from it would hear nothing more.
+      // Node (26.12 and before) reports a TLS error after the handshake, be it an alert, on this socket alone and
+      // leaves it open: readers of the socket would receive nothing more.
       if (!socket.destroyed) socket.destroy()
     })
     socket.once("close", () => {

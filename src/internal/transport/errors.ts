@@ -24,7 +24,7 @@ export const codeOf = (error: unknown): string =>
 export const textOf = (error: unknown): string =>
   safely(() => {
     if (!(error instanceof Error)) return String(error)
-    // What net throws when all addresses of a name failed has no message of its own.
+    // The AggregateError of net, for a name whose addresses all failed, has an empty message.
     return error.message === "" ? codeOf(error) : String(error.message)
   }, "its message can't be read")
 
@@ -35,7 +35,7 @@ const verdicts =
 /** The alerts of servers that want a certificate, or another one (RFC 8446, 6.2), as OpenSSL words them. */
 const alerts = /^ERR_SSL_.*_ALERT_(?:CERTIFICATE_\w+|(?:BAD|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA)$/
 
-/** What is wrong with certificates, theirs or ours, is wrong with the next attempt too. */
+/** True for faults of certificates, the server's or ours, which the next attempt would meet too. */
 export const isUntrusted = (code: string): boolean =>
   verdicts.test(code) || code.startsWith("ERR_OSSL_") || alerts.test(code)
 
@@ -43,10 +43,10 @@ export const isUntrusted = (code: string): boolean =>
 const system =
   /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|TIMEOUT|NOTFOUND|HOST(UNREACH|DOWN)|NET(UNREACH|DOWN|RESET)|ADDR(NOTAVAIL|INUSE)|[MN]FILE|PROTO|ACCES|PERM|NOBUFS|NOMEM|NOTCONN|ISCONN|INVAL|OF|AI_\w+|NODATA|SERVFAIL|FORMERR|REFUSED|BAD(NAME|RESP|QUERY)|NOTIMP|CANCELLED|CANCELED|DESTRUCTION))$/
 
-/** Those of Node: a family, whose members are many. */
+/** Error codes of Node, matched by their prefix since they are many. */
 const families = /^ERR_/
 
-/** Those of RST_STREAM and GOAWAY end with HTTP_1_1_REQUIRED (RFC 9113, 7). */
+/** Highest error code of RST_STREAM and GOAWAY: HTTP_1_1_REQUIRED (RFC 9113, 7). */
 const lastHttp2Code = 13
 
 /** Servers of TLS 1.3 look at a certificate when the client has begun to send (RFC 8446, 4.4.2). */
@@ -55,7 +55,9 @@ const connectionOf = (error: unknown): "Untrusted" | "Connection" =>
 
 const isKnown = (code: string): boolean => system.test(code) || families.test(code) || verdicts.test(code)
 
-/** What of a failure is not known. An Error without a code is one of ours, or says it in words. */
+/**
+ * The unknown part of a failure; `undefined` if all is known. An Error without a code is ours, or its message tells it.
+ */
 const oddityOf = (error: unknown): Oddity | undefined => {
   if (error === undefined || isOurs(error)) return undefined
   if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "no Error" }

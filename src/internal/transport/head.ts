@@ -1,11 +1,11 @@
-/** What heads may hold: the bound on a response's, once for both protocols, and what may be sent over HTTP/2. */
+/** Checks of heads, once for all protocols: the bounds on a response's, and the names and values of a request's. */
 import type { HeadLimits } from "../util/bounds.ts"
 import { WireError } from "../wire/errors.ts"
 import type { WireResponse } from "../http/types.ts"
 
 /**
- * Why a head can't be taken. What it says is not looked at, so whether the request was worked on is anybody's guess. Over
- * HTTP/1.1 bytes are counted before there is a head, too.
+ * Error for a response's head beyond the bounds; `undefined` if it is within. The status is not looked at, so it is
+ * unknown whether the request was processed. Over HTTP/1.1 bytes are counted before the head is complete, too.
  */
 export const headRefusal = (
   headers: WireResponse["headers"],

@@ -1,4 +1,6 @@
-/** Whether a socket could not be opened because this process, or this machine, may not have another file descriptor. */
+/**
+ * Detects sockets that could not be opened because this process, or this machine, may not have another file descriptor.
+ */
 import { closeSync, openSync } from "node:fs"
 import { devNull } from "node:os"
 
@@ -21,6 +23,6 @@ const isLookup = (error: unknown): boolean =>
 
 export const lacksDescriptors = (error: unknown): boolean =>
   isLack(error) ||
-  // What net throws when none of a name's addresses would do: one may have refused, and the other not been tried.
+  // The AggregateError of net, if no address of a name would do: one may have refused, and the other not been tried.
   (error instanceof AggregateError && error.errors.some(isLack)) ||
   (isLookup(error) && areNoneLeft())

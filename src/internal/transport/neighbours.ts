@@ -10,10 +10,10 @@ import { type BudgetUser, owes } from "./places.ts"
 /** Changes of its messages need another name. */
 const CHANNEL = "clientele/descriptors@1"
 
-/** How long, in ms, what a thread told counts: it tells it every 50 ms, if its event loop is free. */
+/** Time, in ms, for which a thread's last message counts: it is repeated every 50 ms, if the event loop is free. */
 const TOLD_MS = 250
 
-/** How long, in ms, a thread that answered that it holds sockets is believed to. */
+/** Time, in ms, for which a thread counts as holding sockets after it answered that it does. */
 const HELD_MS = 5_000
 
 /** Sockets that a thread gives up at most for one telling. */
@@ -44,7 +44,7 @@ export class Neighbours {
   readonly #waiting = new Map<string, Neighbour>()
   #channel: BroadcastChannel | undefined
   #user: BudgetUser | undefined
-  /** Whether another thread was ever heard of. */
+  /** True once a message of another thread has come. */
   isKnown = false
   /** Until when one is believed to hold sockets. */
   heldUntil = -Infinity
@@ -70,7 +70,7 @@ export class Neighbours {
     this.#post({ type: "waits", id: this.#id, held })
   }
 
-  /** Whether one that waits has fewer sockets than who holds so many. */
+  /** True if a thread that waits has fewer sockets than `held`. */
   comesFirst(held: number): boolean {
     for (const neighbour of this.#fresh()) if (neighbour.held < held) return true
     return false

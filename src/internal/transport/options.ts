@@ -1,4 +1,4 @@
-/** What a pool of sockets can be told. */
+/** Options of a pool of sockets, and their defaults. */
 import { type TransportLimits, transportLimits } from "../util/bounds.ts"
 import type { Ticker } from "../util/ticker.ts"
 import type { BudgetUsedUp, CircuitChange } from "../overload/health.ts"
@@ -7,19 +7,19 @@ import { chosenRuntime } from "./runtime/choice.ts"
 import type { FetchRuntime } from "./runtime/runtime.ts"
 import type { SocketBudget } from "./sockets.ts"
 
-/** Whether, and how, HTTP/2 is spoken. */
+/** Use of HTTP/2: see `PoolOptions`. */
 type Http2 = boolean | "prior-knowledge"
 
-/** Why requests wait: see `onStarved`. */
+/** The bound at which requests wait: see `onStarved`. */
 export interface Starved {
   /** The bound that was reached. */
   readonly bound: "maxConnections" | "maxSockets"
   readonly origin: string
   /** That bound's value. */
   readonly limit: number
-  /** How many requests wait. */
+  /** Number of requests that wait. */
   readonly queued: number
-  /** How long the first of them has waited, in ms. */
+  /** Time that the first of them has waited, in ms. */
   readonly waited: number
 }
 
@@ -37,8 +37,8 @@ export interface PoolOptions extends Partial<TransportLimits> {
    */
   readonly http2?: Http2 | undefined
   /**
-   * How long an idle socket stays at most. HTTP/1.1 connections stay for the time in the server's `Keep-Alive: timeout`, less
-   * a second, and for 4 s where there is none. 0: one request a socket. @default 60_000
+   * Longest idle time of a socket. HTTP/1.1 connections stay for the time in the server's `Keep-Alive: timeout`, less a
+   * second, and for 4 s where there is none. 0: one request a socket. @default 60_000
    */
   readonly keepAlive?: number | undefined
   /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
@@ -68,15 +68,15 @@ export interface PoolOptions extends Partial<TransportLimits> {
   readonly cert?: string | undefined
   /** PEM: its private key. Secret. */
   readonly key?: string | undefined
-  /** Whether to connect to an address; `host` is the name that led there. @default to all */
+  /** Returns true if sockets may connect to an address; `host` is the name that led there. @default all */
   readonly allowAddress?: AllowAddress | undefined
-  /** How long the first in the queue may wait at a bound before `onStarved` is called. @default 5_000 */
+  /** Time for which the first in the queue may wait at a bound before `onStarved` is called. @default 5_000 */
   readonly starvedAfter?: number | undefined
-  /** How long a body that nobody ever read may block requests that wait for a socket. @default 10_000 */
+  /** Time for which a body that was never read may block requests that wait for a socket. @default 10_000 */
   readonly unreadTimeout?: number | undefined
   /** Called once a pool. Must not throw. */
   readonly onStarved?: ((info: Starved) => void) | undefined
-  /** Whose own `fetch` sends the requests. @default this process's runtime where the pool can't open sockets */
+  /** The runtime whose own `fetch` sends the requests. @default this process's where the pool can't open sockets */
   readonly runtime?: FetchRuntime | undefined
 }
 

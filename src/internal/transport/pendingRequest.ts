@@ -55,7 +55,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   readonly since = performance.now()
   /** When it came to the queue, or came back. */
   queuedAt = this.since
-  /** How often it was refused. */
+  /** Number of times that it was refused. */
   refusals = 0
   readonly pass: Pass
   /** Its stream, on HTTP/2. */
@@ -147,7 +147,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     if (deadline !== undefined) this.#sentAt = performance.now()
   }
 
-  /** Why it ends now, if it has not. */
+  /** Error with which its deadline of `ms` ends it now, unless it is done. */
   late(ms: number): DeadlinePassed {
     if (this.#state !== sent) return new DeadlinePassed(this.#state === queued ? "no" : "yes", ms)
     return new DeadlinePassed("maybe", ms, performance.now() - this.#sentAt >= ms / 2)

@@ -27,7 +27,7 @@ import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
 import { clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
-/** How often a request that lanes refused is sent again. */
+/** Number of times that a request which lanes refused is sent again. */
 const mostRefusals = 5
 
 /** Makes a pool. It opens nothing before the first request. */
@@ -48,7 +48,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   readonly #opening = new Set<Opening>()
   /** Lanes that take requests; `lanes` are all whose sockets are open. */
   readonly #roster = new Roster()
-  /** What the lanes speak; forgotten with the last of them, since the next may be told otherwise. */
+  /** Protocol of the lanes; forgotten with the last of them, since the next may negotiate another. */
   #protocol: PoolStats["protocol"]
   #lastProtocol: PoolStats["protocol"]
   /** Streams that a session takes, as last seen. */
@@ -100,7 +100,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   #refusal(request: WireRequest): WireError | undefined {
     const ended = whyEnded(request)
-    // Whoever has waited for its pass has been let in before.
+    // A request that has waited for its pass was admitted before.
     if (ended !== undefined || request.pass?.hasWaited) return ended
     return this.#backlog.refusal(this.queue.size + this.health.waiting, request.body)
   }
@@ -242,7 +242,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.health.unreachable(why, () => this.#failQueue(why))
   }
 
-  /** Whether a socket of another pool, copy or thread will do, for which to stand in line. */
+  /** Returns true if a socket of another pool, copy or thread will do, for which to stand in line. */
   #mayWait(): boolean {
     this.budget.exhausted()
     if (!this.budget.othersHold(this)) return false
@@ -365,18 +365,18 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     ).unref()
   }
 
-  /** Whether another lane can be opened while what is on this one goes on, for hours perhaps. */
+  /** True if another lane can be opened while the exchanges on this one go on, for hours perhaps. */
   #isReplaceable(lane: Connection): boolean {
     return lane.active <= 1 || this.#room() > 0
   }
 
-  /** How many more sockets may be opened. */
+  /** Number of further sockets that may be opened. */
   #room(): number {
     if (this.#inLine) return 0
     return Math.min(this.settings.maxConnections - this.#sockets, this.budget.room())
   }
 
-  /** How many more lanes the queue wants. */
+  /** Number of further lanes to open for the queue. */
   #missing(): number {
     const opening = this.#opening.size
     if (this.#sockets >= this.settings.maxConnections) return 0
@@ -384,7 +384,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return this.#wanted() - opening
   }
 
-  /** How many lanes the queue wants, those that are being opened included. */
+  /** Number of lanes that the queue needs, those that are being opened included. */
   #wanted(): number {
     if (this.#protocol === undefined) return this.#first()
     if (this.#protocol === "http/1.1") return this.queue.size

@@ -94,7 +94,7 @@ export class Roster {
     return lane.failures >= MAX_FAILURES && this.#live.has(lane)
   }
 
-  /** Whether one more may be retired now; counts it. */
+  /** Returns true if one more may be retired now, and counts it. */
   mayRetire(lane: Connection): boolean {
     return (this.#isWorse(lane) ? this.#retirements : this.#loneRetirements).take()
   }
@@ -130,7 +130,7 @@ export class Roster {
 
   leastRecent(): Connection | undefined {
     let best: Connection | undefined
-    // Those that fail are not in the order of their use.
+    // Lanes that fail come first, and are not in the order of their use.
     for (const lane of this.#idle) {
       if (best === undefined || lane.idleSince < best.idleSince) best = lane
       if (lane.failures === 0) break
@@ -157,7 +157,7 @@ export class Roster {
     return best
   }
 
-  /** Whether another lane had a good answer since this one began to fail. */
+  /** True if another lane had a good answer since this one began to fail. */
   #isWorse(lane: Connection): boolean {
     return this.#good > lane.goodBefore
   }

@@ -158,7 +158,7 @@ export class SocketBudget implements Places, BudgetUser {
       this.#parent.release(this)
     }
     this.#leaveLine()
-    // Where it is the parent that has no more, the parent closes what is idle, here or elsewhere.
+    // If it is the parent that has no more, the parent closes what is idle, here or elsewhere.
     if (this.#used < this.#limit) return
     while (this.#closing < this.#line.size) {
       const victim = this.#leastRecent()

@@ -47,7 +47,7 @@ class Ring<T extends TenantWaiter> {
 }
 
 export class TenantQueue<T extends TenantWaiter> {
-  /** How many wait. */
+  /** Number of waiters. */
   size = 0
   readonly #turns = new Map<object | undefined, Turn<T>>()
   readonly #fresh = new Ring<T>()
@@ -107,7 +107,7 @@ export class TenantQueue<T extends TenantWaiter> {
     return turns.flatMap(({ queue }) => queue.all()).sort((a, b) => a.order - b.order)
   }
 
-  /** Those who go next, about in their order: one of each tenant, then a second. */
+  /** The next waiters, `most` at most, about in their order: one of each tenant, then a second. */
   first(most: number): ReadonlyArray<T> {
     if (most >= this.size) return this.all()
     const found: Array<ReadonlyArray<T>> = []

@@ -3,8 +3,8 @@ import type * as Redacted from "effect/Redacted"
 import type { TransportLimits } from "../util/bounds.ts"
 
 /**
- * How a client's connections are made and bounded. Clients whose origin and transport options agree share one pool. On Bun,
- * whose own `fetch` sends the requests, some are refused: docs/runtimes.md lists them.
+ * Options for making and bounding a client's connections. Clients whose origin and transport options agree share one
+ * pool. On Bun, whose own `fetch` sends the requests, some options are refused: docs/runtimes.md lists them.
  *
  * @since 0.1.0
  * @category models
@@ -18,8 +18,8 @@ export interface TransportOptions {
    */
   readonly maxConnections?: number | undefined
   /**
-   * Whether to use HTTP/2 where the server offers it (ALPN decides, once for an origin). `"prior-knowledge"` speaks it
-   * over clear text, to local servers that are known to.
+   * Uses HTTP/2 where the server offers it (ALPN decides, once for an origin). `"prior-knowledge"` speaks it over clear
+   * text, to local servers that are known to support it.
    *
    * @default true
    */
@@ -33,8 +33,8 @@ export interface TransportOptions {
    */
   readonly keepAlive?: Duration.DurationInput | undefined
   /**
-   * How old a socket may grow before it gets no new requests, so that changes of DNS are noticed. What is on it may
-   * finish, and until then it counts among `maxConnections`: where that is 1, or as few as all of them carry long streams,
+   * Age from which on a socket gets no new requests, so that changes of DNS are noticed. Requests on it may finish, and
+   * until then it counts among `maxConnections`: where that is 1, or so low that all of its sockets carry long streams,
    * new requests wait for those. A number is milliseconds, `Infinity` is no limit.
    *
    * @default "5 minutes"

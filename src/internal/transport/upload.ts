@@ -38,7 +38,7 @@ export const noting = (
   return { length: body.length, open: () => chunks(body) }
 }
 
-/** Whether it can't be sent any more, since it was begun to be sent before. */
+/** True if it can't be sent again, since sending it had begun before. */
 export const isSpent = (body: RequestBody): boolean => isStreamed(body) && body.isSpent?.() === true
 
 /** Resolves when the stream takes more, or never will. */
@@ -74,7 +74,7 @@ export const chunked = (stream: Writable): Framing => ({
 /** By its length alone; the stream stays open. */
 export const sized = (stream: Writable): Framing => ({ write: (chunk) => stream.write(chunk), end: () => undefined })
 
-/** How a body is written to a stream. `write` is false where the stream has enough for now. */
+/** Framing of a body on a stream. `write` returns false where the stream has enough for now. */
 interface Framing {
   readonly write: (chunk: Uint8Array) => boolean
   readonly end: () => void

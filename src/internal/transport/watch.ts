@@ -10,7 +10,7 @@ import type { Settings, Starved } from "./options.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
 import { clearInterval, performance, setInterval } from "../util/timers.ts"
 
-/** What it sees of a pool. */
+/** A pool, as its clock sees it. */
 export interface Watched {
   readonly settings: Settings
   readonly queue: TenantQueue<PendingRequest>
@@ -38,7 +38,7 @@ export class Watch {
     this.#every = Math.max(10, Math.min(250, shortest / 4))
   }
 
-  /** Whether anybody waits for anything. */
+  /** True while anything waits: for a socket, for headers, in a read, or for the pool to close. */
   get held(): boolean {
     return this.#waiting > 0
   }

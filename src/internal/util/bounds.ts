@@ -1,21 +1,20 @@
 /**
- * How far each thing may grow that somebody else's numbers make grow: agents that wait, what a server answers. `Infinity`
- * is no bound.
+ * Bounds on sizes that others determine: agents that wait, and the responses of servers. `Infinity` is no bound.
  */
 
-/** How long a line may get in front of the sockets of one origin. */
+/** Limits of the queue in front of the sockets of one origin. */
 export interface QueueLimits {
   readonly maxQueue: number
   readonly maxQueueBytes: number
 }
 
-/** How long a response's body may get, and what it is made of. */
+/** Limits of a response's body, and of the lines and events of a stream. */
 export interface BodyLimits {
   readonly maxResponseBytes: number
   readonly maxLineBytes: number
 }
 
-/** How long a response's head may get. */
+/** Limits of a response's head. */
 export interface HeadLimits {
   readonly maxHeadBytes: number
   readonly maxHeadFields: number

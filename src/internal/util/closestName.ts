@@ -1,4 +1,4 @@
-/** What a misspelt name was meant to be. */
+/** Finds the name that a misspelt one was meant to be. */
 const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "")
 
 /** The name closest to a given one, `undefined` if none is near. */

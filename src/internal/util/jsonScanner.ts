@@ -20,7 +20,7 @@ export const skipSpace = (text: string, at: number): number => {
   return at
 }
 
-/** Whether the quote at `at` belongs to a string: an odd number of backslashes before it makes it a part of one. */
+/** True if the quote at `at` belongs to a string: an odd number of backslashes before it makes it a part of one. */
 export const isEscaped = (text: string, at: number): boolean => {
   let first = at
   while (text.charCodeAt(first - 1) === BACKSLASH) first--
@@ -35,7 +35,7 @@ const endOfString = (text: string, at: number): number => {
   return -1
 }
 
-/** Where a string lies in a text: between its quotes. */
+/** Receives the position of a string in a text: between its quotes. */
 export type OnString = (start: number, end: number) => void
 
 /** Past the value that begins at `at`. `onString` hears of each string in it. */

@@ -10,8 +10,8 @@ import * as Effect from "effect/Effect"
 import { Date, clearTimeout, performance, setTimeout } from "./timers.ts"
 
 /**
- * What is left of a wait, in milliseconds. Clocks count in floating point, so a timer may end a trifle before the wait
- * that it is for: then nothing is left.
+ * Rest of a wait, in milliseconds. Clocks count in floating point, so a timer may end a trifle before the wait that it
+ * is for: then the rest is 0.
  */
 export const remaining = (ms: number): number => (ms < 1e-3 ? 0 : ms)
 

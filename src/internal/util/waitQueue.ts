@@ -107,13 +107,13 @@ class Heap<T extends Waiter> {
 const byOrder = (a: Waiter, b: Waiter): number => a.order - b.order
 
 export class RequestQueue<T extends Waiter> {
-  /** How many wait. */
+  /** Number of waiters. */
   size = 0
   readonly #line = new Line<T>()
   readonly #returned = new Heap<T>()
   #givenUp = 0
 
-  /** Whoever comes last of all. */
+  /** Appends to the tail. */
   push(item: T): void {
     this.size++
     this.#line.push(item)

@@ -27,14 +27,14 @@ export interface Oddity {
   readonly value: string
 }
 
-/** Why an exchange failed. `cause` is the socket's or the protocol's own error, or the signal's reason. */
+/** Failure of an exchange. `cause` is the socket's or the protocol's own error, or the signal's reason. */
 export class WireError extends Error {
   override readonly name = "WireError"
   readonly reason: WireReason
   readonly processed: Processed
-  /** How often the pool itself had sent the request anew, since servers turned it away unread. */
+  /** Number of times that the pool itself had resent the request, since servers refused it unread. */
   resent = 0
-  /** What of it is not known. */
+  /** Unknown status, error or HTTP/2 code in it, if there is one. */
   oddity: Oddity | undefined = undefined
   constructor(reason: WireReason, processed: Processed, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -45,7 +45,7 @@ export class WireError extends Error {
 
 /** The request has had all its time. The words are those by which SDKs know a timeout. */
 export class DeadlinePassed extends WireError {
-  /** Whether most of that time went by in waiting for an answer, so that it says something of who was asked. */
+  /** True if at least half of that time was spent waiting for a response: it then counts against the server. */
   readonly isTelling: boolean
   readonly ms: number
   constructor(processed: Processed, ms: number, isTelling = false) {

@@ -5,16 +5,16 @@ export interface StreamedBody {
   /** Bytes in all, where known: it becomes Content-Length. */
   readonly length: number | undefined
   readonly open: () => AsyncIterable<Uint8Array>
-  /** Whether something was read of it that can't be read once more. @default it can be sent any number of times */
+  /** Returns true if a part of it was read that can't be read again. @default it can be sent any number of times */
   readonly isSpent?: (() => boolean) | undefined
 }
 
 export type RequestBody = undefined | string | Uint8Array | StreamedBody
 
-/** What is known of a request from its body. */
+/** Facts about a request, read from its body. */
 export interface About {
   /** The model that it asks for, "" for none. */
   readonly model: string
-  /** Whether it asks for a stream of events; `undefined` if its body can't be read. */
+  /** Returns true if it asks for a stream of events; `undefined` if its body can't be read. */
   readonly asksForEvents: () => boolean | undefined
 }

@@ -1,7 +1,7 @@
 /**
- * How long a response asks to wait, in milliseconds: `retry-after-ms`, else `Retry-After` in seconds or as an HTTP
- * date (RFC 9110, 10.2.3). A date is measured from the response's own `Date`, since our clock may differ. What can't
- * be read, or is negative, is no wish at all.
+ * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `Retry-After` in seconds or as an
+ * HTTP date (RFC 9110, 10.2.3). A date is measured from the response's own `Date`, since our clock may differ. An
+ * unreadable or negative value is ignored.
  */
 import { Date } from "../util/timers.ts"
 

@@ -1,4 +1,4 @@
-/** How `chat.completions` is spoken. */
+/** The API format of `chat.completions`. */
 import * as Either from "effect/Either"
 import type { Fields, Speech } from "../model.ts"
 import type { Settings } from "../settings.ts"

@@ -9,11 +9,11 @@ import { argumentsOf, type ToolCall } from "./said.ts"
 
 interface Growing extends Asked {
   readonly id: string
-  /** Whether the server said the id. */
+  /** True if the server sent the id. */
   readonly isNamed: boolean
   name: string
   text: string
-  /** What nobody has heard of yet, since the name is not known. */
+  /** Argument text not emitted yet, since the name is unknown. */
   untold: string
   isBegun: boolean
 }

@@ -86,7 +86,7 @@ export const messages = (
   prompt: Prompt.Prompt,
   taken: Taken
 ): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
-  // What a model thought before its last question is done with; what it thought since, between its calls, it needs.
+  // Reasoning before the last user message is left out; later reasoning, between tool calls, is sent back.
   const question = taken.reasoning ? prompt.content.findLastIndex(({ role }) => role === "user") : Infinity
   const all = each(prompt.content, (message, i): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
     switch (message.role) {

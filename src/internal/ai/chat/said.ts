@@ -1,4 +1,4 @@
-/** What providers say in `chat.completions`, as far as we read it. Nothing is taken for granted of it. */
+/** Responses of `chat.completions`, as far as we read them. No field is assumed to be present. */
 import type * as Response from "@effect/ai/Response"
 
 interface Piece {
@@ -42,7 +42,7 @@ export interface Said {
     readonly finish_reason?: string | null
   }> | null
   readonly usage?: Usage | null
-  /** Where Groq's streams have it. */
+  /** Usage in Groq's streams. */
   readonly x_groq?: { readonly usage?: Usage } | null
 }
 

@@ -13,7 +13,7 @@ import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type Said, usageO
 
 type Part = Response.StreamPartEncoded
 
-/** What has come so far of one answer. */
+/** State of one response, as received so far. */
 class Answer {
   private readonly key: string
   private readonly calling = new Calling()

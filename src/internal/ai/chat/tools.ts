@@ -6,7 +6,7 @@ import * as Schemas from "../schemas.ts"
 
 type Field = Readonly<Record<string, unknown>>
 
-/** Those that the provider is to run itself are sent as they are: what the provider does not know it refuses. */
+/** Tools that the provider runs itself are sent as they are: the provider refuses unknown ones. */
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
   if (Tool.isProviderDefined(tool)) return { type: tool.providerName, ...(tool.args as object) }
   const { strict, ...rest } = Schemas.functionOf(tool, strictly)

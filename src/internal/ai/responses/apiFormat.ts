@@ -1,4 +1,4 @@
-/** How OpenAI's Responses API is spoken. */
+/** The API format of OpenAI's Responses API. */
 import * as Either from "effect/Either"
 import type { Fields, Speech } from "../model.ts"
 import { shape } from "../schemas.ts"

@@ -1,4 +1,4 @@
-/** What the Responses API says, as far as we read it. Nothing is taken for granted of it. */
+/** Responses of the Responses API, as far as we read them. No field is assumed to be present. */
 import type * as Response from "@effect/ai/Response"
 
 export interface Item {
@@ -75,10 +75,10 @@ export const reasonOf = (
   return hasCalls ? "tool-calls" : "stop"
 }
 
-/** Why it ended, in the provider's own words. */
+/** The provider's own reason for the end of a response. */
 export const wordOf = ({ incomplete_details, status }: Said): string | undefined => incomplete_details?.reason ?? status
 
-/** What a part needs to be told of its item when it is sent back. */
+/** Metadata of an item that its parts need when they are sent back. */
 export const metadata = (key: string, { encrypted_content, id }: Item): Response.ProviderMetadata => ({
   [key]: {
     ...(id !== undefined && { itemId: id }),

@@ -23,7 +23,7 @@ interface Event {
 const isEvent = (u: unknown): u is Event =>
   typeof u === "object" && u !== null && "type" in u && typeof u.type === "string"
 
-/** What has come so far of one answer. */
+/** State of one response, as received so far. */
 class Answer {
   private readonly origin: Origin
   private readonly key: string
@@ -126,7 +126,7 @@ class Answer {
     return [ended]
   }
 
-  /** What only the last event has: not every server that speaks this API sends each of its events. */
+  /** Parts of an item that only the last event contains: some servers that implement this API omit other events. */
   private late(item: Item): ReadonlyArray<Part> {
     if (item.type === "function_call" && !this.ended.has(callOf(item).id)) {
       const { id } = callOf(item)

@@ -6,7 +6,7 @@ import type { WireBody } from "../types.ts"
 import { WireError } from "../../wire/errors.ts"
 import { WholeEvents } from "./splitter.ts"
 
-/** What ends an event. */
+/** Matches the end of an event. */
 const blank = /(?:\r\n|\n|\r(?!\n)){2,}/g
 
 export const isJson = (text: string): boolean => {
@@ -31,11 +31,11 @@ const isReadable = (event: string): boolean => {
   return !isDispatched.test(event) || data.startsWith("[DONE]") || isJson(data)
 }
 
-/** Whether one of these events, a whole number of them, is no JSON. */
+/** True if one of these events, a whole number of them, is invalid JSON. */
 export const haveUnreadable = (events: Uint8Array): boolean =>
   unreadable(Buffer.from(events.buffer, events.byteOffset, events.byteLength).toString("latin1")) !== undefined
 
-/** Where the first whole event begins that can't be read, `undefined` if there is none. */
+/** Offset of the first whole event that can't be read, `undefined` if there is none. */
 const unreadable = (text: string): number | undefined => {
   let from = 0
   for (const { 0: end, index } of text.matchAll(blank)) {

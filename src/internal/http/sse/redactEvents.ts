@@ -54,12 +54,12 @@ export class CleanEvents {
     this.#needles = needlesOf(secret, hidden)
   }
 
-  /** What may be given on now that `chunk` has come, if anything. */
+  /** Returns the events that are whole now that `chunk` has come, without secrets; `undefined` if none are. */
   chunk(chunk: Uint8Array): Uint8Array | undefined {
     return this.#clean(this.#events.chunk(chunk))
   }
 
-  /** What is left at the end of the stream: a reader may take it for an event. */
+  /** Returns the rest at the end of the stream, without secrets: a reader may take it for an event. */
   rest(): Uint8Array | undefined {
     return this.#clean(this.#events.rest())
   }

@@ -2,10 +2,10 @@
 
 const LF = 10
 
-/** How an event ends: with an empty line. */
+/** Ends of an event: each is an empty line. */
 const endings = ["\n\n", "\n\r\n", "\r\r"].map((text) => Buffer.from(text))
 
-/** Where the last whole event ends, 0 for none. */
+/** Offset of the end of the last whole event, 0 for none. */
 const endOfEvents = (bytes: Buffer): number => {
   const { length } = bytes
   // Nearly every chunk is whole events.
@@ -18,7 +18,7 @@ const endOfEvents = (bytes: Buffer): number => {
   return end
 }
 
-/** What the next chunk may complete to an empty line. */
+/** Most bytes at the end that the next chunk may complete to an empty line. */
 const overlap = 2
 
 export class WholeEvents {
@@ -33,7 +33,7 @@ export class WholeEvents {
 
   /** The events that are whole now that `chunk` has come, if any are. */
   chunk(chunk: Uint8Array): Buffer | undefined {
-    // What comes off a socket is one already.
+    // Chunks from a socket are Buffers already.
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (this.#used === 0) {
       const end = endOfEvents(bytes)
@@ -50,7 +50,7 @@ export class WholeEvents {
     return all.subarray(0, from + end)
   }
 
-  /** What has come of one that is not whole. */
+  /** The bytes of an event that has come in part. */
   rest(): Buffer | undefined {
     return this.#used === 0 ? undefined : this.#all()
   }

@@ -1,6 +1,6 @@
 /**
- * How event streams end that generate, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs take a stream
- * that just stops for one that is over: here both are told apart.
+ * Detects the end of event streams that generate, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs
+ * take a stream that just stops for a complete one: here the two are told apart.
  */
 import { Tail } from "../tailBuffer.ts"
 import { property } from "../errorBody.ts"
@@ -11,13 +11,13 @@ import { type Clean, parsed, toldFailure } from "../redactErrorBody.ts"
 export interface Ending {
   /** To be given every chunk of the decoded body, cut anywhere. */
   readonly add: (chunk: Uint8Array) => void
-  /** Whether they have come, once the body is over. */
+  /** True if the last words have come, once the body is over. */
   readonly hasCome: () => boolean
-  /** What is kept of the end, one character a byte; "" if that is less than an event. */
+  /** The kept end, one character a byte; "" if that is less than an event. */
   readonly tail: () => string
   /**
-   * Why a reader who has come to the end has no answer: they have not come, or tell an error. Most SDKs have thrown that by
-   * then; others read over it. `clean` is for what that quotes.
+   * Error for a reader that has come to the end: the last words are missing, or report an error. Most SDKs have thrown
+   * the reported error by then; others read over it. `clean` takes secrets out of the part that is quoted.
    */
   readonly failure: (clean: Clean) => WireError | undefined
 }
@@ -25,7 +25,7 @@ export interface Ending {
 const cutShort = (): WireError =>
   new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
 
-/** What ends an event. Readers drop one that it is missing of. */
+/** Matches the end of an event. Readers drop an event without it. */
 const blank = /\r\n\r\n|\n\n|\r\r/
 
 const inWhole = (event: RegExp): string => `(?:${event.source})[^]*?(?:${blank.source})`
@@ -60,7 +60,7 @@ const ofMessages = new RegExp(
   inWhole(/"type"\s*:\s*"message_stop"|[\r\n]event: ?(?:message_stop|error)|[\r\n]data: ?\{\s*"type"\s*:\s*"error"/)
 )
 
-/** What comes after a finish reason, usage and the verdicts of filters, has a few hundred bytes. */
+/** Bytes kept of the end. Usage and the verdicts of filters, which come after a finish reason, have a few hundred. */
 const tailBytes = 2048
 
 /** Nothing is looked at before the end: this is the path of every token. */
@@ -103,12 +103,12 @@ const carried = 64
 /** The last event is as long as all of the answer, and says at its beginning what it is: so each chunk is looked at. */
 class LongEnding implements Ending {
   readonly #last: RegExp
-  /** How one has to begin to be known; `undefined` once one has. */
+  /** Matches an event by which the stream is known; `undefined` once one has come, or if none is needed. */
   #first: RegExp | undefined
   #rest = "\n"
   #isLast = false
   #come = false
-  /** Where an error is found. */
+  /** The end of the stream, in which an error is looked for. */
   readonly #tail = new Tail(tailBytes)
 
   constructor(last: RegExp, first?: RegExp) {

@@ -20,7 +20,7 @@ export const splitHeaders = (input: unknown): Split => {
   return { set: Symbol.iterator in input || isBuilt(input) ? rest : Object.fromEntries(rest), nulls: nulls.sort() }
 }
 
-/** What openai's and groq's own `buildHeaders` gives, which `withOptions` hands on. */
+/** True for the result of openai's and groq's own `buildHeaders`, which `withOptions` passes on. */
 const isBuilt = (input: object): input is { readonly values: Headers; readonly nulls: ReadonlySet<string> } =>
   "values" in input && input.values instanceof Headers && "nulls" in input && input.nulls instanceof Set
 

@@ -32,7 +32,7 @@ export const rawKeyOf = <P extends string, X extends string>(door: Door<P, X>): 
         if (value === undefined) continue
         const row = rows.get(name)
         if (row === undefined || row.fate === "unpooled" || row.fate === "refused") return undefined
-        // What the environment says of proxies, only reading it tells.
+        // Proxies of the environment are known only once it is read.
         if (name === "transport" && (value as { readonly proxy?: unknown } | null)?.proxy === "env") return undefined
         const text =
           typeof value === "string"

@@ -18,11 +18,11 @@ import { translate } from "./messages.ts"
 import { type Bypass, make as makeReading, part, type Reading } from "./reading.ts"
 import { INIT, type Row, type Table } from "./table.ts"
 
-/** What is particular to one SDK. */
+/** Spec, options and special cases of one SDK. */
 export interface Door<P extends string, X extends string> {
   readonly spec: Spec<P, X>
   readonly table: Table
-  /** What can't be said row by row: the key, and where requests go. */
+  /** Settles options that need more than a row: the key, and the base URL. */
   readonly settle: (draft: Draft) => void
 }
 
@@ -44,7 +44,7 @@ export const read = <P extends string, X extends string>(door: Door<P, X>, input
     return understood(door, at, input)
   } catch (error) {
     if (error instanceof OptionsError) throw error
-    // What it threw may have a secret in it.
+    // The thrown error may contain a secret.
     throw invalid(at("options"), "something that throws when it is read", "plain values")
   }
 }
@@ -70,7 +70,7 @@ const understood = <P extends string, X extends string>(
   const address = written(door.spec, given)
   if (address !== undefined && address !== config.baseURL) draft.sdk["baseURL"] = address
   for (const name of Object.keys(config.extra)) {
-    // What is none is said aloud where the SDK would ask the environment once more.
+    // `null` where the SDK would otherwise read the environment once more.
     draft.sdk[name] = config.extra[name] ?? (door.table[name]?.null === true ? null : undefined)
   }
   return makeReading(config, draft.sdk)
@@ -98,7 +98,7 @@ const rowOf = (table: Table, name: string): Row | undefined => (Object.hasOwn(ta
 const checkNames = (table: Table, at: At, given: Readonly<Record<string, unknown>>): void => {
   const names = Object.keys(table).filter((name) => !name.includes(".") && table[name]?.fate !== "refused")
   for (const name of names) {
-    // Whoever comes from the Effect modules may have brought their names along.
+    // Callers who know the Effect modules may use their names.
     const { as } = table[name]!
     if (as !== undefined && as in given) throw invalid({ ...at, field: as }, "unknown", `the SDK's own name, ${name}`)
   }
@@ -108,7 +108,7 @@ const checkNames = (table: Table, at: At, given: Readonly<Record<string, unknown
 const entries = (at: At, input: unknown): ReadonlyArray<readonly [string, unknown]> =>
   Object.entries(object(at, input, "an object of options"))
 
-/** Whether one of them says how requests are sent. What nobody could keep then is refused. */
+/** Detects options that set how requests are sent. Options of the pool beside them are refused. */
 const unpooled = (table: Table, at: Draft["at"], given: Draft["given"]): Bypass | undefined => {
   const init = given["fetchOptions"]
   const inInit = typeof init === "object" && init !== null ? init : {}
@@ -177,7 +177,7 @@ const written = ({ env }: Spec, given: Draft["given"]): string | undefined => {
   return Environment.variable(env.baseURL)
 }
 
-/** What the SDK would read for itself. The config's own variables are read with the config. */
+/** Reads the environment variables that the SDK would read itself. The config's own are read with the config. */
 const environment = (table: Table, { given, sdk }: Draft): void => {
   for (const name of Object.keys(table)) {
     const row = table[name]!

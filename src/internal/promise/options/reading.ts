@@ -8,7 +8,7 @@ import { struct } from "../../options/struct.ts"
 export interface Reading<P extends string = string> {
   readonly config: ClientConfig<P>
   /**
-   * What goes to the SDK's constructor beside what the config says. May hold secrets, and prints its names alone.
+   * Options for the SDK's constructor besides those of the config. May hold secrets, and prints its names alone.
    *
    * `apiKey` is there only if it is a function, which the SDK calls for each request, or `null`: no key but an admin's.
    * `baseURL` is there if it was written otherwise than the config has it.

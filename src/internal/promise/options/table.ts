@@ -1,6 +1,6 @@
 /**
- * What becomes of each option of an SDK's constructor, as data: validation, keys and docs/options.md come from it. Here
- * are the rows that several SDKs share; each SDK's own file has the whole table.
+ * Handling of each option of an SDK's constructor, as data: validation, keys and docs/options.md are derived from it.
+ * The rows here are shared by several SDKs; each SDK's own file has the whole table.
  */
 
 /**
@@ -18,13 +18,13 @@ export interface Row {
   readonly note: string
   /** The environment variable that is read where the option is absent. */
   readonly env?: string
-  /** Whether what the environment says is added to what is given, which wins. */
+  /** True if the environment's value is added to the given one, which wins. */
   readonly merged?: true
   /** The name of the same thing in the options of the Effect modules, where that is another. */
   readonly as?: string
-  /** Whether `null` means something else than leaving it out, namely: none, whatever the environment says. */
+  /** True if `null` differs from leaving the option out: it means none, whatever the environment has. */
   readonly null?: true
-  /** What an `sdk` option must be. */
+  /** Required type of an `sdk` option. */
   readonly type?: "string" | "boolean" | "object"
   /** Told apart by which object it is, for what it does can't be seen. */
   readonly identity?: true

@@ -14,7 +14,7 @@ export interface PoolOptions extends Pick<
   "bodyTimeout" | "deadline" | "retryAmbiguous" | "maxRetryAfter" | "queueTimeout" | "quota"
 > {
   /**
-   * How connections are made and bounded. Its `key` may be a plain string here.
+   * Creation and limits of connections. Its `key` may be a plain string here.
    *
    * @default each of its fields
    */

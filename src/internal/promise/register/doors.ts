@@ -62,7 +62,7 @@ const warned = new Set<string>()
 
 export interface Made {
   readonly client: object
-  /** Whether it has connections of its own. */
+  /** True if it has connections of its own. */
   readonly plain: boolean
 }
 

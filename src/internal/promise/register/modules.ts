@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs"
 import type { Name } from "./trap.ts"
 
 interface Sdk {
-  /** Those that the pool knows. */
+  /** Major versions that the pool supports. */
   readonly majors: ReadonlyArray<number>
   readonly classes: Readonly<Record<string, Name>>
 }

@@ -43,7 +43,7 @@ const named = (origin: string): Known | undefined => {
 
 const added = new Map<string, Known>()
 
-/** Whose API is at an origin, `undefined` where nobody has said. */
+/** The provider and base URL of an origin, `undefined` if unknown. */
 export const find = (origin: string): Known | undefined => {
   const known = fixed.get(origin) ?? added.get(origin) ?? named(origin)
   if (known !== undefined) return known

@@ -16,15 +16,15 @@ export type Name = "OpenAI" | "AzureOpenAI" | "Groq" | "Cerebras"
 /** An SDK's class. */
 export type Class = new (...args: ReadonlyArray<unknown>) => object
 
-/** Where this module is, and the one that makes clients, for code that imports them by their address. */
+/** URLs of this module and of the one that makes clients, for code that imports them by URL. */
 export const urls = {
   trap: import.meta.url,
   doors: new URL(`./doors${extname(import.meta.url)}`, import.meta.url).href
 }
 
 /**
- * What an ES module imports in its proper place, before any client is made. CommonJS can't, and there it is loaded with
- * the first client.
+ * The module that makes clients. ES modules import it before any client is made; CommonJS can't, and loads it with the
+ * first client.
  */
 let doors: typeof Doors | undefined
 

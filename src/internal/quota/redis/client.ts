@@ -22,8 +22,8 @@ const messageOf = (error: unknown): string => {
 }
 
 /**
- * What went wrong, in words. The error itself is not passed on: ioredis hangs the command on it, with the password if
- * that was AUTH; and Redis itself quotes the arguments of a command that it doesn't know.
+ * Reason of a failure, without passwords. The error itself is not passed on: ioredis attaches the command to it, with
+ * the password if that was AUTH; and Redis itself quotes the arguments of a command that it doesn't know.
  */
 export const reasonOf = (client: Client, error: unknown): string => {
   let reason = messageOf(error)

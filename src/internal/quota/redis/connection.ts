@@ -2,7 +2,7 @@
 import { Redis } from "ioredis"
 import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"
 
-/** Where Redis is and who we are there, as ioredis has it. */
+/** Address, database and user of a Redis, as ioredis takes them. */
 export interface Target {
   readonly host: string
   readonly port: number

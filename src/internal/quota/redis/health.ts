@@ -1,7 +1,7 @@
 /**
- * Whether Redis counts. It does from the first script that ran until something fails; then a script is tried as soon as
- * there is a new connection, and now and then on the one that there is, for a Redis that is there may still refuse to
- * count: because it loads, has no memory left, is a replica, or does not let this user run scripts.
+ * Watches whether Redis counts. It does from the first script that ran until something fails; then a script is tried as
+ * soon as there is a new connection, and now and then on the existing one, for a Redis that is reachable may still
+ * refuse to count: because it loads, has no memory left, is a replica, or does not let this user run scripts.
  */
 import { type Client, reasonOf } from "./client.ts"
 import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"

@@ -28,7 +28,7 @@ const start = ({ commandTimeout, prefix, redis }: Plan, log: (line: Effect.Effec
       )
     },
     onQuick: () => log(Effect.logInfo(`${name} answers in time for the quotas again`)),
-    // What had no answer may have gone nowhere: such a connection can look alive for a quarter of an hour.
+    // A command without a reply may have gone nowhere: a dead connection can look alive for a quarter of an hour.
     onTimeout: () => connection?.renew()
   })
   const stop = async (): Promise<void> => {

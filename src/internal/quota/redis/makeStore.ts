@@ -10,7 +10,7 @@ import * as scripts from "./scripts.ts"
 import * as Sender from "./sender.ts"
 
 export interface Settings {
-  /** What all keys start with. */
+  /** Prefix of all keys in Redis. */
   readonly prefix: string
   /** Milliseconds that a command may take. */
   readonly commandTimeout: number
@@ -54,7 +54,7 @@ export const defaults: Settings = {
 const MINUTE = 60_000_000
 /** Microseconds: requests that become due within so short a time are asked for together. */
 const SHORTEST_WAIT = 5_000
-/** What one request can cost: beyond any model, and far from where numbers lose their units. */
+/** Bound on the tokens of one request: beyond any model, and far from where numbers lose their units. */
 const MOST_TOKENS = 1e9
 /** Requests to ask for at once, so that nobody else at Redis has to wait: they take it some milliseconds. */
 const MOST_REQUESTS = 4_000
@@ -65,8 +65,8 @@ const MOST_REQUESTS = 4_000
 const ROUND_TRIPS = 2
 const MARGIN = 20
 /**
- * What is given back of dear estimates comes late as well, so that turns may lie in the past when they are taken. Each
- * time that this costs budget, turns are taken farther ahead by a part of it, and each other time a little less far.
+ * Refunds of dear estimates come late as well, so that turns may lie in the past when they are taken. Each time that
+ * this costs budget, turns are taken farther ahead by a part of it, and each other time a little less far.
  */
 const LEARNED = 1 / 4
 const FORGOTTEN = 1 / 100
@@ -85,7 +85,7 @@ const signed = (amount: number): number => (amount < 0 ? -tokens(-amount) : toke
 const each = (perMinute: number, lateness: number): number =>
   perMinute > 0 && perMinute !== Infinity ? (MINUTE + lateness) / perMinute : 0
 
-/** What a reply of the reserving script says. Anything else is refused. */
+/** Parses a reply of the reserving script; throws on anything else. */
 export const grantOf = (reply: unknown): Grant => {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
   const [taken, wait, closed, left, idle] = numbers

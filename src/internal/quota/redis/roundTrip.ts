@@ -1,4 +1,4 @@
-/** How long an answer takes to come, as TCP measures it (RFC 6298): a mean, and how much it varies. Milliseconds. */
+/** Round-trip time in milliseconds, as TCP measures it (RFC 6298): a mean, and how much it varies. */
 
 /** The weights of a new sample in the mean and in its variation. */
 const WEIGHT = 1 / 8
@@ -11,7 +11,7 @@ const FIRST_VARIATION = 1 / 8
 export interface RoundTrip {
   readonly add: (ms: number) => void
   readonly mean: () => number
-  /** What hardly any answer exceeds; 0 before the first. */
+  /** Bound that hardly any answer exceeds; 0 before the first. */
   readonly most: () => number
 }
 

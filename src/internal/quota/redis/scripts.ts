@@ -1,16 +1,17 @@
 /**
- * What Redis runs: each script is atomic, goes by the server's clock, so that the clocks of processes don't matter, and
- * knows one key, a hash of one model of one credential. Redis 5 or later, for a script that asks for the time and writes.
+ * Lua scripts that Redis runs: each is atomic, goes by the server's clock, so that the clocks of processes don't
+ * matter, and knows one key, a hash of one model of one credential. Redis 5 or later, for a script that asks for the
+ * time and writes.
  *
  * All times are microseconds: since 1970 in the hash, where they stay below 2^53 and are written with all their digits
  * (Lua's own `tostring` keeps 14), and from now in replies, which are whole numbers because Redis cuts off fractions.
  *
- * - `requests`, `tokens`: when all that was taken will have been paid for: GCRA (ITU-T I.371, "virtual scheduling").
- *   Who comes then may go, and pays after, so that a cost above a minute's limit completes as well.
- *   Who asks ahead of time is told when each turn comes, so that a distant server costs no budget.
+ * - `requests`, `tokens`: when all that was taken will have been paid for: GCRA (ITU-T I.371, "virtual scheduling"). A
+ *   request that comes then may go, and pays after, so that a cost above a minute's limit completes as well. A process
+ *   that asks ahead of time gets the time of each turn, so that a distant server costs no budget.
  * - `closed`: until when a Retry-After keeps the gate closed.
- * - `awaited`: until when somebody is expected who has been told to wait. Who waited departs by the schedule, not by when
- *   a timer woke it; for who did not, nothing is saved up.
+ * - `awaited`: until when a process is expected that was asked to wait. One that waited departs by the schedule, not by
+ *   when a timer woke it; for one that did not, nothing is saved up.
  * - `ahead`: how far ahead turns are taken, by all as far as by the most distant of late. Otherwise that one would have
  *   taken each turn before it is near enough for the others.
  */

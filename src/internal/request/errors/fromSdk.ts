@@ -24,7 +24,7 @@ import { CircuitOpen, DeadlinePassed, WireError, type WireReason } from "../../w
 const requestIdIn = (headers: Pick<Headers, "get">): string | undefined =>
   headers.get("x-request-id") ?? headers.get("request-id") ?? undefined
 
-/** What every error says of where it happened. */
+/** Provider and base URL, which every error carries. */
 export interface Place {
   readonly provider: string
   readonly baseURL: string
@@ -60,7 +60,7 @@ const statusReason = (status: number, code: unknown): RequestReason => {
   return status >= 500 || status === 408 || status === 409 ? "Server" : "BadRequest"
 }
 
-/** What the wire tells apart for us alone. */
+/** Merges reasons that only the wire tells apart, and only for us. */
 const reasonOf = (reason: Exclude<WireReason, "Closed" | "Capacity">): RequestReason =>
   reason === "Untrusted" ? "Connection" : reason === "Refused" ? "BadRequest" : reason
 
@@ -68,9 +68,12 @@ const reasonOf = (reason: Exclude<WireReason, "Closed" | "Capacity">): RequestRe
 export const wordOf = ({ reason }: WireError): PoolError["reason"] | RequestReason =>
   reason === "Closed" || reason === "Capacity" ? reason : reasonOf(reason)
 
-/** What became of the attempts before, which the failure of the whole request tells as well. */
+/** Outcome of the attempts before, which the failure of the whole request reports as well. */
 export interface Earlier {
-  /** What of them may have been worked on, if that is not known of the last. */
+  /**
+   * `processed` of the last of them that may have been worked on, "no" if none was: it counts if the last attempt's is
+   * "no".
+   */
   readonly processed: Processed
   /** The last failure that is known; only of requests that a deadline may end. */
   readonly failure: PoolError | RequestError | undefined
@@ -86,7 +89,7 @@ export const andThen = (earlier: Earlier, processed: Processed, failure: Earlier
 /** The most that a message quotes of another. */
 const EXCERPT = 300
 
-/** What a request says of the failure that it was about to mend when its time was over. */
+/** Quotes, for a request whose deadline has passed, the failure that another attempt was about to mend. */
 const mending = ({ failure }: Earlier): string => {
   if (failure === undefined) return ""
   const status = failure._tag === "RequestError" && failure.status !== undefined ? ` ${failure.status}` : ""
@@ -115,7 +118,7 @@ export const fromWire = (
   })
 }
 
-/** What was done for a request that was answered so: one that is turned away at the door is not worked on. */
+/** `processed` of a request by its response's status. Those rejected with 429 or 401 are not worked on. */
 export const workOn = (status: number): Processed =>
   status === 429 || status === 401 ? "no" : Statuses.isKnown(status) ? "yes" : "maybe"
 
@@ -125,7 +128,7 @@ interface Answer {
   readonly detail: string
 }
 
-/** What an answer that is no success is, to those who were to be spared it by another attempt. */
+/** Error for a non-2xx response that another attempt follows. */
 export const fromAnswer = (
   place: Place,
   { code, detail, response: { headers, status } }: Answer,
@@ -144,7 +147,7 @@ export const fromAnswer = (
   })
 }
 
-/** What waited, or was to wait, and was not let through. */
+/** Error for a request that was turned away while it waited, or instead of waiting. */
 export const fromTurnedAway = (
   place: Place,
   error: TurnedAway,
@@ -178,7 +181,7 @@ const nameOf = (error: Error): string => (error.name === "Error" ? error.constru
 const codeOf = (error: object): unknown => property(error, "code") ?? codeIn(property(error, "error"))
 
 /**
- * What an event of a stream says went wrong. To openai and groq that is an `APIError` without a status, to cerebras a
+ * The error that an event of a stream reports. openai and groq make of it an `APIError` without a status, cerebras a
  * failed connection, whose cause is the event's text, although all that our fetch sent was answered.
  */
 const eventOf = (thrown: unknown, call: CallContext | undefined): unknown => {
@@ -233,12 +236,12 @@ const byName: Readonly<Record<string, RequestReason>> = {
 const isMalformedAnswer = (thrown: unknown, call: CallContext | undefined): thrown is SyntaxError =>
   thrown instanceof SyntaxError && call?.read !== undefined && isUnreadable(call.read)
 
-/** What a caller throws is the caller's own, and stays as it is. */
+/** True for an SDK's error. An error that the caller threw is the caller's own, and stays as it is. */
 const isOfSdk = (thrown: unknown, call: CallContext): thrown is Error =>
   thrown instanceof Error &&
   ("status" in thrown || byName[nameOf(thrown)] !== undefined || isMalformedAnswer(thrown, call))
 
-/** What an SDK takes a failure of ours for. They look for "timeout" in its text. */
+/** The reason that an SDK infers from a failure of ours. They look for "timeout" in its text. */
 const looksLike = (reason: RequestReason): RequestReason => (reason === "QueueTimeout" ? "Timeout" : reason)
 
 /** A PoolError or RequestError as the caller is to see it: with what was thrown as its cause. */
@@ -292,7 +295,7 @@ const classify = (place: Place, thrown: unknown, call: CallContext | undefined):
   return because(failure, thrown)
 }
 
-/** What was thrown by whoever reads answers without an SDK, and found in one under 200 that it failed. */
+/** Redacts an error thrown by code that reads answers without an SDK, and found a failure in one with status 200. */
 const told = (error: RequestError, call: CallContext | undefined): RequestError => {
   const { hidden, secret } = call ?? {}
   const detail = secret === undefined ? error.detail : scrub(error.detail, secret, hidden?.() ?? [])

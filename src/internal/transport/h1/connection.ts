@@ -27,8 +27,8 @@ import {
 const CLOSE_TIMEOUT_MS = 500
 
 /**
- * How long, in ms, a connection may be idle where the server has not told its own time. uvicorn, and with it vLLM and most
- * servers in Python, closes after 5 s without a word, and a request that crosses that is lost.
+ * Longest idle time, in ms, of a connection whose server sent no `Keep-Alive: timeout`. uvicorn, and with it vLLM and
+ * most servers in Python, closes after 5 s without notice, and a request that crosses that is lost.
  */
 const UNHINTED_IDLE_MS = 4_000
 
@@ -59,15 +59,15 @@ export class H1Connection implements Connection, ResponseSink {
   #progress: Progress | undefined
   /** Until the exchange is written. */
   #writing: NodeJS.Immediate | undefined
-  /** Whether a streamed body is being sent. */
+  /** True while a streamed body is being sent. */
   #uploading = false
   #paused = false
   #retired = false
-  /** Whether the connection ends with the exchange that is on it. */
+  /** True if the connection ends with the exchange that is on it. */
   #isLast = false
-  /** Whether a byte of the exchange may have left: the kernel has taken some, or will. */
+  /** True if a byte of the exchange may have left: the kernel has taken some, or will. */
   #left = false
-  /** Whether anything was read since the exchange was sent, or since the last informational head. */
+  /** True if anything was read since the exchange was sent, or since the last informational head. */
   #heard = false
   #cause: unknown
   #farewell: NodeJS.Timeout | undefined
@@ -121,7 +121,7 @@ export class H1Connection implements Connection, ResponseSink {
     this.active = 1
     this.#exchange = exchange
     this.#heard = this.#left = this.#paused = false
-    // What has come on an idle connection, bytes or its end, is read first: it could be taken for the response.
+    // Input that came on the idle connection, bytes or its end, is read first: it could be taken for the response.
     this.#writing = setImmediate(() => {
       this.#writing = undefined
       if (this.#exchange === exchange && !this.#socket.destroyed) this.#write(exchange, head, bytes)
@@ -290,7 +290,7 @@ export class H1Connection implements Connection, ResponseSink {
 
   #onClose = (): void => {
     this.#paused = false
-    // What came before a reset, and was not read yet.
+    // Bytes that came before a reset may still be unread.
     this.#read()
     this.#failed(this.#cause ?? new Error("the connection was closed"))
     this.retire()

@@ -4,7 +4,7 @@ import { checkHead } from "../head.ts"
 const method = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const notPath = /[^\x21-\x7e\x80-\xff]/
 
-/** What belongs to the connection, or follows from the body: said here, and by nobody else. */
+/** Headers that belong to the connection or follow from the body: reserved for this module. */
 const own = new Set(["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"])
 
 /** Methods whose requests have content, be it empty (RFC 9110, section 8.6). */
@@ -18,13 +18,13 @@ export interface RequestHead {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly content: Content
-  /** Whether the connection may carry another request. */
+  /** True if the connection may carry another request. */
   readonly keepsAlive: boolean
 }
 
 /**
- * Whether a connection had better not be used again, since servers and proxies disagree about where such messages end: some
- * answer HEAD with a body, some don't read a body where none is usual.
+ * True if the connection should not be reused, since servers and proxies disagree about where such messages end: some
+ * send a body in response to HEAD, some don't read a body where none is usual.
  */
 export const endsConnection = (method: string, content: Content): boolean =>
   method === "HEAD" || (content !== undefined && content !== 0 && !hasContent.test(method))

@@ -21,7 +21,7 @@ export interface ResponseHead {
   /** In order, names in lower case. */
   readonly headers: WireResponse["headers"]
   readonly framing: Framing
-  /** Whether the connection can carry another request after the body. */
+  /** True if the connection can carry another request after the body. */
   readonly keepsAlive: boolean
   /** Ms for which the server keeps an idle connection, where it says so. */
   readonly idle: number | undefined

@@ -5,7 +5,7 @@
 import type { HeadLimits } from "../../util/bounds.ts"
 import { HeadOverflow, parseField, parseHead, ProtocolError, type ResponseHead } from "./responseHead.ts"
 
-/** What becomes of what is read. None may throw. */
+/** Receives the parts of each response. None of its functions may throw. */
 export interface ResponseSink {
   /** A head has come; of 1xx, which come before the response's own, too. */
   readonly onHead: (head: ResponseHead) => void
@@ -45,7 +45,7 @@ export class ResponseReader {
   readonly #maxHead: number
   #state: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 = idle
   #method = ""
-  /** What has come of a head or a line that is not whole. */
+  /** Bytes of a head or a line that is still incomplete. */
   #held: Buffer = none
   /** Bytes of the body, or of the chunk, that are missing. */
   #left = 0
@@ -64,7 +64,7 @@ export class ResponseReader {
     this.#held = none
   }
 
-  /** Whether a response is awaited, or coming. */
+  /** True while a response is awaited or arriving. */
   get isBusy(): boolean {
     return this.#state !== idle
   }

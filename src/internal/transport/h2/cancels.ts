@@ -1,6 +1,6 @@
 /**
- * What a session has cancelled, and what servers make of it: they count a cancelled stream for a while yet, and refuse
- * an innocent one in its place; and they kill a session that resets too much.
+ * Accounts for the streams that a session has cancelled. Servers count a cancelled stream for a while yet, and refuse a
+ * new one in its place; and they end a session that resets too many.
  */
 import { clearTimeout, setImmediate, setTimeout } from "../../util/timers.ts"
 
@@ -11,7 +11,7 @@ const headroom = 0.9
  * for as long as that took and for this, in ms: a busy server is late in its own loop too.
  */
 const hold = 25
-/** Where a ping may not be sent, or its answer takes longer, the places stay empty for this long, in ms. */
+/** Time, in ms, for which the places stay empty where no ping may be sent; also the most that a slow ping adds. */
 const longest = 1_000
 /** Servers kill sessions that reset too much (Node: a burst of 1,000, then 33/s). Ours leave before, at this many, */
 const mostResets = 400
@@ -33,7 +33,7 @@ export class Cancels {
   #resetAt = 0
   /** Places that the server may still count. */
   #held = 0
-  /** Those of them of which it is not known, nor being asked, whether the reset has been read. */
+  /** Held places whose reset the server may not have read yet, with no ping under way to find out. */
   #unread = 0
   /** About to ask, asking, or waiting until it may ask. */
   #state: "idle" | "about" | "asking" | "waiting" = "idle"
@@ -49,7 +49,7 @@ export class Cancels {
     return this.#held
   }
 
-  /** How many of the streams that the server allows are to be used. */
+  /** Number of streams to use of those that the server allows. */
   within(allowed: number): number {
     return this.#any ? allowed * headroom : allowed
   }

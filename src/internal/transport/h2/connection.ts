@@ -25,7 +25,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_REF
 
 /** Streams on one session at most, whatever the server allows. */
 const mostStreams = 4_000
-/** How long, in ms, a session that refused a stream is left alone. */
+/** Pause, in ms, in which a session that refused a stream gets no new ones. */
 const coolDown = 50
 /** Ms that a server has to close its side of a session that we closed. */
 const closeTimeout = 1_000
@@ -118,7 +118,9 @@ export class H2Connection implements Connection {
     return this.limit - this.active - this.#cancels.held
   }
 
-  /** How many it will take as soon as it has cooled down, or a doubt is cleared. */
+  /**
+   * Number of requests that it will take as soon as it has cooled down, or a doubt is cleared; 0 in any other state.
+   */
   soon(): number {
     const now = performance.now()
     if (this.limit === undefined || (this.#coolUntil <= now && !this.#heartbeat.hopes(now))) return 0
@@ -184,8 +186,8 @@ export class H2Connection implements Connection {
 
   /** RST_STREAM(CANCEL) and nothing else: `close()` followed by `destroy()` makes Node spin until memory ends. */
   abort(exchange: PendingRequest, error?: WireError): void {
-    // Who waited in vain may have done so because nobody is there any more: old Nodes do not even read on after a breach
-    // of the protocol, and say nothing.
+    // A timeout may mean that the other side is gone: old versions of Node do not even read on after a protocol error,
+    // and report nothing.
     if (error?.reason === "Timeout") {
       this.#doubt()
       this.#host.answered(this, exchange, undefined)

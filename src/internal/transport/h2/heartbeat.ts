@@ -1,11 +1,11 @@
 /**
- * Whether the other side of a session is still there. A path that has died says nothing, and TCP takes minutes to say
- * so: hence pings. One that is missed may be a busy server or our own blocked event loop; two in a row are the end.
+ * Detects that the other side of a session is gone. A dead path is silent, and TCP takes minutes to report it: hence
+ * pings. One missed ping may be a busy server or our own blocked event loop; two in a row end the session.
  */
 
-/** How many pings in a row may go unanswered, the last of them included. */
+/** Missed pings in a row that end a session, the last of them included. */
 const mostMissed = 2
-/** How long, in ms, an answer is hoped for that would clear a doubt. */
+/** Time, in ms, for which an answer is expected that would clear a doubt. */
 const hope = 1_000
 
 export class Heartbeat {

@@ -1,7 +1,7 @@
 /**
- * What of an upload has left. A ping stands in line behind it: a body that a server's window lets go all at once is one
- * write, and on a slow path that takes longer than any answer may. But while more waits for the kernel than it holds, it
- * takes more only as the other side acknowledges what it has sent: somebody is there.
+ * Measures the progress of uploads. A ping stands in line behind them: a body that a server's window admits at once is
+ * one write, and on a slow path that takes longer than any answer may. But while more waits for the kernel than it
+ * holds, it takes more only as the other side acknowledges what was sent, and that shows that it is there.
  */
 import type { Socket } from "node:net"
 

@@ -26,7 +26,7 @@ const replaced: FetchRuntime = {
   isStrict: false
 }
 
-/** Whose `fetch` sends the requests of pools that are made now; `undefined` where they open sockets. */
+/** The runtime whose `fetch` sends the requests of pools that are made now; `undefined` where they open sockets. */
 export const chosenRuntime = (): FetchRuntime | undefined =>
   process.env[VARIABLE] === "fetch" ? replaced : fetchRuntime
 

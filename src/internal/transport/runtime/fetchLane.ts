@@ -15,7 +15,7 @@ import type { FetchRuntime } from "./runtime.ts"
 import { streamedBody } from "./streamedBody.ts"
 import { performance, queueMicrotask } from "../../util/timers.ts"
 
-/** How long, in ms, a slot without a request counts as a socket. */
+/** Time, in ms, for which a slot without a request counts as a socket. */
 const IDLE_MS = 4_000
 
 export interface SlotOptions {

@@ -6,7 +6,7 @@
 import * as http2 from "node:http2"
 import * as net from "node:net"
 
-/** What of the route to an origin a runtime's `fetch` can be told. */
+/** The parts of a route to an origin that a runtime's `fetch` may take. */
 interface FetchRoute {
   /** URL of an HTTP proxy. Secret. */
   readonly proxy?: string | undefined
@@ -25,11 +25,11 @@ export interface FetchRuntime {
   readonly maxRequests: number
   /** The variable that raises `maxRequests`, if there is one. */
   readonly maxRequestsVariable: string | undefined
-  /** Whether its `fetch` undoes content codings before we see the body. */
+  /** True if its `fetch` decodes content codings before the pool sees the body. */
   readonly decodes: boolean
-  /** Whether its `fetch` takes a proxy and certificates. */
+  /** True if its `fetch` takes a proxy and certificates. */
   readonly routes: boolean
-  /** Whether options that only tune connections of ours are refused rather than without effect. */
+  /** True if options that only tune connections of ours are refused, false if they are ignored. */
   readonly isStrict: boolean
   /** Members of `RequestInit` that are its own. */
   readonly init: (route: FetchRoute) => Readonly<Record<string, unknown>>
@@ -85,5 +85,5 @@ const detect = (): FetchRuntime | undefined => {
   return hasNodeParts() ? undefined : other(nameOf())
 }
 
-/** Where the runtime's own `fetch` sends requests; `undefined` where the pool opens sockets. */
+/** The runtime whose own `fetch` sends requests; `undefined` where the pool opens sockets. */
 export const fetchRuntime: FetchRuntime | undefined = detect()

@@ -4,7 +4,7 @@ import type { FetchRuntime } from "./runtime.ts"
 
 export interface Unsupported {
   readonly field: string
-  /** What was given, in words without secrets. */
+  /** The value that was given, in words without secrets. */
   readonly received: string
   readonly expected: string
 }
@@ -14,7 +14,7 @@ type Name = keyof TransportSettings & string
 interface Rule {
   /** Values, beside the default, that ask for what the runtime does anyhow. */
   readonly harmless?: ReadonlyArray<unknown>
-  /** Whether a runtime that takes a route takes it. */
+  /** Set for options of the route: a runtime that takes a route takes them. */
   readonly isOfRoute?: true
   readonly expected: string
 }
