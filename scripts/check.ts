@@ -5,6 +5,7 @@ const checks: ReadonlyArray<readonly [what: string, ...command: ReadonlyArray<st
   ["types", "tsc", "-p", "tsconfig.json"],
   ["lint and import cycles", "oxlint", "--deny-warnings"],
   ["folders", "node", "scripts/layers.ts"],
+  ["comments", "node", "scripts/comments.ts"],
   ["format", "oxfmt", "--check"],
   ["unused code", "knip"],
   ["what users install", "node", "scripts/supplyChain.ts"],

@@ -112,7 +112,7 @@ describe("with clientele/register", () => {
       env: { ...process.env, CLIENTELE_REPORT: "1" }
     })
     const files =
-      "asyncContext gracefulExit hooks install modules node origins processWarning register report requirements roads specs surroundings tally trap versions"
+      "asyncContext gracefulExit hooks install modules node origins processWarning register report requirements roads specs surroundings tally timers trap versions"
     assert.strictEqual(stdout, `${files.replaceAll(/\w+/g, "$&.ts")}\n`)
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
