@@ -158,6 +158,22 @@ describe("a closed gate", () => {
     assert.strictEqual(await enter(lane, asked(), waiting).then(() => "sent"), "sent", "the next probe was let in")
   })
 
+  it("counts a probe whose refusal takes longer than others as one that agrees", async () => {
+    const ticker = handTicker()
+    const lane = laneOf(ticker)
+    const waiting = { ...patient, maxRetryAfter: patience }
+    answer(lane.tryEnter(asked())!, 429, wait(86_400))
+    for (const pause of [1_000, 2_000]) {
+      const probe = enter(lane, asked(), waiting)
+      await ticker.pass(pause)
+      const permit = await probe
+      permit.sent(ticker.now())
+      await ticker.pass(900)
+      answer(permit, 429, wait(86_400))
+    }
+    assert.deepStrictEqual(await tell(lane.enter(asked(), waiting)), ["RateLimited", 86_400_000])
+  })
+
   it("is not closed by a 503, whose Retry-After may be that of one backend of many", () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)

@@ -181,7 +181,7 @@ export class RetryAfterGate {
 
   /** Milliseconds for which the provider claims to be closed, once enough probes have been told the same. */
   claimedFor(now: number): number {
-    return this.#mode !== "open" && this.#doubts >= WITNESSES ? remaining(this.#claim - now) : 0
+    return this.#mode === "probing" && this.#doubts >= WITNESSES ? remaining(this.#claim - now) : 0
   }
 
   /** For how many ms it has not been open, all in all. */
@@ -239,7 +239,7 @@ export class RetryAfterGate {
           this.#changed()
         })
       },
-      passed: end(this.#letIn),
+      passed: end(this.#passed),
       refused: end(() => {
         this.#refusedSince = true
         this.#pauseProbes()
@@ -255,11 +255,16 @@ export class RetryAfterGate {
     this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
   }
 
-  /** Somebody got in. */
-  readonly #letIn = (): void => {
+  /** A request was answered, which refutes a claim. */
+  readonly #passed = (): void => {
     this.#claim = -Infinity
     this.#doubts = 0
     this.#pause = PROBE_PAUSE_MS
+    this.#letIn()
+  }
+
+  /** A request got in, or seems so: a refusal that takes longer than usual may still come. */
+  readonly #letIn = (): void => {
     if (this.#mode !== "probing") return
     this.#mode = "recovering"
     Recovery.start(this.#recovery, this.#ticker.now(), 1, this.#isBarred ? 0 : this.#waiting())
