@@ -194,7 +194,7 @@ const active = (): ReadonlyArray<string> =>
     .getActiveResourcesInfo()
     .filter((kind) => kind === "TCPSocketWrap" || kind === "TLSWrap" || kind === "Timeout")
 
-test("without descriptors: whoever has a socket to wait for waits, and else it is said", async () => {
+test("a request without a descriptor waits for a socket of any pool, and fails where there is none", async () => {
   const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 5))
   const code = `
     import { openSync } from "node:fs"
@@ -208,9 +208,13 @@ test("without descriptors: whoever has a socket to wait for waits, and else it i
     const all = await Promise.all(Array.from({ length: 400 }, () => ask(pool)))
     console.log(all.length, pool.stats().sockets < 400)
     const other = makePool({ origin, budget: new SocketBudget(500) })
-    const taken = []
-    try { for (;;) taken.push(openSync("/dev/null")) } catch {}
-    await ask(other).catch((error) => console.log(error.reason, error.processed))
+    const take = () => { try { for (;;) openSync("/dev/null") } catch {} }
+    take()
+    console.log((await ask(other)).status, "once the first pool's idle sockets have closed")
+    await Promise.all([pool.close(0), other.close(0)])
+    take()
+    const last = makePool({ origin, budget: new SocketBudget(500) })
+    await ask(last).catch((error) => console.log(error.reason, error.processed))
   `
   const args = [
     "-c",
@@ -222,7 +226,11 @@ test("without descriptors: whoever has a socket to wait for waits, and else it i
     code
   ]
   const { stdout } = await run("bash", args, { timeout: 50_000 })
-  expect(stdout.trim().split("\n")).toEqual(["400 true", "FileDescriptors no"])
+  expect(stdout.trim().split("\n")).toEqual([
+    "400 true",
+    "200 once the first pool's idle sockets have closed",
+    "FileDescriptors no"
+  ])
 })
 
 test("nothing remains when pools have closed: no socket, no timer", async () => {
