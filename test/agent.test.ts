@@ -81,7 +81,7 @@ describe("an agent", () => {
           metricKey.tags.map(({ key, value }) => `${key}=${value}`).toSorted(),
           "count" in metricState && metricState.count
         ])
-      const labels = ["gen_ai.agent.name=traced", "gen_ai.operation.name=invoke_agent"]
+      const labels = ["gen_ai.agent.name=traced", "gen_ai.operation.name=invoke_agent", "unit=s"]
       assert.deepInclude(counts, [labels, 1])
       assert.deepInclude(counts, [["error.type=Error", ...labels], 1])
     })
