@@ -1,6 +1,7 @@
 /** The one place where errors of a runtime's own `fetch` become ours. */
 import { WireError } from "../../wire/errors.ts"
 import { codeOf, connectError, h1Error, isUntrusted, textOf } from "../errors.ts"
+import { ProtocolError } from "../h1/responseHead.ts"
 import { isFinal } from "../proxy.ts"
 
 /** Codes of failures before anything was sent: names, connections, handshakes, descriptors. */
@@ -35,11 +36,9 @@ const cleaned = (error: unknown): Error => {
     .replace(/ ?For more information, pass `verbose: true`.*$/s, "")
     .replace(/ fetching "[^"]*"/, "")
     .replaceAll(/\bhttps?:\/\/[^\s"']+/g, "the URL")
+  if (malformed.test(code)) return new ProtocolError(text)
   const clean = new Error(text)
-  if (!malformed.test(code)) return code === "" ? clean : Object.assign(clean, { code: synonyms[code] ?? code })
-  // By this name undici's own are known, which have no code either.
-  clean.name = "HTTPParserError"
-  return clean
+  return code === "" ? clean : Object.assign(clean, { code: synonyms[code] ?? code })
 }
 
 /** A tunnel that the proxy refused for good, which Bun tells in words. */
