@@ -91,6 +91,20 @@ describe("a lane", () => {
     assert.isAtMost(state.failures, 1)
   })
 
+  it("takes failures of attempts that were sent before an answered one for old, whatever seems let in", () => {
+    const old = Policy.makeLane()
+    Policy.answered(old, 1_000, 900, true)
+    for (let i = 0; i < 64; i++) fail(old, 1_000 + 10 * i, 899)
+    assert.deepStrictEqual([old.mode, old.failures], ["flowing", 0])
+    const seeming = Policy.makeLane()
+    fail(seeming, 1_000)
+    Policy.admit(seeming, 1_000, rules, 0.5)
+    Policy.sent(seeming, 1_000, { sentAt: 1_000, isOver: false })
+    assert.isFalse(Policy.isUnwellSince(seeming, 1_500, 1_000), "it seems let in")
+    for (let i = 0; i < 64; i++) fail(seeming, 1_500 + 25 * i, 999)
+    assert.strictEqual(seeming.mode, "shut")
+  })
+
   it("does not shut by itself with circuitFailures: 0", () => {
     const state = Policy.makeLane()
     for (let i = 0; i < 1_000; i++) fail(state, i * 10, i * 10 - 1, lane, { ...rules, failures: 0 })

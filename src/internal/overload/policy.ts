@@ -77,6 +77,8 @@ export interface State {
   readonly refusal: Recent.Recent
   /** When the last attempt was sent that got in. */
   goodAt: number
+  /** Time at which the last attempt was sent that was answered. */
+  answeredAt: number
   /** Failures since the last attempt that got in, and when the first of them came. */
   failures: number
   failingSince: number
@@ -99,6 +101,7 @@ const make = (lanes: Set<object> | undefined): State => ({
   rate: Recent.makeRate(),
   refusal: Recent.make(),
   goodAt: -Infinity,
+  answeredAt: -Infinity,
   failures: 0,
   failingSince: -Infinity,
   pending: [],
@@ -232,6 +235,7 @@ export const over = (state: State, wasSent: boolean): void => {
 
 /** It was answered, or turned away by somebody who is well. Only what `pays` deposits into the budget. */
 export const answered = (state: State, now: number, sentAt: number, pays: boolean): void => {
+  state.answeredAt = Math.max(state.answeredAt, sentAt)
   gotIn(state, now, sentAt)
   const { current, previous } = state.peak
   if (pays) Budget.answered(state.budget, Math.max(current, previous))
@@ -262,8 +266,8 @@ export const failed = (
   rules: Rules,
   random: number
 ): boolean => {
-  // Something sent later got in: it speaks of a trouble that is over.
-  if (sentAt < state.goodAt) return false
+  // Something sent later was answered: this tells of a trouble that is over. What only seems let in refutes nothing.
+  if (sentAt < state.answeredAt) return false
   if (sentAt <= now) Recent.note(state.refusal, now, now - sentAt)
   look(state, now)
   begin(state, now, lane)
