@@ -86,7 +86,8 @@ for (const protocol of ["HTTP/1.1", "HTTP/2"] as const) {
     const it = pool(origin, { http2, maxConnections: 8 })
     const first = await answered(400, 20, (about) => statusOf(it, about))
     const later = await answered(400, 20, (about) => statusOf(it, about))
-    expect(first).toBeGreaterThanOrEqual(plain - 0.05)
+    // Four standard deviations of the difference: each row is answered with p = 0.875, 200 of the one, 400 of the other.
+    expect(first).toBeGreaterThanOrEqual(plain - 0.12)
     expect(later).toBeGreaterThanOrEqual(0.99)
   })
 
