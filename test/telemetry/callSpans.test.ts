@@ -4,11 +4,14 @@ import * as Answer from "../../src/internal/telemetry/answer.ts"
 import { Call } from "../../src/internal/telemetry/calls.ts"
 import type { RequestSpan } from "../../src/internal/telemetry/requestSpan.ts"
 
+vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
+
 afterEach(() => {
   vi.useRealTimers()
 })
 
 const none: RequestSpan = {
+  isRecording: true,
   set: () => undefined,
   event: () => undefined,
   within: (f) => f(),
@@ -52,6 +55,7 @@ describe("the span of a stream", () => {
     vi.advanceTimersByTime(59_999)
     assert.deepStrictEqual(told, ["mark"])
     vi.advanceTimersByTime(1)
+    assert.deepStrictEqual(told, ["mark", "end Aborted"])
     call.over()
     assert.deepStrictEqual(told, ["mark", "end Aborted"])
   })
@@ -71,6 +75,20 @@ const chunk = (...choices: ReadonlyArray<object>) => ({ id: "chatcmpl-1", model:
 
 const response = (status: string, more: object = {}) => ({
   response: { id: "resp_1", object: "response", model: "gpt", status, ...more }
+})
+
+describe("a span", () => {
+  for (const isRecording of [true, false]) {
+    it(`that is ${isRecording ? "" : "not "}recorded has ${isRecording ? "its" : "no"} answer parsed for it`, () => {
+      const values: Record<string, unknown> = {}
+      const span: RequestSpan = { ...none, isRecording, set: (name, value) => (values[name] = value) }
+      const instruments = { duration: () => undefined, firstChunk: () => undefined, tokens: () => undefined }
+      const call = new Call(instruments, span, () => 0)
+      call.whole(Buffer.from(JSON.stringify({ id: "chatcmpl-1", choices: [] })))
+      call.tail(`data: ${JSON.stringify(chunk())}\n\n`)
+      assert.strictEqual(values["gen_ai.response.id"], isRecording ? "chatcmpl-1" : undefined)
+    })
+  }
 })
 
 describe("the end of a stream", () => {

@@ -61,14 +61,14 @@ export class Call implements Listener {
   whole(bytes: Uint8Array): void {
     if (this.#error !== undefined || this.#of === undefined) return
     if (!this.#isRead) this.used(ofWhole(bytes))
-    if (this.span !== undefined) Answer.ofWhole(this.span, bytes)
+    if (this.span?.isRecording) Answer.ofWhole(this.span, bytes)
   }
 
   tail(text: string): void {
     this.#isWhole = true
     if (this.#of === undefined) return
     if (!this.#isRead) this.used(ofTail(text))
-    if (this.span !== undefined) Answer.ofTail(this.span, text)
+    if (this.span?.isRecording) Answer.ofTail(this.span, text)
   }
 
   /** Records the usage that the response reports; from then on its body is not searched for it. */

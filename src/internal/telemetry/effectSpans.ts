@@ -37,6 +37,7 @@ const of = (fiber: Fiber, span: Tracer.Span): RequestSpan => {
   const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
   let endedAt: bigint | undefined
   return {
+    isRecording: span.sampled,
     set: (name, value) =>
       guarded(() => (typeof value === "object" ? setList(span, name, value) : span.attribute(name, value))),
     event: (name, attributes) => guarded(() => span.event(name, clock.unsafeCurrentTimeNanos(), { ...attributes })),

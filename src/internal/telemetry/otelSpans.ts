@@ -1,6 +1,6 @@
 /** Spans of requests that are made without Effect: by the app's `TracerProvider`, below the span that is active. */
 import { guarded } from "../otel/guarded.ts"
-import { isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
+import { isAborted, type Tracing } from "./requestSpan.ts"
 import { registry, SCOPE, type Span, type Tracer, type TracerProvider } from "../otel/registry.ts"
 import { performance } from "../util/timers.ts"
 
@@ -28,13 +28,16 @@ export const start: Tracing = (name, attributes) => {
   const { context: contexts, trace } = known
   const active = contexts?.active()
   let span: Span
+  let isRecording: boolean
   try {
     span = tracerOf(trace).startSpan(name, { kind: CLIENT, attributes }, active)
+    isRecording = span.isRecording()
   } catch {
     return undefined
   }
   let endedAt: number | undefined
-  const self: RequestSpan = {
+  return {
+    isRecording,
     set: (attribute, value) => guarded(() => span.setAttribute(attribute, value)),
     event: (event, more) => guarded(() => span.addEvent(event, more)),
     within: (f) =>
@@ -47,5 +50,4 @@ export const start: Tracing = (name, attributes) => {
         span.end(endedAt)
       })
   }
-  return self
 }

@@ -2,6 +2,8 @@
 type Value = string | number | Array<string>
 
 export interface RequestSpan {
+  /** False for one that was not sampled: nobody sees its attributes. */
+  readonly isRecording: boolean
   readonly set: (name: string, value: Value) => unknown
   readonly event: (name: string, attributes: Readonly<Record<string, string | number>>) => void
   /** Runs `f` where whatever looks for a parent finds this span. */
