@@ -59,6 +59,13 @@ describe("clientele", () => {
     assert.deepInclude(await run("--version"), { code: 0, out: `${manifest.version}\n` })
   })
 
+  it("ends quietly when its reader closes the pipe", async () => {
+    const child = begin("doctor")
+    child.stdout.destroy()
+    const { code, err } = await ended(child)
+    assert.deepStrictEqual([code, err], [0, ""])
+  })
+
   it("names a command that it does not know, and those that it does", async () => {
     const { code, err } = await run("sandbx")
     assert.strictEqual(code, 2)

@@ -65,4 +65,10 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
   }
 }
 
+// A reader that has seen enough and closes the pipe, such as `head`, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit(0)
+})
+
 process.exitCode = await main(process.argv.slice(2))
