@@ -1,12 +1,13 @@
 /**
  * `npm run check`: openings of comments. A comment begins with a noun phrase or a verb, so that its first word says what the
- * code below is or does; questions and pronouns make readers wait for that.
+ * code below is or does; questions, pronouns and genitives make readers wait for that.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import ts from "typescript"
 
-const FORBIDDEN = /^(?:What|Who|Whom|Whose|Whoever|Whatever|Whether|How|Where|Wherever|Why|Those)\b/
+const FORBIDDEN =
+  /^(?:What|Who|Whom|Whose|Whoever|Whatever|Whether|How|Where|Wherever|Why|Those|Of|(?:After|By|For|From|In|To|Under) which)\b/
 
 const folders = ["src", "scripts"]
 

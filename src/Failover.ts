@@ -140,8 +140,8 @@ interface Warned {
 
 interface Memory {
   /**
-   * In which attempt an error came up. A plan calls `while` with the error of the attempt before, to enter this one; and in
-   * a stream, with its own.
+   * The attempt in which each error came up. A plan calls `while` with the error of the attempt before, to enter this
+   * one; and in a stream, with its own.
    */
   readonly origin: WeakMap<object, Attempt>
   readonly warned: Map<Step, Map<RequestReason | PoolReason, Warned>>

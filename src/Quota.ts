@@ -79,13 +79,13 @@ export interface ModelStats {
  * @category models
  */
 export interface Stats {
-  /** Of all models together. */
+  /** Sum over all models. */
   readonly inFlight: number
-  /** Of all models together. */
+  /** Sum over all models. */
   readonly queued: number
-  /** Of each model, the tightest of all holders; `Infinity` without a limit. */
+  /** Limit of each model, the tightest of all holders; `Infinity` for none. */
   readonly requestsPerMinute: number
-  /** Of each model, the tightest of all holders; `Infinity` without a limit. */
+  /** Limit of each model, the tightest of all holders; `Infinity` for none. */
   readonly tokensPerMinute: number
   readonly models: ReadonlyArray<ModelStats>
 }

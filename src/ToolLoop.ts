@@ -66,7 +66,7 @@ export interface Options<Tools extends Record<string, Tool.Any>, E = never, R = 
    * @default "return"
    */
   readonly onToolFailure?: "return" | "fail" | undefined
-  /** Of the first round; later ones are `"auto"`. @default "auto" */
+  /** Tool choice of the first round; later ones use `"auto"`. @default "auto" */
   readonly toolChoice?: LanguageModel.ToolChoice<Extract<keyof Tools, string>> | undefined
   /**
    * A conversation that goes on: it is read before the first round, and written after each; one that is persisted is
@@ -88,7 +88,7 @@ export interface Result {
   readonly text: string
   readonly finishReason: Response.FinishReason
   readonly rounds: number
-  /** Of all rounds together; absent where no round said it. */
+  /** Sum over all rounds; a count that no round reported is `undefined`. */
   readonly usage: Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">
   /** All that was said, the prompt first. */
   readonly transcript: Prompt.Prompt

@@ -50,7 +50,7 @@ export interface Request {
   readonly provider: ProviderName
   readonly method: string
   readonly path: string
-  /** Of the test: a real key has no business here. */
+  /** Key that the test configured, which should not be a real one. */
   readonly apiKey: string
   readonly model: string | undefined
   readonly isStream: boolean
@@ -84,7 +84,7 @@ export type Answer =
 export interface Options extends EngineOptions {
   /** Asked first. `undefined` leaves the answer to the sandbox's own model. @default that model answers all */
   readonly script?: ((request: Request) => Answer | undefined | PromiseLike<Answer | undefined>) | undefined
-  /** Of the client layer. @default its own defaults */
+  /** Options of the client layer. @default its own defaults */
   readonly clients?: ClientLayer.Options | undefined
 }
 

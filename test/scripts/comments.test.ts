@@ -11,7 +11,10 @@ describe("openings of comments", () => {
       " */",
       "const f = () => {",
       "  // How long it takes.",
-      "}"
+      "}",
+      "/** Of a histogram. */",
+      "/** Under which it is kept. */",
+      "export const b = f"
     ].join("\n")
     assert.deepStrictEqual(
       forbiddenIn("a.ts", text).map((line) => line.replace(/: begin.*: /, " ")),
@@ -19,7 +22,9 @@ describe("openings of comments", () => {
         'a.ts:1 "What it is. */ ..."',
         'a.ts:2 "Whether it counts. ..."',
         'a.ts:3 "Whoever waits longest. */ ..."',
-        'a.ts:7 "How long it takes. ..."'
+        'a.ts:7 "How long it takes. ..."',
+        'a.ts:9 "Of a histogram. */ ..."',
+        'a.ts:10 "Under which it is kept. */ ..."'
       ]
     )
   })

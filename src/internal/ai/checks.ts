@@ -79,7 +79,7 @@ const failing = (run: () => void): Effect.Effect<void, OptionsError> =>
     }
   })
 
-/** Of one model, the client's options aside: these have their own checks. */
+/** Validates a model's name and options, except those of its client, which have their own checks. */
 const ofModel =
   (checks: Readonly<Record<string, Check>>) =>
   (provider: string, model: unknown, options: unknown): Effect.Effect<void, OptionsError> =>
@@ -92,6 +92,6 @@ export const language = ofModel(settings)
 
 export const embeddings = ofModel(embedding)
 
-/** Of those that go over a model's own. */
+/** Validates settings that override a model's own. */
 export const override = (provider: string, given: unknown): Effect.Effect<void, OptionsError> =>
   failing(() => check(provider, given, settings, []))

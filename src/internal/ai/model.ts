@@ -23,7 +23,7 @@ export type Fields = Readonly<Record<string, unknown>>
 /** For whom a request is written. */
 export interface Taken {
   readonly origin: Errors.Origin
-  /** Under which a part's own options are found, and those of an answer. */
+  /** Key of the provider's options in a part of a prompt, and of its metadata in a response. */
   readonly key: string
   readonly files: Files
   readonly reasoning: boolean

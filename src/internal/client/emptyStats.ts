@@ -1,6 +1,6 @@
 import type { Stats } from "../../ClientMap.ts"
 
-/** Of a map through which nothing has been sent. */
+/** Statistics of a map through which nothing has been sent. */
 export const noStats: Stats = {
   hits: 0,
   misses: 0,

@@ -13,7 +13,7 @@ type Fetch = typeof globalThis.fetch
 
 export type Options = Omit<CommonOptions, "apiKey" | "baseURL" | "headers" | "query">
 
-/** Of these many origins and credentials the fetch is remembered; of others it is made again. */
+/** Pairs of origin and credential whose `fetch` is kept; beyond that the oldest is dropped, and made again on use. */
 const MOST = 1_024
 
 /** The `HttpClient` above it has spans of its own. */

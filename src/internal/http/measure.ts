@@ -9,7 +9,7 @@ export interface Measure {
 export const tooLong = (bytes: number): WireError =>
   new WireError("Malformed", "yes", `the response's body is longer than transport.maxResponseBytes (${bytes}) allows`)
 
-/** Of a body as a whole. */
+/** Limits the size of a whole body. */
 export class WholeMeasure implements Measure {
   readonly #most: number
   #size = 0
@@ -28,8 +28,8 @@ const LF = 10
 const CR = 13
 
 /**
- * Of the events of a stream, each from its first line to the empty one that ends it: a reader keeps all of that, however
- * short its lines are. Lines end as the HTML standard says: LF, CR, or both.
+ * Limits the size of each event of a stream, from its first line to the empty one that ends it: a reader keeps all of
+ * that, however short its lines are. Lines end as the HTML standard says: LF, CR, or both.
  */
 export class EventMeasure implements Measure {
   readonly #most: number

@@ -24,7 +24,7 @@ export interface ResponseContext extends Tapping {
   readonly method: string
   /** Before any redirect. */
   readonly asked: Answers.Asked
-  /** Of the request that is answered. @default nothing is known */
+  /** Facts about the request. @default none are known */
   readonly about?: About | undefined
   readonly redirected: boolean
   readonly limits: BodyLimits

@@ -5,7 +5,7 @@ const load = (): typeof Requirements => {
   try {
     return require("./requirements.js") as typeof Requirements
   } catch (cause) {
-    // Of a module without imports only one thing can fail: before 22.12 Node can't `require` ES modules.
+    // A module without imports can fail for one reason only: before 22.12 Node can't `require` ES modules.
     const found = process.versions.node
     throw new Error(`clientele needs Node 22.19 or later, and this is Node ${found}: install a newer Node`, { cause })
   }

@@ -12,7 +12,7 @@ const attempt = (read: () => unknown): string | undefined => {
   }
 }
 
-/** Of a package that exports no manifest. */
+/** Version of a package that exports no manifest, read from the `node_modules` of this folder or the nearest above. */
 const above = (name: string, from: string): string | undefined =>
   attempt(() => JSON.parse(readFileSync(join(from, "node_modules", name, "package.json"), "utf8"))) ??
   (dirname(from) === from ? undefined : above(name, dirname(from)))

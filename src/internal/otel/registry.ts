@@ -35,9 +35,9 @@ export interface TracerProvider {
 }
 
 interface Instrument {
-  /** Of a histogram. */
+  /** Records to a histogram. */
   readonly record?: (value: number, attributes: Attributes) => void
-  /** Of a counter. */
+  /** Adds to a counter. */
   readonly add?: (value: number, attributes: Attributes) => void
 }
 

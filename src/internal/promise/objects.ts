@@ -44,7 +44,7 @@ export interface Objects {
   /** `raw` is a cheap key of options that need not be read again, `undefined` if they have none. */
   readonly get: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Wanted<A>) => A
   readonly configOf: (object: object) => ClientConfig | undefined
-  /** Of all objects that are still there. */
+  /** Configs of all objects that have not been collected. */
   readonly configs: () => Set<ClientConfig>
   readonly counts: () => { readonly held: number; readonly known: number }
   /** Forgets all of them. */

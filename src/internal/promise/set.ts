@@ -34,7 +34,7 @@ export interface ClientSet {
    * that `wanted` would read. What `wanted` or its `make` throws is thrown, and nothing is kept.
    */
   readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Objects.Wanted<A>) => A
-  /** Of what `object` gave; without one, of all that are still there. */
+  /** Invalidates the client of an object that `object` returned; without one, those of all that are not collected. */
   readonly invalidate: (of?: object) => Promise<void>
   readonly stats: () => Promise<SetStats>
   /** True if `allowHost` or `allowAddress` is set; neither applies to an SDK object with a fetch of its own. */

@@ -39,7 +39,7 @@ export interface Latency {
   readonly accept: () => void
 }
 
-/** Of how many answers the short mean is: one round trip of all that may be in flight. */
+/** Number of answers in the short mean: one round trip of all that may be in flight. */
 export const span = (limit: number): number => Math.max(LEAST, limit)
 
 /** The weight of one answer in an exponential moving average of so many. */

@@ -18,7 +18,7 @@ export interface Advice {
 
 type Headers = WireResponse["headers"]
 
-/** Of nearly all answers. */
+/** Advice of nearly all responses. */
 export const silent: Advice = Object.freeze({ retryAfter: undefined, closed: undefined })
 
 const ZERO = 0x30
@@ -94,7 +94,7 @@ const DAY = 86_400_000
 
 const isAbout = (ms: number, window: number): boolean => Math.abs(ms - window) < window / 20
 
-/** Of a window's budget of unknown size: a second's worth of a minute's. */
+/** Parts of a window, when the share of its budget that the next request takes is unknown: a second of a minute. */
 const SHARES = 60
 
 /**
@@ -106,11 +106,11 @@ const SHARES = 60
 const untilNext = (headers: Headers, name: string, now: number): number | undefined => {
   const given = valueOf(headers, name.replace("-remaining", "-limit"))
   const limit = RetryAfter.readNumber(given)
-  // Of a limit of nothing there is nothing to wait for: it means that there is none.
+  // A limit below 1, or one that can't be read, means that there is none: nothing to wait for.
   if (given !== undefined && (limit === undefined || limit < 1)) return undefined
   const reset = resetOf(headers, name, now)
   if (reset === undefined || !(isAbout(reset, MINUTE) || isAbout(reset, DAY))) return reset
-  // Of tokens nobody knows how many the next needs.
+  // The number of tokens that the next request needs is unknown.
   return reset / (limit === undefined || !name.includes("requests") ? SHARES : limit)
 }
 

@@ -1,4 +1,4 @@
-/** By which a quota finds the store that its process shares with others; without one it counts for itself. */
+/** Tag of the store that a process shares with others; without one, the quotas of each process count for themselves. */
 import * as Context from "effect/Context"
 import type { Store as StoreService } from "./store.ts"
 

@@ -68,7 +68,7 @@ export const modelOf = (path: string, body: RequestBody): string => {
   return model === "" ? model : copied(model, typeof body === "string" ? "utf8" : "latin1")
 }
 
-/** Of what is resumed, which has no body. */
+/** Matches the query of a request that resumes a stream, which has no body. */
 const resumesEvents = /[?&]stream=true(?:&|$)/
 
 /**

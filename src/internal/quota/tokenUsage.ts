@@ -29,7 +29,7 @@ export interface Meter {
 export interface Count {
   /** All that count toward a limit. */
   readonly total: number
-  /** Of the prompt, those from a cache included. */
+  /** Tokens of the prompt, those from a cache included. */
   readonly input: number | undefined
   readonly output: number | undefined
 }

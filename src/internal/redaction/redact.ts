@@ -99,11 +99,11 @@ interface Configured {
   readonly query: Readonly<Record<string, string>>
 }
 
-/** Of what is configured: Azure's API Management, for one, takes a key in the query. */
+/** Secrets in the configured headers and query: Azure's API Management, for one, takes a key in the query. */
 export const hiddenOf = ({ headers, query }: Configured): ReadonlyArray<string> =>
   [...hiddenIn(headers), ...hiddenIn(query)].sort((a, b) => b.length - a.length)
 
-/** With what a request brings itself: the key that a function gave to the SDK, or that a library sends. */
+/** Adds what a request brings itself: the key that a function gave to the SDK, or that a library sends. */
 export const hiddenWith = (
   configured: ReadonlyArray<string>,
   headers: Readonly<Record<string, string>>

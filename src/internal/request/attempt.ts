@@ -33,7 +33,7 @@ export interface RequestDeps {
   readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Of the configured headers and parameters what no error may say. */
+  /** Secrets in the configured headers and parameters, which errors must not contain. */
   readonly hidden: ReadonlyArray<string>
   readonly lease: Pick<Handle, "retain" | "join" | "release">
   /** True once the client layer has been closed, which ends all leases. */
@@ -114,7 +114,7 @@ export const recalled = new WireError("Aborted", "no", "it had better not be sen
 export const hiddenOf = (wiring: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
   (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
 
-/** In which the SDKs made by Stainless tell how often they have retried a request. */
+/** Header in which the SDKs made by Stainless report how often they have retried a request. */
 const RETRY_COUNT = "x-stainless-retry-count"
 
 /**

@@ -17,9 +17,9 @@ export interface CallContext {
   readonly span: AnySpan | undefined
   /** Makes spans of its requests. `undefined` where nobody would see them. */
   readonly tracing: Tracing | undefined
-  /** Of its last request: how often it was sent. */
+  /** Times that its last request was sent. */
   attempts: number
-  /** Of its last answer: what it was sent, and must not be told. */
+  /** Credential that its last answered request was sent with, then its other secrets; errors must not contain them. */
   secret: Redacted.Redacted | undefined
   hidden: (() => ReadonlyArray<string>) | undefined
   /** The last failure of a request. */

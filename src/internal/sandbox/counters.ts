@@ -4,7 +4,7 @@ import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
 import type { Connection, Exchange } from "./exchange.ts"
 import { Date, performance } from "../util/timers.ts"
 
-/** Of those that are closed; a sandbox may run for days. */
+/** Closed connections that are kept; a sandbox may run for days. */
 const KEPT_CONNECTIONS = 10_000
 
 export interface Entry {

@@ -29,15 +29,15 @@ export interface Pooled {
   readonly withOptions?: ((options: object) => object) | undefined
 }
 
-/** Of one client. */
+/** State of one client. */
 export interface State extends Pooled {
   /** The key that the SDK was given. */
   given: string | undefined
   /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
   written: string | undefined
-  /** Of requests that say nothing of themselves. */
+  /** Settings of requests that bring none of their own. */
   readonly own: Own | undefined
-  /** Of an SDK that leaves open whether it asks for a stream. */
+  /** The call that is being made, for an SDK that leaves open whether it asks for a stream. */
   asking: Asking | undefined
   /** While the SDK makes a request of a call: where that was made. Set within one turn only. */
   site: Site | undefined

@@ -3,7 +3,7 @@
  * later turn, and recording the call site of every call costs more than all else that the pool does for it.
  */
 
-/** Of the call that is being made. */
+/** The call that is being made. */
 export interface Asking {
   /** `undefined` where nobody knows. */
   stream: boolean | undefined

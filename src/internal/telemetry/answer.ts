@@ -12,7 +12,7 @@ const parsed = (text: string): unknown => {
   }
 }
 
-/** Of `chat.completions` for each choice, of the Responses API and of Anthropic's for the one answer that there is. */
+/** Finish reasons: one for each choice of `chat.completions`, one for a response of the Responses API or Anthropic. */
 const reasonsIn = (said: unknown): Array<string> => {
   const choices = property(said, "choices")
   if (Array.isArray(choices)) return choices.map((one) => property(one, "finish_reason")).filter(isText)
@@ -32,13 +32,13 @@ const tell = (span: RequestSpan, said: unknown, reasons: Array<string>): void =>
   if (reasons.length > 0) span.set("gen_ai.response.finish_reasons", reasons)
 }
 
-/** Of an answer that was read whole. */
+/** Sets the response attributes from a body that was read whole. */
 export const ofWhole = (span: RequestSpan, bytes: Uint8Array): void => {
   const said = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
   if (said !== undefined) tell(span, said, reasonsIn(said))
 }
 
-/** Of a stream, of which this is the end, one character a byte: the events that are whole in it. */
+/** Sets the response attributes from the whole events in this end of a stream, which has one character a byte. */
 export const ofTail = (span: RequestSpan, text: string): void => {
   let last: unknown
   let reasons: Array<string> = []

@@ -21,7 +21,7 @@ const UNREAD_TIMEOUT_MS = 60_000
 export class Call implements Listener {
   /** `undefined` where nobody would see it. */
   readonly span: RequestSpan | undefined
-  /** Of a call of a model. */
+  /** Instruments of a call of a model; `undefined` for other requests. */
   readonly #of: GenAi.Instruments | undefined
   readonly #now: () => number
   readonly #since: number
@@ -149,7 +149,7 @@ export type Calls = (
   tracing: Tracing | undefined
 ) => Call | undefined
 
-/** Of the clients of one provider at one server. `isExported` is what `Series.open` takes. */
+/** Calls of the clients of one provider at one server. `isExported` is what `Series.open` takes. */
 export const make = (provider: string, server: Requests.Server, isExported = false): Calls => {
   const name = GenAi.providerName(provider, server.address)
   const byOperation = at(made, `${name} ${isExported}`, () => new Map<string, ByModel>())

@@ -8,7 +8,7 @@ import { performance } from "../util/timers.ts"
 const CLIENT = 2
 const ERROR = 2
 
-/** Under which the API keeps the active span in a context. */
+/** The API's key of the active span in a context. */
 const ACTIVE = Symbol.for("OpenTelemetry Context Key SPAN")
 
 let provider: TracerProvider | undefined

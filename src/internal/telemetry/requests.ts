@@ -21,13 +21,13 @@ export interface Sent {
   readonly method: string
   /** Protocol of the connection, if there was one. */
   readonly protocol: Protocol
-  /** Of the answer, if one came. */
+  /** Status of the response, if one came. */
   readonly status: number | undefined
   /** Value of `error.type`: the outcome if no response came, else its status; `undefined` on success. */
   readonly error: string | undefined
 }
 
-/** Of RFC 9110 and RFC 5789. Others are one, as the conventions want it. */
+/** Methods of RFC 9110 and RFC 5789. Others are recorded as `_OTHER`, as the semantic conventions require. */
 const methods: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",

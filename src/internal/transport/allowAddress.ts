@@ -16,7 +16,7 @@ const refusal = (host: string, addresses: ReadonlyArray<string>, cause?: unknown
   return new WireError("Refused", "no", `not connected: ${where}, ${why}`, cause)
 }
 
-/** Of these addresses, those that are allowed: at least one. Throws a WireError. */
+/** Filters addresses to those that are allowed: at least one. Throws a WireError. */
 const allowed = (
   allow: AllowAddress,
   host: string,

@@ -12,7 +12,7 @@ import type { BudgetUser, Places } from "./places.ts"
 
 let soft: number | undefined
 
-/** Of descriptors, for the process; `Infinity` elsewhere than on Linux. */
+/** Soft limit of the process on open descriptors; `Infinity` elsewhere than on Linux. */
 export const softLimit = (): number => {
   if (soft === undefined) {
     soft = Infinity

@@ -1,4 +1,4 @@
-/** By which transport a pool opens its lanes: over sockets of its own, or through the runtime's own `fetch`. */
+/** Chooses the transport of a pool's lanes: sockets of its own, or the runtime's own `fetch`. */
 import { makeRoute } from "./dial.ts"
 import type { Opening, OpeningHost } from "./connection.ts"
 import type { PoolOptions, Settings } from "./options.ts"

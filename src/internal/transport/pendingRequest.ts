@@ -63,7 +63,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   body: BodyCore | undefined
   #state: 0 | 1 | 2 | 3 = queued
   #carrier: Carrier | undefined
-  /** Of the queue, then of the headers, then of the body. */
+  /** Timer of the queue, then of the headers, then of the body. */
   #timer: NodeJS.Timeout | undefined
   /** Milliseconds that it may still wait in the queue, as of `queuedAt`. */
   #patience: number

@@ -137,7 +137,7 @@ export class SocketBudget implements Places, BudgetUser {
     this.#parent.leave(this)
   }
 
-  /** Of those in line whoever holds least, and among equals who came first. */
+  /** The user in line that holds least, the first of them among equals. */
   #poorest(except: BudgetUser | undefined): BudgetUser | undefined {
     let best: BudgetUser | undefined
     let least = Infinity

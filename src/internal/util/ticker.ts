@@ -55,7 +55,7 @@ const of = (clock: Clock.Clock): Ticker => ({
 
 export const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
 
-/** Of the clock that the fiber has. */
+/** Ticker of the fiber's clock. */
 export const current: Effect.Effect<Ticker> = Effect.clockWith((clock) =>
   Effect.succeed(isLive(clock) ? live : of(clock))
 )

@@ -18,7 +18,7 @@ class Answer {
   private readonly key: string
   private readonly calling = new Calling()
   private open: "text" | "reasoning" | undefined = undefined
-  /** Of the text or reasoning that is open: each has its own. */
+  /** Id of the open text or reasoning: each has its own. */
   private id = ""
   private spans = 0
   private isBegun = false

@@ -45,7 +45,7 @@ const unreadable = (text: string): number | undefined => {
   return undefined
 }
 
-/** Of an event whose lines are one character and CRLF each. */
+/** Most bytes of an event for each byte beside its line ends: its lines are one character and CRLF each. */
 const withLineEnds = 3
 
 /**

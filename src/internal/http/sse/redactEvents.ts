@@ -8,7 +8,7 @@ import { scrub, spellingsOf } from "../../redaction/redact.ts"
 
 type Needles = ReadonlyArray<Buffer>
 
-/** Of headers' values and a key, as bytes. Kept with both, since each chunk of each stream asks. */
+/** Spellings of headers' values and a key, as bytes. Kept with both, since each chunk of each stream needs them. */
 const known = new WeakMap<ReadonlyArray<string>, WeakMap<Redacted.Redacted, Needles>>()
 
 const needlesOf = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): Needles => {

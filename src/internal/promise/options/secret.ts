@@ -36,7 +36,7 @@ export const keyFunction = (draft: Draft, option: string, f: KeyFunction): void 
   draft.sdk[option] = f
 }
 
-/** Of SDKs whose key is a string and nothing else. */
+/** Settles the options of SDKs whose key is a string and nothing else. */
 export const plain =
   (spec: { readonly baseURL?: string | undefined }) =>
   (draft: Draft): void => {

@@ -41,7 +41,7 @@ export const INIT = "fetchOptions."
 
 const own = "it sends requests in its own way, so they have no pool, quota or retries of ours"
 
-/** Of all SDKs. */
+/** Options of all SDKs. */
 export const common = {
   timeout: {
     fate: "pool",
@@ -65,7 +65,7 @@ export const defaultHeaders = <const Variable extends string>(env: Variable) =>
       "variable would set"
   }) as const satisfies Row
 
-/** Of the SDKs that send through the global fetch: openai and groq-sdk. */
+/** Options of the SDKs that send through the global fetch: openai and groq-sdk. */
 export const modern = {
   logger: {
     fate: "sdk",

@@ -29,7 +29,7 @@ const files = /\/node_modules\/(?:@[^/]+\/)?[^/@]+\/(?:client|azure|index)\.mjs$
 
 const { Bun: bun } = globalThis as { readonly Bun?: Bun }
 
-/** By which a module is imported once more, as it is. Bun drops the query of a URL, and keeps that of a path. */
+/** Specifier that imports a module once more, unchanged. Bun drops the query of a URL, and keeps that of a path. */
 export const again = (url: string): string => `${bun === undefined ? url : fileURLToPath(url)}?clientele`
 
 const bunHooks = (bun: Bun, { load }: Hooks): void => {

@@ -144,7 +144,7 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
             throw new Error(`Redis didn't count: ${reasonOf(client, error)}`)
           })
       : Promise.reject(new Error("Redis doesn't count at the moment"))
-  /** Of what can't be told to Redis, `health` knows, and so does whoever is asked next. */
+  /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
   const tell = (script: scripts.Script, key: string, args: ReadonlyArray<number>): void => {
     run(script, key, args, noop).catch(noop)
   }

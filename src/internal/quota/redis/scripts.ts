@@ -19,7 +19,7 @@ import { createHash } from "node:crypto"
 
 export interface Script {
   readonly lua: string
-  /** By which Redis knows it once it has seen it. */
+  /** SHA-1 of `lua`, for `EVALSHA`: Redis knows the script by it once it has run it. */
   readonly sha: string
 }
 

@@ -11,7 +11,7 @@ import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from ".
 export interface Sender {
   /** Rejects with the error of Redis or of ioredis. */
   readonly run: (script: Script, key: string, args: ReadonlyArray<number>) => Promise<unknown>
-  /** Of what was run. */
+  /** Round-trip time of the scripts that were run. */
   readonly roundTrip: RoundTrip.RoundTrip
   /** Resolves when all calls have settled, and lets go of the client. */
   readonly stop: () => Promise<void>

@@ -251,7 +251,7 @@ export class H1Connection implements Connection, ResponseSink {
     const exchange = this.#exchange
     if (exchange === undefined) return
     this.#progress?.ended()
-    // Of a request that was still being sent nobody wants the rest.
+    // The rest of an upload is of no use once its response has ended.
     const isOver = this.#isLast || this.#uploading
     this.#drop()
     exchange.end()
@@ -280,7 +280,7 @@ export class H1Connection implements Connection, ResponseSink {
 
   #onFin = (): void => {
     try {
-      // Of a body that only the connection's end delimits nobody knows after a reset whether it is whole.
+      // A body that only the connection's end delimits may be incomplete after a reset.
       if (this.#cause === undefined && this.#writing === undefined) this.#reader.finish()
     } catch (error) {
       this.#broken(error)

@@ -29,7 +29,7 @@ const LF = 10
 /** Most bytes of the line before a chunk: its size, and extensions that nobody reads. */
 const MAX_CHUNK_LINE_BYTES = 4096
 
-/** Of a head beside names and values: the status line, and what parts name, value and lines. */
+/** Bytes of a head beside names and values: the status line, and for each field what parts name, value and lines. */
 const STATUS_LINE_BYTES = 1024
 const FIELD_BYTES = 4
 

@@ -102,7 +102,7 @@ export class H2Connection implements Connection {
       this.#lastId = Math.min(this.#lastId, lastId)
       this.#leave()
     })
-    // Of what TLS finds wrong the session is told nothing but that the socket has closed.
+    // TLS errors reach the session only as the close of its socket.
     socket.on("error", (error) => (this.#cause ??= error))
     session.once("close", () => {
       this.#leave()

@@ -10,7 +10,7 @@ interface Handle {
   readonly _parent?: Handle | null
   /** All that was handed over. */
   readonly bytesWritten?: number
-  /** Of that, what the kernel has not taken. */
+  /** The part of it that the kernel has not taken. */
   readonly writeQueueSize?: number
 }
 

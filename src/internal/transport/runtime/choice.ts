@@ -30,7 +30,7 @@ const replaced: FetchRuntime = {
 export const chosenRuntime = (): FetchRuntime | undefined =>
   process.env[VARIABLE] === "fetch" ? replaced : fetchRuntime
 
-/** Of the variable: its name, and a value that means nothing. */
+/** Name and value of the variable if the value is unknown. */
 export const unknownChoice = (): { readonly field: string; readonly received: string } | undefined => {
   const { [VARIABLE]: given } = process.env
   return given === undefined || given === "" || given === "fetch" || given === "sockets"
