@@ -50,8 +50,9 @@ export interface Options {
   readonly acquireTimeout?: Duration.DurationInput | undefined
   /**
    * Sockets of all transports together. At it, idle sockets are closed for those who need one, then requests queue.
-   * Layers that say nothing share the default among them, over all copies of the package in the process; what others say
-   * adds to it where it is more. Worker threads divide the descriptors that are free, and leave a quarter of all.
+   * An upper bound, not a reservation: all layers of a thread, over all copies of the package, together have the default,
+   * or the sum of what layers set if that is more. Worker threads divide the descriptors that are free, and aim to leave a
+   * quarter of all to everything else.
    *
    * @default 512, or half of the soft limit on open files if that is less
    */

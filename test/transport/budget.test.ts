@@ -28,7 +28,7 @@ test("40 origins with 100 requests each all finish under one budget of 16 socket
   const all = await Promise.all(pools.flatMap((it) => Array.from({ length: 100 }, () => text(it))))
   expect(all).toHaveLength(4_000)
   expect(peak).toBe(16)
-  expect(budget.used).toBeLessThanOrEqual(16)
+  expect(budget.held()).toBeLessThanOrEqual(16)
 })
 
 test("a pool whose queue never empties gives others their turn", async () => {
@@ -39,7 +39,7 @@ test("a pool whose queue never empties gives others their turn", async () => {
   const loops = Array.from({ length: 10 }, async () => {
     while (load.on) await text(greedy)
   })
-  await until(() => budget.used === 2)
+  await until(() => budget.held() === 2)
   const others = await Promise.all(Array.from({ length: 4 }, () => serveH1((_, response) => response.end("ok"))))
   const answers = await Promise.all(others.map((other) => text(pool(other.origin, { budget }))))
   expect(answers).toEqual(["ok", "ok", "ok", "ok"])
@@ -96,7 +96,7 @@ test("an idle socket of another pool closes when the budget is used up", async (
   expect(await text(pool(server.origin, { budget }))).toBe("ok")
   expect(oldest.stats().sockets).toBe(0)
   expect(newer.stats().sockets).toBe(1)
-  expect(budget.used).toBe(2)
+  expect(budget.held()).toBe(2)
   expect(await text(pool(server.origin, { budget }))).toBe("ok")
   expect(newer.stats().sockets).toBe(0)
 })
@@ -115,6 +115,29 @@ test("whoever waits long at a bound is told of it once, with the bound's name", 
   await Promise.all(Array.from({ length: 4 }, () => text(other)))
   expect(told).toHaveLength(2)
   expect(told[1]).toMatchObject({ bound: "maxSockets", limit: 2 })
+})
+
+test("a pool that waits for the process's bound is told of that, and not of its own", async () => {
+  const told: Array<Starved> = []
+  const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 300))
+  const parent = new SocketBudget(1)
+  const busy = pool(server.origin, { budget: new SocketBudget(10, parent) })
+  const waits = pool(server.origin, {
+    budget: new SocketBudget(10, parent),
+    starvedAfter: 100,
+    onStarved: (info: Starved) => void told.push(info)
+  })
+  await Promise.all([text(busy), text(waits)])
+  expect(told).toHaveLength(1)
+  expect(told[0]).toMatchObject({ bound: "process", limit: 0 })
+})
+
+test("a bound that has been lowered below what is used has no room, and not less", () => {
+  const budget = new SocketBudget(2)
+  const user = { held: () => 2, idleSince: () => undefined, closeIdle: () => undefined, offer: () => false }
+  expect([budget.take(user), budget.take(user)]).toEqual([true, true])
+  budget.resize(1)
+  expect(budget.room()).toBe(0)
 })
 
 test("nobody is told when it is only the connection that is slow", async () => {
@@ -183,7 +206,7 @@ test("a layer in line whose requests are aborted passes its turn to another", as
   expect((await gone).processed).toBe("no")
   free?.()
   expect([await held, await waiting]).toEqual(["ok", "ok"])
-  expect(second!.used).toBe(0)
+  expect(second!.held()).toBe(0)
 })
 
 test("copies of the package find one bound, and what authors ask for adds to it while their layers are open", () => {

@@ -89,7 +89,7 @@ for (const seed of [1, 2, 3]) {
     for (const it of pools) expect(it.stats().queued).toBe(0)
     await Promise.all(pools.map((it) => it.close(300)))
     for (const it of pools) expect(it.stats()).toMatchObject({ sockets: 0, inFlight: 0, queued: 0 })
-    expect(budget.used).toBe(0)
+    expect(budget.held()).toBe(0)
     await until(() => servers.every(({ open }) => open === 0))
   })
 }

@@ -77,7 +77,7 @@ test("a certificate that is none fails the request, and leaves the budget as it 
   const budget = new SocketBudget(4)
   const it = pool("https://127.0.0.1:1", { ca: "nonsense", cert: "nonsense", key: "nonsense", budget })
   expect(await verdict(ask(it))).toBe("Untrusted, no")
-  await until(() => budget.used === 0 && it.stats().sockets === 0)
+  await until(() => budget.held() === 0 && it.stats().sockets === 0)
 })
 
 test("mutual TLS shows the client's certificate, and fails without", async () => {

@@ -108,7 +108,7 @@ describe("a pool over a runtime's fetch", () => {
     const first = pool(busy.origin, { runtime, budget })
     const second = pool(poor.origin, { runtime, budget })
     await Promise.all([text(first), text(first)])
-    assert.strictEqual(budget.used, 2)
+    assert.strictEqual(budget.held(), 2)
     assert.strictEqual(await text(second), "poor")
     assert.deepStrictEqual([first.stats().sockets, second.stats().sockets], [1, 1])
   })

@@ -203,17 +203,18 @@ test("a request without a descriptor waits for a socket of any pool, and fails w
     const origin = ${JSON.stringify(server.origin)}
     const timeouts = { headers: 60_000, body: 60_000 }
     const ask = (pool) => pool.request({ method: "GET", path: "/", headers: {}, body: undefined, signal: undefined, timeouts })
-    const pool = makePool({ origin, budget: new SocketBudget(500) })
+    const budget = new SocketBudget(500)
+    const pool = makePool({ origin, budget })
     await ask(pool)
     const all = await Promise.all(Array.from({ length: 400 }, () => ask(pool)))
     console.log(all.length, pool.stats().sockets < 400)
-    const other = makePool({ origin, budget: new SocketBudget(500) })
+    const other = makePool({ origin, budget })
     const take = () => { try { for (;;) openSync("/dev/null") } catch {} }
     take()
     console.log((await ask(other)).status, "once the first pool's idle sockets have closed")
     await Promise.all([pool.close(0), other.close(0)])
     take()
-    const last = makePool({ origin, budget: new SocketBudget(500) })
+    const last = makePool({ origin, budget })
     await ask(last).catch((error) => console.log(error.reason, error.processed))
   `
   const args = [

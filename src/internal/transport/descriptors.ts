@@ -1,12 +1,13 @@
 /**
  * File descriptors, which all threads of a process share. Threads share no memory that they could count in, so each looks
- * at what is open in the process, takes a part of what is free, and leaves a quarter to everything else. One that can get
+ * at what is open in the process, takes a part of what is free, and aims to leave a quarter to everything else. One that can get
  * none tells the others, and those who hold more close idle sockets and give up busy ones as they become free.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { isMainThread } from "node:worker_threads"
 import { clearInterval, performance, setInterval } from "../util/timers.ts"
 import { root } from "../util/asyncContext.ts"
+import { isLack } from "./lacking.ts"
 import { Neighbours } from "./neighbours.ts"
 import type { BudgetUser, Places } from "./places.ts"
 
@@ -136,6 +137,8 @@ export class Descriptors implements Places {
     const now = performance.now()
     if (now - this.#askedAt < ASK_MS || this.#neighbours.comesFirst(user.held())) return
     this.#askedAt = now
+    // A channel does not reach its own sender, and what is idle here is as good.
+    user.closeIdle()
     this.#neighbours.listen(user)
     this.#neighbours.ask(user.held())
   }
@@ -149,8 +152,8 @@ export class Descriptors implements Places {
 const openDescriptors = (): number => {
   try {
     return readdirSync("/proc/self/fd").length
-  } catch {
-    // Not even for this look was there a descriptor.
-    return Infinity
+  } catch (error) {
+    // Not even for this look was there a descriptor; an unreadable folder tells nothing.
+    return isLack(error) ? Infinity : 0
   }
 }

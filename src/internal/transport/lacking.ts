@@ -4,7 +4,7 @@
 import { closeSync, openSync } from "node:fs"
 import { devNull } from "node:os"
 
-const isLack = (error: unknown): boolean =>
+export const isLack = (error: unknown): boolean =>
   error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE")
 
 /** A descriptor is had or not; a failed lookup is rare enough to try. */

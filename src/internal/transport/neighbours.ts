@@ -16,6 +16,9 @@ const TOLD_MS = 250
 /** Time, in ms, for which a thread counts as holding sockets after it answered that it does. */
 const HELD_MS = 5_000
 
+/** Time, in ms, between two such answers. */
+const ANSWER_MS = 1_000
+
 /** Sockets that a thread gives up at most for one telling. */
 const MOST = 8
 
@@ -44,6 +47,7 @@ export class Neighbours {
   readonly #waiting = new Map<string, Neighbour>()
   #channel: BroadcastChannel | undefined
   #user: BudgetUser | undefined
+  #answeredAt = -Infinity
   /** True once a message of another thread has come. */
   isKnown = false
   /** Until when one is believed to hold sockets. */
@@ -121,7 +125,10 @@ export class Neighbours {
     }
     const { held, id } = message
     const own = user.held()
-    if (held === 0 && own > 0) this.#post({ type: "holds", id: this.#id })
+    if (held === 0 && own > 0 && now - this.#answeredAt >= ANSWER_MS) {
+      this.#answeredAt = now
+      this.#post({ type: "holds", id: this.#id })
+    }
     const before = this.#waiting.get(id)
     const since = before !== undefined && before.until > now ? before.since : now
     const neighbour: Neighbour = { held, since, until: now + TOLD_MS, owed: owed(own, held) }
@@ -133,6 +140,8 @@ export class Neighbours {
   }
 }
 
-/** Nothing for a small difference: a socket that changes hands costs a handshake. */
-const owed = (own: number, theirs: number): number =>
-  own - theirs < Math.max(2, own / 4) ? 0 : Math.min(MOST, Math.floor((own - theirs) / 2))
+/** Nothing for a small difference, since a socket that changes hands costs a handshake; but the only one is shared in turns. */
+const owed = (own: number, theirs: number): number => {
+  if (own === 1 && theirs === 0) return 1
+  return own - theirs < Math.max(2, own / 4) ? 0 : Math.min(MOST, Math.floor((own - theirs) / 2))
+}

@@ -10,12 +10,15 @@ import type { SocketBudget } from "./sockets.ts"
 /** Use of HTTP/2: see `PoolOptions`. */
 type Http2 = boolean | "prior-knowledge"
 
+/** `process`: the sockets of other client layers, or the descriptors, leave none. */
+type Bound = "maxConnections" | "maxSockets" | "process"
+
 /** The bound at which requests wait: see `onStarved`. */
 export interface Starved {
   /** The bound that was reached. */
-  readonly bound: "maxConnections" | "maxSockets"
+  readonly bound: Bound
   readonly origin: string
-  /** That bound's value. */
+  /** That bound's value; of `process`, the sockets that this client layer has of it. */
   readonly limit: number
   /** Number of requests that wait. */
   readonly queued: number

@@ -16,7 +16,7 @@ import { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
 import type { Connection, Opening, OpeningHost } from "./connection.ts"
 import { type MakeOpening, makeOpener } from "./opener.ts"
-import { resolve, type PoolOptions, type Settings } from "./options.ts"
+import { resolve, type PoolOptions, type Settings, type Starved } from "./options.ts"
 import { Redial } from "./connectBackoff.ts"
 import { Roster } from "./roster.ts"
 import type { BudgetUser } from "./places.ts"
@@ -326,11 +326,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   // Watched
 
-  bound = (): { readonly bound: "maxConnections" | "maxSockets"; readonly limit: number } | undefined => {
+  bound = (): Pick<Starved, "bound" | "limit"> | undefined => {
     const { maxConnections } = this.settings
     if (this.#opening.size > 0) return undefined
     if (this.#sockets >= maxConnections) return { bound: "maxConnections", limit: maxConnections }
-    return this.#inLine ? { bound: "maxSockets", limit: this.budget.limit } : undefined
+    if (!this.#inLine) return undefined
+    const { isFull, limit } = this.budget
+    return isFull ? { bound: "maxSockets", limit } : { bound: "process", limit: this.budget.held() }
   }
 
   othersWaitSince = (): number | undefined => this.budget.othersWaitSince(this)

@@ -29,9 +29,12 @@ const make = (): Shared => {
   const claims = new Set<{ readonly maxSockets: number }>()
   const resize = (): void =>
     budget.resize(
-      Math.max(
-        absent,
-        [...claims].reduce((sum, { maxSockets }) => sum + maxSockets, 0)
+      Math.min(
+        fetchRuntime?.maxRequests ?? Infinity,
+        Math.max(
+          absent,
+          [...claims].reduce((sum, { maxSockets }) => sum + maxSockets, 0)
+        )
       )
     )
   const { exhausted, isShort, leave, mustYield, othersHold, othersWaitSince, release, room, take, yielded } = budget
@@ -57,7 +60,7 @@ export interface LayerSockets {
   readonly close: () => void
 }
 
-/** `maxSockets`: a bound that its author has set, which adds to what the thread may have beyond its default. */
+/** `maxSockets`: a bound that its author has set. The thread may have the sum of those, if that is more than its default. */
 export const layerSockets = (maxSockets: number | undefined): LayerSockets => {
   const { claim, places } = shared()
   return {

@@ -28,8 +28,9 @@ export class SocketBudget implements Places, BudgetUser {
     return this.#limit
   }
 
-  get used(): number {
-    return this.#used
+  /** True if all of its own places are taken; else it is the parent that has no more. */
+  get isFull(): boolean {
+    return this.#used >= this.#limit
   }
 
   resize(maxSockets: number): void {
@@ -42,7 +43,10 @@ export class SocketBudget implements Places, BudgetUser {
   take = (user: BudgetUser): boolean => {
     if (this.#line.has(user)) return false
     this.#users.add(user)
-    if (this.#line.size === 0 && this.#takePlace()) return true
+    if (this.#line.size === 0 && this.#takePlace()) {
+      this.#used++
+      return true
+    }
     this.#line.set(user, performance.now())
     // Not now: the user is in the midst of counting what it needs.
     queueMicrotask(this.#settle)
@@ -63,7 +67,7 @@ export class SocketBudget implements Places, BudgetUser {
     this.#leaveLine()
   }
 
-  room = (): number => Math.min(this.#limit - this.#used, this.#parent.room())
+  room = (): number => Math.max(0, Math.min(this.#limit - this.#used, this.#parent.room()))
 
   isShort = (): boolean => this.#line.size > this.#closing || this.#parent.isShort()
 
@@ -113,7 +117,6 @@ export class SocketBudget implements Places, BudgetUser {
   #takePlace(): boolean {
     if (this.#used >= this.#limit || this.#inLine) return false
     this.#inLine = !this.#parent.take(this)
-    if (!this.#inLine) this.#used++
     return !this.#inLine
   }
 
@@ -153,7 +156,6 @@ export class SocketBudget implements Places, BudgetUser {
 
   #settle = (): void => {
     while (this.#line.size > 0 && this.#takePlace()) {
-      this.#used--
       if (this.#offerTo(this.#poorest(undefined)!)) continue
       this.#parent.release(this)
     }
