@@ -2,7 +2,7 @@
 import * as net from "node:net"
 import * as zlib from "node:zlib"
 import { assert, describe, it } from "vitest"
-import type { FetchRuntime } from "../../src/internal/transport/runtime/runtime.ts"
+import { anyRuntime } from "../../src/internal/transport/runtime/runtime.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import {
   ask,
@@ -19,16 +19,7 @@ import {
   within
 } from "./harness.ts"
 
-const runtime: FetchRuntime = {
-  name: "Test 1.0",
-  fetch: globalThis.fetch,
-  maxRequests: Infinity,
-  maxRequestsVariable: undefined,
-  decodes: true,
-  routes: false,
-  isStrict: true,
-  init: () => ({})
-}
+const runtime = anyRuntime("Test 1.0")
 
 const over = { runtime, maxConnections: 1 }
 

@@ -4,7 +4,7 @@ import * as net from "node:net"
 import { expect, test, vi } from "vitest"
 import { transportLimits } from "../../src/internal/util/bounds.ts"
 import { H1Connection } from "../../src/internal/transport/h1/connection.ts"
-import { ask, defer, failure, pool, serveH1, serveTcp, text } from "./harness.ts"
+import { ask, defer, failure, pool, readAll, serveH1, serveTcp, text, until } from "./harness.ts"
 
 vi.mock("../../src/internal/util/timers.ts", () => import("../support/globalTimers.ts"))
 
@@ -137,4 +137,34 @@ test("a streamed body goes in chunks where its length is not known, and ends wit
     [undefined, "33", "hello to the whole of this, world"]
   ])
   expect(it.stats().opened).toBe(1)
+})
+
+test("a connection whose response came before the whole of the request carries no other", async () => {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => undefined)
+    socket.once("data", (bytes) => {
+      const isLong = bytes.toString("latin1").startsWith("POST")
+      if (isLong) socket.pause()
+      socket.write(`HTTP/1.1 ${isLong ? 413 : 200} X\r\ncontent-length: 2\r\n\r\nok`)
+    })
+  })
+  const it = pool((await serveTcp(server)).origin)
+  const long = await ask(it, { method: "POST", body: new Uint8Array(50_000_000) })
+  expect([long.status, await readAll(long.body)]).toEqual([413, "ok"])
+  expect(await text(it)).toBe("ok")
+  expect(it.stats().opened).toBe(2)
+})
+
+test("a body that yields more than it announced is told to end", async () => {
+  const server = await serveH1((request, response) => void request.resume().on("end", () => response.end("ok")))
+  let isOver = false
+  const chunks = async function* () {
+    try {
+      for (let i = 0; i < 3; i++) yield Buffer.from("four")
+    } finally {
+      isOver = true
+    }
+  }
+  await failure(ask(pool(server.origin), { method: "POST", body: { length: 5, open: chunks } }))
+  await until(() => isOver)
 })

@@ -58,6 +58,12 @@ const good: ReadonlyArray<readonly [name: string, bytes: string, body: string, k
     true
   ],
   ["chunks and trailers", `${ok}transfer-encoding: Chunked\r\n\r\n1 \r\na\r\n0\r\nx-sum: 1\r\n\r\n`, "a", true],
+  [
+    "chunks whose sizes have leading zeros",
+    `${ok}transfer-encoding: chunked\r\n\r\n${"5".padStart(16, "0")}\r\nhello\r\n${"0".repeat(16)}\r\n\r\n`,
+    "hello",
+    true
+  ],
   ["the connection's end", `${ok}\r\nall of it`, "all of it", false],
   ["Connection: close", `${ok}connection: foo, Close\r\ncontent-length: 1\r\n\r\na`, "a", false],
   ["HTTP/1.0", "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\na", "a", false],
@@ -255,4 +261,17 @@ test("responses of all sorts are taken and refused as undici does", async () => 
     { numRuns: 300 }
   )
   expect(Math.min(taken.both, taken.none)).toBeGreaterThan(50)
+})
+
+test("a head of blanks is read in time that grows with its length", { timeout: 10_000 }, () => {
+  const blanks = " ".repeat(16_000)
+  const hint = `HTTP/1.1 103 Hints\r\na: x${blanks}y \r\n\r\n`
+  // With an expression that backtracks, one of these takes a third of a second.
+  const { seen } = read([...Array.from({ length: 60 }, () => hint), `${ok}content-length: 2\r\n\r\nok`])
+  expect(seen?.body).toBe("ok")
+})
+
+test("blanks around a value, and the folds within, are no part of it", () => {
+  const { seen } = read([`${ok}a: \t b c \t\r\nd:\r\ne: 1\r\n \t2\r\n\t 3\r\ncontent-length: 0\r\n\r\n`])
+  expect(seen?.headers).toEqual(["a: b c", "content-length: 0", "d: ", "e: 1 2 3"])
 })

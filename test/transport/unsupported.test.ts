@@ -1,18 +1,14 @@
 import { assert, describe, it } from "vitest"
 import { transport } from "../../src/internal/config/transport.ts"
-import type { FetchRuntime } from "../../src/internal/transport/runtime/runtime.ts"
+import { anyRuntime, type FetchRuntime } from "../../src/internal/transport/runtime/runtime.ts"
 import { unsupportedLayer, unsupportedTransport } from "../../src/internal/transport/runtime/unsupported.ts"
 import { certificate } from "../../src/internal/sandbox/certificate.ts"
 
 const runtime = (routes: boolean): FetchRuntime => ({
-  name: "Test 1.0",
-  fetch: globalThis.fetch,
+  ...anyRuntime("Test 1.0"),
   maxRequests: 256,
   maxRequestsVariable: "MAX",
-  decodes: true,
-  routes,
-  isStrict: true,
-  init: () => ({})
+  routes
 })
 
 const at = { provider: "openai", field: "transport" }

@@ -98,7 +98,8 @@ export class Progress {
     if (trailers.hasSubscribers) trailers.publish({ request: this.#request, trailers: [] })
   }
 
-  failed(cause: WireError): void {
+  /** `undefined`: its caller has aborted it. */
+  failed(cause: WireError | undefined): void {
     if (this.#request.completed || this.#request.aborted) return
     this.#request.aborted = true
     if (error.hasSubscribers) error.publish({ request: this.#request, error: stopOf(cause) })

@@ -103,6 +103,7 @@ export const upload = async (body: StreamedBody, stream: Writable, framing?: Fra
   }
   stream.off("close", stop)
   if (body.length !== undefined && sent !== body.length) {
+    stop()
     throw new Error(
       `it yielded ${sent > body.length ? "more" : "less"} than the ${body.length} bytes that it announced`
     )

@@ -100,13 +100,19 @@ export class H1Connection implements Connection, ResponseSink {
       return false
     }
     const { body, method, path } = exchange.request
+    exchange.dispatched(this)
     const given = sealed(exchange.request)
-    const progress = (this.#progress = announce(this.#origin, method, path, given))
+    const progress = announce(this.#origin, method, path, given)
+    // Sealing and subscribers run code of others, which may have aborted it.
+    if (exchange.isDone()) {
+      progress?.failed(undefined)
+      queueMicrotask(this.#free)
+      return true
+    }
     const headers = progress?.head() ?? given
     const bytes = typeof body === "string" ? Buffer.from(body) : body
     const content = isStreamed(bytes) ? (bytes.length ?? "chunked") : bytes?.length
     this.#isLast = this.#limits.keepAlive <= 0 || endsConnection(method, content)
-    exchange.dispatched(this)
     let head: string
     try {
       head = requestHead(this.#authority, { method, path, headers, content, keepsAlive: !this.#isLast })
@@ -120,8 +126,9 @@ export class H1Connection implements Connection, ResponseSink {
     }
     this.active = 1
     this.#exchange = exchange
+    this.#progress = progress
     this.#heard = this.#left = this.#paused = false
-    // Input that came on the idle connection, bytes or its end, is read first: it could be taken for the response.
+    // Input that has come on the idle connection, bytes or its end, is read first: it could be taken for the response.
     this.#writing = setImmediate(() => {
       this.#writing = undefined
       if (this.#exchange === exchange && !this.#socket.destroyed) this.#write(exchange, head, bytes)
@@ -251,8 +258,8 @@ export class H1Connection implements Connection, ResponseSink {
     const exchange = this.#exchange
     if (exchange === undefined) return
     this.#progress?.ended()
-    // The rest of an upload is of no use once its response has ended.
-    const isOver = this.#isLast || this.#uploading
+    // The rest of an upload is of no use once its response has ended, and would be in the way of the next request.
+    const isOver = this.#isLast || this.#uploading || this.#socket.writableLength > 0
     this.#drop()
     exchange.end()
     if (isOver) {

@@ -32,16 +32,21 @@ const name = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const notValue = /[^\t\x20-\x7e\x80-\xff]/
 /** A value that goes on in the next line: obsolete, and a space to those who read it (section 5.2). */
 const isFolded = /\r\n[ \t]/
-const fold = /[ \t]*\r\n[ \t]+/g
-const outer = /^[ \t]+|[ \t]+$/g
+const fold = /\r\n[ \t]+/g
 
 const isBlank = (text: string, at: number): boolean => {
   const code = text.charCodeAt(at)
   return code === 0x20 || code === 9
 }
 
-const trim = (value: string): string =>
-  isBlank(value, 0) || isBlank(value, value.length - 1) ? value.replace(outer, "") : value
+/** Trims without an expression, which would look at each run of blanks anew from each of its characters. */
+const trim = (value: string): string => {
+  let from = 0
+  let to = value.length
+  while (from < to && isBlank(value, from)) from++
+  while (to > from && isBlank(value, to - 1)) to--
+  return value.slice(from, to)
+}
 
 /** A line of a head or of trailers. */
 export const parseField = (line: string): readonly [name: string, value: string] => {

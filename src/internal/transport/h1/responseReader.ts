@@ -34,7 +34,7 @@ const STATUS_LINE_BYTES = 1024
 const FIELD_BYTES = 4
 
 /** Sizes up to 2^52 - 1. */
-const chunkLine = /^([0-9a-fA-F]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
+const chunkLine = /^0*([0-9a-fA-F]{1,13})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 
 const opening = Buffer.from("HTTP/1.")
 const emptyLine = Buffer.from("\r\n\r\n")
@@ -108,7 +108,7 @@ export class ResponseReader {
     const end = all.indexOf(emptyLine, Math.max(0, before - emptyLine.length))
     if ((end === -1 ? all.length : end) > this.#maxHead) throw new HeadOverflow()
     if (end === -1) {
-      if (hasBareLineFeed(all)) throw new ProtocolError("a line of its head ends without CR")
+      if (hasBareLineFeed(all, Math.max(0, before - 1))) throw new ProtocolError("a line of its head ends without CR")
       this.#held = all
       return none
     }
@@ -182,7 +182,8 @@ export class ResponseReader {
   }
 }
 
-const hasBareLineFeed = (bytes: Buffer): boolean => {
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) if (bytes[at - 1] !== CR) return true
+const hasBareLineFeed = (bytes: Buffer, from: number): boolean => {
+  for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1))
+    if (bytes[at - 1] !== CR) return true
   return false
 }

@@ -133,8 +133,14 @@ export class H2Connection implements Connection {
       return false
     }
     const { body, method, path } = exchange.request
+    exchange.dispatched(this)
     const given = sealed(exchange.request)
     const progress = announce(this.#origin, method, path, given)
+    // Sealing and subscribers run code of others, which may have aborted it.
+    if (exchange.isDone()) {
+      progress?.failed(undefined)
+      return true
+    }
     const headers = progress?.head() ?? given
     const all: http2.OutgoingHttpHeaders = { ":method": method, ":path": path, ...headers }
     const bytes = typeof body === "string" ? Buffer.from(body) : body
@@ -149,7 +155,6 @@ export class H2Connection implements Connection {
     } catch (error) {
       const why = unsendable(error)
       progress?.failed(why)
-      exchange.dispatched(this)
       exchange.detach()
       exchange.fail(why)
       return true
@@ -158,7 +163,6 @@ export class H2Connection implements Connection {
     progress?.sent(this.#socket)
     stream.writtenBefore = writtenBefore
     exchange.stream = stream
-    exchange.dispatched(this)
     this.active++
     this.#streams.add(stream)
     if (empty) {

@@ -59,8 +59,8 @@ export class FetchLane implements Connection {
     this.active = 1
     this.#exchange = exchange
     this.#uploadFailure = undefined
-    const headers = sealed(exchange.request)
     exchange.dispatched(this)
+    const headers = sealed(exchange.request)
     void this.#run(exchange, headers)
     return true
   }
@@ -103,7 +103,8 @@ export class FetchLane implements Connection {
   }
 
   async #run(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<void> {
-    const failure = await this.#attempt(exchange, headers)
+    // Sealing runs code of others, which may have aborted it.
+    const failure = await (this.#exchange === exchange ? this.#attempt(exchange, headers) : undefined)
     if (this.#exchange === exchange) {
       this.#exchange = undefined
       exchange.detach()

@@ -61,7 +61,8 @@ const bun = (version: string): FetchRuntime => ({
   })
 })
 
-const other = (name: string): FetchRuntime => ({
+/** A runtime of which no more is known than that it has `fetch`. */
+export const anyRuntime = (name: string): FetchRuntime => ({
   name,
   fetch: globalThis.fetch,
   maxRequests: Infinity,
@@ -82,7 +83,7 @@ const nameOf = (): string => {
 const detect = (): FetchRuntime | undefined => {
   const { bun: version } = process.versions
   if (version !== undefined || "Bun" in globalThis) return bun(version ?? "")
-  return hasNodeParts() ? undefined : other(nameOf())
+  return hasNodeParts() ? undefined : anyRuntime(nameOf())
 }
 
 /** The runtime whose own `fetch` sends requests; `undefined` where the pool opens sockets. */
