@@ -105,6 +105,17 @@ describe("a lane", () => {
     assert.strictEqual(seeming.mode, "shut")
   })
 
+  it("takes back that something got in when its refusal comes late after all, and keeps what was answered", () => {
+    const state = Policy.makeLane()
+    Policy.answered(state, 150, 100, true)
+    fail(state, 200)
+    Policy.sent(state, 210, { sentAt: 210, isOver: false })
+    assert.isFalse(Policy.isUnwellSince(state, 900, 180), "it seems let in")
+    fail(state, 910, 210)
+    assert.isTrue(Policy.isUnwellSince(state, 910, 180))
+    assert.isFalse(Policy.isUnwellSince(state, 910, 100), "an answer is an answer")
+  })
+
   it("does not shut by itself with circuitFailures: 0", () => {
     const state = Policy.makeLane()
     for (let i = 0; i < 1_000; i++) fail(state, i * 10, i * 10 - 1, lane, { ...rules, failures: 0 })

@@ -269,6 +269,8 @@ export const failed = (
   // Something sent later was answered: this tells of a trouble that is over. What only seems let in refutes nothing.
   if (sentAt < state.answeredAt) return false
   if (sentAt <= now) Recent.note(state.refusal, now, now - sentAt)
+  // It seemed let in, and its refusal was late: so may be those of all that was sent with it.
+  if (sentAt <= state.goodAt) state.goodAt = state.answeredAt
   look(state, now)
   begin(state, now, lane)
   if (rules.failures === 0 || !isWide(state)) return false
