@@ -2,7 +2,8 @@
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { CleanEvents } from "../src/internal/http/sse/redactEvents.ts"
+import { EventFilter } from "../src/internal/http/bodyFilter.ts"
+import { cleanEvents } from "../src/internal/http/sse/redactEvents.ts"
 
 const key = 'sk-CANARY"key'
 const header = "CANARY-hüader"
@@ -12,8 +13,8 @@ const hidden = [header]
 
 /** What is given on of each chunk, and at the end. */
 const pass = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array | undefined> => {
-  const clean = new CleanEvents(secret, hidden)
-  return [...chunks.map((chunk) => clean.chunk(chunk)), clean.rest()]
+  const filter = new EventFilter({ clean: () => cleanEvents(secret, hidden) }, Infinity, undefined, false)
+  return [...chunks.map((chunk) => filter.chunk(chunk)), filter.end()]
 }
 
 const join = (chunks: ReadonlyArray<Uint8Array | undefined>): Buffer =>

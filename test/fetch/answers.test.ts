@@ -2,6 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { beginsWithError, failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/http/answers.ts"
+import { EventScanner } from "../../src/internal/http/sse/scanner.ts"
 import { endingOf } from "../../src/internal/http/sse/termination.ts"
 
 const chat = "https://api.openai.com/v1/chat/completions"
@@ -12,7 +13,11 @@ const messages = "https://api.anthropic.com/v1/messages?beta=true"
 const isWhole = (url: string, text: string, size = Infinity): boolean => {
   const ending = endingOf(url)!
   const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; at += size) ending.add(bytes.subarray(at, at + size))
+  const scanner = new EventScanner()
+  for (let at = 0; at < bytes.length; at += size) {
+    const chunk = bytes.subarray(at, at + size)
+    ending.add(chunk, scanner.scan(chunk))
+  }
   return ending.hasCome()
 }
 
@@ -88,7 +93,8 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
 /** What a stream fails with that stops so. */
 const failureOf = (text: string, clean = (event: Uint8Array) => event, url = chat) => {
   const ending = endingOf(url)!
-  ending.add(Buffer.from(text))
+  const chunk = Buffer.from(text)
+  ending.add(chunk, new EventScanner().scan(chunk))
   return ending.failure(clean)
 }
 
@@ -99,6 +105,9 @@ describe("an event stream", () => {
     expect(failureOf(`${delta("a")}event: error\ndata: {"message":"überlastet"}\n\n`)).toMatchObject(overloaded)
     expect(failureOf(`${delta("a")}data: ${data}\n\n`)).toMatchObject(overloaded)
     expect(failureOf(`data: ${data}\r\n\r\ndata: [DONE]\r\n\r\n`)).toMatchObject(overloaded)
+    const lines = '{"error":\ndata: {"message":"überlastet"}}'
+    expect(failureOf(`${delta("a")}data: ${lines}\n\n: ping\n\n`)).toMatchObject(overloaded)
+    expect(failureOf("event: error\nid: 1\ndata: no\u2028more\n\n")).toMatchObject({ reason: "Server" })
     expect(failureOf("event: error\ndata: no\u2028more\n\n")).toMatchObject({
       reason: "Server",
       message: "no\\u2028more"

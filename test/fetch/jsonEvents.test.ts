@@ -1,7 +1,8 @@
 /** Events that reach an SDK which would print those that are no JSON. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { jsonEvents } from "../../src/internal/http/sse/jsonEvents.ts"
+import { EventFilter } from "../../src/internal/http/bodyFilter.ts"
+import { streamOf } from "../../src/internal/http/streamedResponse.ts"
 
 const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   let at = 0
@@ -18,10 +19,10 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
 /** What passes, and why no more does. */
 const through = async (chunks: ReadonlyArray<Uint8Array>, most: number) => {
   const { body, isCancelled } = bodyOf(chunks)
-  const events = jsonEvents(body, most)
+  const stream = streamOf(body, new EventFilter({}, most, undefined, true), (failure) => failure)
   const all: Array<Uint8Array> = []
   const error = await (async () => {
-    for (let chunk = await events.read(); chunk !== undefined; chunk = await events.read()) all.push(chunk)
+    for await (const chunk of stream) all.push(chunk)
   })().catch((thrown: unknown) => String(thrown))
   return { text: Buffer.concat(all).toString(), error, cancelled: isCancelled() }
 }
@@ -74,7 +75,12 @@ describe("events for an SDK that prints those which it can't parse", () => {
 
   it("are held only until they are longer than an event may be", async () => {
     const endless = Array.from({ length: 100 }, () => Buffer.from("x".repeat(100)))
-    const first = await jsonEvents(bodyOf([Buffer.from("data: "), ...endless]).body, 1_000).read()
-    assert.isBelow(first?.byteLength ?? Infinity, 3_500)
+    const { body, isCancelled } = bodyOf([Buffer.from("data: "), ...endless])
+    const stream = streamOf(body, new EventFilter({}, 1_000, undefined, true), (failure) => failure)
+    const error = await stream.getReader().read().catch(String)
+    assert.include(String(error), "longer than transport.maxLineBytes (1000)")
+    assert.isTrue(isCancelled())
+    // "data: " and nine chunks may be held.
+    assert.strictEqual(await body.read(), endless[10])
   })
 })

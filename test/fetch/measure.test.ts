@@ -3,7 +3,7 @@ import fc from "fast-check"
 import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { makeFetch } from "../../src/internal/http/makeFetch.ts"
-import { EventMeasure } from "../../src/internal/http/measure.ts"
+import { EventFilter } from "../../src/internal/http/bodyFilter.ts"
 import type { PoolOptions } from "../../src/internal/transport/options.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import { pool } from "../transport/harness.ts"
@@ -34,9 +34,9 @@ const cut = (text: string, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Arr
 }
 
 const isRefused = (chunks: ReadonlyArray<Uint8Array>, most: number): boolean => {
-  const measure = new EventMeasure(most)
+  const filter = new EventFilter({}, most, undefined, false)
   try {
-    for (const chunk of chunks) measure.chunk(chunk)
+    for (const chunk of chunks) filter.chunk(chunk)
     return false
   } catch (error) {
     expect(error).toMatchObject({ name: "WireError", reason: "Malformed", processed: "yes" })

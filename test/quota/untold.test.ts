@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import { EventScanner } from "../../src/internal/http/sse/scanner.ts"
 import { metering } from "../../src/internal/quota/metering.ts"
 import { overdraft } from "../../src/internal/quota/overdraft.ts"
 import { makeMeter } from "../../src/internal/quota/tokenUsage.ts"
@@ -24,28 +25,44 @@ const streamOf = (tokens: number) =>
   event({}, "stop") +
   "data: [DONE]\n\n"
 
+/** A meter of a stream, as the body's filter feeds it. */
+const metered = () => {
+  const meter = makeMeter()
+  const scanner = new EventScanner()
+  const add = (chunk: Buffer) => {
+    scanner.scan(chunk)
+    meter.chunk(chunk, scanner.dataLines)
+  }
+  return { add, meter }
+}
+
 describe("tokens that have come", () => {
   it("are the events of a stream that carry content, however it is cut", () => {
     fc.assert(
-      fc.property(fc.nat({ max: 60 }), fc.integer({ min: 1, max: 700 }), fc.boolean(), (tokens, size, returns) => {
-        const bytes = Buffer.from(returns ? streamOf(tokens).replaceAll("\n", "\r\n") : streamOf(tokens))
-        const meter = makeMeter()
-        for (let at = 0; at < bytes.length; at += size) meter.chunk(bytes.subarray(at, at + size))
-        // A chunk that ends within the last line is one too many.
-        assert.include([tokens, tokens + 1], meter.received())
-      })
+      fc.property(
+        fc.nat({ max: 60 }),
+        fc.integer({ min: 1, max: 700 }),
+        fc.constantFrom("\n", "\r\n", "\r"),
+        (tokens, size, lineEnd) => {
+          const bytes = Buffer.from(streamOf(tokens).replaceAll("\n", lineEnd))
+          const { add, meter } = metered()
+          for (let at = 0; at < bytes.length; at += size) add(bytes.subarray(at, at + size))
+          // A chunk that ends within the last line is one too many.
+          assert.include([tokens, tokens + 1], meter.received())
+        }
+      )
     )
-    const named = makeMeter()
-    named.chunk(Buffer.from(`: ping\n\nevent: delta\nid: 1\n${streamOf(7).slice(0, -14)}`))
-    assert.strictEqual(named.received(), 7)
+    const named = metered()
+    named.add(Buffer.from(`: ping\n\nevent: delta\nid: 1\n${streamOf(7).slice(0, -14)}`))
+    assert.strictEqual(named.meter.received(), 7)
   })
 
   it("are a fourth of the characters of JSON, and nothing is known of other answers", () => {
     const json = makeMeter()
-    json.chunk(Buffer.from(` {"text":"${"x".repeat(388)}"}`))
+    json.chunk(Buffer.from(` {"text":"${"x".repeat(388)}"}`), 0)
     assert.strictEqual(json.received(), 100)
     const audio = makeMeter()
-    audio.chunk(Buffer.from("ID3\u0003 data: no"))
+    audio.chunk(Buffer.from("ID3\u0003 data: no"), 0)
     assert.isUndefined(audio.received())
   })
 })
@@ -55,10 +72,11 @@ const start = async () => {
   const lane = laneOf(ticker, { tokensPerMinute: 100_000 })
   const permit = await enter(lane, demand(300))
   const { onTapped, tap } = metering(permit, { prompt: 100, output: undefined }, () => {})
+  let sent = 0
   const send = (events: number) => {
-    for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })))
+    for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })), ++sent)
   }
-  const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`))
+  const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`), ++sent)
   return { end: onTapped, lane, send, tell, spent: () => 100_000 - lane.tokensLeft(0), ticker }
 }
 

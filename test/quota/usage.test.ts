@@ -14,7 +14,7 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
   for (let at = 0; at < bytes.length; at += size) {
     // A buffer that is used for the next chunk too, as sockets' are.
     const chunk = Uint8Array.from(bytes.subarray(at, at + size))
-    meter.chunk(chunk)
+    meter.chunk(chunk, 0)
     chunk.fill(0x7d)
   }
   // What is here as a whole is read without a meter, and says the same.
@@ -234,7 +234,7 @@ describe("a meter", () => {
           const meter = makeMeter()
           for (let at = 0, turn = 0; at < bytes.length; turn++) {
             const size = 1 + sizes[turn % sizes.length]!
-            meter.chunk(bytes.subarray(at, at + size))
+            meter.chunk(bytes.subarray(at, at + size), 0)
             at += size
           }
           expect([meter.total(), meter.output()]).toEqual([count.total_tokens, count.completion_tokens])
@@ -260,9 +260,9 @@ describe("a meter", () => {
   it("can be asked before the end, and goes on", () => {
     const meter = makeMeter()
     const bytes = Buffer.from(completion("hi"))
-    meter.chunk(bytes.subarray(0, 20))
+    meter.chunk(bytes.subarray(0, 20), 0)
     expect(meter.total()).toBe(undefined)
-    meter.chunk(bytes.subarray(20))
+    meter.chunk(bytes.subarray(20), 0)
     expect(meter.total()).toBe(21)
   })
 

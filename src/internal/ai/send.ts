@@ -13,6 +13,7 @@ import type { Bare } from "../client/bareProviders.ts"
 import * as call from "../request/call.ts"
 import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
 import * as Events from "./events.ts"
+import { jsonOrText } from "../util/json.ts"
 
 /** Client map, provider and config of a model's requests. */
 export interface Sender<P extends string = string, Extra extends string = string> {
@@ -29,7 +30,7 @@ export interface Request {
 
 /** Error of a failed response, with the fields that the boundary of SDK errors reads: it is the same response. */
 const refusal = async ({ headers, status }: Response, text: Promise<string>): Promise<Error> => {
-  const error = Events.parsed(await text)
+  const error = jsonOrText(await text)
   const said = Events.messageOf(error) ?? (typeof error === "string" ? error : JSON.stringify(error))
   return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
 }

@@ -3,11 +3,11 @@
  * SDKs take a page of HTML for an answer, and JSON of another content type for text: here the page is rejected, and the
  * content type corrected.
  */
-import { property } from "./errorBody.ts"
+import { parseJson, property } from "../util/json.ts"
 import { WireError } from "../wire/errors.ts"
 import type { WireResponse } from "./types.ts"
 import type { PreparedRequest } from "./prepare.ts"
-import { type Clean, parsed, toldFailure } from "./redactErrorBody.ts"
+import { type Clean, toldFailure } from "./redactErrorBody.ts"
 
 /** The request as its caller made it, wherever it was redirected to. */
 export type Asked = Pick<PreparedRequest, "headers" | "method" | "url">
@@ -70,7 +70,7 @@ export const beginsWithError = (bytes: Uint8Array): boolean => {
 
 /** The failure that a JSON body reports, `undefined` if it reports none. */
 export const failureIn = (bytes: Uint8Array, clean: Clean): WireError | undefined => {
-  const said = parsed(new TextDecoder().decode(bytes))
+  const said = parseJson(new TextDecoder().decode(bytes))
   return property(said, "error") == null ? undefined : toldFailure(JSON.stringify(said), clean)
 }
 
