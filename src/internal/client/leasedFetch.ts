@@ -12,6 +12,7 @@ import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
 import type { PooledFetch } from "../request/pooledFetch.ts"
 import * as Site from "../sdk/callSite.ts"
+import { withResponse } from "../http/withResponse.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -95,6 +96,5 @@ export const make = <I, Client, P extends string, Extra extends string>(
       return response
     })
   }
-  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  return Object.assign(fetch, { Response })
+  return withResponse(fetch)
 }

@@ -11,9 +11,7 @@ import { exactHeaders, hiddenOf, PLACEHOLDER, scrub } from "../redaction/redact.
 import * as Calls from "../telemetry/calls.ts"
 import { serverOf } from "../telemetry/requests.ts"
 import { BuildContext } from "./buildContext.ts"
-
-/** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
-const NEVER = 2_147_483_647
+import { MAX_TIMEOUT_MS } from "../util/timers.ts"
 
 export const layer = <I, Client, P extends string, Extra extends string>(
   definition: Definition<I, Client, P, Extra>,
@@ -65,7 +63,7 @@ export const layer = <I, Client, P extends string, Extra extends string>(
               baseURL: config.baseURL,
               apiKey: PLACEHOLDER,
               fetch: outlet.fetch,
-              timeout: NEVER,
+              timeout: MAX_TIMEOUT_MS,
               maxRetries: 0,
               defaultHeaders: exactHeaders(definition.spec.env?.headers, config.headers),
               defaultQuery: { ...config.query },

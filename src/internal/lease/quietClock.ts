@@ -6,15 +6,12 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { isLive } from "../util/ticker.ts"
-import { clearTimeout, setTimeout } from "../util/timers.ts"
-
-/** Beyond this setTimeout fires at once. */
-const LONGEST = 2 ** 31 - 1
+import { MAX_TIMEOUT_MS, clearTimeout, setTimeout } from "../util/timers.ts"
 
 const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
   Effect.async((resume) => {
     const ms = Duration.toMillis(duration)
-    if (ms > LONGEST) return
+    if (ms > MAX_TIMEOUT_MS) return
     const timer = setTimeout(() => resume(Effect.void), ms).unref()
     return Effect.sync(() => clearTimeout(timer))
   })

@@ -8,6 +8,7 @@ import { reasonOf } from "./client.ts"
 import * as Health from "./health.ts"
 import * as scripts from "./scripts.ts"
 import * as Sender from "./sender.ts"
+import { MAX_TIMEOUT_MS } from "../../util/timers.ts"
 
 export interface Settings {
   /** Prefix of all keys in Redis. */
@@ -72,8 +73,6 @@ const LEARNED = 1 / 4
 const FORGOTTEN = 1 / 100
 /** Milliseconds. Farther ahead nobody asks: what a process has taken when it dies is lost. */
 const MOST_AHEAD = 5_000
-/** Milliseconds that a gate can be closed; setTimeout knows no longer time. */
-const LONGEST = 2 ** 31 - 1
 
 /** A cost as Redis can count it. */
 const tokens = (cost: number): number => (cost > 0 ? Math.min(cost, MOST_TOKENS) : 0)
@@ -181,7 +180,8 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
         if (more !== 0 || moreTokens !== 0) tell(scripts.correct, key, [more, moreTokens])
       },
       close: (ms) => {
-        if (ms > 0) tell(scripts.close, key, [Math.min(ms, LONGEST) * 1000])
+        // A gate opens by a timer.
+        if (ms > 0) tell(scripts.close, key, [Math.min(ms, MAX_TIMEOUT_MS) * 1000])
       }
     }
   }
