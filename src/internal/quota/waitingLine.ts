@@ -5,9 +5,9 @@ import type { QuotaWaiter } from "./waiter.ts"
 
 export class WaitingLine {
   readonly queue = new RequestQueue<QuotaWaiter>()
-  /** Those for which a shared budget is being asked. They are not in the queue meanwhile. */
+  /** Waiters for which a shared budget is being asked. They are not in the queue meanwhile. */
   asked: ReadonlyArray<QuotaWaiter> = []
-  /** Those for which a shared budget has been taken ahead of their time. They are not in the queue either. */
+  /** Waiters for which a shared budget has been taken ahead of their time. They are not in the queue either. */
   readonly turns = new Turns<QuotaWaiter>()
 
   get size(): number {
