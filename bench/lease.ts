@@ -1,4 +1,4 @@
-/** What a lease of a client that stands costs. */
+/** Cost of leasing a client that exists already. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Variant, Work } from "./leaseWorker.ts"

@@ -1,4 +1,4 @@
-/** Whether clients that nobody asks for any more leave anything behind, and whether asking for those that stand does. */
+/** Heap left behind by clients that are no longer used, and by getting clients that exist already. */
 import { type Bench, interleaved, median, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Heaps, Work } from "./promiseHeapWorker.ts"

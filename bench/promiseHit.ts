@@ -1,4 +1,4 @@
-/** What it costs to ask for a client that stands, where `new OpenAI` would make another. */
+/** Cost of getting a client that exists already, where `new OpenAI` would make another. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Variant, Work } from "./promiseHitWorker.ts"

@@ -1,4 +1,4 @@
-/** What a quota costs that nobody has to wait for: reading each request and its answer's usage, and counting. */
+/** Cost of a quota that delays no request: reading each request and its answer's usage, and counting. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Target } from "./agents.ts"

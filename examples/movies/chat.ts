@@ -1,4 +1,4 @@
-/** What agents ask and what they get, the same for every provider. */
+/** Questions and answers of agents, the same for every provider. */
 
 export const providers = ["openai", "azure", "groq", "cerebras"] as const
 

@@ -2,7 +2,7 @@
 import { count } from "./format.ts"
 import type { Report } from "./measure.ts"
 
-/** What both runs have shown, and nothing that they have not. */
+/** Compares both runs, with figures that both have measured. */
 export const compare = (ours: Report, theirs: Report): string => {
   const cpu =
     ours.cpu === null || theirs.cpu === null
@@ -19,7 +19,7 @@ const did = ({ clients, done, failed, sockets, total }: Report): string =>
   `${count(clients)} clients and ${count(sockets ?? 0)} sockets did ` +
   (failed === 0 ? `all ${count(total)} rows` : `${count(done)} of ${count(total)} rows and failed on ${count(failed)}`)
 
-/** What to do about rows that failed; nothing if none did. */
+/** Advice about failed rows; nothing if none failed. */
 export const advice = (report: Report, out: string): ReadonlyArray<string> =>
   report.failed === 0
     ? []
