@@ -42,7 +42,7 @@ const thrown = (f: () => unknown): unknown => {
 const nested = (path: string, value: unknown): Record<string, unknown> =>
   path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Record<string, unknown>
 
-/** What makes an own `__proto__` of JSON the prototype. */
+/** Makes an own `__proto__` of JSON the prototype. */
 const assigned = (more: object, json: string): object => Object.assign({ ...more }, JSON.parse(json))
 
 const places = ["", "transport", "quota", "quota.maxConcurrency", "headers", "query"]

@@ -28,7 +28,7 @@ import * as Failover from "../src/Failover.ts"
 import * as GroqClient from "../src/GroqClient.ts"
 import { warnings } from "./support/warnings.ts"
 
-/** What steps provide: their name. */
+/** The service that steps provide: their name. */
 class Chat extends Context.Tag("test/Chat")<Chat, string>() {}
 
 const failed = (provider: string, reason: RequestReason = "Server") =>

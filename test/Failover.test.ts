@@ -21,7 +21,7 @@ import { warnings } from "./support/warnings.ts"
 const groq = subject("groq", GroqClient, (sandbox) => [["GROQ_BASE_URL", sandbox.baseURL("groq")]])
 const openai = subject("openai", OpenAiClient, (sandbox) => [["OPENAI_BASE_URL", sandbox.baseURL("openai")]])
 
-/** What the agents of these tests use, whoever provides it. */
+/** The service that the agents of these tests use, provided by either model. */
 interface Answers {
   readonly from: string
   readonly ask: Effect.Effect<string, ClientError, ClientMap>

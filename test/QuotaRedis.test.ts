@@ -95,7 +95,7 @@ describe("a budget that processes share in Redis", () => {
               const allowed = (ms: number) => (ms * requestsPerMinute) / 60_000 + burst
               assert.isAtMost(departed, allowed(passed))
               assert.isAtLeast(departed, 2, "it goes on")
-              // What is taken for later was asked for, and is paid for then.
+              // Permits taken for later were requested, and are paid for then.
               assert.isAtMost(Math.max(...departures) - now, furthest + 1)
               assert.isAtMost(departures.length, allowed(passed + furthest))
             }

@@ -28,7 +28,7 @@ interface Answer {
   readonly status: number | undefined
   readonly headers: Readonly<Record<string, unknown>>
   readonly body: string
-  /** How it ended: `end` for whole, else what cut it. */
+  /** `end` for a complete answer, else the cause that cut it. */
   readonly end: string
 }
 
@@ -253,7 +253,7 @@ describe("protocols", () => {
   })
 })
 
-/** What an answer says of its date and of limits. */
+/** Headers of an answer about its date and about limits. */
 const limits = (answer: Answer) =>
   Object.fromEntries(Object.entries(answer.headers).filter(([name]) => /^(date$|retry|x-ratelimit)/i.test(name)))
 
@@ -455,7 +455,7 @@ describe("faults", () => {
 })
 
 it("closes at once, whatever is open", async () => {
-  // Of their own accord neither the answer nor the closing would come to an end.
+  // Without `close` neither the answer nor the closing would end: timers are fake.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
   open.push(() => vi.useRealTimers())
   const sandbox = await start({ tls: true, latency: "1 minute" })

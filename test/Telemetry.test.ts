@@ -53,7 +53,7 @@ const after = (ms: number, attempt: number, outcome: Telemetry.Outcome, status?:
 let made = 0
 const fresh = () => `provider-${made++}`
 
-/** What a request made here would know: the name of a span of ours, the kind of another's. */
+/** The span that a request made here would see: the name of one of ours, else its tag. */
 const spanOfCall = (): string | undefined => {
   const span = CallContext.current()?.span
   return span?._tag === "Span" ? span.name : span?._tag

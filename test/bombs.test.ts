@@ -68,7 +68,7 @@ describe("an answer of a gigabyte", () => {
         ]
       )
       console.log(said.map(({ grown, what }) => `${what}: ${grown} MB`).join("; "))
-      // What was read, and what of it is text; the platform's own reader has it twice.
+      // Bytes read, and their text; the platform's own reader holds both.
       for (const { grown, what } of said) assert.isBelow(grown, what.includes("16 MB") ? 100 : 400, what)
     })
   )

@@ -13,7 +13,7 @@ import * as certificates from "./support/certificates.ts"
 
 interface Served {
   readonly origin: string
-  /** Who asked, by the name in the certificate that came with the socket. */
+  /** Subjects of the clients' certificates, one a request. */
   readonly seen: Array<string>
   /** TLS sockets that stood. */
   readonly sockets: Array<tls.TLSSocket>

@@ -22,7 +22,7 @@ import { eventually } from "./support/wait.ts"
 
 const classes = { openai: OpenAI, azure: AzureOpenAI, groq: Groq, cerebras: Cerebras }
 
-/** What a newcomer would call HTTP/1.1, HTTP/2 over TLS, and HTTP/1.1 over TLS. */
+/** HTTP/1.1 and HTTP/2, each with and without TLS. */
 const roads = [
   { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" }, transport: {} },
   { name: "HTTP/2 without TLS", sandbox: { protocol: "h2" }, transport: { http2: "prior-knowledge" } },

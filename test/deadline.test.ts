@@ -69,7 +69,7 @@ type Ask = (
 
 const apiKey = "sk-test"
 
-/** What each door fails with. */
+/** Calls through every entry point, each ending with its failure. */
 const everyDoor: ReadonlyArray<readonly [name: string, ask: Ask]> = [
   ...subjects.flatMap((subject): ReadonlyArray<readonly [string, Ask]> => [
     [
@@ -146,7 +146,7 @@ describe("a request's deadline", () => {
                 ours(error).message,
                 /not finished within its deadline of 3500 ms; before that: Server 500: /
               )
-              // What an SDK threw may stand between: the last failure is the deepest of ours.
+              // An SDK's error may stand between: the last failure is the deepest of ours.
               let cause: unknown = error
               let deepest: unknown
               for (; cause instanceof Error; cause = cause.cause) if (cause instanceof RequestError) deepest = cause

@@ -1,4 +1,4 @@
-/** Where requests may go: hosts as they are named, addresses as they are dialled. */
+/** Destinations of requests: hosts as they are named, addresses as they are dialled. */
 import dns from "node:dns"
 import * as http from "node:http"
 import { syncBuiltinESMExports } from "node:module"

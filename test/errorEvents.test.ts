@@ -10,7 +10,7 @@ const secret = Redacted.make(key)
 
 const hidden = [header]
 
-/** What is given on of each chunk, and at the end. */
+/** Bytes passed on after each chunk, and at the end. */
 const pass = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array | undefined> => {
   const clean = new CleanEvents(secret, hidden)
   return [...chunks.map((chunk) => clean.chunk(chunk)), clean.rest()]

@@ -32,7 +32,7 @@ const run = (sandbox: Sandbox.Sandbox, name: string, env: Record<string, string>
     ({ ended }) => Effect.promise(() => ended)
   )
 
-/** What an OpenTelemetry collector hears. */
+/** An OpenTelemetry collector that keeps all it receives. */
 const collector = Effect.acquireRelease(
   Effect.promise(async () => {
     const all: Array<{ readonly path: string; readonly body: string }> = []

@@ -18,7 +18,7 @@ const roads = [
   { name: "HTTP/2", sandbox: { protocol: "both", tls: true } }
 ] as const
 
-/** Of a RequestError what a caller decides by; of another error its tag. */
+/** The fields of a RequestError by which a caller decides; the tag of another error. */
 const facts = (error: ClientError) =>
   error._tag === "RequestError"
     ? { reason: error.reason, status: error.status, processed: error.processed, attempts: error.attempts }

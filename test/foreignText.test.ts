@@ -1,4 +1,4 @@
-/** What providers say, in errors: without secrets, and in one line of a log. */
+/** Text of providers in errors: without secrets, and in one line of a log. */
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"

@@ -147,7 +147,7 @@ describe("what an interrupted or finished agent leaves behind", () => {
         const [subject] = subjects
         const config = yield* subject!.config(sandbox)
         const context = yield* Effect.context<ClientMap.ClientMap>()
-        // Who finds the client built does not wait for it, and stays in its own async context.
+        // A `get` of a client that is built already does not wait for it, and stays in its own async context.
         yield* subject!.get(config)
         // In an async context that leads to the fiber: whatever keeps that context keeps the fiber as well.
         const storage = new AsyncLocalStorage<{ fiber?: Fiber.RuntimeFiber<string, unknown> }>()

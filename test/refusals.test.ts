@@ -1,4 +1,4 @@
-/** What must not be sent, by whichever SDK: headers of the connection, and keys to where a redirect points. */
+/** Headers of the connection, and keys to the target of a redirect: sent by no SDK. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"

@@ -1,4 +1,4 @@
-/** What is sent again when nobody knows what became of it, over real sockets: the server counts. */
+/** Retries of requests with unknown outcome, over real sockets: the server counts. */
 import { createHash } from "node:crypto"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -101,7 +101,7 @@ const broken = ["reset", "end"] as const
 const failed = ["408", "409", "500", "502", "503", "504", "599"] as const
 const final = ["400", "401", "403", "404", "422"] as const
 
-/** How often it is sent, by the rule as the docs have it. */
+/** Number of times that it is sent, by the rule as documented. */
 const expected = ({ fault, mine, option, question, retries }: Case): number => {
   const harmless = question.kind === "harmless" || mine
   if (fault === "silence" || (broken as ReadonlyArray<string>).includes(fault)) {

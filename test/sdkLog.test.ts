@@ -1,4 +1,7 @@
-/** What SDKs print by themselves of what a provider says: on no road a secret, nor what moves a cursor or forges a line. */
+/**
+ * Log lines of the SDKs about a provider's text: they hold no secret on any path, and nothing that moves a cursor or
+ * forges a line.
+ */
 import type { ServerResponse } from "node:http"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

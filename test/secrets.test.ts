@@ -225,7 +225,7 @@ for (const subject of [...subjects, openai6]) {
   }
 }
 
-/** Where a canary was found. */
+/** The surroundings of each canary that was found. */
 const around = (text: string): string =>
   Object.values(canaries)
     .map((canary) => text.toLowerCase().indexOf(canary.toLowerCase()))

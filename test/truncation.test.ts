@@ -71,7 +71,7 @@ const cutAnywhere = (
   ask: (subject: Subject, config: ClientConfig) => ReturnType<Subject["ask"]>
 ): Promise<void> => {
   const cut = fc.constantFrom(...Object.entries(answers)).chain(([name, whole]) =>
-    // What is cut short of a few bytes is what looks most like a whole.
+    // A body that lacks only a few bytes looks most like a complete one.
     fc.record({
       name: fc.constant(name),
       whole: fc.constant(whole),

@@ -1,4 +1,4 @@
-/** What nobody has heard of has a type, counts as perhaps worked on, and is told of once. */
+/** Unknown failures have a type, count as perhaps processed, and are reported once. */
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,7 @@
-/** What never reached a provider is sent again within `maxRetries` and `maxRetryAfter`, and however many wait, the dials are few. */
+/**
+ * Requests that never reached a provider are retried within `maxRetries` and `maxRetryAfter`, and however many wait,
+ * the dials are few.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -142,7 +145,7 @@ describe("what can't be sent since nobody is there", () => {
   )
 
   for (const [how, options, dials] of [
-    // Those who come when the first dial has failed get the verdict of a probe.
+    // Requests that come when the first dial has failed get the verdict of a probe.
     ["at once without retries", { maxRetries: 0 }, 3],
     ["with retries when maxRetryAfter is over", { maxRetryAfter: 1_000 }, 20]
   ] as const) {

@@ -1,4 +1,4 @@
-/** What servers that speak like OpenAI say otherwise than OpenAI, whole and in a stream. */
+/** Deviations of OpenAI-compatible servers from OpenAI, in whole answers and in streams. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
@@ -88,7 +88,7 @@ describe("a model of a server that speaks like OpenAI", () => {
       const wire = yield* Wire.make((response) => Wire.stream(response).end(Wire.deltas(deltas, "tool_calls")))
       const parts = yield* ask(wire, streamed)
       assert.deepStrictEqual(callsOf(parts), calls)
-      // What it heard in pieces is what it called, under ids that differ.
+      // Calls streamed in pieces equal the calls made, under ids that differ.
       const heard = new Map<string, string>()
       for (const part of parts) {
         if (part.type === "tool-params-start") assert.strictEqual(part.name, "clock")

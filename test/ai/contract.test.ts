@@ -1,4 +1,4 @@
-/** What holds of every model, on every server. One agent's source over all layers gives the same. */
+/** Contract of every model, on every server. One agent's source over all layers gives the same. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** What holds of every embedding model, on every server. */
+/** Contract of every embedding model, on every server. */
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** What models put on the wire, and when they give on what comes from it. */
+/** Requests of models on the wire, and the moment at which they emit parts of the response. */
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"

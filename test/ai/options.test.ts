@@ -34,7 +34,7 @@ const embedding = { openai: OpenAiModel.embeddingModel, azure: AzureOpenAiModel.
 
 const client = { apiKey: Redacted.make("sk"), maxRetries: 0 }
 
-/** What those who write JavaScript may say, and the option that is wrong. */
+/** Options as JavaScript may pass them, and the one that is wrong. */
 type Given = readonly [options: unknown, field: string, model?: unknown]
 
 const wrong: ReadonlyArray<Given> = [

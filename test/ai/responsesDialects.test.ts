@@ -1,4 +1,4 @@
-/** What servers that speak the Responses API leave out of their streams: all of it is in the last event. */
+/** Events that servers of the Responses API leave out of their streams: all of it is in the last event. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** What calls of models tell, and what they don't. */
+/** Attributes that calls of models record, and those that they leave out. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

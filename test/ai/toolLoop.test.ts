@@ -48,7 +48,7 @@ describe("a tool loop", () => {
       assert.deepStrictEqual(result.usage, { inputTokens: 15, outputTokens: 10, totalTokens: 25 })
       const last = results(server.asked[4]!)
       assertToldOfMistakes(last)
-      // What it said itself is told again as it said it.
+      // Its own messages are repeated to it unchanged.
       assert.strictEqual(server.asked[4]!.messages.filter(({ role }) => role === "assistant").length, 4)
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )

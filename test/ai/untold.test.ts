@@ -1,4 +1,4 @@
-/** What is said to models, by them and of them is in no span and in no log, whichever door it came through, unless that is asked for. */
+/** Prompts and answers of models are in no span and in no log, through every entry point, unless that is enabled. */
 import { inspect } from "node:util"
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"

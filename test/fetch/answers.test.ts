@@ -8,7 +8,7 @@ const chat = "https://api.openai.com/v1/chat/completions"
 const responses = "https://api.openai.com/v1/responses"
 const messages = "https://api.anthropic.com/v1/messages?beta=true"
 
-/** Whether a stream that was cut into such pieces counts as whole. */
+/** True if a stream that was cut into such pieces counts as complete. */
 const isWhole = (url: string, text: string, size = Infinity): boolean => {
   const ending = endingOf(url)!
   const bytes = Buffer.from(text)
@@ -85,7 +85,7 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
   ["half a message_stop", messages, response("message_start") + unended(response("message_stop"))]
 ]
 
-/** What a stream fails with that stops so. */
+/** The failure of a stream that ends with this text. */
 const failureOf = (text: string, clean = (event: Uint8Array) => event, url = chat) => {
   const ending = endingOf(url)!
   ending.add(Buffer.from(text))

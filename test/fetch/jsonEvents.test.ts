@@ -15,7 +15,7 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   }
 }
 
-/** What passes, and why no more does. */
+/** The text that passes, and the error that ends it. */
 const through = async (chunks: ReadonlyArray<Uint8Array>, most: number) => {
   const { body, isCancelled } = bodyOf(chunks)
   const events = jsonEvents(body, most)

@@ -21,7 +21,7 @@ type Limits = ClientConfig["quota"]
 
 export interface Setup {
   readonly limits: Limits
-  /** Of a shared budget: how many of each batch it grants, in turn; none where nothing is shared. */
+  /** For a shared budget: the number of each batch that it grants, in turn; empty if nothing is shared. */
   readonly grants: ReadonlyArray<number>
 }
 
@@ -71,7 +71,7 @@ export class QuotaRun {
   readonly #quota: Quota.Quota
   readonly #held: Array<Held> = []
   readonly #waiting = new Map<number, Waiting>()
-  /** Those who were told to look elsewhere. */
+  /** Requests that were redirected to another quota. */
   readonly #moved: Array<{ readonly demand: Demand; readonly ask: Ask }> = []
   readonly #holders: Array<{ readonly holder: number; readonly scope: Scope.CloseableScope }> = []
   readonly #grants: ReadonlyArray<number>

@@ -28,7 +28,7 @@ const text = { "content-type": "text/plain" }
 const page = "<!doctype html><title>Welcome to the airport</title>"
 const gzip = { ...json, "content-encoding": "gzip" }
 
-/** What is said in the place of an answer. */
+/** Nonsense in the place of an answer. */
 const nonsense: ReadonlyArray<readonly [name: string, strike: (held: Arrival) => void]> = [
   ["HTML", (held) => say(held, 200, html, page)],
   ["HTML of unknown length", (held) => stream(held, html, page)],

@@ -19,7 +19,7 @@ const begin = (held: Arrival): void => {
   }
 }
 
-/** What was written must be on the wire first: a reset would overtake it. */
+/** Lets written bytes reach the wire first: a reset would overtake them. */
 const afterwards = (f: () => void): void => void setTimeout(f, 20)
 
 /** Codes of RST_STREAM, of which each in flight meets another; 99 is none. */

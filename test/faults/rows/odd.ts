@@ -104,7 +104,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: {}
   },
   {
-    // Whoever gets them must ignore them (RFC 9113, section 4.1), and nghttp2 tells nobody.
+    // Receivers must ignore them (RFC 9113, section 4.1), and nghttp2 reports them to nobody.
     name: "frames of a kind that nobody knows",
     over: h2,
     strike: (held) => {

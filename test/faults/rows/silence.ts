@@ -59,7 +59,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   always({
     name: "no headers before a deadline, whatever the time for them and the retries",
-    // Whoever waits for a connection may get one in the moment before their deadline passes.
+    // A request that waits for a connection may get one in the moment before its deadline passes.
     queued: 0,
     options: { deadline: 3_000 },
     strike: silence,
@@ -132,7 +132,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "a body that drips for ever",
     kinds: ["chat", "stream"],
-    // Whoever waits for its connection has the same deadline.
+    // A request that waits for its connection has the same deadline.
     queued: 0,
     options: { bodyTimeout: 10_000, deadline: 3_000 },
     strike: (held) => {
