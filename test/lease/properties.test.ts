@@ -250,7 +250,7 @@ const play = async (setup: Setup, ops: ReadonlyArray<Op>): Promise<void> => {
       }
     }
   }
-  /** Those whose build failed or was given up hold nothing any more; nor does a closed map know of leases. */
+  /** Gives back only leases that are held: a failed or interrupted build holds none, and a closed map counts none. */
   const end = async (getter: Getter): Promise<void> => {
     const { expected, fiber, scope } = getter
     getters = getters.filter((other) => other !== getter)

@@ -1,4 +1,4 @@
-/** Those whom the policy holds back: who goes, when, and who gives up. */
+/** Requests held back by the policy: their order, the time at which they go, and their failures. */
 import { assert, describe, it } from "vitest"
 import {
   Health,
@@ -30,7 +30,7 @@ const setup = (options: Partial<HealthOptions> = {}) => {
     ...options
   })
   const subject = (model = "m", tenant: object = health) => ({ tenant, about: { model } })
-  /** Who went, by name, in order. */
+  /** Names of requests that were sent or failed, in order. */
   const went: Array<string> = []
   const passes = new Map<string, Pass>()
   const wait = (

@@ -1,4 +1,4 @@
-/** What follows a failed attempt. */
+/** Decisions after a failed attempt. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Retry from "../../src/internal/overload/retry.ts"
@@ -26,7 +26,7 @@ const late = Retry.ofError(error("Timeout", "maybe"), true)
 const refused = Retry.ofError(error("Connection", "no"), true)
 const status = (code: number) => Retry.ofAnswer(answer(code), true)
 
-/** How many attempts follow the first. */
+/** Number of attempts after the first. */
 const count = (
   maxRetries: number,
   failure: Retry.Failure,

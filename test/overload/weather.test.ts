@@ -31,7 +31,7 @@ interface Outcome {
   readonly answered: ReadonlySet<number>
   readonly failures: ReadonlyArray<unknown>
   readonly requests: number
-  /** Of the slowest row, in ms. */
+  /** Latency of the slowest row, in ms. */
   readonly longest: number
 }
 

@@ -12,7 +12,7 @@ import { linkedProject, type Project } from "../support/packed.ts"
 const root = resolve(import.meta.dirname, "../..")
 const bin = (name: string): string => join(root, "node_modules/.bin", name)
 
-/** How each runs a file, and what it is told to load `clientele/register` first. */
+/** Command by which each runs a file, and the arguments that load `clientele/register` first. */
 const runtimes = {
   node: { command: [process.execPath], register: ["--import", "clientele/register"] },
   bun: { command: [bin("bun")], register: ["--preload", "clientele/register"] },

@@ -20,7 +20,7 @@ const others = /Model$|ToolLoop|QuotaRedis|Cerebras|cerebras/
 const paths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path) && !others.test(path))
 const names = paths.map((path) => `clientele${path.slice(1)}`)
 
-/** Of `npm install effect@3 ...`. */
+/** Packages of `npm install effect@3 ...`. */
 const pinned = INSTALL.split(" ").slice(2)
 
 const sentence =

@@ -71,7 +71,7 @@ describe("a process that is killed", concurrent, () => {
       const rates = { requestsPerMinute: 60, tokensPerMinute: Infinity, burst: 1 }
       const survivor = (yield* processOf(server.port)).budget("credential", "model")
       const since = performance.now()
-      // What it has taken is paid for by then, and what it waited for was never taken.
+      // By then the taken permit is paid for; the one that it waited for was never taken.
       yield* eventually(
         Effect.promise(() => survivor.reserve([1], rates)),
         ({ taken }) => taken === 1

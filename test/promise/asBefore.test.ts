@@ -24,7 +24,7 @@ interface Door {
   readonly get: (options: Options, clients?: Clients) => Client
   readonly bare: (options: Options) => Client
   readonly base: abstract new (...args: ReadonlyArray<never>) => Error
-  /** Of a client without `baseURL`. */
+  /** Base URL of a client without `baseURL`. */
   readonly baseURL: (sandbox: Sandbox.Sandbox) => string
 }
 

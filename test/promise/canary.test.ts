@@ -150,7 +150,7 @@ for (const subject of subjects) {
             }
             await using clients = Promised.makeClients()
             const client = subject.get(sandbox.origin, options as object, clients)
-            // Whoever asks for it by name has the key, as with the SDK's own class.
+            // The key can be read by its name, as with the SDK's own class.
             assert.strictEqual(client.apiKey, key)
             tell(client)
             tell(clients)

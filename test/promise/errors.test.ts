@@ -9,7 +9,7 @@ import { getOpenAIClient } from "../../src/promise/openai.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { ask, hello, json, rejection, serve, subjects } from "./doors.ts"
 
-/** What catch clauses look at. */
+/** Properties that catch clauses look at. */
 const seen = (error: Record<string, unknown> & Error) => ({
   class: error.constructor,
   message: error.message,
@@ -37,7 +37,7 @@ describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
       const ours = await rejection(ask(get(provider.origin, { maxRetries: 0 }, clients)))
       const theirs = await rejection(ask(bare(provider.origin, { maxRetries: 0 })))
       const { headers, ...rest } = seen(theirs)
-      // By which layers above are told what was done below.
+      // Headers that inform the layers above about the attempts below.
       const marks = { "x-clientele-attempts": "1", "x-should-retry": "false" }
       assert.deepStrictEqual(seen(ours), { ...rest, headers: { ...headers, ...marks } })
       assert.isTrue(ours instanceof sdk.APIError)

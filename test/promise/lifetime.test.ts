@@ -1,4 +1,4 @@
-/** What is kept, and for how long, of objects that nobody closes. */
+/** Lifetimes of objects that are never closed, and the memory that they keep. */
 import OpenAI from "openai"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -79,7 +79,7 @@ describe("objects", () => {
         registry.register(clientOf(set, "http://127.0.0.1:9/v1", `sk-${count}-${i}`), undefined)
       }
     }
-    // What is made once, for whatever tenants.
+    // Fills in what is made once for all tenants.
     tenants(1_000)
     await until(() => collected === 1_000)
     const before = await heap()
@@ -237,7 +237,7 @@ describe("a stream", () => {
 
   it.each([
     ["without a deadline", Infinity],
-    // Whose timer must not hold it.
+    // The deadline's timer must not hold it.
     ["under a deadline", 3_600_000]
   ])("of a fetch for libraries that is dropped %s is told of with the line that asked for it", async (_, deadline) => {
     await using provider = await serve((_, response) => {

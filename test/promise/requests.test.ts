@@ -16,7 +16,7 @@ import { ask, getOpenAI6Client, hello, json, rejection, serve, subjects } from "
 
 const completion = { id: "1", object: "chat.completion", choices: [{ index: 0, message: { content: "hi" } }] }
 
-/** What the transport says, rather than the SDK. */
+/** Headers of the transport, rather than of the SDK. */
 const ofTheTransport = new Set([
   "accept-encoding",
   "accept-language",
@@ -183,7 +183,7 @@ describe.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
     const both = await client.chat.completions.create(hello).withResponse()
     assert.strictEqual(both.response.status, 200)
     assert.deepInclude(both.data, { object: "chat.completion" })
-    // By which the SDKs' own helpers make something else of an answer.
+    // The SDKs' own helpers transform an answer with this.
     assert.strictEqual(await client.chat.completions.create(hello)._thenUnwrap(kindOf), "chat.completion")
   })
 

@@ -172,7 +172,7 @@ describe("a provider that refuses", () => {
     for (const seed of SEEDS) {
       const result = run({ until: 80_000, capacity: goesAway, service: about(200), seed }, make())
       assert.deepStrictEqual(new Set(result.limits(30_000, 50_000)), new Set([1]))
-      // Those who were refused last wait for up to 32 seconds, but others come.
+      // The requests that were refused last wait for up to 32 seconds, but others come.
       atMost(result.reaches(50_000, 180), 20_000, "ms to 90%")
     }
   })
@@ -270,7 +270,7 @@ describe("a provider that never refuses", () => {
   })
 })
 
-/** What a service takes on average, in milliseconds. */
+/** Mean of a service's times, in milliseconds. */
 const mean = (service: (random: () => number) => number): number => {
   const random = randomOf(7)
   let sum = 0

@@ -81,7 +81,7 @@ describe("attempts", () => {
       sandbox.faults.push({ times: 1, fault: { type: "status", status: 500 } })
       const config = yield* openai.config(sandbox)
       const span = yield* Effect.withSpan(Effect.zipLeft(Effect.currentSpan, openai.ask(config)), "agent")
-      // What effect's own tracer keeps of them.
+      // Events as effect's own tracer keeps them.
       const { events } = span as unknown as {
         readonly events: ReadonlyArray<readonly [string, bigint, Readonly<Record<string, unknown>>]>
       }

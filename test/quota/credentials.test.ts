@@ -26,7 +26,7 @@ const all = <R>(size: number, agent: (i: number) => Effect.Effect<unknown, Clien
     (results) => results.flatMap((result) => (Either.isLeft(result) ? [result.left.message] : []))
   )
 
-/** How many requests carried which key. */
+/** Number of requests that carried each key. */
 const carried = (sandbox: Sandbox.Sandbox, ...keys: ReadonlyArray<string>): ReadonlyArray<number> =>
   keys.map((key) => sandbox.stats().log.filter((entry) => entry.key === Sandbox.fingerprint(key)).length)
 

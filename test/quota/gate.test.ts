@@ -8,7 +8,7 @@ import { accountOf, answer, demand, enter, laneOf, patient } from "../support/la
 
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
-/** Who was sent, and when. */
+/** Permits that were sent, and when. */
 const sender = (ticker: HandTicker, lane: ModelLimiter) => {
   const sent: Array<readonly [at: number, permit: Permit]> = []
   return {
@@ -34,7 +34,7 @@ const refuseOneOf = (lane: ModelLimiter, size: number, headers: Readonly<Record<
   return permits.slice(1)
 }
 
-/** How many have been sent after each of so many steps, if each is answered at once. */
+/** Permits sent by the end of each of so many steps, if each is answered at once. */
 const growth = async (
   ticker: HandTicker,
   sent: ReadonlyArray<readonly [number, Permit]>,

@@ -32,7 +32,7 @@ const typed = (reason: string, retryAfter?: number) => ({
 
 type Row = readonly [status: number, headers: Headers, outcome: object, atLeast?: number]
 
-/** What a first answer of this kind leads to, if a second would be good. */
+/** Outcomes after a first answer of this kind, if a second would be good. */
 const answers: ReadonlyArray<Row> = [
   [408, {}, again],
   [409, {}, again],

@@ -14,7 +14,7 @@ import { eventually } from "../support/wait.ts"
 
 const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 
-/** What a process of its own would have: a client layer, a connection to Redis, and a log. */
+/** Parts of a process of its own: a client layer, a connection to Redis, and a log. */
 const process = (url: string) =>
   Effect.gen(function* () {
     const lines: Array<string> = []

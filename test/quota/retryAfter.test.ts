@@ -1,4 +1,6 @@
-/** What a provider's answers say of its limits, in its own words, and who hears it. The clock stands still here. */
+/**
+ * Limits in providers' answers, in their own words, and the requests that these hold back. The clock stands still here.
+ */
 import { describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -48,7 +50,7 @@ const common: ReadonlyArray<readonly [number, Headers, number | undefined]> = [
   [429, {}, undefined],
   [503, {}, undefined],
   [429, { "retry-after": "-5" }, undefined],
-  // Of that request alone.
+  // Concerns that request alone.
   [500, { "retry-after": "30" }, undefined]
 ]
 

@@ -21,7 +21,7 @@ const drain = async (stream: AsyncIterable<unknown>) => {
   for await (const _ of stream);
 }
 
-/** What some SDKs have beside. */
+/** A client by `withOptions`, which some SDKs have. */
 const withOptions = (client: Chat): Chat => {
   const { withOptions } = client as { withOptions?: (options: object) => Chat }
   return withOptions === undefined ? client : withOptions.call(client, { maxRetries: 5 })

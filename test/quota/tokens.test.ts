@@ -23,13 +23,13 @@ const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean
 
 const model = Effect.map(ClientMap.stats, ({ quotas }) => quotas[0]?.models[0])
 
-/** What has been spent, once nothing is in flight. */
+/** Tokens spent, once nothing is in flight. */
 const spent = Effect.map(
   soon(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 0),
   ({ quotas }) => LIMIT - (quotas[0]!.models[0]?.tokensLeft ?? LIMIT)
 )
 
-/** What the SDKs call it, whoever says it. */
+/** Places of the usage in answers of the SDKs. */
 interface Told {
   readonly usage?: { readonly total_tokens?: number } | null
   readonly x_groq?: { readonly usage?: { readonly total_tokens?: number } | null } | null
@@ -122,7 +122,7 @@ describe("tokens of a request that sets no bound to its answer", () => {
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: 1_256 })
       const config = yield* openai.config(sandbox, { quota })
-      /** What is taken for a request that nobody answers. */
+      /** Tokens taken for a request that is never answered. */
       const taken = Effect.gen(function* () {
         sandbox.faults.replace([{ fault: { type: "stall", at: "headers" } }])
         const before = (yield* model)?.tokensLeft ?? LIMIT

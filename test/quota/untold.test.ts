@@ -168,7 +168,7 @@ describe("a budget of tokens", () => {
       )
       const { quotas } = yield* eventually(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 0)
       const spent = LIMIT - (quotas[0]!.models[0]?.tokensLeft ?? LIMIT)
-      // What came with the same chunk of the wire was generated too.
+      // Pieces that came with the same chunk of the wire were generated too.
       assert.isTrue(spent >= 50 && spent <= ANSWER + 50, `${spent}`)
     }).pipe(Effect.provide(ClientLayer.layer()))
   )

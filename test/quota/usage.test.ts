@@ -17,7 +17,7 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
     meter.chunk(chunk)
     chunk.fill(0x7d)
   }
-  // What is here as a whole is read without a meter, and says the same.
+  // A complete body is read without a meter, with the same result.
   if (size === Infinity && bytes[0] === 0x7b) expect(ofWhole(bytes)).toEqual(meter.count())
   return [meter.total(), meter.output()]
 }

@@ -1,4 +1,4 @@
-/** What it is to wait for one's turn: no part of any time-out, given up at once, and free of charge. */
+/** Waiting for a turn: outside every timeout, cancelled at once, and free of charge. */
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -77,7 +77,7 @@ for (const subject of subjects) {
               Effect.sync(() => sandbox.stats().log.length),
               (ended) => ended === 1
             )
-            // Of the pause after a refusal, to the gate.
+            // From the pause after a 429 to the gate.
             if (status === 429) {
               yield* TestClock.adjust(500)
               yield* soon(queued, (count) => count === 1)

@@ -143,7 +143,7 @@ export class FrameConnection {
 export interface FrameScript {
   /** SETTINGS_MAX_CONCURRENT_STREAMS of the first SETTINGS, `undefined` to send none. @default 100 */
   readonly limit?: number | undefined
-  /** Whether pings are answered. @default true */
+  /** Answers pings. @default true */
   readonly pong?: boolean
   /** Instead of that: a ping has come, and may be answered now, later or never. */
   readonly onPing?: (connection: FrameConnection, answer: () => void) => void

@@ -5,7 +5,7 @@ export interface HandTicker extends Ticker {
   readonly pass: (ms: number) => Promise<void>
   /** The same, but nothing happens until all of it has passed: a machine that slept. */
   readonly sleep: (ms: number) => Promise<void>
-  /** How many timers are set. */
+  /** Number of timers that are set. */
   readonly timers: () => number
 }
 

@@ -35,7 +35,7 @@ export interface ToxicProxy {
   readonly freeze: () => void
   /** Refuses connections, and cuts those that are open. */
   readonly down: () => Promise<void>
-  /** Where it was before `down`. */
+  /** Brings it up where it was before `down`. */
   readonly up: () => Promise<void>
   readonly close: () => Promise<void>
 }

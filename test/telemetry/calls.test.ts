@@ -28,7 +28,7 @@ const FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 
 const of = (model: string) => ({ "gen_ai.request.model": model })
 
-/** How often calls of a model ended, by what makes them differ. */
+/** Counts of ended calls of a model, by their labels. */
 const durations = (model: string) =>
   series(DURATION, of(model)).map(({ count, labels }) => [
     labels["gen_ai.provider.name"],
@@ -219,7 +219,7 @@ describe("a call through an SDK's client", () => {
         Effect.flatMap(({ json }) => json),
         Effect.provide(Layer.provide(PooledHttpClient.layer(), layer))
       )
-      // Whose server it is that listens on this machine, nobody knows.
+      // The provider behind a server on this machine is unknown.
       assert.deepStrictEqual(durations(model), [
         ["openai", "chat", undefined, 1],
         ["_other", "chat", undefined, 1]

@@ -1,4 +1,4 @@
-/** What is told of limits, and of waits for sockets. */
+/** Metrics of limits, and of waits for sockets. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

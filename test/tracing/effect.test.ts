@@ -1,4 +1,4 @@
-/** What OpenTelemetry's SDK exports of fibers, through @effect/opentelemetry. */
+/** Spans of fibers as OpenTelemetry's SDK exports them, through @effect/opentelemetry. */
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"

@@ -115,7 +115,7 @@ test("whoever a server turned away unread goes back to its old place, although t
   expect((await failure(ask(it, { path: "/3" }))).reason).toBe("Capacity")
   expect(await Promise.all(waiting)).toEqual(["ok", "ok", "ok"])
   expect([server.requests, it.stats().queued, it.stats().inFlight]).toEqual([4, 0, 0])
-  // What was counted twice is gone twice, and no more than that.
+  // Bytes counted twice are subtracted twice, and no more than that.
   const again = [text(it, { path: "/4" }), text(it, post("/5", "abc"))]
   expect((await failure(ask(it, post("/6", "x")))).message).toContain("requests with 3 bytes wait")
   expect(await Promise.all(again)).toEqual(["ok", "ok"])

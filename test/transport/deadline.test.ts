@@ -1,4 +1,4 @@
-/** What the pool does when the deadline of a whole request passes, wherever that is just then. */
+/** Deadlines of whole requests that pass in every state of the pool. */
 import { expect, test } from "vitest"
 import { ask, pool, serveH1, serveH2, sleep, text, until, verdict, within } from "./harness.ts"
 

@@ -1,4 +1,4 @@
-/** What comes on a connection of HTTP/1.1, read whole, cut anywhere, and beside undici's own parser. */
+/** Responses of HTTP/1.1, read whole, cut anywhere, and beside undici's own parser. */
 import * as net from "node:net"
 import fc from "fast-check"
 import { Client } from "undici"
@@ -209,7 +209,7 @@ const fields = fc.array(
   { maxLength: 3 }
 )
 
-/** What delimits a body, and a body, not always of each other. */
+/** Framing headers and a body, which may belong to different framings. */
 const bodies = fc.oneof(
   { weight: 3, arbitrary: fc.constant(["content-length: 5", "hello"] as const) },
   {

@@ -164,7 +164,7 @@ test("HTTP/2: the reason of a GOAWAY outlives the notice of shutdown that came b
 })
 
 for (const [code, told] of [
-  // What Apache's mod_http2 sends when it restarts under POSTs.
+  // Code and text of Apache's mod_http2 when it restarts under POSTs.
   [2 ** 32 - 902, "GOAWAY -902: The user callback function failed; try `transport: { http2: false }`"],
   [13, "GOAWAY HTTP_1_1_REQUIRED (13): The user callback function failed; try `transport: { http2: false }`"]
 ] as const) {
@@ -329,11 +329,11 @@ test("HTTP/2: a session is left before servers kill it for its resets", async ()
   await until(() => server.resets.length === 900)
   expect(server.connections).toBeGreaterThan(1)
   expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
-  // Those that were left are closed.
+  // The sessions that were left are closed.
   await until(() => server.open <= 1)
 })
 
-/** What Node's sessions keep from their users: the number that their next stream will have. */
+/** Internals of Node's sessions: the number that their next stream will have. */
 interface Handle {
   readonly setNextStreamID: (id: number) => boolean
 }

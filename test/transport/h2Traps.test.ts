@@ -1,6 +1,6 @@
 /**
- * What node:http2 and its servers hold in store for a pool of sessions, each found by stepping into it. `docs/http2.md`
- * lists these traps with the tests that keep us out of them; here are those that have no home elsewhere.
+ * Traps of node:http2 and its servers for a pool of sessions, each found by stepping into it. `docs/http2.md` lists
+ * these traps with the tests that keep us out of them; here are those that have no home elsewhere.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import * as http2 from "node:http2"

@@ -17,7 +17,7 @@ import {
   verdict
 } from "./harness.ts"
 
-/** What it does at each of these times. */
+/** Its actions at each of these times. */
 const beats = (heart: Heartbeat, times: ReadonlyArray<number>, active = 1, held = 0) =>
   times.map((now) => heart.beat(now, active, held, 0, 0))
 
@@ -196,7 +196,7 @@ test("HTTP/2: a session in doubt with nothing on it gives up its place, if there
   await until(() => server.open === 1)
 })
 
-/** What a server lets a client send ahead: as much as all of what is sent here. */
+/** The window that a server grants: larger than all that is sent here. */
 const window = 64 * 1024 * 1024
 const size = 40_000_000
 

@@ -69,7 +69,7 @@ test("an idle socket closes after keepAlive, and by the server's hint before tha
     )
   )
   const other = pool(hinted.origin)
-  // Of a hint of 2 s nothing is left when the safety margin is taken off.
+  // A hint of 2 s less the safety margin leaves nothing.
   await text(other)
   await until(() => hinted.open === 0)
 })

@@ -1,4 +1,4 @@
-/** What TLS finds wrong when its handshake is over: Node tells that to the socket alone, which then lives on, deaf. */
+/** TLS errors after the handshake: Node reports them to the socket alone, which then lives on, deaf. */
 import * as https from "node:https"
 import * as net from "node:net"
 import { expect, test } from "vitest"
@@ -61,7 +61,7 @@ const serveProxy = (): Promise<Served> => {
   return serveTcp(server)
 }
 
-/** How a server is reached by a way that can be spoilt. */
+/** Paths to a server that can be spoilt. */
 const ways = {
   "": async (server: Served) => {
     const { origin, spoil } = await relay(server)
