@@ -156,7 +156,7 @@ const textOf = (thrown: unknown): string => {
   try {
     return thrown instanceof Error ? thrown.message : String(thrown)
   } catch {
-    return "what it threw can't be read"
+    return "the thrown value can't be read"
   }
 }
 

@@ -191,10 +191,12 @@ const enter = (attempt: Attempt, error: unknown, { origin, warned }: Memory): Ef
       const suppressed = take(warned, from.step, error.reason, now)
       if (suppressed === undefined) return Effect.void
       const more = suppressed === 0 ? "" : ` (${suppressed} more since the last warning)`
-      return Effect.annotateLogs(
-        Effect.logWarning(`${provider} failed, so ${next} is asked: ${error.message}${more}`),
-        { provider, next, reason: error.reason, ...(suppressed > 0 && { suppressed }) }
-      )
+      return Effect.annotateLogs(Effect.logWarning(`${provider} failed, trying ${next}: ${error.message}${more}`), {
+        provider,
+        next,
+        reason: error.reason,
+        ...(suppressed > 0 && { suppressed })
+      })
     }),
     Effect.as(true)
   )

@@ -41,7 +41,7 @@ export class LeaseError extends Data.TaggedError("LeaseError")<{
 }> {
   override get message(): string {
     return this.reason === "Closed"
-      ? `${this.map}: closed, nothing can be leased any more`
+      ? `${this.map}: closed, it leases no more values`
       : `${this.map}: maxEntries reached and nothing went idle within acquireTimeout`
   }
 }

@@ -65,7 +65,7 @@ const skip = ({ majors, unknown }: Unknown): void => {
   if (warned.has(unknown)) return
   warned.add(unknown)
   const expected = majors.length === 1 ? `version ${majors[0]}` : `versions ${majors[0]} to ${majors.at(-1)}`
-  warn(`clients of ${unknown} are not pooled: this version is not known, ${expected} would be`)
+  warn(`clients of ${unknown} are not pooled: unsupported version, supported: ${expected}`)
 }
 
 const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => Class | undefined }

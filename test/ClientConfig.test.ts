@@ -241,7 +241,7 @@ describe("validation", () => {
     ["a private key in the open", { transport: { cert: pem, key: "canary" } }, "transport.key", /string of 6/],
     ["a certificate without its key", { transport: { cert: pem } }, "transport.key", /^absent$/],
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
-    ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /encodes nothing/],
+    ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /invalid percent-encoding/],
     ...Object.keys(transportLimits).flatMap((name): ReadonlyArray<Case> => [
       [`a ${name} of 0`, { transport: { [name]: 0 } }, `transport.${name}`, /^0$/],
       [`half a ${name}`, { transport: { [name]: 1.5 } }, `transport.${name}`, /^1\.5$/],
@@ -273,10 +273,10 @@ describe("validation", () => {
     ["a cooldown without end", { transport: { circuitCooldown: Infinity } }, "transport.circuitCooldown", /^Infinity$/],
     ["another word for what is sent again", { retryAmbiguous: "sometimes" }, "retryAmbiguous", /string of 9/],
     ["yes for what is sent again", { retryAmbiguous: true }, "retryAmbiguous", /^true$/],
-    ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /no such URL/],
-    ["no scheme", { baseURL: "api.example" }, "baseURL", /no such URL/],
-    ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /no such URL/],
-    ["a port out of range", { baseURL: "https://h:99999" }, "baseURL", /no such URL/],
+    ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /not such a URL/],
+    ["no scheme", { baseURL: "api.example" }, "baseURL", /not such a URL/],
+    ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /not such a URL/],
+    ["a port out of range", { baseURL: "https://h:99999" }, "baseURL", /not such a URL/],
     ["a user in a URL", { baseURL: "https://me:canary@h" }, "baseURL", /a user or password/],
     ["a query in a URL", { baseURL: "https://h/?code=canary" }, "baseURL", /a query/],
     ["a smuggled header", { headers: { "x-a": "1\r\nx-b: canary" } }, "headers.x-a", /position 2$/],
@@ -287,7 +287,7 @@ describe("validation", () => {
     ["a header of the prototype", { headers: JSON.parse('{"constructor":"a"}') }, "headers.constructor", /prototype/],
     ["text for headers", { headers: "x-a: 1" }, "headers", /string of 6/],
     ["a parameter of the prototype", { query: JSON.parse('{"__proto__":"a"}') }, "query", /__proto__/],
-    ["half a surrogate pair", { query: { a: "\ud800" } }, "query.a", /surrogate/],
+    ["lone surrogate", { query: { a: "\ud800" } }, "query.a", /surrogate/],
     ["an unknown option", { timeOut: 1 }, "timeOut", /^unknown$/],
     ["an unknown option below", { transport: { maxConection: 1 } }, "transport.maxConection", /^unknown$/],
     ["an empty organization", { organization: "" }, "organization", /^empty$/],
@@ -455,8 +455,13 @@ describe("limits", () => {
         [{ backoff: 0 }, "backoff", "0", "a number above 0 and below 1"],
         [{ growth: 0 }, "growth", "0", "a finite number above 0"],
         [{ growth: Infinity }, "growth", "Infinity", "a finite number above 0"],
-        [{ tolerance: 0.9 }, "tolerance", "0.9", "a number of at least 1, or Infinity to look at refusals alone"],
-        [{ tolerance: Number.NaN }, "tolerance", "NaN", "a number of at least 1, or Infinity to look at refusals alone"]
+        [{ tolerance: 0.9 }, "tolerance", "0.9", "a number of at least 1, or Infinity to react to refusals alone"],
+        [
+          { tolerance: Number.NaN },
+          "tolerance",
+          "NaN",
+          "a number of at least 1, or Infinity to react to refusals alone"
+        ]
       ] as const) {
         const error = yield* refusal(specs.openai, { apiKey, quota: { maxConcurrency: given } })
         assert.deepEqual(

@@ -174,8 +174,8 @@ describe("a load in the background that fails", () => {
         [0, 60, 61, 63, 67, 75, 91, 106, 113, 117, 119]
       )
       assert.deepEqual(lines, [
-        "WARN credential vault: the next secret could not be loaded ahead of time " +
-          "(Error: 401 for [key]: vault is sealed); the one at hand is used until 1970-01-01T00:02:00.000Z"
+        "WARN credential vault: refreshing the secret ahead of its expiry failed " +
+          "(Error: 401 for [key]: vault is sealed); the current one is used until 1970-01-01T00:02:00.000Z"
       ])
       yield* TestClock.setTime(2 * MINUTE)
       assert.equal(peek(source), undefined)

@@ -166,7 +166,8 @@ describe("a version that changes", () => {
       const { ledger, source } = versioned(Effect.suspend(() => answer))
       const first = yield* source
       yield* use(first)
-      const said = "WARN credential vault: its version is not to be had (Error: no route); the last one known stays"
+      const said =
+        "WARN credential vault: reading its version failed (Error: no route); the last known version stays in use"
       answer = Effect.fail(new Error("no route"))
       assert.deepEqual([peek(first), peek(first)], ["token-1", "token-1"])
       yield* idle

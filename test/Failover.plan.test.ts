@@ -48,7 +48,7 @@ const step = (name: string, attempts?: number) => ({ name, provide: silent(name)
 
 /** That of a plan from `a` to `b`. */
 const warning = (reason: string, more = "", suppressed = {}) => [
-  `a failed, so b is asked: a (https://x): ${reason}: no${more}`,
+  `a failed, trying b: a (https://x): ${reason}: no${more}`,
   { provider: "a", next: "b", reason, ...suppressed }
 ]
 
@@ -111,11 +111,11 @@ describe("a plan", () => {
       assert.deepStrictEqual(taken, ["a", "a", "b", "b", "b", "c"])
       assert.deepStrictEqual(lines, [
         {
-          message: "a failed, so b is asked: a (https://x): Server: no",
+          message: "a failed, trying b: a (https://x): Server: no",
           annotations: { provider: "a", next: "b", reason: "Server" }
         },
         {
-          message: "b failed, so c is asked: b (https://x): Server: no",
+          message: "b failed, trying c: b (https://x): Server: no",
           annotations: { provider: "b", next: "c", reason: "Server" }
         }
       ])
@@ -146,7 +146,7 @@ describe("a plan", () => {
       assert.strictEqual(yield* Effect.withExecutionPlan(from, plan), "b")
       assert.deepStrictEqual(lines, [
         {
-          message: "a failed, so b is asked: a (https://x): no SDK",
+          message: "a failed, trying b: a (https://x): no SDK",
           annotations: { provider: "a", next: "b", reason: "Construct" }
         }
       ])

@@ -82,7 +82,7 @@ describe("agents on a plan", () => {
         )
         assert.match(
           lines[0]!.message,
-          new RegExp(`^groq failed, so openai is asked: groq \\(${first.origin}\\): ${reason} ${code}: `)
+          new RegExp(`^groq failed, trying openai: groq \\(${first.origin}\\): ${reason} ${code}: `)
         )
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(layer), Effect.scoped)
     })

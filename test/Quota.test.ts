@@ -139,7 +139,7 @@ describe("quotas of clients", () => {
         assert.strictEqual(sandbox.stats().peakInFlight, 2)
         const warnings = messages.filter((message) => message.startsWith("WARN"))
         assert.strictEqual(warnings.length, 1)
-        assert.match(warnings[0]!, /tightest holds.*2 at once/)
+        assert.match(warnings[0]!, /tightest applies.*2 at once/)
         assert.notInclude(messages.join("\n"), "sk-shared")
       }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
     )

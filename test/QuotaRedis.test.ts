@@ -250,7 +250,7 @@ describe("the layer", () => {
       store!.budget("digest", "model").correct(100, 0, rates)
       yield* Scope.close(scope, Exit.void)
       yield* eventually(names, (lines) => lines.length === 0)
-      assert.match(yield* refused(store!), /^Redis doesn't count/)
+      assert.match(yield* refused(store!), /^Redis is unavailable/)
       assert.isAbove(
         yield* Effect.promise(() => redis.pttl("app:quota:{digest}:model")),
         150_000,
@@ -315,7 +315,7 @@ describe("the layer", () => {
       )
       const store = yield* open({ client: ended }).pipe(Effect.provide(logger))
       assert.isFalse(store.isAvailable())
-      assert.match(lines.join("\n"), /^WARN Redis can't count quotas: the connection has been ended; /)
+      assert.match(lines.join("\n"), /^WARN Redis can't count quotas: the connection was closed; /)
     })
   )
 
@@ -360,14 +360,17 @@ describe("the layer", () => {
     [{}, /^QuotaRedis: option url is undefined; expected a URL like redis:/],
     [{ url: "" }, /^QuotaRedis: option url is an empty string; expected a URL like/],
     [{ url: 6379 }, /^QuotaRedis: option url is 6379; /],
-    [{ url: secret }, /^QuotaRedis: option url is a string of 9 characters that is none; /],
-    [{ url: `https://${secret}@host` }, /^QuotaRedis: option url is a string of \d+ characters that is none; /],
+    [{ url: secret }, /^QuotaRedis: option url is a string of 9 characters that is not such a URL; /],
+    [
+      { url: `https://${secret}@host` },
+      /^QuotaRedis: option url is a string of \d+ characters that is not such a URL; /
+    ],
     [
       { url: Redacted.make(`redis://u:${secret}@host/?family=6`) },
       /^QuotaRedis: option url is a URL with parameters; /
     ],
-    [{ url: `redis://u:${secret}@host/name` }, /^QuotaRedis: option url is a URL whose path is no number; /],
-    [{ url: `redis://u:${secret}%@host` }, /^QuotaRedis: option url is a URL with a % that escapes nothing; /],
+    [{ url: `redis://u:${secret}@host/name` }, /^QuotaRedis: option url is a URL whose path is not a number; /],
+    [{ url: `redis://u:${secret}%@host` }, /^QuotaRedis: option url is a URL with an invalid percent-encoding; /],
     [{ client: "redis" }, /^QuotaRedis: option client is a string of 5 characters; expected an ioredis client/],
     [{ client: {} }, /^QuotaRedis: option client is an object of another kind; expected an ioredis client/],
     [

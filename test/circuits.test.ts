@@ -202,7 +202,7 @@ describe("a provider that is down", () => {
           assert.isTrue(Failover.shouldFailOver(error))
           const left = error._tag === "RequestError" ? Duration.toMillis(error.retryAfter!) : 0
           assert.isTrue(left > 0 && left <= 1_500, `${left}`)
-          assert.include(error.message, 'test-model") has answered nothing for')
+          assert.include(error.message, 'test-model") has not responded for')
         }
       })
     )
@@ -351,7 +351,7 @@ describe("a circuit", () => {
         assert.strictEqual(yield* openCircuits, 1)
         const errors = yield* crowd(5, Effect.either(askFor("down-9")))
         const messages = errors.flatMap((result) => (Either.isLeft(result) ? [result.left.message] : []))
-        assert.isTrue(messages.some((message) => message.includes(`${sandbox.origin} has answered nothing for`)))
+        assert.isTrue(messages.some((message) => message.includes(`${sandbox.origin} has not responded for`)))
       })
     )
   )
@@ -405,7 +405,7 @@ describe("a circuit", () => {
         const what = `${sandbox.origin} ("test-model")`
         assert.match(
           lines[0]!.replace(what, "IT"),
-          /^WARN IT: circuit opened after \d+ failures, with nothing answered meanwhile; first probe in 0\.\d s\. The last failure: status 502$/
+          /^WARN IT: circuit opened after \d+ failures without a response in between; first probe in 0\.\d s\. Last failure: status 502$/
         )
         assert.strictEqual(lines[1], `INFO ${what}: circuit closed`)
       })
@@ -426,7 +426,7 @@ describe("a circuit", () => {
             assert.strictEqual(error._tag === "RequestError" && error.status, 503)
             assert.include(
               error.message,
-              "not sent again: nothing else gets in, and it has waited 1.0 s because of failures"
+              "not retried: no response to other requests, and it has waited 1.0 s because of failures"
             )
           }
           const never = yield* openai.config(sandbox, { maxRetries: 2, maxRetryAfter: 0 })

@@ -44,8 +44,8 @@ describe("a page of HTML", () => {
     assert.strictEqual(words("<title> </title><h1><img src=x></h1><h2>Error <b>1020</b></h2><p>no"), "Error 1020")
     assert.strictEqual(words("<body><script>alert('<p>')</script><p>upstream</p><p>is\tdown</p>"), "upstream is down")
     assert.strictEqual(words("<p>only half a <ta"), "only half a")
-    assert.strictEqual(words("<script>never closed"), "a page of HTML without text")
-    assert.strictEqual(words("<html></html>"), "a page of HTML without text")
+    assert.strictEqual(words("<script>never closed"), "an HTML page without text")
+    assert.strictEqual(words("<html></html>"), "an HTML page without text")
   })
 
   it("is told in 200 characters of one line", () => {

@@ -36,7 +36,7 @@ describe("a proxy that refuses the tunnel", () => {
   for (const [status, page, advice] of [
     [407, "", "check its user and password"],
     [407, squid, "check its user and password"],
-    [403, squid, "have this address allowed there"],
+    [403, squid, "allow this address there"],
     [404, "", "it must be an HTTP proxy that allows CONNECT to this address"]
   ] as const) {
     it.live(`with status ${status}${page === "" ? "" : " and a long page"} is asked once, and named`, () =>

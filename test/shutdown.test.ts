@@ -180,7 +180,7 @@ describe("after the layer has closed", () => {
         for (const late of [subject.ask(config), Effect.asVoid(Effect.scoped(subject.get(config)))]) {
           const error = yield* Effect.flip(Effect.provide(Effect.asVoid(late), context))
           assert.strictEqual(error._tag === "PoolError" && error.reason, "Closed")
-          assert.match(error.message, /client layer has been closed/)
+          assert.match(error.message, /client layer is closed/)
         }
         const raw = yield* Effect.tryPromise(async () => kept.chat.completions.create(question("hi"))).pipe(Effect.flip)
         const { cause } = raw.error as Error

@@ -101,7 +101,7 @@ describe("what is not known", () => {
         ])
         assert.strictEqual((yield* counted("status")) - before, 6)
         assert.strictEqual((yield* ClientMap.stats).unclassified, 6)
-        const told = lines.filter(({ message }) => message.includes("not known"))
+        const told = lines.filter(({ message }) => message.includes("unknown "))
         assert.deepStrictEqual(
           told.map(({ message }) => /status "(\d+)"/.exec(message)?.[1]),
           ["299", "599", "720", "999"]

@@ -112,9 +112,9 @@ describe.each(servers)("every model, on $name", ({ make }) => {
   holds("tells the model that there is no such tool, that parameters don't fit, and that they are no JSON", (server) =>
     Effect.gen(function* () {
       for (const [call, told] of [
-        [{ name: "wether", arguments: "{}" }, /no such tool; there are weather, clock/],
-        [{ name: "clock", arguments: '{"zone":7}' }, /do not fit.*zone/s],
-        [{ name: "clock", arguments: '{"zone":' }, /no JSON/]
+        [{ name: "wether", arguments: "{}" }, /unknown tool; available: weather, clock/],
+        [{ name: "clock", arguments: '{"zone":7}' }, /invalid parameters.*zone/s],
+        [{ name: "clock", arguments: '{"zone":' }, /invalid JSON/]
       ] as const) {
         const said = yield* same(server, loop("weather"), { calls: [call] })
         assert.strictEqual(said.finishReason, "stop")

@@ -129,7 +129,7 @@ describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
           yield* Effect.promise(() => until(isWaiting))
           yield* Scope.close(scope, Exit.void)
           const errors = [yield* Fiber.join(fiber), yield* Effect.provide(ask, context)]
-          for (const error of errors) assert.include(error.message, "layer of the model has ended")
+          for (const error of errors) assert.include(error.message, "model's layer is closed")
         })
       yield* waits(60_000, () => true)
       yield* waits(0, () => sandbox.stats().inFlight === 1)

@@ -46,10 +46,10 @@ export const mistakes = [
 
 /** Results of each call, in the order of its calls but for those that no tool can take, which come last in a round. */
 export const assertToldOfMistakes = (told: ReadonlyArray<string>): void => {
-  assert.match(told[0]!, /do not fit.*city/s)
+  assert.match(told[0]!, /invalid parameters.*city/s)
   assert.strictEqual(told[1], "noon")
-  assert.match(told[2]!, /no such tool; there are weather, clock/)
-  assert.match(told[3]!, /no JSON/)
+  assert.match(told[2]!, /unknown tool; available: weather, clock/)
+  assert.match(told[3]!, /invalid JSON/)
   assert.match(told[4]!, /sunk/)
   assert.deepStrictEqual(JSON.parse(told[5]!), { degrees: 21 })
 }

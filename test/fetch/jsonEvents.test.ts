@@ -64,7 +64,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
           { ...passed, text: passed.text.trimEnd() },
           {
             text: before.trimEnd(),
-            error: "WireError: an event in the response's stream is no JSON",
+            error: "WireError: an event in the response's stream is invalid JSON",
             cancelled: true
           }
         )

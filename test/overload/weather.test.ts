@@ -229,7 +229,7 @@ describe("a retry that is denied", () => {
       assert.isAtLeast(denied.length, 150)
       assert.include(denied[0], "retry budget of its model (quota.retriesPerSecond) is used up")
       await new Promise((resolve) => setTimeout(resolve, 50))
-      assert.strictEqual(warnings.filter((line) => line.includes("retries are denied")).length, 1)
+      assert.strictEqual(warnings.filter((line) => line.includes("retry budget used up")).length, 1)
     } finally {
       process.off("warning", warned)
     }

@@ -179,7 +179,10 @@ describe("with clientele/register, from the tarball", () => {
     assert.strictEqual(ran.status, 0, ran.stderr)
     const warnings = ran.stderr.split("\n").filter((line) => line.includes("ClienteleWarning"))
     assert.strictEqual(warnings.length, 2)
-    assert.match(warnings[0]!, /clients of openai 4\.[\d.]+ are not pooled: this version is not known, versions 5 to 7/)
+    assert.match(
+      warnings[0]!,
+      /clients of openai 4\.[\d.]+ are not pooled: unsupported version, supported: versions 5 to 7/
+    )
     assert.include(warnings[1], `requests to ${ran.sandbox.origin} by node:http (OpenAI/JS 4.`)
     assert.include(warnings[1], "use a version of its SDK that is pooled")
     assert.match(rows(ran).join("\n"), /^node:http \(OpenAI\/JS 4\.[\d.]+\) - 2 -$/)

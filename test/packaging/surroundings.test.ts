@@ -149,7 +149,10 @@ describe("beside Effect 4", () => {
       problems[0],
       `clientele needs groq-sdk ${range}, and finds 0.9.0: run npm install "groq-sdk@${range}"`
     )
-    assert.match(problems[1]!, /^clientele gets effect 3\.\S+, and this folder effect 3\.1\.0: install one for both/)
+    assert.match(
+      problems[1]!,
+      /^clientele resolves effect 3\.\S+, and this folder effect 3\.1\.0: install one for both/
+    )
   })
 
   it("an SDK or an Effect that is missing is told as the README has it", async () => {

@@ -126,7 +126,7 @@ describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
       assert.strictEqual(error.constructor, sdk.APIConnectionError)
       assert.strictEqual(error["reason"], "Malformed")
       assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Malformed", processed: "yes" })
-      assert.include(error.message, `answered with ${text === "" ? "nothing" : "text/html"}`)
+      assert.include(error.message, `responded with ${text === "" ? "nothing" : "text/html"}`)
     }
     assert.strictEqual(provider.requests(), 2)
   })

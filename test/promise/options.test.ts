@@ -87,7 +87,7 @@ describe("the config", () => {
     assert.equal(read(groq, { apiKey: credential }).config, Effect.runSync(GroqClient.config({ apiKey: credential })))
     const slow = Credential.make({ id: "x", load: Effect.succeed(apiKey), version: Effect.as(Effect.yieldNow(), 1) })
     const never = Credential.make({ id: "x", load: Effect.succeed(apiKey), version: Effect.never })
-    assert.equal(refusal(openai, { apiKey: never }).received, "a Credential whose version is not there at once")
+    assert.equal(refusal(openai, { apiKey: never }).received, "a Credential whose version effect is asynchronous")
     assert.equal(openai.rawKey({ apiKey: slow }), undefined)
   })
 

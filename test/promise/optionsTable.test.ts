@@ -66,7 +66,7 @@ describe("the table", () => {
       if (name === "baseURL") delete options["endpoint"]
       if (row.fate === "refused") {
         const { expected, field, received } = refusal(door, options)
-        return assert.deepEqual([field, received, expected], [name, "given", `nothing there: ${row.note}`])
+        return assert.deepEqual([field, received, expected], [name, "given", `no value: ${row.note}`])
       }
       if (row.fate === "unpooled") {
         assert.equal(bypass(door, options), `option ${name}: ${row.note}`)

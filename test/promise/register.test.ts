@@ -203,7 +203,7 @@ describe("with clientele/register", () => {
       assert.strictEqual(stdout, "false\n")
       assert.match(
         stderr,
-        /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: this version is not known, versions 5 to 7 would be\n/
+        /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: unsupported version, supported: versions 5 to 7\n/
       )
       assert.strictEqual(status, 0)
     } finally {

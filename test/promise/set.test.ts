@@ -119,7 +119,7 @@ describe("a set that is closed", () => {
     assert.strictEqual(refused instanceof PoolError && refused.reason, "Closed")
     const late = (await failure(ask(client))) as Error
     assert.strictEqual(late.cause instanceof PoolError && late.cause.reason, "Closed")
-    assert.throws(() => clientOf(set, config, "raw"), PoolError, /have been closed/)
+    assert.throws(() => clientOf(set, config, "raw"), PoolError, /are closed/)
     assert.strictEqual((await answer).choices.length, 1)
     await closing
     await until(() => sandbox.stats().connections.open === 0)

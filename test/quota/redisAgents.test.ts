@@ -61,7 +61,7 @@ describe("agents of two processes on one budget in Redis", () => {
       for (const { lines } of processes) {
         assert.match(
           lines[0]!,
-          /^WARN Redis at .+ can't count quotas: .+; until it can, each process counts for itself$/
+          /^WARN Redis at .+ can't count quotas: .+; until it recovers, each process counts for itself$/
         )
         assert.match(lines[1]!, /^INFO Redis at .+ counts quotas again$/)
         assert.strictEqual(lines.length, 2)

@@ -18,14 +18,14 @@ describe("a Redis that goes away", () => {
         assert.strictEqual((yield* reserve(store)).taken, 0)
         yield* server.kill
         yield* available(store, false)
-        assert.match(yield* refused(store), /^Redis doesn't count/)
+        assert.match(yield* refused(store), /^Redis is unavailable/)
         store.budget("digest", "model").correct(1, 1, rates)
         store.budget("digest", "model").close(1)
         yield* Effect.sleep(300)
         assert.strictEqual(lines.length, 1)
         assert.match(
           lines[0]!,
-          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it can, each process counts for itself$/
+          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it recovers, each process counts for itself$/
         )
         yield* server.start
         yield* available(store, true)
@@ -47,7 +47,7 @@ describe("a Redis that goes away", () => {
       const asked = yield* Effect.fork(refused(store))
       yield* Effect.sleep(50)
       yield* server.kill
-      assert.match(yield* asked, /^Redis didn't count: (the connection was closed|read ECONNRESET)$/)
+      assert.match(yield* asked, /^Redis command failed: (the connection was closed|read ECONNRESET)$/)
       yield* server.start
       yield* available(store, true)
       assert.strictEqual((yield* reserve(store)).taken, 1)
@@ -63,7 +63,7 @@ describe("a Redis that goes away", () => {
         const admin = yield* connect(server.port)
         const connection = yield* connectionOf(admin)
         yield* server.pause
-        assert.strictEqual(yield* refused(store), "Redis didn't count: no answer within 150 ms")
+        assert.strictEqual(yield* refused(store), "Redis command failed: no reply within 150 ms")
         assert.isFalse(store.isAvailable())
         assert.deepStrictEqual(lines.length, 1)
         yield* server.resume

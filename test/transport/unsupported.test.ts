@@ -48,7 +48,7 @@ describe("where requests go through a runtime's own fetch", () => {
     assert.deepStrictEqual(told, {
       field: "proxy",
       received: "given on Test 1.0, where requests go through the runtime's own fetch",
-      expected: "none: its fetch takes no proxy"
+      expected: "unset: its fetch takes no proxy"
     })
   })
 

@@ -29,5 +29,5 @@ export const ofToolkit = ({ tools }: Toolkit.WithHandler<Record<string, Tool.Any
 }
 
 const nobody = (): never => {
-  throw new Error("an open tool was to be handled")
+  throw new Error("an open tool has no handler")
 }

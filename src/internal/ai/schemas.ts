@@ -69,7 +69,7 @@ export const shape = (
     : Either.try({
         try: say,
         catch: (cause) =>
-          new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })
+          new AiError.MalformedInput({ ...origin, description: "a schema can't be expressed in JSON Schema", cause })
       })
 
 /** A tool that the user handles, as both ways to speak have it. */

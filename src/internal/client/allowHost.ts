@@ -46,8 +46,6 @@ export const exposure = (): ((origin: string) => Effect.Effect<void>) => {
     const { hostname, protocol } = new URL(origin)
     if (protocol !== "http:" || isLoopback(bare(hostname)) || told.has(origin) || told.size >= most) return Effect.void
     told.add(origin)
-    return Effect.logWarning(
-      `${origin}: keys, prompts and answers go there in clear text, for whoever is on the way to read. Use https`
-    )
+    return Effect.logWarning(`${origin}: sending keys, prompts and answers in clear text over plain HTTP. Use https`)
   }
 }

@@ -212,10 +212,10 @@ export class Keeper {
     if (!first) return Effect.void
     const rest =
       held === undefined || now >= held.expiresAt
-        ? "the next request loads it anew"
-        : `the one at hand is used until ${new Date(held.expiresAt).toISOString()}`
+        ? "the next request loads it again"
+        : `the current one is used until ${new Date(held.expiresAt).toISOString()}`
     return Effect.logWarning(
-      `credential ${this.#id}: the next secret could not be loaded ahead of time (${tell(exit.cause, held?.secret)}); ${rest}`
+      `credential ${this.#id}: refreshing the secret ahead of its expiry failed (${tell(exit.cause, held?.secret)}); ${rest}`
     )
   }
 

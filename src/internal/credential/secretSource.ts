@@ -47,7 +47,9 @@ export const make = (place: Place, member: Redacted.Redacted | Credential): Effe
       Effect.map(Effect.clock, (clock) => loadedSource(place, one, runtime, clock))
     )
   }
-  return Redacted.isRedacted(one) ? Effect.succeed(fixedSource(one)) : Effect.dieMessage("a credential of no secret")
+  return Redacted.isRedacted(one)
+    ? Effect.succeed(fixedSource(one))
+    : Effect.dieMessage("a credential without a secret")
 }
 
 /**
@@ -122,8 +124,8 @@ const loadedSource = (
     if (Exit.isSuccess(exit) || versions.known === undefined) return exit
     if (!versions.warned) {
       versions.warned = true
-      const why = `its version is not to be had (${tell(exit.cause, undefined)})`
-      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last one known stays`))
+      const why = `reading its version failed (${tell(exit.cause, undefined)})`
+      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last known version stays in use`))
     }
     return Exit.succeed(versions.known)
   }

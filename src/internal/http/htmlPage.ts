@@ -49,5 +49,5 @@ export const wordsOf = (page: string, clean: (text: string) => string): string =
     const words = Array.from(oneLine(clean(plain(text))))
     if (words.length > 0) return words.length > mostTold ? `${words.slice(0, mostTold - 1).join("")}…` : words.join("")
   }
-  return "a page of HTML without text"
+  return "an HTML page without text"
 }

@@ -42,7 +42,7 @@ const chunkBytes = (chunk: unknown): Uint8Array => {
 /** A body that is gone once it was sent. One that nobody has begun to read is as good as before. */
 const oneShot = (source: AsyncIterable<unknown>, length: number | undefined): StreamedBody => {
   if ("locked" in source && source.locked === true) {
-    throw new TypeError("the request body is a stream that somebody else reads")
+    throw new TypeError("the request body is a stream locked by another reader")
   }
   let spent = false
   async function* open(): AsyncGenerator<Uint8Array> {

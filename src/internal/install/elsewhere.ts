@@ -8,7 +8,7 @@ export interface Elsewhere<Path extends string> {
 }
 
 const advice = (name: string): string =>
-  `"clientele" does not have ${name}, which has a path of its own: import * as ${name} from "clientele/${name}"`
+  `"clientele" does not export ${name}: import * as ${name} from "clientele/${name}"`
 
 export const elsewhere = <Name extends string>(name: Name): Elsewhere<`clientele/${Name}`> =>
   new Proxy<Elsewhere<`clientele/${Name}`>>(

@@ -22,8 +22,8 @@ export const owned = (at: At, fields: object, names: Pick<ReadonlySet<string>, "
     if (Object.hasOwn(fields, name) || !names.has(name)) continue
     throw invalid(
       { provider: at.provider, field: at.field === "options" ? name : `${at.field}.${name}` },
-      "not the object's own, but its prototype's",
-      "an option of the object itself: perhaps something has changed a prototype"
+      "inherited from the object's prototype",
+      "an own property of the object: a prototype may have been polluted"
     )
   }
 }

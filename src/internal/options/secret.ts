@@ -22,6 +22,6 @@ export const open = (at: At, input: Redacted.Redacted<unknown>, expected: string
   } catch {
     throw invalid(at, "a Redacted that was wiped", expected)
   }
-  if (typeof value !== "string") throw invalid(at, "a Redacted with something else than a string in it", expected)
+  if (typeof value !== "string") throw invalid(at, "a Redacted without a string", expected)
   return value
 }

@@ -128,10 +128,7 @@ export class Health {
     const left = Math.max(1, state.nextProbeAt - now)
     const since = ((now - state.shutAt) / 1_000).toFixed(1)
     const of = this.#nameOf(state === this.#origin ? undefined : lane)
-    return new CircuitOpen(
-      `${of} has answered nothing for ${since} s, so this was not sent: ${this.#lastFailure}`,
-      left
-    )
+    return new CircuitOpen(`not sent: ${of} has not responded for ${since} s. Last failure: ${this.#lastFailure}`, left)
   }
 
   /** Error for a request that must not wait since too many do; `undefined` if it may. */

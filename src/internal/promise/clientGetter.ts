@@ -89,11 +89,11 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
         provider: door.provider.id,
         field: "options",
         received: error.why,
-        expected: "options that the pool can keep: allowHost and allowAddress hold for no others"
+        expected: "options that the pool supports: allowHost and allowAddress apply to pooled clients alone"
       })
       throw twinOf(door.sdk, refused)
     }
-    debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
+    debug("an unpooled %s, which shares nothing: %s", door.sdk.name, error.why)
     return plain(door.sdk, options)
   }
 }

@@ -75,7 +75,7 @@ const drain = async (endings: ReadonlyArray<Ending>, signal: NodeJS.Signals): Pr
   const count = await inFlight(endings)
   if (count > 0 && signal === "SIGINT" && process.stderr.isTTY) {
     const most = longest === Infinity ? "" : `, for at most ${Math.ceil(longest / 1000)} s`
-    process.stderr.write(`clientele: waiting for ${count} requests under way${most}; Ctrl-C again ends at once\n`)
+    process.stderr.write(`clientele: waiting for ${count} requests in flight${most}; Ctrl-C again ends at once\n`)
   }
   for (let wanted = count; wanted > 0;) {
     const passed = performance.now() - since

@@ -94,8 +94,8 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     throw new OptionsError({
       provider: "clientele",
       field: "client",
-      received: "no client of this set",
-      expected: "a client or a fetch that came from it"
+      received: "neither a client nor a fetch of this set",
+      expected: "a client or a fetch of this set"
     })
   }
 
@@ -155,7 +155,7 @@ export const setOf = (clients: Clients | undefined): ClientSet => {
   throw new OptionsError({
     provider: "clientele",
     field: "clients",
-    received: "nothing that came from makeClients",
+    received: "a value that makeClients did not return",
     expected: "the result of makeClients, of this copy of the package"
   })
 }

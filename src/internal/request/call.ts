@@ -56,7 +56,7 @@ const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
 const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
   // Types don't bind those who write JavaScript, or cast.
   if (typeof iterable?.[Symbol.asyncIterator] === "function") return iterable[Symbol.asyncIterator]()
-  throw new TypeError("no async iterable, which `stream` needs; SDKs give one for `stream: true`")
+  throw new TypeError("not an async iterable, which `stream` needs; SDKs return one for `stream: true`")
 }
 
 const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>

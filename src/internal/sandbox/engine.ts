@@ -200,7 +200,7 @@ export class Engine {
         perToken: numeric(exchange.header("x-sandbox-time-per-token")) ?? this.#options.perToken
       },
       fault,
-      complaint: text !== undefined && fault === undefined ? `x-sandbox-fault: ${text} is no fault` : undefined
+      complaint: text !== undefined && fault === undefined ? `x-sandbox-fault: unknown fault ${text}` : undefined
     }
   }
 

@@ -42,7 +42,7 @@ const placeOf = ({ stack = "" }: Site): string => {
 export const watch = (response: Response, site: Site, baseURL: string): void =>
   watchAbandoned(response, () =>
     warn(
-      `a streamed answer from ${baseURL} was dropped before its end, and held its connection until it was collected. ` +
-        `Read it to its end, or abort it. It was asked for ${placeOf(site)}`
+      `a streamed response from ${baseURL} was dropped before its end, and held its connection until it was collected. ` +
+        `Read it to its end, or abort it. It was requested ${placeOf(site)}`
     )
   )

@@ -40,7 +40,7 @@ export const toEffect = (provider: string, scrub: Scrub): Effect.Effect<SdkLogge
   Effect.map(Effect.runtime(), (runtime) => {
     const clean = cleaning(scrub)
     return of((level) => (...said) => {
-      const line = oneLine(`the SDK says: ${said.map(clean).join(" ")}`)
+      const line = oneLine(`SDK: ${said.map(clean).join(" ")}`)
       Runtime.runFork(runtime)(Effect.annotateLogs(effects[level](line), { provider }))
     })
   })

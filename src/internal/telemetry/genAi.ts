@@ -18,7 +18,7 @@ export const tokensKey = Series.histogram(
   "gen_ai.client.token.usage",
   "{token}",
   Array.from({ length: 14 }, (_, i) => 4 ** i),
-  "Tokens of a call, those of the prompt and those of the answer"
+  "Tokens of a call, of the prompt and of the answer"
 )
 
 /** Seconds from the call to the first chunk of a stream: 0.001 and on, as the conventions advise. */

@@ -13,8 +13,8 @@ class Untold extends Error {
   constructor(tag: string, type: string) {
     super(
       tag === type
-        ? "its text is told with Telemetry.withContent"
-        : `${type}; its text is told with Telemetry.withContent`
+        ? "its text is recorded with Telemetry.withContent"
+        : `${type}; its text is recorded with Telemetry.withContent`
     )
     this.name = tag
     // It would be ours, and says nothing.

@@ -11,7 +11,7 @@ import type { Oddity } from "../wire/errors.ts"
 export const unclassifiedKey = Series.counter(
   "clientele.unclassified",
   "{answer}",
-  "Statuses, error codes and codes of HTTP/2 that are not known"
+  "Unknown statuses, error codes and HTTP/2 codes"
 )
 
 /** A client's provider and its address. */
@@ -47,7 +47,7 @@ export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime()
       told.add(name)
       // Error codes of others may be long, or unfit for a log.
       const shown = JSON.stringify(value.slice(0, 60))
-      const line = `${place.provider} (${place.baseURL}): ${what[kind]} ${shown} is not known, and means "maybe worked on"`
+      const line = `${place.provider} (${place.baseURL}): unknown ${what[kind]} ${shown}, treated as "maybe processed"`
       Runtime.runFork(runtime)(Effect.annotateLogs(Effect.logWarning(line), { provider: place.provider, kind }))
     },
     count: () => count

@@ -36,7 +36,7 @@ export const make = (
       of.timeouts.headers === Infinity
         ? undefined
         : ticker.after(of.timeouts.headers, () =>
-            exchange.abort(new WireError("Timeout", "maybe", `no headers came within ${of.timeouts.headers} ms`))
+            exchange.abort(new WireError("Timeout", "maybe", `no response headers within ${of.timeouts.headers} ms`))
           )
     const { deadline } = of
     const ending: Expiring = {

@@ -11,8 +11,8 @@ import { plainAddress } from "./publicAddress.ts"
 export type AllowAddress = (address: string, host: string) => boolean
 
 const refusal = (host: string, addresses: ReadonlyArray<string>, cause?: unknown): WireError => {
-  const where = isIP(host) === 0 ? `${host} has no address but ${addresses.join(", ")}` : host
-  const why = cause === undefined ? "which allowAddress refuses" : "where allowAddress could not decide: it threw"
+  const where = isIP(host) === 0 ? `${host} resolves only to ${addresses.join(", ")}` : host
+  const why = cause === undefined ? "which allowAddress refuses" : "for which allowAddress threw"
   return new WireError("Refused", "no", `not connected: ${where}, ${why}`, cause)
 }
 

@@ -172,4 +172,4 @@ class Body implements WireBody {
   }
 }
 
-const abandoned = new FinalizationRegistry<Guard>(({ core }) => core?.cancel("nobody can read the body any more"))
+const abandoned = new FinalizationRegistry<Guard>(({ core }) => core?.cancel("the body was collected unread"))

@@ -60,7 +60,7 @@ const isKnown = (code: string): boolean => system.test(code) || families.test(co
  */
 const oddityOf = (error: unknown): Oddity | undefined => {
   if (error === undefined || isOurs(error)) return undefined
-  if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "no Error" }
+  if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "non-Error" }
   const code = codeOf(error)
   return code === "" || isKnown(code) ? undefined : { kind: "error", value: code }
 }

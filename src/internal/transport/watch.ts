@@ -91,7 +91,7 @@ export class Watch {
     if (since === undefined || now - since <= connectTimeout) return
     for (const exchange of this.#pool.queue.all()) {
       if (now - exchange.since <= connectTimeout) continue
-      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no requests for ${connectTimeout} ms`))
+      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no streams for ${connectTimeout} ms`))
     }
   }
 
@@ -118,7 +118,7 @@ export class Watch {
     }
     unread.sort((a, b) => a.pausedAt - b.pausedAt)
     for (const { exchange } of unread.slice(0, most)) {
-      const why = `nobody read the body for ${unreadTimeout} ms while other requests waited for its socket`
+      const why = `the body was unread for ${unreadTimeout} ms while other requests waited for its socket`
       exchange.fail(new WireError("Aborted", "yes", why), true)
     }
   }

@@ -58,7 +58,7 @@ export const jsonEvents = (body: WireBody, most: number): WireBody => {
   let isOver = false
   const fail = (): never => {
     body.cancel()
-    throw new WireError("Malformed", "yes", "an event in the response's stream is no JSON")
+    throw new WireError("Malformed", "yes", "an event in the response's stream is invalid JSON")
   }
   const pass = (bytes: Buffer): Uint8Array => {
     // One character a byte, which is all that JSON needs to be told from what is none.

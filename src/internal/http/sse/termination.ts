@@ -22,8 +22,7 @@ export interface Ending {
   readonly failure: (clean: Clean) => WireError | undefined
 }
 
-const cutShort = (): WireError =>
-  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
+const cutShort = (): WireError => new WireError("Connection", "maybe", "the event stream was cut before its last event")
 
 /** Matches the end of an event. Readers drop an event without it. */
 const blank = /\r\n\r\n|\n\n|\r\r/

@@ -31,7 +31,7 @@ export interface AzureOpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolO
   readonly httpAgent?: undefined
 }
 
-const notAzure = "AzureOpenAI does not take it"
+const notAzure = "AzureOpenAI does not support it"
 
 export const table = {
   apiKey: { fate: "pool", env: "AZURE_OPENAI_API_KEY", null: true, identity: true, note: apiKeyNote },
@@ -49,7 +49,7 @@ export const table = {
     fate: "pool",
     env: "OPENAI_BASE_URL",
     null: true,
-    note: "Where requests go, if `endpoint` does not say so; `null` is none, whatever the environment says. Reads back as written"
+    note: "Destination of requests, unless `endpoint` is set; `null` is none, over the environment's. Reads back as written"
   },
   adminAPIKey: openai.adminAPIKey,
   organization: openai.organization,
@@ -84,12 +84,12 @@ const settle = (draft: Draft): void => {
   }
   const provider = given["azureADTokenProvider"]
   if (provider === undefined)
-    return wrapKey(draft, "the resource's key as a string; azureADTokenProvider is for tokens")
+    return wrapKey(draft, "the resource's key as a string; tokens come from azureADTokenProvider")
   if (typeof provider !== "function") {
-    throw invalid(at("azureADTokenProvider"), describe(provider), "a function that gives a token")
+    throw invalid(at("azureADTokenProvider"), describe(provider), "a function that returns a token")
   }
   if (given["apiKey"] !== undefined && given["apiKey"] !== null) {
-    throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both say who is asking")
+    throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both authenticate requests")
   }
   keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)
 }

@@ -32,8 +32,8 @@ export const table = {
   warmTCPConnection: {
     fate: "nothing",
     note:
-      "Never warmed, where the SDK by itself sends a request for each client: the first real request opens a " +
-      "connection, and those after it find it open"
+      "Connections are never warmed, where the bare SDK sends a request for each client: the first real request opens a " +
+      "connection, and later ones reuse it"
   },
   ...ours
 } as const satisfies Table

@@ -31,7 +31,7 @@ export const table = {
   ...common,
   defaultHeaders: defaultHeaders("GROQ_CUSTOM_HEADERS"),
   ...modern,
-  logLevel: { fate: "sdk", type: "string", env: "GROQ_LOG", note: "Goes to the SDK" },
+  logLevel: { fate: "sdk", type: "string", env: "GROQ_LOG", note: "Passed to the SDK" },
   ...ours
 } as const satisfies Table
 

@@ -29,7 +29,7 @@ export interface OpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolOption
   readonly httpAgent?: undefined
 }
 
-const identity = "the SDK then has its own way to get tokens, which the pool has no part in"
+const identity = "the SDK gets tokens in its own way, outside the pool"
 
 export const table = {
   apiKey: {
@@ -46,27 +46,27 @@ export const table = {
     type: "string",
     env: "OPENAI_ADMIN_KEY",
     null: true,
-    note: "Goes to the SDK, which uses it for what an admin's key is for; without `apiKey` it is the budget's key too"
+    note: "Passed to the SDK, for the requests of administrators; without `apiKey` it is the budget's key too"
   },
-  organization: { fate: "pool", env: "OPENAI_ORG_ID", null: true, note: "Part of what a budget is counted by" },
-  project: { fate: "pool", env: "OPENAI_PROJECT_ID", null: true, note: "Part of what a budget is counted by" },
+  organization: { fate: "pool", env: "OPENAI_ORG_ID", null: true, note: "Part of a budget's key" },
+  project: { fate: "pool", env: "OPENAI_PROJECT_ID", null: true, note: "Part of a budget's key" },
   webhookSecret: {
     fate: "sdk",
     type: "string",
     env: "OPENAI_WEBHOOK_SECRET",
     null: true,
-    note: "Goes to the SDK, for `webhooks.unwrap`; never sent"
+    note: "Passed to the SDK, for `webhooks.unwrap`; never sent"
   },
   baseURL: { fate: "pool", env: "OPENAI_BASE_URL", null: true, note: baseURLNote },
   dataResidency: { fate: "pool", since: "openai 7", note: "The region's `baseURL`; not beside one" },
   ...common,
   defaultHeaders: defaultHeaders("OPENAI_CUSTOM_HEADERS"),
   ...modern,
-  logLevel: { fate: "sdk", type: "string", env: "OPENAI_LOG", note: "Goes to the SDK" },
+  logLevel: { fate: "sdk", type: "string", env: "OPENAI_LOG", note: "Passed to the SDK" },
   workloadIdentity: { fate: "unpooled", note: identity },
   x509Transport: { fate: "unpooled", since: "openai 7", note: identity },
   credential: { fate: "unpooled", since: "openai 7", note: identity },
-  provider: { fate: "unpooled", note: "it signs requests and says where they go, which the pool has no part in" },
+  provider: { fate: "unpooled", note: "it signs requests and sets their destination, outside the pool" },
   ...ours
 } as const satisfies Table
 
@@ -92,7 +92,7 @@ const settle = (draft: Draft): void => {
     sdk["apiKey"] = null
     return
   }
-  wrapKey(draft, "the provider's key as a string, or a function that gives it")
+  wrapKey(draft, "the provider's key as a string, or a function that returns it")
 }
 
 const baseURL = ({ at, given, options }: Draft): void => {
@@ -102,7 +102,7 @@ const baseURL = ({ at, given, options }: Draft): void => {
   if (given["baseURL"] === null || given["baseURL"] === "") options["baseURL"] = spec.baseURL
   if (region === undefined) return
   if (given["baseURL"] !== undefined) {
-    throw invalid(at("dataResidency"), "given beside baseURL", "one of the two: both say where requests go")
+    throw invalid(at("dataResidency"), "given beside baseURL", "one of the two: both set the destination of requests")
   }
   if (typeof region !== "string" || !Object.hasOwn(regions, region)) {
     throw invalid(at("dataResidency"), describe(region), `one of ${Object.keys(regions).join(", ")}`)

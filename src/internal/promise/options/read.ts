@@ -45,7 +45,7 @@ export const read = <P extends string, X extends string>(door: Door<P, X>, input
   } catch (error) {
     if (error instanceof OptionsError) throw error
     // The thrown error may contain a secret.
-    throw invalid(at("options"), "something that throws when it is read", "plain values")
+    throw invalid(at("options"), "a value that throws when it is read", "plain values")
   }
 }
 
@@ -120,7 +120,7 @@ const unpooled = (table: Table, at: Draft["at"], given: Draft["given"]): Bypass 
   if (first === undefined) return undefined
   for (const name of names) {
     if (rowOf(table, name)?.ours === true) {
-      throw invalid(at(name), `given beside ${first}`, `one of the two: with ${first} the pool sends no requests`)
+      throw invalid(at(name), `given beside ${first}`, `one of the two: ${first} bypasses the pool`)
     }
   }
   return { bypass: `option ${first}: ${table[first]!.note}` }
@@ -135,7 +135,7 @@ const place = (table: Table, draft: Draft, name: string): void => {
   draft.sdk[name] = checked(draft.at(name), row, value)
 }
 
-const refusal = (at: At, row: Row) => invalid(at, "given", `nothing there: ${row.note}`)
+const refusal = (at: At, row: Row) => invalid(at, "given", `no value: ${row.note}`)
 
 const checked = (at: At, row: Row, value: unknown): unknown => {
   if (value === null || row.type === undefined || typeof value === row.type) return value
@@ -203,8 +203,8 @@ const finish = <P extends string, X extends string>(
   } catch {
     throw invalid(
       { provider: spec.id, field: "apiKey" },
-      "a Credential whose version is not there at once",
-      "a version that is a value, or an effect that does not wait"
+      "a Credential whose version effect is asynchronous",
+      "a version that is a value, or a synchronous effect"
     )
   }
   if (Either.isRight(result)) return result.right

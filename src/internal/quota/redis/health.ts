@@ -92,7 +92,7 @@ export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health 
   client.on("error", failed)
   client.on("close", closed)
   if (client.status === "wait") client.connect().catch(failed)
-  else if (client.status === "end") failed(new Error("the connection has been ended"))
+  else if (client.status === "end") failed(new Error("the connection was closed"))
   else look()
 
   return {

@@ -59,7 +59,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
     pipeline.exec().then(
       (replies) =>
         calls.forEach((call, index) => {
-          const [error, reply] = replies?.[index] ?? [new Error("Redis gave no answer"), undefined]
+          const [error, reply] = replies?.[index] ?? [new Error("no reply from Redis"), undefined]
           if (error === null) call.succeed(reply)
           else failed(call, error)
         }),
@@ -81,7 +81,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
   return {
     run: (script, key, args) =>
       new Promise((resolve, reject) => {
-        if (client.status !== "ready") return reject(new Error(`there is no connection (${client.status})`))
+        if (client.status !== "ready") return reject(new Error(`not connected (${client.status})`))
         let sentAt = 0
         let left = 0
         let timer: NodeJS.Timeout | undefined
@@ -119,7 +119,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           // A process that was busy may have the answer already: sockets are read before this runs.
           setImmediate(() => {
             if (!open.has(call) || sentAt !== since) return
-            call.fail(new Error(`no answer within ${timeout} ms`))
+            call.fail(new Error(`no reply within ${timeout} ms`))
             timedOut()
           })
         }

@@ -32,7 +32,7 @@ export const endsConnection = (method: string, content: Content): boolean =>
 /** One character a byte, the empty line included. Throws for what can't be written. */
 export const requestHead = (host: string, request: RequestHead): string => {
   const { content, headers, keepsAlive, path } = request
-  if (!method.test(request.method)) throw new TypeError("the method is none")
+  if (!method.test(request.method)) throw new TypeError("the method is invalid")
   if (!path.startsWith("/") || notPath.test(path)) throw new TypeError("the path has invalid characters")
   checkHead(headers)
   let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${keepsAlive ? "keep-alive" : "close"}\r\n`

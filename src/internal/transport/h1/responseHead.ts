@@ -52,7 +52,7 @@ const trim = (value: string): string => {
 export const parseField = (line: string): readonly [name: string, value: string] => {
   const colon = line.indexOf(":")
   const field = line.slice(0, colon === -1 ? 0 : colon)
-  if (!name.test(field)) throw new ProtocolError("a line of its head is no header")
+  if (!name.test(field)) throw new ProtocolError("a line of its head is not a header")
   const value = trim(line.slice(colon + 1))
   if (notValue.test(value)) throw new ProtocolError("a header has an invalid value")
   return [field.toLowerCase(), value]
@@ -77,7 +77,7 @@ const framingOf = (coding: string | undefined, length: string | undefined): Fram
   }
   if (length === undefined) return "close"
   const bytes = /^\d+$/.test(length) ? Number(length) : NaN
-  if (!Number.isSafeInteger(bytes)) throw new ProtocolError("its Content-Length is no length")
+  if (!Number.isSafeInteger(bytes)) throw new ProtocolError("its Content-Length is invalid")
   return bytes
 }
 

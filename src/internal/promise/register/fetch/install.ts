@@ -71,7 +71,7 @@ const refuse = (entry: number): never => {
   throw new OptionsError({
     provider: "clientele",
     field: "CLIENTELE_FETCH",
-    received: `entry ${entry} is no base URL`,
+    received: `entry ${entry} is not a base URL`,
     expected: "1, or base URLs with http: or https:, without user, query and fragment, separated by commas"
   })
 }
