@@ -351,7 +351,7 @@ const plain = ({ maxConcurrency, ...rest }: Quota) => ({
 const all: ReadonlyArray<Spec> = [specs.openai, specs.azure, specs.groq, specs.cerebras] as ReadonlyArray<Spec>
 
 describe.each(all)("the key of $id", (spec) => {
-  it("is one object for all ways to write one meaning", () => {
+  it("is one object for all equivalent options", () => {
     fc.assert(
       fc.property(meaning(spec), fc.gen(), (m, g) => {
         const one = valid(spec, write(g, spec, m))

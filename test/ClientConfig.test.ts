@@ -144,7 +144,7 @@ describe("the environment", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("gives every variable that the SDK would read", () =>
+  it.effect("has every variable that the SDK reads", () =>
     Effect.gen(function* () {
       const env = {
         OPENAI_BASE_URL: "https://Gateway.example:443/v1/",
@@ -182,7 +182,7 @@ describe("azure", () => {
   const azure = { apiKey, apiVersion: "2025-01-01" }
   const make = (options: object, env = {}) => untyped(specs.azure, { ...azure, ...options }).pipe(under(env))
 
-  it.effect("knows endpoint and baseURL as two ways to say one thing", () =>
+  it.effect("treats endpoint and baseURL as equivalent", () =>
     Effect.gen(function* () {
       const one = yield* make({ endpoint: "https://r.azure.com/" })
       assert.equal(one.baseURL, "https://r.azure.com/openai")
@@ -201,7 +201,7 @@ describe("azure", () => {
     })
   )
 
-  it.effect("says what is missing and where it may come from", () =>
+  it.effect("names the missing option and its sources", () =>
     Effect.gen(function* () {
       const version = yield* refusal(specs.azure, { apiKey, endpoint: "https://r.azure.com" })
       assert.equal(
@@ -241,7 +241,12 @@ describe("validation", () => {
     ["a private key in the open", { transport: { cert: pem, key: "canary" } }, "transport.key", /string of 6/],
     ["a certificate without its key", { transport: { cert: pem } }, "transport.key", /^absent$/],
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
-    ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /invalid percent-encoding/],
+    [
+      "a proxy with a stray %",
+      { transport: { proxy: "http://me:can%ary@p" } },
+      "transport.proxy",
+      /invalid percent-encoding/
+    ],
     ...Object.keys(transportLimits).flatMap((name): ReadonlyArray<Case> => [
       [`a ${name} of 0`, { transport: { [name]: 0 } }, `transport.${name}`, /^0$/],
       [`half a ${name}`, { transport: { [name]: 1.5 } }, `transport.${name}`, /^1\.5$/],
@@ -347,7 +352,7 @@ describe("validation", () => {
     )
   }
 
-  it.effect("guesses what a misspelt option was to be", () =>
+  it.effect("suggests the nearest name for a misspelt option", () =>
     Effect.gen(function* () {
       for (const [wrong, right] of [
         ["timeOut", "timeout"],
@@ -397,7 +402,7 @@ describe("TLS material", () => {
 describe("limits", () => {
   const adaptive = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 
-  it.effect("are kept as they were said", () =>
+  it.effect("are kept as given", () =>
     Effect.gen(function* () {
       const said = {
         requestsPerMinute: 0.5,
@@ -416,7 +421,7 @@ describe("limits", () => {
     })
   )
 
-  it.effect("that adapt are one key, whether their defaults are said aloud or not", () =>
+  it.effect("that adapt are one key, with defaults explicit or left out", () =>
     Effect.gen(function* () {
       const one = yield* openai({ apiKey, quota: { maxConcurrency: "adaptive" } })
       for (const same of [{}, { initial: undefined }, { backoff: 0.8 }, adaptive]) {
@@ -436,7 +441,7 @@ describe("limits", () => {
     })
   )
 
-  it.effect("that adapt are refused with what would do", () =>
+  it.effect("that adapt are refused with valid values", () =>
     Effect.gen(function* () {
       for (const [given, name, received, expected] of [
         [{ min: 0 }, "min", "0", "an integer of at least 1"],
@@ -479,7 +484,7 @@ describe("limits", () => {
   )
 })
 
-describe("keys of what clients share", () => {
+describe("keys of shared resources", () => {
   it.effect("transports are shared across keys and paths, unless a client is isolated", () =>
     Effect.gen(function* () {
       const a = yield* openai({ apiKey })
@@ -494,7 +499,7 @@ describe("keys of what clients share", () => {
     })
   )
 
-  it.effect("quotas are shared by all who hold a credential, whatever else differs", () =>
+  it.effect("quotas are shared by all clients of a credential, whatever else differs", () =>
     Effect.gen(function* () {
       const one = yield* quotaKey({})
       assert.ok(
@@ -511,7 +516,7 @@ describe("keys of what clients share", () => {
 describe("credentials in a config", () => {
   const load = Effect.succeed(Redacted.make("token"))
 
-  it.effect("are known by id and version", () =>
+  it.effect("are identified by id and version", () =>
     Effect.gen(function* () {
       const one = yield* openai({ apiKey: Credential.make({ id: "a", load }) })
       assert.ok(one === (yield* openai({ apiKey: Credential.make({ id: "a", load: Effect.succeed(apiKey) }) })))
@@ -537,7 +542,7 @@ describe("credentials in a config", () => {
   )
 })
 
-describe("a provider of one's own", () => {
+describe("a custom provider", () => {
   it.effect("declares its options, variables and checks", () =>
     Effect.gen(function* () {
       const spec: ClientConfig.Spec<"acme", "region"> = {
@@ -570,7 +575,7 @@ describe("the table of configs", () => {
   })
 
   it.live(
-    "forgets configs that nobody holds, and keeps those that somebody does",
+    "drops unreferenced configs, and keeps referenced ones",
     () =>
       Effect.gen(function* () {
         const kept = yield* openai({ apiKey })

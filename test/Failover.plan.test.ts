@@ -56,10 +56,10 @@ const warning = (reason: string, more = "", suppressed = {}) => [
 const said = (lines: ReturnType<typeof warnings>["lines"]) =>
   lines.splice(0).map(({ annotations, message }) => [message, annotations])
 
-describe("what fails over", () => {
+describe("failover", () => {
   const place = { provider: "groq", baseURL: "https://x" }
 
-  it("is what another provider can cure, and nothing else", () => {
+  it("happens for errors that another provider can cure, and no others", () => {
     const requests: Readonly<Record<RequestReason, boolean>> = {
       RateLimited: true,
       QuotaExceeded: true,
@@ -101,7 +101,7 @@ describe("what fails over", () => {
 })
 
 describe("a plan", () => {
-  it.effect("tries a provider as often as it says, and tells of the switch alone", () => {
+  it.effect("tries a provider as often as configured, and logs the switch alone", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function* () {
       const { program, taken } = failing(["a", failed("a")], ["b", failed("b")], ["c", failed("c", "BadRequest")])
@@ -125,7 +125,7 @@ describe("a plan", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves alone what is no error of clientele's, and what is a defect", () =>
+  it.effect("passes other errors and defects on", () =>
     Effect.gen(function* () {
       class NoSense extends Data.TaggedError("NoSense")<{}> {}
       const { program, taken } = failing(["a", new NoSense()])
@@ -259,7 +259,7 @@ describe("a plan", () => {
     })
   )
 
-  it("says by its type what it needs, and how it fails", () => {
+  it("has its requirements and errors in its type", () => {
     class Other extends Context.Tag("test/Other")<Other, number>() {}
     class Need extends Context.Tag("test/Need")<Need, string>() {}
     const wanting = Layer.effect(Chat, Need)

@@ -30,7 +30,7 @@ const logged = <A, E, R>(f: (messages: ReadonlyArray<string>) => Effect.Effect<A
   })
 
 describe("a quota", () => {
-  it.effect("holds to the tightest of its holders' limits, for as long as they are there, and warns once", () =>
+  it.effect("applies the tightest of its holders' limits while they are open, and warns once", () =>
     logged((messages) =>
       Effect.gen(function* () {
         const quota = yield* Quota.make("openai (https://example.com)")

@@ -19,7 +19,7 @@ import { rates, recorder, connect, open, processOf, reserve, refused, available 
 import { eventually } from "./support/wait.ts"
 
 describe("a budget that processes share in Redis", () => {
-  it.scopedLive("is one for all: what one takes or corrects, the others have not", () =>
+  it.scopedLive("is one for all: permits that one process takes or corrects are gone for the others", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const [a, b] = [yield* processOf(port), yield* processOf(port)]
@@ -54,7 +54,7 @@ describe("a budget that processes share in Redis", () => {
     })
   )
 
-  it.scopedLive("holds however many ask for it, and is used up", () =>
+  it.scopedLive("holds under any number of requests, and is used up", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const stores = [yield* processOf(port), yield* processOf(port)]
@@ -148,7 +148,7 @@ describe("a budget that processes share in Redis", () => {
     })
   )
 
-  it.scopedLive("outlives the scripts: Redis learns them anew when it has forgotten them", () =>
+  it.scopedLive("outlives the scripts: they are loaded again after SCRIPT FLUSH", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const store = yield* processOf(port)
@@ -298,7 +298,7 @@ describe("the layer", () => {
     })
   )
 
-  it.scopedLive("connects a lazy client, and says so of one that has been ended", () =>
+  it.scopedLive("connects a lazy client, and reports one that has been closed", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const lazy = yield* Effect.acquireRelease(
@@ -382,7 +382,7 @@ describe("the layer", () => {
     [{ url: "redis://host", commandTimeout: Infinity }, /^QuotaRedis: option commandTimeout is Infinity; /],
     [{ URL: "redis://host" }, /^QuotaRedis: option URL is unknown; expected one of url, client, prefix, commandTimeout/]
   ]
-  it.effect("says which option can't be used, and never what a URL holds", () =>
+  it.effect("names the invalid option, and never quotes a URL", () =>
     Effect.forEach(wrong, ([options, message]) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Effect.scoped(QuotaRedis.make(options as QuotaRedis.Options)))

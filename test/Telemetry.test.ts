@@ -133,7 +133,7 @@ describe("counts of attempts", () => {
     )
   })
 
-  it("tell each status and each failure of the wire by one word", () => {
+  it("name each status and each failure of the wire by one word", () => {
     const statuses = [101, 200, 302, 400, 401, 403, 404, 408, 409, 422, 429, 499, 500, 503, 529, 600]
     assert.deepStrictEqual(
       statuses.map((status) => [status, Attempts.outcomeOfStatus(status)]),
@@ -279,7 +279,7 @@ describe("the span of a call", () => {
   })
 })
 
-describe("what a call brings to its requests", () => {
+describe("the span of a call's requests", () => {
   it.effect("is the span of its own fiber, also among a hundred, and after it has waited", () =>
     Effect.gen(function* () {
       const asked = Array.from({ length: 100 }, (_, i) => `agent ${i}`)

@@ -45,7 +45,7 @@ const server = Effect.acquireRelease(
 )
 
 describe("an answer of a gigabyte", () => {
-  it.scopedLive("is Malformed, compressed or not, and what it is read into stays small", () =>
+  it.scopedLive("is Malformed, compressed or not, and its buffer stays small", () =>
     Effect.gen(function* () {
       assert.isBelow(gzip.length, 2 ** 21)
       const { origin } = yield* server

@@ -143,7 +143,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("says what to do with a client that was kept beyond its scope", () =>
+    it.live("fails with the remedy for a client that was kept beyond its scope", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox, { key })

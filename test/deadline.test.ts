@@ -133,7 +133,7 @@ const timers = (): number => process.getActiveResourcesInfo().filter((kind) => k
 
 describe("a request's deadline", () => {
   for (const { make, road } of [http, http2]) {
-    it.live(`runs over its retries, on every door over ${road}, and says what it had come to`, () =>
+    it.live(`runs over its retries, through every entry point over ${road}, and reports the last failure`, () =>
       run(
         Effect.forEach(
           everyDoor,
@@ -220,7 +220,7 @@ describe("a request's deadline", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not waited for in vain: a retry that would come too late is none, and its failure is told at once", () =>
+  it.live("is not waited for in vain: instead of a retry beyond it the failure is returned at once", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* http.make([])

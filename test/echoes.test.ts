@@ -200,7 +200,7 @@ const holdsNone = (text: string): void => {
 
 describe("a server that repeats", () => {
   for (const [what, make] of Object.entries(servers)) {
-    it.live(`${what} tells nobody else, whichever SDK or model asks, and however`, () =>
+    it.live(`${what} reaches only its caller, with every SDK and model, in every way`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const port = yield* listen(make())
@@ -213,7 +213,7 @@ describe("a server that repeats", () => {
   }
 
   for (const [what, make] of Object.entries(failures)) {
-    it.live(`${what} tells nobody else, whichever model asks`, () =>
+    it.live(`${what} reaches only its caller, with every model`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const port = yield* listen(make())

@@ -49,7 +49,7 @@ const words = [
 ]
 
 describe("an event with a secret in it", () => {
-  it.each(errors)("loses it where an SDK makes an error of it: %j", (event) => {
+  it.each(errors)("is redacted if an SDK makes an error of it: %j", (event) => {
     const before = 'data: {"choices":[]}\n\n'
     const told = clean(before + event)
     assert.isTrue(told.startsWith(before))
@@ -58,7 +58,7 @@ describe("an event with a secret in it", () => {
     assert.isTrue(/[\r\n]{2}$/.test(told))
   })
 
-  it.each(words)("is as it came where it is no error: %j", (event) => {
+  it.each(words)("is unchanged if it is no error: %j", (event) => {
     assert.strictEqual(clean(event), event)
   })
 
@@ -85,7 +85,7 @@ describe("a stream without a secret", () => {
     )
   })
 
-  it("is given on event by event, as soon as each has ended, and in the chunk that it came in", () => {
+  it("is passed on event by event, as soon as each has ended, and in the chunk that it came in", () => {
     const [a, b, c] = ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"].map((text) => Buffer.from(text)) as [
       Buffer,
       Buffer,

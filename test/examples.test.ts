@@ -68,7 +68,7 @@ const cases: ReadonlyArray<readonly [name: string, said: RegExp, env?: Record<st
 
 /** They wait for their turns: most say nothing before they end, and two run at a time. */
 describe("an example", { concurrent: true, timeout: 180_000 }, () => {
-  it.scopedLive.each(cases)("%s says what it is there to show", ([name, said, env]) =>
+  it.scopedLive.each(cases)("%s prints what it demonstrates", ([name, said, env]) =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const { code, stderr, stdout } = yield* run(sandbox, name, env)

@@ -139,7 +139,7 @@ const nothingLeft = (sandbox: Sandbox.Sandbox) =>
     ({ inFlight, leases, server }) => server === 0 && [...inFlight, ...leases].every((count) => count === 0)
   )
 
-describe("what an interrupted or finished agent leaves behind", () => {
+describe("remains of an interrupted or finished agent", () => {
   for (const road of roads) {
     it.live(`over ${road.name}: the fiber whose request opened a socket can be collected while the socket lives`, () =>
       Effect.gen(function* () {

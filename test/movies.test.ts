@@ -149,7 +149,7 @@ const report: Report = {
 const barOf = (done: number, failed: number) => Progress.render("x", { total: 1000, started: 1000, done, failed })
 
 describe("figures", () => {
-  it("stand in columns of one width, with what is unknown as n/a", () => {
+  it("stand in columns of one width, with unknown ones as n/a", () => {
     const ours = { ...report, done: 3201, failed: 0, commonError: null, hits: 3189, cpu: null }
     const lines = Table.render({ clientele: ours, "a client per agent": report }, "sampled").split("\n")
     const body = lines.slice(0, -1)
@@ -160,7 +160,7 @@ describe("figures", () => {
     assert.strictEqual(lines.at(-1), "most common error, a client per agent: connect EMFILE")
   })
 
-  it("are percentiles by nearest rank, and counts of what was done and failed", () => {
+  it("are percentiles by nearest rank, and counts of done and failed rows", () => {
     const hundred = Array.from({ length: 100 }, (_, i) => i + 1)
     assert.deepStrictEqual([percentile(hundred, 0.5), percentile(hundred, 0.99), percentile([], 0.5)], [50, 99, null])
     const meter = new Meter(4)
@@ -267,14 +267,14 @@ describe("npm start", () => {
     )
   })
 
-  it("says in one line, with exit code 1, that the results can't be written", async () => {
+  it("reports in one line, with exit code 1, that the results can't be written", async () => {
     const out = join(file(""), "results.jsonl")
     const { code, err } = await begin(["--limit", "5", "--latency", "0", "--out", out]).ended
     assert.strictEqual(code, 1)
     assert.match(err, /^clientele: can't write [^\n]+results\.jsonl: [^\n]+\n$/)
   })
 
-  it("stops with Ctrl-C, children and all, and tells how many rows there are", async () => {
+  it("stops with Ctrl-C, children and all, and prints the number of rows", async () => {
     const out = join(folder, "stopped.jsonl")
     const { child, ended } = begin(["--limit", "3000", "--concurrency", "10", "--latency", "100", "--out", out])
     await new Promise<void>((resolve) => {

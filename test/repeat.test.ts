@@ -184,7 +184,7 @@ describe("a request that failed", () => {
     )
   })
 
-  it("for want of headers in time is as one whose connection broke", async () => {
+  it("for want of headers in time is treated as one whose connection broke", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0)
     await using server = await serve()
     await using clients = makeClients()
@@ -204,8 +204,8 @@ describe("a request that failed", () => {
 const may = (body: string | Uint8Array | undefined, path = "/v1/responses") =>
   Repeat.whenUnknown({ method: "POST", path, headers: {}, body }, "generation")
 
-describe("what may be sent again", () => {
-  it("is read from bytes as from text, the last of two fields counts, and what is no JSON permits nothing", () => {
+describe("a request that is safe to repeat", () => {
+  it("is detected in bytes as in text, by the last of two fields, and never without JSON", () => {
     assert.isTrue(may('{"store":false}'))
     assert.isTrue(may(Buffer.from(' {"input":"\u00e9\\"","store" : false}')))
     assert.isTrue(may('{"store":true,"store":false}'))

@@ -43,7 +43,7 @@ const harmless = (text: string): void => {
   assert.notMatch(text, /^2026-11-27 level=ERROR/m)
 }
 
-describe("what an SDK says of an event that is no JSON", () => {
+describe("an SDK's log of an event that is invalid JSON", () => {
   for (const subject of [...subjects, openai6]) {
     it.live(`goes to the client layer's logger and to no terminal: ${subject.name}`, () =>
       Effect.gen(function* () {

@@ -90,7 +90,7 @@ describe("a body that can be read once", () => {
     }
   })
 
-  it("is sent again whole, as all is, if nobody could be connected to, and fails at once without retries", async () => {
+  it("is sent again whole if no connection could be made, and fails at once without retries", async () => {
     const server = http.createServer((request, response) => void request.pipe(response))
     const proxy = await serveToxics(await portOf(server))
     proxy.add({ type: "resetPeer" })

@@ -78,8 +78,8 @@ const { ca } = certificate
 /** Without retries, and without circuits: each is asked. */
 const plain = { maxRetries: 0, transport: { circuitFailures: false } } as const
 
-describe("what is not known", () => {
-  it.live("of statuses is taken by its class if it has one, is perhaps worked on, and is told of once", () => {
+describe("an unknown value", () => {
+  it.live("of statuses is treated by its class if it has one, is perhaps processed, and is logged once", () => {
     const { layer, lines } = warnings()
     return run(
       Effect.gen(function* () {
@@ -296,7 +296,7 @@ describe("an error of the wire", () => {
     )
   })
 
-  it("knows the codes of sockets, names, TLS and HTTP, and no others", () => {
+  it("recognizes the codes of sockets, names, TLS and HTTP, and no others", () => {
     const known = [
       "ECONNREFUSED",
       "ECONNRESET",

@@ -82,7 +82,7 @@ const streamed = Effect.map(Stream.runCollect(LanguageModel.streamText(open)), (
 const ask = <A, E, R>(wire: Wire.Wire, agent: Effect.Effect<A, E, R>) =>
   Effect.provide(agent, [model(wire.baseURL("openai")), handlers])
 
-describe("a model of a server that speaks like OpenAI", () => {
+describe("a model of an OpenAI-compatible server", () => {
   it.scopedLive.each(streams)("puts calls together that come with %s", ([, deltas, calls]) =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response) => Wire.stream(response).end(Wire.deltas(deltas, "tool_calls")))
@@ -119,7 +119,7 @@ describe("a model of a server that speaks like OpenAI", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("reads what is said and what was thought out of pieces", () =>
+  it.scopedLive("reads text and reasoning out of pieces", () =>
     Effect.gen(function* () {
       const thought = { type: "thinking", thinking: [{ type: "text", text: "let me see" }] }
       const content = [thought, { type: "text", text: "so " }, { type: "text", text: "it is" }]

@@ -36,7 +36,7 @@ const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop
     { finishReason: "stop", rounds: 2 }
   ],
   [
-    "arguments that are no JSON",
+    "arguments that are invalid JSON",
     { calls: [call("clock", '{"zone":')] },
     { ...malformed, reason: undefined },
     { finishReason: "stop", rounds: 2 }
@@ -94,7 +94,7 @@ describe.each(servers)("a stream of every model, on $name", ({ make }) => {
     )
   }
 
-  holds("ends a tool loop with what came before it was cut, and why", (server) =>
+  holds("ends a tool loop with the parts before the cut, and its reason", (server) =>
     Effect.gen(function* () {
       const cut = yield* same(server, cutShort, "cut", "stream")
       assert.deepInclude(cut, { isBegun: true, tag: "HttpRequestError", reason: "Connection" })

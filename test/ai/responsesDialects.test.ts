@@ -42,7 +42,7 @@ const texts: ReadonlyArray<readonly [what: string, events: string]> = [
   ]
 ]
 
-describe("a model of a server that speaks the Responses API", () => {
+describe("a model of a server with the Responses API", () => {
   it.scopedLive.each(texts)("gives a text once, whole and ended, of a stream with %s", ([, events]) =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response) => Wire.stream(response).end(events))

@@ -93,7 +93,7 @@ describe("a call of a model", () => {
     )
   )
 
-  it.effect("has its prompt in no span and no log, unless that is asked for", () =>
+  it.effect("has its prompt in no span and no log, unless enabled", () =>
     Effect.gen(function* () {
       const heard: Array<unknown> = []
       const logger = Logger.replace(

@@ -50,7 +50,7 @@ const last = <E, R>(parts: Stream.Stream<ToolLoop.Part<typeof toolkit.tools>, E,
 
 describe("a tool loop", () => {
   it.scopedLive.prop(
-    "ends the same whole and streamed, and tells the model the same, whatever the model says",
+    "ends the same whole and streamed, and sends the model the same, for any answers",
     [turns, options],
     ([turns, options]) =>
       Effect.gen(function* () {

@@ -45,7 +45,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     .map(([before, field, data, after]) => `${before}${field}${data}${after}`)
   const stream = fc.array(good).map((events) => events.join(""))
 
-  it("pass as they came if they are JSON, however they are cut, and so does what is no event yet", async () => {
+  it("pass as they came if they are JSON, however they are cut, and so do incomplete events", async () => {
     const unfinished = fc.constantFrom("", "data: {", "event: \x1b", "\r")
     await fc.assert(
       fc.asyncProperty(stream, unfinished, fc.array(fc.nat()), async (events, tail, at) => {
@@ -55,7 +55,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     )
   })
 
-  it("end with a failure at the first that is no JSON, and those before it are not lost", async () => {
+  it("end with a failure at the first that is invalid JSON, and those before it are not lost", async () => {
     const bad = fc.constantFrom('{"a":"\x1b[2J"}', "{}\ndata: forged", "\x00", '{"half": "', "a\r\ndata: b")
     await fc.assert(
       fc.asyncProperty(stream, bad, end, stream, fc.array(fc.nat()), async (before, data, after, later, at) => {

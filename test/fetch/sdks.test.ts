@@ -193,7 +193,7 @@ describe.each(sdks)("$name over our fetch", ({ errors, keepsCause, make, seesTim
     )
   })
 
-  it("sees a late answer as a timeout, if it can tell", async () => {
+  it("reports a late answer as a timeout, if it can", async () => {
     await withSite(
       () => {},
       async (site) => {
@@ -237,7 +237,7 @@ describe.each(sdks)("$name over our fetch", ({ errors, keepsCause, make, seesTim
     })
   })
 
-  it("leaves a small raw response that nobody reads without a hold on the pool", async () => {
+  it("leaves a small unread raw response without a hold on the pool", async () => {
     await withSite(
       after((response) => json(response, answer)),
       async (site) => {

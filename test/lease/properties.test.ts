@@ -322,7 +322,7 @@ const play = async (setup: Setup, ops: ReadonlyArray<Op>): Promise<void> => {
 }
 
 describe("LeaseMap against a model", () => {
-  it("any interleaving builds, lends and releases what the model says", async () => {
+  it("any interleaving builds, leases and releases as the model does", async () => {
     await fc.assert(fc.asyncProperty(setup, fc.array(op, { minLength: 1, maxLength: 30, size: "max" }), play), {
       numRuns: 300
     })

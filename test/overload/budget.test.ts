@@ -57,7 +57,7 @@ describe("a retry budget", () => {
     )
   })
 
-  it("that is false never says no", () => {
+  it("that is false never denies a retry", () => {
     const budget = Budget.make()
     for (let i = 0; i < 1_000; i++) assert.isTrue(Budget.take(budget, 0, Infinity, 1))
   })

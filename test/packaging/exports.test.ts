@@ -84,7 +84,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe("the published package", () => {
-  it("loads the barrel and all that is no provider without any SDK", async () => {
+  it("loads the barrel and all modules but the providers without any SDK", async () => {
     const bare = project("bare")
     const free = subpaths.filter((path) => needs[path] === undefined)
     assert.includeMembers(free, [".", "./ClientLayer", "./testing/Sandbox"])

@@ -134,7 +134,7 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => project.dispose())
 
-describe.concurrent("the contract of each door", () => {
+describe.concurrent("the contract of each entry point", () => {
   for (const name of names) {
     it(`holds under ${name}`, { timeout: 150_000 }, async () => {
       await using sandbox = await Sandbox.start({ faults, controlPort: 0 })
@@ -168,7 +168,7 @@ describe("an app that closes nothing", () => {
       assert.deepStrictEqual({ status, stdout }, { status: 0, stdout: "unread\n" })
     })
 
-    it(`has requests under way answered under ${name} when it gets SIGTERM`, async () => {
+    it(`has requests in flight answered under ${name} when it gets SIGTERM`, async () => {
       await using sandbox = await Sandbox.start()
       const { signal, stdout } = await run(project.folder, name, ["contract/ends.ts", sandbox.origin, "term"])
       assert.deepStrictEqual({ signal, stdout }, { signal: "SIGTERM", stdout: "sent\n200\n" })

@@ -103,7 +103,7 @@ describe.each(doors)("a client of $name", ({ bare, base, baseURL, get, variable 
     assert.isTrue(error instanceof base && error instanceof OptionsError && error.field === "baseURL")
   })
 
-  it("has its base URL as it was given or as the environment has it, over the same connections", async () => {
+  it("has its base URL as given or as the environment has it, over the same connections", async () => {
     await using sandbox = await Sandbox.start()
     await using clients = makeClients()
     const plain = baseURL(sandbox)

@@ -130,7 +130,7 @@ describe("a key that a request brings", () => {
 })
 
 for (const subject of subjects) {
-  it.live(`no secret of ${subject.name} is told, whatever happens`, () =>
+  it.live(`no secret of ${subject.name} is printed, whatever happens`, () =>
     Effect.gen(function* () {
       const collector = new Collector()
       const sandbox = yield* Sandbox.make({ tls: true, requestClientCert: true })

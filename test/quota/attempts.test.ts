@@ -81,7 +81,7 @@ const setup = (queueTimeout: number) => {
   return { ticker, waits, facts, send, loadsIn }
 }
 
-describe("a request that is moved from line to line", () => {
+describe("a request that is moved from queue to queue", () => {
   it("waits no longer than queueTimeout in all", async () => {
     const { send, ticker, waits } = setup(1_000)
     const sent = send()

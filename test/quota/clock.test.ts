@@ -75,7 +75,7 @@ describe("under a test's clock", () => {
 })
 
 describe("attempts", () => {
-  it.live("are events of the calling span, each with what came of it", () =>
+  it.live("are events of the calling span, each with its outcome", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({ times: 1, fault: { type: "status", status: 500 } })
@@ -101,7 +101,7 @@ describe("attempts", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("are told once, also of an answer whose body is cut", () =>
+  it.live("are recorded once, also for a response whose body is cut", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({ times: 1, fault: { type: "resetMidBody", afterBytes: 10 } })

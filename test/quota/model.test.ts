@@ -306,7 +306,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
 }
 
 describe("an account", () => {
-  it("settles everybody, in order and within its limits, whatever happens", async () => {
+  it("settles all requests, in order and within its limits, whatever happens", async () => {
     await fc.assert(fc.asyncProperty(scenario, run), { numRuns: 200 })
   })
 })

@@ -122,7 +122,7 @@ describe("a permit", () => {
     }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
   )
 
-  it.live("is worth nothing any more if the gate closes before there is a socket", () =>
+  it.live("is void if the gate closes before there is a socket", () =>
     Effect.gen(function* () {
       const at: Array<number> = []
       const note =

@@ -75,7 +75,7 @@ describe("agents of two processes on one budget in Redis", () => {
     })
   )
 
-  it.scopedLive("wait all together when one of them is told to", () =>
+  it.scopedLive("wait all together when one of them gets a Retry-After", () =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make()
       const sandbox = yield* Sandbox.make({

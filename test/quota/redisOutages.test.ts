@@ -8,7 +8,7 @@ import * as RedisServer from "../support/redis.ts"
 import { rates, recorder, connect, open, connectionOf, reserve, refused, available } from "../support/stores.ts"
 
 describe("a Redis that goes away", () => {
-  it.scopedLive("is warned of once, and counts again by itself when it is back", () =>
+  it.scopedLive("logs one warning, and counts again by itself when it is back", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const server = yield* RedisServer.make()
@@ -36,7 +36,7 @@ describe("a Redis that goes away", () => {
     })
   )
 
-  it.scopedLive("refuses at once what was asked for when the connection broke, and takes nothing for it later", () =>
+  it.scopedLive("rejects at once calls made when the connection broke, and takes no budget for them later", () =>
     Effect.gen(function* () {
       const server = yield* RedisServer.make()
       // ioredis by default sends again what had no answer.
@@ -54,7 +54,7 @@ describe("a Redis that goes away", () => {
     })
   )
 
-  it.scopedLive("may hang: then nobody waits longer for it than commandTimeout", () =>
+  it.scopedLive("may hang: then no request waits longer for it than commandTimeout", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const server = yield* RedisServer.make()
@@ -172,7 +172,7 @@ describe("a password", () => {
     }
   ]
   for (const { flags, name, reason, user } of cases) {
-    it.scopedLive(`${name} is said to be so, and printed nowhere`, () =>
+    it.scopedLive(`${name} is reported as such, and printed nowhere`, () =>
       Effect.gen(function* () {
         const { lines, layer: logger } = recorder()
         const { port } = yield* RedisServer.make(flags)
@@ -187,7 +187,7 @@ describe("a password", () => {
     )
   }
 
-  it.scopedLive("that is missing is said to be so", () =>
+  it.scopedLive("that is missing is reported as such", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const { url } = yield* RedisServer.make(["--requirepass", secret])

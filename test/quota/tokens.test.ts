@@ -76,7 +76,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("are taken while the answer is being made, and kept if it never tells", () =>
+    it.scoped("are taken while the answer is being made, and kept if it reports none", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "body" } }] })
         const config = yield* subject.config(sandbox, { quota })
@@ -97,7 +97,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("are given back by an answer that refuses", () =>
+    it.scoped("are given back by a refusal", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "status", status: 400 } }] })
         const config = yield* subject.config(sandbox, { quota })
@@ -118,7 +118,7 @@ const responses = (config: ClientConfig) => ({
 })
 
 describe("tokens of a request that sets no bound to its answer", () => {
-  it.scoped("are thought to be as many as answers have had of late", () =>
+  it.scoped("are estimated by the recent answers", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: 1_256 })
       const config = yield* openai.config(sandbox, { quota })

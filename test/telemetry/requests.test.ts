@@ -33,7 +33,7 @@ const roads = [
 describe("the duration of a request", () => {
   for (const { name, ask, config } of subjects) {
     for (const road of roads) {
-      it.scopedLive(`is noted for ${name} over HTTP/${road.version}, each attempt by what came of it`, () =>
+      it.scopedLive(`is recorded for ${name} over HTTP/${road.version}, each attempt by its outcome`, () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({
             ...road.sandbox,

@@ -91,7 +91,7 @@ test("HTTP/2: a busy server gets nothing in a cancelled stream's place before it
   expect(server.pings).toBe(1)
 })
 
-test("HTTP/2: a server is asked again whether it has read a reset only when it has sent an answer meanwhile", async () => {
+test("HTTP/2: a server gets another ping about resets only when it has sent a response meanwhile", async () => {
   const asked: Array<number> = []
   const server = await serveScript({
     onRequest: (to, id) => {

@@ -26,7 +26,7 @@ for (const [name, serve] of [
     expect(came).toBe(1)
   })
 
-  test(`${name}: a deadline says something of the server only if most of it went by in waiting for an answer`, async () => {
+  test(`${name}: a deadline counts against the server only if most of it passed in waiting for a response`, async () => {
     const server = await serve((request, response) => {
       if (request.url === "/answered") response.end("ok")
     })

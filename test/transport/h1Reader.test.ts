@@ -151,12 +151,12 @@ for (const [name, bytes] of cuts) {
   })
 }
 
-test("a response to HEAD ends with its head, whatever length it tells", () => {
+test("a response to HEAD ends with its head, whatever its Content-Length", () => {
   const whole = read([`${ok}content-length: 500\r\n\r\n`], { method: "HEAD", isClosed: false })
   expect(whole).toMatchObject({ keeps: true, seen: { body: "" } })
 })
 
-test("what comes after a response is given back", () => {
+test("bytes after a response are given back", () => {
   expect(read([`${ok}content-length: 1\r\n\r\nab`]).rest).toBe("b")
   expect(read([`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\nHTTP`]).rest).toBe("HTTP")
 })

@@ -15,7 +15,7 @@ const windowOf = (id: number): Buffer => Buffer.from([0, 0, 4, 8, 0, 0, 0, 0, id
 /** A ping to a session that is writing: the answer is even more to write, and the session stops reading. */
 const ping = Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
 
-test("HTTP/2: a connection that is reset while a request is written over TLS is found dead, though Node is not told", async () => {
+test("HTTP/2: a connection that is reset while a request is written over TLS is found dead, though Node reports nothing", async () => {
   const server = await serveScript({
     tls: true,
     onOpen: (connection) => connection.raw(windowOf(0)),

@@ -78,7 +78,7 @@ const cases = protocols.flatMap(([name, serve]) =>
 )
 
 for (const { name, reach, serve } of cases) {
-  test(`${name}: bytes that are no TLS break what is under way at once, and nothing else`, async () => {
+  test(`${name}: bytes that are not TLS break requests in flight at once, and no others`, async () => {
     let waiting = 0
     const server = await serve(({ url }, response) => {
       response.on("error", () => undefined)
@@ -98,7 +98,7 @@ for (const { name, reach, serve } of cases) {
   })
 }
 
-test("HTTP/2: a server that wants a certificate, and says so when the handshake is over, is not trusted, at once", async () => {
+test("HTTP/2: a server that requires a certificate, with an alert after the handshake, fails at once", async () => {
   const server = await serveH2((_, response) => response.end("ok"), {
     ca: certificate.ca,
     requestCert: true,

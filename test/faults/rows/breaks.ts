@@ -62,7 +62,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: cut }
   },
   ...breach({
-    name: "bytes that are no HTTP",
+    name: "bytes that are not HTTP",
     strike: ({ line }) => line.raw(Buffer.alloc(64, "\u00ff\u00fe no HTTP\r\n\r\n", "latin1")),
     expect: { inFlight: fails("Malformed", { processed: "maybe", attempts: 1 }) }
   }),

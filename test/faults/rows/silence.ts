@@ -51,14 +51,14 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: resent }
   },
   {
-    name: "no headers, for what must not be repeated",
+    name: "no headers, for a request that must not be repeated",
     kinds: ["stored"],
     options: hasty,
     strike: silence,
     expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1 }) }
   },
   always({
-    name: "no headers before a deadline, whatever the time for them and the retries",
+    name: "no headers before a deadline, whatever the timeout and the retries",
     // A request that waits for a connection may get one in the moment before its deadline passes.
     queued: 0,
     options: { deadline: 3_000 },
