@@ -71,7 +71,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: {}
   },
   {
-    name: "two different Content-Lengths",
+    name: "both Content-Length and Transfer-Encoding",
     over: h1,
     strike: ({ id, line }) => line.raw(written(id, "transfer-encoding: chunked\r\n")),
     expect: { inFlight: malformed("maybe") }
