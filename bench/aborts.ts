@@ -30,7 +30,7 @@ const withServer = async <A>(use: (origin: string) => Promise<A>): Promise<A> =>
 
 const figures = ({ aborts, first, lost, node, peakRss, requests, sessions, took }: Outcome): ReadonlyArray<Figure> => [
   {
-    what: `Node ${node.slice(1)}: requests lost that nobody aborted`,
+    what: `Node ${node.slice(1)}: lost requests that were not aborted`,
     value: lost,
     unit: `of ${requests - aborts}`,
     atMost: 0,

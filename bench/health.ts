@@ -109,7 +109,7 @@ const figure = (
   byDefault: number
 ): ReadonlyArray<Figure> => [
   { what, value: median(values), unit: "s", atMost: atMost + SLACK, note: `runs ${spread(values, 2)}` },
-  { what: `${what}, at the defaults`, value: byDefault, unit: "s", note: "reckoned, at the most" }
+  { what: `${what}, at the defaults`, value: byDefault, unit: "s", note: "computed, at the most" }
 ]
 
 export const health: Bench = {

@@ -20,7 +20,7 @@ const weights = (results: ReadonlyArray<Heaps>): string => {
 
 export const promiseHeap: Bench = {
   name: "promise-heap",
-  about: `heap after ${CALLS.few} and ${CALLS.many} calls of getOpenAIClient over 10 configurations, and before and after ${TENANTS.many - TENANTS.few} that are used once each; garbage collected`,
+  about: `heap after ${CALLS.few} and ${CALLS.many} calls of getOpenAIClient over 10 configurations, and before and after ${TENANTS.many - TENANTS.few} used once each; garbage collected`,
   run: ({ runs }) =>
     withServer(["--protocol", "http/1.1", "--log-size", "0"], async (server) => {
       // Both at once: a heap does not depend on who else has the CPU.

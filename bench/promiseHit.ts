@@ -10,7 +10,7 @@ const variant = (name: Variant, given: Work["given"]) => () =>
 
 export const promiseHit: Bench = {
   name: "promise-hit",
-  about: `a client that stands, asked for ${TIMES} times one after the other, each time with a new literal of options`,
+  about: `an existing client, got ${TIMES} times one after the other, each time with a new literal of options`,
   run: async ({ runs }) => {
     const results = await interleaved(
       {

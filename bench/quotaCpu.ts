@@ -26,7 +26,7 @@ const work = (server: Server, quota: Target["quota"]) => () =>
 
 export const quotaCpu: Bench = {
   name: "quota-cpu",
-  about: `CPU of a chat request with limits that hold nobody up against none: ${AT_ONCE} agents at once, ${AGENTS} a run after ${WARM_UP} to warm up, HTTP/1.1`,
+  about: `CPU of a chat request with limits that delay no request against none: ${AT_ONCE} agents at once, ${AGENTS} a run after ${WARM_UP} to warm up, HTTP/1.1`,
   run: ({ runs }) =>
     withServer(["--protocol", "http/1.1", "--log-size", "0"], async (server) => {
       const results = await interleaved(

@@ -40,7 +40,7 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
     console.error(String(error))
     // Half an answer must not look like a whole one.
     if (response.headersSent) response.destroy()
-    else response.writeHead(502).end("the model does not answer\n")
+    else response.writeHead(502).end("the model failed\n")
   })
 })
 

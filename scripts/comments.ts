@@ -9,7 +9,7 @@ import ts from "typescript"
 const FORBIDDEN =
   /^(?:What|Who|Whom|Whose|Whoever|Whatever|Whether|How|Where|Wherever|Why|Those|Of|(?:After|By|For|From|In|To|Under) which)\b/
 
-const folders = ["src", "scripts", "test", "bench", "examples"]
+const folders = ["src", "scripts", "test", "bench", "examples", "soak"]
 
 /** First words of a comment, without its marks. */
 const opening = (comment: string): string => comment.replace(/^(?:\/\*+|\/\/)\s*(?:\*\s*)?/, "")

@@ -1,4 +1,4 @@
-/** What became of the requests of a soak. It takes no more memory for more of them. */
+/** Outcomes of the requests of a soak, in constant memory. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "../test/faults/expected.ts"

@@ -22,7 +22,7 @@ export interface Counts {
   readonly struck: number
 }
 
-/** What this process says, by the type of the message. */
+/** Messages of this process, by type. */
 export interface Said {
   readonly ready: Ports
   readonly counts: Counts

@@ -49,9 +49,9 @@ describe("rows", () => {
         [1, { a: 1 }],
         [3, { a: "\u2028\u{1F600}" }]
       ])
-      assert.match(String(rows[2]?.[1]), /^line 4 is no JSON: /)
+      assert.match(String(rows[2]?.[1]), /^line 4 is invalid JSON: /)
       assert.deepStrictEqual(rows.slice(3), [
-        [5, "line 5 is no object"],
+        [5, "line 5 is not an object"],
         [6, { a: 3 }]
       ])
     })
@@ -61,11 +61,11 @@ describe("rows", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* rowsOf('\n [{"a":1}, 2,\n {"a":3}]'), [
         [1, { a: 1 }],
-        [2, "element 2 is no object"],
+        [2, "element 2 is not an object"],
         [3, { a: 3 }]
       ])
       const broken = yield* Effect.flip(rowsOf('[{"a":1}'))
-      assert.match(broken.message, /starts with "\[" but is no JSON array/)
+      assert.match(broken.message, /starts with "\[" but is not a JSON array/)
     })
   )
 
@@ -124,7 +124,7 @@ describe("a prompt", () => {
       const unknown = yield* Effect.flip(checked("{{title}} {{author.nam}}", rows))
       assert.strictEqual(
         unknown.message,
-        "the prompt asks for {{author.nam}}, which no row has; there is: title, author.name"
+        "the prompt asks for {{author.nam}}, which no row has; fields: title, author.name"
       )
       assert.match((yield* Effect.flip(checked("{{title}", rows))).message, /"\{\{"/)
     })
@@ -305,7 +305,7 @@ describe("npm start", () => {
     const { code, err, out: said } = await begin([...args, "--prompt", "Sum up {{title}} of {{by.name}}"], env).ended
     assert.deepStrictEqual({ code, err }, { code: 1, err: "" })
     assert.match(said, /rows done +2\nrows failed +1\nclients built +1\ncache hits +1\npeak sockets, sampled +[12]\n/)
-    assert.include(said, "most common error, groq: line 2 is no JSON")
+    assert.include(said, "most common error, groq: line 2 is invalid JSON")
     assert.include(said, `grep '"error"' ${out}`)
     assert.deepStrictEqual([...sandbox.stats().requestsByKey], [["gsk-canary", 2]])
     const [alien, bad, brazil] = results(out)
@@ -315,7 +315,7 @@ describe("npm start", () => {
 
     const typo = await begin([...args, "--prompt", "Sum up {{titel}}"], env).ended
     assert.strictEqual(typo.code, 2)
-    assert.strictEqual(typo.err, "the prompt asks for {{titel}}, which no row has; there is: title, by.name\n")
+    assert.strictEqual(typo.err, "the prompt asks for {{titel}}, which no row has; fields: title, by.name\n")
     const keyless = await begin([...args, "--prompt", "Sum up {{title}}"]).ended
     assert.strictEqual(keyless.code, 2)
     assert.match(keyless.err, /^groq: option apiKey is .*GROQ_API_KEY.*\n$/)

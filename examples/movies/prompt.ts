@@ -27,7 +27,7 @@ export const check = <E, R>(
 ): Effect.Effect<number, E | PromptError, R> =>
   Effect.gen(function* () {
     if (template.replace(HOLE, "").includes("{{")) {
-      return yield* new PromptError({ message: `the prompt has a "{{" that no field name and "}}" follow` })
+      return yield* new PromptError({ message: `the prompt has a "{{" without a field name and "}}" after it` })
     }
     const missing = new Set(fieldsOf(template))
     const known = new Set<string>()
@@ -44,7 +44,7 @@ export const check = <E, R>(
     if (unknown === undefined || known.size === 0) return count
     const listed = [...known].slice(0, LISTED).join(", ")
     return yield* new PromptError({
-      message: `the prompt asks for {{${unknown}}}, which no row has; there is: ${listed}`
+      message: `the prompt asks for {{${unknown}}}, which no row has; fields: ${listed}`
     })
   })
 

@@ -23,4 +23,6 @@ const did = ({ clients, done, failed, sockets, total }: Report): string =>
 export const advice = (report: Report, out: string): ReadonlyArray<string> =>
   report.failed === 0
     ? []
-    : [`${count(report.failed)} rows failed: grep '"error"' ${out} tells which and why; put that right and run again.`]
+    : [
+        `${count(report.failed)} rows failed: grep '"error"' ${out} shows them with their errors; fix these and run again.`
+      ]
