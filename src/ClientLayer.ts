@@ -49,7 +49,7 @@ export interface Options {
    */
   readonly acquireTimeout?: Duration.DurationInput | undefined
   /**
-   * Sockets of all transports together. At it, idle sockets are closed for those who need one, then requests queue.
+   * Sockets of all transports together. At this bound, idle sockets are closed for origins that need one, then requests queue.
    * An upper bound, not a reservation: all layers of a thread, over all copies of the package, together have the default,
    * or the sum of what layers set if that is more. Worker threads divide the descriptors that are free, and aim to leave a
    * quarter of all to everything else.
