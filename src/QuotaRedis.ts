@@ -12,9 +12,8 @@
  * While Redis is unreachable, or its commands fail, each process counts for itself, with one warning. It recovers by
  * itself. Processes that share a budget should be given the same limits, for each call counts by its own.
  *
- * Keys start with `prefix`, name no secret, and expire a minute after their costs are paid and
- * their gates open. It needs `ioredis`
- * 5, and Redis 5 or later with leave to run `EVAL`, `EVALSHA`, `TIME`, `HMGET`, `HSET` and `PEXPIRE` on these keys.
+ * Keys start with `prefix`, name no secret, and expire a minute after their costs are paid and their gates open. It
+ * needs `ioredis` 5, and Redis 5 or later with permission to run `EVAL`, `EVALSHA`, `TIME`, `HMGET`, `HSET` and `PEXPIRE` on these keys.
  *
  * @since 0.1.0
  */
