@@ -147,7 +147,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   const caFile = text(values, "write-ca")
   const clientFile = text(values, "write-client-cert")
   const sandbox = await start(options)
-  // Listened for before the line is printed, since whoever reads it may end us at once.
+  // Listened for before the line is printed, since its reader may end us at once.
   const ended = end(values["stdin-close"] === true)
   try {
     if (caFile !== undefined) writeFileSync(caFile, sandbox.ca)

@@ -34,7 +34,7 @@ export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
   }
 }
 
-/** `why` is said of a call that no tool can take. */
+/** `why` is the reason why no tool can take the call. */
 type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly why: string }
 
 export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>): Read => {
@@ -44,7 +44,7 @@ export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>):
     return { why: names === "" ? "unknown tool; none is available" : `unknown tool; available: ${names}` }
   }
   try {
-    // Models leave it out where there is nothing to say.
+    // Models leave it out where there are no arguments.
     const params = text.trim() === "" ? {} : Tool.unsafeSecureJsonParse(text)
     const known = Tool.isProviderDefined(tool) ? params : absent(Schemas.of(tool.parametersSchema.ast).schema, params)
     return { part: { type: "tool-call", id, name, params: known } }

@@ -1,4 +1,4 @@
-/** The options of a client layer with all said aloud. */
+/** The options of a client layer, with their defaults. */
 import { OptionsError } from "../../ClientError.ts"
 import type { Options } from "../../ClientLayer.ts"
 import { describe, integer, invalid, millis } from "../options/validate.ts"

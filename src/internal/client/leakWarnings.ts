@@ -1,4 +1,4 @@
-/** Warns of leases that are held longer than anybody should need one, naming who took them. */
+/** Warns of leases held for too long, naming the fiber that took them. */
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"

@@ -9,7 +9,7 @@ import * as Series from "../otel/series.ts"
 /** Adds to a gauge. */
 export type Note = (key: typeof limitKey, labels: Series.Labels, by: number) => void
 
-/** Requests and tokens are told apart by a label, so the metric has no unit. */
+/** A label distinguishes requests and tokens, so the metric has no unit. */
 const limitKey = Series.gauge(
   "clientele.quota.limit",
   "1",

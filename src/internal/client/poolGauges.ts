@@ -45,7 +45,7 @@ interface Gauge {
   value: number
 }
 
-/** All that have been told: effect's registry keeps them, so those that nothing adds to any more are 0. */
+/** All gauges updated so far: effect's registry keeps them, so those without a source are set to 0. */
 const told = new Map<string, Gauge>()
 
 const gaugeOf = (key: (typeof keys)[number], labels: Series.Labels): Gauge => {

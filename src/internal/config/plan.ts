@@ -15,7 +15,7 @@ export interface Plan {
   }
   /** In the order of their names. */
   readonly extra: ReadonlyArray<readonly [name: string, field: ExtraField]>
-  /** The options that are another way to say `baseURL`. */
+  /** The options that are alternatives to `baseURL`. */
   readonly endpoints: ReadonlyArray<readonly [name: string, field: ExtraField, path: string]>
   readonly optionNames: ReadonlySet<string>
 }

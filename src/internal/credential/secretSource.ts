@@ -1,4 +1,4 @@
-/** One secret as the request path wants it: at once where it is known, else loaded once for all who ask. */
+/** One secret for the request path: at once where it is known, else loaded once for all waiting requests. */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -119,7 +119,9 @@ const loadedSource = (
 
   const ask = Effect.exit(versions.ask)
 
-  /** A version that can't be had stops nobody who knows one: the last known stays, which is said once. */
+  /**
+   * A version that can't be read stops no request if an earlier one is known: the last known stays, with one warning.
+   */
   const settle = (exit: Exit.Exit<Version, unknown>): Exit.Exit<Version, unknown> => {
     if (Exit.isSuccess(exit) || versions.known === undefined) return exit
     if (!versions.warned) {

@@ -109,7 +109,7 @@ const assemble = (
 }
 
 const fromRequest = async (request: Request): Promise<PreparedRequest> => {
-  // Held as bytes: a Request's stream says neither how long it is nor can it be read again.
+  // Held as bytes: a Request's stream has no length and can't be read again.
   const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
   return prepare(request.url, {
     method: request.method,

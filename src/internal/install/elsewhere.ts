@@ -1,6 +1,6 @@
 /**
- * In the place of a module that `clientele` itself does not have, since it loads a library that not everybody has
- * installed. To the compiler it has no member but the path to import; at run time each use throws a sentence that names it.
+ * Stands in for a module that `clientele` itself does not have, since it loads an optional library. To the compiler it
+ * has no member but the path to import; at run time each use throws an error that names it.
  */
 export interface Elsewhere<Path extends string> {
   /** `import * as Name from "clientele/Name"` */

@@ -14,8 +14,8 @@ export const record = (at: At, input: unknown, names: ReadonlySet<string>): Read
 }
 
 /**
- * Checks that none of these names comes from the prototype: whoever can set an object's `__proto__` would set options by
- * it. Getters of a class are no such thing, for they are not enumerable.
+ * Checks that none of these names comes from the prototype: setting an object's `__proto__` would set options. Getters
+ * of a class are exempt, since they are not enumerable.
  */
 export const owned = (at: At, fields: object, names: Pick<ReadonlySet<string>, "has">): void => {
   for (const name in fields) {

@@ -1,4 +1,4 @@
-/** From the options of an SDK's constructor to the object that all share who gave the same. */
+/** From the options of an SDK's constructor to the object that equivalent options share. */
 import { OptionsError } from "../../ClientError.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
@@ -101,7 +101,7 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
 /** Options that a client keeps from when it was made: clients made from it do not read the environment again. */
 const fixed = ["organization", "project", "adminAPIKey", "webhookSecret", "logLevel", "apiVersion"]
 
-/** Options that say the same thing in different words: the later one counts. */
+/** Alternative options: the later one counts. */
 const either = [
   ["baseURL", "endpoint", "dataResidency"],
   ["apiKey", "azureADTokenProvider"]

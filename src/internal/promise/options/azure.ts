@@ -14,8 +14,8 @@ import type { PoolOptions, WrappedKey } from "./types.ts"
 type ClientOptions = NonNullable<ConstructorParameters<typeof AzureOpenAI>[0]>
 
 /**
- * All options of `new AzureOpenAI`, in the openai that is installed, and ours beside them. docs/options.md says what
- * each does.
+ * All options of `new AzureOpenAI`, in the openai that is installed, and those of clientele. docs/options.md describes
+ * each.
  *
  * @since 0.1.0
  * @category models
@@ -27,7 +27,7 @@ export interface AzureOpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolO
    * @default the environment's `AZURE_OPENAI_API_KEY`
    */
   readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
-  /** Not read by openai 6 and 7. How connections are made, `transport` says. */
+  /** Not read by openai 6 and 7: use `transport`. */
   readonly httpAgent?: undefined
 }
 
@@ -72,7 +72,7 @@ const settle = (draft: Draft): void => {
   if (given["endpoint"] === "") delete options["endpoint"]
   if (given["baseURL"] === null || given["baseURL"] === "") {
     delete options["baseURL"]
-    // Said aloud, so that the environment's base URL does not come first.
+    // Made explicit, so that the environment's base URL does not take precedence.
     options["endpoint"] ??= variable("AZURE_OPENAI_ENDPOINT")
     if (options["endpoint"] === undefined) {
       throw invalid(

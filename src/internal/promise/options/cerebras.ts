@@ -9,7 +9,7 @@ import { apiKeyNote, baseURLNote, common, defaultHeaders, ours, type Table } fro
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
- * All options of `new Cerebras`, and ours beside them. docs/options.md says what each does.
+ * All options of `new Cerebras`, and those of clientele. docs/options.md describes each.
  *
  * @since 0.1.0
  * @category models

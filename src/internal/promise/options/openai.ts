@@ -12,8 +12,7 @@ import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Tab
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
- * All options of `new OpenAI`, in the openai that is installed, and ours beside them. docs/options.md says what each
- * does.
+ * All options of `new OpenAI`, in the openai that is installed, and those of clientele. docs/options.md describes each.
  *
  * @since 0.1.0
  * @category models
@@ -25,7 +24,7 @@ export interface OpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolOption
    * @default the environment's `OPENAI_API_KEY`
    */
   readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
-  /** Not read by openai 6 and 7. How connections are made, `transport` says. */
+  /** Not read by openai 6 and 7: use `transport`. */
   readonly httpAgent?: undefined
 }
 
@@ -98,7 +97,7 @@ const settle = (draft: Draft): void => {
 const baseURL = ({ at, given, options }: Draft): void => {
   const region = given["dataResidency"]
   delete options["dataResidency"]
-  // The SDK takes both as: its own address, whatever the environment says.
+  // The SDK takes both as: its own address, over the environment's.
   if (given["baseURL"] === null || given["baseURL"] === "") options["baseURL"] = spec.baseURL
   if (region === undefined) return
   if (given["baseURL"] !== undefined) {

@@ -4,10 +4,10 @@
  */
 
 /**
- * - `pool`: the pool does it, for all SDKs alike; it is part of the `ClientConfig`.
- * - `sdk`: goes to the SDK's constructor; other values are another object over the same connections.
- * - `unpooled`: says by itself how requests are sent. The SDK's class is made with all options as they are, uncached.
- * - `nothing`: allowed, and has no effect here; the note says why.
+ * - `pool`: the pool handles it, for all SDKs alike; it is part of the `ClientConfig`.
+ * - `sdk`: passed to the SDK's constructor; other values are another object over the same connections.
+ * - `unpooled`: replaces the sending of requests. The SDK's class is made with all options as they are, uncached.
+ * - `nothing`: accepted, without effect here; the note has the reason.
  * - `refused`: an OptionsError with the note in it.
  */
 export type Fate = "pool" | "sdk" | "unpooled" | "nothing" | "refused"

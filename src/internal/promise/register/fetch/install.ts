@@ -1,6 +1,6 @@
 /**
- * A global `fetch` that hands requests for known origins to the pool, and all others to the `fetch` that was there before.
- * Loads next to nothing until the first of them comes. Whoever sets another `fetch` later has that.
+ * A global `fetch` that hands requests for known origins to the pool, and all others to the `fetch` that was there
+ * before. Loads next to nothing until the first of them comes. A `fetch` set later replaces it.
  */
 import { createRequire } from "node:module"
 import { extname } from "node:path"
