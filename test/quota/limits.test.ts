@@ -89,7 +89,7 @@ for (const subject of subjects) {
           assert.strictEqual(sandbox.stats().requests, 2)
         }
         assert.strictEqual(warnings.length, 4)
-        for (const warning of warnings) assert.match(warning, /the tightest holds: 6 requests a minute/)
+        for (const warning of warnings) assert.match(warning, /the tightest applies: 6 requests a minute/)
         assert.match(warnings[2]!, /6 requests a minute, 300 waiting/)
         assert.match(warnings[3]!, /6 requests a minute, 100000000 tokens a minute/)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))

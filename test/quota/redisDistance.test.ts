@@ -135,12 +135,12 @@ describe("a Redis that answers too slowly for a budget", () => {
       assert.strictEqual(lines.length, 1)
       assert.match(
         lines[0]!,
-        /^WARN Redis at 127\.0\.0\.1:\d+ answers too slowly .+ requests wait although budget is left/
+        /^WARN Redis at 127\.0\.0\.1:\d+ responds too slowly .+ requests wait although budget is left/
       )
       assert.match(lines[0]!, /A round trip takes 1\d\d ms/)
       other.trails?.(false)
       yield* Effect.sleep(50)
-      assert.deepStrictEqual(lines.slice(1), [`INFO Redis at 127.0.0.1:${port} answers in time for the quotas again`])
+      assert.deepStrictEqual(lines.slice(1), [`INFO Redis at 127.0.0.1:${port} responds in time for the quotas again`])
     })
   )
 })

@@ -1,4 +1,4 @@
-/** From a request to its answer: who asks, what goes wrong, what is said, what it costs, when it is sent. */
+/** From a request to its answer: key, fault, content, cost, and time. */
 import { collect, MAX_BODY } from "./body.ts"
 import { chat, isProblem, type Rendered } from "./chat.ts"
 import { control } from "./control.ts"

@@ -1,4 +1,4 @@
-/** Errors as each provider says them. */
+/** Errors in each provider's format. */
 import type { ProviderName } from "./model.ts"
 import { json, type Reply } from "./reply.ts"
 

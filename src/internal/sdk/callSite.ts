@@ -8,7 +8,7 @@ import { warn } from "../util/processWarning.ts"
 /** Under this name it travels in the `init` of a request's fetch, which SDKs hand on as it is. */
 export const SITE: unique symbol = Symbol.for("clientele/site")
 
-/** Its stack is text only once somebody reads it. */
+/** Its stack becomes text only when it is read. */
 export interface Site {
   readonly stack?: string | undefined
 }

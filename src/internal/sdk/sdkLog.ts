@@ -27,7 +27,7 @@ const cleaning =
   (said: unknown): string =>
     typeof said === "string" ? oneLine(scrub(said)) : scrub(inspect(said)).split("\n").map(oneLine).join("\n")
 
-/** Log effect of each level. Errors are logged as debug: the failure of the call tells as much. */
+/** Log effect of each level. Errors are logged as debug: the failure of the call has the same information. */
 const effects: Readonly<Record<Level, (line: string) => Effect.Effect<void>>> = {
   error: Effect.logDebug,
   warn: Effect.logWarning,

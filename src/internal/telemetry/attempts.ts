@@ -1,7 +1,7 @@
 /**
- * Tells of attempts: each time a request is sent, what came of it is counted, and is an event of the calling fiber's
- * span. Plain and synchronous, since this is the path of every request. It is told nothing that could be a secret, or
- * part of a prompt.
+ * Records attempts: each time a request is sent, its outcome is counted, and is an event of the calling fiber's span.
+ * Plain and synchronous, since this is the path of every request. It receives nothing that could be a secret, or part
+ * of a prompt.
  */
 import * as Clock from "effect/Clock"
 import type { AnySpan, Span } from "effect/Tracer"
@@ -109,7 +109,7 @@ export interface Ended {
  */
 export interface AttemptRecorder {
   readonly ended: (span: AnySpan | undefined, ended: Ended, own?: RequestSpan) => void
-  /** After `attempt`, which ended as `reason` says, another follows when `delayMs` have passed. */
+  /** After `attempt`, which ended with `reason`, another follows when `delayMs` have passed. */
   readonly retry: (
     span: AnySpan | undefined,
     attempt: number,

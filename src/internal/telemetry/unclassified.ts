@@ -1,6 +1,6 @@
 /**
- * Counts what the world says that nothing here has heard of: statuses, error codes, codes of HTTP/2. It does no harm, for
- * all of it has a type and counts as perhaps worked on; but somebody had better look. Each kind is logged once.
+ * Counts unknown statuses, error codes and HTTP/2 codes. They are harmless, for all of them have a type and count as
+ * perhaps processed; but they deserve a look. Each kind is logged once.
  */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
@@ -34,7 +34,7 @@ const what: Readonly<Record<Oddity["kind"], string>> = {
   http2: "HTTP/2 code"
 }
 
-/** A count of its own, which tells the logger that is in force where this effect is run. */
+/** A count of its own, with the logger that is in force where this effect is run. */
 export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime(), Exported, (runtime, isExported) => {
   const told = new Set<string>()
   let count = 0

@@ -63,7 +63,7 @@ export class MemoryExchange implements Exchange {
     this.#out.end()
     this.#close(undefined)
   }
-  /** Before the head nobody knows what became of it. */
+  /** Before the head its outcome is unknown. */
   reset(): void {
     this.#cut(new WireError("Connection", this.status === undefined ? "maybe" : "yes", "the connection was reset"))
   }

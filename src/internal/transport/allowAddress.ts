@@ -27,7 +27,7 @@ const allowed = (
   const name = host.replace(/\.$/, "")
   let good: ReadonlyArray<LookupAddress>
   try {
-    // Strictly: what an async function gives is true of whatever it says.
+    // Compared with `true`: the promise of an async function is always truthy.
     good = addresses.filter((_, i) => allow(all[i]!, name) === true)
   } catch (cause) {
     throw refusal(host, all, cause)
@@ -36,7 +36,7 @@ const allowed = (
   return good
 }
 
-/** For a host that is an address, which nobody looks up. Throws a WireError. */
+/** For a host that is an address, which is not looked up. Throws a WireError. */
 export const checkHost = (allow: AllowAddress | undefined, host: string): void => {
   if (allow !== undefined && isIP(host) !== 0) allowed(allow, host, [{ address: host, family: isIP(host) }])
 }

@@ -38,8 +38,8 @@ const refusal = (status: number, proxy: ProxyPeer, target: string): Error => {
 }
 
 /**
- * Asks the proxy on `socket` for a tunnel. The error that it may call back with tells where the proxy is and with which
- * status it answered, and neither its user nor its password.
+ * Asks the proxy on `socket` for a tunnel. Its error has the proxy's address and the status, and neither user nor
+ * password.
  */
 export const connectThrough = (
   socket: Socket,

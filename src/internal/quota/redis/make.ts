@@ -1,4 +1,4 @@
-/** A store for as long as a scope is open, which tells of Redis through the logger of who made it. */
+/** A store for as long as a scope is open, which logs changes of Redis through its maker's logger. */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"

@@ -10,7 +10,7 @@ const own = new Set(["connection", "content-length", "host", "keep-alive", "te",
 /** Methods whose requests have content, be it empty (RFC 9110, section 8.6). */
 const hasContent = /^(?:POST|PUT|PATCH)$/
 
-/** Bytes of a request's body, `undefined` for none, "chunked" where nobody knows. */
+/** Bytes of a request's body, `undefined` for none, "chunked" if unknown. */
 export type Content = number | "chunked" | undefined
 
 export interface RequestHead {

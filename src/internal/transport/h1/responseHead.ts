@@ -1,4 +1,4 @@
-/** The head of an HTTP/1.1 response (RFC 9112): what it says, and how the body that follows is delimited. */
+/** The head of an HTTP/1.1 response (RFC 9112), and the framing of the body that follows. */
 import type { WireResponse } from "../../http/types.ts"
 
 /** The server's bytes are no HTTP/1.1. */
@@ -23,14 +23,14 @@ export interface ResponseHead {
   readonly framing: Framing
   /** True if the connection can carry another request after the body. */
   readonly keepsAlive: boolean
-  /** Ms for which the server keeps an idle connection, where it says so. */
+  /** Ms for which the server keeps an idle connection, if given. */
   readonly idle: number | undefined
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const name = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const notValue = /[^\t\x20-\x7e\x80-\xff]/
-/** A value that goes on in the next line: obsolete, and a space to those who read it (section 5.2). */
+/** A value that goes on in the next line: obsolete, and read as a space (section 5.2). */
 const isFolded = /\r\n[ \t]/
 const fold = /\r\n[ \t]+/g
 

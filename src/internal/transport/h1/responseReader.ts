@@ -26,7 +26,7 @@ const untilClose = 7
 const CR = 13
 const LF = 10
 
-/** Most bytes of the line before a chunk: its size, and extensions that nobody reads. */
+/** Most bytes of the line before a chunk: its size, and extensions, which are ignored. */
 const MAX_CHUNK_LINE_BYTES = 4096
 
 /** Bytes of a head beside names and values: the status line, and for each field what parts name, value and lines. */
