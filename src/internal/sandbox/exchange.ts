@@ -35,11 +35,11 @@ export interface Exchange {
   readonly head: (status: number, headers: Headers) => void
   readonly write: (chunk: string | Uint8Array, done?: () => void) => void
   readonly end: (chunk?: string | Uint8Array) => void
-  /** Gives the answer up from our side: RST_STREAM with `code` on HTTP/2, the socket closed on HTTP/1.1. */
+  /** Cancels the answer from our side: RST_STREAM with `code` on HTTP/2, the socket closed on HTTP/1.1. */
   readonly reset: (code: number) => void
-  /** GOAWAY on HTTP/2; without effect on HTTP/1.1, where only the end closes the connection. */
+  /** GOAWAY on HTTP/2; `connection: close` on HTTP/1.1. */
   readonly goAway: (code: number) => void
-  /** Bytes that are no HTTP, then the end of the connection. */
+  /** Bytes that are not HTTP, then the end of the connection. */
   readonly garble: (bytes: Uint8Array) => void
   /** Runs once when both sides are done, with the reset code if the client gave up first (`"socket"` on HTTP/1.1). */
   readonly onClose: (f: (aborted: number | "socket" | undefined) => void) => void

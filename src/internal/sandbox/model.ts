@@ -27,8 +27,8 @@ export interface RateLimit {
   /** Part of a minute's limit that may come at once: 1 is a whole minute's worth. @default 1 */
   readonly burst?: number | undefined
   /**
-   * The Retry-After of a 429 for `maxConcurrency`; a number is in ms. By default there is none, since a server can't foresee
-   * when others end: Cerebras documents no such header (inference-docs.cerebras.ai/support/rate-limits) and Azure leaves
+   * The Retry-After of a 429 for `maxConcurrency`; a number is in ms. By default there is none, since a server can't
+   * foresee when others end: Cerebras documents no such header (inference-docs.cerebras.ai/support/rate-limits) and Azure leaves
    * it out at times (learn.microsoft.com/answers/questions/5625878), though Anthropic documents it always
    * (anthropic-sdk-typescript#358) and Groq for every 429 of a rate limit (console.groq.com/docs/rate-limits).
    *
@@ -153,8 +153,8 @@ export interface Options {
   /** Address to listen at. @default "127.0.0.1" */
   readonly host?: string | undefined
   /**
-   * Protocol of the port. With TLS, ALPN announces it to the client; without TLS, `h2` is HTTP/2 with prior knowledge, and
-   * `both` depends on a connection's first bytes.
+   * Protocol of the port. With TLS, ALPN announces it to the client; without TLS, `h2` is HTTP/2 with prior knowledge,
+   * and `both` depends on a connection's first bytes.
    *
    * @default "both"
    */
