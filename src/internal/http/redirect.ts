@@ -45,7 +45,7 @@ export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: 
   const location = wire.headers.find(([name]) => name === "location")?.[1]
   if (location === undefined) return undefined
   if (exchange.redirect === "error")
-    return refuse(`${hop.origin} responded with a redirect, which the request forbids (redirect: \"error\")`)
+    return refuse(`${hop.origin} responded with a redirect, which the request forbids (redirect: "error")`)
   const target = locate(location, hop)
   if (target.origin !== hop.origin) {
     throw new WireError(
