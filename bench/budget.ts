@@ -24,7 +24,7 @@ const MINUTE = 60_000 / SCALE
 const BURST = 1 / 60 / SCALE
 /** An answer takes 2 s of the account's time to write; a refusal takes none. */
 const LATENCY = 2_000 / SCALE
-/** Agents ask for longer than the server counts; what they are told after that minute is in no figure but "failed". */
+/** Agents ask for longer than the server counts; responses after that minute are in no figure but "failed". */
 const LONGER = LATENCY + 1_000
 /** The SDK's `maxRetries` as raised after requests have failed. */
 const MANY_RETRIES = 20

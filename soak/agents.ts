@@ -76,7 +76,7 @@ export const targets = ({ ca, ports }: Ports): Effect.Effect<ReadonlyArray<Targe
   return Effect.all(all)
 }
 
-/** One that is asked, and after how many ms whoever asks loses interest. */
+/** A request, and the ms after which its agent aborts it. */
 interface Question {
   readonly act: string
   /** Agents with the same name get the same answer. */

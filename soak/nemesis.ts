@@ -22,7 +22,7 @@ export type Order =
     }
   /** The proxy refuses connections. */
   | { readonly type: "down" }
-  /** Nothing passes, and nobody is told. In the end those connections are cut. */
+  /** Nothing passes, unnoticed by both sides. In the end those connections are cut. */
   | { readonly type: "freeze" }
   | { readonly type: "limit"; readonly limit: RateLimit }
   /** This key is not known any more. */

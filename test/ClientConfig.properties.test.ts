@@ -179,7 +179,7 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
           `${ms / 1000} seconds`,
           [Math.floor(ms / 1000), (ms % 1000) * 1_000_000]
         )
-  /** A default is said aloud, left out, or `undefined`. */
+  /** A default is explicit, left out, or `undefined`. */
   const put = (into: Record<string, unknown>, name: string, value: unknown, isDefault: boolean) => {
     if (!isDefault || flip()) into[name] = value
     else into[name] = undefined

@@ -122,7 +122,7 @@ describe("the environment's proxy", () => {
 
 const door = new URL("../src/Promise.ts", import.meta.url).href
 
-/** A request of Node's fetch, and one of ours, in a process that is told of a proxy at which nobody listens. */
+/** A request of Node's fetch, and one of ours, in a process with a proxy at which no server listens. */
 const script = (baseURL: string): string => `
   import { makeClients } from ${JSON.stringify(door)}
   const options = { apiKey: "sk-test", baseURL: "${baseURL}" }

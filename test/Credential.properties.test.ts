@@ -12,7 +12,7 @@ import { open } from "./support/credentials.ts"
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** Time that passes when it is told to, with all that happens in between run in its order. */
+/** Time that passes on command, with all that happens in between run in its order. */
 const handClock = () => {
   let now = 0
   let sleepers: Array<{ readonly at: number; readonly wake: () => void }> = []

@@ -219,7 +219,7 @@ describe("loading", () => {
       assert.equal(state.loads, 1)
       yield* Effect.flip(use(source))
       assert.equal(state.loads, 2)
-      // They all know: nothing is left to tell the log.
+      // All of them got the failure: nothing is left to log.
       assert.deepEqual(lines, [])
     }).pipe(Effect.provide(layer))
   })

@@ -121,7 +121,7 @@ describe("a version that changes", () => {
       yield* TestClock.adjust(10)
       assert.equal(yield* Fiber.join(request), "token-1")
       assert.equal(asked, 2)
-      // The first to ask is the last to be told, of a version that is no more.
+      // The first call is answered last, with an outdated version.
       answers.push([1, 100], [2, 10], [2, 10])
       const late = yield* Effect.fork(use(first))
       yield* idle

@@ -1,4 +1,4 @@
-/** Plans by themselves: steps that fail as told, and no provider. */
+/** Plans by themselves: steps that fail on command, and no provider. */
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

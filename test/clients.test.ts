@@ -233,7 +233,7 @@ describe("Azure", () => {
 describe("ClientMap", () => {
   it.live("10,000 acquires over 100 keys with the same transport options build one pool", () =>
     Effect.gen(function* () {
-      // Streams for all: whoever needs a second socket has a second pool.
+      // Streams for all: a config that needs a second socket has a second pool.
       const sandbox = yield* Sandbox.make({ tls: true, maxStreams: 200 })
       const config = (i: number) =>
         OpenAiClient.config({

@@ -193,7 +193,7 @@ const holdsNone = (text: string): void => {
     const at = text.indexOf(secret)
     assert.strictEqual(at, -1, text.slice(Math.max(0, at - 300), at + 100))
   }
-  // Enough was told for something to be found in.
+  // Enough text for a secret to be found in.
   assert.isAbove(text.length, 50_000)
   assert.include(text, "RequestError")
 }

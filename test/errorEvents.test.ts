@@ -1,4 +1,4 @@
-/** Events of streams that tell errors, on their way to an SDK. */
+/** Error events of streams, on their way to an SDK. */
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"

@@ -36,7 +36,7 @@ const toyLayer = (build: Effect.Effect<Toy, never, Scope.Scope>) => {
   return ClientMap.accessors({ ...provider, layer: () => Layer.scoped(ToyClient, build) })
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 const recorder = () => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {

@@ -1,4 +1,4 @@
-/** Proxies that dig no tunnel: which of their answers are final, and what is told of them. */
+/** Proxies that refuse the tunnel: which of their answers are final, and the errors of these. */
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

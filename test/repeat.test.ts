@@ -142,7 +142,7 @@ const send = async (server: Server, clients: Clients, id: string, one: Case): Pr
     baseURL: `${server.origin}/v1`,
     maxRetries: retries,
     retryAmbiguous: option,
-    // Chance may draw five failures in a row of one place, and what is told here is not how circuits hold requests back.
+    // Chance may draw five failures in a row of one place, and circuits are not the subject here.
     transport: { circuitFailures: false },
     // The server has to see it first, however busy this machine is.
     timeout: fault === "silence" ? 1_000 : 20_000

@@ -90,7 +90,7 @@ for (const subject of [...subjects, openai6]) {
         const config = yield* subject.config(sandbox, { maxRetries: 0 })
         const options: object = { maxRetries: 2 }
         yield* Effect.flip(subject.use(config, (client) => client.chat.completions.create(question("hi"), options)))
-        // The SDK of a user's own provider does not tell what a request said.
+        // The SDK of a user's own provider does not pass on a request's options.
         assert.strictEqual(sandbox.stats().requests, subject === openai6 ? 1 : 3)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )

@@ -19,7 +19,7 @@ const roads = [
   { name: "HTTP/2", sandbox: { protocol: "both", tls: true } }
 ] as const
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 const recorder = () => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {

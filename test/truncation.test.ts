@@ -16,7 +16,7 @@ import { type Subject, subjects } from "./support/providers.ts"
 
 const id = "ünder way"
 const content = contentFor(id)
-// The event that tells the end has words in it, or nobody would miss it.
+// The last event has text in it, or its loss would go unnoticed.
 const streamed = `${event(id, "answer to ")}${event(id, id, "stop")}data: [DONE]\n\n`
 
 interface Answer {

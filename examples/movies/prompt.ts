@@ -20,7 +20,7 @@ export const fill = (template: string, row: Row): Either.Either<string, PromptEr
     : Either.left(new PromptError({ message: `the row has no field ${absent}` }))
 }
 
-/** Looks whether some row has each field of the template, and tells how many rows there are. */
+/** Checks that some row has each field of the template, and returns the number of rows. */
 export const check = <E, R>(
   template: string,
   rows: Stream.Stream<NumberedRow, E, R>

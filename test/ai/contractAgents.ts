@@ -112,7 +112,7 @@ const told = ({ finishReason, rounds, text, transcript }: ToolLoop.Result) => ({
   )
 })
 
-/** A tool loop, and what its tools gave or what the model was told of them. */
+/** A tool loop, with the results of its tools or the errors reported to the model. */
 export const loop = (prompt: string) => Effect.map(ToolLoop.run({ prompt, toolkit }), told)
 
 /** Each round says at its end what it used. */

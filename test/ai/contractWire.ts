@@ -1,4 +1,4 @@
-/** A provider of both APIs that is written by hand: it keeps what it was sent, and answers when and what it is told to. */
+/** A provider of both APIs that is written by hand: it keeps its requests, and responds on command. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Effect from "effect/Effect"

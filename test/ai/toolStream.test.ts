@@ -184,7 +184,7 @@ describe("a streamed tool loop", () => {
       )
       const results = all.flatMap((part) => (part.type === "tool-result" ? [part.name] : []))
       assert.deepStrictEqual(results, ["clock", "weather"])
-      // The model is told in the order in which it asked.
+      // The model gets the results in the order of its calls.
       assert.deepStrictEqual(
         server.asked[1]!.messages.filter(({ role }) => role === "tool").map(({ content }) => content),
         ['{"degrees":21}', "noon"]

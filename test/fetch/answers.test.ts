@@ -54,7 +54,7 @@ const whole: ReadonlyArray<readonly [what: string, url: string, text: string]> =
   ["the error of a message", messages, response("error", { error: { message: "overloaded" } })]
 ]
 
-/** Nobody is told of an event that its empty line does not end. */
+/** An event without its empty line is never emitted. */
 const unended = (event: string): string => event.slice(0, -1)
 
 const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [

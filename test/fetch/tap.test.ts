@@ -8,7 +8,7 @@ import { eventually, failureOf, json, withSite, type Handler } from "./support.t
 
 const timeouts = { headers: Infinity, body: Infinity }
 
-/** Sends one request, and logs what its hooks were told, in order. */
+/** Sends one request, and logs the calls of its hooks, in order. */
 const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {
   const log: Array<string> = []
   const chunks: Array<Uint8Array> = []

@@ -43,7 +43,7 @@ describe("histories of Credential", () => {
         if (got.length === 1) source.refused(secret)
       })
     }
-    // One turn of one fiber at a time: whoever wakes has told of it before the next does.
+    // One turn of one fiber at a time: a waking fiber has recorded it before the next one wakes.
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
       task()
       await turn()

@@ -79,7 +79,7 @@ const turnedAwayForCause: Check = (quotas) =>
     }
   })
 
-/** When all is quiet nobody waits who was told, or has told us, not to. */
+/** When all is quiet no request waits that was aborted, is late, or meets a longer closed gate than it may. */
 const nobodyOverstays: Check = (quotas) =>
   quotas.of("quiet").flatMap(({ at: now, from }) =>
     quotas.models.flatMap((model) =>

@@ -172,7 +172,7 @@ export class LeaseRun {
     fiber.addObserver((exit) => {
       this.#pending.delete(op)
       if (ending !== undefined) this.#log.ok(ending, {})
-      // One that has a lease, and ends before it is told to, leaves an end that never comes.
+      // One that has a lease, and ends before its command, leaves an end that never comes.
       else if (!isHeld && Exit.isFailure(exit)) {
         if (Cause.isInterrupted(exit.cause)) this.#log.unknown(op)
         else this.#log.fail(op, refusal(Cause.squash(exit.cause)))

@@ -23,7 +23,7 @@ export interface Subject {
   /** A lease for as long as an effect runs; undefined where the map has none. */
   readonly use: ((key: string, f: (value: number) => Effect.Effect<void>) => Effect.Effect<void, unknown>) | undefined
   readonly invalidate: (key: string) => Effect.Effect<void>
-  /** Leases by value; undefined where the map does not tell. */
+  /** Leases by value; undefined for a map without statistics. */
   readonly leases: (() => ReadonlyArray<readonly [value: number, leases: number]>) | undefined
 }
 

@@ -173,7 +173,7 @@ const lastOf = ({ of, permits }: Quotas, model: string, at: number, ms: (answer:
     })
   )
 
-/** Until when answers have closed the gate of a model, as far as they are told by then. */
+/** Time until which answers have closed the gate of a model, as far as they are recorded by then. */
 export const closedUntil = (quotas: Quotas, model: string, at: number): number =>
   lastOf(quotas, model, at, ({ closes }) => closes)
 

@@ -258,7 +258,7 @@ export class QuotaRun {
   async finish(): Promise<void> {
     await this.quiet()
     this.#isOver = true
-    // One at a time: who is let in is told a moment later, and nobody else may be told before.
+    // One at a time: an admitted request is recorded a moment later, and no other may be recorded before.
     for (; this.#held.length > 0; await this.#world.drain()) this.#end(0)
     for (; this.#moved.length > 0; await this.#world.drain()) this.again()
     await this.quiet()

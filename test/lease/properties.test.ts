@@ -54,7 +54,7 @@ const setup: fc.Arbitrary<Setup> = fc.record({
 
 const slowly = 5
 
-/** Time that stands still unless told. */
+/** Time that passes on command. */
 class Time {
   now = 0
   private readonly sleepers = new Set<{ readonly at: number; readonly wake: () => void }>()

@@ -142,7 +142,7 @@ describe("room", () => {
             acquireTimeout: Duration.infinity
           })
           const a = yield* lease(map, "a")
-          // It yields after every 12 operations, and goes on when it is told to.
+          // It yields after every 12 operations, and goes on when its turn is called.
           const turns: Array<() => void> = []
           const b = Effect.runFork(
             Effect.withMaxOpsBeforeYield(Effect.exit(LeaseMap.use(map, "b", Effect.succeed)), 12),

@@ -25,7 +25,7 @@ const prints = (value: unknown): ReadonlyArray<string> => {
   try {
     all.push(JSON.stringify(value) ?? "", format("%j", value))
   } catch {
-    // A ring: no JSON of it can tell anything.
+    // A circle: its JSON can reveal nothing.
   }
   return value instanceof Error && value.cause !== undefined ? [...all, ...prints(value.cause)] : all
 }
@@ -174,7 +174,7 @@ for (const subject of subjects) {
       tell(process.report.getReport())
       assert.deepStrictEqual(found([...texts, collector.text]), [])
       assert.deepStrictEqual([...sandbox.stats().requestsByKey.keys()], [key])
-      // Enough was told for something to be found in.
+      // Enough text for a secret to be found in.
       assert.isAbove(texts.join("").length, 50_000)
       assert.include(texts.join(""), "[key]")
     }).pipe(Effect.scoped)

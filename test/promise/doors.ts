@@ -125,7 +125,7 @@ export const hello: Question = { model: "test-model", messages: [{ role: "user",
 
 export const ask = (client: Client, options?: RequestOptions) => client.chat.completions.create(hello, options)
 
-/** A server whose answers are written by hand, and which tells what came. */
+/** A server whose answers are written by hand, and which counts its requests. */
 export const serve = async (
   answer: (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void
 ) => {

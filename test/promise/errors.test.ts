@@ -218,7 +218,7 @@ describe.concurrent("errors of a gate that is closed", () => {
     )
     await using clients = makeClients()
     const client = get(provider.origin, {}, clients)
-    // Such a claim is believed when two probes, after 1 s and 2 s more, have been told the same.
+    // Such a claim is accepted when two probes, after 1 s and 2 s more, got the same.
     for (const requests of [1, 2, 3]) {
       const refused = await rejection(ask(client))
       assert.isTrue(refused instanceof sdk.RateLimitError)

@@ -1,4 +1,4 @@
-/** Adaptive concurrency against a real server, whose capacity nobody has told. */
+/** Adaptive concurrency against a real server of unknown capacity. */
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

@@ -1,4 +1,4 @@
-/** The attempts of one request, over quotas and sockets that do as they are told. */
+/** The attempts of one request, over quotas and sockets under control. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import type { PoolKey } from "../../src/internal/request/keyPool.ts"

@@ -41,7 +41,7 @@ describe("under a test's clock", () => {
         yield* soon(requests(sandbox), (count) => count >= expected)
         assert.strictEqual(sandbox.stats().requests, expected)
       }
-      // The last is due at the end of the second minute, on the edge of what a clock can tell.
+      // The last is due at the end of the second minute, at the limit of a clock's precision.
       yield* TestClock.adjust(60_001)
       yield* soon(requests(sandbox), (count) => count === 15)
       yield* Fiber.join(agents)

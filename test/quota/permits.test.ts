@@ -27,7 +27,7 @@ const begin = (response: http.ServerResponse, status: number): void => {
   response.write('{"error":')
 }
 
-/** A server that does the unheard-of: first what it is told, then what is usual. */
+/** A server with unusual responses: first the given handlers, then the usual one. */
 const server = (...handlers: ReadonlyArray<Handler>) => {
   let seen = 0
   const running = http.createServer((request, response) => {

@@ -1,4 +1,4 @@
-/** The one retry policy, seen by each SDK: what is sent again, how often, and what is told of it. */
+/** The one retry policy, through each SDK: retried requests, their number, and their records. */
 import { describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"

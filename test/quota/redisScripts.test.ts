@@ -49,7 +49,7 @@ const withRedis = <A>(f: (redis: Redis) => Promise<A>) =>
     })
   )
 
-/** Somebody with more to do than the budget lets it, who asks again exactly when it is told to. */
+/** A client with more to do than the budget lets it, which asks again exactly at the given time. */
 const hurry = async (one: ReturnType<typeof budget>, until: number, cost: number): Promise<Array<number>> => {
   const departures: Array<number> = []
   for (let now = 0; now < until;) {

@@ -6,7 +6,7 @@ import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
-/** A shared budget that answers when it is told to. */
+/** A shared budget that answers on command. */
 const budget = () => {
   const asked: Array<{
     readonly costs: ReadonlyArray<number>

@@ -1,4 +1,4 @@
-/** The async context in which requests are dispatched, and what undici's diagnostics channels tell of them. */
+/** The async context in which requests are dispatched, and their messages on undici's diagnostics channels. */
 import { AsyncLocalStorage } from "node:async_hooks"
 import * as diagnostics from "node:diagnostics_channel"
 import * as http2 from "node:http2"

@@ -15,7 +15,7 @@ const protocols = [
   ]
 ] as const
 
-/** Answers one request at a time, when it is told to. */
+/** Answers one request at a time, on command. */
 const held = async (serve: (handler: Handler) => Promise<{ readonly origin: string }>) => {
   const seen: Array<string | undefined> = []
   const waiting: Array<Answer> = []

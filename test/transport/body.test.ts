@@ -20,7 +20,7 @@ for (const [name, serve] of protocols) {
     const all = await Promise.all(Array.from({ length: 1_000 }, () => ask(it)))
     expect(all).toHaveLength(1_000)
     await until(() => it.stats().inFlight === 0)
-    // And they are still there for whoever comes late.
+    // And they are still there for a late reader.
     expect(await readAll((all[0] ?? (await ask(it))).body)).toHaveLength(10_000)
     expect(server.peak).toBeLessThanOrEqual(4)
   })

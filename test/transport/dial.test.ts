@@ -27,7 +27,7 @@ const serveProxy = async (user?: string): Promise<Proxy> => {
     }
     const target = new URL(`http://${request.url}`)
     const upstream = net.connect(Number(target.port), target.hostname, () => {
-      // In two pieces, so that whoever reads the answer must wait for its end.
+      // In two pieces, so that the reader of the answer must wait for its end.
       client.write("HTTP/1.1 200 Connection est")
       setTimeout(() => client.write("ablished\r\nVia: test\r\n\r\n", () => upstream.write(head)), 5)
       setTimeout(() => client.pipe(upstream).pipe(client), 10)

@@ -23,7 +23,7 @@ const runtime = anyRuntime("Test 1.0")
 
 const over = { runtime, maxConnections: 1 }
 
-/** Answers requests in the order of `release`, and tells how many it has. */
+/** Answers requests in the order of `release`, and counts them. */
 const serveHeld = async () => {
   const held: Array<() => void> = []
   const paths: Array<string> = []

@@ -52,7 +52,7 @@ interface Answer {
 }
 type Handler = (request: { readonly url?: string }, response: Answer) => void
 
-/** A server that answers only when told to, to one request at a time. */
+/** A server that answers on command, one request at a time. */
 const serveHeld = async (serve: (handler: Handler) => Promise<{ readonly origin: string; readonly total: number }>) => {
   const seen: Array<string | undefined> = []
   const held: Array<Answer> = []

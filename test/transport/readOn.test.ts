@@ -6,7 +6,7 @@ import { ask, defer, pool, serveScript, serveTls, until, verdict } from "./harne
 /** More than the buffers of two sockets hold. */
 const body = Buffer.alloc(8_000_000)
 
-/** So that no ping tells. */
+/** Without pings, which would notice the reset. */
 const patient = { pingInterval: 3_600_000 }
 
 /** WINDOW_UPDATE by all that there may be, for the connection as for a stream. */

@@ -1,4 +1,4 @@
-/** The sandbox as the provider of a row: what a hand-written one tells, read from its own statistics. */
+/** The sandbox as the provider of a row: the facts of a hand-written one, read from its own statistics. */
 import * as Sandbox from "../../../src/testing/Sandbox.ts"
 import { until } from "../../support/wait.ts"
 import type { Protocol } from "./arrival.ts"
