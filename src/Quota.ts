@@ -148,7 +148,7 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
         warned = true
         return Effect.as(
           Effect.logWarning(
-            `${name}: configurations of one credential give different quotas; the tightest holds: ` +
+            `${name}: configurations of one credential have different quotas; the tightest applies: ` +
               Limits.describe(account.limits())
           ),
           leave

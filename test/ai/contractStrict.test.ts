@@ -119,11 +119,11 @@ interface TreeEncoded {
 }
 
 describe("strict mode", () => {
-  it("takes every schema of structs, lists and unions", () => {
+  it("accepts every schema of structs, lists and unions", () => {
     fc.assert(fc.property(fc.oneof(struct, nullable), ({ schema }) => accepted(Schemas.of(schema.ast).strict)))
   })
 
-  it("gives back what was encoded, without the nulls that it asked for", () => {
+  it("returns the encoded value, without the nulls that strict mode adds", () => {
     fc.assert(
       fc.property(fc.oneof(struct, nullable), ({ full, plain, schema }) => {
         const got = absent(Schemas.of(schema.ast).schema, full)
@@ -133,14 +133,14 @@ describe("strict mode", () => {
     )
   })
 
-  it("takes what says itself again, and leaves its gaps out", () => {
+  it("accepts recursive schemas, and leaves their gaps out", () => {
     const { schema, strict } = Schemas.of(Tree.ast)
     accepted(strict)
     const said = { name: "a", left: { name: "b", left: null, right: null }, right: null }
     assert.deepStrictEqual(absent(schema, said), { name: "a", left: { name: "b" } })
   })
 
-  it("is not for what it can't say: records, any object, anything, tuples", () => {
+  it("is off for schemas that it can't express: records, any object, anything, tuples", () => {
     for (const one of [
       Schema.Record({ key: Schema.String, value: Schema.Number }),
       Schema.Object,
@@ -154,7 +154,7 @@ describe("strict mode", () => {
     assert.isUndefined(strict({ type: "array", items: { type: "string" } }))
   })
 
-  it("has for a root that is no object one with a value, which is taken out again", () => {
+  it("wraps a root that is not an object, and unwraps its value", () => {
     const Search = Schema.TaggedStruct("Search", { query: Schema.String, most: Schema.optional(Schema.Number) })
     const Step = Schema.Union(Search, Schema.TaggedStruct("Grow", { tree: Tree }))
     const { isWrapped, schema, strict } = Schemas.format(Step.ast)
@@ -175,7 +175,7 @@ describe("strict mode", () => {
     assert.strictEqual(object(plain, '{"value":"a"}'), '{"value":"a"}')
   })
 
-  it("does without formats that it does not know", () => {
+  it("omits unsupported formats", () => {
     const uri = { type: "string", format: "uri" }
     const at = { type: "string", format: "date-time" }
     const made = strict({ type: "object", properties: { uri, at }, required: ["uri", "at"] })

@@ -57,7 +57,7 @@ describe("a row that needs a world of its own", () => {
 })
 
 // On an old Node some rows differ.
-it.skipIf(deaf)("docs/faults.md says what the rows say", () => {
+it.skipIf(deaf)("docs/faults.md equals the rows", () => {
   const written = readFileSync(new URL("../../docs/faults.md", import.meta.url), "utf8")
   assert.strictEqual(written, render(), "run `node scripts/faultTable.ts`")
 })

@@ -16,7 +16,7 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   }
 }
 
-/** What passes, and why no more does. */
+/** The text that passes, and the error that ends it. */
 const through = async (chunks: ReadonlyArray<Uint8Array>, most: number) => {
   const { body, isCancelled } = bodyOf(chunks)
   const stream = streamOf(body, new EventFilter({}, most, undefined, true), (failure) => failure)
@@ -46,7 +46,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     .map(([before, field, data, after]) => `${before}${field}${data}${after}`)
   const stream = fc.array(good).map((events) => events.join(""))
 
-  it("pass as they came if they are JSON, however they are cut, and so does what is no event yet", async () => {
+  it("pass as they came if they are JSON, however they are cut, and so do incomplete events", async () => {
     const unfinished = fc.constantFrom("", "data: {", "event: \x1b", "\r")
     await fc.assert(
       fc.asyncProperty(stream, unfinished, fc.array(fc.nat()), async (events, tail, at) => {
@@ -56,7 +56,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     )
   })
 
-  it("end with a failure at the first that is no JSON, and those before it are not lost", async () => {
+  it("end with a failure at the first that is invalid JSON, and those before it are not lost", async () => {
     const bad = fc.constantFrom('{"a":"\x1b[2J"}', "{}\ndata: forged", "\x00", '{"half": "', "a\r\ndata: b")
     await fc.assert(
       fc.asyncProperty(stream, bad, end, stream, fc.array(fc.nat()), async (before, data, after, later, at) => {
@@ -65,7 +65,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
           { ...passed, text: passed.text.trimEnd() },
           {
             text: before.trimEnd(),
-            error: "WireError: an event in the response's stream is no JSON",
+            error: "WireError: an event in the response's stream is invalid JSON",
             cancelled: true
           }
         )

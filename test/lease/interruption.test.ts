@@ -52,7 +52,7 @@ describe("interruption at any moment", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("no timer is forgotten when leases and invalidations follow each other without a pause", () =>
+  it.live("no timer remains when leases and invalidations follow each other without a pause", () =>
     Effect.gen(function* () {
       const handles: Array<LeaseMap.Handle> = []
       const map = yield* LeaseMap.make({

@@ -47,7 +47,7 @@ describe("invalidation", () => {
     })
   )
 
-  it.scoped("what is being built while it is invalidated goes to those who wait for it, and to nobody else", () =>
+  it.scoped("a value invalidated during its build goes to its waiters alone", () =>
     Effect.gen(function* () {
       const ledger = new Ledger()
       const latch = yield* Deferred.make<void>()
@@ -242,7 +242,7 @@ describe("Handle", () => {
     })
   )
 
-  it.scoped("is told of a generation that is never reused", () =>
+  it.scoped("has a generation that is never reused", () =>
     Effect.gen(function* () {
       const generations: Array<number> = []
       const map = yield* LeaseMap.make({

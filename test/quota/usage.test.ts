@@ -17,7 +17,7 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
     meter.chunk(chunk, 0)
     chunk.fill(0x7d)
   }
-  // What is here as a whole is read without a meter, and says the same.
+  // A complete body is read without a meter, with the same result.
   if (size === Infinity && bytes[0] === 0x7b) expect(ofWhole(bytes)).toEqual(meter.count())
   return [meter.total(), meter.output()]
 }
@@ -56,7 +56,7 @@ describe("the usage of an answer as JSON", () => {
     ).toEqual([8, undefined])
   })
 
-  it("leaves out what Anthropic reads from its cache, and counts what it writes to it", () => {
+  it("leaves out Anthropic's cache reads, and counts its cache writes", () => {
     const message = {
       type: "message",
       content: [{ type: "tool_use", name: "f", input: fake }],
@@ -153,7 +153,7 @@ const responseEvents = (text: string) =>
   )
 
 describe("the usage of a stream of events", () => {
-  it("is that of the last event which says it", () => {
+  it("is that of the last event that has it", () => {
     const stream = delta("a", { usage: null }) + delta("b", { usage: null })
     const last = event({ choices: [], usage })
     expect(metered(stream + last + done)).toEqual([21, 12])
@@ -165,7 +165,7 @@ describe("the usage of a stream of events", () => {
     expect(metered((stream + last).replaceAll("data: ", "data:"))).toEqual([21, 12])
   })
 
-  it("is found where Groq and Cerebras say it", () => {
+  it("is found where Groq and Cerebras have it", () => {
     expect(metered(delta("a") + delta("", { x_groq: { id: "r", usage } }) + done)).toEqual([21, 12])
     expect(metered(delta("", { x_groq: { id: "r", usage }, usage: null })), "and not where it says null").toEqual([
       21, 12
@@ -257,7 +257,7 @@ describe("a meter", () => {
     )
   })
 
-  it("can be asked before the end, and goes on", () => {
+  it("can be read before the end, and goes on", () => {
     const meter = makeMeter()
     const bytes = Buffer.from(completion("hi"))
     meter.chunk(bytes.subarray(0, 20), 0)

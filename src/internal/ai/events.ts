@@ -49,7 +49,7 @@ const eventIn = (place: Failure.Place, text: string): unknown => {
   if (text === "[DONE]") return undefined
   const event = parseJson(text)
   if (typeof event === "object" && event !== null) return checked(place, event)
-  throw malformed(place, "an event of the stream is no JSON object")
+  throw malformed(place, "an event of the stream is not a JSON object")
 }
 
 export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {

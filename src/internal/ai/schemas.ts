@@ -9,13 +9,13 @@ import { strict } from "./strict.ts"
 
 export interface Shape {
   readonly schema: object
-  /** The same in strict mode, if it can be said there. */
+  /** The same in strict mode, if it can be expressed there. */
   readonly strict: object | undefined
 }
 
 const known = new WeakMap<AST.AST, Shape>()
 
-/** Throws if the AST has something that JSON can't say. */
+/** Throws if JSON can't represent the AST. */
 export const of = (ast: AST.AST): Shape => {
   let shape = known.get(ast)
   if (shape === undefined) {
@@ -58,7 +58,7 @@ export const format = (ast: AST.AST): Format => {
 
 const nothing = Either.right({})
 
-/** `say` tells the provider of tools and objects, if there are any. */
+/** `say` describes the tools and objects to the provider, if there are any. */
 export const shape = (
   origin: Origin,
   { responseFormat, tools }: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">,
@@ -69,7 +69,7 @@ export const shape = (
     : Either.try({
         try: say,
         catch: (cause) =>
-          new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })
+          new AiError.MalformedInput({ ...origin, description: "a schema can't be expressed in JSON Schema", cause })
       })
 
 /** A tool that the user handles, as both ways to speak have it. */

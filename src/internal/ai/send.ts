@@ -32,7 +32,7 @@ export interface Request {
 const refusal = async ({ headers, status }: Response, text: Promise<string>): Promise<Error> => {
   const error = jsonOrText(await text)
   const said = Events.messageOf(error) ?? (typeof error === "string" ? error : JSON.stringify(error))
-  return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
+  return Object.assign(new Error(`${status} ${said === "" ? "with an empty body" : said}`), { status, headers, error })
 }
 
 /** Models meter their calls, and make spans of them. */

@@ -58,7 +58,7 @@ const refused =
     if (!(error instanceof LeaseMap.LeaseError)) return error
     const detail =
       error.reason === "Closed"
-        ? "the client layer has been closed, so no client can be taken from it any more"
+        ? "the client layer is closed and leases no more clients"
         : `all ${options.maxClients} clients that maxClients allows are in use, and none went idle within ` +
           `${options.acquireTimeout} ms. Raise maxClients or acquireTimeout`
     return new PoolError({ ...placeOf(config), reason: error.reason, detail, cause: error })

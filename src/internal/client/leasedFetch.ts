@@ -34,7 +34,7 @@ export const closed = ({ baseURL, provider }: ClientConfig): PoolError =>
     provider,
     baseURL,
     reason: "Closed",
-    detail: "these clients have been closed, so no request can be started any more"
+    detail: "these clients are closed and start no more requests"
   })
 
 /** For as long as the process lasts, which is ending, or until the caller gives up. */

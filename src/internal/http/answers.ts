@@ -80,14 +80,14 @@ export const asJson = (wire: WireResponse): WireResponse => ({
   headers: [...wire.headers.filter(([name]) => name !== "content-type"), ["content-type", "application/json"]]
 })
 
-const called = (wire: WireResponse): string => typeOf(wire).slice(0, 100) || "a body of no type"
+const called = (wire: WireResponse): string => typeOf(wire).slice(0, 100) || "a body without a content type"
 
 const instead = (what: string, wanted: string): WireError =>
-  new WireError("Malformed", "yes", `the server answered with ${what} where ${wanted}`)
+  new WireError("Malformed", "yes", `the server responded with ${what} where ${wanted}`)
 
-export const noEvents = (wire: WireResponse): WireError => instead(called(wire), "a stream of events was asked for")
+export const noEvents = (wire: WireResponse): WireError => instead(called(wire), "an event stream was requested")
 
 export const notJson = (wire: WireResponse, isEmpty: boolean): WireError =>
-  instead(isEmpty ? "nothing" : isJson(typeOf(wire)) ? "something else" : called(wire), "JSON should be")
+  instead(isEmpty ? "nothing" : isJson(typeOf(wire)) ? "something else" : called(wire), "JSON was expected")
 
-export const notWhole = (): WireError => instead("a stream of events", "an answer in one piece was asked for")
+export const notWhole = (): WireError => instead("an event stream", "a single response was requested")

@@ -126,7 +126,8 @@ export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, 
             : Effect.flatMap(
                 Effect.timeoutOption(Effect.interruptible(Fiber.await(closing)), options.drainTimeout),
                 Option.match({
-                  onNone: () => warn(slot.generation, "a finalizer outlives drainTimeout, and goes on by itself"),
+                  onNone: () =>
+                    warn(slot.generation, "a finalizer exceeded drainTimeout and continues in the background"),
                   onSome: closed
                 })
               )

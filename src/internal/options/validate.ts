@@ -70,13 +70,13 @@ export const bound = (at: At, input: unknown): number =>
 export const text = (at: At, input: unknown): string => {
   if (typeof input !== "string") throw invalid(at, describe(input), "a string")
   const trimmed = input.trim()
-  if (trimmed === "") throw invalid(at, "empty", "a string with something in it")
+  if (trimmed === "") throw invalid(at, "empty", "a non-empty string")
   const bad = unfit(trimmed)
   if (bad >= 0) throw invalid(at, `a string whose character ${bad + 1} ${unfitReason(trimmed, bad)}`, latin1)
   return trimmed
 }
 
-export const latin1 = "characters of Latin-1 without control characters, which is all that a header can carry"
+export const latin1 = "Latin-1 without control characters, as headers require"
 
 /** The index of the first character that a header can't carry, or -1. */
 export const unfit = (text: string): number => {

@@ -54,7 +54,7 @@ const open = <P extends string, Extra extends string>(
         provider: provider.id,
         field: "options",
         received: reading.bypass,
-        expected: "options that the pool can keep: a fetch of one's own needs no other"
+        expected: "options that the pool supports: with others call that fetch directly"
       })
     }
     const { config } = reading
@@ -76,7 +76,7 @@ export const fetchOf = (set: ClientSet, options: FetchOptions = {}): typeof glob
       throw new OptionsError({
         provider: "clientele",
         field: "provider",
-        received: "the name of no provider",
+        received: "an unknown provider",
         expected: Object.keys(doors).join(", ")
       })
   }

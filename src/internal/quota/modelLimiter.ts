@@ -451,7 +451,7 @@ const full = (queued: number, maxWaiters: number): TurnedAway =>
 const tooLong = (closed: number, maxRetryAfter: number): TurnedAway =>
   new TurnedAway(
     "RateLimited",
-    `the provider asked all users of this credential to wait another ${(closed / 1000).toFixed(1)} s, ` +
-      `which is more than maxRetryAfter or its deadline allow (${(maxRetryAfter / 1000).toFixed(1)} s); the request was not sent`,
+    `the provider's rate limit holds back this credential for another ${(closed / 1000).toFixed(1)} s, ` +
+      `more than maxRetryAfter or the deadline allows (${(maxRetryAfter / 1000).toFixed(1)} s); the request was not sent`,
     closed
   )

@@ -109,7 +109,7 @@ export const renew = async ({ account, secret }: Admission, signal: AbortSignal 
  * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
  * place in the line.
  */
-export const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
+export const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
 
 export const hiddenOf = (wiring: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
   (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))

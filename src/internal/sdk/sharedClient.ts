@@ -228,7 +228,7 @@ const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void =>
     provider,
     field: way === undefined ? "httpAgent" : `fetchOptions.${way}`,
     received: "given with a request",
-    expected: "nothing there: the pool sends requests; give it with the options of a client, which is then unpooled"
+    expected: "no such option of a request: give it with the options of a client, which is then unpooled"
   })
 }
 

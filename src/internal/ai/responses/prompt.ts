@@ -29,7 +29,7 @@ const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item
   return Either.left(
     new AiError.MalformedInput({
       ...origin,
-      description: `images and PDF are taken, and nothing else: '${mediaType}' in a message of the user`
+      description: `only images and PDF are accepted: '${mediaType}' in a user message`
     })
   )
 }

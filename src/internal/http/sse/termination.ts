@@ -25,8 +25,7 @@ export interface Ending {
   readonly failure: (clean: Clean) => WireError | undefined
 }
 
-const cutShort = (): WireError =>
-  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
+const cutShort = (): WireError => new WireError("Connection", "maybe", "the event stream was cut before its last event")
 
 /** Last words of a stream. In JSON a quote or line break within a string is escaped, so no generated text can pass for one. */
 interface Words {

@@ -95,7 +95,7 @@ export const grantOf = (reply: unknown): Grant => {
     left === undefined ||
     numbers.some(Number.isNaN)
   ) {
-    throw new Error("Redis gave an answer that no script of clientele gives")
+    throw new Error("unexpected reply from Redis to a script of clientele")
   }
   const grant = { taken, wait: wait / 1000, closed: closed / 1000, tokensLeft: left < 0 ? Infinity : left }
   return idle === undefined
@@ -140,9 +140,9 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
           .then(read)
           .catch((error: unknown) => {
             health.failed(error)
-            throw new Error(`Redis didn't count: ${reasonOf(client, error)}`)
+            throw new Error(`Redis command failed: ${reasonOf(client, error)}`)
           })
-      : Promise.reject(new Error("Redis doesn't count at the moment"))
+      : Promise.reject(new Error("Redis is unavailable at the moment"))
   /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
   const tell = (script: scripts.Script, key: string, args: ReadonlyArray<number>): void => {
     run(script, key, args, noop).catch(noop)
