@@ -30,7 +30,7 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "a reset while a request is still being written",
-    file: "transport/readOn.test.ts",
+    file: "transport/h2/readOn.test.ts",
     title: "a connection that is reset while a request is written over TLS is found dead, though Node is not told"
   },
   {
@@ -45,12 +45,12 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "an event of a stream that is no JSON",
-    file: "foreignText.test.ts",
+    file: "redaction/foreignText.test.ts",
     title: "an event that is no JSON"
   },
   {
     name: "nobody can be connected to, and hundreds wait",
-    file: "unsent.test.ts",
+    file: "request/unsent.test.ts",
     title: "is sent with all others that waited, who were not dialled for one by one"
   },
   {
@@ -60,27 +60,27 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "a bomb of a gigabyte of gzip",
-    file: "bombs.test.ts",
+    file: "http/bombs.test.ts",
     title: "is Malformed, compressed or not, and what it is read into stays small"
   },
   {
     name: "a provider that is down, for those who may not retry",
-    file: "circuits.test.ts",
+    file: "overload/circuits.test.ts",
     title: "gives who may not retry the next probe's verdict, unsent, with the time until the next"
   },
   {
     name: "a provider that is down for longer, by 503",
-    file: "circuits.test.ts",
+    file: "overload/circuits.test.ts",
     title: "is probed, and answers all who waited when it is back"
   },
   {
     name: "a provider that is down, by silence",
-    file: "circuits.test.ts",
+    file: "overload/circuits.test.ts",
     title: "by silence fails each in its time, and holds back those who come later"
   },
   {
     name: "a provider that refuses connections",
-    file: "circuits.test.ts",
+    file: "overload/circuits.test.ts",
     title: "by refusing connections is dialled by probes, and answers all who waited when it is back"
   },
   {
