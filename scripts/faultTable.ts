@@ -10,7 +10,7 @@ import { groups } from "../test/faults/table.ts"
 const intro = `# What becomes of a request when something fails
 
 Each row is a fault, and each is a test: it runs over every protocol that it is named for, and with every provider
-(\`npx vitest run test/faults\`). **In flight** are requests that had been sent when the fault came, **queued** are those that
+(\`npm test -- test/faults\`). **In flight** are requests that had been sent when the fault came, **queued** are those that
 waited for a connection, **later** is one that came when the fault was over.
 
 - An empty cell: not affected. Answered, and sent once.

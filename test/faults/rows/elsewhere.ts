@@ -25,7 +25,7 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "two copies, or four worker threads, under `ulimit -n 256`",
-    file: "packaging/descriptors.test.ts",
+    file: "packaging/descriptors.slow.ts",
     title: "under ulimit -n 256 nobody fails"
   },
   {
@@ -65,37 +65,37 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "a provider that is down, for those who may not retry",
-    file: "overload/circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "gives who may not retry the next probe's verdict, unsent, with the time until the next"
   },
   {
     name: "a provider that is down for longer, by 503",
-    file: "overload/circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "is probed, and answers all who waited when it is back"
   },
   {
     name: "a provider that is down, by silence",
-    file: "overload/circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "by silence fails each in its time, and holds back those who come later"
   },
   {
     name: "a provider that refuses connections",
-    file: "overload/circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "by refusing connections is dialled by probes, and answers all who waited when it is back"
   },
   {
     name: "workers of nginx that are killed under 500 requests",
-    file: "overload/nginx.test.ts",
+    file: "overload/nginx.slow.ts",
     title: "are answered whose workers are killed"
   },
   {
     name: "an event loop that is blocked",
-    file: "faults/loop.test.ts",
+    file: "faults/loop.slow.ts",
     title: "an event loop that was blocked for longer than all timeouts"
   },
   {
     name: "a machine that sleeps until its connections are gone",
-    file: "faults/loop.test.ts",
+    file: "faults/loop.slow.ts",
     title: "an event loop that was stopped while its connections broke, as those of a machine that sleeps do"
   },
   {
