@@ -20,10 +20,10 @@ const roads = [
 
 for (const subject of subjects) {
   for (const road of roads) {
-    describe(`interrupting ${subject.name} over ${road.name}`, () => {
+    describe.concurrent(`interrupting ${subject.name} over ${road.name}`, () => {
       it.live("before the headers: settles, the server sees it, no neighbour fails", () =>
         Effect.gen(function* () {
-          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 300 })
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 1_500 })
           const config = yield* subject.config(sandbox)
           const neighbour = yield* Effect.fork(subject.ask(config))
           const agent = yield* Effect.fork(

@@ -39,7 +39,7 @@ const serve = (answer: http.RequestListener) =>
       })
   )
 
-describe("the body of an error", () => {
+describe.concurrent("the body of an error", () => {
   it.live("that never ends is read to a bound, and given up", () =>
     Effect.gen(function* () {
       const { baseURL } = yield* serve((_, response) => {
@@ -86,7 +86,7 @@ const retryCounts = (subject: Pick<Subject, "ask" | "config">, headers: Readonly
     return seen
   }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
 
-describe("the count of retries that SDKs send", () => {
+describe.concurrent("the count of retries that SDKs send", () => {
   for (const subject of [...subjects, openai6]) {
     it.live(`is that of our own, by ${subject.name}`, () =>
       Effect.gen(function* () {
@@ -113,7 +113,7 @@ describe("the count of retries that SDKs send", () => {
   )
 })
 
-describe("a token that expires while its request queues for quota", () => {
+describe.concurrent("a token that expires while its request queues for quota", () => {
   it.live("is loaded anew", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 1_400 })
@@ -173,7 +173,7 @@ describe("a token that expires while its request queues for quota", () => {
   )
 })
 
-describe("a client whose layer has been closed under it", () => {
+describe.concurrent("a client whose layer has been closed under it", () => {
   it.live("starts no request, and says why", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 2_000 })
@@ -197,7 +197,7 @@ describe("a client whose layer has been closed under it", () => {
   )
 })
 
-describe("an upload", () => {
+describe.concurrent("an upload", () => {
   it.live("finds the Response class on our fetch, where SDKs look before they ask for a data: URL", () =>
     Effect.gen(function* () {
       const client = yield* OpenAiClient.get({ apiKey, baseURL: "http://127.0.0.1:9/v1" })
@@ -206,7 +206,7 @@ describe("an upload", () => {
   )
 })
 
-describe("leases that wait at maxClients", () => {
+describe.concurrent("leases that wait at maxClients", () => {
   it.live("are counted", () =>
     Effect.gen(function* () {
       const held = OpenAiClient.get({ apiKey, baseURL: "http://127.0.0.1:9/v1" })

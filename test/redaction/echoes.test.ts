@@ -198,7 +198,7 @@ const holdsNone = (text: string): void => {
   assert.include(text, "RequestError")
 }
 
-describe("a server that repeats", () => {
+describe.concurrent("a server that repeats", () => {
   for (const [what, make] of Object.entries(servers)) {
     it.live(`${what} tells nobody else, whichever SDK or model asks, and however`, () =>
       Effect.gen(function* () {

@@ -131,7 +131,7 @@ const clients = makeClients()
 
 const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length
 
-describe("a request's deadline", () => {
+describe.concurrent("a request's deadline", () => {
   for (const { make, road } of [http, http2]) {
     it.live(`runs over its retries, on every door over ${road}, and says what it had come to`, () =>
       run(

@@ -27,7 +27,7 @@ const facts = (error: ClientError) =>
 
 const parse = (headers: Record<string, string>) => RetryAfter.parse(new Headers(headers))
 
-describe("how long an answer asks to wait", () => {
+describe.concurrent("how long an answer asks to wait", () => {
   it("is read from retry-after-ms, from seconds, or from a date against the answer's own", () => {
     assert.strictEqual(parse({ "retry-after-ms": "300" }), 300)
     assert.strictEqual(parse({ "retry-after-ms": "300", "retry-after": "9" }), 300)
@@ -61,7 +61,7 @@ describe("how long an answer asks to wait", () => {
 })
 
 for (const subject of [...subjects, openai6]) {
-  describe(`retries of ${subject.name}`, () => {
+  describe.concurrent(`retries of ${subject.name}`, () => {
     it.live("500, then 200: succeeds with two requests", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [status(500)] })
@@ -143,7 +143,7 @@ const once = () => {
   })
 }
 
-describe("retries", () => {
+describe.concurrent("retries", () => {
   it.live("wait as long as Retry-After says", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "0.6" })] })

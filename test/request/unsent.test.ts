@@ -63,7 +63,7 @@ it.live("what may have been worked on stays so, though what was sent after it ne
   )
 )
 
-describe("what can't be sent since nobody is there", () => {
+describe.concurrent("what can't be sent since nobody is there", () => {
   it.live("is sent when somebody is, with one retry, on every door", () =>
     run(
       Effect.gen(function* () {
