@@ -1,22 +1,17 @@
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vitest/config"
-import { BaseSequencer, type TestSpecification } from "vitest/node"
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
+import { LongFirst } from "./scripts/longFirst.ts"
 
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
-/** `npm run test:nightly`: tests that install much or take minutes. */
-const nightly = process.env["CLIENTELE_NIGHTLY"] === "1"
+/** Drawn once a process, since each project reads this file again. */
+const seed = (process.env["CLIENTELE_SEED"] ??= process.env["SEED"] ?? String(Date.now() % 2 ** 31))
 
-/** Small files that take long, most of it in waiting. */
-const long = /\/test\/(faults\/matrix|soak|(packaging|process)\/\w+)\.test\.ts$/
-
-/** Whoever knows no better runs large files first, and would wait for these at the end, with nothing beside them. */
-class LongFirst extends BaseSequencer {
-  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
-    const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => Number(long.test(b.moduleId)) - Number(long.test(a.moduleId)))
-  }
-}
+/** Projects by the ends of their files' names; CONTRIBUTING.md says which test belongs to which. */
+const project = (name: string, ...include: ReadonlyArray<string>): TestProjectInlineConfiguration => ({
+  extends: true,
+  test: { name, include: [...include] }
+})
 
 export default defineConfig({
   resolve: {
@@ -27,10 +22,18 @@ export default defineConfig({
     ]
   },
   test: {
-    include: nightly ? ["test/**/*.nightly.ts"] : ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    projects: [
+      project("fast", "test/**/*.test.ts", "examples/**/*.test.ts"),
+      project("slow", "test/**/*.slow.ts"),
+      project("nightly", "test/**/*.nightly.ts")
+    ],
     setupFiles: ["test/support/setup.ts"],
+    provide: { seed: Number(seed) },
+    reporters: ["./scripts/reporter.ts"],
+    // Logs of failing tests alone.
+    silent: "passed-only",
     pool: "forks",
-    poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc"] } },
+    poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc", "--no-warnings"] } },
     // For what hangs: a busy machine may take many times as long as another for what works.
     testTimeout: 60_000,
     hookTimeout: 60_000,

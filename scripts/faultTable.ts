@@ -10,7 +10,7 @@ import { groups } from "../test/faults/table.ts"
 const intro = `# Faults and their outcomes
 
 Each row is a fault, and each is a test: it runs over every protocol in its second column, and with every provider
-(\`npx vitest run test/faults\`). Requests **in flight** had been sent when the fault came, **queued** ones waited for a
+(\`npm test -- test/faults\`). Requests **in flight** had been sent when the fault came, **queued** ones waited for a
 connection, and the **later** one came when the fault was over.
 
 - An empty cell: unaffected. Sent once, and answered.

@@ -91,7 +91,7 @@ const mutants: ReadonlyArray<Mutant> = [
 ]
 
 const folder = mkdtempSync(join(tmpdir(), "clientele-mutants-"))
-for (const part of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+for (const part of ["src", "test", "scripts", "package.json", "tsconfig.json", "vitest.config.ts"]) {
   cpSync(part, join(folder, part), { recursive: true })
 }
 symlinkSync(resolve("node_modules"), join(folder, "node_modules"))
@@ -102,7 +102,11 @@ const env = { SCHEDULES: "1500", SEED: "1", SHRINK: "0", ...process.env }
 const passes = (...tests: ReadonlyArray<string>): { readonly passed: boolean; readonly why: string } => {
   const files = tests.map((test) => `test/history/${test}.test.ts`)
   const options = { cwd: folder, encoding: "utf8", env, timeout: 180_000 } as const
-  const { error, status, stdout } = spawnSync(resolve("node_modules/.bin/vitest"), ["run", ...files], options)
+  const { error, status, stdout } = spawnSync(
+    resolve("node_modules/.bin/vitest"),
+    ["run", "--reporter=default", ...files],
+    options
+  )
   const why = /^Got error: (.*)$|^AssertionError: (.*)$/m.exec(stdout)
   return { passed: status === 0, why: why?.[1] ?? why?.[2] ?? error?.message ?? stdout.slice(-2_000) }
 }

@@ -49,7 +49,7 @@ const counts = (file: string): Counts => {
 export const vitest = async ({ args, env, node = process.execPath, quiet = false }: VitestOptions): Promise<Counts> => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
   const file = join(folder, "report.json")
-  const reporters = [`--reporter=${quiet ? "dot" : "default"}`, "--reporter=json", `--outputFile.json=${file}`]
+  const reporters = ["--reporter=scripts/reporter.ts", "--reporter=json", `--outputFile.json=${file}`]
   let output = ""
   try {
     const code = await new Promise<number | null>((resolve, reject) => {

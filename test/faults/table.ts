@@ -21,3 +21,5 @@ export const groups: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<
   ["Answers that servers should not give", odd.rows],
   ["The sandbox's own faults", sandbox.rows]
 ]
+
+export const rows: ReadonlyArray<Row> = groups.flatMap(([, rows]) => rows)

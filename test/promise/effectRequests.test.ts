@@ -10,7 +10,7 @@ import { ask, type Client, hello, rejection } from "./doors.ts"
 const run = <A, E>(effect: Effect.Effect<A, E, ClientMap | Scope.Scope>) =>
   Effect.runPromise(effect.pipe(Effect.provide(ClientLayer.layer()), Effect.scoped))
 
-describe.each(providers)("a request through the Effect module of $name", (provider) => {
+describe.concurrent.each(providers)("a request through the Effect module of $name", (provider) => {
   it("has its own timeout and number of retries too", () => {
     return run(
       Effect.gen(function* () {

@@ -24,7 +24,7 @@ const seen = (error: Record<string, unknown> & Error) => ({
   )
 })
 
-describe.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
+describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk }) => {
   it.each([400, 401, 403, 404, 409, 422, 429, 418, 500, 503])(
     "of status %i are the SDK's as before",
     async (status) => {
@@ -248,7 +248,7 @@ it("of a credential that can't be loaded are an APIError with that message", asy
   assert.isTrue(error.cause instanceof RequestError && error.cause.cause === cause)
 })
 
-describe("errors of a fetch of getFetch", () => {
+describe.concurrent("errors of a fetch of getFetch", () => {
   it("are ours for a body that is cut or stalls while it is read, as for a request that fails", async () => {
     await using provider = await serve((request, response) => {
       const path = request.url?.slice("/v1/".length)

@@ -42,7 +42,7 @@ const inFlight = async (clients: Clients) =>
 
 const kindOf = (answer: unknown) => (answer as { readonly object: string }).object
 
-describe.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
+describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk }) => {
   it("goes out as from the SDK by itself, with all options of a request", async () => {
     const seen: Array<unknown> = []
     await using provider = await serve((request, response, body) => {
@@ -208,7 +208,7 @@ describe.each([
 ])("%s", (name, get) => {
   const at = (origin: string, clients: Clients) => get({ apiKey: "sk-test", baseURL: `${origin}/v1` }, clients)
 
-  it("streams, parses and runs tools with its helpers", async () => {
+  it.concurrent("streams, parses and runs tools with its helpers", async () => {
     const arguments_ = JSON.stringify({ city: "Ghent" })
     const call = { id: "call", type: "function", function: { name: "weather", arguments: arguments_ } }
     await using provider = await serve((_, response, body) => {
@@ -263,7 +263,7 @@ describe.each([
     )
   })
 
-  it("retries as often as `request` sets, and no more than its options allow", async () => {
+  it.concurrent("retries as often as `request` sets, and no more than its options allow", async () => {
     await using provider = await serve((_, response) => json(response, 500, {}))
     await using clients = makeClients()
     const client = at(provider.origin, clients)
@@ -276,7 +276,7 @@ describe.each([
     assert.deepStrictEqual([await attempts(undefined, 1), await attempts(3, 0), await attempts(1, 3)], [2, 1, 2])
   })
 
-  it("turns pages with the options of the first request", async () => {
+  it.concurrent("turns pages with the options of the first request", async () => {
     const asked: Array<unknown> = []
     let failed = 0
     await using provider = await serve((request, response) => {
@@ -298,7 +298,7 @@ describe.each([
     assert.strictEqual(failed, 4)
   })
 
-  it("uploads files, unwraps webhooks, and marks what is beta", async () => {
+  it.concurrent("uploads files, unwraps webhooks, and marks what is beta", async () => {
     await using sandbox = await Sandbox.start()
     await using clients = makeClients()
     const client = at(sandbox.origin, clients)

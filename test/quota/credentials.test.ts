@@ -150,7 +150,7 @@ describe("a key that changes", () => {
 })
 
 for (const subject of subjects) {
-  describe(`a pool of keys of ${subject.name}`, () => {
+  describe.concurrent(`a pool of keys of ${subject.name}`, () => {
     it.live("sends each request to the key that is open, and waits for none that is closed", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ latency: 5 })

@@ -80,7 +80,7 @@ const odd: Readonly<Record<string, Handler>> = {
   "no end of an answer": (_, response) => begin(response, 200)
 }
 
-describe("a permit", () => {
+describe.concurrent("a permit", () => {
   for (const [name, handler] of Object.entries(odd)) {
     it.live(`is given back after ${name}`, () =>
       Effect.gen(function* () {

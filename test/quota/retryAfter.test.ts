@@ -111,7 +111,7 @@ const ask = (subject: Subject, config: ClientConfig, model: string) =>
   subject.use(config, (client) => client.chat.completions.create({ ...question("hello"), model }))
 
 for (const subject of subjects) {
-  describe(`answers of ${subject.name}`, () => {
+  describe.concurrent(`answers of ${subject.name}`, () => {
     it.scoped("that refuse close the gate until then, by Retry-After or else by the exhausted limit", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
@@ -229,7 +229,7 @@ for (const subject of subjects) {
   })
 }
 
-describe("several refusals at once", () => {
+describe.concurrent("several refusals at once", () => {
   for (const seconds of [
     ["20", "5", undefined],
     ["5", undefined, "20"],

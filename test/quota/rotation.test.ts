@@ -20,7 +20,7 @@ const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean
   TestServices.provideLive(eventually(look, isSo))
 
 for (const subject of subjects) {
-  describe(`the tokens of ${subject.name}`, () => {
+  describe.concurrent(`the tokens of ${subject.name}`, () => {
     it.scoped("of a hundred requests at once are valid when they are sent, and refreshed while none waits", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()

@@ -49,7 +49,7 @@ const lastUsage = (values: Iterable<unknown>): number | undefined => {
 const streamed = (stream_options: object) => ({ ...question("hello"), stream: true as const, ...stream_options })
 
 for (const subject of subjects) {
-  describe(`tokens of ${subject.name}`, () => {
+  describe.concurrent(`tokens of ${subject.name}`, () => {
     it.scoped("are settled by the usage of an answer", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ tokens: 37 })
@@ -117,7 +117,7 @@ const responses = (config: ClientConfig) => ({
   )
 })
 
-describe("tokens of a request that sets no bound to its answer", () => {
+describe.concurrent("tokens of a request that sets no bound to its answer", () => {
   it.scoped("are estimated by the recent answers", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: 1_256 })
@@ -140,7 +140,7 @@ describe("tokens of a request that sets no bound to its answer", () => {
   )
 })
 
-describe("tokens of OpenAI's other answers", () => {
+describe.concurrent("tokens of OpenAI's other answers", () => {
   it.scoped("are settled by a response's usage, and by that of its stream", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: 33 })

@@ -23,7 +23,7 @@ const short: object = { max_tokens: 1 }
 const queued = Effect.map(ClientMap.stats, ({ quotas }) => quotas[0]?.queued)
 const inFlight = (sandbox: Sandbox.Sandbox) => Effect.sync(() => sandbox.stats().inFlight)
 
-describe("waiting for a quota", () => {
+describe.concurrent("waiting for a quota", () => {
   it.live("for longer than a time-out is no part of it, with any provider", () =>
     Effect.forEach(
       subjects,
@@ -55,7 +55,7 @@ describe("waiting for a quota", () => {
 })
 
 for (const subject of subjects) {
-  describe(`waiting for the quota of ${subject.name}`, () => {
+  describe.concurrent(`waiting for the quota of ${subject.name}`, () => {
     for (const [what, how] of [
       ["by its fiber", "fiber"],
       ["by the caller's own signal", "signal"]
@@ -103,7 +103,7 @@ for (const subject of subjects) {
   })
 }
 
-describe("an unsent request", () => {
+describe.concurrent("an unsent request", () => {
   it.scoped("has its budget back when no server listens", () =>
     Effect.gen(function* () {
       const closed = yield* Sandbox.make()
@@ -170,7 +170,7 @@ describe("an unsent request", () => {
   )
 })
 
-describe("a burst", () => {
+describe.concurrent("a burst", () => {
   it.scoped("lets that many go at once, and the rest of a minute's one by one", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()

@@ -25,12 +25,12 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "two copies, or four worker threads, under `ulimit -n 256`",
-    file: "packaging/descriptors.test.ts",
+    file: "packaging/descriptors.slow.ts",
     title: "under ulimit -n 256 no request fails"
   },
   {
     name: "a reset while a request is still being written",
-    file: "transport/readOn.test.ts",
+    file: "transport/h2/readOn.test.ts",
     title: "a connection that is reset while a request is written over TLS is found dead, though Node reports nothing"
   },
   {
@@ -45,12 +45,12 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "an event of a stream that is invalid JSON",
-    file: "foreignText.test.ts",
+    file: "redaction/foreignText.test.ts",
     title: "an event that is invalid JSON"
   },
   {
     name: "an unreachable server, and hundreds of waiting requests",
-    file: "unsent.test.ts",
+    file: "request/unsent.test.ts",
     title: "is sent with all others that waited, without a dial for each"
   },
   {
@@ -60,42 +60,42 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "a bomb of a gigabyte of gzip",
-    file: "bombs.test.ts",
+    file: "http/bombs.test.ts",
     title: "is Malformed, compressed or not, and its buffer stays small"
   },
   {
     name: "a provider that is down, for requests without retries",
-    file: "circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "gives requests without retries the next probe's verdict, unsent, with the time until the next"
   },
   {
     name: "a provider that is down for longer, by 503",
-    file: "circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "is probed, and answers all waiting requests when it is back"
   },
   {
     name: "a provider that is down, by silence",
-    file: "circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "by silence fails each request in its time, and holds back later ones"
   },
   {
     name: "a provider that refuses connections",
-    file: "circuits.test.ts",
+    file: "overload/circuits.slow.ts",
     title: "by refusing connections is dialled by probes, and answers all waiting requests when it is back"
   },
   {
     name: "workers of nginx that are killed under 500 requests",
-    file: "overload/nginx.test.ts",
+    file: "overload/nginx.slow.ts",
     title: "are answered though their workers are killed"
   },
   {
     name: "an event loop that is blocked",
-    file: "faults/loop.test.ts",
+    file: "faults/loop.slow.ts",
     title: "an event loop that was blocked for longer than all timeouts"
   },
   {
     name: "a machine that sleeps until its connections are gone",
-    file: "faults/loop.test.ts",
+    file: "faults/loop.slow.ts",
     title: "an event loop that was stopped while its connections broke, as those of a machine that sleeps do"
   },
   {
