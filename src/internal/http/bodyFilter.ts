@@ -113,7 +113,7 @@ export class EventFilter implements BodyFilter {
   #readable(events: Buffer): Buffer | undefined {
     const at = firstUnreadable(events)
     if (at === undefined) return events
-    this.failure = new WireError("Malformed", "yes", "an event in the response's stream is no JSON")
+    this.failure = new WireError("Malformed", "yes", "an event in the response's stream is invalid JSON")
     return events.subarray(0, at)
   }
 }
