@@ -32,6 +32,7 @@ import type * as Scope from "effect/Scope"
 import * as ClientConfig from "./ClientConfig.ts"
 import type { OptionsError, PoolError } from "./ClientError.ts"
 import * as internal from "./internal/client/buildClient.ts"
+import { derive } from "./internal/client/derivedLayers.ts"
 import type { PooledFetch } from "./internal/request/pooledFetch.ts"
 import type { SdkLogger } from "./internal/sdk/sdkLog.ts"
 import type { Handle } from "./LeaseMap.ts"
@@ -171,7 +172,10 @@ export interface Provider<in out I, in out Client, P extends string = string, Ex
     config: ClientConfig.ClientConfig<P>,
     deps: Deps
   ) => Effect.Effect<Built<Client>, PoolError, Scope.Scope>
-  /** The client of `build` as a layer. `ClientMap.accessors` has the layer of a shared client. */
+  /**
+   * The client of `build` as a layer. A provider that was given another one, as `{ ...provider, layer }`, lends the client
+   * of that. `ClientMap.accessors` has the layer of a shared client.
+   */
   readonly layer: (config: ClientConfig.ClientConfig<P>) => Layer.Layer<I, PoolError, BuildContext>
 }
 
@@ -179,7 +183,8 @@ export interface Provider<in out I, in out Client, P extends string = string, Ex
  * A provider from its definition. Make it once, at the top of a module, and hand it to `ClientMap.accessors`. Nothing is
  * built or validated yet: a `spec` that can't be used is an `OptionsError` of the first lease.
  *
- * To change what is lent, spread the provider and wrap its `build`:
+ * To change what is lent, spread the provider and wrap its `build`, and use the result in place of the original: one
+ * client layer refuses two providers of one id the same configuration, with an `OptionsError`.
  *
  * @example
  * ```ts
@@ -209,10 +214,11 @@ export const make = <I, Client, P extends string, Extra extends string = never>(
     tag: definition.tag,
     config: (options) => ClientConfig.make(definition.spec, options),
     build,
-    layer: (config) =>
+    layer: derive(build, (config) =>
       Layer.scoped(
         definition.tag,
         Effect.flatMap(BuildContext, (deps) => Effect.map(build(config, deps), ({ client }) => client))
       )
+    )
   }
 }

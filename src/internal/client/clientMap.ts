@@ -7,12 +7,13 @@ import { OptionsError, PoolError } from "../../ClientError.ts"
 import type { Options } from "../../ClientLayer.ts"
 import type { ClientStats, QuotaStats, Service } from "../../ClientMap.ts"
 import * as LeaseMap from "../../LeaseMap.ts"
-import type { Built, Deps, PooledFetch, Provider } from "../../Provider.ts"
+import type { Deps, PooledFetch, Provider } from "../../Provider.ts"
 import * as Quota from "../../Quota.ts"
 import type * as Transport from "../../Transport.ts"
 import * as Destination from "./allowHost.ts"
 import * as LayerOptions from "./layerOptions.ts"
 import * as Leaks from "./leakWarnings.ts"
+import { lend, type Lent } from "./lend.ts"
 import * as LeaseLog from "./leaseLog.ts"
 import * as QuotaDigest from "../quota/digest.ts"
 import * as Ticker from "../util/ticker.ts"
@@ -22,18 +23,18 @@ import * as Unclassified from "../telemetry/unclassified.ts"
 import { layerSockets } from "../transport/processSockets.ts"
 import { TransportMaker } from "./transportFactory.ts"
 
-/** Resources held for a config. Its client is typed by the provider through which it is asked for. */
-interface Held extends Built<unknown> {
+/** Resources held for a config. */
+interface Held extends Lent {
   /** Number of its requests under way. */
   readonly requests: () => number
   readonly transport: Transport.Transport
   readonly quotas: ReadonlyArray<Quota.Quota>
 }
 
-/** The provider of a config's client, and its `build`. */
+/** The provider of a config's client, and how to build it. */
 interface Builder {
   readonly provider: unknown
-  readonly build: (deps: Deps) => Effect.Effect<Built<unknown>, PoolError, Scope.Scope>
+  readonly build: (deps: Deps) => Effect.Effect<Lent, PoolError, Scope.Scope>
 }
 
 type Config = ClientConfig.ClientConfig
@@ -117,7 +118,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
           const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
           const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
           let requests = 0
-          const built = yield* builders.get(config)!.build({
+          const lent = yield* builders.get(config)!.build({
             transport,
             quotas: held,
             lease,
@@ -127,7 +128,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
             },
             noteUnclassified: (seen) => unclassified.note(placeOf(config), seen)
           })
-          return { ...built, requests: () => requests, transport, quotas: held } satisfies Held
+          return { ...lent, requests: () => requests, transport, quotas: held } satisfies Held
         }),
       idleTimeToLive: options.idleTimeToLive,
       capacity: options.capacity,
@@ -147,7 +148,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       provider: Provider<I, Client, P, Extra>,
       config: ClientConfig.ClientConfig<P>
     ): void => {
-      builders.set(config, { provider, build: (deps) => provider.build(config, deps) })
+      builders.set(config, { provider, build: (deps) => lend(provider, config, deps) })
     }
 
     /**
@@ -216,10 +217,8 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         config: ClientConfig.ClientConfig<P>
       ) => {
         noteOutlet(provider, config)
-        return Effect.mapBoth(LeaseMap.get(clients, config), {
-          onFailure: refused(config, options),
-          onSuccess: ({ fetch }) => fetch
-        })
+        const fetch = Effect.flatMap(LeaseMap.get(clients, config), ({ fetch }) => fetch)
+        return Effect.mapError(fetch, refused(config, options))
       },
       useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
         provider: Provider<I, Client, P, Extra>,
@@ -228,7 +227,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       ) => {
         noteOutlet(provider, config)
         return Effect.mapError(
-          LeaseMap.use(clients, config, ({ fetch }) => f(fetch)),
+          LeaseMap.use(clients, config, ({ fetch }) => Effect.flatMap(fetch, f)),
           refused(config, options)
         )
       },
