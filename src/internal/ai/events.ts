@@ -59,7 +59,7 @@ const eventIn = (place: Failure.Place, text: string): unknown => {
   throw malformed(place, "an event of the stream is no JSON object")
 }
 
-export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
+export async function* decode(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
   const texts: Array<string> = []
   const parser = Sse.makeParser((event) => {
     if (event._tag === "Event") texts.push(event.data)
