@@ -21,15 +21,15 @@ const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a lease of a value whose release has begun",
     test: "LeaseMap",
-    file: "src/internal/lease/registry.ts",
-    search: `if (entry.status === "ended") return false`,
+    file: "src/internal/lease/entry.ts",
+    search: `if (this.status === "ended") return false`,
     replacement: ""
   },
   {
     what: "a value that was invalidated under a lease stays for its idle time",
     test: "LeaseMap",
     file: "src/internal/lease/registry.ts",
-    search: "found.doomed = true",
+    search: "found.isInvalidated = true",
     replacement: ""
   },
   {
@@ -43,8 +43,8 @@ const mutants: ReadonlyArray<Mutant> = [
     what: "a value that goes idle wakes no waiter for room",
     test: "LeaseMap",
     file: "src/internal/lease/registry.ts",
-    search: "this.trim()\n    }\n    this.serve()",
-    replacement: "this.trim()\n    }"
+    search: "this.trim()\n    this.serve()",
+    replacement: "this.trim()"
   },
   {
     what: "one more in flight than maxConcurrency",

@@ -120,13 +120,15 @@ interface TreeEncoded {
 
 describe("strict mode", () => {
   it("accepts every schema of structs, lists and unions", () => {
-    fc.assert(fc.property(fc.oneof(struct, nullable), ({ schema }) => accepted(Schemas.of(schema.ast).strict)))
+    fc.assert(
+      fc.property(fc.oneof(struct, nullable), ({ schema }) => accepted(Schemas.jsonSchemaOf(schema.ast).strict))
+    )
   })
 
   it("returns the encoded value, without the nulls that strict mode adds", () => {
     fc.assert(
       fc.property(fc.oneof(struct, nullable), ({ full, plain, schema }) => {
-        const got = absent(Schemas.of(schema.ast).schema, full)
+        const got = absent(Schemas.jsonSchemaOf(schema.ast).schema, full)
         assert.deepStrictEqual(Schema.decodeUnknownSync(schema)(got), Schema.decodeUnknownSync(schema)(plain))
       }),
       { numRuns: 500 }
@@ -134,7 +136,7 @@ describe("strict mode", () => {
   })
 
   it("accepts recursive schemas, and leaves their gaps out", () => {
-    const { schema, strict } = Schemas.of(Tree.ast)
+    const { schema, strict } = Schemas.jsonSchemaOf(Tree.ast)
     accepted(strict)
     const said = { name: "a", left: { name: "b", left: null, right: null }, right: null }
     assert.deepStrictEqual(absent(schema, said), { name: "a", left: { name: "b" } })
@@ -148,7 +150,7 @@ describe("strict mode", () => {
       Schema.Tuple(Schema.String, Schema.Number),
       Schema.Struct({})
     ]) {
-      assert.isUndefined(Schemas.of(Schema.Struct({ one: one as Any }).ast).strict, String(one))
+      assert.isUndefined(Schemas.jsonSchemaOf(Schema.Struct({ one: one as Any }).ast).strict, String(one))
     }
     assert.isUndefined(strict({ type: "object", properties: { all: { type: "array" } }, required: [] }))
     assert.isUndefined(strict({ type: "array", items: { type: "string" } }))

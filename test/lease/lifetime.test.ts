@@ -107,6 +107,29 @@ describe("idle time", () => {
     })
   )
 
+  it.scoped("values that went idle one after the other expire one after the other", () =>
+    Effect.gen(function* () {
+      const { ledger, map } = yield* ledgerMap({ idleTimeToLive: 1000 })
+      for (const key of ["a", "b", "c"]) {
+        yield* LeaseMap.use(map, key, () => Effect.void)
+        yield* TestClock.adjust(100)
+      }
+      // Leased again, the first is now the last to expire; leased still, the second does not.
+      yield* LeaseMap.use(map, "a", () => Effect.void)
+      yield* lease(map, "b")
+      yield* TestClock.adjust(899)
+      assert.deepStrictEqual(ledger.released, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ledger.released, ["c#1"])
+      yield* TestClock.adjust(99)
+      assert.deepStrictEqual(ledger.released, ["c#1"])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ledger.released, ["c#1", "a#1"])
+      yield* TestClock.adjust(10_000)
+      assert.deepStrictEqual(ledger.released, ["c#1", "a#1"])
+    })
+  )
+
   it.scoped("a lease over the end of the idle time keeps it open", () =>
     Effect.gen(function* () {
       const { ledger, map } = yield* ledgerMap({ idleTimeToLive: 1000 })

@@ -103,6 +103,19 @@ describe("room", () => {
     })
   )
 
+  it.scoped("leases that waited for room count once each", () =>
+    Effect.gen(function* () {
+      const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity, idleTimeToLive: 0 })
+      const a = yield* lease(map, "a")
+      const waiting = yield* Effect.forEach(["b", "b", "b"], (key) => Effect.fork(LeaseMap.get(map, key)))
+      yield* settle
+      yield* a.end
+      yield* Fiber.joinAll(waiting)
+      const { entries, hits, misses } = yield* LeaseMap.stats(map)
+      assert.deepStrictEqual({ hits, misses, leases: entries[0]?.leases }, { hits: 2, misses: 2, leases: 3 })
+    })
+  )
+
   it.scoped("a waiter that is interrupted leaves the line, and takes nothing with it", () =>
     Effect.gen(function* () {
       const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity })

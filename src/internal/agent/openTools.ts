@@ -12,7 +12,7 @@ const known = new WeakMap<Tool.Any, Tool.Any>()
 const open = (tool: Tool.Any): Tool.Any => {
   let opened = known.get(tool)
   if (opened === undefined) {
-    const { schema } = Schemas.of(tool.parametersSchema.ast)
+    const { schema } = Schemas.jsonSchemaOf(tool.parametersSchema.ast)
     const parametersSchema = Schema.Unknown.annotations({ jsonSchema: schema })
     // Its prototype distinguishes a tool of the user's from one of a provider's.
     opened = Object.create(tool, { parametersSchema: { value: parametersSchema, enumerable: true } }) as Tool.Any

@@ -46,7 +46,9 @@ export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>):
   try {
     // Models leave it out where there are no arguments.
     const params = text.trim() === "" ? {} : Tool.unsafeSecureJsonParse(text)
-    const known = Tool.isProviderDefined(tool) ? params : absent(Schemas.of(tool.parametersSchema.ast).schema, params)
+    const known = Tool.isProviderDefined(tool)
+      ? params
+      : absent(Schemas.jsonSchemaOf(tool.parametersSchema.ast).schema, params)
     return { part: { type: "tool-call", id, name, params: known } }
   } catch (error) {
     return { why: `its arguments are invalid JSON: ${error instanceof Error ? error.message : String(error)}` }

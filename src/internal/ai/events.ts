@@ -52,7 +52,7 @@ const eventIn = (place: Failure.Place, text: string): unknown => {
   throw malformed(place, "an event of the stream is not a JSON object")
 }
 
-export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
+export async function* decode(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
   const parser = new EventParser()
   for await (const chunk of response.body ?? []) {
     for (const { data } of parser.push(chunk)) {

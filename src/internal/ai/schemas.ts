@@ -16,7 +16,7 @@ export interface Shape {
 const known = new WeakMap<AST.AST, Shape>()
 
 /** Throws if JSON can't represent the AST. */
-export const of = (ast: AST.AST): Shape => {
+export const jsonSchemaOf = (ast: AST.AST): Shape => {
   let shape = known.get(ast)
   if (shape === undefined) {
     const schema = Tool.getJsonSchemaFromSchemaAst(ast)
@@ -44,11 +44,11 @@ const wrap = (schema: object): object => {
   }
 }
 
-/** Throws as `of` does. */
+/** Throws as `jsonSchemaOf` does. */
 export const format = (ast: AST.AST): Format => {
   let format = formats.get(ast)
   if (format === undefined) {
-    const shape = of(ast)
+    const shape = jsonSchemaOf(ast)
     const isWrapped = !("type" in shape.schema && shape.schema.type === "object")
     const schema = isWrapped ? wrap(shape.schema) : shape.schema
     formats.set(ast, (format = isWrapped ? { schema, strict: strict(schema), isWrapped } : { ...shape, isWrapped }))
@@ -74,7 +74,7 @@ export const shape = (
 
 /** A tool that the user handles, as both ways to speak have it. */
 export const functionOf = (tool: Tool.Any, strictly: boolean) => {
-  const { schema, strict } = of(tool.parametersSchema.ast)
+  const { schema, strict } = jsonSchemaOf(tool.parametersSchema.ast)
   const { description, name } = tool
   const isStrict = strictly && strict !== undefined
   return {

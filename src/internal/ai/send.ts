@@ -93,7 +93,7 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
       Stream.unwrapScoped(
         Effect.map(map.outlet(provider, config), (outlet) =>
           call.stream(config, async (signal) =>
-            Events.of(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
+            Events.decode(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
           )
         )
       )

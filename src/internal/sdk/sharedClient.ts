@@ -10,7 +10,7 @@ import { inspect, type InspectOptions } from "node:util"
 import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../request/pooledFetch.ts"
 import { PLACEHOLDER } from "../redaction/redact.ts"
-import * as Asking from "./streamDetection.ts"
+import * as StreamDetection from "./streamDetection.ts"
 import { type Pooled, share, type State, STATE } from "./sharedFields.ts"
 import { isMocked } from "./mocked.ts"
 import { here, SITE, type Site } from "./callSite.ts"
@@ -199,7 +199,7 @@ const siteOf = (client: Client & Self, options: Request | PromiseLike<Request>):
   const { methodRequest } = client
   if (!("then" in options)) return options.stream ? here(methodRequest) : undefined
   const state = client[STATE]
-  const { caller, stream } = (state.asking ??= Asking.of(client))
+  const { caller, stream } = (state.asking ??= StreamDetection.detect(client))
   return stream === false ? undefined : here(caller ?? methodRequest)
 }
 

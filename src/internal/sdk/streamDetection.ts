@@ -25,7 +25,7 @@ interface Resources {
 }
 
 /** Wraps `create` of this client's resources: the result describes, from now on, the call that is being made. */
-export const of = (client: object): Asking => {
+export const detect = (client: object): Asking => {
   const asking: Asking = { stream: undefined, caller: undefined }
   const { chat, completions, responses } = client as Resources
   for (const resource of [chat?.completions, completions, responses]) {

@@ -50,7 +50,7 @@ const of = (clock: Clock.Clock): Ticker => ({
   lateness: 0
 })
 
-export const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
+const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** Ticker of the fiber's clock. */
 export const current: Effect.Effect<Ticker> = Effect.clockWith((clock) =>

@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { argued, each, encoded, option, told } from "../parts.ts"
+import { argued, each, encoded, option, toolResult } from "../parts.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -58,7 +58,7 @@ const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message,
 const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
   parts.flatMap((part) =>
     part.type === "tool-result" && !part.providerExecuted
-      ? [{ role: "tool", tool_call_id: part.id, content: told(part.result) }]
+      ? [{ role: "tool", tool_call_id: part.id, content: toolResult(part.result) }]
       : []
   )
 
