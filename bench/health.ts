@@ -4,7 +4,7 @@
  */
 import { moveLocalhost, servePath, serveAt } from "../test/support/paths.ts"
 import { makePool } from "../src/internal/transport/pool.ts"
-import { type PoolOptions, resolve } from "../src/internal/transport/options.ts"
+import { type ConnectionPoolOptions, resolve } from "../src/internal/transport/options.ts"
 import { SocketBudget } from "../src/internal/transport/sockets.ts"
 import type { WirePool } from "../src/internal/http/types.ts"
 import { certificate } from "../src/internal/sandbox/certificate.ts"
@@ -36,7 +36,7 @@ const sleep = (ms: number): Promise<void> => new Promise((go) => setTimeout(go, 
 
 /** Runs `use` with such a pool, and makes seconds of the milliseconds that it measures. */
 const seconds = async (
-  options: Partial<PoolOptions> & { readonly origin: string },
+  options: Partial<ConnectionPoolOptions> & { readonly origin: string },
   use: (pool: WirePool) => Promise<number>
 ): Promise<number> => {
   const pool = makePool({ budget: new SocketBudget(512), ca: certificate.ca, ...options })

@@ -102,7 +102,7 @@ export interface Service {
     f: (client: Client) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | OptionsError | PoolError, R>
   /** The `fetch` of the client of a config, until the scope closes: for those who bring an SDK object of their own. */
-  readonly outlet: <I, Client, P extends string, Extra extends string>(
+  readonly pooledFetch: <I, Client, P extends string, Extra extends string>(
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig.ClientConfig<P>
   ) => Effect.Effect<PooledFetch, OptionsError | PoolError, Scope.Scope>

@@ -17,9 +17,9 @@ import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "./ClientConfig.ts"
-import * as Account from "./internal/quota/credentialLimiter.ts"
+import * as CredentialLimiter from "./internal/quota/credentialLimiter.ts"
 import type { Demand } from "./internal/quota/demand.ts"
-import type { Waiting } from "./internal/quota/waiter.ts"
+import type { WaitTerms } from "./internal/quota/waiter.ts"
 import * as Limits from "./internal/quota/limits.ts"
 import type { Permit } from "./internal/quota/permit.ts"
 import * as internal from "./internal/quota/storeTag.ts"
@@ -105,7 +105,7 @@ export interface Quota {
    *
    * @internal
    */
-  readonly enter: (demand: Demand, waiting: Waiting) => Promise<Permit | undefined>
+  readonly enter: (demand: Demand, waiting: WaitTerms) => Promise<Permit | undefined>
   /** State of this credential for a request: refused by the provider, milliseconds until it opens, load. @internal */
   readonly outlook: (demand: Demand) => readonly [refused: number, opensIn: number, load: number]
   /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. @internal */
@@ -135,7 +135,7 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
   Effect.gen(function* () {
     const ticker = yield* Ticker.current
     const store = yield* internal.Store
-    const account = Account.make(
+    const credentialLimiter = CredentialLimiter.make(
       ticker,
       store === undefined
         ? () => undefined
@@ -144,34 +144,34 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
     let warned = false
     const join = (limits: ClientConfig["quota"]) =>
       Effect.suspend(() => {
-        const differs = [...account.holders()].some((one) => !Limits.equal(one, limits))
-        const leave = account.join(limits)
+        const differs = [...credentialLimiter.holders()].some((one) => !Limits.equal(one, limits))
+        const leave = credentialLimiter.join(limits)
         if (!differs || warned) return Effect.succeed(leave)
         warned = true
         return Effect.as(
           Effect.logWarning(
             `${name}: configurations of one credential have different quotas; the tightest applies: ` +
-              Limits.describe(account.limits())
+              Limits.describe(credentialLimiter.limits())
           ),
           leave
         )
       })
     return {
-      tryEnter: (demand) => account.lane(demand.model).tryEnter(demand),
-      enter: (demand, waiting) => account.lane(demand.model).enter(demand, waiting),
+      tryEnter: (demand) => credentialLimiter.limiter(demand.model).tryEnter(demand),
+      enter: (demand, waiting) => credentialLimiter.limiter(demand.model).enter(demand, waiting),
       outlook: (demand) => {
-        const lane = account.lane(demand.model)
-        return [account.isRefused() ? 1 : 0, lane.opensIn(demand), lane.load]
+        const limiter = credentialLimiter.limiter(demand.model)
+        return [credentialLimiter.isRefused() ? 1 : 0, limiter.opensIn(demand), limiter.load]
       },
-      refuse: account.refuse,
-      retriesPerSecond: () => account.limits().retriesPerSecond,
-      closedFor: (demand) => account.lane(demand.model).closedFor(ticker.now()),
-      shutMs: (demand) => account.lane(demand.model).shutMs(ticker.now()),
-      isRested: account.isRested,
+      refuse: credentialLimiter.refuse,
+      retriesPerSecond: () => credentialLimiter.limits().retriesPerSecond,
+      closedFor: (demand) => credentialLimiter.limiter(demand.model).closedFor(ticker.now()),
+      shutMs: (demand) => credentialLimiter.limiter(demand.model).shutMs(ticker.now()),
+      isRested: credentialLimiter.isRested,
       join: (limits) => Effect.asVoid(Effect.acquireRelease(join(limits), (leave) => Effect.sync(leave))),
       stats: () => {
-        const models = account.stats()
-        const { requestsPerMinute, tokensPerMinute } = account.limits()
+        const models = credentialLimiter.stats()
+        const { requestsPerMinute, tokensPerMinute } = credentialLimiter.limits()
         return {
           requestsPerMinute,
           tokensPerMinute,

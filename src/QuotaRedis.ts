@@ -28,7 +28,7 @@ import type * as Scope from "effect/Scope"
 import type { Cluster, Redis } from "ioredis"
 import type { OptionsError } from "./ClientError.ts"
 import * as internal from "./internal/quota/redis/make.ts"
-import type { Store as StoreService } from "./internal/quota/store.ts"
+import type { QuotaStore as StoreService } from "./internal/quota/store.ts"
 import { Store } from "./internal/quota/storeTag.ts"
 
 /**

@@ -25,7 +25,7 @@ import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import { ClientMap } from "./ClientMap.ts"
 import * as Attempts from "./internal/telemetry/attempts.ts"
-import { Content } from "./internal/telemetry/content.ts"
+import { RecordContent } from "./internal/telemetry/content.ts"
 import * as GenAi from "./internal/telemetry/genAi.ts"
 import * as Pool from "./internal/client/poolGauges.ts"
 import * as Requests from "./internal/telemetry/requests.ts"
@@ -195,4 +195,4 @@ export const prometheus: Effect.Effect<string, never, ClientMap> = Effect.flatMa
  * @category combinators
  */
 export const withContent = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.provideService(self, Content, true)
+  Effect.provideService(self, RecordContent, true)

@@ -31,7 +31,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ClientLayer from "../ClientLayer.ts"
 import type { ClientMap } from "../ClientMap.ts"
-import { assemble, type EngineOptions } from "../internal/sandbox/assemble.ts"
+import { assemble, type AssembleOptions } from "../internal/sandbox/assemble.ts"
 import type { Faults, ProviderName, Stats } from "../internal/sandbox/model.ts"
 import * as MemoryPool from "../internal/testing/memoryPool.ts"
 import { scripted } from "../internal/testing/script.ts"
@@ -81,7 +81,7 @@ export type Answer =
  * @since 0.1.0
  * @category models
  */
-export interface Options extends EngineOptions {
+export interface Options extends AssembleOptions {
   /** Asked first. `undefined` leaves the answer to the sandbox's own model. @default that model answers all */
   readonly script?: ((request: Request) => Answer | undefined | PromiseLike<Answer | undefined>) | undefined
   /** Options of the client layer. @default its own defaults */

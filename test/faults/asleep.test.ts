@@ -4,7 +4,7 @@ import { assert, describe, it } from "vitest"
 import { Health } from "../../src/internal/overload/health.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, demand, enter } from "../support/lanes.ts"
+import { accountOf, demand, enter } from "../support/limiters.ts"
 
 const hour = 3_600_000
 
@@ -18,7 +18,7 @@ const crowd = (size: number, enter: () => Promise<unknown>) => {
 describe("when a machine wakes that slept for an hour, there is no herd:", () => {
   it("requests that wait for a turn a second go one by one, and no budget was saved up", async () => {
     const ticker = handTicker()
-    const lane = accountOf(ticker, { requestsPerMinute: 60 }).lane("m")
+    const lane = accountOf(ticker, { requestsPerMinute: 60 }).limiter("m")
     const passed = crowd(500, () => enter(lane))
     await settle()
     const before = passed()
@@ -31,7 +31,7 @@ describe("when a machine wakes that slept for an hour, there is no herd:", () =>
 
   it("requests that wait for a token budget have that of now, not that of the night", async () => {
     const ticker = handTicker()
-    const lane = accountOf(ticker, { tokensPerMinute: 6_000 }).lane("m")
+    const lane = accountOf(ticker, { tokensPerMinute: 6_000 }).limiter("m")
     const passed = crowd(500, () => enter(lane, demand(100)))
     await settle()
     const before = passed()

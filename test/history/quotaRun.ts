@@ -9,7 +9,7 @@ import type { ClientConfig } from "../../src/ClientConfig.ts"
 import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import { Demand } from "../../src/internal/quota/demand.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
-import type { SharedBudget, Store } from "../../src/internal/quota/store.ts"
+import type { SharedBudget, QuotaStore } from "../../src/internal/quota/store.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import * as Quota from "../../src/Quota.ts"
 import { Recorder } from "./history.ts"
@@ -118,7 +118,7 @@ export class QuotaRun {
     }
   })
 
-  readonly #store: Store = {
+  readonly #store: QuotaStore = {
     budget: (_, model) => this.#budget(model),
     isAvailable: () => !this.#isAway
   }

@@ -2,7 +2,7 @@
 import * as zlib from "node:zlib"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { exchange, prepare, type SendOptions } from "../../src/internal/http/request.ts"
+import { sendRequest, prepare, type SendOptions } from "../../src/internal/http/request.ts"
 import type { WirePool } from "../../src/internal/http/types.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
 
@@ -23,7 +23,7 @@ const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {
     onTapped: () => void log.push("tapped"),
     onEnd: () => void log.push("end")
   }
-  const response = Promise.resolve(prepare(url, init)).then((prepared) => exchange(pool, prepared, options))
+  const response = Promise.resolve(prepare(url, init)).then((prepared) => sendRequest(pool, prepared, options))
   return { log, response, seen: () => Buffer.concat(chunks).toString() }
 }
 

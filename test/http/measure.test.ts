@@ -4,7 +4,7 @@ import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { makeFetch } from "../../src/internal/http/makeFetch.ts"
 import { EventFilter } from "../../src/internal/http/bodyFilter.ts"
-import type { PoolOptions } from "../../src/internal/transport/options.ts"
+import type { ConnectionPoolOptions } from "../../src/internal/transport/options.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import { pool } from "../transport/harness.ts"
 import { eventually, failureOf, withSite, type Handler } from "./support.ts"
@@ -68,7 +68,7 @@ describe("the measure of events", () => {
 })
 
 /** A fetch whose bodies are bounded as the options say. */
-const bounded = (origin: string, options: Partial<PoolOptions>) => {
+const bounded = (origin: string, options: Partial<ConnectionPoolOptions>) => {
   const it = pool(origin, options)
   return makeFetch(() => it)
 }

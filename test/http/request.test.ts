@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events"
 
 import { describe, expect, it } from "vitest"
 
-import { exchange, prepare, type SendOptions } from "../../src/internal/http/request.ts"
+import { sendRequest, prepare, type SendOptions } from "../../src/internal/http/request.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import type { WirePool } from "../../src/internal/http/types.ts"
 import { eventually, failureOf, json, withSite, type Handler } from "./support.ts"
@@ -14,7 +14,7 @@ const send = async (
   url: string,
   init: RequestInit,
   options: Partial<SendOptions> = {}
-): Promise<Response> => exchange(pool, await prepare(url, init), { timeouts, signal: undefined, ...options })
+): Promise<Response> => sendRequest(pool, await prepare(url, init), { timeouts, signal: undefined, ...options })
 
 const listeners = (...signals: ReadonlyArray<AbortSignal>) =>
   signals.map((signal) => getEventListeners(signal, "abort").length)
@@ -31,7 +31,7 @@ describe("exchange", () => {
   it("sends the headers as they are sealed at dispatch, and leaves the exchange's own as they were", async () => {
     await withSite(handler, async ({ origin, pool }) => {
       const prepared = await prepare(origin, { headers: { authorization: "Bearer placeholder", a: "1" } })
-      const seen = await (await exchange(pool, prepared, { timeouts, signal: undefined, seal })).json()
+      const seen = await (await sendRequest(pool, prepared, { timeouts, signal: undefined, seal })).json()
       expect(seen).toMatchObject({ authorization: "Bearer real", a: "1" })
       expect(prepared.headers["authorization"]).toBe("Bearer placeholder")
     })

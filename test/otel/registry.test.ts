@@ -8,7 +8,7 @@ import { sdk } from "../support/otel.ts"
 it("the API's types are those that are read of its registry", () => {
   expectTypeOf<Tracer>().toExtend<Registry.Tracer>()
   expectTypeOf<Span>().toExtend<Registry.Span>()
-  expectTypeOf<Context>().toExtend<Registry.Context>()
+  expectTypeOf<Context>().toExtend<Registry.OtelContext>()
   const meter: Registry.Meter = metrics.getMeter("test")
   expectTypeOf(meter).not.toBeAny()
 })

@@ -106,10 +106,10 @@ const accountOf = (time: VirtualTime): PoolKey => {
   account.join({ ...none, maxWaiters: 100_000, retriesPerSecond: RETRIES_PER_SECOND })
   return {
     quota: {
-      tryEnter: (demand) => account.lane(demand.model).tryEnter(demand),
-      enter: (demand, waiting) => account.lane(demand.model).enter(demand, waiting),
-      closedFor: (demand) => account.lane(demand.model).closedFor(time.now),
-      shutMs: (demand) => account.lane(demand.model).shutMs(time.now),
+      tryEnter: (demand) => account.limiter(demand.model).tryEnter(demand),
+      enter: (demand, waiting) => account.limiter(demand.model).enter(demand, waiting),
+      closedFor: (demand) => account.limiter(demand.model).closedFor(time.now),
+      shutMs: (demand) => account.limiter(demand.model).shutMs(time.now),
       outlook: () => [0, 0, 0],
       refuse: account.refuse,
       retriesPerSecond: () => account.limits().retriesPerSecond,
@@ -131,7 +131,7 @@ export const ours = (provider: Provider, time: VirtualTime, seed: number): Conte
   const { fetch } = ClientFetch.make({
     place: { provider: "openai", baseURL: "https://sim" },
     transport: { origin: "https://sim", pool: poolOf(provider, time, seed) },
-    accounts: { size: 1, isPool: false, choose: () => account, known: () => [secret] },
+    keyPool: { size: 1, isPool: false, choose: () => account, known: () => [secret] },
     authorize: undefined,
     headers: {},
     hidden: [],

@@ -6,22 +6,22 @@ import * as Policy from "../../src/internal/overload/policy.ts"
 const rules: Policy.Rules = { failures: 64, cooldown: 5_000 }
 const lane = {}
 
-const fail = (state: Policy.State, now: number, sentAt = now - 20, of: object = lane, by = rules) =>
+const fail = (state: Policy.OverloadState, now: number, sentAt = now - 20, of: object = lane, by = rules) =>
   Policy.failed(state, now, sentAt, of, by, 0.5)
 
 /** So many failures, one each `ms`. Returns when the last came. */
-const failMany = (state: Policy.State, from: number, count: number, ms = 10): number => {
+const failMany = (state: Policy.OverloadState, from: number, count: number, ms = 10): number => {
   for (let i = 0; i < count; i++) fail(state, from + i * ms)
   return from + (count - 1) * ms
 }
 
-const send = (state: Policy.State, now: number): boolean => {
+const send = (state: Policy.OverloadState, now: number): boolean => {
   const isProbe = Policy.admit(state, now, rules, 0.5)
   Policy.sent(state, now, { sentAt: now, isOver: true })
   return isProbe
 }
 
-const shutLane = (inFlight = 0): Policy.State => {
+const shutLane = (inFlight = 0): Policy.OverloadState => {
   const state = Policy.makeLane()
   for (let i = 0; i < inFlight; i++) send(state, 0)
   failMany(state, 100, 64)
@@ -31,7 +31,7 @@ const shutLane = (inFlight = 0): Policy.State => {
 }
 
 /** Lets probes go and fail until `until`; the times at which they went. */
-const probe = (state: Policy.State, until: number, waiting = 1, cooldown = 5_000): ReadonlyArray<number> => {
+const probe = (state: Policy.OverloadState, until: number, waiting = 1, cooldown = 5_000): ReadonlyArray<number> => {
   const at: Array<number> = []
   state.waiting = waiting
   for (let now = state.nextProbeAt; now < until; now = state.nextProbeAt) {

@@ -5,7 +5,7 @@ import * as Adaptive from "../../src/internal/quota/adaptive.ts"
 import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
 import { lognormal, randomOf, run } from "./simulator.ts"
 
-const make = (settings: Partial<Adaptive.Settings> = {}): Adaptive.Adaptive =>
+const make = (settings: Partial<Adaptive.AdaptiveSettings> = {}): Adaptive.Adaptive =>
   Adaptive.make({ ...adaptiveDefaults, ...settings })
 
 const SEEDS = [1, 2, 3]

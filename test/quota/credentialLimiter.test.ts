@@ -2,14 +2,14 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Account from "../../src/internal/quota/credentialLimiter.ts"
-import type { Waiting } from "../../src/internal/quota/waiter.ts"
+import type { WaitTerms } from "../../src/internal/quota/waiter.ts"
 import { adaptiveDefaults } from "../../src/internal/config/adaptive.ts"
-import type { Limits } from "../../src/internal/quota/limits.ts"
+import type { QuotaLimits } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle, type HandTicker } from "../support/handTicker.ts"
-import { demand } from "../support/lanes.ts"
+import { demand } from "../support/limiters.ts"
 
 /** End of an attempt: an answer, `lost` on the way, or `unsent`. */
 type End =
@@ -32,13 +32,13 @@ interface Request {
 
 type Step = { readonly pause: number } & (
   | { readonly type: "request"; readonly requests: ReadonlyArray<Request> }
-  | { readonly type: "join"; readonly limits: Limits }
+  | { readonly type: "join"; readonly limits: QuotaLimits }
   | { readonly type: "part" }
   | { readonly type: "outage"; readonly ms: number }
 )
 
 interface Scenario {
-  readonly limits: Limits
+  readonly limits: QuotaLimits
   readonly late: ReadonlyArray<number>
   readonly shared: boolean
   readonly roundTrips: ReadonlyArray<number>
@@ -83,11 +83,11 @@ const request: fc.Arbitrary<Request> = fc.record({
   latency: fc.tuple(fc.integer({ min: 0, max: 2_500 }), fc.integer({ min: 0, max: 1_000 }))
 })
 
-const limits: fc.Arbitrary<Limits> = fc.record({
+const limits: fc.Arbitrary<QuotaLimits> = fc.record({
   requestsPerMinute: fc.constantFrom(7, 60, 600, 6_000, Infinity, Infinity),
   tokensPerMinute: fc.constantFrom(10_000, 1_000_000, Infinity, Infinity),
   burst: fc.integer({ min: 1, max: 4 }),
-  maxConcurrency: fc.constantFrom<Limits["maxConcurrency"]>(1, 2, 5, Infinity, adaptiveDefaults, {
+  maxConcurrency: fc.constantFrom<QuotaLimits["maxConcurrency"]>(1, 2, 5, Infinity, adaptiveDefaults, {
     ...adaptiveDefaults,
     max: 4,
     initial: 1
@@ -196,11 +196,11 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
     const asked = demand(tokens)
     const controller = new AbortController()
     const cancel = abortsAfter === undefined ? undefined : ticker.after(abortsAfter, () => controller.abort())
-    const waiter: Waiting = { signal: controller.signal, maxRetryAfter, timeout, movable, again: false }
+    const waiter: WaitTerms = { signal: controller.signal, maxRetryAfter, timeout, movable, again: false }
     const line = waiting.get(model) ?? new Map<number, number>()
     waiting.set(model, line)
     for (let attempt = 0; ; attempt++) {
-      const lane = account.lane(model)
+      const lane = account.limiter(model)
       let permit: Permit | undefined = lane.tryEnter(asked)
       if (permit !== undefined) must(line.size === 0, `${asked.order} jumped the line`)
       else {
@@ -289,7 +289,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
     for (let i = 0; i < 2; i++) {
       let permit: Permit | undefined
       void account
-        .lane(model)
+        .limiter(model)
         .enter(demand(), { signal: undefined, maxRetryAfter: 0, timeout: Infinity, movable: false, again: false })
         .then((it) => {
           permit = it
@@ -299,7 +299,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
       permit!.leave()
       await ticker.pass(60_000)
     }
-    assert.isTrue(account.lane(model).gate.isOpen, "the gate opens again")
+    assert.isTrue(account.limiter(model).gate.isOpen, "the gate opens again")
   }
   assert.isFalse(account.isRefused())
   assert.strictEqual(ticker.timers(), 0)

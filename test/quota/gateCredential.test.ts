@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/limiters.ts"
 
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
@@ -11,7 +11,7 @@ describe("a refusal of the whole credential", () => {
   it("fails all waiting requests, of every model, and then probes are sent one at a time", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: 1 })
-    const [a, b] = [account.lane("a"), account.lane("b")]
+    const [a, b] = [account.limiter("a"), account.limiter("b")]
     const [first, second] = [a.tryEnter(demand())!, b.tryEnter(demand())!]
     const waiting = [reasonOf(enter(a)), reasonOf(enter(a)), reasonOf(enter(b))]
     first.answered(429, [])
@@ -33,7 +33,7 @@ describe("a refusal of the whole credential", () => {
   it("lets no request follow a probe whose response has not been read", async () => {
     for (const status of [401, 429]) {
       const account = accountOf(handTicker())
-      const lane = account.lane("m")
+      const lane = account.limiter("m")
       const first = lane.tryEnter(demand())!
       first.answered(status, [])
       account.refuse(first, away)
@@ -53,7 +53,7 @@ describe("a refusal of the whole credential", () => {
   it("concerns that request alone if another one was let in meanwhile", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: 2 })
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     const [denied, fine] = [lane.tryEnter(demand())!, lane.tryEnter(demand())!]
     const waiting = reasonOf(enter(lane))
     await ticker.pass(10)

@@ -24,7 +24,7 @@ const number = fc.record({
   retriesPerSecond: count
 })
 
-const of = (...all: ReadonlyArray<Limits.Limits["maxConcurrency"]>) =>
+const of = (...all: ReadonlyArray<Limits.QuotaLimits["maxConcurrency"]>) =>
   Limits.tightest(all.map((maxConcurrency) => ({ ...Limits.none, maxConcurrency }))).maxConcurrency
 
 describe("the limits of several holders", () => {

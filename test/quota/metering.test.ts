@@ -11,7 +11,7 @@ import { overdraft } from "../../src/internal/quota/overdraft.ts"
 import { makeMeter } from "../../src/internal/quota/tokenUsage.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { handTicker } from "../support/handTicker.ts"
-import { answer, demand, enter, laneOf } from "../support/lanes.ts"
+import { answer, demand, enter, laneOf } from "../support/limiters.ts"
 import { question, subjects, type Subject } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 

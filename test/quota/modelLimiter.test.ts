@@ -6,7 +6,7 @@ import { none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/limiters.ts"
 
 /** Enters, and notes the name when it passes. */
 const line = (
@@ -134,7 +134,7 @@ describe("the queue of a model", () => {
 
   it("new limits apply at once, to waiters too", async () => {
     const account = accountOf(handTicker(), { maxConcurrency: 3 })
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     const leave = account.join({ ...none, maxConcurrency: 1 })
     const passed: Array<string> = []
     const held = lane.tryEnter(demand())!
@@ -154,12 +154,12 @@ describe("the queue of a model", () => {
     const use = (name: string) => {
       names.push(name)
       // Closed, and not opened by anybody since.
-      answer(account.lane(name).tryEnter(demand())!, 429, { "retry-after": "900" })
+      answer(account.limiter(name).tryEnter(demand())!, 429, { "retry-after": "900" })
     }
     for (let i = 0; i < 100; i++) use(`model ${i}`)
     await ticker.pass(800_000)
     use("another")
-    for (let i = 0; i < 100; i++) account.lane(`unused ${i}`)
+    for (let i = 0; i < 100; i++) account.limiter(`unused ${i}`)
     const known = () =>
       account
         .stats()
@@ -167,13 +167,13 @@ describe("the queue of a model", () => {
         .map(({ model }) => model)
     assert.deepStrictEqual(known(), names, "they are closed")
     await ticker.pass(100_001)
-    for (let i = 0; i < 200; i++) account.lane(`unknown ${i}`)
+    for (let i = 0; i < 200; i++) account.limiter(`unknown ${i}`)
     assert.deepStrictEqual(known(), ["another"])
   })
 
   it("an adaptive limit is kept when holders with the same settings come and go", () => {
     const account = accountOf(handTicker(), { maxConcurrency: defaults })
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     const permit = lane.tryEnter(demand())!
     permit.answered(429, [])
     permit.leave()
@@ -203,12 +203,12 @@ describe("the queue of a model", () => {
 
   it("models of one credential have each their own queue, and idle ones are dropped", () => {
     const account = accountOf(handTicker(), { maxConcurrency: 1 })
-    const held = [account.lane("a").tryEnter(demand()), account.lane("b").tryEnter(demand())]
+    const held = [account.limiter("a").tryEnter(demand()), account.limiter("b").tryEnter(demand())]
     assert.deepStrictEqual(
       held.map((permit) => permit === undefined),
       [false, false]
     )
-    for (let i = 0; i < 1_000; i++) account.lane(`model ${i}`)
+    for (let i = 0; i < 1_000; i++) account.limiter(`model ${i}`)
     assert.deepStrictEqual(
       account.stats().map(({ inFlight, model }) => [model, inFlight]),
       [
@@ -216,7 +216,7 @@ describe("the queue of a model", () => {
         ["b", 1]
       ]
     )
-    assert.isUndefined(account.lane("a").tryEnter(demand()), "what is in use is remembered")
+    assert.isUndefined(account.limiter("a").tryEnter(demand()), "what is in use is remembered")
   })
 })
 
@@ -259,7 +259,7 @@ describe("the pace", () => {
   it("goes by new limits at once, also for what has been taken before", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { requestsPerMinute: 60 })
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     const part = account.join({ ...none, requestsPerMinute: 1 })
     const at: Array<number> = []
     for (let i = 0; i < 4; i++) void enter(lane).then(() => at.push(ticker.now()))

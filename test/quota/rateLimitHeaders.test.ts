@@ -4,7 +4,7 @@ import { read, silent, type Advice } from "../../src/internal/quota/rateLimitHea
 import * as RetryAfter from "../../src/internal/wire/retryAfter.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
-import { exchange, prepare } from "../../src/internal/http/request.ts"
+import { sendRequest, prepare } from "../../src/internal/http/request.ts"
 import type { WireResponse } from "../../src/internal/http/types.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 
@@ -312,7 +312,7 @@ const heads = async (provider: Sandbox.ProviderName, limit: Sandbox.RateLimit, t
       })
       const timeouts = { headers: Infinity, body: Infinity }
       const onHead = (status: number, headers: WireResponse["headers"]) => void read.push([status, headers])
-      await (await exchange(pool, request, { timeouts, signal: undefined, onHead })).text()
+      await (await sendRequest(pool, request, { timeouts, signal: undefined, onHead })).text()
     }
   } finally {
     await pool.close(0)

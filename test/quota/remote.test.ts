@@ -1,10 +1,10 @@
 import { assert, describe, it } from "vitest"
-import { type Limits, none } from "../../src/internal/quota/limits.ts"
+import { type QuotaLimits, none } from "../../src/internal/quota/limits.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
 import type { Grant } from "../../src/internal/quota/store.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/limiters.ts"
 
 /** A shared budget that answers on command. */
 const budget = () => {
@@ -68,7 +68,7 @@ describe("a request that waits for a reply of a shared budget", () => {
   it("fails like all others when the gate closed for too long, and when the credential is refused", async () => {
     const { asked, shared } = budget()
     const account = accountOf(handTicker(), {}, shared)
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     const entered = [enter(lane), enter(lane)]
     await asked[0]!.grant(1)
     const [first] = entered
@@ -125,7 +125,7 @@ describe("a request that a shared budget makes wait", () => {
     const { asked, shared } = budget()
     const account = accountOf(handTicker(), { requestsPerMinute: 600 }, shared)
     const part = account.join({ ...none, requestsPerMinute: 1 })
-    void enter(account.lane("m"))
+    void enter(account.limiter("m"))
     await asked[0]!.grant(0, 60_000)
     part()
     assert.strictEqual(asked.length, 2)
@@ -147,11 +147,11 @@ describe("a request that a shared budget makes wait", () => {
 })
 
 /** Requests that have all been granted: the first of them at once, the others by their turns. */
-const ahead = async (limits: Partial<Limits>, after: ReadonlyArray<number>) => {
+const ahead = async (limits: Partial<QuotaLimits>, after: ReadonlyArray<number>) => {
   const one = budget()
   const ticker = handTicker()
   const account = accountOf(ticker, limits, one.shared)
-  const lane = account.lane("m")
+  const lane = account.limiter("m")
   const passed: Array<string> = []
   const aborts = after.map(() => new AbortController())
   const permits = after.map((_, i) =>

@@ -6,7 +6,7 @@ import * as ClientMap from "../../src/ClientMap.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { handTicker } from "../support/handTicker.ts"
-import { accountOf, answer, demand } from "../support/lanes.ts"
+import { accountOf, answer, demand } from "../support/limiters.ts"
 import { subjects, type Subject } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
 
@@ -17,7 +17,7 @@ describe("an account is rested", () => {
     const account = accountOf(handTicker())
     assert.isTrue(account.isRested())
     for (const status of [200, 400, 404, 500]) {
-      const permit = account.lane("m").tryEnter(demand())!
+      const permit = account.limiter("m").tryEnter(demand())!
       assert.isFalse(account.isRested())
       answer(permit, status)
       assert.isTrue(account.isRested(), String(status))
@@ -27,9 +27,9 @@ describe("an account is rested", () => {
   it("once the costs of a minute's budget have been paid, of each model", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { requestsPerMinute: 60 })
-    answer(account.lane("a").tryEnter(demand())!, 200)
+    answer(account.limiter("a").tryEnter(demand())!, 200)
     await ticker.pass(400)
-    answer(account.lane("b").tryEnter(demand())!, 200)
+    answer(account.limiter("b").tryEnter(demand())!, 200)
     await ticker.pass(999)
     assert.isFalse(account.isRested())
     await ticker.pass(1)
@@ -39,7 +39,7 @@ describe("an account is rested", () => {
   it("not after a refusal, until a request has been let in again", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker)
-    const lane = account.lane("m")
+    const lane = account.limiter("m")
     answer(lane.tryEnter(demand())!, 429, { "retry-after": "5" })
     assert.isFalse(account.isRested())
     await ticker.pass(60_000)
@@ -50,7 +50,7 @@ describe("an account is rested", () => {
 
   it("not while its key is refused", () => {
     const account = accountOf(handTicker())
-    const permit = account.lane("m").tryEnter(demand())!
+    const permit = account.limiter("m").tryEnter(demand())!
     permit.answered(401, [])
     account.refuse(permit, () => new TurnedAway("Authentication", "refused"))
     permit.leave()

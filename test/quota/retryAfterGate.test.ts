@@ -1,10 +1,10 @@
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import type { Demand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
+import type { LimiterDemand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, type HandTicker } from "../support/handTicker.ts"
-import { accountOf, answer, demand, enter, laneOf, patient } from "../support/lanes.ts"
+import { accountOf, answer, demand, enter, laneOf, patient } from "../support/limiters.ts"
 
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
@@ -13,7 +13,7 @@ const sender = (ticker: HandTicker, lane: ModelLimiter) => {
   const sent: Array<readonly [at: number, permit: Permit]> = []
   return {
     sent,
-    send: (asked: Demand = demand()) =>
+    send: (asked: LimiterDemand = demand()) =>
       enter(lane, asked).then((permit) => {
         permit.sent(ticker.now())
         sent.push([ticker.now(), permit])
@@ -54,7 +54,7 @@ const growth = async (
 /** Ms that these wait at most. */
 const patience = 60_000
 
-const asked = (): Demand => ({ order: demand().order, tokens: () => 0, patience })
+const asked = (): LimiterDemand => ({ order: demand().order, tokens: () => 0, patience })
 
 describe("a closed gate", () => {
   it("stays closed for all as long as Retry-After says, then lets one probe through, and half of the usual once that is let in", async () => {
@@ -236,7 +236,7 @@ describe("a closed gate", () => {
   it("closes before the first refusal when a response has nothing remaining", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker)
-    const [a, b] = [account.lane("a"), account.lane("b")]
+    const [a, b] = [account.limiter("a"), account.limiter("b")]
     answer(a.tryEnter(demand())!, 200, { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1.5s" })
     assert.deepStrictEqual([a.gate.closedFor(0), b.gate.closedFor(0)], [1_500, 0], "that model's alone")
     assert.isUndefined(a.tryEnter(demand()))

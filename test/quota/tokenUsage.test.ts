@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { exchange, prepare } from "../../src/internal/http/request.ts"
+import { sendRequest, prepare } from "../../src/internal/http/request.ts"
 import { makeMeter, ofTail, ofWhole } from "../../src/internal/quota/tokenUsage.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
@@ -281,7 +281,7 @@ describe("a meter", () => {
       const onTapped = () => {
         total = meter.total()
       }
-      const response = await exchange(pool, request, { timeouts, signal: undefined, tap: meter.chunk, onTapped })
+      const response = await sendRequest(pool, request, { timeouts, signal: undefined, tap: meter.chunk, onTapped })
       expect([response.status, await response.text()], path).toEqual([200, expect.any(String)])
       return [total, meter.output()]
     }

@@ -6,12 +6,12 @@ import * as Attempts from "../../src/internal/telemetry/attempts.ts"
 import * as ClientFetch from "../../src/internal/request/clientFetch.ts"
 import { transportLimits } from "../../src/internal/util/bounds.ts"
 import { Health } from "../../src/internal/overload/health.ts"
-import type { Waiting } from "../../src/internal/quota/waiter.ts"
+import type { WaitTerms } from "../../src/internal/quota/waiter.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import type { WirePool } from "../../src/internal/http/types.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
-import { laneOf, demand } from "../support/lanes.ts"
+import { laneOf, demand } from "../support/limiters.ts"
 
 const place = { provider: "openai", baseURL: "https://example.com/v1" }
 const origin = "https://example.com"
@@ -36,7 +36,7 @@ const setup = (queueTimeout: number) => {
   const account: PoolKey = {
     quota: {
       tryEnter: () => undefined,
-      enter: (_, { timeout }: Waiting) => new Promise((resolve) => waits.push({ timeout, resolve })),
+      enter: (_, { timeout }: WaitTerms) => new Promise((resolve) => waits.push({ timeout, resolve })),
       outlook: () => [0, 0, 0],
       refuse: () => {},
       retriesPerSecond: () => Infinity,
@@ -53,7 +53,7 @@ const setup = (queueTimeout: number) => {
   const { fetch } = ClientFetch.make({
     place,
     transport: { origin, pool },
-    accounts: { size: 2, isPool: true, choose: () => account, known: () => [secret] },
+    keyPool: { size: 2, isPool: true, choose: () => account, known: () => [secret] },
     authorize: undefined,
     headers: {},
     hidden: [],

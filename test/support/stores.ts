@@ -3,8 +3,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { Redis } from "ioredis"
-import { makeStore, type Settings } from "../../src/internal/quota/redis/makeStore.ts"
-import type { Rates, Store as StoreService } from "../../src/internal/quota/store.ts"
+import { makeStore, type RedisStoreSettings } from "../../src/internal/quota/redis/makeStore.ts"
+import type { Rates, QuotaStore as StoreService } from "../../src/internal/quota/store.ts"
 import * as QuotaRedis from "../../src/QuotaRedis.ts"
 import { eventually } from "./wait.ts"
 
@@ -35,7 +35,7 @@ export const connectionOf = (admin: Redis) =>
   Effect.promise(async () => /id=\d+(?=.* name=clientele )/.exec(String(await admin.client("LIST")))?.[0] ?? "none")
 
 /** A process's view of the budgets. */
-export const processOf = (port: number, settings: Partial<Settings> = {}) =>
+export const processOf = (port: number, settings: Partial<RedisStoreSettings> = {}) =>
   Effect.gen(function* () {
     const redis = yield* connect(port)
     const store = yield* Effect.acquireRelease(

@@ -7,7 +7,7 @@ import { afterEach } from "vitest"
 import { Deadline } from "../../src/internal/request/deadline.ts"
 import { live } from "../../src/internal/util/ticker.ts"
 import { makePool } from "../../src/internal/transport/pool.ts"
-import type { PoolOptions } from "../../src/internal/transport/options.ts"
+import type { ConnectionPoolOptions } from "../../src/internal/transport/options.ts"
 import { SocketBudget } from "../../src/internal/transport/sockets.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import type { WireBody, WirePool, WireRequest, WireResponse } from "../../src/internal/http/types.ts"
@@ -110,7 +110,7 @@ export const serveScript = async (script: FrameScript): Promise<FrameServer> => 
   return server
 }
 
-export const pool = (origin: string, options: Partial<PoolOptions> = {}): WirePool => {
+export const pool = (origin: string, options: Partial<ConnectionPoolOptions> = {}): WirePool => {
   // Circuits have tests of their own: here each request meets its fault.
   const made = makePool({
     origin,
@@ -124,7 +124,7 @@ export const pool = (origin: string, options: Partial<PoolOptions> = {}): WirePo
 }
 
 /** A pool that speaks HTTP/2 to a server of frames. */
-export const pool2 = (origin: string, options: Partial<PoolOptions> = {}): WirePool =>
+export const pool2 = (origin: string, options: Partial<ConnectionPoolOptions> = {}): WirePool =>
   pool(origin, { http2: "prior-knowledge", ...options })
 
 export const timeouts = { headers: 15_000, body: 15_000 }

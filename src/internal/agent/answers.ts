@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Concurrency } from "effect/Types"
 import type { AnyToolkit, Emit, Round } from "./round.ts"
-import type { Outcome } from "./transcript.ts"
+import type { ToolOutcome } from "./transcript.ts"
 
 interface Handling {
   readonly concurrency?: Concurrency | undefined
@@ -13,7 +13,7 @@ interface Handling {
 
 type Asked = Pick<Round["calls"][number], "id" | "name">
 
-const outcome = ({ id, name }: Asked, isFailure: boolean, result: unknown, encodedResult: unknown): Outcome =>
+const outcome = ({ id, name }: Asked, isFailure: boolean, result: unknown, encodedResult: unknown): ToolOutcome =>
   Response.makePart("tool-result", { id, name, isFailure, result, encodedResult, providerExecuted: false } as never)
 
 /** As JSON can have it. */
@@ -22,13 +22,13 @@ const said = (error: unknown): unknown => {
   return typeof error === "object" || typeof error === "string" ? error : String(error)
 }
 
-const failed = (call: Asked, why: unknown): Outcome => outcome(call, true, why, said(why))
+const failed = (call: Asked, why: unknown): ToolOutcome => outcome(call, true, why, said(why))
 
 const handle = (
   call: Round["calls"][number],
   { handle, tools }: AnyToolkit,
   onToolFailure: Handling["onToolFailure"]
-): Effect.Effect<Outcome, unknown, unknown> => {
+): Effect.Effect<ToolOutcome, unknown, unknown> => {
   const { name, params } = call
   const tool = tools[name]
   if (tool === undefined) return Effect.succeed(failed(call, `unknown tool '${name}'`))
@@ -52,7 +52,7 @@ export const answer = (
   toolkit: AnyToolkit,
   { concurrency = "unbounded", onToolFailure }: Handling,
   emit: Emit
-): Effect.Effect<ReadonlyArray<Outcome>, unknown, unknown> => {
+): Effect.Effect<ReadonlyArray<ToolOutcome>, unknown, unknown> => {
   const told = bad.map((call) => failed(call, call.why))
   const run = Effect.forEach(calls, (call) => Effect.tap(handle(call, toolkit, onToolFailure), (one) => emit([one])), {
     concurrency

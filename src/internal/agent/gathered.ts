@@ -1,6 +1,6 @@
 /** Merges the parts of a stream into those of the whole answer, to be repeated to the model. */
 import type * as Response from "@effect/ai/Response"
-import { type Said } from "./transcript.ts"
+import { type ResponseParts } from "./transcript.ts"
 
 interface Growing {
   readonly type: "text" | "reasoning"
@@ -16,11 +16,11 @@ const merged = (before: Response.ProviderMetadata, more: Response.ProviderMetada
 }
 
 export class Gathered {
-  private readonly all: Array<Growing | Said[number]> = []
+  private readonly all: Array<Growing | ResponseParts[number]> = []
   private readonly open = new Map<string, Growing>()
 
-  get parts(): Said {
-    return this.all as Said
+  get parts(): ResponseParts {
+    return this.all as ResponseParts
   }
 
   add(part: Response.AnyPart): void {

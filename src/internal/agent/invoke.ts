@@ -1,10 +1,10 @@
 /** Spans and metrics of agents, by the conventions for generative AI (OpenTelemetry, "Gen AI agent spans"). */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { Content } from "../telemetry/content.ts"
+import { RecordContent } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
-import * as Untold from "../telemetry/redactSpan.ts"
+import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { performance } from "../util/timers.ts"
 
 export const make = (name: string, description: string | undefined) => {
@@ -23,8 +23,8 @@ export const make = (name: string, description: string | undefined) => {
           duration((performance.now() - since) / 1_000, failed)
           if (failed === undefined) return Effect.void
           span.attribute("error.type", failed)
-          return Effect.map(Content, (isWanted) => {
-            if (!isWanted) Untold.quoted(span)
+          return Effect.map(RecordContent, (isWanted) => {
+            if (!isWanted) RedactSpan.quoted(span)
           })
         })
       })

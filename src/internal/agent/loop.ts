@@ -8,7 +8,7 @@ import * as Ref from "effect/Ref"
 import type { Options, Result } from "../../ToolLoop.ts"
 import { untold } from "../ai/tools.ts"
 import { answer } from "./answers.ts"
-import type { AnyToolkit, Ask, Emit } from "./round.ts"
+import type { AnyToolkit, Generate, Emit } from "./round.ts"
 import { after } from "./transcript.ts"
 import * as Usage from "./usage.ts"
 
@@ -39,7 +39,7 @@ const remember = (chat: Chat.Service | Chat.Persisted, transcript: Prompt.Prompt
 
 export const loop = <Tools extends Record<string, Tool.Any>, E, R>(
   options: Options<Tools, E, R>,
-  ask: Ask,
+  ask: Generate,
   emit: Emit
 ): Effect.Effect<Result, unknown, unknown> =>
   Effect.gen(function* () {

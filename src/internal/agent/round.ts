@@ -12,12 +12,12 @@ import * as Calls from "../ai/calls.ts"
 import * as Decoded from "../ai/decoded.ts"
 import { Gathered } from "./gathered.ts"
 import * as OpenTools from "./openTools.ts"
-import type { Said } from "./transcript.ts"
+import type { ResponseParts } from "./transcript.ts"
 
 export type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
 
 export interface Round {
-  readonly parts: Said
+  readonly parts: ResponseParts
   readonly text: string
   readonly finishReason: Response.FinishReason
   readonly usage: Partial<Response.Usage>
@@ -26,9 +26,9 @@ export interface Round {
   readonly bad: ReadonlyArray<Calls.Unusable>
 }
 
-type Called = Extract<Said[number], { readonly type: "tool-call" }>
+type Called = Extract<ResponseParts[number], { readonly type: "tool-call" }>
 
-export type Ask = (
+export type Generate = (
   prompt: Prompt.Prompt,
   toolkit: AnyToolkit,
   toolChoice: LanguageModel.ToolChoice<string> | undefined
@@ -37,7 +37,7 @@ export type Ask = (
 /** Receives parts as they come; it may apply backpressure. */
 export type Emit = (parts: Iterable<Response.AnyPart | RoundEnd | LoopEnd>) => Effect.Effect<unknown>
 
-const made = (parts: Said, bad: Round["bad"] = []): Round => {
+const made = (parts: ResponseParts, bad: Round["bad"] = []): Round => {
   const calls = parts.filter((part) => part.type === "tool-call" && part.providerExecuted !== true) as Array<Called>
   const finish = parts.findLast((part) => part.type === "finish")
   return {
@@ -58,14 +58,14 @@ const asked = ({ id, name, text }: Calls.Unusable) =>
 const unusable = (error: AiError.AiError): Calls.UnusableCalls | undefined =>
   error._tag === "MalformedOutput" && error.cause instanceof Calls.UnusableCalls ? error.cause : undefined
 
-const request = (...[prompt, toolkit, toolChoice]: Parameters<Ask>) => ({
+const request = (...[prompt, toolkit, toolChoice]: Parameters<Generate>) => ({
   prompt,
   toolkit: OpenTools.ofToolkit(toolkit),
   toolChoice: toolChoice as never,
   disableToolCallResolution: true as const
 })
 
-export const whole: Ask = (...of) =>
+export const whole: Generate = (...of) =>
   LanguageModel.generateText(request(...of)).pipe(
     Effect.map(({ content }) => made(content)),
     Effect.catchAll((error) => {
@@ -79,7 +79,7 @@ const failed = (cause: unknown): AiError.UnknownError =>
   new AiError.UnknownError({ module: "ToolLoop", method: "stream", description: "the model's stream failed", cause })
 
 export const streamed =
-  (emit: Emit): Ask =>
+  (emit: Emit): Generate =>
   (...of) =>
     Effect.suspend(() => {
       const gathered = new Gathered()

@@ -3,13 +3,13 @@ import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
 
-export type Said = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
+export type ResponseParts = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
 
 /** Result of a tool call. */
-export type Outcome = Response.ToolResultPart<string, unknown, unknown>
+export type ToolOutcome = Response.ToolResultPart<string, unknown, unknown>
 
 /** The model's own message, with the parts that its provider requires to be repeated. */
-const assistant = (parts: Said): Prompt.Prompt => {
+const assistant = (parts: ResponseParts): Prompt.Prompt => {
   const content = parts.flatMap((part): Array<Prompt.AssistantMessagePart> => {
     const options = part.metadata ?? {}
     switch (part.type) {
@@ -28,7 +28,7 @@ const assistant = (parts: Said): Prompt.Prompt => {
   return content.length === 0 ? Prompt.empty : Prompt.fromMessages([Prompt.makeMessage("assistant", { content })])
 }
 
-const tool = (outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
+const tool = (outcomes: ReadonlyArray<ToolOutcome>): Prompt.Prompt =>
   outcomes.length === 0
     ? Prompt.empty
     : Prompt.fromMessages([
@@ -39,5 +39,8 @@ const tool = (outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
         })
       ])
 
-export const after = (before: Prompt.Prompt, parts: Said, outcomes: ReadonlyArray<Outcome>): Prompt.Prompt =>
-  Prompt.merge(Prompt.merge(before, assistant(parts)), tool(outcomes))
+export const after = (
+  before: Prompt.Prompt,
+  parts: ResponseParts,
+  outcomes: ReadonlyArray<ToolOutcome>
+): Prompt.Prompt => Prompt.merge(Prompt.merge(before, assistant(parts)), tool(outcomes))

@@ -9,7 +9,7 @@ import * as Schemas from "./schemas.ts"
 import { absent } from "./strict.ts"
 
 /** As the provider gave it. */
-export interface Asked {
+export interface ProviderToolCall {
   readonly id: string
   readonly name: string
   /** JSON, if the model kept to it. */
@@ -17,7 +17,7 @@ export interface Asked {
 }
 
 /** A call that no tool can take, and why. */
-export interface Unusable extends Asked {
+export interface Unusable extends ProviderToolCall {
   readonly why: string
 }
 
@@ -37,7 +37,7 @@ export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
 /** `why` is the reason why no tool can take the call. */
 type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly why: string }
 
-export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>): Read => {
+export const read = ({ id, name, text }: ProviderToolCall, tools: ReadonlyArray<Tool.Any>): Read => {
   const tool = tools.find((one) => one.name === name)
   if (tool === undefined) {
     const names = tools.map((one) => one.name).join(", ")
@@ -59,7 +59,7 @@ export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>):
 export const readAll = (
   origin: Origin,
   parts: ReadonlyArray<Response.PartEncoded>,
-  calls: ReadonlyArray<Asked>,
+  calls: ReadonlyArray<ProviderToolCall>,
   tools: ReadonlyArray<Tool.Any>,
   finish: Response.FinishPartEncoded
 ): Either.Either<Array<Response.PartEncoded>, AiError.MalformedOutput> => {

@@ -48,7 +48,7 @@ const settings: { readonly [Name in keyof Required<Settings>]: Check } = {
   body: json
 }
 
-const embedding: { readonly [Name in keyof Required<Embeddings.Settings>]: Check } = {
+const embedding: { readonly [Name in keyof Required<Embeddings.EmbeddingSettings>]: Check } = {
   dimensions: count,
   window: (at, given) => {
     if (millis(at, given, 0) === Infinity) throw invalid(at, "Infinity", "a finite time to gather texts, like 5 (ms)")

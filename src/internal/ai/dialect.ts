@@ -8,7 +8,7 @@ import { exactHeaders, PLACEHOLDER } from "../redaction/redact.ts"
 export type Road = "chat/completions" | "embeddings" | "responses"
 
 /** `"all"` are images, and the sounds and PDF that the road has a place for. Inline images are none by URL. */
-export type Files = "inline images" | "images" | "all"
+export type FileSupport = "inline images" | "images" | "all"
 
 export interface Dialect<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
@@ -21,7 +21,7 @@ export interface Dialect<P extends string, Extra extends string> {
   /** True if the provider holds structured output and tools to their schemas. */
   readonly strict: boolean
   /** Files that prompts may contain besides text. */
-  readonly files: Files
+  readonly files: FileSupport
   /** True if the model takes back its reasoning between tool calls. */
   readonly reasoning: boolean
   /** The field by which a seed, a user, and the like are distinguished from other providers' in prompts and answers. */

@@ -8,8 +8,8 @@ import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
-import { Content } from "../telemetry/content.ts"
-import * as Untold from "../telemetry/redactSpan.ts"
+import { RecordContent } from "../telemetry/content.ts"
+import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { type Dialect, place } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Gather from "./gather.ts"
@@ -18,7 +18,7 @@ import type { Asker } from "./observeEmbeddings.ts"
 import * as Send from "./send.ts"
 
 /** Settings of an embedding model. */
-export interface Settings {
+export interface EmbeddingSettings {
   /** Length of the vectors, of models that can shorten them. @default the model's */
   readonly dimensions?: number | undefined
   /**
@@ -64,12 +64,12 @@ const vectors = (
     : malformed(`sent ${count} texts, received ${said.data.length} embeddings`)
 }
 
-type Ask = Gather.Ask<Vector, AiError.AiError, Asker>
+type Ask = Gather.AskBatch<Vector, AiError.AiError, Asker>
 
 const spanned = <A, E>(name: string, self: (by: Asker) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.useSpan(name, { captureStackTrace: false }, (span) =>
-    Effect.flatMap(Content, (isWanted) => {
-      if (!isWanted) Untold.all(span)
+    Effect.flatMap(RecordContent, (isWanted) => {
+      if (!isWanted) RedactSpan.redactFailures(span)
       return Effect.flatMap(Effect.tracer, (tracer) => self({ span, tracer }))
     })
   )
@@ -85,7 +85,7 @@ export const make = <P extends string, Extra extends string>(
   map: ClientMap.Service,
   known: Either.Either<ClientConfig<P>, OptionsError>,
   model: string,
-  settings: Settings
+  settings: EmbeddingSettings
 ): Effect.Effect<EmbeddingModel.Service, never, Scope.Scope> => {
   const { module, provider } = dialect
   const origin = { module, method: "embedMany" }

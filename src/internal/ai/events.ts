@@ -23,7 +23,7 @@ interface Failed {
 }
 
 /** Throws what is said under a status of 200: as an `error`, and by the Responses API as an event or within one. */
-export const checked = ({ baseURL, provider }: Failure.Place, said: object): object => {
+export const checked = ({ baseURL, provider }: Failure.ErrorOrigin, said: object): object => {
   const { error, response, type } = said as Failed
   const failed = error ?? response?.error ?? (type === "error" ? said : undefined)
   if (failed == null) return said
@@ -38,21 +38,21 @@ export const checked = ({ baseURL, provider }: Failure.Place, said: object): obj
   })
 }
 
-const malformed = ({ baseURL, provider }: Failure.Place, detail: string): RequestError =>
+const malformed = ({ baseURL, provider }: Failure.ErrorOrigin, detail: string): RequestError =>
   new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts: 1 })
 
 /**
  * The payload of an event, `undefined` for the last one, `[DONE]`. Throws on an error and on anything but a JSON
  * object.
  */
-const eventIn = (place: Failure.Place, text: string): unknown => {
+const eventIn = (place: Failure.ErrorOrigin, text: string): unknown => {
   if (text === "[DONE]") return undefined
   const event = parseJson(text)
   if (typeof event === "object" && event !== null) return checked(place, event)
   throw malformed(place, "an event of the stream is not a JSON object")
 }
 
-export async function* decode(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
+export async function* decode(place: Failure.ErrorOrigin, response: Response): AsyncGenerator<unknown, void> {
   const parser = new EventParser()
   for await (const chunk of response.body ?? []) {
     for (const { data } of parser.push(chunk)) {

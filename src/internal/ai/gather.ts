@@ -24,7 +24,7 @@ export interface Options<A, E, By> {
 }
 
 /** The values of some texts, in their order, for one caller. */
-export type Ask<A, E, By> = (texts: ReadonlyArray<string>, by: By) => Effect.Effect<Array<A>, E>
+export type AskBatch<A, E, By> = (texts: ReadonlyArray<string>, by: By) => Effect.Effect<Array<A>, E>
 
 /** Never fails itself: a failing fiber would log the failure, with the provider's text. */
 type Sending<A, E> = Fiber.RuntimeFiber<Exit.Exit<ReadonlyArray<A>, E>>
@@ -57,7 +57,7 @@ export const make = <A, E, By>({
   most,
   send,
   window
-}: Options<A, E, By>): Effect.Effect<Ask<A, E, By>, never, Scope.Scope> =>
+}: Options<A, E, By>): Effect.Effect<AskBatch<A, E, By>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, Exit.Exit<ReadonlyArray<A>, E>>()
     let isClosed = false

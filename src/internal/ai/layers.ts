@@ -21,7 +21,7 @@ export interface Options<P extends string, Extra extends string> extends Setting
   readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
 }
 
-export interface EmbeddingOptions<P extends string, Extra extends string> extends Embeddings.Settings {
+export interface EmbeddingOptions<P extends string, Extra extends string> extends Embeddings.EmbeddingSettings {
   /** Key, address, timeouts, quota and transport of the client. @default the environment's */
   readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
 }

@@ -9,7 +9,7 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError, OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import * as Checks from "./checks.ts"
-import { type Dialect, type Files, place, type Road } from "./dialect.ts"
+import { type Dialect, type FileSupport, place, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Observe from "./observe.ts"
 import * as Send from "./send.ts"
@@ -18,14 +18,14 @@ import { merge, none, Override, type Settings } from "./settings.ts"
 
 type Options = LanguageModel.ProviderOptions
 
-export type Fields = Readonly<Record<string, unknown>>
+export type BodyFields = Readonly<Record<string, unknown>>
 
 /** The provider for which a request is written. */
 export interface Taken {
   readonly origin: Errors.Origin
   /** Key of the provider's options in a part of a prompt, and of its metadata in a response. */
   readonly key: string
-  readonly files: Files
+  readonly files: FileSupport
   readonly reasoning: boolean
   readonly strict: boolean
 }
@@ -34,8 +34,8 @@ export interface Taken {
 export interface Speech {
   readonly road: Road
   /** Further fields of a streaming request. */
-  readonly streamed: Fields
-  readonly fields: (options: Options, settings: Settings, taken: Taken) => Either.Either<Fields, AiError.AiError>
+  readonly streamed: BodyFields
+  readonly fields: (options: Options, settings: Settings, taken: Taken) => Either.Either<BodyFields, AiError.AiError>
   readonly parts: (
     origin: Errors.Origin,
     key: string,
@@ -66,7 +66,7 @@ export const make = <P extends string, Extra extends string>(
     const send = Send.make({ map, provider, config })
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
-    const request = (origin: Errors.Origin, options: Options, more: Fields) =>
+    const request = (origin: Errors.Origin, options: Options, more: BodyFields) =>
       Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }

@@ -10,16 +10,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { ParentSpan, type Span } from "effect/Tracer"
-import { Content } from "../telemetry/content.ts"
+import { RecordContent } from "../telemetry/content.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { setList } from "../telemetry/lists.ts"
 import { serverOf } from "../telemetry/requests.ts"
-import * as Untold from "../telemetry/redactSpan.ts"
+import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { performance } from "../util/timers.ts"
 import { wordOf } from "./finish.ts"
 
-export interface Place {
+export interface ModelEndpoint {
   readonly provider: string
   readonly model: string
   readonly baseURL: string
@@ -37,20 +37,20 @@ const asked = (
   span: Span,
   { prompt, responseFormat, span: around, tools }: LanguageModel.ProviderOptions
 ): Effect.Effect<void> =>
-  Effect.map(Content, (isWanted) => {
+  Effect.map(RecordContent, (isWanted) => {
     if (isWanted) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
-    else if (tools.length > 0 || responseFormat.type === "json") Untold.all(around)
+    else if (tools.length > 0 || responseFormat.type === "json") RedactSpan.redactFailures(around)
   })
 
 /** Redacts failure messages from both spans, unless content is wanted. */
 const untold = (span: Span, { span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
-  Effect.map(Content, (isWanted) => {
+  Effect.map(RecordContent, (isWanted) => {
     if (isWanted) return
-    Untold.all(span)
-    Untold.all(around)
+    RedactSpan.redactFailures(span)
+    RedactSpan.redactFailures(around)
   })
 
-export const make = ({ baseURL, model, provider }: Place) => {
+export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
   const { address, port } = serverOf(baseURL)
   const name = GenAi.providerName(provider, address)
   const { duration, firstChunk, tokens } = GenAi.make({ operation: "chat", provider: name, model })

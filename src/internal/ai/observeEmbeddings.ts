@@ -9,9 +9,9 @@ import type { Span, SpanLink, Tracer } from "effect/Tracer"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { serverOf } from "../telemetry/requests.ts"
-import * as Untold from "../telemetry/redactSpan.ts"
+import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { property } from "../util/json.ts"
-import type { Place } from "./observe.ts"
+import type { ModelEndpoint } from "./observe.ts"
 import { performance } from "../util/timers.ts"
 
 /** A caller's span and tracer. */
@@ -22,7 +22,7 @@ export interface Asker {
 
 const linkTo = ({ span }: Asker): SpanLink => ({ _tag: "SpanLink", span, attributes: {} })
 
-export const make = ({ baseURL, model, provider }: Place) => {
+export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
   const { address, port } = serverOf(baseURL)
   const name = GenAi.providerName(provider, address)
   const { duration, tokens } = GenAi.make({ operation: "embeddings", provider: name, model })
@@ -62,7 +62,7 @@ export const make = ({ baseURL, model, provider }: Place) => {
             if (Exit.isSuccess(exit)) return told(span, exit.value)
             span.attribute("error.type", failed)
             // Callers have the text in their own spans, by their own `Telemetry.withContent`.
-            Untold.all(span)
+            RedactSpan.redactFailures(span)
           })
         )
       }

@@ -16,7 +16,7 @@ import * as Events from "./events.ts"
 import { jsonOrText } from "../util/json.ts"
 
 /** Client map, provider and config of a model's requests. */
-export interface Sender<P extends string = string, Extra extends string = string> {
+export interface ModelSender<P extends string = string, Extra extends string = string> {
   readonly map: Service
   readonly provider: Provider<Bare, Bare, P, Extra>
   readonly config: ClientConfig<P>
@@ -56,7 +56,7 @@ const accepted = async (sent: Promise<Response>): Promise<Response> => {
 const unsent: unique symbol = Symbol()
 
 /** Between requests it holds no lease. While the client of the last request stands, the next takes its own in one call. */
-export const make = <P extends string, Extra extends string>(sender: Sender<P, Extra>) => {
+export const make = <P extends string, Extra extends string>(sender: ModelSender<P, Extra>) => {
   const { config, map, provider } = sender
   let last: PooledFetch | undefined
 
@@ -67,9 +67,9 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
 
   /** Through a client that has to be looked up first, and built, if nobody has it. */
   const leased = (request: Request, span: Span | undefined): Effect.Effect<unknown, ClientError> =>
-    map.useOutlet(provider, config, (outlet) => {
-      last = outlet
-      return call.promise(config, (signal) => read(outlet.fetch(request.url, initOf(request, signal))), span)
+    map.useOutlet(provider, config, (pooledFetch) => {
+      last = pooledFetch
+      return call.promise(config, (signal) => read(pooledFetch.fetch(request.url, initOf(request, signal))), span)
     })
 
   return {
@@ -91,9 +91,9 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
     /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
     events: (request: Request): Stream.Stream<unknown, ClientError> =>
       Stream.unwrapScoped(
-        Effect.map(map.outlet(provider, config), (outlet) =>
+        Effect.map(map.pooledFetch(provider, config), (pooledFetch) =>
           call.stream(config, async (signal) =>
-            Events.decode(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
+            Events.decode(config, await accepted(pooledFetch.fetch(request.url, initOf(request, signal))))
           )
         )
       )

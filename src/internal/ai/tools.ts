@@ -3,8 +3,8 @@ import type * as Tool from "@effect/ai/Tool"
 import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import type { Tracer } from "effect/Tracer"
-import { Content } from "../telemetry/content.ts"
-import * as Untold from "../telemetry/redactSpan.ts"
+import { RecordContent } from "../telemetry/content.ts"
+import * as RedactSpan from "../telemetry/redactSpan.ts"
 
 /** Names in @effect/ai: of a tool's span, and of the span's attribute with the parameters. */
 const HANDLE = "Toolkit.handle"
@@ -22,7 +22,7 @@ const quiet = (tracer: Tracer): Tracer => {
       made.attribute = (key, value) => {
         if (key !== PARAMETERS) attribute(key, value)
       }
-      Untold.all(made)
+      RedactSpan.redactFailures(made)
       return made
     }
     one = Object.create(tracer, { span: { value: span } }) as Tracer
@@ -32,7 +32,7 @@ const quiet = (tracer: Tracer): Tracer => {
 }
 
 const quietly = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Content, (isWanted) =>
+  Effect.flatMap(RecordContent, (isWanted) =>
     isWanted ? self : Effect.tracerWith((tracer) => Effect.withTracer(self, quiet(tracer)))
   )
 

@@ -4,7 +4,7 @@ import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { PoolError } from "../../ClientError.ts"
 import type { Built, Definition, Deps } from "../../Provider.ts"
-import * as Accounts from "../request/keyPool.ts"
+import * as KeyPool from "../request/keyPool.ts"
 import * as Attempts from "../telemetry/attempts.ts"
 import * as ClientFetch from "../request/clientFetch.ts"
 import * as SdkLog from "../sdk/sdkLog.ts"
@@ -22,7 +22,7 @@ const makeFetch = <I, Client, P extends string, Extra extends string>(
   definition: Definition<I, Client, P, Extra>,
   config: ClientConfig<P>,
   deps: Deps,
-  accounts: Accounts.KeyPool
+  keyPool: KeyPool.KeyPool
 ): Effect.Effect<ClientFetch.Closeable, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { transport } = deps
@@ -31,7 +31,7 @@ const makeFetch = <I, Client, P extends string, Extra extends string>(
     const fetch = ClientFetch.make({
       place,
       transport,
-      accounts,
+      keyPool,
       authorize: definition.authorize,
       headers: config.headers,
       hidden: hiddenOf(config),
@@ -63,12 +63,12 @@ export const build = <I, Client, P extends string, Extra extends string>(
   Effect.gen(function* () {
     const place = placeOf(config)
     for (const quota of deps.quotas) yield* quota.join(config.quota)
-    const accounts = yield* Accounts.of(place, config, deps.quotas)
+    const keyPool = yield* KeyPool.make(place, config, deps.quotas)
     const hidden = hiddenOf(config)
     const logger = yield* SdkLog.toEffect(config.provider, (text) =>
-      accounts.known().reduce((rest, secret) => scrub(rest, secret, hidden), text)
+      keyPool.known().reduce((rest, secret) => scrub(rest, secret, hidden), text)
     )
-    const fetch = yield* makeFetch(definition, config, deps, accounts)
+    const fetch = yield* makeFetch(definition, config, deps, keyPool)
     const client = yield* Effect.try({
       try: () =>
         definition.construct(

@@ -49,7 +49,7 @@ const placeOf = ({ baseURL, provider }: Config) => ({ provider, baseURL })
 
 /** Maps what the lease maps refuse; what came from below or from the caller stays as it is. */
 const refused =
-  (config: Config, options: LayerOptions.Settings) =>
+  (config: Config, options: LayerOptions.ClientMapSettings) =>
   <E>(error: E | LeaseMap.LeaseError): E | PoolError => {
     if (!(error instanceof LeaseMap.LeaseError)) return error
     const detail =
@@ -65,7 +65,7 @@ export const make = (options: Options): Effect.Effect<Service, never, Scope.Scop
   return settings instanceof OptionsError ? Effect.succeed(broken(settings)) : open(settings)
 }
 
-const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Scope.Scope> =>
+const open = (options: LayerOptions.ClientMapSettings): Effect.Effect<Service, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { budget } = yield* Effect.acquireRelease(
       Effect.sync(() => layerSockets(options.maxSockets)),
@@ -98,7 +98,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     const quotas = yield* LeaseMap.make({
       name: "quotas",
       lookup: (key: ClientConfig.CredentialKey) =>
-        Quota.make(`${key.provider} (${key.baseURL})`, QuotaDigest.of(key)).pipe(
+        Quota.make(`${key.provider} (${key.baseURL})`, QuotaDigest.digest(key)).pipe(
           Effect.provideService(Quota.Store, store),
           Effect.withClock(clock)
         ),
@@ -152,7 +152,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
     }
 
     /**
-     * Notes a config that is used through its outlet: callers with an SDK object of their own, or none, need no client,
+     * Notes a config that is used through its pooled fetch: callers with an SDK object of their own, or none, need no client,
      * and so none of a certain provider.
      */
     const noteOutlet = <I, Client, P extends string, Extra extends string>(
@@ -179,7 +179,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       }
       if (known === undefined || outletsOnly.delete(config)) {
         note(provider, config)
-        // An entry that was built for the outlet alone has no such client.
+        // An entry that was built for the pooled fetch alone has no such client.
         return known === undefined ? undefined : LeaseMap.invalidate(clients, config)
       }
       return new OptionsError({
@@ -212,7 +212,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         const used = Effect.mapError(LeaseMap.use(clients, config, watched), refused(config, options))
         return before === undefined ? used : Effect.zipRight(before, used)
       },
-      outlet: <I, Client, P extends string, Extra extends string>(
+      pooledFetch: <I, Client, P extends string, Extra extends string>(
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>
       ) => {
@@ -268,7 +268,7 @@ const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, H
 const quotaStats = (key: ClientConfig.CredentialKey, quota: Quota.Quota): QuotaStats => ({
   provider: key.provider,
   baseURL: key.baseURL,
-  credential: Redacted.isRedacted(key.credential) ? QuotaDigest.of(key) : key.credential.id,
+  credential: Redacted.isRedacted(key.credential) ? QuotaDigest.digest(key) : key.credential.id,
   ...quota.stats()
 })
 
@@ -276,7 +276,7 @@ const quotaStats = (key: ClientConfig.CredentialKey, quota: Quota.Quota): QuotaS
 const broken = (error: OptionsError): Service => ({
   get: () => Effect.fail(error),
   use: () => Effect.fail(error),
-  outlet: () => Effect.fail(error),
+  pooledFetch: () => Effect.fail(error),
   useOutlet: () => Effect.fail(error),
   invalidate: () => Effect.void,
   stats: Effect.succeed(noStats)

@@ -7,7 +7,7 @@ import { chosenRuntime, unknownChoice } from "../transport/runtime/choice.ts"
 import { unsupportedLayer } from "../transport/runtime/unsupported.ts"
 
 /** Durations in milliseconds, `Infinity` for none. */
-export interface Settings {
+export interface ClientMapSettings {
   readonly idleTimeToLive: number
   readonly capacity: number
   readonly maxClients: number
@@ -45,10 +45,10 @@ const question = <Name extends "allowHost" | "allowAddress">(field: Name, given:
   throw invalid(at(field), describe(given), "a function that returns true for allowed destinations")
 }
 
-export const read = (options: Options): Settings | OptionsError => {
+export const read = (options: Options): ClientMapSettings | OptionsError => {
   try {
     const given = record(at("options"), options, names)
-    const settings: Settings = {
+    const settings: ClientMapSettings = {
       idleTimeToLive: duration("idleTimeToLive", given["idleTimeToLive"], 60_000),
       capacity: count("capacity", given["capacity"], 1024),
       maxClients: count("maxClients", given["maxClients"], Infinity),

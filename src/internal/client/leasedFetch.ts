@@ -66,11 +66,11 @@ export const make = <I, Client, P extends string, Extra extends string>(
     const service = ready instanceof Promise ? await ready : ready
     const scope = Effect.runSync(Scope.make())
     try {
-      const outlet = await run(Scope.extend(service.outlet(provider, config), scope), signal)
+      const pooledFetch = await run(Scope.extend(service.pooledFetch(provider, config), scope), signal)
       if (gate.shut !== undefined) return await turnAway(signal)
-      last = outlet
+      last = pooledFetch
       // Back in the caller's own async context. Not awaited: once it has begun, the request holds the client by itself.
-      const sent = outlet.fetch(input, init)
+      const sent = pooledFetch.fetch(input, init)
       return sent
     } finally {
       Effect.runFork(Scope.close(scope, Exit.void))

@@ -12,7 +12,7 @@ import { type Environment, environment } from "./environment.ts"
 import { environmentProxy, variables as proxyVariables } from "./environmentProxy.ts"
 import { headerLines, headers, query } from "./headers.ts"
 import { record } from "../options/knownKeys.ts"
-import { type Plan, planOf } from "./plan.ts"
+import { type ConfigPlan, planOf } from "./plan.ts"
 import { quota } from "./quota.ts"
 import { secret } from "../options/secret.ts"
 import { sorted, struct } from "../options/struct.ts"
@@ -52,7 +52,7 @@ const attempt = <A>(provider: string, f: () => Effect.Effect<A, OptionsError>): 
   })
 
 /** Each option is read once: what was checked is what is used, even if a getter stands behind it. */
-const read = (plan: Plan, options: unknown): Given => {
+const read = (plan: ConfigPlan, options: unknown): Given => {
   if (options === undefined) return {}
   const at = { provider: plan.id, field: "options" }
   if (isClientConfig(options)) throw invalid(at, `a config of ${options.provider}`, `options or a config of ${plan.id}`)
@@ -63,7 +63,7 @@ const read = (plan: Plan, options: unknown): Given => {
   return given
 }
 
-const settle = (plan: Plan, key: Effect.Effect<Credential, unknown>): Effect.Effect<Credential, OptionsError> =>
+const settle = (plan: ConfigPlan, key: Effect.Effect<Credential, unknown>): Effect.Effect<Credential, OptionsError> =>
   Effect.catchAllCause(key, (cause) =>
     Cause.isInterrupted(cause)
       ? Effect.interrupt
@@ -74,14 +74,14 @@ const settle = (plan: Plan, key: Effect.Effect<Credential, unknown>): Effect.Eff
         )
   )
 
-const finish = <P extends string>(plan: Plan, given: Given): Effect.Effect<ClientConfig<P>, OptionsError> =>
+const finish = <P extends string>(plan: ConfigPlan, given: Given): Effect.Effect<ClientConfig<P>, OptionsError> =>
   Effect.flatMap(
     environment(plan.id, () => variables(plan, given)),
     (env) => attempt(plan.id, () => Effect.succeed(normalise<P>(plan, given, env)))
   )
 
 /** Environment variables that can matter beside the given options. */
-const variables = (plan: Plan, given: Given): ReadonlyArray<string> => {
+const variables = (plan: ConfigPlan, given: Given): ReadonlyArray<string> => {
   const names = new Set<string | undefined>([plan.env.headers])
   if (given["apiKey"] === undefined) names.add(plan.env.apiKey)
   if (given["baseURL"] === undefined) {
@@ -97,7 +97,7 @@ const variables = (plan: Plan, given: Given): ReadonlyArray<string> => {
 const wantsProxy = (transport: unknown): boolean =>
   typeof transport === "object" && transport !== null && "proxy" in transport && transport.proxy === "env"
 
-const normalise = <P extends string>(plan: Plan, given: Given, env: Environment): ClientConfig<P> => {
+const normalise = <P extends string>(plan: ConfigPlan, given: Given, env: Environment): ClientConfig<P> => {
   const at = (field: string): At => ({ provider: plan.id, field })
   const time = (name: string, otherwise: number, least?: 0) =>
     given[name] === undefined ? otherwise : millis(at(name), given[name], least)
@@ -140,7 +140,7 @@ const ways = (options: ReadonlyArray<string>, variables: ReadonlyArray<string | 
   return `the option ${options.join(" or ")}${variable}`
 }
 
-const credential = (plan: Plan, given: Given, env: Environment): Redacted.Redacted | Credential => {
+const credential = (plan: ConfigPlan, given: Given, env: Environment): Redacted.Redacted | Credential => {
   const at: At = { provider: plan.id, field: "apiKey" }
   if (given["apiKey"] !== undefined) return apiKey(at, given["apiKey"])
   const variable = plan.env.apiKey
@@ -151,7 +151,7 @@ const credential = (plan: Plan, given: Given, env: Environment): Redacted.Redact
   return secret({ provider: plan.id, field: variable }, Redacted.make(found), "the provider's key")
 }
 
-const baseURL = (plan: Plan, given: Given, env: Environment): string => {
+const baseURL = (plan: ConfigPlan, given: Given, env: Environment): string => {
   const at = (field: string): At => ({ provider: plan.id, field })
   const ofEndpoint = (field: string, value: unknown, path: string) => {
     const where = at(field)
@@ -179,7 +179,7 @@ const baseURL = (plan: Plan, given: Given, env: Environment): string => {
   )
 }
 
-const allHeaders = (plan: Plan, given: Given, env: Environment): ClientConfig["headers"] => {
+const allHeaders = (plan: ConfigPlan, given: Given, env: Environment): ClientConfig["headers"] => {
   const into = new Map<string, string>()
   const variable = plan.env.headers
   const lines = lookUp(env, variable)
@@ -188,10 +188,16 @@ const allHeaders = (plan: Plan, given: Given, env: Environment): ClientConfig["h
   return sorted(into)
 }
 
-const extras = (plan: Plan, given: Given, env: Environment): ClientConfig["extra"] =>
+const extras = (plan: ConfigPlan, given: Given, env: Environment): ClientConfig["extra"] =>
   struct(Object.fromEntries(plan.extra.map(([name, field]) => [name, extra(plan, name, field, given[name], env)])))
 
-const extra = (plan: Plan, name: string, field: ExtraField, value: unknown, env: Environment): string | undefined => {
+const extra = (
+  plan: ConfigPlan,
+  name: string,
+  field: ExtraField,
+  value: unknown,
+  env: Environment
+): string | undefined => {
   const found = value === undefined ? lookUp(env, field.env) : value
   const at: At = { provider: plan.id, field: value === undefined && field.env !== undefined ? field.env : name }
   if (found === undefined || found === null) {

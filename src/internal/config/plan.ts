@@ -4,7 +4,7 @@ import { invalid, millis, text } from "../options/validate.ts"
 import { dangerous } from "../options/knownKeys.ts"
 import { address } from "./url.ts"
 
-export interface Plan {
+export interface ConfigPlan {
   readonly id: string
   readonly baseURL: string | undefined
   readonly timeout: number
@@ -36,9 +36,9 @@ const common = [
   "quota"
 ] as const satisfies ReadonlyArray<keyof CommonOptions>
 
-const plans = new WeakMap<object, Plan>()
+const plans = new WeakMap<object, ConfigPlan>()
 
-export const planOf = (spec: Spec<string, string>): Plan => {
+export const planOf = (spec: Spec<string, string>): ConfigPlan => {
   const known = plans.get(spec)
   if (known !== undefined) return known
   const made = plan(spec)
@@ -46,7 +46,7 @@ export const planOf = (spec: Spec<string, string>): Plan => {
   return made
 }
 
-const plan = (spec: Spec<string, string>): Plan => {
+const plan = (spec: Spec<string, string>): ConfigPlan => {
   const at = (field: string) => ({ provider: String(spec.id), field: `spec.${field}` })
   const id = text(at("id"), spec.id)
   const own = Object.entries<ExtraField>(spec.extra ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))

@@ -11,7 +11,7 @@ import { struct } from "../options/struct.ts"
 
 export const TypeId: unique symbol = Symbol.for("clientele/ClientConfig")
 
-export type Fields<P extends string> = {
+export type ConfigFields<P extends string> = {
   readonly [
     K in Exclude<
       keyof ClientConfig<P>,
@@ -41,7 +41,7 @@ class Value<P extends string> implements ClientConfig<P> {
   #transportKey: TransportKey | undefined
   #credentialKeys: ReadonlyArray<CredentialKey> | undefined
 
-  constructor(fields: Fields<P>) {
+  constructor(fields: ConfigFields<P>) {
     this.provider = fields.provider
     this.baseURL = fields.baseURL
     this.credential = fields.credential
@@ -129,7 +129,7 @@ const names = [
   "transport",
   "quota",
   "extra"
-] as const satisfies ReadonlyArray<keyof Fields<string>>
+] as const satisfies ReadonlyArray<keyof ConfigFields<string>>
 
 // Only this module makes configs, so each of them is a Value.
 const own = (config: ClientConfig): Value<string> => config as Value<string>
@@ -138,7 +138,7 @@ const internConfig = makeInterner<Value<string>>()
 const internTransport = makeInterner<TransportKey>()
 const internCredential = makeInterner<CredentialKey>()
 
-export const config = <P extends string>(fields: Fields<P>): ClientConfig<P> => internConfig(new Value(fields))
+export const config = <P extends string>(fields: ConfigFields<P>): ClientConfig<P> => internConfig(new Value(fields))
 
 export const isClientConfig = Value.is
 

@@ -8,7 +8,7 @@ import { secret as headerSecret } from "../options/secret.ts"
 export type Version = string | number
 
 /** A loaded secret. Times are milliseconds since the epoch, `Infinity` for never. */
-export interface Loaded {
+export interface LoadedSecret {
   readonly secret: Redacted.Redacted
   readonly expiresAt: number
   /** From then on it is time to load the next. */
@@ -17,17 +17,17 @@ export interface Loaded {
 
 export const thrown = <A>(f: () => A): Effect.Effect<A, unknown> => Effect.try({ try: f, catch: (error) => error })
 
-export const at = (field: string): At => ({ provider: "credential", field })
+export const credentialField = (field: string): At => ({ provider: "credential", field })
 
 export const version = (input: unknown): Version => {
   if (typeof input === "string" || (typeof input === "number" && Number.isFinite(input))) return input
-  throw invalid(at("version"), describe(input), "a string or a finite number")
+  throw invalid(credentialField("version"), describe(input), "a string or a finite number")
 }
 
 export const loads = "Redacted.make(secret) or { secret: Redacted.make(secret), expiresAt: a Date }"
 
-export const loaded = (id: string, input: unknown, now: number, refreshBefore: number): Loaded => {
-  const where = at(`${id}.load`)
+export const loaded = (id: string, input: unknown, now: number, refreshBefore: number): LoadedSecret => {
+  const where = credentialField(`${id}.load`)
   if (Redacted.isRedacted(input)) {
     return { secret: headerSecret(where, input, loads), expiresAt: Infinity, refreshAt: Infinity }
   }

@@ -13,11 +13,11 @@ import * as FiberId from "effect/FiberId"
 import type * as Redacted from "effect/Redacted"
 import type { Options } from "../../Credential.ts"
 import { invalid } from "../options/validate.ts"
-import { at, loaded, type Loaded, loads, thrown, type Version } from "./check.ts"
+import { credentialField, loaded, type LoadedSecret, loads, thrown, type Version } from "./check.ts"
 import { Pause } from "./pause.ts"
 import { tell } from "./tell.ts"
 
-interface Held extends Loaded {
+interface Held extends LoadedSecret {
   /** The version when its load began. */
   readonly version: Version | undefined
   /** True if the provider has refused it since. */
@@ -168,7 +168,7 @@ export class Keeper {
           }
           // A load that interrupts itself is a failed load: its waiters were not interrupted.
           const ended = Exit.isInterrupted(exit)
-            ? Deferred.fail(flight.done, invalid(at(`${this.#id}.load`), "interrupted", loads))
+            ? Deferred.fail(flight.done, invalid(credentialField(`${this.#id}.load`), "interrupted", loads))
             : Deferred.done(flight.done, exit)
           return Effect.zipRight(ended, told)
         })
@@ -194,7 +194,7 @@ export class Keeper {
     })
   }
 
-  #isRefused(loaded: Loaded): boolean {
+  #isRefused(loaded: LoadedSecret): boolean {
     return this.#refused !== undefined && same(this.#refused, loaded.secret)
   }
 

@@ -9,7 +9,7 @@ import type { Credential, Options } from "../../Credential.ts"
 import { describe, invalid, millis, text } from "../options/validate.ts"
 import { record } from "../options/knownKeys.ts"
 import { secret as headerSecret } from "../options/secret.ts"
-import { at, loads, version as checkVersion, type Version } from "./check.ts"
+import { credentialField, loads, version as checkVersion, type Version } from "./check.ts"
 import * as Digest from "./digest.ts"
 import { Keeper } from "./keeper.ts"
 import { Versions } from "./versions.ts"
@@ -17,7 +17,7 @@ import { Versions } from "./versions.ts"
 export const TypeId: unique symbol = Symbol.for("clientele/Credential")
 
 /** One secret: fixed, or known by its name. */
-export type Member = Redacted.Redacted | Loaded
+export type Member = Redacted.Redacted | LoadedCredential
 
 abstract class Named implements Credential {
   readonly id: string
@@ -59,7 +59,7 @@ class Fixed extends Named {
 }
 
 /** A secret that is loaded. Copies with their version settled share the keeper of the one they were made from. */
-export class Loaded extends Named {
+export class LoadedCredential extends Named {
   readonly #version: Options["version"]
   readonly #keeper: Keeper
   readonly #versions: Versions | undefined
@@ -77,7 +77,7 @@ export class Loaded extends Named {
     return this.#hash
   }
   [Equal.symbol](that: unknown): boolean {
-    return that instanceof Loaded && this.id === that.id && this.#version === that.#version
+    return that instanceof LoadedCredential && this.id === that.id && this.#version === that.#version
   }
   override toJSON(): unknown {
     return this.version === undefined ? super.toJSON() : { _id: "Credential", id: this.id, version: this.version }
@@ -95,11 +95,11 @@ export class Loaded extends Named {
     return Effect.isEffect(this.#version) ? undefined : this.#version
   }
   /** With its version settled, so that it can be a key. */
-  get settled(): Loaded | Effect.Effect<Loaded, unknown> {
+  get settled(): LoadedCredential | Effect.Effect<LoadedCredential, unknown> {
     const versions = this.#versions
     return versions === undefined || !Effect.isEffect(this.#version)
       ? this
-      : Effect.map(versions.ask, (version) => new Loaded(this.id, version, this.#keeper, versions))
+      : Effect.map(versions.ask, (version) => new LoadedCredential(this.id, version, this.#keeper, versions))
   }
 }
 
@@ -137,29 +137,30 @@ class Pool extends Named {
 const optionNames: ReadonlySet<string> = new Set<keyof Options>(["id", "load", "refreshBefore", "version"])
 
 export const make = (options: Options): Credential => {
-  const given = record(at("options"), options, optionNames)
+  const given = record(credentialField("options"), options, optionNames)
   const { load, refreshBefore, version } = options
-  const id = text(at("id"), given["id"])
-  if (!Effect.isEffect(load)) throw invalid(at("load"), describe(load), `an Effect of ${loads}`)
-  const ahead = refreshBefore === undefined ? 60_000 : millis(at("refreshBefore"), refreshBefore, 0)
+  const id = text(credentialField("id"), given["id"])
+  if (!Effect.isEffect(load)) throw invalid(credentialField("load"), describe(load), `an Effect of ${loads}`)
+  const ahead = refreshBefore === undefined ? 60_000 : millis(credentialField("refreshBefore"), refreshBefore, 0)
   const keeper = new Keeper(id, load, ahead)
-  if (Effect.isEffect(version)) return new Loaded(id, version, keeper, new Versions(version))
-  return new Loaded(id, version === undefined ? undefined : checkVersion(version), keeper, undefined)
+  if (Effect.isEffect(version)) return new LoadedCredential(id, version, keeper, new Versions(version))
+  return new LoadedCredential(id, version === undefined ? undefined : checkVersion(version), keeper, undefined)
 }
 
 export const fixed = (secret: Redacted.Redacted): Credential => {
   const expected = "Redacted.make(key)"
-  if (!Redacted.isRedacted(secret)) throw invalid(at("secret"), describe(secret), expected)
-  return new Fixed(headerSecret(at("secret"), secret, expected))
+  if (!Redacted.isRedacted(secret)) throw invalid(credentialField("secret"), describe(secret), expected)
+  return new Fixed(headerSecret(credentialField("secret"), secret, expected))
 }
 
 export const pool = (credentials: ReadonlyArray<Redacted.Redacted | Credential>): Credential => {
   const expected = "Redacted.make(key), Credential.make({ id, load }) or another pool"
-  if (!Array.isArray(credentials)) throw invalid(at("pool"), describe(credentials), `an array of ${expected}`)
-  if (credentials.length === 0) throw invalid(at("pool"), "empty", `at least one of ${expected}`)
+  if (!Array.isArray(credentials))
+    throw invalid(credentialField("pool"), describe(credentials), `an array of ${expected}`)
+  if (credentials.length === 0) throw invalid(credentialField("pool"), "empty", `at least one of ${expected}`)
   return pooled(
     credentials.flatMap((one: unknown, i) => {
-      const where = at(`pool[${i}]`)
+      const where = credentialField(`pool[${i}]`)
       if (isCredential(one)) return membersOf(one)
       if (Redacted.isRedacted(one)) return headerSecret(where, one, expected)
       throw invalid(where, typeof one === "string" ? "a plain string" : describe(one), expected)
@@ -176,14 +177,14 @@ const pooled = (all: Iterable<Member>): Credential => {
 }
 
 export const isCredential = (u: unknown): u is Credential =>
-  u instanceof Loaded || u instanceof Fixed || u instanceof Pool
+  u instanceof LoadedCredential || u instanceof Fixed || u instanceof Pool
 
 /** The secret of a fixed credential. */
 export const fixedSecret = (credential: Credential): Redacted.Redacted | undefined =>
   credential instanceof Fixed ? credential.secret : undefined
 
 const membersOf = (credential: Redacted.Redacted | Credential): ReadonlyArray<Member> => {
-  if (Redacted.isRedacted(credential) || credential instanceof Loaded) return [credential]
+  if (Redacted.isRedacted(credential) || credential instanceof LoadedCredential) return [credential]
   if (credential instanceof Pool) return credential.members
   const secret = fixedSecret(credential)
   return secret === undefined ? [] : [secret]
@@ -195,9 +196,9 @@ export const members = (credential: Redacted.Redacted | Credential): ReadonlyArr
 
 /** The credential with its versions settled, so that it can be a key. */
 export const settled = (credential: Credential): Credential | Effect.Effect<Credential, unknown> => {
-  if (credential instanceof Loaded) return credential.settled
+  if (credential instanceof LoadedCredential) return credential.settled
   if (!(credential instanceof Pool)) return credential
-  const all = credential.members.map((one) => (one instanceof Loaded ? one.settled : one))
+  const all = credential.members.map((one) => (one instanceof LoadedCredential ? one.settled : one))
   if (!all.some(Effect.isEffect)) return credential
   return Effect.map(Effect.all(all.map((one) => (Effect.isEffect(one) ? one : Effect.succeed(one)))), pooled)
 }
@@ -205,7 +206,8 @@ export const settled = (credential: Credential): Credential | Effect.Effect<Cred
 /** Distinguishes one credential from another, without a secret. */
 export const nameOf = (credential: Redacted.Redacted | Credential): ReadonlyArray<unknown> => {
   if (Redacted.isRedacted(credential)) return [Digest.ofSecret(credential)]
-  if (credential instanceof Loaded) return [credential.id, typeof credential.version, String(credential.version)]
+  if (credential instanceof LoadedCredential)
+    return [credential.id, typeof credential.version, String(credential.version)]
   return [credential.id, ...membersOf(credential).map(nameOf)]
 }
 
@@ -215,7 +217,7 @@ export const nameOf = (credential: Redacted.Redacted | Credential): ReadonlyArra
  */
 export const stableDigest = (credential: Redacted.Redacted | Credential): string => {
   if (Redacted.isRedacted(credential)) return Digest.ofSecret(credential)
-  if (credential instanceof Loaded) return Digest.ofId(credential.id)
+  if (credential instanceof LoadedCredential) return Digest.ofId(credential.id)
   const all = membersOf(credential).map(stableDigest)
   return all.length === 1 ? all[0]! : Digest.ofAll(all)
 }

@@ -9,7 +9,7 @@ import * as Runtime from "effect/Runtime"
 import { SyncScheduler } from "effect/Scheduler"
 import { OptionsError, RequestError } from "../../ClientError.ts"
 import type { Credential } from "../../Credential.ts"
-import { Loaded, members } from "./model.ts"
+import { LoadedCredential, members } from "./model.ts"
 import type { Version } from "./check.ts"
 import { tell } from "./tell.ts"
 import { root } from "../util/asyncContext.ts"
@@ -42,7 +42,7 @@ type Asking = Fiber.RuntimeFiber<Exit.Exit<Version, unknown>>
 /** `member` is one secret: of a pool each has a source of its own. */
 export const make = (place: Place, member: Redacted.Redacted | Credential): Effect.Effect<SecretSource> => {
   const [one] = members(member)
-  if (one instanceof Loaded) {
+  if (one instanceof LoadedCredential) {
     return Effect.flatMap(Effect.runtime(), (runtime) =>
       Effect.map(Effect.clock, (clock) => loadedSource(place, one, runtime, clock))
     )
@@ -67,7 +67,7 @@ const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
 
 const loadedSource = (
   place: Place,
-  credential: Loaded,
+  credential: LoadedCredential,
   runtime: Runtime.Runtime<never>,
   clock: Clock.Clock
 ): SecretSource => {

@@ -10,7 +10,7 @@ import type { PreparedRequest } from "./prepare.ts"
 import { type Clean, toldFailure } from "./redactErrorBody.ts"
 
 /** The request as its caller made it, wherever it was redirected to. */
-export type Asked = Pick<PreparedRequest, "headers" | "method" | "url">
+export type OriginalRequest = Pick<PreparedRequest, "headers" | "method" | "url">
 
 const generation = /\/(?:completions|embeddings|moderations|responses|messages)(?:\?|$)/
 const resumed = /\/responses\/[^/?]+(?:\?|$)/
@@ -22,20 +22,21 @@ const resumed = /\/responses\/[^/?]+(?:\?|$)/
 const kept =
   /\/(?:models|files|uploads|batches|conversations|vector_stores|fine_tuning\/jobs|images\/(?:generations|edits|variations))(?:\/[^/?]+)?(?:\?|$)/
 
-const wantsJson = ({ headers }: Asked): boolean => headers["accept"]?.startsWith("application/json") === true
+const wantsJson = ({ headers }: OriginalRequest): boolean => headers["accept"]?.startsWith("application/json") === true
 
 /**
  * True if a success can only be JSON, or an event stream. `kept` counts only for requests that accept JSON, as those of
  * SDKs do: others may have other resources on these paths.
  */
-export const isJsonOnly = (asked: Asked): boolean => {
+export const isJsonOnly = (asked: OriginalRequest): boolean => {
   const { method, url } = asked
   if (method !== "POST" && method !== "GET") return false
   return (method === "POST" ? generation : resumed).test(url) || (wantsJson(asked) && kept.test(url))
 }
 
 /** SDKs say for each request what they can read. None of them reads HTML, but they hand it on as if it were the answer. */
-export const isNoPage = (asked: Asked): boolean => wantsJson(asked) || /\/audio\/speech(?:\?|$)/.test(asked.url)
+export const isNoPage = (asked: OriginalRequest): boolean =>
+  wantsJson(asked) || /\/audio\/speech(?:\?|$)/.test(asked.url)
 
 /** The position of the first byte at or after `at` that is no white space. */
 const skipSpace = (bytes: Uint8Array, at: number): number => {

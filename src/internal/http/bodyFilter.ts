@@ -5,7 +5,7 @@ import type { Clean } from "./redactErrorBody.ts"
 import { firstUnreadable } from "./sse/jsonEvents.ts"
 import { asBuffer, EventScanner } from "./sse/scanner.ts"
 import { WholeEvents } from "./sse/splitter.ts"
-import type { Ending } from "./sse/termination.ts"
+import type { Termination } from "./sse/termination.ts"
 import { WireError } from "../wire/errors.ts"
 
 export interface BodyFilter {
@@ -52,14 +52,14 @@ export class EventFilter implements BodyFilter {
   readonly #scanner = new EventScanner()
   readonly #tapping: Tapping
   readonly #most: number
-  readonly #ending: Ending | undefined
+  readonly #ending: Termination | undefined
   readonly #checksJson: boolean
   readonly #clean: Clean | undefined
   /** `undefined` where the reader is given the chunks as they come. */
   readonly #events: WholeEvents | undefined
 
   /** `most`: bytes that an event may have. */
-  constructor(tapping: Tapping, most: number, ending: Ending | undefined, checksJson: boolean) {
+  constructor(tapping: Tapping, most: number, ending: Termination | undefined, checksJson: boolean) {
     this.#tapping = tapping
     this.#most = most
     this.#ending = ending

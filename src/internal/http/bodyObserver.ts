@@ -5,7 +5,7 @@ import type { Clean } from "./redactErrorBody.ts"
 /**
  * Observes what is known of a body anyway. Methods must not throw, nor change or keep the bytes that they are given.
  */
-export interface Listener {
+export interface BodyObserver {
   /** All of a body that was read whole, decoded. */
   readonly whole: (bytes: Uint8Array) => void
   /** A stream of events is to be read; `over` is called unless its reader forgets it. */
@@ -32,7 +32,7 @@ export interface Tapping {
    */
   readonly onTapped?: (() => void) | undefined
   /** Hears of the body after `tap` and `onTapped`. @default nobody */
-  readonly listener?: Listener | undefined
+  readonly listener?: BodyObserver | undefined
   /** Makes what redacts the events of a stream. @default they pass as they came */
   readonly clean?: (() => Clean) | undefined
   /** Told what the reader is given that should be JSON, just before: an answer, or events of a stream. @default none */

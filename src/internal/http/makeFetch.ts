@@ -3,7 +3,7 @@
  * for tests.
  */
 import type { Timeouts, WirePool } from "./types.ts"
-import { exchange } from "./request.ts"
+import { sendRequest } from "./request.ts"
 import { prepare } from "./prepare.ts"
 import { withResponse } from "./withResponse.ts"
 
@@ -21,7 +21,7 @@ export const makeFetch = (poolOf: (origin: string) => WirePool, options: FetchOp
   const send: typeof fetch = async (input, init) => {
     const prepared = prepare(input, init)
     const ready = prepared instanceof Promise ? await prepared : prepared
-    return exchange(poolOf(ready.origin), ready, settings)
+    return sendRequest(poolOf(ready.origin), ready, settings)
   }
   return withResponse(send)
 }

@@ -32,20 +32,20 @@ export interface Init {
   readonly redirect?: string | undefined
 }
 
-export interface Target {
+export interface RequestTarget {
   readonly url: string
   readonly origin: string
   readonly path: string
 }
 
-export const readTarget = (url: URL): Target => {
+export const readTarget = (url: URL): RequestTarget => {
   if (url.protocol !== "https:" && url.protocol !== "http:") throw new TypeError(`can't fetch ${url.protocol} URLs`)
   if (url.username !== "" || url.password !== "") throw new TypeError("can't fetch a URL that includes credentials")
   url.hash = ""
   return { url: url.href, origin: url.origin, path: url.pathname + url.search }
 }
 
-const parse = (url: string): Target => {
+const parse = (url: string): RequestTarget => {
   const parsed = URL.parse(url)
   // The URL itself stays out of the message: its query may hold a key.
   if (parsed === null) throw new TypeError("can't fetch: the URL can't be parsed")
@@ -56,9 +56,9 @@ const parse = (url: string): Target => {
 const most = 64
 
 /** SDKs ask for the same few again and again, and to parse one costs as much as to read all headers. */
-const targets = new Map<string, Target>()
+const targets = new Map<string, RequestTarget>()
 
-const targetOf = (url: string | URL): Target => {
+const targetOf = (url: string | URL): RequestTarget => {
   if (typeof url !== "string") return parse(url.href)
   const known = targets.get(url)
   if (known !== undefined) return known
@@ -80,7 +80,7 @@ const readMethod = (method: string | undefined): string => {
 }
 
 const assemble = (
-  target: Target,
+  target: RequestTarget,
   method: string,
   headers: Record<string, string>,
   out: Outgoing,

@@ -5,10 +5,10 @@
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
 import type { RequestBody } from "../wire/request.ts"
 import type { WireResponse } from "./types.ts"
-import { readTarget, type PreparedRequest, type Target } from "./prepare.ts"
+import { readTarget, type PreparedRequest, type RequestTarget } from "./prepare.ts"
 
 /** Parts of an exchange, beside its headers, that a redirect can change. */
-export interface Hop extends Target {
+export interface RedirectHop extends RequestTarget {
   readonly method: string
   readonly body: RequestBody
 }
@@ -19,7 +19,7 @@ const refuse = (message: string, cause?: unknown): never => {
   throw new WireError("Malformed", "yes", message, cause)
 }
 
-const locate = (location: string, hop: Hop): Target => {
+const locate = (location: string, hop: RedirectHop): RequestTarget => {
   const url = URL.parse(location, hop.url) ?? refuse(`${hop.origin} redirects to an address that can't be parsed`)
   try {
     return readTarget(url)
@@ -39,12 +39,17 @@ const isRedirect = (status: number) =>
  * The hop to which `wire` redirects, `undefined` if it is the final response. Throws a WireError for a redirect that
  * must not be followed.
  */
-export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: Hop, hops: number): Hop | undefined => {
+export const redirection = (
+  wire: WireResponse,
+  prepared: PreparedRequest,
+  hop: RedirectHop,
+  hops: number
+): RedirectHop | undefined => {
   const { status } = wire
-  if (!isRedirect(status) || exchange.redirect === "manual") return undefined
+  if (!isRedirect(status) || prepared.redirect === "manual") return undefined
   const location = wire.headers.find(([name]) => name === "location")?.[1]
   if (location === undefined) return undefined
-  if (exchange.redirect === "error")
+  if (prepared.redirect === "error")
     return refuse(`${hop.origin} responded with a redirect, which the request forbids (redirect: "error")`)
   const target = locate(location, hop)
   if (target.origin !== hop.origin) {
@@ -60,7 +65,7 @@ export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: 
   const turnsToGet =
     status === 303 ? hop.method !== "GET" && hop.method !== "HEAD" : status < 303 && hop.method === "POST"
   if (turnsToGet) return { ...target, method: "GET", body: undefined }
-  if (hop.body !== undefined && !exchange.replayable) {
+  if (hop.body !== undefined && !prepared.replayable) {
     return refuse(`${hop.origin} redirects a streamed upload, which can't be sent twice`)
   }
   return { ...target, method: hop.method, body: hop.body }

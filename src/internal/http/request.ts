@@ -6,7 +6,7 @@ import { WireError } from "../wire/errors.ts"
 import type { Timeouts, WirePool, WireRequest, WireResponse } from "./types.ts"
 import { discard } from "./bufferBody.ts"
 import type { PreparedRequest } from "./prepare.ts"
-import { afterWork, redirection, withoutBody, type Hop } from "./redirect.ts"
+import { afterWork, redirection, withoutBody, type RedirectHop } from "./redirect.ts"
 import { respond } from "./response.ts"
 import type { Tapping } from "./bodyObserver.ts"
 
@@ -53,8 +53,12 @@ const timedOut = (error: WireError): WireError =>
 /**
  * Rejects with a WireError, or, once the caller's own signal has aborted, with that signal's reason, as fetch does.
  */
-export const exchange = async (pool: WirePool, exchange: PreparedRequest, options: SendOptions): Promise<Response> => {
-  const { signal: own } = exchange
+export const sendRequest = async (
+  pool: WirePool,
+  prepared: PreparedRequest,
+  options: SendOptions
+): Promise<Response> => {
+  const { signal: own } = prepared
   const {
     clean,
     about,
@@ -93,8 +97,8 @@ export const exchange = async (pool: WirePool, exchange: PreparedRequest, option
   }
 
   try {
-    let hop: Hop = exchange
-    let { headers } = exchange
+    let hop: RedirectHop = prepared
+    let { headers } = prepared
     for (let hops = 0; ; hops++) {
       const { body, method, path } = hop
       const wire = await pool.request({
@@ -112,9 +116,9 @@ export const exchange = async (pool: WirePool, exchange: PreparedRequest, option
         timeouts,
         deadline
       })
-      let next: Hop | undefined
+      let next: RedirectHop | undefined
       try {
-        next = redirection(wire, exchange, hop, hops)
+        next = redirection(wire, prepared, hop, hops)
       } catch (error) {
         wire.body.cancel()
         throw error
@@ -122,7 +126,7 @@ export const exchange = async (pool: WirePool, exchange: PreparedRequest, option
       if (next === undefined) {
         onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        const known = { url: hop.url, method, asked: exchange, about, redirected: hops > 0, limits: pool.limits }
+        const known = { url: hop.url, method, asked: prepared, about, redirected: hops > 0, limits: pool.limits }
         return await respond(wire, { ...known, failure: unreadable, tap, onTapped, given, listener, clean, prints })
       }
       await discard(wire.body)

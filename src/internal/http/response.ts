@@ -23,7 +23,7 @@ export interface ResponseContext extends Tapping {
   readonly url: string
   readonly method: string
   /** Before any redirect. */
-  readonly asked: Answers.Asked
+  readonly asked: Answers.OriginalRequest
   /** Facts about the request. @default none are known */
   readonly about?: About | undefined
   readonly redirected: boolean

@@ -49,7 +49,7 @@ export interface Options {
   readonly drainTimeout: Duration.DurationInput
 }
 
-export interface Engine<A, E, R> {
+export interface LeaseEngine<A, E, R> {
   /** Runs in a root fiber of the map. */
   readonly fork: <B, E2>(effect: Effect.Effect<B, E2, R>) => Fiber.RuntimeFiber<B, E2>
   /** Builds a value, and holds it until `release`. */
@@ -76,7 +76,7 @@ const schedulerOutside = (outside: Outside, scheduler: Scheduler.Scheduler): Sch
 /** Ways to run effects in root fibers of the map. */
 interface Roots<R> {
   readonly context: Context.Context<R>
-  readonly fork: Engine<never, never, R>["fork"]
+  readonly fork: LeaseEngine<never, never, R>["fork"]
   /** Lookups and finalizers have the op budget and the scheduler of the map's maker. */
   readonly asMaker: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
 }
@@ -132,7 +132,7 @@ const finalizer =
     )
   }
 
-export const make = <A, E, R>(options: Options): Effect.Effect<Engine<A, E, R>, never, R> =>
+export const make = <A, E, R>(options: Options): Effect.Effect<LeaseEngine<A, E, R>, never, R> =>
   Effect.gen(function* () {
     const roots = yield* makeRoots<R>()
     const finalize = finalizer(options, roots)

@@ -6,26 +6,26 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import type * as LeaseMap from "../../LeaseMap.ts"
-import type { Construction, Engine, Reference } from "./engine.ts"
+import type { Construction, LeaseEngine, Reference } from "./engine.ts"
 import type { Idle } from "./idle.ts"
 
 /** The registry, as its entries use it. */
-export interface Owner<K, A, E, R> {
-  readonly engine: Engine<A, E, R>
-  readonly idle: Idle<Entry<K, A, E, R>>
+export interface LeaseOwner<K, A, E, R> {
+  readonly engine: LeaseEngine<A, E, R>
+  readonly idle: Idle<LeaseEntry<K, A, E, R>>
   lookup(key: K, handle: LeaseMap.Handle): Effect.Effect<A, E, R>
-  hit(entry: Entry<K, A, E, R>): void
-  settled(entry: Entry<K, A, E, R>, exit: Exit.Exit<A, E>): void
+  hit(entry: LeaseEntry<K, A, E, R>): void
+  settled(entry: LeaseEntry<K, A, E, R>, exit: Exit.Exit<A, E>): void
   /** The last lease has ended before the build. */
-  abandon(entry: Entry<K, A, E, R>): void
+  abandon(entry: LeaseEntry<K, A, E, R>): void
   /** The last lease has ended: the value waits out its idle time, or is released. */
-  rest(entry: Entry<K, A, E, R>): void
-  released(entry: Entry<K, A, E, R>): void
+  rest(entry: LeaseEntry<K, A, E, R>): void
+  released(entry: LeaseEntry<K, A, E, R>): void
 }
 
 /** One generation of a key. */
-export class Entry<K, A, E, R> implements Construction<A, E, R> {
-  readonly #owner: Owner<K, A, E, R>
+export class LeaseEntry<K, A, E, R> implements Construction<A, E, R> {
+  readonly #owner: LeaseOwner<K, A, E, R>
   readonly key: K
   readonly generation: number
   readonly reference: Reference
@@ -39,7 +39,7 @@ export class Entry<K, A, E, R> implements Construction<A, E, R> {
   readonly outcome = Deferred.unsafeMake<A, E | LeaseMap.LeaseError>(FiberId.none)
   readonly gone = Deferred.unsafeMake<void>(FiberId.none)
 
-  constructor(owner: Owner<K, A, E, R>, key: K, generation: number) {
+  constructor(owner: LeaseOwner<K, A, E, R>, key: K, generation: number) {
     this.#owner = owner
     this.key = key
     this.generation = generation
@@ -79,7 +79,7 @@ export class Entry<K, A, E, R> implements Construction<A, E, R> {
   readonly released = (): void => this.#owner.released(this)
 }
 
-const handle = <K, A, E, R>(entry: Entry<K, A, E, R>): LeaseMap.Handle => {
+const handle = <K, A, E, R>(entry: LeaseEntry<K, A, E, R>): LeaseMap.Handle => {
   let held = 0
   const acquire = (isHit: boolean): boolean => {
     const isAcquired = entry.acquire(isHit)

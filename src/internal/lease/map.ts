@@ -11,14 +11,14 @@ import * as Scope from "effect/Scope"
 import type * as LeaseMap from "../../LeaseMap.ts"
 import * as Ticker from "../util/ticker.ts"
 import * as Engine from "./engine.ts"
-import type { Entry } from "./entry.ts"
+import type { LeaseEntry } from "./entry.ts"
 import { type Refuse, Registry } from "./registry.ts"
 
 /** The lease of one `get` or `use`. */
 class Lease<K, A, E, R> {
   readonly #registry: Registry<K, A, E, R>
   readonly #acquireTimeout: Duration.Duration
-  #entry: Entry<K, A, E, R> | undefined = undefined
+  #entry: LeaseEntry<K, A, E, R> | undefined = undefined
   /** Ends the wait for room. */
   #leave: (() => void) | undefined = undefined
   isReleased = false
@@ -51,21 +51,21 @@ class Lease<K, A, E, R> {
     return entry.release()
   })
 
-  #value(entry: Entry<K, A, E, R>): Effect.Effect<A, E | LeaseMap.LeaseError> {
+  #value(entry: LeaseEntry<K, A, E, R>): Effect.Effect<A, E | LeaseMap.LeaseError> {
     // Released here and not with the scope: a fiber that stops waiting must not keep the build going.
     return entry.built ?? Effect.onError(Deferred.await(entry.outcome), () => this.release)
   }
 
-  #room(key: K): Effect.Effect<Entry<K, A, E, R>, LeaseMap.LeaseError> {
+  #room(key: K): Effect.Effect<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError> {
     const registry = this.#registry
-    const granted = Effect.async<Entry<K, A, E, R>, LeaseMap.LeaseError>((resume) => {
+    const granted = Effect.async<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError>((resume) => {
       // Since this fiber looked it may have yielded, and room that is made, or a close, wakes only those in the queue.
       if (this.isReleased) return resume(Effect.interrupt)
       if (registry.isClosed) return resume(Effect.fail(registry.refuse("Closed")))
       this.#entry = registry.acquire(key)
       if (this.#entry !== undefined) return resume(Effect.succeed(this.#entry))
       let timer: Fiber.RuntimeFiber<void> | undefined
-      const settle = (outcome: Effect.Effect<Entry<K, A, E, R>, LeaseMap.LeaseError>): void => {
+      const settle = (outcome: Effect.Effect<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError>): void => {
         timer?.unsafeInterruptAsFork(FiberId.none)
         resume(outcome)
       }

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 
 export type Reason = "Closed" | "Capacity"
 
-export interface Waiter<Entry> {
+export interface LeaseWaiter<Entry> {
   /** Called with a lease, before the fiber that waits wakes up: so a lease granted is never lost on the way. */
   readonly granted: (entry: Entry) => void
   readonly refused: (reason: Reason) => void
@@ -20,7 +20,7 @@ interface Leased {
 
 interface Group<K, Entry> {
   readonly key: K
-  readonly waiters: Set<Waiter<Entry>>
+  readonly waiters: Set<LeaseWaiter<Entry>>
 }
 
 export class Queue<K, Entry extends Leased> {
@@ -34,7 +34,7 @@ export class Queue<K, Entry extends Leased> {
   }
 
   /** The result leaves the queue; false if the waiter has been granted a lease, or refused. */
-  add(key: K, waiter: Waiter<Entry>): () => boolean {
+  add(key: K, waiter: LeaseWaiter<Entry>): () => boolean {
     const group = Option.getOrElse(MutableHashMap.get(this.#byKey, key), () => this.#addGroup(key))
     group.waiters.add(waiter)
     return () => this.#remove(group, waiter)
@@ -72,7 +72,7 @@ export class Queue<K, Entry extends Leased> {
     return group
   }
 
-  #remove(group: Group<K, Entry>, waiter: Waiter<Entry>): boolean {
+  #remove(group: Group<K, Entry>, waiter: LeaseWaiter<Entry>): boolean {
     if (!group.waiters.delete(waiter)) return false
     if (group.waiters.size === 0) {
       this.#groups.delete(group)

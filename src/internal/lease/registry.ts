@@ -14,30 +14,30 @@ import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"
 import type * as LeaseMap from "../../LeaseMap.ts"
 import type { Ticker } from "../util/ticker.ts"
-import type { Engine } from "./engine.ts"
-import { Entry, type Owner } from "./entry.ts"
+import type { LeaseEngine } from "./engine.ts"
+import { LeaseEntry, type LeaseOwner } from "./entry.ts"
 import { Idle } from "./idle.ts"
 import { Queue } from "./queue.ts"
 
 export type Refuse = (reason: LeaseMap.LeaseError["reason"], map: string) => LeaseMap.LeaseError
 
-export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
+export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
   readonly options: LeaseMap.Options<K, A, E, R>
-  readonly engine: Engine<A, E, R>
+  readonly engine: LeaseEngine<A, E, R>
   readonly ticker: Ticker
   readonly refuse: (reason: LeaseMap.LeaseError["reason"]) => LeaseMap.LeaseError
   readonly idleTimeToLive: number
   readonly capacity: number
   readonly maxEntries: number
   readonly drainTimeout: Duration.Duration
-  readonly current = MutableHashMap.empty<K, Entry<K, A, E, R>>()
+  readonly current = MutableHashMap.empty<K, LeaseEntry<K, A, E, R>>()
   /** Everything whose release has not begun, what was invalidated under its borrowers included. */
-  readonly live = new Set<Entry<K, A, E, R>>()
+  readonly live = new Set<LeaseEntry<K, A, E, R>>()
   /** Entries of `live` without a lease. */
-  readonly idle: Idle<Entry<K, A, E, R>>
+  readonly idle: Idle<LeaseEntry<K, A, E, R>>
   /** Entries whose finalizers run. */
-  readonly ending = new Set<Entry<K, A, E, R>>()
-  readonly queue = new Queue<K, Entry<K, A, E, R>>()
+  readonly ending = new Set<LeaseEntry<K, A, E, R>>()
+  readonly queue = new Queue<K, LeaseEntry<K, A, E, R>>()
   readonly totals = { hits: 0, misses: 0, built: 0, failed: 0, released: 0, evicted: 0 }
   generations = 0
   isClosed = false
@@ -45,7 +45,7 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
 
   constructor(
     options: LeaseMap.Options<K, A, E, R>,
-    engine: Engine<A, E, R>,
+    engine: LeaseEngine<A, E, R>,
     ticker: Ticker,
     drainTimeout: Duration.Duration,
     refuse: (reason: LeaseMap.LeaseError["reason"]) => LeaseMap.LeaseError
@@ -61,7 +61,7 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
     this.idle = new Idle(ticker, this.idleTimeToLive, (entry) => this.discard(entry))
   }
 
-  emit(_tag: Exclude<LeaseMap.Event<K>["_tag"], "Failed">, entry: Entry<K, A, E, R>): void {
+  emit(_tag: Exclude<LeaseMap.Event<K>["_tag"], "Failed">, entry: LeaseEntry<K, A, E, R>): void {
     if (this.options.onEvent === undefined) return
     this.notify({ _tag, key: entry.key, generation: entry.generation })
   }
@@ -75,7 +75,7 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
   }
 
   /** Leases what is current, or builds it; `undefined` if there is no room. */
-  acquire(key: K): Entry<K, A, E, R> | undefined {
+  acquire(key: K): LeaseEntry<K, A, E, R> | undefined {
     // Making room runs finalizers, and these may come back here: look again each time.
     for (;;) {
       const found = Option.getOrUndefined(MutableHashMap.get(this.current, key))
@@ -85,8 +85,8 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
     }
   }
 
-  create(key: K): Entry<K, A, E, R> {
-    const entry = new Entry<K, A, E, R>(this, key, ++this.generations)
+  create(key: K): LeaseEntry<K, A, E, R> {
+    const entry = new LeaseEntry<K, A, E, R>(this, key, ++this.generations)
     MutableHashMap.set(this.current, key, entry)
     this.live.add(entry)
     this.totals.misses++
@@ -99,12 +99,12 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
     return this.options.lookup(key, handle)
   }
 
-  hit(entry: Entry<K, A, E, R>): void {
+  hit(entry: LeaseEntry<K, A, E, R>): void {
     this.totals.hits++
     this.emit("Hit", entry)
   }
 
-  settled(entry: Entry<K, A, E, R>, exit: Exit.Exit<A, E>): void {
+  settled(entry: LeaseEntry<K, A, E, R>, exit: Exit.Exit<A, E>): void {
     if (Exit.isSuccess(exit)) {
       entry.built = exit
       this.totals.built++
@@ -128,14 +128,14 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
   }
 
   /** Nobody waits for the build any more. */
-  abandon(entry: Entry<K, A, E, R>): void {
+  abandon(entry: LeaseEntry<K, A, E, R>): void {
     this.detach(entry)
     entry.reference.abandon()
     this.serve()
   }
 
   /** Keeps a value without leases for its idle time, or releases it. */
-  rest(entry: Entry<K, A, E, R>): void {
+  rest(entry: LeaseEntry<K, A, E, R>): void {
     if (entry.isInvalidated || this.idleTimeToLive <= 0 || !this.isWorthKeeping(entry)) return this.discard(entry)
     entry.idleSince = this.ticker.date()
     this.idle.add(entry)
@@ -143,13 +143,13 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
     this.serve()
   }
 
-  isWorthKeeping({ built }: Entry<K, A, E, R>): boolean {
+  isWorthKeeping({ built }: LeaseEntry<K, A, E, R>): boolean {
     const { worthKeeping } = this.options
     return worthKeeping === undefined || built === undefined || worthKeeping(built.value)
   }
 
   /** From here on nobody gets it. By identity: its key may be another generation's already. */
-  detach(entry: Entry<K, A, E, R>): void {
+  detach(entry: LeaseEntry<K, A, E, R>): void {
     if (entry.isEnded()) return
     entry.status = "ended"
     entry.idleSince = undefined
@@ -159,19 +159,19 @@ export class Registry<K, A, E, R> implements Owner<K, A, E, R> {
     this.forget(entry)
   }
 
-  forget(entry: Entry<K, A, E, R>): void {
+  forget(entry: LeaseEntry<K, A, E, R>): void {
     const found = MutableHashMap.get(this.current, entry.key)
     if (Option.isSome(found) && found.value === entry) MutableHashMap.remove(this.current, entry.key)
   }
 
   /** Releases a value, leased or not. */
-  discard(entry: Entry<K, A, E, R>): void {
+  discard(entry: LeaseEntry<K, A, E, R>): void {
     this.detach(entry)
     entry.reference.release()
     this.serve()
   }
 
-  released(entry: Entry<K, A, E, R>): void {
+  released(entry: LeaseEntry<K, A, E, R>): void {
     this.ending.delete(entry)
     if (entry.built !== undefined) {
       this.totals.released++

@@ -15,19 +15,19 @@ export interface Span {
   readonly end: (time?: number) => void
 }
 
-export interface Context {
+export interface OtelContext {
   readonly getValue: (key: symbol) => unknown
-  readonly deleteValue: (key: symbol) => Context
-  readonly setValue: (key: symbol, value: unknown) => Context
+  readonly deleteValue: (key: symbol) => OtelContext
+  readonly setValue: (key: symbol, value: unknown) => OtelContext
 }
 
 interface ContextManager {
-  readonly active: () => Context
-  readonly with: <A>(context: Context, f: () => A) => A
+  readonly active: () => OtelContext
+  readonly with: <A>(context: OtelContext, f: () => A) => A
 }
 
 export interface Tracer {
-  readonly startSpan: (name: string, options: object, context?: Context) => Span
+  readonly startSpan: (name: string, options: object, context?: OtelContext) => Span
 }
 
 export interface TracerProvider {

@@ -59,7 +59,7 @@ export interface Subject {
   readonly body?: RequestBody
 }
 
-const isOpen = ({ mode }: Policy.State): boolean => mode === "shut"
+const isOpen = ({ mode }: Policy.OverloadState): boolean => mode === "shut"
 
 export class Health {
   readonly #options: HealthOptions
@@ -70,7 +70,7 @@ export class Health {
   readonly #lanes = new Lanes()
   readonly #waiters: Waiters
   /** States that were reported as open, with their names. */
-  readonly #told = new Map<Policy.State, string>()
+  readonly #told = new Map<Policy.OverloadState, string>()
   #lastFailure = ""
 
   constructor(options: HealthOptions) {
@@ -306,12 +306,12 @@ export class Health {
     }
   }
 
-  #opened(state: Policy.State, lane: Lane | undefined): void {
+  #opened(state: Policy.OverloadState, lane: Lane | undefined): void {
     this.#tell(state, lane)
     this.#heldBack(lane)
   }
 
-  #tell(state: Policy.State, lane: Lane | undefined): void {
+  #tell(state: Policy.OverloadState, lane: Lane | undefined): void {
     if (this.#told.has(state)) return
     const of = this.#nameOf(lane)
     this.#told.set(state, of)

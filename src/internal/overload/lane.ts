@@ -1,7 +1,7 @@
 /** The requests of one credential to one model, as the policy sees them: their state, and the waiting ones. */
 import { RequestQueue } from "../util/waitQueue.ts"
 import * as Policy from "./policy.ts"
-import type { Waiting } from "./waiting.ts"
+import type { HeldRequest } from "./waiting.ts"
 
 /** Permission to send one attempt. Its holder sends it or drops it. */
 export class Pass implements Policy.Attempt {
@@ -26,9 +26,9 @@ export class Lane {
   readonly state = Policy.makeLane()
   readonly model: string
   /** Requests held back by a circuit. */
-  readonly line = new RequestQueue<Waiting<Pass>>()
+  readonly line = new RequestQueue<HeldRequest<Pass>>()
   /** Retries that wait for the budget, beside the line: first attempts pay for them. */
-  readonly unpaid = new RequestQueue<Waiting<Pass>>()
+  readonly unpaid = new RequestQueue<HeldRequest<Pass>>()
   /** True once it was reported that the budget is used up. */
   isBudgetTold = false
   /** Retries a second without answers, as the last request set it. */

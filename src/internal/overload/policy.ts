@@ -60,7 +60,7 @@ export interface Attempt {
 
 type Mode = "flowing" | "shut" | "recovering"
 
-export interface State {
+export interface OverloadState {
   mode: Mode
   /** Lanes whose failures make this state's, for the state of an origin. */
   readonly lanes: Set<object> | undefined
@@ -91,7 +91,7 @@ export interface State {
   readonly budget: Budget.Budget
 }
 
-const make = (lanes: Set<object> | undefined): State => ({
+const make = (lanes: Set<object> | undefined): OverloadState => ({
   mode: "flowing",
   lanes,
   inFlight: 0,
@@ -112,30 +112,30 @@ const make = (lanes: Set<object> | undefined): State => ({
   budget: Budget.make()
 })
 
-export const makeLane = (): State => make(undefined)
-export const makeOrigin = (): State => make(new Set())
+export const makeLane = (): OverloadState => make(undefined)
+export const makeOrigin = (): OverloadState => make(new Set())
 
 /** Milliseconds after which an attempt that was not refused counts as let in, where refusals took so long of late. */
 export const letInAfterMs = (refusals: Recent.Recent, now: number): number =>
   REFUSAL_FACTOR * Recent.max(refusals, now) + REFUSAL_MARGIN_MS
 
 /** Requests in flight before there was trouble. */
-export const usual = (state: State, now: number): number =>
+export const usual = (state: OverloadState, now: number): number =>
   state.mode === "flowing" ? Recent.max(state.peak, now) : state.recovery.usual
 
-const isCalm = (state: State): boolean => state.mode === "flowing" && state.failures === 0
+const isCalm = (state: OverloadState): boolean => state.mode === "flowing" && state.failures === 0
 
-const flow = (state: State): void => {
+const flow = (state: OverloadState): void => {
   state.mode = "flowing"
   if (state.failures === 0) state.pending = []
 }
 
 /** Ends the recovery once the pace covers all waiting requests. */
-const flowIfOver = (state: State): void => {
+const flowIfOver = (state: OverloadState): void => {
   if (Recovery.isOver(state.recovery) && state.waiting <= state.recovery.tokens) flow(state)
 }
 
-const shut = (state: State, now: number, random: number): void => {
+const shut = (state: OverloadState, now: number, random: number): void => {
   if (state.mode === "flowing") {
     Recovery.note(state.recovery, Recent.max(state.peak, now), Recent.perSecond(state.rate, now))
     state.shutAt = now
@@ -145,14 +145,14 @@ const shut = (state: State, now: number, random: number): void => {
   state.nextProbeAt = now + state.pause
 }
 
-const recover = (state: State, now: number): void => {
+const recover = (state: OverloadState, now: number): void => {
   state.mode = "recovering"
   Recovery.start(state.recovery, now, LEAST_RECOVERY, state.inFlight + state.waiting)
   flowIfOver(state)
 }
 
 /** An attempt that was sent then got in. */
-const gotIn = (state: State, now: number, sentAt: number): void => {
+const gotIn = (state: OverloadState, now: number, sentAt: number): void => {
   state.goodAt = Math.max(state.goodAt, sentAt)
   if (state.failures === 0 || sentAt < state.failingSince) return
   state.failures = 0
@@ -162,7 +162,7 @@ const gotIn = (state: State, now: number, sentAt: number): void => {
 }
 
 /** Counts those as having got in that have been out for long enough, and lets time pass. */
-const look = (state: State, now: number): void => {
+const look = (state: OverloadState, now: number): void => {
   if (state.failures > 0) {
     const { pending } = state
     const before = now - letInAfterMs(state.refusal, now)
@@ -184,7 +184,7 @@ const look = (state: State, now: number): void => {
 }
 
 /** Requests that may go now. */
-export const room = (state: State, now: number): number => {
+export const room = (state: OverloadState, now: number): number => {
   if (state.mode === "flowing") return Infinity
   look(state, now)
   if (state.mode === "shut") return now >= state.nextProbeAt ? 1 : 0
@@ -192,7 +192,7 @@ export const room = (state: State, now: number): number => {
 }
 
 /** Time of the next check, if a request waits. */
-export const nextLookAt = (state: State, now: number): number => {
+export const nextLookAt = (state: OverloadState, now: number): number => {
   if (state.mode === "flowing") return Infinity
   if (state.mode === "recovering") return Recovery.nextAt(state.recovery, now, state.inFlight)
   const first = state.failures === 0 ? undefined : state.pending.find(({ isOver }) => !isOver)
@@ -201,7 +201,7 @@ export const nextLookAt = (state: State, now: number): number => {
 }
 
 /** One attempt may go, and does. Returns whether it is a probe. */
-export const admit = (state: State, now: number, rules: Rules, random: number): boolean => {
+export const admit = (state: OverloadState, now: number, rules: Rules, random: number): boolean => {
   state.inFlight++
   if (state.mode === "recovering") Recovery.take(state.recovery)
   if (state.mode !== "shut") return false
@@ -214,7 +214,7 @@ export const admit = (state: State, now: number, rules: Rules, random: number): 
 }
 
 /** An admitted attempt goes onto the wire. */
-export const sent = (state: State, now: number, attempt: Attempt): void => {
+export const sent = (state: OverloadState, now: number, attempt: Attempt): void => {
   state.onWire++
   Recent.note(state.peak, now, state.onWire)
   Recent.countOne(state.rate, now)
@@ -222,19 +222,19 @@ export const sent = (state: State, now: number, attempt: Attempt): void => {
 }
 
 /** It was sent, and came back unread: it is no evidence, and will be sent again. */
-export const returned = (state: State, attempt: Attempt): void => {
+export const returned = (state: OverloadState, attempt: Attempt): void => {
   state.onWire--
   state.pending = state.pending.filter((one) => one !== attempt)
 }
 
 /** It was answered, failed, or was given up. */
-export const over = (state: State, wasSent: boolean): void => {
+export const over = (state: OverloadState, wasSent: boolean): void => {
   state.inFlight--
   if (wasSent) state.onWire--
 }
 
 /** It was answered, or rejected by a healthy server. Only an attempt that `pays` deposits into the budget. */
-export const answered = (state: State, now: number, sentAt: number, pays: boolean): void => {
+export const answered = (state: OverloadState, now: number, sentAt: number, pays: boolean): void => {
   state.answeredAt = Math.max(state.answeredAt, sentAt)
   gotIn(state, now, sentAt)
   const { current, previous } = state.peak
@@ -244,14 +244,14 @@ export const answered = (state: State, now: number, sentAt: number, pays: boolea
   look(state, now)
 }
 
-const isStreak = (state: State, now: number): boolean => {
+const isStreak = (state: OverloadState, now: number): boolean => {
   const lasting = Math.min(REFUSAL_FACTOR * Recent.max(state.refusal, now), LONGEST_STREAK_MS) + REFUSAL_MARGIN_MS
   return now - state.failingSince >= lasting + STREAK_MARGIN_MS
 }
 
-const isWide = ({ lanes }: State): boolean => lanes === undefined || lanes.size >= ORIGIN_LANES
+const isWide = ({ lanes }: OverloadState): boolean => lanes === undefined || lanes.size >= ORIGIN_LANES
 
-const begin = (state: State, now: number, lane: object): void => {
+const begin = (state: OverloadState, now: number, lane: object): void => {
   if (state.failures++ === 0) state.failingSince = now
   if (isWide(state)) return
   state.lanes?.add(lane)
@@ -259,7 +259,7 @@ const begin = (state: State, now: number, lane: object): void => {
 
 /** The provider failed it, or broke off. Whether that shuts it. */
 export const failed = (
-  state: State,
+  state: OverloadState,
   now: number,
   sentAt: number,
   lane: object,
@@ -287,7 +287,7 @@ export const failed = (
 }
 
 /** No connection can be made: nothing gets in. Whether that shuts it. */
-export const unreachable = (state: State, now: number, rules: Rules, random: number): boolean => {
+export const unreachable = (state: OverloadState, now: number, rules: Rules, random: number): boolean => {
   const wasShut = state.mode === "shut"
   if (state.failures++ === 0) state.failingSince = now
   if (rules.failures === 0 || wasShut) return false
@@ -296,7 +296,7 @@ export const unreachable = (state: State, now: number, rules: Rules, random: num
 }
 
 /** True if nothing that was sent since then has got in. */
-export const isUnwellSince = (state: State, now: number, sentAt: number): boolean => {
+export const isUnwellSince = (state: OverloadState, now: number, sentAt: number): boolean => {
   look(state, now)
   return state.goodAt < sentAt
 }
@@ -305,7 +305,7 @@ export const isUnwellSince = (state: State, now: number, sentAt: number): boolea
  * A request has failed for the last time that it may, and nothing has got in that was sent since its first attempt failed.
  * Returns true if that shuts it, however few the failures.
  */
-export const exhaust = (state: State, now: number, random: number): boolean => {
+export const exhaust = (state: OverloadState, now: number, random: number): boolean => {
   if (state.mode === "shut" || !isWide(state)) return false
   // Its failure is counted already, but perhaps at the origin alone.
   if (state.failures === 0) {
@@ -320,7 +320,7 @@ export const exhaust = (state: State, now: number, random: number): boolean => {
 const MEMORY_MS = 300_000
 
 /** True if nothing is lost with it. */
-export const isForgettable = (state: State, now: number): boolean => {
+export const isForgettable = (state: OverloadState, now: number): boolean => {
   if (state.inFlight > 0 || state.waiting > 0) return false
   const isRested = isCalm(state) && Budget.isRested(state.budget) && Recent.max(state.peak, now) === 0
   return isRested || now - state.rate.secondAt > MEMORY_MS

@@ -47,7 +47,7 @@ export interface Failure {
 }
 
 /** The parts of an answer that decide. */
-export interface Answer {
+export interface AnswerHead {
   readonly status: number
   readonly headers: Pick<Headers, "get">
 }
@@ -55,7 +55,7 @@ export interface Answer {
 const isRetryableStatus = (status: number): boolean =>
   status === 408 || status === 409 || status === 429 || (status >= 500 && status <= 599)
 
-export const ofAnswer = ({ headers, status }: Answer, repeatable: boolean): Failure => {
+export const ofAnswer = ({ headers, status }: AnswerHead, repeatable: boolean): Failure => {
   const advice = headers.get("x-should-retry")
   const mayHelp = advice === "true" || (advice !== "false" && isRetryableStatus(status))
   return {

@@ -7,7 +7,7 @@ import type { WireError } from "../wire/errors.ts"
 import * as Budget from "./budget.ts"
 import type { Lane, Pass } from "./lane.ts"
 import * as Policy from "./policy.ts"
-import { type Verdict, type Wait, Waiting } from "./waiting.ts"
+import { type Verdict, type Wait, HeldRequest } from "./waiting.ts"
 
 /** Lanes looked at in one turn, of which ten thousand may wait, and the ms until the next turn. */
 const LANES_A_TURN = 1_000
@@ -23,7 +23,7 @@ export interface Bodies {
 
 export interface WaitersOptions {
   readonly ticker: Ticker
-  readonly origin: Policy.State
+  readonly origin: Policy.OverloadState
   readonly admit: (lane: Lane) => Pass
   readonly backlog: Bodies | undefined
 }
@@ -31,7 +31,7 @@ export interface WaitersOptions {
 export class Waiters {
   readonly #backlog: Bodies | undefined
   readonly #ticker: Ticker
-  readonly #origin: Policy.State
+  readonly #origin: Policy.OverloadState
   readonly #admit: (lane: Lane) => Pass
   /** Lanes with a waiting request; the first has waited longest for its turn. */
   readonly #lined = new Set<Lane>()
@@ -154,14 +154,14 @@ export class Waiters {
     return Infinity
   }
 
-  #enter(lane: Lane, queue: RequestQueue<Waiting<Pass>>, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
+  #enter(lane: Lane, queue: RequestQueue<HeldRequest<Pass>>, body: RequestBody, wait: Wait): Promise<Verdict<Pass>> {
     if (wait.signal?.aborted) return Promise.reject(wait.signal.reason as Error)
     return new Promise((resolve, reject) => {
       const left = (): void => {
         this.#count(lane, -1)
         this.#backlog?.leave(body)
       }
-      queue.insert(new Waiting(queue, wait, this.#ticker, resolve, reject, left))
+      queue.insert(new HeldRequest(queue, wait, this.#ticker, resolve, reject, left))
       this.#count(lane, 1)
       this.#backlog?.enter(body)
       const now = this.#ticker.now()

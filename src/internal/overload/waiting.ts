@@ -15,10 +15,10 @@ export interface Wait {
   readonly sharesVerdict: boolean
 }
 
-export class Waiting<Leave extends object> implements Waiter {
+export class HeldRequest<Leave extends object> implements Waiter {
   readonly order: number
   readonly sharesVerdict: boolean
-  #queue: RequestQueue<Waiting<Leave>>
+  #queue: RequestQueue<HeldRequest<Leave>>
   readonly #signal: AbortSignal | undefined
   readonly #resolve: (verdict: Verdict<Leave>) => void
   readonly #reject: (reason: unknown) => void
@@ -28,7 +28,7 @@ export class Waiting<Leave extends object> implements Waiter {
 
   /** `left` is called when it waits no more. */
   constructor(
-    queue: RequestQueue<Waiting<Leave>>,
+    queue: RequestQueue<HeldRequest<Leave>>,
     { ms, order, sharesVerdict, signal }: Wait,
     ticker: Ticker,
     resolve: (verdict: Verdict<Leave>) => void,
@@ -55,7 +55,7 @@ export class Waiting<Leave extends object> implements Waiter {
   }
 
   /** It has been taken from its queue, and waits in another. */
-  move(queue: RequestQueue<Waiting<Leave>>): void {
+  move(queue: RequestQueue<HeldRequest<Leave>>): void {
     this.#queue = queue
     queue.insert(this)
   }

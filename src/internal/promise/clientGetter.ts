@@ -10,7 +10,7 @@ import { type ClientSet, setOf } from "./set.ts"
 import { debug } from "./consoleLogger.ts"
 import { twinOf } from "../options/twins.ts"
 
-export interface Door<A extends object, I, Client, P extends string, Extra extends string> extends Kind<A> {
+export interface GetterSpec<A extends object, I, Client, P extends string, Extra extends string> extends Kind<A> {
   readonly provider: Provider<I, Client, P, Extra>
   readonly read: (options?: unknown) => Reading<P> | Bypass
   readonly rawKey: RawKey
@@ -20,7 +20,7 @@ export interface Door<A extends object, I, Client, P extends string, Extra exten
 
 /** A door whose SDK may be mocked, and is looked at with the first call. */
 export interface Entrance<A extends object, I, Client, P extends string, Extra extends string> extends Omit<
-  Door<A, I, Client, P, Extra>,
+  GetterSpec<A, I, Client, P, Extra>,
   "sdk"
 > {
   readonly sdk: () => Kind<A>["sdk"] | undefined
@@ -39,7 +39,7 @@ export const accessor = <A extends object, I, Client, P extends string, Extra ex
     const sdk = sdkOf()
     if (Mocked.isMocked(provider, sdk)) return (options) => plain(sdk!, options)
     const refuse = (baseURL: string): void => Mocked.refuseUnreached(provider, sdkPackage, baseURL)
-    const door: Door<A, I, Client, P, Extra> = { ...more, sdk: sdk!, refuse }
+    const door: GetterSpec<A, I, Client, P, Extra> = { ...more, sdk: sdk!, refuse }
     return (options, clients) => open(door, setOf(clients), options)
   }
   let entered: ReturnType<typeof enter> | undefined
@@ -59,7 +59,7 @@ class Unpooled {
 
 /** Throws an OptionsError that is the SDK's own kind of error too. */
 export const open = <A extends object, I, Client, P extends string, Extra extends string>(
-  door: Door<A, I, Client, P, Extra>,
+  door: GetterSpec<A, I, Client, P, Extra>,
   set: ClientSet,
   options: object | undefined
 ): A => {

@@ -10,7 +10,7 @@ import { performance, setTimeout } from "../util/timers.ts"
 import { queueMicrotask } from "../util/timers.ts"
 
 /** Work to complete before the process ends. */
-export interface Ending {
+export interface Drainable {
   readonly inFlight: () => Promise<number>
   readonly park: (on: boolean) => void
   readonly rest: () => Promise<void>
@@ -36,7 +36,7 @@ const goodbye = 500
 const KEY: unique symbol = Symbol.for("clientele/exit@1")
 
 interface Shared {
-  readonly endings: Set<Ending>
+  readonly endings: Set<Drainable>
   /** Undoes what the copy did that listens. */
   unlisten: (() => void) | undefined
 }
@@ -63,12 +63,12 @@ const modest = (): number => {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-const inFlight = async (endings: ReadonlyArray<Ending>): Promise<number> => {
+const inFlight = async (endings: ReadonlyArray<Drainable>): Promise<number> => {
   const counts = await Promise.all(endings.map((ending) => ending.inFlight()))
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-const drain = async (endings: ReadonlyArray<Ending>, signal: NodeJS.Signals): Promise<void> => {
+const drain = async (endings: ReadonlyArray<Drainable>, signal: NodeJS.Signals): Promise<void> => {
   const longest = Math.max(...endings.map(({ drainTimeout }) => drainTimeout))
   const since = performance.now()
   for (const ending of endings) ending.park(true)
@@ -151,7 +151,7 @@ const unlisten = (): void => {
 const collected = new FinalizationRegistry<() => void>((detach) => detach())
 
 /** The same for something that may be dropped without being closed, and is then forgotten. */
-export const attachWeakly = (ending: Ending): (() => void) => {
+export const attachWeakly = (ending: Drainable): (() => void) => {
   const ref = new WeakRef(ending)
   const detach = attach({
     inFlight: () => ref.deref()?.inFlight() ?? Promise.resolve(0),
@@ -164,7 +164,7 @@ export const attachWeakly = (ending: Ending): (() => void) => {
 }
 
 /** The result undoes it. */
-export const attach = (ending: Ending): (() => void) => {
+export const attach = (ending: Drainable): (() => void) => {
   shared.endings.add(ending)
   if (shared.unlisten === undefined) {
     rested = false

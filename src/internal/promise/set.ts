@@ -52,7 +52,7 @@ export type Options = ClientLayer.Options | { readonly runtime: ManagedRuntime.M
 
 export const noStats: SetStats = { ...nothing, objects: 0 }
 
-const read = (options: ClientLayer.Options): LayerOptions.Settings => {
+const read = (options: ClientLayer.Options): LayerOptions.ClientMapSettings => {
   const settings = LayerOptions.read(options)
   if (settings instanceof OptionsError) throw settings
   return settings
@@ -78,7 +78,7 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     await Effect.runPromise(Effect.forEach(all, service.invalidate, { concurrency: "unbounded", discard: true }))
   }
 
-  const ending: Exit.Ending = {
+  const ending: Exit.Drainable = {
     inFlight: async () => (await stats()).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
     park: (on) => {
       if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
@@ -87,7 +87,7 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     drainTimeout: settings.drainTimeout
   }
   // The process has `ending` weakly; here it is held for as long as a request can be sent.
-  const gate: Leasing.Gate & { readonly ending: Exit.Ending } = { shut: undefined, ending }
+  const gate: Leasing.Gate & { readonly ending: Exit.Drainable } = { shut: undefined, ending }
 
   const configOf = (of: object): ClientConfig => {
     const config = objects.configOf(of)

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import type { PoolError, RequestError } from "../../ClientError.ts"
 
-export interface Answer {
+export interface UnsentResponse {
   readonly status: number
   /** The object of OpenAI's error bodies. */
   readonly error: {
@@ -29,7 +29,7 @@ const known = (failure: PoolError | RequestError): readonly [status: number, cod
 }
 
 /** `undefined` for all other failures. */
-export const answerOf = (failure: PoolError | RequestError): Answer | undefined => {
+export const answerOf = (failure: PoolError | RequestError): UnsentResponse | undefined => {
   const found = known(failure)
   if (found === undefined) return undefined
   const [status, code] = found

@@ -18,7 +18,7 @@ import type { AdaptiveKey } from "../config/quotaOptions.ts"
 import * as Latency from "./latency.ts"
 
 /** `AdaptiveOptions` documents each, with its default and source: `backoff` is CUBIC's beta, `growth` its C. */
-export type Settings = AdaptiveKey
+export type AdaptiveSettings = AdaptiveKey
 
 export interface Adaptive {
   /** Requests that may be in flight now: a whole number, at least `min`. */
@@ -68,7 +68,7 @@ interface Trial {
   readonly slow: { readonly window: number; readonly mean: number } | undefined
 }
 
-export const make = (settings: Settings): Adaptive => {
+export const make = (settings: AdaptiveSettings): Adaptive => {
   const { backoff, growth, max, min } = settings
   const latency = Latency.make(settings.tolerance)
   const within = (n: number): number => Math.min(max, Math.max(min, n))

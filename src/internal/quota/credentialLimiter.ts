@@ -1,5 +1,5 @@
 /**
- * State that all holders of one credential share: a lane for each model, and a gate for the whole of it. A failure of
+ * State that all holders of one credential share: a limiter for each model, and a gate for the whole of it. A failure of
  * the account, not of a model (a key that is refused, a balance that is used up), fails all waiting requests; then one
  * request at a time probes it.
  */
@@ -7,15 +7,15 @@ import type { Ticker } from "../util/ticker.ts"
 import { RetryAfterGate } from "./retryAfterGate.ts"
 import type { ModelStats } from "../../Quota.ts"
 import { ModelLimiter } from "./modelLimiter.ts"
-import { type Limits, none, tightest } from "./limits.ts"
+import { type QuotaLimits, none, tightest } from "./limits.ts"
 import type { Permit } from "./permit.ts"
 import type { Shared } from "./remote.ts"
 
-/** From this many models on unused lanes are dropped: names of models come from users. */
+/** From this many models on unused limiters are dropped: names of models come from users. */
 const MANY = 64
 
 export interface CredentialLimiter {
-  readonly lane: (model: string) => ModelLimiter
+  readonly limiter: (model: string) => ModelLimiter
   /**
    * The provider's answer to this permit's request refuses the whole credential. All waiting requests fail, and later
    * ones go one at a time until one is let in.
@@ -25,58 +25,58 @@ export interface CredentialLimiter {
   /** True if it would hold back no request that a new one would let through. */
   readonly isRested: () => boolean
   /** Adds a holder with its limits; the result takes it away. */
-  readonly join: (limits: Limits) => () => void
-  readonly holders: () => Iterable<Limits>
-  readonly limits: () => Limits
+  readonly join: (limits: QuotaLimits) => () => void
+  readonly holders: () => Iterable<QuotaLimits>
+  readonly limits: () => QuotaLimits
   readonly stats: () => ReadonlyArray<ModelStats>
 }
 
 export const make = (ticker: Ticker, shared: (model: string) => Shared | undefined): CredentialLimiter => {
-  const lanes = new Map<string, ModelLimiter>()
+  const limiters = new Map<string, ModelLimiter>()
   // Holders with equal limits are one struct, so count by place, not by value.
-  const holders = new Map<object, Limits>()
+  const holders = new Map<object, QuotaLimits>()
   /** Time at which the provider last let a request in. */
   const accepted = { at: -Infinity }
   let limits = none
   const gate = new RetryAfterGate(ticker, () => {
     let waiting = 0
-    for (const lane of lanes.values()) {
-      lane.pump()
-      waiting += lane.queued
+    for (const limiter of limiters.values()) {
+      limiter.pump()
+      waiting += limiter.queued
     }
     if (waiting === 0) gate.rest(ticker.now())
   })
   const relimit = (): void => {
     limits = tightest(holders.values())
-    for (const lane of lanes.values()) lane.limit(limits)
+    for (const limiter of limiters.values()) limiter.limit(limits)
   }
-  /** At so many lanes it looks which can be forgotten; twice as many as stay, so that it seldom does. */
+  /** At so many limiters it looks which can be forgotten; twice as many as stay, so that it seldom does. */
   let many = MANY
   const forget = (): void => {
     const now = ticker.now()
-    for (const [model, lane] of lanes) if (lane.isForgettable(now)) lanes.delete(model)
-    many = Math.max(MANY, 2 * lanes.size)
+    for (const [model, limiter] of limiters) if (limiter.isForgettable(now)) limiters.delete(model)
+    many = Math.max(MANY, 2 * limiters.size)
   }
   return {
-    lane: (model) => {
-      const known = lanes.get(model)
+    limiter: (model) => {
+      const known = limiters.get(model)
       if (known !== undefined) return known
-      if (lanes.size >= many) forget()
-      const lane = new ModelLimiter(ticker, { gate, accepted }, shared(model), limits)
-      lanes.set(model, lane)
-      return lane
+      if (limiters.size >= many) forget()
+      const limiter = new ModelLimiter(ticker, { gate, accepted }, shared(model), limits)
+      limiters.set(model, limiter)
+      return limiter
     },
     refuse: (permit, error) => {
       // Others are let in with the same key: then it is that request's own business.
       if (accepted.at >= permit.sentAt) return
       gate.bar(ticker.now())
-      for (const lane of lanes.values()) lane.turnAway(error)
+      for (const limiter of limiters.values()) limiter.turnAway(error)
     },
     isRefused: () => !gate.isOpen,
     isRested: () => {
       if (!gate.isOpen) return false
       const now = ticker.now()
-      for (const lane of lanes.values()) if (!lane.isIdle(now)) return false
+      for (const limiter of limiters.values()) if (!limiter.isIdle(now)) return false
       return true
     },
     join: (more) => {
@@ -92,16 +92,16 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
     limits: () => limits,
     stats: () => {
       const now = ticker.now()
-      return [...lanes].flatMap(([model, lane]) => {
-        if (lane.isIdle(now)) return []
-        const closed = lane.gate.closedFor(now)
+      return [...limiters].flatMap(([model, limiter]) => {
+        if (limiter.isIdle(now)) return []
+        const closed = limiter.gate.closedFor(now)
         return {
           model,
-          inFlight: lane.inFlight,
-          queued: lane.queued,
-          limit: lane.concurrency,
-          requestsLeft: lane.requestsLeft(now),
-          tokensLeft: lane.tokensLeft(now),
+          inFlight: limiter.inFlight,
+          queued: limiter.queued,
+          limit: limiter.concurrency,
+          requestsLeft: limiter.requestsLeft(now),
+          tokensLeft: limiter.tokensLeft(now),
           closedUntil: closed > 0 ? Math.ceil(ticker.date() + closed) : undefined
         }
       })

@@ -12,7 +12,7 @@ export class Demand implements About {
   readonly model: string
   /** Milliseconds that it waits at most for a gate to open. */
   readonly patience: number
-  #cost: Ask.Cost | undefined
+  #cost: Ask.TokenCost | undefined
   readonly #request: Pick<PreparedRequest, "path" | "body">
 
   constructor(request: Pick<PreparedRequest, "path" | "body">, patience = Infinity) {
@@ -30,7 +30,7 @@ export class Demand implements About {
     return Ask.totalOf(this.cost(), meanOutput)
   }
 
-  cost(): Ask.Cost {
+  cost(): Ask.TokenCost {
     return (this.#cost ??= Ask.costOf(this.#request.path, this.#request.body))
   }
 }

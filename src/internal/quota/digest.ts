@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import type { CredentialKey } from "../../ClientConfig.ts"
 import { stableDigest } from "../credential/model.ts"
 
-export const of = ({ baseURL, credential, organization, project, provider }: CredentialKey): string =>
+export const digest = ({ baseURL, credential, organization, project, provider }: CredentialKey): string =>
   createHash("sha256")
     .update(JSON.stringify([provider, baseURL, stableDigest(credential), organization ?? null, project ?? null]))
     .digest("hex")

@@ -3,9 +3,9 @@ import type { QuotaKey } from "../config/quotaOptions.ts"
 import { defaultMaxWaiters } from "../util/bounds.ts"
 import { RETRIES_PER_SECOND } from "../overload/budget.ts"
 
-export type Limits = QuotaKey
+export type QuotaLimits = QuotaKey
 
-export const none: Limits = {
+export const none: QuotaLimits = {
   requestsPerMinute: Infinity,
   tokensPerMinute: Infinity,
   burst: 1,
@@ -14,7 +14,10 @@ export const none: Limits = {
   retriesPerSecond: Infinity
 }
 
-const concurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): Limits["maxConcurrency"] => {
+const concurrency = (
+  a: QuotaLimits["maxConcurrency"],
+  b: QuotaLimits["maxConcurrency"]
+): QuotaLimits["maxConcurrency"] => {
   if (typeof a === "number") {
     if (typeof b === "number") return Math.min(a, b)
     return concurrency(b, a)
@@ -33,7 +36,7 @@ const concurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): 
   }
 }
 
-const tighter = (a: Limits, b: Limits): Limits => ({
+const tighter = (a: QuotaLimits, b: QuotaLimits): QuotaLimits => ({
   requestsPerMinute: Math.min(a.requestsPerMinute, b.requestsPerMinute),
   tokensPerMinute: Math.min(a.tokensPerMinute, b.tokensPerMinute),
   burst: Math.min(a.burst, b.burst),
@@ -42,13 +45,13 @@ const tighter = (a: Limits, b: Limits): Limits => ({
   retriesPerSecond: Math.min(a.retriesPerSecond, b.retriesPerSecond)
 })
 
-export const sameConcurrency = (a: Limits["maxConcurrency"], b: Limits["maxConcurrency"]): boolean =>
+export const sameConcurrency = (a: QuotaLimits["maxConcurrency"], b: QuotaLimits["maxConcurrency"]): boolean =>
   a === b ||
   (typeof a === "object" &&
     typeof b === "object" &&
     (Object.keys(a) as ReadonlyArray<keyof typeof a>).every((name) => a[name] === b[name]))
 
-export const equal = (a: Limits, b: Limits): boolean =>
+export const equal = (a: QuotaLimits, b: QuotaLimits): boolean =>
   a.requestsPerMinute === b.requestsPerMinute &&
   a.tokensPerMinute === b.tokensPerMinute &&
   a.burst === b.burst &&
@@ -56,17 +59,17 @@ export const equal = (a: Limits, b: Limits): boolean =>
   a.retriesPerSecond === b.retriesPerSecond &&
   sameConcurrency(a.maxConcurrency, b.maxConcurrency)
 
-export const tightest = (holders: Iterable<Limits>): Limits => {
-  let all: Limits | undefined
+export const tightest = (holders: Iterable<QuotaLimits>): QuotaLimits => {
+  let all: QuotaLimits | undefined
   for (const holder of holders) all = all === undefined ? holder : tighter(all, holder)
   return all ?? none
 }
 
-const countOf = (limit: Limits["maxConcurrency"]): string =>
+const countOf = (limit: QuotaLimits["maxConcurrency"]): string =>
   typeof limit === "number" ? `${limit} at once` : `adaptive concurrency of ${limit.min} to ${limit.max}`
 
 /** As a person reads it: only what is limited. */
-export const describe = (limits: Limits): string => {
+export const describe = (limits: QuotaLimits): string => {
   const parts: Array<string> = []
   if (limits.requestsPerMinute !== Infinity) parts.push(`${limits.requestsPerMinute} requests a minute`)
   if (limits.tokensPerMinute !== Infinity) parts.push(`${limits.tokensPerMinute} tokens a minute`)

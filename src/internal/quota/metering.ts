@@ -3,7 +3,7 @@
  * costs its prompt, as estimated, and what of it has come; and who generates far more than was taken pays meanwhile, so
  * that no long stream overdraws the budget by minutes.
  */
-import type { Cost } from "./tokenEstimate.ts"
+import type { TokenCost } from "./tokenEstimate.ts"
 import type { Permit } from "./permit.ts"
 import { type Count, makeMeter } from "./tokenUsage.ts"
 
@@ -20,7 +20,7 @@ export interface Metering {
 /** `tell` hears all that the answer says. */
 export const metering = (
   permit: Permit,
-  cost: Cost | undefined,
+  cost: TokenCost | undefined,
   tell: (count: Count | undefined) => void
 ): Metering => {
   const meter = makeMeter()

@@ -2,7 +2,7 @@
  * The requests and tokens of a minute for one credential and model: counted here, and where other processes share them in
  * their store. Answers correct what was taken by estimate.
  */
-import { type Limits } from "./limits.ts"
+import { type QuotaLimits } from "./limits.ts"
 import { Gcra } from "./gcra.ts"
 import { overdraft } from "./overdraft.ts"
 import type { Permit } from "./permit.ts"
@@ -22,11 +22,11 @@ export class ModelBudget {
   readonly #remote: Remote | undefined
   readonly #requests: Gcra
   readonly #tokens: Gcra
-  #limits: Limits
+  #limits: QuotaLimits
   #meanOutput = FIRST_OUTPUT
 
   /** `lateness` is what timers may be late by, in milliseconds. `limits` hold once `limit` is called. */
-  constructor(lateness: number, remote: Remote | undefined, limits: Limits) {
+  constructor(lateness: number, remote: Remote | undefined, limits: QuotaLimits) {
     this.#remote = remote
     this.#requests = new Gcra(lateness)
     this.#tokens = new Gcra(lateness)
@@ -34,7 +34,7 @@ export class ModelBudget {
   }
 
   /** From now on these limits hold. */
-  limit(now: number, limits: Limits): void {
+  limit(now: number, limits: QuotaLimits): void {
     const { burst, requestsPerMinute, tokensPerMinute } = limits
     this.#requests.limit(now, requestsPerMinute, burst)
     this.#tokens.limit(now, tokensPerMinute, burst)

@@ -7,9 +7,9 @@ import * as Recent from "../overload/recent.ts"
 import { remaining, type Ticker } from "../util/ticker.ts"
 import * as Adaptive from "./adaptive.ts"
 import * as Advice from "./rateLimitHeaders.ts"
-import { QuotaWaiter, type Waiting } from "./waiter.ts"
+import { QuotaWaiter, type WaitTerms } from "./waiter.ts"
 import { RetryAfterGate, PAUSE_MS } from "./retryAfterGate.ts"
-import { type Limits, sameConcurrency } from "./limits.ts"
+import { type QuotaLimits, sameConcurrency } from "./limits.ts"
 import { GatePair } from "./gatePair.ts"
 import { ModelBudget } from "./modelBudget.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
@@ -19,7 +19,7 @@ import { TurnedAway } from "./turnedAway.ts"
 import { WaitingLine } from "./waitingLine.ts"
 
 /** The parts of a request that a limiter reads. */
-export interface Demand {
+export interface LimiterDemand {
   /** Its place among all requests: who came first goes first, also when it has to come again. */
   readonly order: number
   /** Estimated cost in tokens; `meanOutput` is the mean output of recent responses. */
@@ -28,7 +28,7 @@ export interface Demand {
   readonly patience?: number | undefined
 }
 
-/** State that the lanes of a credential share: its gate, and when the provider last accepted its key. */
+/** State that the limiters of a credential share: its gate, and when the provider last accepted its key. */
 export interface Whole {
   readonly gate: RetryAfterGate
   readonly accepted: { at: number }
@@ -47,7 +47,7 @@ export class ModelLimiter implements Issuer {
   readonly #remote: Remote | undefined
   readonly #budget: ModelBudget
   readonly #line = new WaitingLine()
-  #limits: Limits
+  #limits: QuotaLimits
   #adaptive: Adaptive.Adaptive | undefined
   #inFlight = 0
   /** Most in flight of late. */
@@ -64,12 +64,12 @@ export class ModelLimiter implements Issuer {
   readonly #shutWatch: ShutWatch
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
 
-  constructor(ticker: Ticker, account: Whole, shared: Shared | undefined, limits: Limits) {
+  constructor(ticker: Ticker, credentialLimiter: Whole, shared: Shared | undefined, limits: QuotaLimits) {
     this.#ticker = ticker
-    this.#accepted = account.accepted
+    this.#accepted = credentialLimiter.accepted
     this.#remote = shared === undefined ? undefined : new Remote(shared, ticker)
     this.#budget = new ModelBudget(ticker.lateness, this.#remote, limits)
-    this.#gates = new GatePair(new RetryAfterGate(ticker, this.pump, () => this.queued), account.gate)
+    this.#gates = new GatePair(new RetryAfterGate(ticker, this.pump, () => this.queued), credentialLimiter.gate)
     this.#shutWatch = new ShutWatch(ticker, {
       shutMs: (now) => this.#gates.shutMs(now),
       isShut: () => !this.#gates.isOpen,
@@ -80,7 +80,7 @@ export class ModelLimiter implements Issuer {
   }
 
   /** From now on these limits hold. */
-  limit(limits: Limits): void {
+  limit(limits: QuotaLimits): void {
     const { maxConcurrency } = limits
     if (typeof maxConcurrency === "number") this.#adaptive = undefined
     else if (this.#adaptive === undefined || !sameConcurrency(this.#limits.maxConcurrency, maxConcurrency)) {
@@ -131,7 +131,7 @@ export class ModelLimiter implements Issuer {
   }
 
   /** Milliseconds until one more would go, were all who wait ahead as costly; 0 for at once. */
-  opensIn(demand: Demand): number {
+  opensIn(demand: LimiterDemand): number {
     const now = this.#ticker.now()
     const cost = this.#budget.cost(demand)
     return this.#gates.closedFor(now) + this.#budget.wait(now, cost) + this.#budget.msOf(this.queued, cost)
@@ -142,7 +142,7 @@ export class ModelLimiter implements Issuer {
     return (this.#inFlight + this.queued) / Math.min(this.concurrency, 1_000)
   }
 
-  tryEnter(demand: Demand): Permit | undefined {
+  tryEnter(demand: LimiterDemand): Permit | undefined {
     if (this.queued > 0 || this.#inFlight >= this.concurrency) return undefined
     const now = this.#ticker.now()
     if (this.#remote?.isTrusted(now) === true) return undefined
@@ -176,7 +176,7 @@ export class ModelLimiter implements Issuer {
   }
 
   /** Resolves without a permit if it is movable and had better look elsewhere. */
-  enter(demand: Demand, waiting: Waiting): Promise<Permit | undefined> {
+  enter(demand: LimiterDemand, waiting: WaitTerms): Promise<Permit | undefined> {
     const { again, maxRetryAfter, signal } = waiting
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)

@@ -35,7 +35,7 @@ export interface Trial {
 }
 
 /** A refusal: the provider's Retry-After, and its scope. */
-export interface Refusal {
+export interface GateRefusal {
   /** Milliseconds. */
   readonly ms: number
   /** Milliseconds that the refused request would wait at most. */
@@ -90,7 +90,7 @@ export class RetryAfterGate {
   }
 
   /** A refusal: no request goes for so long, and longer if it was closed for longer. */
-  close(now: number, { ms, patience, rate, sentAt, usual }: Refusal): void {
+  close(now: number, { ms, patience, rate, sentAt, usual }: GateRefusal): void {
     if (sentAt <= now) Recent.note(this.#refusals, now, now - sentAt)
     const wasLetIn = this.#mode === "recovering" && sentAt >= this.#recovery.startedAt
     if (wasLetIn && !this.isPaced) {

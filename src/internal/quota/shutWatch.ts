@@ -4,7 +4,7 @@
  */
 import type { Ticker } from "../util/ticker.ts"
 
-/** A lane whose gates are watched. */
+/** A limiter whose gates are watched. */
 export interface Shuttable {
   /** For how many ms its gates have not been open, all in all. */
   readonly shutMs: (now: number) => number
@@ -15,14 +15,14 @@ export interface Shuttable {
 
 export class ShutWatch {
   readonly #ticker: Ticker
-  readonly #lane: Shuttable
+  readonly #limiter: Shuttable
   /** By the clock of gates that are not open. */
   #first = Infinity
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
 
-  constructor(ticker: Ticker, lane: Shuttable) {
+  constructor(ticker: Ticker, limiter: Shuttable) {
     this.#ticker = ticker
-    this.#lane = lane
+    this.#limiter = limiter
   }
 
   /** A request waits that may until then. */
@@ -34,9 +34,9 @@ export class ShutWatch {
 
   /** To be called when a gate closes. */
   look(): void {
-    if (this.#first === Infinity || !this.#lane.isShut()) return
+    if (this.#first === Infinity || !this.#limiter.isShut()) return
     const now = this.#ticker.now()
-    const at = now + Math.max(1, this.#first - this.#lane.shutMs(now))
+    const at = now + Math.max(1, this.#first - this.#limiter.shutMs(now))
     if (this.#timer !== undefined && this.#timer.at <= at) return
     this.#timer?.cancel()
     this.#timer = { at, cancel: this.#ticker.after(at - now, this.#due) }
@@ -51,7 +51,7 @@ export class ShutWatch {
 
   readonly #due = (): void => {
     this.#timer = undefined
-    this.#first = this.#lane.end(this.#lane.shutMs(this.#ticker.now()))
+    this.#first = this.#limiter.end(this.#limiter.shutMs(this.#ticker.now()))
     this.look()
   }
 }

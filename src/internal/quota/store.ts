@@ -48,7 +48,7 @@ export interface SharedBudget {
   readonly close: (ms: number) => void
 }
 
-export interface Store {
+export interface QuotaStore {
   /** `credential` is a digest that is the same in every process and from which no key can be had. */
   readonly budget: (credential: string, model: string) => SharedBudget
   /** True if it can be reached, as far as is known. While not, each process counts for itself. */

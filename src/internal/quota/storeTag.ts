@@ -1,6 +1,6 @@
 /** Tag of the store that a process shares with others; without one, the quotas of each process count for themselves. */
 import * as Context from "effect/Context"
-import type { Store as StoreService } from "./store.ts"
+import type { QuotaStore as StoreService } from "./store.ts"
 
 /**
  * The store in which budgets are counted. `QuotaRedis.layer` provides one; by default each process counts for itself.

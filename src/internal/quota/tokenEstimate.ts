@@ -115,20 +115,20 @@ const generatesNothing = (path: string): boolean => {
 }
 
 /** Estimated cost of a request, in tokens. */
-export interface Cost {
+export interface TokenCost {
   /** By its length. */
   readonly prompt: number
   /** Most that it allows, 0 for a request that generates nothing, `undefined` if it sets no bound. */
   readonly output: number | undefined
 }
 
-const untold: Cost = { prompt: 1, output: 0 }
+const untold: TokenCost = { prompt: 1, output: 0 }
 
 /**
  * The estimate of what a request costs: its prompt by length, and the output that it allows. Providers reserve the same
  * at admission (OpenAI, "Rate limits"; Azure, "Manage quota": prompt text and max_tokens; Cerebras, "Rate limits").
  */
-export const costOf = (path: string, body: RequestBody): Cost => {
+export const costOf = (path: string, body: RequestBody): TokenCost => {
   const text = textOf(body)
   let ofCompletion: number | undefined
   let ofChat: number | undefined
@@ -176,7 +176,7 @@ export const costOf = (path: string, body: RequestBody): Cost => {
 }
 
 /** A whole number of at least 1. `meanOutput` stands in where the request sets no bound. */
-export const totalOf = ({ output, prompt }: Cost, meanOutput: number): number =>
+export const totalOf = ({ output, prompt }: TokenCost, meanOutput: number): number =>
   Math.max(1, Math.ceil(prompt + (output ?? meanOutput)))
 
 export const tokensOf = (path: string, body: RequestBody, meanOutput: number): number =>

@@ -10,7 +10,7 @@ import { eventsIn } from "../http/sse/parser.ts"
 import { parseJson } from "../util/json.ts"
 import { endOfValue, isEscaped, skipSpace } from "../util/jsonScanner.ts"
 
-export interface Meter {
+export interface UsageMeter {
   /**
    * To be given every chunk of the decoded body, cut anywhere, and the number of data lines of a stream up to its end,
    * about one for each token generated. Keeps no chunk.
@@ -146,7 +146,7 @@ const WITHOUT_CONTENT = 2
 /** OpenAI's rule of thumb: see `ask.ts`. */
 const CHARACTERS_PER_TOKEN = 4
 
-export const makeMeter = (): Meter => {
+export const makeMeter = (): UsageMeter => {
   const ends = new Ends()
   let bytes = 0
   let events = 0

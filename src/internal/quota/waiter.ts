@@ -5,7 +5,7 @@ import type { Permit } from "./permit.ts"
 import { TurnedAway } from "./turnedAway.ts"
 
 /** Conditions of a request's wait. Times are milliseconds. */
-export interface Waiting {
+export interface WaitTerms {
   readonly signal: AbortSignal | undefined
   /** A gate that stays closed for longer is not waited for: by the option of that name, or a deadline's end. */
   readonly maxRetryAfter: number
@@ -49,7 +49,7 @@ export class QuotaWaiter implements Waiter {
   constructor(
     demand: Asked,
     cost: number,
-    waiting: Waiting,
+    waiting: WaitTerms,
     shutMs: number,
     ticker: Ticker,
     resolve: (permit: Permit | undefined) => void,

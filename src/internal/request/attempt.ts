@@ -7,9 +7,9 @@ import type { PoolKey, KeyPool } from "./keyPool.ts"
 import * as Attempts from "../telemetry/attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Deadline } from "./deadline.ts"
-import { type Earlier, type Place, wordOf } from "./errors/fromSdk.ts"
+import { type Earlier, type ErrorOrigin, wordOf } from "./errors/fromSdk.ts"
 import { cleanEvents } from "../http/sse/redactEvents.ts"
-import { type PreparedRequest, exchange } from "../http/request.ts"
+import { type PreparedRequest, sendRequest } from "../http/request.ts"
 import { cleanError } from "../redaction/redactError.ts"
 import type { Pass } from "../overload/lane.ts"
 import type { Demand } from "../quota/demand.ts"
@@ -26,10 +26,10 @@ import type { Timeouts } from "../http/types.ts"
 
 /** Dependencies that all requests of a client share. */
 export interface RequestDeps {
-  readonly place: Place
+  readonly place: ErrorOrigin
   readonly transport: Pick<Transport, "origin" | "pool">
   /** One for each credential, of which there is at least one. */
-  readonly accounts: KeyPool
+  readonly keyPool: KeyPool
   readonly authorize: Authorize | undefined
   /** The configured headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
@@ -83,8 +83,8 @@ export interface Underway {
 }
 
 /** One attempt that may be made. */
-export interface Admission {
-  readonly account: PoolKey
+export interface AdmittedAttempt {
+  readonly poolKey: PoolKey
   readonly permit: Permit
   /** The last that is known; what an answer refuses is what was sent. */
   secret: Redacted.Redacted
@@ -94,8 +94,11 @@ export interface Admission {
  * Resolves to true if there is another secret than the one that was refused. To false if that can't be loaded: the 401
  * is the more useful error.
  */
-export const renew = async ({ account, secret }: Admission, signal: AbortSignal | undefined): Promise<boolean> => {
-  const { secrets } = account
+export const renew = async (
+  { poolKey, secret }: AdmittedAttempt,
+  signal: AbortSignal | undefined
+): Promise<boolean> => {
+  const { secrets } = poolKey
   if (!secrets.refused(secret)) return false
   try {
     return !Equal.equals(secrets.peek() ?? (await secrets.load(signal)), secret)
@@ -111,8 +114,8 @@ export const renew = async ({ account, secret }: Admission, signal: AbortSignal 
  */
 export const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
 
-export const hiddenOf = (wiring: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
-  (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
+export const hiddenOf = (deps: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
+  (underway.hidden ??= hiddenWith(deps.hidden, request.headers))
 
 /** Header in which the SDKs made by Stainless report how often they have retried a request. */
 const RETRY_COUNT = "x-stainless-retry-count"
@@ -122,17 +125,17 @@ const RETRY_COUNT = "x-stainless-retry-count"
  * error only when it has been read: until then nobody knows whether the next had better not be sent.
  */
 export const attempt = async (
-  wiring: RequestDeps,
+  deps: RequestDeps,
   underway: Underway,
   request: PreparedRequest,
-  admission: Admission,
+  admission: AdmittedAttempt,
   pass: Pass,
   queue: number
 ): Promise<Response> => {
-  const { ticker } = wiring
-  const { pool } = wiring.transport
+  const { ticker } = deps
+  const { pool } = deps.transport
   const { call, metered, timeouts } = underway
-  const { account, permit } = admission
+  const { poolKey, permit } = admission
   underway.attempts++
   underway.hold()
   let open: WeakRef<Response> | undefined
@@ -140,7 +143,7 @@ export const attempt = async (
   let sent = false
   let told = false
   let kept = false
-  const hidden = () => hiddenOf(wiring, underway, request)
+  const hidden = () => hiddenOf(deps, underway, request)
   /**
    * The server's own words are in errors of answers: the type of a body, say, or where it redirects to; and in those of
    * connections, as the reason of a GOAWAY. Why a caller aborted is the caller's own to tell.
@@ -152,7 +155,7 @@ export const attempt = async (
   }
   const ended = (outcome: Attempts.Outcome, status: number | undefined) => {
     told = true
-    wiring.recorder.ended(
+    deps.recorder.ended(
       call?.span,
       {
         attempt: underway.attempts,
@@ -166,10 +169,10 @@ export const attempt = async (
     )
   }
   try {
-    const response = await exchange(pool, request, {
+    const response = await sendRequest(pool, request, {
       timeouts: queue === Infinity ? timeouts : { ...timeouts, queue },
       about: underway.about,
-      tenant: account.quota,
+      tenant: poolKey.quota,
       pass,
       signal: call?.signal,
       deadline: underway.deadline,
@@ -181,11 +184,11 @@ export const attempt = async (
       seal: (headers) => {
         const now = ticker.now()
         // Another hop, or one that a server turned away unread, is no wait any more.
-        if (!sent) wiring.recorder.dispatched(now - permit.sentAt)
+        if (!sent) deps.recorder.dispatched(now - permit.sentAt)
         sent = true
         permit.sent(now)
-        admission.secret = account.secrets.peek() ?? admission.secret
-        const filled = fillIn(headers, wiring.headers, admission.secret, wiring.authorize)
+        admission.secret = poolKey.secrets.peek() ?? admission.secret
+        const filled = fillIn(headers, deps.headers, admission.secret, deps.authorize)
         if (underway.key !== undefined) filled[IDEMPOTENCY_KEY] = underway.key
         // SDKs count their own retries, which are off. What a caller wrote there stays.
         if (underway.attempts > 1 && filled[RETRY_COUNT] === "0") filled[RETRY_COUNT] = String(underway.attempts - 1)
@@ -194,14 +197,14 @@ export const attempt = async (
       recall: () => {
         if (permit.isOutdated) return recalled
         // Once: a secret may live shorter than the wait for a socket takes.
-        if (underway.reloaded || !account.secrets.isOver()) return undefined
+        if (underway.reloaded || !poolKey.secrets.isOver()) return undefined
         underway.reloaded = true
         return recalled
       },
       onHead: (status, headers) => {
         permit.answered(status, headers)
         metered?.answered(status)
-        if (!isKnown(status)) wiring.note({ kind: "status", value: String(status) })
+        if (!isKnown(status)) deps.note({ kind: "status", value: String(status) })
         if (status >= 400) {
           kept = true
           // Providers count no tokens for what they refuse.
@@ -211,13 +214,13 @@ export const attempt = async (
       },
       listener: metered,
       clean: () => cleanEvents(admission.secret, hidden()),
-      prints: wiring.prints,
+      prints: deps.prints,
       given: call === undefined ? undefined : (read) => (call.read = read),
       ...(permit.tokens > 0 && metering(permit, underway.about?.cost(), (count) => metered?.used(count))),
       onEnd: (cut) => {
         over = true
         if (cut !== undefined) metered?.cut(wordOf(cut))
-        if (cut?.oddity !== undefined) wiring.note(cut.oddity)
+        if (cut?.oddity !== undefined) deps.note(cut.oddity)
         if (open !== undefined) call!.open!.delete(open)
         if (!kept) permit.leave()
         underway.letGo()
@@ -233,7 +236,7 @@ export const attempt = async (
   } catch (error) {
     // The body of an error was cut: there is nothing of it to be read.
     if (kept) permit.leave()
-    if (!told && error instanceof WireError && error.oddity !== undefined) wiring.note(error.oddity)
+    if (!told && error instanceof WireError && error.oddity !== undefined) deps.note(error.oddity)
     if (error instanceof WireError) clean(error)
     // Any other error than a WireError is the reason with which the caller aborted the request.
     if (error instanceof WireError ? error.processed === "no" : !sent) permit.refund()

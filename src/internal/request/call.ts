@@ -12,7 +12,7 @@ import * as Spans from "../telemetry/effectSpans.ts"
 
 /** `span` records its attempts, and is the parent of its requests. @default the span of the fiber */
 export const promise = <A>(
-  place: Failure.Place,
+  place: Failure.ErrorOrigin,
   f: (signal: AbortSignal) => PromiseLike<A>,
   span?: AnySpan
 ): Effect.Effect<A, ClientError> =>
@@ -66,7 +66,7 @@ const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> 
   })
 
 export const stream = <A>(
-  place: Failure.Place,
+  place: Failure.ErrorOrigin,
   f: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
 ): Stream.Stream<A, ClientError> =>
   Stream.unwrapScoped(

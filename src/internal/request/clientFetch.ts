@@ -14,7 +14,7 @@ import { type PreparedRequest, prepare } from "../http/request.ts"
 import { type PooledFetch, ownOf } from "./pooledFetch.ts"
 import { Demand } from "../quota/demand.ts"
 import { TurnedAway } from "../quota/turnedAway.ts"
-import * as Repeat from "./idempotency.ts"
+import * as Idempotency from "./idempotency.ts"
 import { RequestLoop } from "./requestLoop.ts"
 import * as Otel from "../telemetry/otelSpans.ts"
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
@@ -27,8 +27,8 @@ export interface Closeable extends PooledFetch {
   readonly close: () => void
 }
 
-export const make = (wiring: RequestDeps): Closeable => {
-  const { lease, maxRetryAfter, place, ticker, transport } = wiring
+export const make = (deps: RequestDeps): Closeable => {
+  const { lease, maxRetryAfter, place, ticker, transport } = deps
 
   // No one signal for all: what joins a signal is held by it for as long as it lives.
   const waiting = new Set<AbortController>()
@@ -36,12 +36,12 @@ export const make = (wiring: RequestDeps): Closeable => {
 
   const send = async (input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Response> => {
     let holds = 1
-    wiring.count(1)
+    deps.count(1)
     const call = CallContext.current()
     const own = ownOf(init)
-    const maxRetries = own?.maxRetries ?? wiring.maxRetries
+    const maxRetries = own?.maxRetries ?? deps.maxRetries
     const told = own?.told
-    const deadline = Deadline.make(wiring.deadline, ticker)
+    const deadline = Deadline.make(deps.deadline, ticker)
     const underway: Underway = {
       call,
       deadline,
@@ -50,7 +50,7 @@ export const make = (wiring: RequestDeps): Closeable => {
         const failure = Failure.fromWire(place, error, underway.attempts, underway.before)
         return told === undefined ? failure : told(failure)
       },
-      timeouts: own?.timeout === undefined ? wiring.timeouts : { ...wiring.timeouts, headers: own.timeout },
+      timeouts: own?.timeout === undefined ? deps.timeouts : { ...deps.timeouts, headers: own.timeout },
       attempts: 0,
       hidden: undefined,
       key: undefined,
@@ -63,7 +63,7 @@ export const make = (wiring: RequestDeps): Closeable => {
       letGo: () => {
         if (--holds > 0) return
         deadline?.cancel()
-        wiring.count(-1)
+        deps.count(-1)
         lease.release()
         underway.metered?.ended()
       }
@@ -84,7 +84,7 @@ export const make = (wiring: RequestDeps): Closeable => {
       const demand = (underway.about = new Demand(request, maxRetryAfter))
       if (own?.isMetered !== true) {
         const tracing = own?.isTraced === true ? undefined : (call?.tracing ?? Otel.start)
-        underway.metered = wiring.calls(request, demand.model, ticker.now, tracing)
+        underway.metered = deps.calls(request, demand.model, ticker.now, tracing)
       }
       let joined: AbortSignal | undefined
       /** The caller's own, the call's, and that of the client: for those who have to wait. */
@@ -96,10 +96,14 @@ export const make = (wiring: RequestDeps): Closeable => {
         const all = [request.signal, call?.signal, waiter.signal].filter((one) => one !== undefined)
         return (joined = AbortSignal.any(all))
       }
-      if (maxRetries > 0 && !Repeat.isSafe(request.method) && request.headers[Repeat.IDEMPOTENCY_KEY] === undefined) {
+      if (
+        maxRetries > 0 &&
+        !Idempotency.isSafe(request.method) &&
+        request.headers[Idempotency.IDEMPOTENCY_KEY] === undefined
+      ) {
         underway.key = randomUUID()
       }
-      const loop = new RequestLoop({ wiring, underway, request, demand, maxRetries, signal })
+      const loop = new RequestLoop({ deps, underway, request, demand, maxRetries, signal })
       const span = underway.metered?.span
       return await (span === undefined ? loop.run() : span.within(() => loop.run()))
     } catch (error) {
@@ -120,7 +124,7 @@ export const make = (wiring: RequestDeps): Closeable => {
   }
 
   const fetch: Fetch = (input, init) =>
-    lease.retain() ? send(input, init) : Promise.reject(wiring.isClosed() ? closed(place) : released(place))
+    lease.retain() ? send(input, init) : Promise.reject(deps.isClosed() ? closed(place) : released(place))
   return {
     fetch: withResponse(fetch),
     tryFetch: (input, init) => (lease.join() ? send(input, init) : undefined),

@@ -4,7 +4,7 @@ import type * as Redacted from "effect/Redacted"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { Quota } from "../../Quota.ts"
 import { members } from "../credential/model.ts"
-import type { Place } from "./errors/fromSdk.ts"
+import type { ErrorOrigin } from "./errors/fromSdk.ts"
 import type { Demand } from "../quota/demand.ts"
 import * as SecretSource from "../credential/secretSource.ts"
 
@@ -17,7 +17,7 @@ export interface KeyPool {
   readonly size: number
   readonly isPool: boolean
   /** `isAvoided`: counts as if it opened later, such as one that has just refused this request. @default none does */
-  readonly choose: (demand: Demand, isAvoided?: (account: PoolKey) => boolean) => PoolKey
+  readonly choose: (demand: Demand, isAvoided?: (poolKey: PoolKey) => boolean) => PoolKey
   /** Secrets that are at hand. */
   readonly known: () => ReadonlyArray<Redacted.Redacted>
 }
@@ -35,15 +35,15 @@ const before = (a: Outlook, b: Outlook): boolean => {
 }
 
 /** `quotas` are those of the config's credentials, in their order. */
-export const of = (place: Place, config: ClientConfig, quotas: ReadonlyArray<Quota>): Effect.Effect<KeyPool> =>
+export const make = (place: ErrorOrigin, config: ClientConfig, quotas: ReadonlyArray<Quota>): Effect.Effect<KeyPool> =>
   Effect.map(
     Effect.forEach(members(config.credential), (member, index) =>
       Effect.map(SecretSource.make(place, member), (secrets): PoolKey => ({ quota: quotas[index]!, secrets }))
     ),
-    make
+    poolOf
   )
 
-const make = (all: ReadonlyArray<PoolKey>): KeyPool => {
+const poolOf = (all: ReadonlyArray<PoolKey>): KeyPool => {
   const known = () => all.flatMap(({ secrets }) => secrets.peek() ?? [])
   if (all.length === 1) {
     const [only] = all

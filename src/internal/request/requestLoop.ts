@@ -3,7 +3,7 @@
  * send, and decide what follows. Plain promises: this is the path of every request.
  */
 import type { PoolKey } from "./keyPool.ts"
-import { type Admission, attempt, hiddenOf, recalled, renew, type Underway, type RequestDeps } from "./attempt.ts"
+import { type AdmittedAttempt, attempt, hiddenOf, recalled, renew, type Underway, type RequestDeps } from "./attempt.ts"
 import * as Attempts from "../telemetry/attempts.ts"
 import { refused } from "./errors/unsent.ts"
 import * as Failure from "./errors/fromSdk.ts"
@@ -15,8 +15,8 @@ import type { Verdict } from "../overload/waiting.ts"
 import type { Demand } from "../quota/demand.ts"
 import { isRefusal } from "../quota/permit.ts"
 import { TurnedAway } from "../quota/turnedAway.ts"
-import * as Refusal from "./errors/errorResponse.ts"
-import * as Repeat from "./idempotency.ts"
+import * as ErrorResponse from "./errors/errorResponse.ts"
+import * as Idempotency from "./idempotency.ts"
 import { scrub } from "../redaction/redact.ts"
 import { sleep } from "../util/ticker.ts"
 import { isSpent } from "../transport/upload.ts"
@@ -42,7 +42,7 @@ const tell = (failed: Failed, why?: string): Response => {
 type Turn = Response | "again"
 
 export interface LoopOptions {
-  readonly wiring: RequestDeps
+  readonly deps: RequestDeps
   readonly underway: Underway
   readonly request: PreparedRequest
   readonly demand: Demand
@@ -52,7 +52,7 @@ export interface LoopOptions {
 }
 
 export class RequestLoop {
-  readonly #wiring: RequestDeps
+  readonly #deps: RequestDeps
   readonly #underway: Underway
   readonly #request: PreparedRequest
   readonly #demand: Demand
@@ -73,14 +73,14 @@ export class RequestLoop {
   #counted = false
   #until: number | undefined
 
-  constructor({ demand, maxRetries, request, signal, underway, wiring }: LoopOptions) {
-    this.#wiring = wiring
+  constructor({ demand, maxRetries, request, signal, underway, deps }: LoopOptions) {
+    this.#deps = deps
     this.#underway = underway
     this.#request = request
     this.#demand = demand
     this.#maxRetries = maxRetries
     this.#signal = signal
-    this.#retries = new Retry.Retries(maxRetries, wiring.maxRetryAfter)
+    this.#retries = new Retry.Retries(maxRetries, deps.maxRetryAfter)
   }
 
   async run(): Promise<Response> {
@@ -99,25 +99,25 @@ export class RequestLoop {
   }
 
   get #health() {
-    return this.#wiring.transport.pool.health
+    return this.#deps.transport.pool.health
   }
 
   async #turn(): Promise<Turn> {
-    const { accounts, ticker } = this.#wiring
+    const { keyPool, ticker } = this.#deps
     this.#underway.deadline?.check()
-    const account = accounts.choose(this.#demand, this.#isAvoided)
-    const subject = this.#subjectOf(account)
+    const poolKey = keyPool.choose(this.#demand, this.#isAvoided)
+    const subject = this.#subjectOf(poolKey)
     const lane = this.#health.laneOf(subject)
     if (this.#pass !== undefined && (this.#pass.lane !== lane || this.#health.isRecalled(this.#pass))) this.#drop()
     if (this.#pass === undefined && (this.#owes !== undefined || !this.#health.isFlowing(lane))) {
-      const denied = await this.#leave(subject, account.quota.retriesPerSecond())
+      const denied = await this.#leave(subject, poolKey.quota.retriesPerSecond())
       if (denied !== undefined) return denied
     }
-    const secret = account.secrets.peek() ?? (await account.secrets.load(this.#signal()))
+    const secret = poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#signal()))
     // Each attempt has all of `queueTimeout`, for its turn, in however many lines, and then for a socket.
-    this.#until ??= this.#wiring.queueTimeout === Infinity ? Infinity : ticker.now() + this.#wiring.queueTimeout
-    const permit = account.quota.tryEnter(this.#demand)
-    const admission = permit === undefined ? await this.#wait(account) : { account, permit, secret }
+    this.#until ??= this.#deps.queueTimeout === Infinity ? Infinity : ticker.now() + this.#deps.queueTimeout
+    const permit = poolKey.quota.tryEnter(this.#demand)
+    const admission = permit === undefined ? await this.#wait(poolKey) : { poolKey, permit, secret }
     // The gate closed while it waited, and another credential may be open.
     if (admission === undefined) return "again"
     this.#counted = true
@@ -136,13 +136,13 @@ export class RequestLoop {
   }
 
   /** True for a credential that has just refused this request, or with which nothing gets in. */
-  readonly #isAvoided = (account: PoolKey): boolean =>
-    account === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(account)))
+  readonly #isAvoided = (poolKey: PoolKey): boolean =>
+    poolKey === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(poolKey)))
 
   /** True if another credential lets requests through. */
-  #isElsewhere(account: PoolKey): boolean {
-    const other = this.#wiring.accounts.choose(this.#demand, (one) => one === account || this.#isAvoided(one))
-    return other !== account && other.quota.closedFor(this.#demand) === 0
+  #isElsewhere(poolKey: PoolKey): boolean {
+    const other = this.#deps.keyPool.choose(this.#demand, (one) => one === poolKey || this.#isAvoided(one))
+    return other !== poolKey && other.quota.closedFor(this.#demand) === 0
   }
 
   #drop(): void {
@@ -152,12 +152,12 @@ export class RequestLoop {
 
   /** A loop that was busy comes too late, and Node warns of a timer for less than nothing. */
   #left(): number {
-    return Math.max(0, this.#until! - this.#wiring.ticker.now())
+    return Math.max(0, this.#until! - this.#deps.ticker.now())
   }
 
   /** Milliseconds that it may yet wait because of failures. */
   #patience(): number {
-    const { maxRetryAfter, queueTimeout } = this.#wiring
+    const { maxRetryAfter, queueTimeout } = this.#deps
     return Math.max(0, Math.min(maxRetryAfter, queueTimeout) - this.#waited)
   }
 
@@ -185,7 +185,7 @@ export class RequestLoop {
   }
 
   async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {
-    const { ticker } = this.#wiring
+    const { ticker } = this.#deps
     const ms = this.#patience()
     // A request that never waits may be the next probe all the same.
     if (ms === 0) return (isUnpaid ? undefined : this.#health.enter(subject)) ?? "late"
@@ -199,27 +199,27 @@ export class RequestLoop {
   }
 
   /** Waits for a permit, which may take longer than a token lives. */
-  async #wait(account: PoolKey): Promise<Admission | undefined> {
-    const { accounts, maxRetryAfter, recorder, ticker } = this.#wiring
+  async #wait(poolKey: PoolKey): Promise<AdmittedAttempt | undefined> {
+    const { keyPool, maxRetryAfter, recorder, ticker } = this.#deps
     const since = ticker.now()
-    const shutMs = account.quota.shutMs(this.#demand)
+    const shutMs = poolKey.quota.shutMs(this.#demand)
     const refusedPatience = this.#failed === undefined ? undefined : this.#patience()
     const patience = Math.min(maxRetryAfter, refusedPatience ?? Infinity)
-    const permit = await account.quota.enter(this.#demand, {
+    const permit = await poolKey.quota.enter(this.#demand, {
       signal: this.#signal(),
       maxRetryAfter: Math.min(patience, this.#underway.deadline?.left() ?? Infinity),
       timeout: this.#left(),
-      movable: accounts.isPool,
+      movable: keyPool.isPool,
       again: this.#counted,
       refusedPatience
     })
     const waited = ticker.now() - since
     recorder.waited(waited)
     // Waiting for one's turn is no trouble; a gate that a refusal closed is.
-    if (this.#failed !== undefined) this.#waited += account.quota.shutMs(this.#demand) - shutMs
+    if (this.#failed !== undefined) this.#waited += poolKey.quota.shutMs(this.#demand) - shutMs
     if (permit === undefined) return undefined
     try {
-      return { account, permit, secret: account.secrets.peek() ?? (await account.secrets.load(this.#signal())) }
+      return { poolKey, permit, secret: poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#signal())) }
     } catch (error) {
       permit.refund()
       permit.leave()
@@ -227,9 +227,9 @@ export class RequestLoop {
     }
   }
 
-  async #attempt(admission: Admission, subject: Subject, pass: Pass): Promise<Turn> {
+  async #attempt(admission: AdmittedAttempt, subject: Subject, pass: Pass): Promise<Turn> {
     try {
-      const response = await attempt(this.#wiring, this.#underway, this.#request, admission, pass, this.#left())
+      const response = await attempt(this.#deps, this.#underway, this.#request, admission, pass, this.#left())
       if (response.status < 300) return response
       // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.
       if (response.status < 400) return (await this.#read(response, admission)).response
@@ -245,60 +245,60 @@ export class RequestLoop {
     }
   }
 
-  #read(response: Response, { secret }: Admission): Promise<Refusal.Refusal> {
-    const clean = (text: string) => scrub(text, secret, hiddenOf(this.#wiring, this.#underway, this.#request))
-    return Refusal.read(response, clean, this.#underway.attempts)
+  #read(response: Response, { secret }: AdmittedAttempt): Promise<ErrorResponse.ErrorResponse> {
+    const clean = (text: string) => scrub(text, secret, hiddenOf(this.#deps, this.#underway, this.#request))
+    return ErrorResponse.read(response, clean, this.#underway.attempts)
   }
 
   /** An answer that is no success. */
-  async #answered(response: Response, admission: Admission, subject: Subject, pass: Pass): Promise<Turn> {
+  async #answered(response: Response, admission: AdmittedAttempt, subject: Subject, pass: Pass): Promise<Turn> {
     const { deadline } = this.#underway
-    const { account, permit } = admission
-    let refusal: Refusal.Refusal
+    const { poolKey, permit } = admission
+    let refusal: ErrorResponse.ErrorResponse
     let next: Retry.Next
     try {
       refusal = await this.#read(response, admission)
       next = await this.#nextAfter(response, refusal, admission, subject, pass)
       this.#failed = { answer: refusal.response }
       if (next.kind === "fail") return refusal.response
-      const failure = deadline && Failure.fromAnswer(this.#wiring.place, refusal, this.#underway.attempts)
+      const failure = deadline && Failure.fromAnswer(this.#deps.place, refusal, this.#underway.attempts)
       this.#underway.before = Failure.andThen(this.#underway.before, Failure.workOn(response.status), failure)
     } finally {
       permit.leave()
     }
-    this.#failedWith = account
+    this.#failedWith = poolKey
     return this.#follow(next, Attempts.outcomeOfStatus(response.status))
   }
 
   async #nextAfter(
     response: Response,
-    { code }: Refusal.Refusal,
-    { account, permit, ...rest }: Admission,
+    { code }: ErrorResponse.ErrorResponse,
+    { poolKey, permit, ...rest }: AdmittedAttempt,
     subject: Subject,
     pass: Pass
   ): Promise<Retry.Next> {
-    const { accounts, retryAmbiguous } = this.#wiring
+    const { keyPool, retryAmbiguous } = this.#deps
     const { replayable } = this.#request
     const atOnce: Retry.Next = { kind: "retry", delay: 0, asked: 0, isCharged: false }
     const whose = concern(response.status, code)
     if (whose === undefined) {
       if (!replayable) return { kind: "fail" }
-      const failure = Retry.ofAnswer(response, Repeat.afterAnswer(this.#request, retryAmbiguous))
-      const isGated = isRefusal(response.status) && account.quota.closedFor(this.#demand) > 0
+      const failure = Retry.ofAnswer(response, Idempotency.afterAnswer(this.#request, retryAmbiguous))
+      const isGated = isRefusal(response.status) && poolKey.quota.closedFor(this.#demand) > 0
       const isProbe = pass.isProbe || (isGated && permit.isTrial)
       return this.#next(failure, subject, {
         isProbe,
         isGated,
-        isElsewhere: isGated && this.#isElsewhere(account)
+        isElsewhere: isGated && this.#isElsewhere(poolKey)
       })
     }
     const isStale = whose === "Authentication" && replayable && !this.#renewed
-    if (isStale && (await renew({ account, permit, ...rest }, this.#signal()))) {
+    if (isStale && (await renew({ poolKey, permit, ...rest }, this.#signal()))) {
       this.#renewed = true
       return atOnce
     }
-    account.quota.refuse(permit, refused(whose))
-    return replayable && ++this.#passedOn < accounts.size ? atOnce : { kind: "fail" }
+    poolKey.quota.refuse(permit, refused(whose))
+    return replayable && ++this.#passedOn < keyPool.size ? atOnce : { kind: "fail" }
   }
 
   /** No answer came. */
@@ -306,11 +306,11 @@ export class RequestLoop {
     const { deadline } = this.#underway
     this.#underway.attempts += error.resent
     if (isSpent(this.#request.body)) throw error
-    const failure = Retry.ofError(error, Repeat.whenUnknown(this.#request, this.#wiring.retryAmbiguous))
+    const failure = Retry.ofError(error, Idempotency.whenUnknown(this.#request, this.#deps.retryAmbiguous))
     const next = this.#next(failure, subject, { isProbe: pass.isProbe, isGated: false, isElsewhere: false })
     if (next.kind === "fail") throw error
     this.#failed = { error }
-    const told = deadline && Failure.fromWire(this.#wiring.place, error, this.#underway.attempts)
+    const told = deadline && Failure.fromWire(this.#deps.place, error, this.#underway.attempts)
     this.#underway.before = Failure.andThen(this.#underway.before, error.processed, told)
     return this.#follow(next, Attempts.outcomeOfError(error))
   }
@@ -320,7 +320,7 @@ export class RequestLoop {
     subject: Subject,
     how: Pick<Retry.Circumstances, "isProbe" | "isGated" | "isElsewhere">
   ): Retry.Next {
-    const firstFailedAt = (this.#firstFailedAt ??= this.#wiring.ticker.now())
+    const firstFailedAt = (this.#firstFailedAt ??= this.#deps.ticker.now())
     return this.#retries.after(failure, {
       ...how,
       isExhausted: (least) => this.#health.isExhausted(subject, firstFailedAt, least),
@@ -331,7 +331,7 @@ export class RequestLoop {
   }
 
   async #follow(next: Exclude<Retry.Next, { readonly kind: "fail" }>, outcome: Attempts.Outcome): Promise<"again"> {
-    const { recorder, ticker } = this.#wiring
+    const { recorder, ticker } = this.#deps
     const { attempts, call, metered } = this.#underway
     recorder.retry(call?.span, attempts, outcome, next.delay, metered?.span)
     this.#until = undefined

@@ -1,15 +1,15 @@
 /** A sandbox without its sockets. */
 import * as Duration from "effect/Duration"
 import { Counters } from "./counters.ts"
-import { Engine } from "./engine.ts"
+import { SandboxEngine } from "./engine.ts"
 import { FaultScript } from "./faults.ts"
-import { Limits } from "./limits.ts"
+import { RateLimits } from "./limits.ts"
 import type { Options } from "./model.ts"
 
 const LOG_SIZE = 1000
 
 /** The options that have nothing to do with sockets. */
-export type EngineOptions = Pick<
+export type AssembleOptions = Pick<
   Options,
   "apiKeys" | "faults" | "latency" | "logSize" | "models" | "rateLimit" | "timePerToken" | "tokens"
 >
@@ -17,11 +17,11 @@ export type EngineOptions = Pick<
 const millis = (input: Duration.DurationInput | undefined): number =>
   input === undefined ? 0 : Duration.toMillis(input)
 
-export const assemble = (options: EngineOptions) => {
+export const assemble = (options: AssembleOptions) => {
   const counters = new Counters(options.logSize ?? LOG_SIZE)
-  const limits = new Limits(options.rateLimit)
+  const limits = new RateLimits(options.rateLimit)
   const faults = new FaultScript(options.faults ?? [])
-  const engine = new Engine(
+  const engine = new SandboxEngine(
     {
       latency: millis(options.latency),
       perToken: millis(options.timePerToken),

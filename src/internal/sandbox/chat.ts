@@ -3,7 +3,7 @@ import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import type { ProviderName } from "./model.ts"
 import { JSON_TYPE, type Reply, SSE } from "./reply.ts"
-import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
+import { type GenerationRequest, costOf, type Generation, think, type Tool } from "./think.ts"
 import { Date } from "../util/timers.ts"
 
 /** A reply but for its id and time, which are all that differs when the same is asked again. */
@@ -25,7 +25,7 @@ const toolOf = (tool: unknown): Array<Tool> => {
   return name === undefined ? [] : [{ name, schema: fn?.["parameters"] }]
 }
 
-const choiceOf = (choice: unknown): Ask["toolChoice"] => {
+const choiceOf = (choice: unknown): GenerationRequest["toolChoice"] => {
   if (choice === "none" || choice === "required") return choice
   const name = string(object(object(choice)?.["function"])?.["name"])
   return name === undefined ? "auto" : { name }
@@ -37,7 +37,7 @@ const schemaOf = (format: JsonObject | undefined): unknown => {
   return object(format["json_schema"])?.["schema"] ?? true
 }
 
-const askOf = (body: JsonObject, model: string, messages: ReadonlyArray<unknown>): Ask => {
+const askOf = (body: JsonObject, model: string, messages: ReadonlyArray<unknown>): GenerationRequest => {
   let text = ""
   let prompt = ""
   let toolsAnswered = false
@@ -145,14 +145,14 @@ const extras = (provider: ProviderName): JsonObject => {
   }
 }
 
-const toolCalls = (said: Said): Array<JsonObject> =>
+const toolCalls = (said: Generation): Array<JsonObject> =>
   said.calls.map((call) => ({
     id: call.id,
     type: "function",
     function: { name: call.name, arguments: call.arguments }
   }))
 
-const plainChoice = (said: Said): JsonObject => ({
+const plainChoice = (said: Generation): JsonObject => ({
   choices: [
     {
       index: 0,
@@ -171,7 +171,7 @@ const plainChoice = (said: Said): JsonObject => ({
 const streamChunks = (
   provider: ProviderName,
   model: string,
-  said: Said,
+  said: Generation,
   usage: JsonObject,
   includeUsage: boolean
 ): ReadonlyArray<JsonObject> => {

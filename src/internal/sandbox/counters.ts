@@ -1,13 +1,13 @@
 /** Statistics of the server. The server counts everything itself, and relies on no client's numbers. */
 import { createHash } from "node:crypto"
 import type { ConnectionStats, RequestLog, Stats } from "./model.ts"
-import type { Connection, Exchange } from "./exchange.ts"
+import type { ServedConnection, Exchange } from "./exchange.ts"
 import { Date, performance } from "../util/timers.ts"
 
 /** Closed connections that are kept; a sandbox may run for days. */
 const KEPT_CONNECTIONS = 10_000
 
-export interface Entry {
+export interface RequestRecord {
   readonly id: number
   readonly at: number
   readonly arrived: number
@@ -15,7 +15,7 @@ export interface Entry {
   readonly path: string
   readonly key: string
   readonly keyKnown: boolean
-  readonly connection: Connection
+  readonly connection: ServedConnection
   readonly exchange: Exchange
   model: string | undefined
   streamed: boolean
@@ -27,10 +27,10 @@ export const fingerprint = (key: string): string =>
   key === "" ? "none" : `key-${createHash("sha256").update(key).digest("hex").slice(0, 8)}`
 
 export class Counters {
-  #connections: Array<Connection> = []
+  #connections: Array<ServedConnection> = []
   #opened = 0
   #lastConnection = 0
-  #open = new Set<Connection>()
+  #open = new Set<ServedConnection>()
   #peak = 0
   #requests = 0
   #lastRequest = 0
@@ -52,8 +52,8 @@ export class Counters {
     this.#logSize = logSize
   }
 
-  connect(tls: boolean): Connection {
-    const connection: Connection = {
+  connect(tls: boolean): ServedConnection {
+    const connection: ServedConnection = {
       id: ++this.#lastConnection,
       openedAt: Date.now(),
       tls,
@@ -71,7 +71,7 @@ export class Counters {
     return connection
   }
 
-  disconnect(connection: Connection): void {
+  disconnect(connection: ServedConnection): void {
     connection.closed = true
     this.#open.delete(connection)
     if (this.#connections.length > 2 * KEPT_CONNECTIONS) {
@@ -79,7 +79,7 @@ export class Counters {
     }
   }
 
-  begin(exchange: Exchange, path: string, key: string, keyKnown: boolean): Entry {
+  begin(exchange: Exchange, path: string, key: string, keyKnown: boolean): RequestRecord {
     const connection = exchange.connection
     this.#requests++
     connection.requests++
@@ -103,7 +103,7 @@ export class Counters {
     }
   }
 
-  end(entry: Entry, aborted: number | "socket" | undefined): void {
+  end(entry: RequestRecord, aborted: number | "socket" | undefined): void {
     this.#inFlight--
     entry.connection.inFlight--
     if (aborted !== undefined) {
@@ -181,7 +181,7 @@ export class Counters {
   }
 }
 
-const connectionStats = (connection: Connection): ConnectionStats => ({
+const connectionStats = (connection: ServedConnection): ConnectionStats => ({
   id: connection.id,
   open: !connection.closed,
   tls: connection.tls,

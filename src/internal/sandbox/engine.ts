@@ -2,21 +2,21 @@
 import { collect, MAX_BODY } from "./body.ts"
 import { chat, isProblem, type Rendered } from "./chat.ts"
 import { control } from "./control.ts"
-import { type Counters, type Entry, statsJson } from "./counters.ts"
+import { type Counters, type RequestRecord, statsJson } from "./counters.ts"
 import { embeddings } from "./embeddings.ts"
 import { badJson, noModel, noRoute, type Problem, problem, scripted, unauthorized } from "./errors.ts"
 import type { Exchange, Headers } from "./exchange.ts"
 import { type FaultScript, numeric, parseFault } from "./faults.ts"
 import { object } from "./json.ts"
 import { limitHeaders, limitProblem } from "./limitReply.ts"
-import type { Limits, Place } from "./limits.ts"
-import { fileOf, Files } from "./files.ts"
+import type { RateLimits, AccountShare } from "./limits.ts"
+import { fileOf, UploadStore } from "./files.ts"
 import { messages } from "./messages.ts"
 import type { Fault } from "./model.ts"
 import { models } from "./models.ts"
 import { responses } from "./responses.ts"
 import { json, type Reply, SSE } from "./reply.ts"
-import { keyOf, type Route, route } from "./route.ts"
+import { keyOf, type EndpointRoute, route } from "./route.ts"
 import { type Pace, send } from "./send.ts"
 
 export interface EngineOptions {
@@ -30,16 +30,16 @@ const CACHED_BODY = 8 * 1024
 const CACHE_SIZE = 1000
 const NO_HEADERS: Headers = {}
 
-export class Engine {
+export class SandboxEngine {
   readonly #options: EngineOptions
   readonly #counters: Counters
-  readonly #limits: Limits
+  readonly #limits: RateLimits
   readonly #faults: FaultScript
   readonly #cache = new Map<string, Rendered | Problem>()
-  readonly files = new Files()
+  readonly files = new UploadStore()
   #apiKeys: ReadonlySet<string> | undefined
 
-  constructor(options: EngineOptions, counters: Counters, limits: Limits, faults: FaultScript) {
+  constructor(options: EngineOptions, counters: Counters, limits: RateLimits, faults: FaultScript) {
     this.#options = options
     this.#counters = counters
     this.#limits = limits
@@ -60,7 +60,7 @@ export class Engine {
     const entry = this.#counters.begin(exchange, path, key, known)
     const to = route(exchange, path)
     let stop: (() => void) | undefined
-    let place: Place | undefined
+    let place: AccountShare | undefined
     let closed = false
     exchange.onClose((aborted) => {
       closed = true
@@ -114,7 +114,7 @@ export class Engine {
     })
   }
 
-  #read(to: Route, method: string): Reply {
+  #read(to: EndpointRoute, method: string): Reply {
     if (to.endpoint === "files") {
       if (to.id === undefined) return this.files.list()
       return method === "DELETE" ? this.files.delete(to.provider, to.id) : this.files.get(to.provider, to.id)
@@ -123,7 +123,7 @@ export class Engine {
     return json(200, {})
   }
 
-  #render(to: Route, body: string): Rendered | Problem {
+  #render(to: EndpointRoute, body: string): Rendered | Problem {
     const cacheKey = body.length <= CACHED_BODY ? `${to.provider} ${to.endpoint} ${to.deployment ?? ""} ${body}` : ""
     const cached = cacheKey === "" ? undefined : this.#cache.get(cacheKey)
     if (cached !== undefined) return cached
@@ -135,7 +135,7 @@ export class Engine {
     return rendered
   }
 
-  #think(to: Route, text: string): Rendered | Problem {
+  #think(to: EndpointRoute, text: string): Rendered | Problem {
     let rendered
     try {
       const body = object(JSON.parse(text))
@@ -156,7 +156,7 @@ export class Engine {
     return rendered
   }
 
-  #endpoint(to: Route, body: Readonly<Record<string, unknown>>): Rendered | Problem {
+  #endpoint(to: EndpointRoute, body: Readonly<Record<string, unknown>>): Rendered | Problem {
     switch (to.endpoint) {
       case "chat":
         return chat(to.provider, body, to.deployment, this.#options.tokens)
@@ -171,7 +171,13 @@ export class Engine {
     }
   }
 
-  #send(exchange: Exchange, entry: Entry, to: Route, reply: Reply, limits: Headers): (() => void) | undefined {
+  #send(
+    exchange: Exchange,
+    entry: RequestRecord,
+    to: EndpointRoute,
+    reply: Reply,
+    limits: Headers
+  ): (() => void) | undefined {
     if (!exchange.isOpen()) return undefined
     const { pace, fault, complaint } = this.#adHoc(exchange)
     const chosen = fault ?? this.#faults.find({ path: entry.path, model: entry.model ?? to.deployment, key: entry.key })
@@ -218,7 +224,7 @@ const lowerCase = (headers: Readonly<Record<string, string>>): Headers =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
 /** The reply that a fault puts in the place of the true one. */
-const faulty = (to: Route, reply: Reply, fault: Fault | undefined): Reply => {
+const faulty = (to: EndpointRoute, reply: Reply, fault: Fault | undefined): Reply => {
   if (fault?.type === "status") {
     if (fault.body !== undefined) return json(fault.status, fault.body)
     return problem(to.provider, scripted(fault.status, fault.code))

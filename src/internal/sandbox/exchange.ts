@@ -6,7 +6,7 @@ import type { Socket } from "node:net"
 import { TLSSocket } from "node:tls"
 import { setTimeout } from "../util/timers.ts"
 
-export interface Connection {
+export interface ServedConnection {
   readonly id: number
   readonly openedAt: number
   readonly tls: boolean
@@ -26,7 +26,7 @@ export interface Exchange {
   readonly method: string
   /** Path and query. */
   readonly url: string
-  readonly connection: Connection
+  readonly connection: ServedConnection
   readonly body: Readable
   readonly header: (name: string) => string | undefined
   readonly isOpen: () => boolean
@@ -51,13 +51,13 @@ const first = (value: string | Array<string> | undefined): string | undefined =>
 export class Http1Exchange implements Exchange {
   readonly method: string
   readonly url: string
-  readonly connection: Connection
+  readonly connection: ServedConnection
   readonly body: IncomingMessage
   readonly #response: ServerResponse
   status: number | undefined
   #ours = false
 
-  constructor(request: IncomingMessage, response: ServerResponse, connection: Connection) {
+  constructor(request: IncomingMessage, response: ServerResponse, connection: ServedConnection) {
     this.method = request.method ?? "GET"
     this.url = request.url ?? "/"
     this.connection = connection
@@ -104,7 +104,7 @@ export class Http1Exchange implements Exchange {
 export class Http2Exchange implements Exchange {
   readonly method: string
   readonly url: string
-  readonly connection: Connection
+  readonly connection: ServedConnection
   readonly body: ServerHttp2Stream
   readonly #headers: IncomingHttpHeaders
   readonly #socket: Socket
@@ -112,7 +112,7 @@ export class Http2Exchange implements Exchange {
   #ours = false
   #ended = false
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: Connection, socket: Socket) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: ServedConnection, socket: Socket) {
     this.method = headers[":method"] ?? "GET"
     this.url = headers[":path"] ?? "/"
     this.connection = connection

@@ -10,7 +10,7 @@ import { Date } from "../util/timers.ts"
 const KEPT = 10_000
 const FIELD_LIMIT = 64 * 1024
 
-export class Files {
+export class UploadStore {
   readonly all: Array<Upload> = []
 
   /** Reads an upload, and calls back once when its body has ended. */

@@ -48,7 +48,7 @@ export interface Cost {
 }
 
 /** Share of an account that an admitted request holds until its answer ends. */
-export interface Place {
+export interface AccountShare {
   readonly account: Account
   /** Tokens that were charged at admission and are given back at the end. */
   readonly refund: number
@@ -57,7 +57,7 @@ export interface Place {
 export interface Admission {
   readonly decision: Decision
   /** Undefined if the request is refused; else for `leave`, once. */
-  readonly place: Place | undefined
+  readonly place: AccountShare | undefined
 }
 
 const DAY = 86_400
@@ -92,7 +92,7 @@ const window = (b: Bucket | undefined, otherwise: Window): Window =>
     ? otherwise
     : { limit: b.limit, remaining: Math.max(0, Math.floor(b.level)), reset: wait(b, b.capacity) }
 
-export class Limits {
+export class RateLimits {
   #limit: RateLimit | undefined
   /** By key, then by model. */
   readonly #accounts = new Map<string, Map<string, Account>>()
@@ -150,7 +150,7 @@ export class Limits {
     }
   }
 
-  leave({ account, refund }: Place): void {
+  leave({ account, refund }: AccountShare): void {
     account.inFlight--
     if (account.tokens !== undefined && refund > 0) {
       refill(account.tokens, performance.now())

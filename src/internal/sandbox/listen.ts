@@ -5,7 +5,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import { certificate } from "./certificate.ts"
 import type { Counters } from "./counters.ts"
-import { type Connection, type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts"
+import { type ServedConnection, type Exchange, Http1Exchange, Http2Exchange } from "./exchange.ts"
 import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "../util/timers.ts"
 
 export interface ListenOptions {
@@ -60,8 +60,8 @@ export const listen = async (
   handle: (exchange: Exchange) => void
 ): Promise<Listener> => {
   const sockets = new Set<net.Socket>()
-  const connections = new WeakMap<net.Socket, Connection>()
-  const byPeer = new Map<string, Connection>()
+  const connections = new WeakMap<net.Socket, ServedConnection>()
+  const byPeer = new Map<string, ServedConnection>()
 
   const http1 = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 })
   http1.timeout = 0
@@ -91,7 +91,7 @@ export const listen = async (
     h2.emit("connection", socket)
   }
 
-  const track = (socket: net.Socket): Connection => {
+  const track = (socket: net.Socket): ServedConnection => {
     const connection = counters.connect(options.tls)
     const peer = `${socket.remoteAddress}:${socket.remotePort}`
     sockets.add(socket)

@@ -3,7 +3,7 @@ import { type Rendered, textOf } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { JSON_TYPE, SSE } from "./reply.ts"
-import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
+import { type GenerationRequest, costOf, type Generation, think, type Tool } from "./think.ts"
 
 const STOP = { stop: "end_turn", length: "max_tokens", tool_calls: "tool_use" } as const
 
@@ -13,7 +13,7 @@ const toolOf = (tool: unknown): Array<Tool> => {
   return name === undefined ? [] : [{ name, schema: one?.["input_schema"] }]
 }
 
-const choiceOf = (choice: JsonObject | undefined): Ask["toolChoice"] => {
+const choiceOf = (choice: JsonObject | undefined): GenerationRequest["toolChoice"] => {
   const name = string(choice?.["name"])
   if (choice?.["type"] === "tool" && name !== undefined) return { name }
   return choice?.["type"] === "none" ? "none" : choice?.["type"] === "any" ? "required" : "auto"
@@ -85,7 +85,7 @@ export const messages = (body: JsonObject, tokens: number): Rendered | Problem =
   }
 }
 
-const contentOf = (said: Said): ReadonlyArray<JsonObject> =>
+const contentOf = (said: Generation): ReadonlyArray<JsonObject> =>
   said.calls.length > 0
     ? said.calls.map((call) => ({
         type: "tool_use",
@@ -98,7 +98,7 @@ const contentOf = (said: Said): ReadonlyArray<JsonObject> =>
 const event = (type: string, value: JsonObject): string =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...value })}\n\n`
 
-const streamEvents = (said: Said): ReadonlyArray<string> => {
+const streamEvents = (said: Generation): ReadonlyArray<string> => {
   const events: Array<string> = []
   const block = (index: number, start: JsonObject, deltas: ReadonlyArray<JsonObject>) => {
     events.push(event("content_block_start", { index, content_block: start }))

@@ -3,7 +3,7 @@ import { type Rendered, textOf } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { JSON_TYPE, SSE } from "./reply.ts"
-import { type Ask, costOf, type Said, think, type Tool } from "./think.ts"
+import { type GenerationRequest, costOf, type Generation, think, type Tool } from "./think.ts"
 import { Date } from "../util/timers.ts"
 
 const toolOf = (tool: unknown): Array<Tool> => {
@@ -12,7 +12,7 @@ const toolOf = (tool: unknown): Array<Tool> => {
   return one?.["type"] === "function" && name !== undefined ? [{ name, schema: one["parameters"] }] : []
 }
 
-const choiceOf = (choice: unknown): Ask["toolChoice"] => {
+const choiceOf = (choice: unknown): GenerationRequest["toolChoice"] => {
   if (choice === "none" || choice === "required") return choice
   const name = string(object(choice)?.["name"])
   return name === undefined ? "auto" : { name }
@@ -23,7 +23,7 @@ const schemaOf = (format: JsonObject | undefined): unknown => {
   return format?.["type"] === "json_schema" ? (format["schema"] ?? true) : undefined
 }
 
-const askOf = (body: JsonObject, model: string): Ask => {
+const askOf = (body: JsonObject, model: string): GenerationRequest => {
   const input = body["input"]
   const items = typeof input === "string" ? [{ role: "user", content: input }] : array(input)
   const last = items.map((item) => object(item)).findLast((item) => item?.["role"] === "user")
@@ -109,7 +109,7 @@ export const responses = (body: JsonObject, tokens: number): Rendered | Problem 
   }
 }
 
-const outputOf = (id: string, said: Said): ReadonlyArray<JsonObject> =>
+const outputOf = (id: string, said: Generation): ReadonlyArray<JsonObject> =>
   said.calls.length > 0
     ? said.calls.map((call, index) => ({
         id: `fc_${id}_${index}`,
@@ -121,14 +121,14 @@ const outputOf = (id: string, said: Said): ReadonlyArray<JsonObject> =>
       }))
     : [{ id: `msg_${id}`, type: "message", status: "completed", role: "assistant", content: [textPart(said)] }]
 
-const textPart = (said: Said): JsonObject => ({
+const textPart = (said: Generation): JsonObject => ({
   type: "output_text",
   text: said.tokens.join(""),
   annotations: [],
   logprobs: []
 })
 
-const itemEvents = (item: JsonObject, index: number, said: Said): ReadonlyArray<JsonObject> => {
+const itemEvents = (item: JsonObject, index: number, said: Generation): ReadonlyArray<JsonObject> => {
   const at = { item_id: item["id"], output_index: index }
   const call = said.calls[index]
   const done = { type: "response.output_item.done", output_index: index, item }

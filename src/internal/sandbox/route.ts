@@ -4,7 +4,7 @@ import type { ProviderName } from "./model.ts"
 
 type Endpoint = "chat" | "responses" | "messages" | "embeddings" | "models" | "files" | "warming" | "unknown"
 
-export interface Route {
+export interface EndpointRoute {
   readonly provider: ProviderName
   readonly endpoint: Endpoint
   /** Path after the endpoint: a model's or a file's id. */
@@ -27,7 +27,7 @@ const NAMES: ReadonlyArray<string> = ["openai", "azure", "groq", "cerebras", "an
 
 const isName = (name: string): name is ProviderName => NAMES.includes(name)
 
-export const route = (exchange: Exchange, path: string): Route => {
+export const route = (exchange: Exchange, path: string): EndpointRoute => {
   let rest = path
   let provider: ProviderName = "openai"
   let deployment: string | undefined

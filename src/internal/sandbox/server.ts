@@ -4,7 +4,7 @@ import { Counters } from "./counters.ts"
 import { listen } from "./listen.ts"
 import type { Faults, Options, RateLimit, Stats, Upload } from "./model.ts"
 
-export interface Server {
+export interface SandboxServer {
   readonly origin: string
   readonly port: number
   readonly controlOrigin: string | undefined
@@ -17,7 +17,7 @@ export interface Server {
   readonly close: () => Promise<void>
 }
 
-export const start = async (options: Options): Promise<Server> => {
+export const start = async (options: Options): Promise<SandboxServer> => {
   const host = options.host ?? "127.0.0.1"
   const { counters, engine, faults, limits } = assemble(options)
   const listenOptions = {

@@ -11,7 +11,7 @@ export interface Tool {
   readonly schema: unknown
 }
 
-export interface Ask {
+export interface GenerationRequest {
   readonly model: string
   /** All texts of the conversation. */
   readonly text: string
@@ -33,7 +33,7 @@ interface Call {
   readonly arguments: string
 }
 
-export interface Said {
+export interface Generation {
   /** Empty where tools are called. */
   readonly tokens: ReadonlyArray<string>
   readonly calls: ReadonlyArray<Call>
@@ -46,14 +46,14 @@ export interface Said {
 
 /** Cost of a reply in tokens: by `usage`, and with the longest answer that was asked for. */
 export const costOf = (
-  said: Said
+  said: Generation
 ): { readonly answerTokens: number; readonly tokens: number; readonly asked: number } => ({
   answerTokens: said.answerTokens,
   tokens: said.promptTokens + said.answerTokens,
   asked: said.promptTokens + said.askedTokens
 })
 
-export const think = (ask: Ask, tokens: number): Said => {
+export const think = (ask: GenerationRequest, tokens: number): Generation => {
   const seed = hash(ask.text)
   const prompt = promptTokens(ask.text.length)
   const chosen = ask.toolsAnswered || ask.toolChoice === "none" ? [] : chooseTools(ask)
@@ -90,7 +90,7 @@ export const think = (ask: Ask, tokens: number): Said => {
 }
 
 /** The tool that was ordered, else the one that the prompt names, else the first; two for a prompt with "call both". */
-const chooseTools = (ask: Ask): ReadonlyArray<Tool> => {
+const chooseTools = (ask: GenerationRequest): ReadonlyArray<Tool> => {
   const choice = ask.toolChoice
   if (typeof choice === "object") return ask.tools.filter((tool) => tool.name === choice.name).slice(0, 1)
   if (/call both/i.test(ask.prompt)) return ask.tools.slice(0, 2)

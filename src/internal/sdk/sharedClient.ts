@@ -11,7 +11,7 @@ import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../request/pooledFetch.ts"
 import { PLACEHOLDER } from "../redaction/redact.ts"
 import * as StreamDetection from "./streamDetection.ts"
-import { type Pooled, share, type State, STATE } from "./sharedFields.ts"
+import { type Pooled, share, type SharedClientState, STATE } from "./sharedFields.ts"
 import { isMocked } from "./mocked.ts"
 import { here, SITE, type Site } from "./callSite.ts"
 import { MAX_TIMEOUT_MS } from "../util/timers.ts"
@@ -35,7 +35,7 @@ interface Built {
 }
 
 interface Self {
-  readonly [STATE]: State
+  readonly [STATE]: SharedClientState
 }
 
 interface Schemes {
@@ -86,13 +86,13 @@ export const construct = <A extends object>(
 
 const extend = (Base: new (options: object) => Client): unknown => {
   class Shared extends Base {
-    declare readonly [STATE]: State
+    declare readonly [STATE]: SharedClientState
 
     constructor(options: { readonly [POOLED]: Pooled }) {
       super(options)
       const { [POOLED]: pooled } = options
       const own = pooled.told && { told: pooled.told }
-      const state: State = {
+      const state: SharedClientState = {
         ...pooled,
         given: undefined,
         written: undefined,
@@ -232,7 +232,7 @@ const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void =>
   })
 }
 
-const ownOf = (request: Request, client: Client, pool: State): Own | undefined => {
+const ownOf = (request: Request, client: Client, pool: SharedClientState): Own | undefined => {
   // A client that `withOptions` made has its own.
   const timeout = request.timeout ?? (client.timeout === pool.timeout ? undefined : client.timeout)
   const asked = request.maxRetries ?? (client.maxRetries === pool.maxRetries ? undefined : client.maxRetries)

@@ -30,7 +30,7 @@ export interface Pooled {
 }
 
 /** State of one client. */
-export interface State extends Pooled {
+export interface SharedClientState extends Pooled {
   /** The key that the SDK was given. */
   given: string | undefined
   /** While the SDK writes the header of a request: what stands in it for the key. Set within one turn only. */
@@ -53,11 +53,11 @@ const secret = new Set(["apiKey", "adminAPIKey", "webhookSecret"])
 interface Shareable {
   readonly apiKey: string | null
   readonly _options: Record<PropertyKey, unknown>
-  readonly [STATE]: State
+  readonly [STATE]: SharedClientState
 }
 
 /** Fields read as before. They can't be set, and those with secrets are not counted among what is printed. */
-export const share = (client: Shareable, state: State): void => {
+export const share = (client: Shareable, state: SharedClientState): void => {
   const { apiKey, fields, secrets } = state
   state.given = client.apiKey ?? undefined
   for (const [name, value] of Object.entries(client)) {
@@ -92,7 +92,7 @@ interface Unfound {
 const seek = (heir: Unfound): unknown => heir.nothing
 
 interface Self {
-  readonly [STATE]: State
+  readonly [STATE]: SharedClientState
 }
 
 const reader = (name: string) =>

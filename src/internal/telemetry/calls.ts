@@ -4,7 +4,7 @@
  * looked at than others keep of it anyway.
  */
 import type { PreparedRequest } from "../http/request.ts"
-import type { Listener } from "../http/bodyObserver.ts"
+import type { BodyObserver } from "../http/bodyObserver.ts"
 import { type Count, ofTail, ofWhole } from "../quota/tokenUsage.ts"
 import * as Answer from "./answer.ts"
 import { bounded } from "./bounded.ts"
@@ -18,7 +18,7 @@ import { clearTimeout, setTimeout } from "../util/timers.ts"
 const UNREAD_TIMEOUT_MS = 60_000
 
 /** From the request until the end of its answer's body. */
-export class Call implements Listener {
+export class Call implements BodyObserver {
   /** `undefined` without a tracer. */
   readonly span: RequestSpan | undefined
   /** Instruments of a call of a model; `undefined` for other requests. */
@@ -150,7 +150,7 @@ export type Calls = (
 ) => Call | undefined
 
 /** Calls of the clients of one provider at one server. `isExported` is what `Series.open` takes. */
-export const make = (provider: string, server: Requests.Server, isExported = false): Calls => {
+export const make = (provider: string, server: Requests.ServerAddress, isExported = false): Calls => {
   const name = GenAi.providerName(provider, server.address)
   const byOperation = at(made, `${name} ${isExported}`, () => new Map<string, ByModel>())
   const to = { "server.address": server.address, "server.port": server.port }

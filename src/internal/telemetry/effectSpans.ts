@@ -11,7 +11,7 @@ import * as Tracer from "effect/Tracer"
 import { setList } from "./lists.ts"
 import { guarded } from "../otel/guarded.ts"
 import { isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
-import * as Untold from "./redactSpan.ts"
+import * as RedactSpan from "./redactSpan.ts"
 
 type Fiber = RuntimeFiber<unknown, unknown>
 
@@ -53,7 +53,7 @@ const of = (fiber: Fiber, span: Tracer.Span): RequestSpan => {
 
 const exitOf = (error: string | undefined): Exit.Exit<void, Error> => {
   if (error === undefined) return Exit.void
-  return isAborted(error) ? Exit.interrupt(FiberId.none) : Exit.fail(Untold.failure(error))
+  return isAborted(error) ? Exit.interrupt(FiberId.none) : Exit.fail(RedactSpan.failure(error))
 }
 
 /** `parent` is the span below which requests are. `undefined` where the fiber's spans go nowhere. */

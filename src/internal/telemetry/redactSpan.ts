@@ -51,7 +51,7 @@ const hushed = (span: Span, isTold: (failure: unknown) => boolean): void => {
 }
 
 /** Redacts the messages of all failures from the span. */
-export const all = (span: Span): void => hushed(span, () => false)
+export const redactFailures = (span: Span): void => hushed(span, () => false)
 
 /** Redacts the messages of failures of providers and models from the span; those of the user's own stay. */
 export const quoted = (span: Span): void => hushed(span, (failure) => !foreign(failure))

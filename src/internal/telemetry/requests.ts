@@ -45,12 +45,12 @@ export const methodOf = (method: string): string => (methods.has(method) ? metho
 const versions = { "http/1.1": "1.1", h2: "2" } as const
 
 /** The server that requests go to. */
-export interface Server {
+export interface ServerAddress {
   readonly address: string
   readonly port: number
 }
 
-export const serverOf = (url: string): Server => {
+export const serverOf = (url: string): ServerAddress => {
   const { hostname, port, protocol } = new URL(url)
   // In a URL an address of IPv6 stands in brackets.
   return {
@@ -60,7 +60,7 @@ export const serverOf = (url: string): Server => {
 }
 
 /** Attributes of a span, by the same conventions. */
-export const attributesOf = ({ address, port }: Server, { error, method, protocol, status }: Sent) => ({
+export const attributesOf = ({ address, port }: ServerAddress, { error, method, protocol, status }: Sent) => ({
   "http.request.method": methodOf(method),
   "server.address": address,
   "server.port": port,
@@ -105,7 +105,7 @@ const build = (labels: Series.Labels, isExported: boolean): Notes => {
 const servers = new Map<string, Notes>()
 
 /** Metrics are the process's, so all clients of a server have the same ones. `isExported` is what `Series.open` takes. */
-export const make = ({ address, port }: Server, isExported = false): Notes => {
+export const make = ({ address, port }: ServerAddress, isExported = false): Notes => {
   const name = bounded("server", `${address}:${port}`)
   const known = `${name} ${isExported}`
   let notes = servers.get(known)

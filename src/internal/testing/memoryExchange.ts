@@ -1,6 +1,6 @@
 /** A request and its answer that meet in memory: the pool's side of it is a promise, the sandbox's an exchange. */
 import { Readable } from "node:stream"
-import type { Connection, Exchange, Headers } from "../sandbox/exchange.ts"
+import type { ServedConnection, Exchange, Headers } from "../sandbox/exchange.ts"
 import { WireError } from "../wire/errors.ts"
 import type { WireRequest, WireResponse } from "../http/types.ts"
 import { MemoryBody } from "./memoryBody.ts"
@@ -17,7 +17,7 @@ const readable = (body: WireRequest["body"]): Readable => {
 export class MemoryExchange implements Exchange {
   readonly method: string
   readonly url: string
-  readonly connection: Connection
+  readonly connection: ServedConnection
   body: Readable
   readonly answer: Promise<WireResponse>
   status: number | undefined
@@ -28,7 +28,7 @@ export class MemoryExchange implements Exchange {
   #onClose: Array<(aborted: number | "socket" | undefined) => void> = []
   #open = true
 
-  constructor(request: WireRequest, headers: Readonly<Record<string, string>>, connection: Connection) {
+  constructor(request: WireRequest, headers: Readonly<Record<string, string>>, connection: ServedConnection) {
     this.method = request.method
     this.url = request.path
     this.connection = connection

@@ -1,5 +1,5 @@
 /** A pool without sockets: each request gets its answer in memory, from the sandbox's engine. */
-import type { Connection } from "../sandbox/exchange.ts"
+import type { ServedConnection } from "../sandbox/exchange.ts"
 import { abortedBy, whyEnded } from "../http/aborted.ts"
 import type { BodyLimits } from "../util/bounds.ts"
 import type { Ticker } from "../util/ticker.ts"
@@ -13,7 +13,7 @@ export interface MemoryPoolOptions
 
 export const make = (
   handle: (exchange: MemoryExchange) => void,
-  connection: Connection,
+  connection: ServedConnection,
   ticker: Ticker,
   { circuitCooldown, circuitFailures, origin, ...limits }: MemoryPoolOptions
 ): WirePool => {

@@ -10,7 +10,7 @@ import { performance } from "../util/timers.ts"
 /** Bytes that are read ahead before the sender is held back. */
 const readAhead = 256 * 1024
 
-/** Callbacks from a body to the exchange that it belongs to. */
+/** Callbacks from a body to the request that it belongs to. */
 export interface BodySource {
   readonly pause: () => void
   readonly resume: () => void

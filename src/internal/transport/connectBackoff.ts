@@ -5,9 +5,9 @@
 import { root } from "../util/asyncContext.ts"
 import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 
-/** Pause, in ms, after a failed dial of a pool that has other lanes. */
+/** Pause, in ms, after a failed dial of a pool that has other connections. */
 const withOthers = 1_000
-/** In ms, where there is no other lane: it doubles with each failure in a row, up to the longest. */
+/** In ms, where there is no other connection: it doubles with each failure in a row, up to the longest. */
 const first = 100
 const longest = 500
 
@@ -18,12 +18,12 @@ export class Redial {
   #alone = false
   #timer: NodeJS.Timeout | undefined
 
-  /** `due` is called when a pool without lanes may dial. */
+  /** `due` is called when a pool without connections may dial. */
   constructor(due: () => void) {
     this.#due = due
   }
 
-  /** True while no dial may start; `others` counts the lanes that are open or being opened. */
+  /** True while no dial may start; `others` counts the connections that are open or being opened. */
   isHeld(others: number): boolean {
     return performance.now() < this.#until && (this.#alone || others > 0)
   }

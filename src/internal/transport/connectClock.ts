@@ -1,9 +1,9 @@
 /**
  * Counts the time in which a connection is being opened for a queued request against its `timeouts.headers`. A request has
- * its turn while the pool has no lane and opens one (or pauses between two dials), or while it is among the first that the
+ * its turn while the pool has no connection and opens one (or pauses between two dials), or while it is among the first that the
  * connections now being opened will carry. Waiting for busy sockets, or for room on a session, does not count.
  *
- * One timer serves the whole queue: where a lane is free, a request costs nothing here.
+ * One timer serves the whole queue: where a connection is free, a request costs nothing here.
  */
 import { root } from "../util/asyncContext.ts"
 import { type PendingRequest, whenRead } from "./pendingRequest.ts"
@@ -43,17 +43,17 @@ export class ConnectClock {
   }
 
   /** One more waits. */
-  joined(exchange: PendingRequest): void {
-    const { headers } = exchange.request.timeouts
+  joined(pendingRequest: PendingRequest): void {
+    const { headers } = pendingRequest.request.timeouts
     if (headers < this.#shortest) this.#shortest = headers
-    if (this.#since !== undefined) this.#arm(exchange.queuedAt + headers)
+    if (this.#since !== undefined) this.#arm(pendingRequest.queuedAt + headers)
   }
 
   /** Ends the clock of a request, and returns for how many ms it has run. */
-  take(exchange: PendingRequest): number {
-    const since = this.#sinceOf(exchange)
+  take(pendingRequest: PendingRequest): number {
+    const since = this.#sinceOf(pendingRequest)
     if (since === undefined) return 0
-    this.#few.delete(exchange)
+    this.#few.delete(pendingRequest)
     return performance.now() - since
   }
 
@@ -63,7 +63,7 @@ export class ConnectClock {
     if (size === 0) return this.stop()
     const carried = this.#pool.carried()
     if (carried >= size) return this.#all()
-    // Others move up as lanes that are busy take requests.
+    // Others move up as connections that are busy take requests.
     const isOld = carried > 0 && performance.now() - this.#lookedAt > MOVE_INTERVAL_MS
     if (this.#since !== undefined || carried !== this.#carried || isOld) this.#some(carried)
   }
@@ -86,20 +86,20 @@ export class ConnectClock {
   #some(carried: number): void {
     const now = (this.#lookedAt = performance.now())
     const few = new Map<PendingRequest, number>()
-    for (const exchange of carried === 0 ? [] : this.#pool.queue.first(carried)) {
-      const since = this.#sinceOf(exchange) ?? now
-      few.set(exchange, since)
-      this.#arm(since + exchange.request.timeouts.headers)
+    for (const pendingRequest of carried === 0 ? [] : this.#pool.queue.first(carried)) {
+      const since = this.#sinceOf(pendingRequest) ?? now
+      few.set(pendingRequest, since)
+      this.#arm(since + pendingRequest.request.timeouts.headers)
     }
     this.#few = few
     this.#carried = carried
     this.#since = undefined
   }
 
-  #sinceOf(exchange: PendingRequest): number | undefined {
-    const own = this.#few.size === 0 ? undefined : this.#few.get(exchange)
+  #sinceOf(pendingRequest: PendingRequest): number | undefined {
+    const own = this.#few.size === 0 ? undefined : this.#few.get(pendingRequest)
     if (own !== undefined || this.#since === undefined) return own
-    return Math.max(this.#since, exchange.queuedAt)
+    return Math.max(this.#since, pendingRequest.queuedAt)
   }
 
   #arm(at: number): void {
@@ -116,11 +116,11 @@ export class ConnectClock {
     const now = performance.now()
     const late: Array<PendingRequest> = []
     let next = Infinity
-    for (const exchange of this.#since === undefined ? this.#few.keys() : this.#pool.queue.all()) {
-      const since = exchange.isQueued() ? this.#sinceOf(exchange) : undefined
+    for (const pendingRequest of this.#since === undefined ? this.#few.keys() : this.#pool.queue.all()) {
+      const since = pendingRequest.isQueued() ? this.#sinceOf(pendingRequest) : undefined
       if (since === undefined) continue
-      const at = since + exchange.request.timeouts.headers
-      if (at <= now) late.push(exchange)
+      const at = since + pendingRequest.request.timeouts.headers
+      if (at <= now) late.push(pendingRequest)
       else next = Math.min(next, at)
     }
     this.#arm(Math.max(next, now + LOOK_INTERVAL_MS))

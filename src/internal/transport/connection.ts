@@ -20,8 +20,8 @@ export interface Connection extends Carrier {
   goodBefore: number
   /** Number of further requests that it takes now. */
   readonly room: () => number
-  /** False if the lane turns out to be unusable: it has retired, and the exchange is as it was. */
-  readonly send: (exchange: PendingRequest) => boolean
+  /** False if the connection turns out to be unusable: it has retired, and the request is as it was. */
+  readonly send: (pendingRequest: PendingRequest) => boolean
   /** It takes no more requests, and closes when those on it have ended. */
   readonly retire: () => void
   /** Closes at once; whatever is on it fails with `error`. */
@@ -31,31 +31,31 @@ export interface Connection extends Carrier {
   readonly tick: (now: number) => void
 }
 
-/** Callbacks from a lane to its pool. */
+/** Callbacks from a connection to its pool. */
 export interface ConnectionHost {
   /** It has room again. */
-  readonly freed: (lane: Connection) => void
+  readonly freed: (connection: Connection) => void
   /** A response has begun, or none will: `status` is undefined. */
-  readonly answered: (lane: Connection, exchange: PendingRequest, status: number | undefined) => void
+  readonly answered: (connection: Connection, pendingRequest: PendingRequest, status: number | undefined) => void
   /** It will take no more requests: out of the lists with it. */
-  readonly retired: (lane: Connection) => void
+  readonly retired: (connection: Connection) => void
   /** Its socket has closed. */
-  readonly gone: (lane: Connection) => void
-  /** The exchange was certainly not processed, and wants another lane. */
-  readonly requeue: (exchange: PendingRequest, error: WireError) => void
+  readonly gone: (connection: Connection) => void
+  /** The request was certainly not processed, and wants another connection. */
+  readonly requeue: (pendingRequest: PendingRequest, error: WireError) => void
 }
 
-/** A lane that is being opened. */
+/** A connection that is being opened. */
 export interface Opening {
-  /** `protocol`: what the pool's other lanes speak, `undefined` where there are none. */
+  /** `protocol`: what the pool's other connections speak, `undefined` where there are none. */
   readonly start: (protocol: Connection["protocol"] | undefined) => void
   /** It is not needed any more. */
   readonly cancel: () => void
 }
 
-/** Callbacks from an opening, and from the lane that comes of it, to their pool. */
+/** Callbacks from an opening, and from the connection that comes of it, to their pool. */
 export interface OpeningHost extends ConnectionHost {
-  readonly opened: (opening: Opening, lane: Connection) => void
+  readonly opened: (opening: Opening, connection: Connection) => void
   readonly failed: (opening: Opening, error: unknown) => void
   /** The socket's descriptor is free again; comes once, whatever else came. */
   readonly closed: () => void
@@ -68,6 +68,6 @@ export interface ConnectionLimits extends HeadLimits {
   readonly pingInterval: number
 }
 
-/** Jittered by up to a fifth, so that lanes which opened together don't all leave together. */
+/** Jittered by up to a fifth, so that connections which opened together don't all leave together. */
 export const expiry = (now: number, maxConnectionAge: number): number =>
   now + maxConnectionAge * (0.8 + Math.random() * 0.2)

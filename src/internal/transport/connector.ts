@@ -1,22 +1,22 @@
-/** A lane that is being opened: the dial, the protocol that ALPN chose, and the first SETTINGS, all in one time limit. */
+/** A connection that is being opened: the dial, the protocol that ALPN chose, and the first SETTINGS, all in one time limit. */
 import type { Socket } from "node:net"
 import { WireError } from "../wire/errors.ts"
 import { dial, type Route } from "./dial.ts"
 import { H1Connection } from "./h1/connection.ts"
 import { H2Connection } from "./h2/connection.ts"
 import type { Connection, Opening, OpeningHost } from "./connection.ts"
-import type { Settings } from "./options.ts"
+import type { PoolSettings } from "./options.ts"
 import { MAX_TIMEOUT_MS, clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
 
 export class SocketOpening implements Opening {
   readonly #host: OpeningHost
-  readonly #settings: Settings
+  readonly #settings: PoolSettings
   readonly #route: Route
   #base: Socket | undefined
   #timer: NodeJS.Timeout | undefined
   #over = false
 
-  constructor(host: OpeningHost, settings: Settings, route: Route) {
+  constructor(host: OpeningHost, settings: PoolSettings, route: Route) {
     this.#host = host
     this.#settings = settings
     this.#route = route
@@ -64,18 +64,18 @@ export class SocketOpening implements Opening {
     const alpn = "alpnProtocol" in socket ? socket.alpnProtocol : false
     const { http2, origin, url } = this.#settings
     if (alpn === "h2" || (http2 === "prior-knowledge" && url.protocol === "http:")) {
-      const lane = new H2Connection(this.#host, origin, socket, this.#settings, (error) => {
-        if (error === undefined) this.#opened(lane)
+      const connection = new H2Connection(this.#host, origin, socket, this.#settings, (error) => {
+        if (error === undefined) this.#opened(connection)
         else this.#fail(error)
       })
     } else this.#opened(new H1Connection(this.#host, url, socket, this.#settings))
   }
 
-  #opened(lane: Connection): void {
+  #opened(connection: Connection): void {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#timer)
-    this.#host.opened(this, lane)
+    this.#host.opened(this, connection)
   }
 
   #fail(error: unknown): void {

@@ -27,7 +27,7 @@ export interface Starved {
 }
 
 /** All times in milliseconds, `Infinity` for never. `TransportOptions` documents the limits. */
-export interface PoolOptions extends Partial<TransportLimits> {
+export interface ConnectionPoolOptions extends Partial<TransportLimits> {
   /** Scheme, host and port, for instance `https://api.openai.com`. */
   readonly origin: string
   /** The bound that this pool shares with others. */
@@ -84,7 +84,7 @@ export interface PoolOptions extends Partial<TransportLimits> {
 }
 
 /** The options with their defaults. */
-export interface Settings extends TransportLimits {
+export interface PoolSettings extends TransportLimits {
   readonly origin: string
   readonly url: URL
   readonly maxConnections: number
@@ -104,7 +104,7 @@ export interface Settings extends TransportLimits {
   readonly runtime: FetchRuntime | undefined
 }
 
-export const resolve = (options: PoolOptions): Settings => {
+export const resolve = (options: ConnectionPoolOptions): PoolSettings => {
   const url = new URL(options.origin)
   const runtime = options.runtime ?? chosenRuntime()
   const limits = { ...transportLimits }

@@ -13,24 +13,24 @@ import type { Pass } from "../overload/lane.ts"
 import type { TenantWaiter } from "./tenantQueue.ts"
 import { MAX_TIMEOUT_MS, clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
-/** The lane that an exchange is on. */
+/** The connection that a request is on. */
 export interface Carrier {
-  readonly pause: (exchange: PendingRequest) => void
-  readonly resume: (exchange: PendingRequest) => void
-  /** Stops an exchange that has not ended on the wire, because of `error`. */
-  readonly abort: (exchange: PendingRequest, error: WireError) => void
+  readonly pause: (pendingRequest: PendingRequest) => void
+  readonly resume: (pendingRequest: PendingRequest) => void
+  /** Stops a request that has not ended on the wire, because of `error`. */
+  readonly abort: (pendingRequest: PendingRequest, error: WireError) => void
 }
 
-/** The pool that an exchange belongs to. */
+/** The pool that a request belongs to. */
 export interface Owner {
   /** Hears what becomes of those that are sent. */
   readonly health: Health
   /** Somebody waits (1) or has ceased to (-1): while anybody does, the process stays alive. */
   readonly hold: (change: 1 | -1) => void
   /** A queued exchange has given up. */
-  readonly gaveUp: (exchange: PendingRequest) => void
-  /** It leaves the queue for a lane: for how many ms a connection was being opened for it. */
-  readonly connectTime: (exchange: PendingRequest) => number
+  readonly gaveUp: (pendingRequest: PendingRequest) => void
+  /** It leaves the queue for a connection: for how many ms a connection was being opened for it. */
+  readonly connectTime: (pendingRequest: PendingRequest) => number
   /** An exchange that had been sent is done. */
   readonly finished: () => void
 }
@@ -44,7 +44,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   readonly order: number
   readonly request: WireRequest
   /**
-   * The async context of the caller, in which it is dispatched whichever request frees the lane. A resource costs 50 ns,
+   * The async context of the caller, in which it is dispatched whichever request frees the connection. A resource costs 50 ns,
    * `AsyncLocalStorage.snapshot()` 4 to 11 µs (Node 22 and 24).
    */
   readonly scope = new AsyncResource("clientele.request")
@@ -128,7 +128,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     this.#timer = setTimeout(queueLate, Math.max(1, this.#patience), this).unref()
   }
 
-  /** It is on this lane now, and its clocks run. */
+  /** It is on this connection now, and its clocks run. */
   dispatched(carrier: Carrier): void {
     if (this.#timer !== undefined) {
       this.#patience -= performance.now() - this.queuedAt
@@ -150,7 +150,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     return new DeadlinePassed("maybe", ms, performance.now() - this.#sentAt >= ms / 2)
   }
 
-  /** The lane certainly did not deliver it: it goes back to the queue. */
+  /** The connection certainly did not deliver it: it goes back to the queue. */
   returned(): void {
     this.#owner.health.returned(this.pass)
     this.#clear()
@@ -198,7 +198,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     else this.#reject?.(error)
   }
 
-  /** The lane has nothing more to do with it, so it can't be aborted there. */
+  /** The connection has nothing more to do with it, so it can't be aborted there. */
   detach(): void {
     this.#carrier = undefined
   }
@@ -259,7 +259,7 @@ const aborted = (processed: "no" | "maybe", reason: unknown): WireError => {
   }
 }
 
-const resumeOn = (carrier: Carrier, exchange: PendingRequest): void => carrier.resume(exchange)
+const resumeOn = (carrier: Carrier, pendingRequest: PendingRequest): void => carrier.resume(pendingRequest)
 
 /** The headers as they go out now. */
 export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =>
@@ -273,33 +273,35 @@ export const sealed = ({ headers, seal }: WireRequest): WireRequest["headers"] =
 export const whenRead = (look: () => void): void => void setImmediate(() => setImmediate(look))
 
 const unlessArrived =
-  (then: (exchange: PendingRequest) => void) =>
-  (exchange: PendingRequest): void =>
-    whenRead(() => then(exchange))
+  (then: (pendingRequest: PendingRequest) => void) =>
+  (pendingRequest: PendingRequest): void =>
+    whenRead(() => then(pendingRequest))
 
-const queueLate = unlessArrived((exchange) => {
-  if (!exchange.isQueued()) return
-  exchange.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
+const queueLate = unlessArrived((pendingRequest) => {
+  if (!pendingRequest.isQueued()) return
+  pendingRequest.fail(new WireError("QueueTimeout", "no", "it waited longer than queueTimeout for a socket"))
 })
 
-const headersLate = unlessArrived((exchange) => {
-  if (!exchange.isSent()) return
-  const ms = exchange.request.timeouts.headers
-  exchange.fail(new WireError("Timeout", "maybe", `no response headers within ${ms} ms`))
+const headersLate = unlessArrived((pendingRequest) => {
+  if (!pendingRequest.isSent()) return
+  const ms = pendingRequest.request.timeouts.headers
+  pendingRequest.fail(new WireError("Timeout", "maybe", `no response headers within ${ms} ms`))
 })
 
 /** Refreshed whenever a read begins to wait, so that whoever waits now has waited all that time. */
-const bodyLate = (exchange: PendingRequest): void => {
-  const read = exchange.body?.pending
-  if (read !== undefined) whenRead(() => bodyOver(exchange, read))
+const bodyLate = (pendingRequest: PendingRequest): void => {
+  const read = pendingRequest.body?.pending
+  if (read !== undefined) whenRead(() => bodyOver(pendingRequest, read))
 }
 
-const bodyOver = (exchange: PendingRequest, read: object): void => {
-  if (exchange.body?.pending !== read) return
-  exchange.fail(new WireError("Timeout", "yes", `no body chunk within ${exchange.request.timeouts.body} ms`))
+const bodyOver = (pendingRequest: PendingRequest, read: object): void => {
+  if (pendingRequest.body?.pending !== read) return
+  pendingRequest.fail(
+    new WireError("Timeout", "yes", `no body chunk within ${pendingRequest.request.timeouts.body} ms`)
+  )
 }
 
-const deadlinePassed = unlessArrived((exchange) => {
-  const { deadline } = exchange.request
-  if (deadline !== undefined && !exchange.isDone()) exchange.fail(exchange.late(deadline.ms), true)
+const deadlinePassed = unlessArrived((pendingRequest) => {
+  const { deadline } = pendingRequest.request
+  if (deadline !== undefined && !pendingRequest.isDone()) pendingRequest.fail(pendingRequest.late(deadline.ms), true)
 })

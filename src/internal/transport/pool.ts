@@ -1,6 +1,6 @@
 /**
- * The pool of one origin: one queue of ours in front of a bounded set of lanes. Nothing waits anywhere else, so a request
- * that is not on a lane has certainly not been sent, and can be given up, moved or refused without a trace.
+ * The pool of one origin: one queue of ours in front of a bounded set of connections. Nothing waits anywhere else, so a request
+ * that is not on a connection has certainly not been sent, and can be given up, moved or refused without a trace.
  */
 import type { BodyLimits } from "../util/bounds.ts"
 import { whyEnded } from "../http/aborted.ts"
@@ -16,7 +16,7 @@ import { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
 import type { Connection, Opening, OpeningHost } from "./connection.ts"
 import { type MakeOpening, makeOpener } from "./opener.ts"
-import { resolve, type PoolOptions, type Settings, type Starved } from "./options.ts"
+import { resolve, type ConnectionPoolOptions, type PoolSettings, type Starved } from "./options.ts"
 import { Redial } from "./connectBackoff.ts"
 import { Roster } from "./roster.ts"
 import type { BudgetUser } from "./places.ts"
@@ -27,16 +27,16 @@ import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
 import { MAX_TIMEOUT_MS, clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
-/** Number of times that a request which lanes refused is sent again. */
+/** Number of times that a request which connections refused is sent again. */
 const mostRefusals = 5
 
 /** Makes a pool. It opens nothing before the first request. */
-export const makePool = (options: PoolOptions): WirePool => new OriginPool(options)
+export const makePool = (options: ConnectionPoolOptions): WirePool => new OriginPool(options)
 
 class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, Connecting {
-  readonly settings: Settings
+  readonly settings: PoolSettings
   readonly queue = new TenantQueue<PendingRequest>()
-  readonly lanes = new Set<Connection>()
+  readonly connections = new Set<Connection>()
   readonly budget: SocketBudget
   readonly #backlog: Backlog
   readonly health: Health
@@ -46,9 +46,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   readonly #clock: ConnectClock
   readonly #tally: Tally.Tally | undefined
   readonly #opening = new Set<Opening>()
-  /** Lanes that take requests; `lanes` are all whose sockets are open. */
+  /** Connections that take requests; `connections` are all whose sockets are open. */
   readonly #roster = new Roster()
-  /** Protocol of the lanes; forgotten with the last of them, since the next may negotiate another. */
+  /** Protocol of the connections; forgotten with the last of them, since the next may negotiate another. */
   #protocol: PoolStats["protocol"]
   #lastProtocol: PoolStats["protocol"]
   /** Streams that a session takes, as last seen. */
@@ -72,7 +72,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return this.#lastProtocol
   }
 
-  constructor(options: PoolOptions) {
+  constructor(options: ConnectionPoolOptions) {
     this.settings = resolve(options)
     this.budget = options.budget
     this.#backlog = new Backlog(this.settings.origin, this.settings)
@@ -107,13 +107,13 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   #send = (request: WireRequest, pass: Pass): Promise<WireResponse> =>
     new Promise((resolve, reject) => {
-      const exchange = new PendingRequest(this, this.#order++, request, pass, resolve, reject)
-      this.queue.push(exchange)
+      const pendingRequest = new PendingRequest(this, this.#order++, request, pass, resolve, reject)
+      this.queue.push(pendingRequest)
       this.#backlog.enter(request.body)
       this.pump()
-      if (!exchange.isQueued()) return
-      this.#clock.joined(exchange)
-      exchange.waits()
+      if (!pendingRequest.isQueued()) return
+      this.#clock.joined(pendingRequest)
+      pendingRequest.waits()
     })
 
   stats = (): PoolStats => ({
@@ -136,7 +136,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       this.#clock.stop()
       for (const opening of this.#opening) opening.cancel()
       this.#opening.clear()
-      for (const lane of this.lanes) lane.retire()
+      for (const connection of this.connections) connection.retire()
     })
     const at = performance.now() + drain
     if (at < this.#cutAt && drain <= MAX_TIMEOUT_MS) {
@@ -148,7 +148,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return this.#closing
   }
 
-  /** Gives the queue's head to whatever lane has room, and opens lanes for those who are left. */
+  /** Gives the queue's head to whatever connection has room, and opens connections for those who are left. */
   pump = (): void => {
     const { queue } = this
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
@@ -157,12 +157,12 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
         next.fail(recalled)
         continue
       }
-      const lane = this.#roster.pick(next.request)
-      if (lane === undefined) break
+      const connection = this.#roster.pick(next.request)
+      if (connection === undefined) break
       queue.shift()
       this.#backlog.leave(next.request.body)
       this.#inFlight++
-      if (next.scope.runInAsyncScope(sendOn, undefined, lane, next)) {
+      if (next.scope.runInAsyncScope(sendOn, undefined, connection, next)) {
         if (this.#tally !== undefined) this.#tally.requests++
       } else {
         this.#inFlight--
@@ -184,9 +184,9 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   hold = (change: 1 | -1): void => this.#watch.hold(change)
 
-  gaveUp = (exchange: PendingRequest): void => {
-    this.queue.gaveUp(exchange)
-    this.#backlog.leave(exchange.request.body)
+  gaveUp = (pendingRequest: PendingRequest): void => {
+    this.queue.gaveUp(pendingRequest)
+    this.#backlog.leave(pendingRequest.request.body)
     if (this.queue.size > 0) return
     this.#clock.stop()
     this.#leaveLine()
@@ -197,7 +197,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     this.#inFlight--
   }
 
-  connectTime = (exchange: PendingRequest): number => this.#clock.take(exchange)
+  connectTime = (pendingRequest: PendingRequest): number => this.#clock.take(pendingRequest)
 
   // Connecting
 
@@ -207,28 +207,28 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     if (this.#roster.size === 0) return opening > 0 || isPaused ? Infinity : 0
     if (opening === 0 && !isPaused) return 0
     const wanted = this.#wanted()
-    const lanes = opening + (isPaused ? this.#room() : 0)
-    if (wanted > 0 && lanes >= wanted) return Infinity
-    return lanes * (this.#protocol === "h2" ? Math.max(1, this.#limit) : 1)
+    const connections = opening + (isPaused ? this.#room() : 0)
+    if (wanted > 0 && connections >= wanted) return Infinity
+    return connections * (this.#protocol === "h2" ? Math.max(1, this.#limit) : 1)
   }
 
   unconnected = (late: ReadonlyArray<PendingRequest>): void => {
-    for (const exchange of late) {
-      if (!exchange.isQueued()) continue
-      const ms = exchange.request.timeouts.headers
-      exchange.fail(new WireError("Timeout", "no", `not connected to ${this.settings.origin} within ${ms} ms`))
+    for (const pendingRequest of late) {
+      if (!pendingRequest.isQueued()) continue
+      const ms = pendingRequest.request.timeouts.headers
+      pendingRequest.fail(new WireError("Timeout", "no", `not connected to ${this.settings.origin} within ${ms} ms`))
     }
   }
 
   // OpeningHost
 
-  opened = (opening: Opening, lane: Connection): void => {
+  opened = (opening: Opening, connection: Connection): void => {
     this.#opening.delete(opening)
-    this.lanes.add(lane)
-    this.#roster.add(lane)
-    this.#protocol = this.#lastProtocol = lane.protocol
+    this.connections.add(connection)
+    this.#roster.add(connection)
+    this.#protocol = this.#lastProtocol = connection.protocol
     this.#redial.connected()
-    this.freed(lane)
+    this.freed(connection)
   }
 
   failed = (opening: Opening, error: unknown): void => {
@@ -258,52 +258,52 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     if (this.queue.size > 0) this.pump()
   }
 
-  freed = (lane: Connection): void => {
-    if (this.#roster.has(lane)) {
-      if (lane instanceof H2Connection) this.#limit = lane.limit ?? this.#limit
-      if (this.budget.mustYield(this, lane.openedAt)) this.#yield(lane)
-      else if (lane.protocol === "http/1.1") this.#rest(lane)
+  freed = (connection: Connection): void => {
+    if (this.#roster.has(connection)) {
+      if (connection instanceof H2Connection) this.#limit = connection.limit ?? this.#limit
+      if (this.budget.mustYield(this, connection.openedAt)) this.#yield(connection)
+      else if (connection.protocol === "http/1.1") this.#rest(connection)
     }
     this.pump()
     // Others are in line, and nobody here needs it.
-    const needless = lane.active === 0 && this.queue.size === 0 && this.#roster.has(lane)
-    if (needless && this.budget.isShort() && this.othersWaitSince() !== undefined) this.#yield(lane)
+    const needless = connection.active === 0 && this.queue.size === 0 && this.#roster.has(connection)
+    if (needless && this.budget.isShort() && this.othersWaitSince() !== undefined) this.#yield(connection)
   }
 
-  answered = (lane: Connection, { request }: PendingRequest, status: number | undefined): void => {
-    if (status === undefined) this.#roster.failed(lane, request)
+  answered = (connection: Connection, { request }: PendingRequest, status: number | undefined): void => {
+    if (status === undefined) this.#roster.failed(connection, request)
     else if (
-      this.#roster.answered(lane, request, status) &&
-      this.#isReplaceable(lane) &&
-      this.#roster.mayRetire(lane)
+      this.#roster.answered(connection, request, status) &&
+      this.#isReplaceable(connection) &&
+      this.#roster.mayRetire(connection)
     ) {
-      lane.retire()
+      connection.retire()
     }
   }
 
-  retired = (lane: Connection): void => this.#roster.remove(lane)
+  retired = (connection: Connection): void => this.#roster.remove(connection)
 
-  gone = (lane: Connection): void => {
-    this.lanes.delete(lane)
-    if (this.lanes.size === 0) this.#protocol = undefined
+  gone = (connection: Connection): void => {
+    this.connections.delete(connection)
+    if (this.connections.size === 0) this.#protocol = undefined
     if (this.queue.size > 0) setImmediate(this.pump)
   }
 
-  requeue = (exchange: PendingRequest, error: WireError): void => {
+  requeue = (pendingRequest: PendingRequest, error: WireError): void => {
     if (
       error.reason === "Untrusted" ||
-      ++exchange.refusals > mostRefusals ||
+      ++pendingRequest.refusals > mostRefusals ||
       this.#closing !== undefined ||
-      isSpent(exchange.request.body)
+      isSpent(pendingRequest.request.body)
     ) {
-      error.resent = exchange.refusals - 1
-      return exchange.fail(error)
+      error.resent = pendingRequest.refusals - 1
+      return pendingRequest.fail(error)
     }
     this.#inFlight--
-    exchange.returned()
-    this.queue.putBack(exchange)
-    this.#clock.joined(exchange)
-    this.#backlog.enter(exchange.request.body)
+    pendingRequest.returned()
+    this.queue.putBack(pendingRequest)
+    this.#clock.joined(pendingRequest)
+    this.#backlog.enter(pendingRequest.request.body)
     setImmediate(this.pump)
   }
 
@@ -347,29 +347,29 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return last
   }
 
-  #yield(lane: Connection): void {
-    if (lane.active === 0) this.budget.yielded()
-    lane.retire()
+  #yield(connection: Connection): void {
+    if (connection.active === 0) this.budget.yielded()
+    connection.retire()
   }
 
-  /** Offers an idle HTTP/1.1 lane to the queue, at once or when it has rested. */
-  #rest(lane: Connection): void {
-    const ms = this.#roster.rest(lane)
-    if (ms === 0) return this.#roster.idle(lane)
+  /** Offers an idle HTTP/1.1 connection to the queue, at once or when it has rested. */
+  #rest(connection: Connection): void {
+    const ms = this.#roster.rest(connection)
+    if (ms === 0) return this.#roster.idle(connection)
     root(
       setTimeout,
       () => {
-        if (!this.#roster.has(lane)) return
-        this.#roster.idle(lane)
+        if (!this.#roster.has(connection)) return
+        this.#roster.idle(connection)
         this.pump()
       },
       ms
     ).unref()
   }
 
-  /** True if another lane can be opened while the exchanges on this one go on, for hours perhaps. */
-  #isReplaceable(lane: Connection): boolean {
-    return lane.active <= 1 || this.#room() > 0
+  /** True if another connection can be opened while the requests on this one go on, for hours perhaps. */
+  #isReplaceable(connection: Connection): boolean {
+    return connection.active <= 1 || this.#room() > 0
   }
 
   /** Number of further sockets that may be opened. */
@@ -378,7 +378,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return Math.min(this.settings.maxConnections - this.#sockets, this.budget.room())
   }
 
-  /** Number of further lanes to open for the queue. */
+  /** Number of further connections to open for the queue. */
   #missing(): number {
     const opening = this.#opening.size
     if (this.#sockets >= this.settings.maxConnections) return 0
@@ -386,7 +386,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return this.#wanted() - opening
   }
 
-  /** Number of lanes that the queue needs, those that are being opened included. */
+  /** Number of connections that the queue needs, those that are being opened included. */
   #wanted(): number {
     if (this.#protocol === undefined) return this.#first()
     if (this.#protocol === "http/1.1") return this.queue.size
@@ -399,7 +399,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
     return Math.ceil((this.queue.size - soon) / Math.max(1, this.#limit))
   }
 
-  /** The first lane alone says what the origin speaks, unless that is settled anyhow. */
+  /** The first connection alone says what the origin speaks, unless that is settled anyhow. */
   #first(): number {
     const { http2, url } = this.settings
     return http2 === false || (http2 === true && url.protocol === "http:") ? this.queue.size : 1
@@ -443,13 +443,14 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   /** A circuit has opened: those who wait for a socket wait for that instead. */
   #recall = (): void => {
-    for (const exchange of this.queue.all()) {
-      if (this.health.isRecalled(exchange.pass)) exchange.fail(this.health.circuitOpen(exchange.pass.lane))
+    for (const pendingRequest of this.queue.all()) {
+      if (this.health.isRecalled(pendingRequest.pass))
+        pendingRequest.fail(this.health.circuitOpen(pendingRequest.pass.lane))
     }
   }
 
   #destroyLanes = (): void => {
-    for (const lane of this.lanes) lane.destroy(closedError("maybe"))
+    for (const connection of this.connections) connection.destroy(closedError("maybe"))
   }
 
   #whenEmpty(): void {
@@ -464,9 +465,10 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
   }
 }
 
-const send = (lane: Connection, exchange: PendingRequest): boolean => lane.send(exchange)
+const send = (connection: Connection, pendingRequest: PendingRequest): boolean => connection.send(pendingRequest)
 
-const sendOn = (lane: Connection, exchange: PendingRequest): boolean => Tally.sending(send, lane, exchange)
+const sendOn = (connection: Connection, pendingRequest: PendingRequest): boolean =>
+  Tally.sending(send, connection, pendingRequest)
 
 const startOpening = (opening: Opening, protocol: Connection["protocol"] | undefined): void => opening.start(protocol)
 

@@ -1,5 +1,5 @@
 /**
- * The lanes of a pool that take requests, and which of them is next: a good one before one that fails, and for a retry
+ * The connections of a pool that take requests, and which of them is next: a good one before one that fails, and for a retry
  * another than the one that it failed on. Behind a balancer each connection leads to one backend, and a dead backend, which
  * fails at once, would otherwise be free most often and get most of the queue.
  */
@@ -8,15 +8,15 @@ import { H2Connection } from "./h2/connection.ts"
 import type { Connection } from "./connection.ts"
 import { performance } from "../util/timers.ts"
 
-/** Failures in a row after which a lane is retired: one answered request in two hundred where one in six fails at random. */
+/** Failures in a row after which a connection is retired: one answered request in two hundred where one in six fails at random. */
 const MAX_FAILURES = 3
 
-/** Retirements a second while other lanes do better: as many handshakes bear a provider that fails at random. */
+/** Retirements a second while other connections do better: as many handshakes bear a provider that fails at random. */
 const RETIREMENTS_PER_S = 10
-/** Retirements a second while no lane does better, so that most likely all of the provider fails. */
+/** Retirements a second while no connection does better, so that most likely all of the provider fails. */
 const LONE_RETIREMENTS_PER_S = 1
 
-/** Ms that a failing HTTP/1.1 lane rests where it may not be retired yet; doubled with each failure, up to the longest. */
+/** Ms that a failing HTTP/1.1 connection rests where it may not be retired yet; doubled with each failure, up to the longest. */
 const FIRST_REST_MS = 100
 const LONGEST_REST_MS = 1_000
 
@@ -46,7 +46,7 @@ class Allowance {
 
 export class Roster {
   readonly #live = new Set<Connection>()
-  /** HTTP/1.1 lanes that have nothing to do: those that fail first, then the others, the most recently used last. */
+  /** HTTP/1.1 connections that have nothing to do: those that fail first, then the others, the most recently used last. */
   readonly #idle: Array<Connection> = []
   /** Sessions that take requests. */
   readonly sessions: Array<H2Connection> = []
@@ -54,73 +54,73 @@ export class Roster {
   #good = 0
   readonly #retirements = new Allowance(RETIREMENTS_PER_S)
   readonly #loneRetirements = new Allowance(LONE_RETIREMENTS_PER_S)
-  /** The lane that a request failed on last, by the identity that its attempts share. */
+  /** The connection that a request failed on last, by the identity that its attempts share. */
   #failedOn: WeakMap<object, Connection> | undefined
 
   get size(): number {
     return this.#live.size
   }
 
-  has(lane: Connection): boolean {
-    return this.#live.has(lane)
+  has(connection: Connection): boolean {
+    return this.#live.has(connection)
   }
 
-  add(lane: Connection): void {
-    this.#live.add(lane)
-    if (lane instanceof H2Connection) this.sessions.push(lane)
+  add(connection: Connection): void {
+    this.#live.add(connection)
+    if (connection instanceof H2Connection) this.sessions.push(connection)
   }
 
-  remove(lane: Connection): void {
-    this.#live.delete(lane)
-    remove(this.#idle, lane)
-    if (lane instanceof H2Connection) remove(this.sessions, lane)
+  remove(connection: Connection): void {
+    this.#live.delete(connection)
+    remove(this.#idle, connection)
+    if (connection instanceof H2Connection) remove(this.sessions, connection)
   }
 
-  /** An HTTP/1.1 lane has nothing to do. */
-  idle(lane: Connection): void {
-    if (lane.failures === 0) this.#idle.push(lane)
-    else this.#idle.unshift(lane)
+  /** An HTTP/1.1 connection has nothing to do. */
+  idle(connection: Connection): void {
+    if (connection.failures === 0) this.#idle.push(connection)
+    else this.#idle.unshift(connection)
   }
 
-  /** Notes the status of a response. Returns whether its lane fails so often that another should take its place. */
-  answered(lane: Connection, request: WireRequest, status: number): boolean {
+  /** Notes the status of a response. Returns whether its connection fails so often that another should take its place. */
+  answered(connection: Connection, request: WireRequest, status: number): boolean {
     if (!isBackendFailure(status)) {
-      lane.failures = 0
+      connection.failures = 0
       this.#good++
       return false
     }
-    if (lane.failures++ === 0) lane.goodBefore = this.#good
-    this.failed(lane, request)
-    return lane.failures >= MAX_FAILURES && this.#live.has(lane)
+    if (connection.failures++ === 0) connection.goodBefore = this.#good
+    this.failed(connection, request)
+    return connection.failures >= MAX_FAILURES && this.#live.has(connection)
   }
 
   /** Returns true if one more may be retired now, and counts it. */
-  mayRetire(lane: Connection): boolean {
-    return (this.#isWorse(lane) ? this.#retirements : this.#loneRetirements).take()
+  mayRetire(connection: Connection): boolean {
+    return (this.#isWorse(connection) ? this.#retirements : this.#loneRetirements).take()
   }
 
-  /** An attempt failed on a lane: the next looks for another. */
-  failed(lane: Connection, { about }: WireRequest): void {
-    if (about !== undefined) (this.#failedOn ??= new WeakMap()).set(about, lane)
+  /** An attempt failed on a connection: the next looks for another. */
+  failed(connection: Connection, { about }: WireRequest): void {
+    if (about !== undefined) (this.#failedOn ??= new WeakMap()).set(about, connection)
   }
 
-  /** Milliseconds for which a lane that failed again and again gets no request, while others do better. */
-  rest(lane: Connection): number {
-    const more = lane.failures - MAX_FAILURES
-    if (more < 0 || !this.#isWorse(lane)) return 0
+  /** Milliseconds for which a connection that failed again and again gets no request, while others do better. */
+  rest(connection: Connection): number {
+    const more = connection.failures - MAX_FAILURES
+    if (more < 0 || !this.#isWorse(connection)) return 0
     return Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** more)
   }
 
   pick({ about }: WireRequest): Connection | undefined {
     const avoid = about === undefined ? undefined : this.#failedOn?.get(about)
     let avoided: Connection | undefined
-    for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
-      if (lane.room() <= 0) continue
-      if (lane !== avoid) {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.room() <= 0) continue
+      if (connection !== avoid) {
         if (avoided !== undefined) this.idle(avoided)
-        return lane
+        return connection
       }
-      avoided = lane
+      avoided = connection
     }
     const session = this.#session(avoid)
     if (session === undefined) return avoided
@@ -130,10 +130,10 @@ export class Roster {
 
   leastRecent(): Connection | undefined {
     let best: Connection | undefined
-    // Lanes that fail come first, and are not in the order of their use.
-    for (const lane of this.#idle) {
-      if (best === undefined || lane.idleSince < best.idleSince) best = lane
-      if (lane.failures === 0) break
+    // Connections that fail come first, and are not in the order of their use.
+    for (const connection of this.#idle) {
+      if (best === undefined || connection.idleSince < best.idleSince) best = connection
+      if (connection.failures === 0) break
     }
     for (const session of this.sessions) {
       if (session.active === 0 && (best === undefined || session.idleSince < best.idleSince)) best = session
@@ -157,9 +157,9 @@ export class Roster {
     return best
   }
 
-  /** True if another lane had a good answer since this one began to fail. */
-  #isWorse(lane: Connection): boolean {
-    return this.#good > lane.goodBefore
+  /** True if another connection had a good answer since this one began to fail. */
+  #isWorse(connection: Connection): boolean {
+    return this.#good > connection.goodBefore
   }
 }
 

@@ -1,22 +1,22 @@
 /**
- * A pool's clock: one interval that looks after lanes, and that alone keeps the process alive, only while a request
+ * A pool's clock: one interval that looks after connections, and that alone keeps the process alive, only while a request
  * waits for a socket, for headers, or in a read.
  */
 import { WireError } from "../wire/errors.ts"
 import { root } from "../util/asyncContext.ts"
 import type { PendingRequest } from "./pendingRequest.ts"
 import type { Connection } from "./connection.ts"
-import type { Settings, Starved } from "./options.ts"
+import type { PoolSettings, Starved } from "./options.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
 import { clearInterval, performance, setInterval } from "../util/timers.ts"
 
 /** A pool, as its clock sees it. */
 export interface Watched {
-  readonly settings: Settings
+  readonly settings: PoolSettings
   readonly queue: TenantQueue<PendingRequest>
-  readonly lanes: ReadonlySet<Connection>
+  readonly connections: ReadonlySet<Connection>
   readonly pump: () => void
-  /** The bound that keeps the pool from opening another lane, if one does. */
+  /** The bound that keeps the pool from opening another connection, if one does. */
   readonly bound: () => Pick<Starved, "bound" | "limit"> | undefined
   /** Since when another pool has waited for a socket. */
   readonly othersWaitSince: () => number | undefined
@@ -65,11 +65,11 @@ export class Watch {
 
   #tick = (): void => {
     const now = performance.now()
-    const { lanes, queue } = this.#pool
-    for (const lane of lanes) {
-      for (const exchange of lane.exchanges()) exchange.body?.guard()
-      if (now >= lane.expiresAt) lane.retire()
-      lane.tick(now)
+    const { connections, queue } = this.#pool
+    for (const connection of connections) {
+      for (const pendingRequest of connection.exchanges()) pendingRequest.body?.guard()
+      if (now >= connection.expiresAt) connection.retire()
+      connection.tick(now)
     }
     const head = queue.oldest()
     if (head !== undefined) {
@@ -80,7 +80,7 @@ export class Watch {
     } else {
       const since = this.#pool.othersWaitSince()
       if (since !== undefined) this.#unread(now, since, 1)
-      if (this.#waiting === 0 && lanes.size === 0) this.stop()
+      if (this.#waiting === 0 && connections.size === 0) this.stop()
     }
   }
 
@@ -89,9 +89,9 @@ export class Watch {
     const { connectTimeout, origin } = this.#pool.settings
     const since = this.#pool.barredSince()
     if (since === undefined || now - since <= connectTimeout) return
-    for (const exchange of this.#pool.queue.all()) {
-      if (now - exchange.since <= connectTimeout) continue
-      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no streams for ${connectTimeout} ms`))
+    for (const pendingRequest of this.#pool.queue.all()) {
+      if (now - pendingRequest.since <= connectTimeout) continue
+      pendingRequest.fail(new WireError("Timeout", "no", `${origin} has allowed no streams for ${connectTimeout} ms`))
     }
   }
 
@@ -108,18 +108,18 @@ export class Watch {
   #unread(now: number, since: number, most: number): void {
     const { unreadTimeout } = this.#pool.settings
     if (now - since < unreadTimeout || (this.#pool.queue.size > 0 && this.#pool.bound() === undefined)) return
-    const unread: Array<{ readonly exchange: PendingRequest; readonly pausedAt: number }> = []
-    for (const lane of this.#pool.lanes) {
-      for (const exchange of lane.exchanges()) {
-        const { body } = exchange
+    const unread: Array<{ readonly pendingRequest: PendingRequest; readonly pausedAt: number }> = []
+    for (const connection of this.#pool.connections) {
+      for (const pendingRequest of connection.exchanges()) {
+        const { body } = pendingRequest
         if (body === undefined || body.touched || body.pausedAt === undefined) continue
-        if (now - body.pausedAt >= unreadTimeout) unread.push({ exchange, pausedAt: body.pausedAt })
+        if (now - body.pausedAt >= unreadTimeout) unread.push({ pendingRequest, pausedAt: body.pausedAt })
       }
     }
     unread.sort((a, b) => a.pausedAt - b.pausedAt)
-    for (const { exchange } of unread.slice(0, most)) {
+    for (const { pendingRequest } of unread.slice(0, most)) {
       const why = `the body was unread for ${unreadTimeout} ms while other requests waited for its socket`
-      exchange.fail(new WireError("Aborted", "yes", why), true)
+      pendingRequest.fail(new WireError("Aborted", "yes", why), true)
     }
   }
 }

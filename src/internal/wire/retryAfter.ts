@@ -35,14 +35,14 @@ export const readDate = (value: string | undefined): number | undefined => {
   return Number.isNaN(at) ? undefined : at
 }
 
-export interface Fields {
+export interface RetryAfterFields {
   readonly "retry-after-ms": string | undefined
   readonly "retry-after": string | undefined
   readonly date: string | undefined
 }
 
 /** `now`, in milliseconds since 1970, is for answers without a `Date`. */
-export const read = (fields: Fields, now: number): number | undefined => {
+export const read = (fields: RetryAfterFields, now: number): number | undefined => {
   const milliseconds = sensible(readNumber(fields["retry-after-ms"]))
   if (milliseconds !== undefined) return milliseconds
   const seconds = readNumber(fields["retry-after"])

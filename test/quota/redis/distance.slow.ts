@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Account from "../../../src/internal/quota/credentialLimiter.ts"
 import type { ModelLimiter } from "../../../src/internal/quota/modelLimiter.ts"
-import { type Limits, none } from "../../../src/internal/quota/limits.ts"
+import { type QuotaLimits, none } from "../../../src/internal/quota/limits.ts"
 import * as Ticker from "../../../src/internal/util/ticker.ts"
 import * as QuotaRedis from "../../../src/QuotaRedis.ts"
-import { demand, patient } from "../../support/lanes.ts"
+import { demand, patient } from "../../support/limiters.ts"
 import * as RedisServer from "../../support/redis.ts"
 import { connect, processOf, recorder, reserve } from "../../support/stores.ts"
 import { serveToxics } from "../../support/toxics.ts"
@@ -25,14 +25,14 @@ const distant = (ms: number) =>
   })
 
 /** The lane of a process of its own, with a connection and the patience that it has by default. */
-const laneOf = (url: string, limits: Partial<Limits>) =>
+const laneOf = (url: string, limits: Partial<QuotaLimits>) =>
   Effect.map(QuotaRedis.make({ url }), (store): ModelLimiter => {
     const account = Account.make(Ticker.live, (model) => ({
       budget: store.budget("digest", model),
       isAvailable: store.isAvailable
     }))
     account.join({ ...none, ...limits })
-    return account.lane("m")
+    return account.limiter("m")
   })
 
 interface Departure {

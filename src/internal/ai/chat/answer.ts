@@ -7,7 +7,7 @@ import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { finish } from "../finish.ts"
 import { object } from "../object.ts"
-import { argumentsOf, contentOf, isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./said.ts"
+import { argumentsOf, contentOf, isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./response.ts"
 
 export const parts = (
   origin: Origin,

@@ -1,6 +1,6 @@
 /** The API format of `chat.completions`. */
 import * as Either from "effect/Either"
-import type { Fields, Speech } from "../model.ts"
+import type { BodyFields, Speech } from "../model.ts"
 import type { Settings } from "../settings.ts"
 import * as Answer from "./answer.ts"
 import * as Prompt from "./prompt.ts"
@@ -8,7 +8,7 @@ import * as Events from "./stream.ts"
 import * as Tools from "./tools.ts"
 import { shape } from "../schemas.ts"
 
-const fieldsOf = (settings: Settings): Fields => ({
+const fieldsOf = (settings: Settings): BodyFields => ({
   temperature: settings.temperature,
   top_p: settings.topP,
   max_completion_tokens: settings.maxTokens,

@@ -4,10 +4,10 @@
  * the first (DashScope's), and a name that is empty in the first (vLLM's, of some models).
  */
 import type * as Response from "@effect/ai/Response"
-import type { Asked } from "../calls.ts"
-import { argumentsOf, type ToolCall } from "./said.ts"
+import type { ProviderToolCall } from "../calls.ts"
+import { argumentsOf, type ToolCall } from "./response.ts"
 
-interface Growing extends Asked {
+interface Growing extends ProviderToolCall {
   readonly id: string
   /** True if the server sent the id. */
   readonly isNamed: boolean
@@ -30,7 +30,7 @@ export class Calling {
   }
 
   /** In the order in which they began. */
-  get asked(): ReadonlyArray<Asked> {
+  get asked(): ReadonlyArray<ProviderToolCall> {
     return this.all.map(({ id, name, text }) => ({ id, name, text }))
   }
 

@@ -9,7 +9,7 @@ import type { Origin } from "../errors.ts"
 import { finish } from "../finish.ts"
 import { streamOf } from "../parts.ts"
 import { Calling } from "./calling.ts"
-import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type Said, usageOf } from "./said.ts"
+import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type ChatResponse, usageOf } from "./response.ts"
 
 type Part = Response.StreamPartEncoded
 
@@ -24,13 +24,13 @@ class Answer {
   private isBegun = false
   private refusal = ""
   private finish: string | null | undefined = undefined
-  private usage: Said = {}
+  private usage: ChatResponse = {}
 
   constructor(key: string) {
     this.key = key
   }
 
-  next(said: Said): Array<Part> {
+  next(said: ChatResponse): Array<Part> {
     const parts: Array<Part> = []
     const choice = said.choices?.[0]
     // Azure's first event is about the prompt, and has no name yet; others never have one.

@@ -7,7 +7,7 @@ import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { finish } from "../finish.ts"
 import { object } from "../object.ts"
-import { callOf, isSaid, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./said.ts"
+import { callOf, isSaid, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./response.ts"
 
 export const parts = (
   origin: Origin,
@@ -18,7 +18,7 @@ export const parts = (
   const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
   if (!isSaid(said)) return malformed("the body is not a response object")
   const all: Array<Response.PartEncoded> = [metadataOf(said)]
-  const calls: Array<Calls.Asked> = []
+  const calls: Array<Calls.ProviderToolCall> = []
   let isRefused = false
   for (const item of said.output ?? []) {
     if (item.type === "function_call") calls.push(callOf(item))

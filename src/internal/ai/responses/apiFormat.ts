@@ -1,6 +1,6 @@
 /** The API format of OpenAI's Responses API. */
 import * as Either from "effect/Either"
-import type { Fields, Speech } from "../model.ts"
+import type { BodyFields, Speech } from "../model.ts"
 import { shape } from "../schemas.ts"
 import type { Settings } from "../settings.ts"
 import * as Answer from "./answer.ts"
@@ -9,7 +9,7 @@ import * as Events from "./stream.ts"
 import * as Tools from "./tools.ts"
 
 /** It has no seed, no stops and no penalties. */
-const fieldsOf = (settings: Settings): Fields => ({
+const fieldsOf = (settings: Settings): BodyFields => ({
   temperature: settings.temperature,
   top_p: settings.topP,
   max_output_tokens: settings.maxTokens,

@@ -8,7 +8,7 @@ import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
 import { finish } from "../finish.ts"
 import { streamOf } from "../parts.ts"
-import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./said.ts"
+import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./response.ts"
 
 type Part = Response.StreamPartEncoded
 

@@ -11,7 +11,7 @@ import { parseJson } from "../../util/json.ts"
 import { WireError } from "../../wire/errors.ts"
 
 /** Looks for the last words of an event stream while somebody else reads it. */
-export interface Ending {
+export interface Termination {
   /** To be given every chunk of the decoded body, cut anywhere, and what `EventScanner.scan` returned for it. */
   readonly add: (chunk: Uint8Array, end: number) => void
   /** True if the last words have come, once the body is over. */
@@ -72,7 +72,7 @@ const errorIn = (tail: Tail, clean: Clean): WireError | undefined => {
 const tailBytes = 2048
 
 /** Nothing is looked at before the end: this is the path of every token. */
-class ShortEnding implements Ending {
+class ShortEnding implements Termination {
   readonly #words: Words
   readonly #tail = new Tail(tailBytes)
   /** Bytes after the last event that has ended. */
@@ -117,7 +117,7 @@ const ofMedia =
 const carried = 64
 
 /** The last event is as long as all of the answer, and says at its beginning what it is: so each chunk is looked at. */
-class LongEnding implements Ending {
+class LongEnding implements Termination {
   readonly #last: RegExp
   /** Matches an event by which the stream is known; `undefined` once one has come, or if none is needed. */
   #first: RegExp | undefined
@@ -162,7 +162,7 @@ class LongEnding implements Ending {
 }
 
 /** For an event stream that `url` answers with; `undefined` if nobody knows how such a one ends. */
-export const endingOf = (url: string): Ending | undefined => {
+export const endingOf = (url: string): Termination | undefined => {
   if (/\/completions(?:\?|$)/.test(url)) return new ShortEnding(ofCompletions)
   if (/(?<!\/threads\/[^/]*)\/messages(?:\?|$)/.test(url)) return new ShortEnding(ofMessages)
   if (/\/responses(?:\/[^/?]+)?(?:\?|$)/.test(url)) return new LongEnding(ofResponses)

@@ -5,7 +5,7 @@ import { azure as spec } from "../../config/specs.ts"
 import { variable } from "./environment.ts"
 import { rawKeyOf } from "./key.ts"
 import { table as openai } from "./openai.ts"
-import { type Door, type Draft, read as readOptions } from "./read.ts"
+import { type SdkOptionsSpec, type Draft, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { keyFunction, type KeyFunction, wrapKey } from "./secret.ts"
 import { apiKeyNote, common, modern, ours, type Table } from "./table.ts"
@@ -94,7 +94,7 @@ const settle = (draft: Draft): void => {
   keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)
 }
 
-const door: Door<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
+const door: SdkOptionsSpec<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
   spec,
   table,
   settle

@@ -2,7 +2,7 @@
 import type { ClientOptions } from "@cerebras/cerebras_cloud_sdk"
 import { cerebras as spec } from "../../config/specs.ts"
 import { rawKeyOf } from "./key.ts"
-import { type Door, type Draft, read as readOptions } from "./read.ts"
+import { type SdkOptionsSpec, type Draft, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { plain } from "./secret.ts"
 import { apiKeyNote, baseURLNote, common, defaultHeaders, ours, type Table } from "./table.ts"
@@ -47,7 +47,7 @@ const settle = (draft: Draft): void => {
   draft.options["headers"] = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? null]))
 }
 
-const door: Door<"cerebras", never> = { spec, table, settle }
+const door: SdkOptionsSpec<"cerebras", never> = { spec, table, settle }
 
 export const read = (options?: unknown): Reading<"cerebras"> | Bypass => readOptions(door, options)
 

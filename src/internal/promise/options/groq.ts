@@ -2,7 +2,7 @@
 import type { ClientOptions } from "groq-sdk"
 import { groq as spec } from "../../config/specs.ts"
 import { rawKeyOf } from "./key.ts"
-import { type Door, read as readOptions } from "./read.ts"
+import { type SdkOptionsSpec, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { plain } from "./secret.ts"
 import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Table } from "./table.ts"
@@ -35,7 +35,7 @@ export const table = {
   ...ours
 } as const satisfies Table
 
-const door: Door<"groq", never> = { spec, table, settle: plain(spec) }
+const door: SdkOptionsSpec<"groq", never> = { spec, table, settle: plain(spec) }
 
 export const read = (options?: unknown): Reading<"groq"> | Bypass => readOptions(door, options)
 

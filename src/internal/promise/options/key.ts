@@ -5,7 +5,7 @@
  */
 import * as Redacted from "effect/Redacted"
 import { isCredential, settled } from "../../credential/model.ts"
-import type { Door } from "./read.ts"
+import type { SdkOptionsSpec } from "./read.ts"
 import type { Row, Table } from "./table.ts"
 
 /** `undefined` for options without a text form: then the options are to be read. */
@@ -17,7 +17,7 @@ interface Variable {
   readonly option: string | undefined
 }
 
-export const rawKeyOf = <P extends string, X extends string>(door: Door<P, X>): RawKey => {
+export const rawKeyOf = <P extends string, X extends string>(door: SdkOptionsSpec<P, X>): RawKey => {
   const rows = new Map<string, Row>(Object.entries(door.table as Table))
   const variables: Array<Variable> = []
   for (const [option, row] of rows) {

@@ -5,7 +5,7 @@ import { describe, invalid } from "../../options/validate.ts"
 import { openai as spec } from "../../config/specs.ts"
 import { variable } from "./environment.ts"
 import { rawKeyOf } from "./key.ts"
-import { type Door, type Draft, read as readOptions } from "./read.ts"
+import { type SdkOptionsSpec, type Draft, read as readOptions } from "./read.ts"
 import type { Bypass, Reading } from "./reading.ts"
 import { keyFunction, type KeyFunction, wrapKey } from "./secret.ts"
 import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Table } from "./table.ts"
@@ -109,7 +109,7 @@ const baseURL = ({ at, given, options }: Draft): void => {
   options["baseURL"] = regions[region]
 }
 
-const door: Door<"openai", "organization" | "project"> = { spec, table, settle }
+const door: SdkOptionsSpec<"openai", "organization" | "project"> = { spec, table, settle }
 
 export const read = (options?: unknown): Reading<"openai"> | Bypass => readOptions(door, options)
 

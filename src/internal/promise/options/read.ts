@@ -19,7 +19,7 @@ import { type Bypass, make as makeReading, part, type Reading } from "./reading.
 import { INIT, type Row, type Table } from "./table.ts"
 
 /** Spec, options and special cases of one SDK. */
-export interface Door<P extends string, X extends string> {
+export interface SdkOptionsSpec<P extends string, X extends string> {
   readonly spec: Spec<P, X>
   readonly table: Table
   /** Settles options that need more than a row: the key, and the base URL. */
@@ -38,7 +38,10 @@ export interface Draft {
 }
 
 /** Throws an OptionsError. */
-export const read = <P extends string, X extends string>(door: Door<P, X>, input: unknown): Reading<P> | Bypass => {
+export const read = <P extends string, X extends string>(
+  door: SdkOptionsSpec<P, X>,
+  input: unknown
+): Reading<P> | Bypass => {
   const at = (field: string): At => ({ provider: door.spec.id, field })
   try {
     return understood(door, at, input)
@@ -50,7 +53,7 @@ export const read = <P extends string, X extends string>(door: Door<P, X>, input
 }
 
 const understood = <P extends string, X extends string>(
-  door: Door<P, X>,
+  door: SdkOptionsSpec<P, X>,
   at: Draft["at"],
   input: unknown
 ): Reading<P> | Bypass => {
@@ -188,7 +191,7 @@ const environment = (table: Table, { given, sdk }: Draft): void => {
 }
 
 const finish = <P extends string, X extends string>(
-  door: Door<P, X>,
+  door: SdkOptionsSpec<P, X>,
   options: Options<X>,
   without: ReadonlyArray<string>
 ) => {

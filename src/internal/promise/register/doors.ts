@@ -5,7 +5,7 @@ import { OptionsError } from "../../../ClientError.ts"
 import { make } from "../../../Provider.ts"
 import * as specs from "../../config/specs.ts"
 import type { Kind } from "../sdkClient.ts"
-import { type Door, open as openDoor } from "../clientGetter.ts"
+import { type GetterSpec, open as openDoor } from "../clientGetter.ts"
 import type { Classes, Style } from "../errors.ts"
 import * as azure from "../options/azure.ts"
 import * as cerebras from "../options/cerebras.ts"
@@ -25,7 +25,7 @@ type Sdk = Kind<object>["sdk"]
 const knowsAdmin = (sdk: Class): boolean => "adminAPIKeyAuth" in (sdk.prototype as object)
 
 const readFor =
-  <P extends string>(sdk: Class, read: Door<object, Bare, Bare, P, never>["read"]): typeof read =>
+  <P extends string>(sdk: Class, read: GetterSpec<object, Bare, Bare, P, never>["read"]): typeof read =>
   (options) => {
     const reading = read(options)
     const isAdmins = !isBypass(reading) && reading.sdk["apiKey"] === null
@@ -35,12 +35,12 @@ const readFor =
 const way = <P extends string, Extra extends string>(
   spec: Spec<P, Extra>,
   style: Style,
-  { rawKey, read }: Pick<Door<object, Bare, Bare, P, Extra>, "read" | "rawKey">
+  { rawKey, read }: Pick<GetterSpec<object, Bare, Bare, P, Extra>, "read" | "rawKey">
 ) => {
   const bare: Bare = Object.freeze({})
   const tag = Context.GenericTag<Bare>(`clientele/internal/register/${spec.id}`)
   const provider = make({ tag, spec, construct: () => bare })
-  const doors = new WeakMap<Class, Door<object, Bare, Bare, P, Extra>>()
+  const doors = new WeakMap<Class, GetterSpec<object, Bare, Bare, P, Extra>>()
   return (sdk: Class, options: object | undefined): object => {
     let door = doors.get(sdk)
     if (door === undefined) {

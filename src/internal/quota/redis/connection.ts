@@ -3,7 +3,7 @@ import { Redis } from "ioredis"
 import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"
 
 /** Address, database and user of a Redis, as ioredis takes them. */
-export interface Target {
+export interface RedisTarget {
   readonly host: string
   readonly port: number
   readonly db: number
@@ -12,7 +12,7 @@ export interface Target {
   readonly tls?: object
 }
 
-export interface Connection {
+export interface RedisConnection {
   readonly client: Redis
   /** Drops the connection, and makes a new one. */
   readonly renew: () => void
@@ -30,7 +30,7 @@ const GOOD = 5_000
 
 const noop = (): void => {}
 
-export const open = (target: Target): Connection => {
+export const open = (target: RedisTarget): RedisConnection => {
   const client = new Redis({
     ...target,
     lazyConnect: true,

@@ -6,7 +6,7 @@
 import { type Client, reasonOf } from "./client.ts"
 import { clearTimeout, performance, setTimeout } from "../../util/timers.ts"
 
-export interface Health {
+export interface RedisHealth {
   readonly isUp: () => boolean
   /** Something did not work. */
   readonly failed: (error: unknown) => void
@@ -15,7 +15,7 @@ export interface Health {
   readonly stop: () => void
 }
 
-export interface Watch {
+export interface HealthWatch {
   readonly client: Client
   /** Runs a script that changes nothing of note. */
   readonly probe: () => Promise<unknown>
@@ -33,7 +33,7 @@ const LONGEST_PAUSE = 5_000
 /** After so many milliseconds without a failure the pauses start from the first again. */
 const CALM = 10_000
 
-export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health => {
+export const watch = ({ client, onDown, onUp, patience, probe }: HealthWatch): RedisHealth => {
   let state: "unknown" | "up" | "down" | "stopped" = "unknown"
   let looking = false
   let pause = FIRST_PAUSE

@@ -4,12 +4,12 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { OptionsError } from "../../../ClientError.ts"
 import type { Options } from "../../../QuotaRedis.ts"
-import type { Store } from "../store.ts"
+import type { QuotaStore } from "../store.ts"
 import * as Connection from "./connection.ts"
 import { makeStore } from "./makeStore.ts"
-import { type Plan, read } from "./options.ts"
+import { type StorePlan, read } from "./options.ts"
 
-const start = ({ commandTimeout, prefix, redis }: Plan, log: (line: Effect.Effect<void>) => void) => {
+const start = ({ commandTimeout, prefix, redis }: StorePlan, log: (line: Effect.Effect<void>) => void) => {
   const connection = "target" in redis ? Connection.open(redis.target) : undefined
   const name = "target" in redis ? `Redis at ${redis.target.host}:${redis.target.port}` : "Redis"
   const store = makeStore("client" in redis ? redis.client : connection!.client, {
@@ -38,7 +38,7 @@ const start = ({ commandTimeout, prefix, redis }: Plan, log: (line: Effect.Effec
   return { store, stop }
 }
 
-export const make = (options: Options): Effect.Effect<Store, OptionsError, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<QuotaStore, OptionsError, Scope.Scope> =>
   Effect.gen(function* () {
     const plan = read(options)
     if (plan instanceof OptionsError) return yield* plan

@@ -2,7 +2,7 @@
  * Budgets in Redis, over a client that somebody else opens and closes. While Redis doesn't answer, reservations are
  * refused at once, and corrections and closed gates are for this process alone.
  */
-import type { Grant, Rates, SharedBudget, Store } from "../store.ts"
+import type { Grant, Rates, SharedBudget, QuotaStore } from "../store.ts"
 import type { Client } from "./client.ts"
 import { reasonOf } from "./client.ts"
 import * as Health from "./health.ts"
@@ -10,7 +10,7 @@ import * as scripts from "./scripts.ts"
 import * as Sender from "./sender.ts"
 import { MAX_TIMEOUT_MS } from "../../util/timers.ts"
 
-export interface Settings {
+export interface RedisStoreSettings {
   /** Prefix of all keys in Redis. */
   readonly prefix: string
   /** Milliseconds that a command may take. */
@@ -28,7 +28,7 @@ export interface Settings {
   readonly onQuick: () => void
 }
 
-export interface RedisStore extends Store {
+export interface RedisStore extends QuotaStore {
   /** Resolves as soon as it is known whether Redis counts, at the latest after `commandTimeout`. */
   readonly known: Promise<void>
   /**
@@ -40,7 +40,7 @@ export interface RedisStore extends Store {
 
 const noop = (): void => {}
 
-export const defaults: Settings = {
+export const defaults: RedisStoreSettings = {
   prefix: "clientele",
   commandTimeout: 1_000,
   // As a process that counts for itself allows: event loops are busy at times.
@@ -117,7 +117,7 @@ export const reserveArgs = (
   return [...settings, ...costs.slice(0, MOST_REQUESTS).map(tokens)]
 }
 
-export const makeStore = (client: Client, settings: Partial<Settings> = {}): RedisStore => {
+export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> = {}): RedisStore => {
   const { commandTimeout, lateness, onDown, onQuick, onSlow, onTimeout, onUp, prefix } = { ...defaults, ...settings }
   const sender = Sender.make(client, commandTimeout, onTimeout)
   const health = Health.watch({

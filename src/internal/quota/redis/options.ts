@@ -5,12 +5,12 @@ import type { Options } from "../../../QuotaRedis.ts"
 import { type At, describe, invalid, millis, text } from "../../options/validate.ts"
 import { object, record } from "../../options/knownKeys.ts"
 import type { Client } from "./client.ts"
-import type { Target } from "./connection.ts"
+import type { RedisTarget } from "./connection.ts"
 import { defaults } from "./makeStore.ts"
 
-export interface Plan {
+export interface StorePlan {
   /** A client of the user's own, or where to connect to. */
-  readonly redis: { readonly client: Client } | { readonly target: Target }
+  readonly redis: { readonly client: Client } | { readonly target: RedisTarget }
   readonly prefix: string
   /** Milliseconds. */
   readonly commandTimeout: number
@@ -41,7 +41,7 @@ const decoded = (part: string): string => {
   }
 }
 
-const targetOf = (given: unknown): Target => {
+const targetOf = (given: unknown): RedisTarget => {
   const plain = Redacted.isRedacted(given) ? Redacted.value(given) : given
   if (typeof plain !== "string" || plain === "") throw invalid(at("url"), describe(plain), form)
   // It may hold a password, and so may whatever was given in its place: no error quotes it.
@@ -72,7 +72,7 @@ const timeoutOf = (given: unknown): number => {
   throw invalid(at("commandTimeout"), "Infinity", "a finite duration: requests wait for it when Redis hangs")
 }
 
-export const read = (options: Options): Plan | OptionsError => {
+export const read = (options: Options): StorePlan | OptionsError => {
   try {
     const given = record(at("options"), options, names)
     const { client, commandTimeout, prefix, url } = given

@@ -8,7 +8,7 @@ import * as RoundTrip from "./roundTrip.ts"
 import type { Script } from "./scripts.ts"
 import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from "../../util/timers.ts"
 
-export interface Sender {
+export interface ScriptSender {
   /** Rejects with the error of Redis or of ioredis. */
   readonly run: (script: Script, key: string, args: ReadonlyArray<number>) => Promise<unknown>
   /** Round-trip time of the scripts that were run. */
@@ -36,7 +36,7 @@ const PARTS = 4
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
 
 /** `timedOut` is called when a call had no answer after so many milliseconds. */
-export const make = (client: Client, timeout: number, timedOut: () => void): Sender => {
+export const make = (client: Client, timeout: number, timedOut: () => void): ScriptSender => {
   const open = new Set<Call>()
   let emptied: (() => void) | undefined
   let waiting: Array<Call> = []

@@ -6,7 +6,7 @@ import { oneLine } from "../../redaction/escapeControl.ts"
 import { isPage, wordsOf } from "../../http/htmlPage.ts"
 import { codeIn, messageIn } from "../../http/errorBody.ts"
 
-export interface Refusal {
+export interface ErrorResponse {
   readonly response: Response
   /** The provider's own error code, such as `insufficient_quota`. */
   readonly code: unknown
@@ -33,7 +33,11 @@ const withoutStatus = (words: string, status: number): string =>
   words.startsWith(`${status} `) ? words.slice(`${status} `.length) : words
 
 /** `clean` takes secrets out of a text. */
-export const read = async (response: Response, clean: (text: string) => string, attempts: number): Promise<Refusal> => {
+export const read = async (
+  response: Response,
+  clean: (text: string) => string,
+  attempts: number
+): Promise<ErrorResponse> => {
   const { status, statusText } = response
   let text = clean(await excerpt(response))
   const headers = new Headers()

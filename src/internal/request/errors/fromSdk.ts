@@ -26,7 +26,7 @@ const requestIdIn = (headers: Pick<Headers, "get">): string | undefined =>
   headers.get("x-request-id") ?? headers.get("request-id") ?? undefined
 
 /** Provider and base URL, which every error carries. */
-export interface Place {
+export interface ErrorOrigin {
   readonly provider: string
   readonly baseURL: string
 }
@@ -99,7 +99,7 @@ const mending = ({ failure }: Earlier): string => {
 
 /** A wire failure as our own error. `Closed` and `Capacity` are no request's failures but the pool's. */
 export const fromWire = (
-  place: Place,
+  place: ErrorOrigin,
   error: WireError,
   attempts: number,
   earlier: Earlier = nothingYet
@@ -131,7 +131,7 @@ interface Answer {
 
 /** Error for a non-2xx response that another attempt follows. */
 export const fromAnswer = (
-  place: Place,
+  place: ErrorOrigin,
   { code, detail, response: { headers, status } }: Answer,
   attempts: number
 ): RequestError => {
@@ -150,7 +150,7 @@ export const fromAnswer = (
 
 /** Error for a request that was turned away while it waited, or instead of waiting. */
 export const fromTurnedAway = (
-  place: Place,
+  place: ErrorOrigin,
   error: TurnedAway,
   attempts: number,
   earlier: Earlier
@@ -205,7 +205,7 @@ const headersOf = (error: HttpError): Pick<Headers, "get"> => {
   }
 }
 
-const fromHttp = (place: Place, error: HttpError): RequestError => {
+const fromHttp = (place: ErrorOrigin, error: HttpError): RequestError => {
   const headers = headersOf(error)
   const retryAfter = RetryAfter.parse(headers)
   return new RequestError({
@@ -249,7 +249,7 @@ const because = (error: PoolError | RequestError, thrown: unknown): PoolError | 
       ? new PoolError({ ...fields(error), cause: thrown })
       : new RequestError({ ...fields(error), cause: thrown })
 
-export const fromThrown = ({ baseURL, provider }: Place, thrown: unknown, call?: CallContext): ClientError => {
+export const fromThrown = ({ baseURL, provider }: ErrorOrigin, thrown: unknown, call?: CallContext): ClientError => {
   // A config is a place as well, and has much in it that is no error's to say.
   const place = { provider, baseURL }
   try {
@@ -260,7 +260,7 @@ export const fromThrown = ({ baseURL, provider }: Place, thrown: unknown, call?:
   }
 }
 
-const classify = (place: Place, thrown: unknown, call: CallContext | undefined): ClientError => {
+const classify = (place: ErrorOrigin, thrown: unknown, call: CallContext | undefined): ClientError => {
   const attempts = call?.attempts ?? 1
   // Ours travel up through an SDK as the cause of its own error.
   let cause = thrown

@@ -1,22 +1,22 @@
 /** Errors for requests rejected before dispatch. */
 import { PoolError, RequestError } from "../../../ClientError.ts"
-import type { Place } from "./fromSdk.ts"
+import type { ErrorOrigin } from "./fromSdk.ts"
 import { TurnedAway } from "../../quota/turnedAway.ts"
 
 /** Requests that can't be sent at all are rejected here, where the field at fault can still be named. */
-export const unsendable = (place: Place, cause: unknown): RequestError => {
+export const unsendable = (place: ErrorOrigin, cause: unknown): RequestError => {
   const detail = cause instanceof Error ? cause.message : String(cause)
   return new RequestError({ ...place, reason: "BadRequest", detail, processed: "no", attempts: 0, cause })
 }
 
-export const closed = (place: Place): PoolError =>
+export const closed = (place: ErrorOrigin): PoolError =>
   new PoolError({
     ...place,
     reason: "Closed",
     detail: "the client layer is closed and starts no more requests"
   })
 
-export const released = (place: Place): PoolError =>
+export const released = (place: ErrorOrigin): PoolError =>
   new PoolError({
     ...place,
     reason: "Released",
@@ -25,7 +25,7 @@ export const released = (place: Place): PoolError =>
       "scope that needs it: a lease is cheap"
   })
 
-export const elsewhere = (place: Place, origin: string, asked: string): RequestError =>
+export const elsewhere = (place: ErrorOrigin, origin: string, asked: string): RequestError =>
   new RequestError({
     ...place,
     reason: "BadRequest",

@@ -1,5 +1,5 @@
 /**
- * A lane of HTTP/1.1: one socket that carries one exchange at a time, written and read here. It never dials, and is gone
+ * A connection of HTTP/1.1: one socket that carries one request at a time, written and read here. It never dials, and is gone
  * when its socket closes.
  */
 import type { Socket } from "node:net"
@@ -55,19 +55,19 @@ export class H1Connection implements Connection, ResponseSink {
   readonly #reader: ResponseReader
   /** Ms for which it may be idle: by the server's last word, if there was one. */
   #idleTime: number
-  #exchange: PendingRequest | undefined
+  #pendingRequest: PendingRequest | undefined
   #progress: Progress | undefined
-  /** Until the exchange is written. */
+  /** Until the request is written. */
   #writing: NodeJS.Immediate | undefined
   /** True while a streamed body is being sent. */
   #uploading = false
   #paused = false
   #retired = false
-  /** True if the connection ends with the exchange that is on it. */
+  /** True if the connection ends with the request that is on it. */
   #isLast = false
-  /** True if a byte of the exchange may have left: the kernel has taken some, or will. */
+  /** True if a byte of the request may have left: the kernel has taken some, or will. */
   #left = false
-  /** True if anything was read since the exchange was sent, or since the last informational head. */
+  /** True if anything was read since the request was sent, or since the last informational head. */
   #heard = false
   #cause: unknown
   #farewell: NodeJS.Timeout | undefined
@@ -90,21 +90,21 @@ export class H1Connection implements Connection, ResponseSink {
   }
 
   room(): number {
-    return this.#retired || this.#exchange !== undefined || this.#socket.destroyed ? 0 : 1
+    return this.#retired || this.#pendingRequest !== undefined || this.#socket.destroyed ? 0 : 1
   }
 
-  send(exchange: PendingRequest): boolean {
+  send(pendingRequest: PendingRequest): boolean {
     // By the clock: an event loop that was blocked has not ticked.
     if (this.#idleTime > 0 && this.#isIdleTooLong(performance.now())) {
       this.retire()
       return false
     }
-    const { body, method, path } = exchange.request
-    exchange.dispatched(this)
-    const given = sealed(exchange.request)
+    const { body, method, path } = pendingRequest.request
+    pendingRequest.dispatched(this)
+    const given = sealed(pendingRequest.request)
     const progress = announce(this.#origin, method, path, given)
     // Sealing and subscribers run code of others, which may have aborted it.
-    if (exchange.isDone()) {
+    if (pendingRequest.isDone()) {
       progress?.failed(undefined)
       queueMicrotask(this.#free)
       return true
@@ -119,27 +119,27 @@ export class H1Connection implements Connection, ResponseSink {
     } catch (error) {
       const why = unsendable(error)
       progress?.failed(why)
-      exchange.detach()
-      exchange.fail(why)
+      pendingRequest.detach()
+      pendingRequest.fail(why)
       queueMicrotask(this.#free)
       return true
     }
     this.active = 1
-    this.#exchange = exchange
+    this.#pendingRequest = pendingRequest
     this.#progress = progress
     this.#heard = this.#left = this.#paused = false
     // Input that has come on the idle connection, bytes or its end, is read first: it could be taken for the response.
     this.#writing = setImmediate(() => {
       this.#writing = undefined
-      if (this.#exchange === exchange && !this.#socket.destroyed) this.#write(exchange, head, bytes)
+      if (this.#pendingRequest === pendingRequest && !this.#socket.destroyed) this.#write(pendingRequest, head, bytes)
     })
     return true
   }
 
-  #write(exchange: PendingRequest, head: string, body: Exclude<PendingRequest["request"]["body"], string>): void {
+  #write(pendingRequest: PendingRequest, head: string, body: Exclude<PendingRequest["request"]["body"], string>): void {
     const progress = this.#progress
     progress?.sent(this.#socket)
-    this.#reader.begin(exchange.request.method)
+    this.#reader.begin(pendingRequest.request.method)
     const socket = this.#socket
     if (isStreamed(body)) {
       this.#uploading = true
@@ -147,10 +147,10 @@ export class H1Connection implements Connection, ResponseSink {
       const framing = body.length === undefined ? chunked(socket) : sized(socket)
       upload(body, socket, framing).then(
         () => {
-          if (this.#exchange === exchange) this.#uploading = false
+          if (this.#pendingRequest === pendingRequest) this.#uploading = false
           progress?.bodySent()
         },
-        (error: unknown) => exchange.fail(uploadError(error))
+        (error: unknown) => pendingRequest.fail(uploadError(error))
       )
       return
     }
@@ -182,8 +182,8 @@ export class H1Connection implements Connection, ResponseSink {
     this.#read()
   }
 
-  abort(exchange: PendingRequest, error: WireError): void {
-    if (this.#exchange !== exchange) return
+  abort(pendingRequest: PendingRequest, error: WireError): void {
+    if (this.#pendingRequest !== pendingRequest) return
     this.#progress?.failed(error)
     const isWritten = this.#writing === undefined
     this.#drop()
@@ -198,7 +198,7 @@ export class H1Connection implements Connection, ResponseSink {
       this.#retired = true
       this.#host.retired(this)
     }
-    if (this.#exchange === undefined) this.#leave()
+    if (this.#pendingRequest === undefined) this.#leave()
   }
 
   /**
@@ -212,13 +212,13 @@ export class H1Connection implements Connection, ResponseSink {
   }
 
   destroy(error: WireError): void {
-    this.#exchange?.fail(error)
+    this.#pendingRequest?.fail(error)
     this.retire()
     this.#socket.destroy()
   }
 
   exchanges(): Iterable<PendingRequest> {
-    return this.#exchange === undefined ? [] : [this.#exchange]
+    return this.#pendingRequest === undefined ? [] : [this.#pendingRequest]
   }
 
   tick(now: number): void {
@@ -226,7 +226,7 @@ export class H1Connection implements Connection, ResponseSink {
   }
 
   #isIdleTooLong(now: number): boolean {
-    return this.#exchange === undefined && now - this.idleSince >= this.#idleTime
+    return this.#pendingRequest === undefined && now - this.idleSince >= this.#idleTime
   }
 
   // ResponseSink
@@ -236,32 +236,32 @@ export class H1Connection implements Connection, ResponseSink {
       this.#heard = false
       return
     }
-    const exchange = this.#exchange
-    if (exchange === undefined) return
+    const pendingRequest = this.#pendingRequest
+    if (pendingRequest === undefined) return
     const { headers, idle, keepsAlive, status } = head
     const { keepAlive } = this.#limits
     this.#idleTime = Math.min(keepAlive, idle === undefined ? UNHINTED_IDLE_MS : idle - HINT_MARGIN_MS)
     if (!keepsAlive || this.#idleTime <= 0) this.#isLast = true
     const refusal = headRefusal(headers, this.#limits)
-    if (refusal !== undefined) return exchange.fail(refusal)
+    if (refusal !== undefined) return pendingRequest.fail(refusal)
     this.#progress?.answered(status, headers)
-    this.#host.answered(this, exchange, status)
-    exchange.respond(status, headers)
+    this.#host.answered(this, pendingRequest, status)
+    pendingRequest.respond(status, headers)
   }
 
   onData(chunk: Uint8Array): void {
     this.#progress?.data(chunk)
-    this.#exchange?.data(chunk)
+    this.#pendingRequest?.data(chunk)
   }
 
   onEnd(): void {
-    const exchange = this.#exchange
-    if (exchange === undefined) return
+    const pendingRequest = this.#pendingRequest
+    if (pendingRequest === undefined) return
     this.#progress?.ended()
     // The rest of an upload is of no use once its response has ended, and would be in the way of the next request.
     const isOver = this.#isLast || this.#uploading || this.#socket.writableLength > 0
     this.#drop()
-    exchange.end()
+    pendingRequest.end()
     if (isOver) {
       this.retire()
       this.#socket.destroy()
@@ -315,23 +315,23 @@ export class H1Connection implements Connection, ResponseSink {
   }
 
   #failed(error: unknown): void {
-    const exchange = this.#exchange
-    if (exchange === undefined) return
+    const pendingRequest = this.#pendingRequest
+    if (pendingRequest === undefined) return
     // Once answered, or begun to be, it has left, be the server early.
-    const hasLeft = this.#left || this.#heard || !exchange.isSent()
-    const why = hasLeft ? h1Error(error, !exchange.isSent(), this.#heard) : unwritten(error)
+    const hasLeft = this.#left || this.#heard || !pendingRequest.isSent()
+    const why = hasLeft ? h1Error(error, !pendingRequest.isSent(), this.#heard) : unwritten(error)
     this.#progress?.failed(why)
     this.#drop()
-    exchange.detach()
-    if (hasLeft) exchange.fail(why)
-    else this.#host.requeue(exchange, why)
+    pendingRequest.detach()
+    if (hasLeft) pendingRequest.fail(why)
+    else this.#host.requeue(pendingRequest, why)
     this.retire()
   }
 
-  /** The exchange is over, for better or worse. */
+  /** The request is over, for better or worse. */
   #drop(): void {
     clearImmediate(this.#writing)
-    this.#writing = this.#exchange = this.#progress = undefined
+    this.#writing = this.#pendingRequest = this.#progress = undefined
     this.#uploading = this.#paused = false
     this.active = 0
     this.idleSince = performance.now()
@@ -339,7 +339,7 @@ export class H1Connection implements Connection, ResponseSink {
 
   #free = (): void => {
     if (this.#retired || this.#socket.destroyed) this.retire()
-    else if (this.#exchange === undefined) this.#host.freed(this)
+    else if (this.#pendingRequest === undefined) this.#host.freed(this)
   }
 }
 

@@ -11,13 +11,13 @@ const own = new Set(["connection", "content-length", "host", "keep-alive", "te",
 const hasContent = /^(?:POST|PUT|PATCH)$/
 
 /** Bytes of a request's body, `undefined` for none, "chunked" if unknown. */
-export type Content = number | "chunked" | undefined
+export type BodyLength = number | "chunked" | undefined
 
 export interface RequestHead {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly content: Content
+  readonly content: BodyLength
   /** True if the connection may carry another request. */
   readonly keepsAlive: boolean
 }
@@ -26,7 +26,7 @@ export interface RequestHead {
  * True if the connection should not be reused, since servers and proxies disagree about where such messages end: some
  * send a body in response to HEAD, some don't read a body where none is usual.
  */
-export const endsConnection = (method: string, content: Content): boolean =>
+export const endsConnection = (method: string, content: BodyLength): boolean =>
   method === "HEAD" || (content !== undefined && content !== 0 && !hasContent.test(method))
 
 /** One character a byte, the empty line included. Throws for what can't be written. */

@@ -1,5 +1,5 @@
 /**
- * A lane of HTTP/2: one session on node:http2, kept alive by pings, that never takes more streams than it may and never
+ * A connection of HTTP/2: one session on node:http2, kept alive by pings, that never takes more streams than it may and never
  * resets more than servers bear. It only leans on what was measured to hold on Node 22, 24 and 26.
  */
 import * as http2 from "node:http2"
@@ -32,8 +32,8 @@ const closeTimeout = 1_000
 
 /** An exchange's stream carries it, so that listeners are shared and a request allocates none. */
 interface Stream extends http2.ClientHttp2Stream {
-  exchange: PendingRequest
-  lane: H2Connection
+  pendingRequest: PendingRequest
+  connection: H2Connection
   progress: Progress | undefined
   /** END_STREAM has come, as opposed to a reset. */
   whole: boolean
@@ -127,17 +127,17 @@ export class H2Connection implements Connection {
     return this.limit - this.active - this.#cancels.held
   }
 
-  send(exchange: PendingRequest): boolean {
+  send(pendingRequest: PendingRequest): boolean {
     if (this.#session.closed || this.#session.destroyed) {
       this.retire()
       return false
     }
-    const { body, method, path } = exchange.request
-    exchange.dispatched(this)
-    const given = sealed(exchange.request)
+    const { body, method, path } = pendingRequest.request
+    pendingRequest.dispatched(this)
+    const given = sealed(pendingRequest.request)
     const progress = announce(this.#origin, method, path, given)
     // Sealing and subscribers run code of others, which may have aborted it.
-    if (exchange.isDone()) {
+    if (pendingRequest.isDone()) {
       progress?.failed(undefined)
       return true
     }
@@ -151,18 +151,18 @@ export class H2Connection implements Connection {
     const writtenBefore = this.#socket.bytesWritten
     try {
       checkHead(headers)
-      stream = tag(this.#session.request(all, { endStream: empty }), exchange, this)
+      stream = tag(this.#session.request(all, { endStream: empty }), pendingRequest, this)
     } catch (error) {
       const why = unsendable(error)
       progress?.failed(why)
-      exchange.detach()
-      exchange.fail(why)
+      pendingRequest.detach()
+      pendingRequest.fail(why)
       return true
     }
     stream.progress = progress
     progress?.sent(this.#socket)
     stream.writtenBefore = writtenBefore
-    exchange.stream = stream
+    pendingRequest.stream = stream
     this.active++
     this.#streams.add(stream)
     if (empty) {
@@ -174,29 +174,29 @@ export class H2Connection implements Connection {
     if (progress !== undefined) stream.once("finish", () => progress.bodySent())
     if (isStreamed(outgoing)) {
       upload(outgoing, stream).catch((error: unknown) => {
-        if (exchange.stream === stream) exchange.fail(uploadError(error))
+        if (pendingRequest.stream === stream) pendingRequest.fail(uploadError(error))
       })
     } else stream.end(outgoing)
     return true
   }
 
-  pause(exchange: PendingRequest): void {
-    exchange.stream?.pause()
+  pause(pendingRequest: PendingRequest): void {
+    pendingRequest.stream?.pause()
   }
 
-  resume(exchange: PendingRequest): void {
-    exchange.stream?.resume()
+  resume(pendingRequest: PendingRequest): void {
+    pendingRequest.stream?.resume()
   }
 
   /** RST_STREAM(CANCEL) and nothing else: `close()` followed by `destroy()` makes Node spin until memory ends. */
-  abort(exchange: PendingRequest, error?: WireError): void {
+  abort(pendingRequest: PendingRequest, error?: WireError): void {
     // A timeout may mean that the other side is gone: old versions of Node do not even read on after a protocol error,
     // and report nothing.
     if (error?.reason === "Timeout") {
       this.#doubt()
-      this.#host.answered(this, exchange, undefined)
+      this.#host.answered(this, pendingRequest, undefined)
     }
-    const stream = exchange.stream as Stream | undefined
+    const stream = pendingRequest.stream as Stream | undefined
     if (stream !== undefined && error !== undefined) stream.progress?.failed(error)
     if (stream === undefined || stream.closed || stream.destroyed) return
     stream.cancelled = true
@@ -215,13 +215,13 @@ export class H2Connection implements Connection {
 
   destroy(error: WireError): void {
     this.#leave()
-    for (const stream of this.#streams) stream.exchange.fail(error)
+    for (const stream of this.#streams) stream.pendingRequest.fail(error)
     this.#session.destroy()
     this.#socket.destroy()
   }
 
   *exchanges(): Iterable<PendingRequest> {
-    for (const stream of this.#streams) yield stream.exchange
+    for (const stream of this.#streams) yield stream.pendingRequest
   }
 
   tick(now: number): void {
@@ -302,7 +302,7 @@ export class H2Connection implements Connection {
     this.#session.close()
   }
 
-  /** The streams of a dying session close before it does: the next lane is chosen when all of that is known. */
+  /** The streams of a dying session close before it does: the next connection is chosen when all of that is known. */
   #freed(): void {
     if (this.#soon) return
     this.#soon = true
@@ -313,23 +313,23 @@ export class H2Connection implements Connection {
   }
 
   /** A response has begun. */
-  heard(exchange: PendingRequest, status: number): void {
+  heard(pendingRequest: PendingRequest, status: number): void {
     this.#cancels.heard()
-    this.#host.answered(this, exchange, status)
+    this.#host.answered(this, pendingRequest, status)
   }
 
   /** Called for every stream, whatever became of it. */
   gone(stream: Stream): void {
-    const { exchange } = stream
+    const { pendingRequest } = stream
     const code = stream.rstCode
     this.#streams.delete(stream)
     this.active--
     if (this.active === 0) this.idleSince = performance.now()
     if (stream.cancelled && !this.#retired) this.#cancels.closed()
-    if (!exchange.isDone() && exchange.stream === stream) {
+    if (!pendingRequest.isDone() && pendingRequest.stream === stream) {
       const cause = stream.failure ?? this.#cause
-      exchange.detach()
-      if (exchange.isSent()) this.#unanswered(stream, code, cause)
+      pendingRequest.detach()
+      if (pendingRequest.isSent()) this.#unanswered(stream, code, cause)
       else if (stream.whole && code === NGHTTP2_NO_ERROR) end(stream)
       else cut(stream, h2Error(code, true, "maybe", cause, this.#goaway))
     }
@@ -338,7 +338,7 @@ export class H2Connection implements Connection {
   }
 
   #unanswered(stream: Stream, code: number, cause: unknown): void {
-    const { exchange, id } = stream
+    const { pendingRequest, id } = stream
     // A stream is numbered as it is handed to nghttp2, unless the numbers are used up: 2^30 requests, some weeks.
     const unwritten = id === undefined || stream.writtenBefore === this.#socket.bytesWritten
     const refused = code === NGHTTP2_REFUSED_STREAM || unwritten || id > this.#lastId
@@ -346,9 +346,9 @@ export class H2Connection implements Connection {
     if ((code === NGHTTP2_REFUSED_STREAM || code === NGHTTP2_ENHANCE_YOUR_CALM) && !this.#retired) this.#cool()
     const why = h2Error(code, false, refused ? "no" : "maybe", cause, this.#goaway)
     stream.progress?.failed(why)
-    if (refused) return this.#host.requeue(exchange, why)
-    this.#host.answered(this, exchange, undefined)
-    exchange.fail(why)
+    if (refused) return this.#host.requeue(pendingRequest, why)
+    this.#host.answered(this, pendingRequest, undefined)
+    pendingRequest.fail(why)
   }
 
   #cool(): void {
@@ -364,10 +364,10 @@ const needsLength = (method: string): boolean => method === "POST" || method ===
 const isOutOfStreams = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ERR_HTTP2_OUT_OF_STREAMS"
 
-const tag = (bare: http2.ClientHttp2Stream, exchange: PendingRequest, lane: H2Connection): Stream => {
+const tag = (bare: http2.ClientHttp2Stream, pendingRequest: PendingRequest, connection: H2Connection): Stream => {
   const stream = bare as Stream
-  stream.exchange = exchange
-  stream.lane = lane
+  stream.pendingRequest = pendingRequest
+  stream.connection = connection
   stream.progress = undefined
   stream.whole = false
   stream.cancelled = false
@@ -388,15 +388,15 @@ function notingPush(this: Stream, chunk: unknown, encoding?: BufferEncoding): bo
 }
 
 function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: ReadonlyArray<string>): void {
-  const { exchange } = this
-  if (exchange.stream !== this) return
+  const { pendingRequest } = this
+  if (pendingRequest.stream !== this) return
   const head = pairs(raw ?? [])
-  const refusal = headRefusal(head, this.lane.limits)
-  if (refusal !== undefined) return exchange.fail(refusal)
+  const refusal = headRefusal(head, this.connection.limits)
+  if (refusal !== undefined) return pendingRequest.fail(refusal)
   const status = headers[":status"] ?? 0
   this.progress?.answered(status, head)
-  this.lane.heard(exchange, status)
-  exchange.respond(status, head)
+  this.connection.heard(pendingRequest, status)
+  pendingRequest.respond(status, head)
   // Not earlier: data can come before 'response', and would be lost.
   this.on("data", onData)
   this.on("end", onEnd)
@@ -404,24 +404,24 @@ function onResponse(this: Stream, headers: ResponseHeaders, _: number, raw?: Rea
 
 function onData(this: Stream, chunk: Uint8Array): void {
   this.progress?.data(chunk)
-  this.exchange.data(chunk)
+  this.pendingRequest.data(chunk)
 }
 
 function onEnd(this: Stream): void {
-  if (!this.whole || this.exchange.isDone()) return
+  if (!this.whole || this.pendingRequest.isDone()) return
   end(this)
   // The server has ended its response while we are still sending: the rest is not wanted.
-  if (!this.writableFinished) this.lane.abort(this.exchange)
+  if (!this.writableFinished) this.connection.abort(this.pendingRequest)
 }
 
-const end = ({ exchange, progress }: Stream): void => {
+const end = ({ pendingRequest, progress }: Stream): void => {
   progress?.ended()
-  exchange.end()
+  pendingRequest.end()
 }
 
-const cut = ({ exchange, progress }: Stream, error: WireError): void => {
+const cut = ({ pendingRequest, progress }: Stream, error: WireError): void => {
   progress?.failed(error)
-  exchange.fail(error)
+  pendingRequest.fail(error)
 }
 
 function onError(this: Stream, error: unknown): void {
@@ -429,7 +429,7 @@ function onError(this: Stream, error: unknown): void {
 }
 
 function onClose(this: Stream): void {
-  this.lane.gone(this)
+  this.connection.gone(this)
 }
 
 const pairs = (raw: ReadonlyArray<string>): WireResponse["headers"] => {

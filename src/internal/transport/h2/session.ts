@@ -8,7 +8,7 @@ const streamWindow = 256 * 1024
 const sessionWindow = 16 * 1024 * 1024
 /**
  * A head that is longer than Node allows resets its stream with a code that servers use as well. So Node allows more than
- * we do, and the lane looks itself; it stays the bound on what a few bytes of HPACK can grow to.
+ * we do, and the connection looks itself; it stays the bound on what a few bytes of HPACK can grow to.
  */
 const beyond = (limit: number, least: number, most: number): number => Math.min(8 * Math.max(limit, least), most)
 

@@ -1,6 +1,6 @@
 /** A slot that is being opened. Nothing is dialled: it is there a moment later, and the runtime connects with its request. */
 import type { Opening, OpeningHost } from "../connection.ts"
-import { FetchLane, type SlotOptions } from "./fetchLane.ts"
+import { FetchConnection, type SlotOptions } from "./fetchConnection.ts"
 import { queueMicrotask } from "../../util/timers.ts"
 
 export class FetchOpening implements Opening {
@@ -17,7 +17,7 @@ export class FetchOpening implements Opening {
     // Not now: the pool is still about to note this opening.
     queueMicrotask(() => {
       if (this.#isCancelled) this.#host.closed()
-      else this.#host.opened(this, new FetchLane(this.#host, this.#options))
+      else this.#host.opened(this, new FetchConnection(this.#host, this.#options))
     })
   }
 

@@ -32,7 +32,7 @@ interface Usage {
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null
 }
 
-export interface Said {
+export interface ChatResponse {
   readonly id?: string
   readonly model?: string
   readonly created?: number
@@ -60,7 +60,7 @@ export const reasonOf = (said: string | null | undefined, hasCalls: boolean): Re
 
 const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
 
-export const usageOf = ({ usage, x_groq }: Said): Response.FinishPartEncoded["usage"] => {
+export const usageOf = ({ usage, x_groq }: ChatResponse): Response.FinishPartEncoded["usage"] => {
   const of = usage ?? x_groq?.usage
   const reasoningTokens = number(of?.completion_tokens_details?.reasoning_tokens)
   const cachedInputTokens = number(of?.prompt_tokens_details?.cached_tokens)
@@ -73,7 +73,7 @@ export const usageOf = ({ usage, x_groq }: Said): Response.FinishPartEncoded["us
   }
 }
 
-export const metadataOf = ({ created, id, model }: Said): Response.ResponseMetadataPartEncoded => ({
+export const metadataOf = ({ created, id, model }: ChatResponse): Response.ResponseMetadataPartEncoded => ({
   type: "response-metadata",
   ...(typeof id === "string" && id !== "" && { id }),
   ...(typeof model === "string" && { modelId: model }),
@@ -99,5 +99,5 @@ export const argumentsOf = ({ function: said }: ToolCall): string => {
   return typeof text === "string" ? text : JSON.stringify(text)
 }
 
-export const isSaid = (u: unknown): u is Said =>
+export const isSaid = (u: unknown): u is ChatResponse =>
   typeof u === "object" && u !== null && ("choices" in u ? u.choices == null || Array.isArray(u.choices) : false)

@@ -1,5 +1,5 @@
 /**
- * A lane over the runtime's own `fetch`: a slot for one request at a time. The runtime keeps the connections, so a slot
+ * A connection over the runtime's own `fetch`: a slot for one request at a time. The runtime keeps the connections, so a slot
  * stands for a socket in the pool's bounds and counts, and nothing waits in the runtime. It is free again when `fetch` has
  * settled and the body has ended, also after an abort: by then the runtime has let go of its connection.
  */
@@ -26,7 +26,7 @@ export interface SlotOptions {
   readonly limits: ConnectionLimits
 }
 
-export class FetchLane implements Connection {
+export class FetchConnection implements Connection {
   readonly protocol = "http/1.1"
   readonly openedAt = performance.now()
   /** Addresses are the runtime's business, so age is irrelevant. */
@@ -37,7 +37,7 @@ export class FetchLane implements Connection {
   goodBefore = 0
   readonly #host: OpeningHost
   readonly #options: SlotOptions
-  #exchange: PendingRequest | undefined
+  #pendingRequest: PendingRequest | undefined
   #controller: AbortController | undefined
   #uploadFailure: { readonly error: unknown } | undefined
   /** Resolves when a body that was paused is to be read on, or is given up. */
@@ -55,13 +55,13 @@ export class FetchLane implements Connection {
     return this.#retired || this.active > 0 ? 0 : 1
   }
 
-  send(exchange: PendingRequest): boolean {
+  send(pendingRequest: PendingRequest): boolean {
     this.active = 1
-    this.#exchange = exchange
+    this.#pendingRequest = pendingRequest
     this.#uploadFailure = undefined
-    exchange.dispatched(this)
-    const headers = sealed(exchange.request)
-    void this.#run(exchange, headers)
+    pendingRequest.dispatched(this)
+    const headers = sealed(pendingRequest.request)
+    void this.#run(pendingRequest, headers)
     return true
   }
 
@@ -74,9 +74,9 @@ export class FetchLane implements Connection {
     this.#resumed = this.#resume = undefined
   }
 
-  abort(exchange: PendingRequest, error: WireError): void {
-    if (this.#exchange !== exchange) return
-    this.#exchange = undefined
+  abort(pendingRequest: PendingRequest, error: WireError): void {
+    if (this.#pendingRequest !== pendingRequest) return
+    this.#pendingRequest = undefined
     this.#controller?.abort(error)
     this.resume()
   }
@@ -90,26 +90,26 @@ export class FetchLane implements Connection {
   }
 
   destroy(error: WireError): void {
-    this.#exchange?.fail(error)
+    this.#pendingRequest?.fail(error)
     this.retire()
   }
 
   exchanges(): Iterable<PendingRequest> {
-    return this.#exchange === undefined ? [] : [this.#exchange]
+    return this.#pendingRequest === undefined ? [] : [this.#pendingRequest]
   }
 
   tick(now: number): void {
     if (this.active === 0 && now - this.idleSince >= Math.min(IDLE_MS, this.#options.limits.keepAlive)) this.retire()
   }
 
-  async #run(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<void> {
+  async #run(pendingRequest: PendingRequest, headers: WireRequest["headers"]): Promise<void> {
     // Sealing runs code of others, which may have aborted it.
-    const failure = await (this.#exchange === exchange ? this.#attempt(exchange, headers) : undefined)
-    if (this.#exchange === exchange) {
-      this.#exchange = undefined
-      exchange.detach()
-      if (failure === undefined) exchange.end()
-      else exchange.fail(failure)
+    const failure = await (this.#pendingRequest === pendingRequest ? this.#attempt(pendingRequest, headers) : undefined)
+    if (this.#pendingRequest === pendingRequest) {
+      this.#pendingRequest = undefined
+      pendingRequest.detach()
+      if (failure === undefined) pendingRequest.end()
+      else pendingRequest.fail(failure)
     }
     this.#controller = undefined
     this.active = 0
@@ -119,7 +119,7 @@ export class FetchLane implements Connection {
   }
 
   /** The whole exchange, until it is no longer wanted. */
-  async #attempt(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<WireError | undefined> {
+  async #attempt(pendingRequest: PendingRequest, headers: WireRequest["headers"]): Promise<WireError | undefined> {
     try {
       checkHead(headers)
     } catch (error) {
@@ -127,19 +127,19 @@ export class FetchLane implements Connection {
     }
     this.#controller = new AbortController()
     try {
-      const response = await this.#fetch(exchange, headers, this.#controller.signal)
-      if (this.#exchange === exchange) return await this.#receive(exchange, response)
+      const response = await this.#fetch(pendingRequest, headers, this.#controller.signal)
+      if (this.#pendingRequest === pendingRequest) return await this.#receive(pendingRequest, response)
       await response.body?.cancel()
       return undefined
     } catch (error) {
       if (this.#uploadFailure !== undefined) return uploadError(this.#uploadFailure.error)
-      return fetchError(this.#options.origin, error, !exchange.isSent())
+      return fetchError(this.#options.origin, error, !pendingRequest.isSent())
     }
   }
 
-  #fetch(exchange: PendingRequest, headers: WireRequest["headers"], signal: AbortSignal): Promise<Response> {
+  #fetch(pendingRequest: PendingRequest, headers: WireRequest["headers"], signal: AbortSignal): Promise<Response> {
     const { init, origin, runtime } = this.#options
-    const { body, method, path } = exchange.request
+    const { body, method, path } = pendingRequest.request
     const request: Record<string, unknown> = { ...init, method, headers, signal, redirect: "manual" }
     if (isStreamed(body)) {
       request["body"] = streamedBody(body, (error) => (this.#uploadFailure = { error }))
@@ -150,19 +150,19 @@ export class FetchLane implements Connection {
     return fetch(`${origin}${path}`, request)
   }
 
-  async #receive(exchange: PendingRequest, response: Response): Promise<WireError | undefined> {
+  async #receive(pendingRequest: PendingRequest, response: Response): Promise<WireError | undefined> {
     const head = headOf(response, this.#options.runtime)
     const refusal = headRefusal(head, this.#options.limits)
     if (refusal !== undefined) {
       this.#controller?.abort(refusal)
       return refusal
     }
-    exchange.respond(response.status, head)
+    pendingRequest.respond(response.status, head)
     const reader = response.body?.getReader()
     for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
-      if (this.#exchange === exchange) exchange.data(read.value)
+      if (this.#pendingRequest === pendingRequest) pendingRequest.data(read.value)
       if (this.#resumed !== undefined) await this.#resumed
-      if (this.#exchange === exchange) continue
+      if (this.#pendingRequest === pendingRequest) continue
       await reader?.cancel()
       return undefined
     }

@@ -1,18 +1,18 @@
-/** A lane of a credential, and requests that go through it. */
+/** Limiters of a credential, and requests that go through them. */
 import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
-import * as Account from "../../src/internal/quota/credentialLimiter.ts"
-import type { Waiting } from "../../src/internal/quota/waiter.ts"
-import type { Demand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
-import { type Limits, none } from "../../src/internal/quota/limits.ts"
+import * as CredentialLimiter from "../../src/internal/quota/credentialLimiter.ts"
+import type { WaitTerms } from "../../src/internal/quota/waiter.ts"
+import type { LimiterDemand, ModelLimiter } from "../../src/internal/quota/modelLimiter.ts"
+import { type QuotaLimits, none } from "../../src/internal/quota/limits.ts"
 import type { Permit } from "../../src/internal/quota/permit.ts"
 import type { Shared } from "../../src/internal/quota/remote.ts"
 import type { Ticker } from "../../src/internal/util/ticker.ts"
 
 let arrivals = 0
 
-export const demand = (tokens = 0): Demand => ({ order: ++arrivals, tokens: () => tokens })
+export const demand = (tokens = 0): LimiterDemand => ({ order: ++arrivals, tokens: () => tokens })
 
-export const patient: Waiting = {
+export const patient: WaitTerms = {
   signal: undefined,
   maxRetryAfter: Infinity,
   timeout: Infinity,
@@ -20,20 +20,24 @@ export const patient: Waiting = {
   again: false
 }
 
-export const accountOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): Account.CredentialLimiter => {
-  const account = Account.make(ticker, () => shared)
+export const accountOf = (
+  ticker: Ticker,
+  limits: Partial<QuotaLimits> = {},
+  shared?: Shared
+): CredentialLimiter.CredentialLimiter => {
+  const account = CredentialLimiter.make(ticker, () => shared)
   account.join({ ...none, ...limits })
   return account
 }
 
-export const laneOf = (ticker: Ticker, limits: Partial<Limits> = {}, shared?: Shared): ModelLimiter =>
-  accountOf(ticker, limits, shared).lane("m")
+export const laneOf = (ticker: Ticker, limits: Partial<QuotaLimits> = {}, shared?: Shared): ModelLimiter =>
+  accountOf(ticker, limits, shared).limiter("m")
 
 /** Takes a permit, as a request does: at once if it can be, else in line. */
 export const enter = async (
   lane: ModelLimiter,
-  asked: Demand = demand(),
-  waiting: Waiting = patient
+  asked: LimiterDemand = demand(),
+  waiting: WaitTerms = patient
 ): Promise<Permit> => {
   const permit = lane.tryEnter(asked) ?? (await lane.enter(asked, waiting))
   if (permit === undefined) throw new Error("moved")

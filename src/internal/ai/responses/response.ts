@@ -16,7 +16,7 @@ export interface Item {
   }> | null
 }
 
-export interface Said {
+export interface ResponsesResponse {
   readonly id?: string
   readonly model?: string
   readonly created_at?: number
@@ -32,12 +32,12 @@ export interface Said {
   } | null
 }
 
-export const isSaid = (u: unknown): u is Said =>
+export const isSaid = (u: unknown): u is ResponsesResponse =>
   typeof u === "object" && u !== null && "output" in u && Array.isArray(u.output)
 
 const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
 
-export const usageOf = ({ usage }: Said): Response.FinishPartEncoded["usage"] => {
+export const usageOf = ({ usage }: ResponsesResponse): Response.FinishPartEncoded["usage"] => {
   const reasoningTokens = number(usage?.output_tokens_details?.reasoning_tokens)
   const cachedInputTokens = number(usage?.input_tokens_details?.cached_tokens)
   return {
@@ -49,7 +49,7 @@ export const usageOf = ({ usage }: Said): Response.FinishPartEncoded["usage"] =>
   }
 }
 
-export const metadataOf = ({ created_at, id, model }: Said): Response.ResponseMetadataPartEncoded => ({
+export const metadataOf = ({ created_at, id, model }: ResponsesResponse): Response.ResponseMetadataPartEncoded => ({
   type: "response-metadata",
   ...(typeof id === "string" && { id }),
   ...(typeof model === "string" && { modelId: model }),
@@ -62,7 +62,7 @@ const cuts: Readonly<Record<string, Response.FinishReason>> = {
 }
 
 export const reasonOf = (
-  { incomplete_details, status }: Said,
+  { incomplete_details, status }: ResponsesResponse,
   hasCalls: boolean,
   isRefused: boolean
 ): Response.FinishReason => {
@@ -76,7 +76,8 @@ export const reasonOf = (
 }
 
 /** The provider's own reason for the end of a response. */
-export const wordOf = ({ incomplete_details, status }: Said): string | undefined => incomplete_details?.reason ?? status
+export const wordOf = ({ incomplete_details, status }: ResponsesResponse): string | undefined =>
+  incomplete_details?.reason ?? status
 
 /** Metadata of an item that its parts need when they are sent back. */
 export const metadata = (key: string, { encrypted_content, id }: Item): Response.ProviderMetadata => ({
