@@ -49,7 +49,8 @@ export default defineConfig({
     // Logs of failing tests alone.
     silent: "passed-only",
     pool: "forks",
-    poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc", "--no-warnings"] } },
+    // One more than the cores of a CI machine, since most tests wait. Node prints no warnings: setup.ts logs them.
+    poolOptions: { forks: { maxForks: 3, execArgv: ["--expose-gc", "--no-warnings"] } },
     // For what hangs: a busy machine may take many times as long as another for what works.
     testTimeout: 60_000,
     hookTimeout: 60_000,
