@@ -1,7 +1,7 @@
 /**
- * Whether a storm of aborts over HTTP/2 harms anybody but those who abort, on each Node that matters: the oldest allowed,
- * the one of this package's own tests, and the newest. Node's own server, with the limits on resets that it has by
- * default, is the other side: it kills a session that resets too much.
+ * Effect of a storm of aborts over HTTP/2 on the requests that are not aborted, on three Nodes: the oldest allowed, the
+ * one of this package's own tests, and the newest. The server is Node's own with its default limits on resets: it ends
+ * a session that resets too much.
  */
 import * as http2 from "node:http2"
 import type { AddressInfo } from "node:net"
@@ -14,7 +14,7 @@ import { measure } from "./child.ts"
 
 const ABORTS = 100_000
 const QUICK = 10_000
-/** What this package is developed on, as package.json pins it. */
+/** The version that this package is developed on, as package.json pins it. */
 const OWN = "24.21.0"
 
 const withServer = async <A>(use: (origin: string) => Promise<A>): Promise<A> => {
@@ -30,7 +30,7 @@ const withServer = async <A>(use: (origin: string) => Promise<A>): Promise<A> =>
 
 const figures = ({ aborts, first, lost, node, peakRss, requests, sessions, took }: Outcome): ReadonlyArray<Figure> => [
   {
-    what: `Node ${node.slice(1)}: requests lost that nobody aborted`,
+    what: `Node ${node.slice(1)}: lost requests that were not aborted`,
     value: lost,
     unit: `of ${requests - aborts}`,
     atMost: 0,

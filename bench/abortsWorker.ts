@@ -15,7 +15,7 @@ export interface Outcome {
   readonly requests: number
   readonly aborts: number
   readonly lost: number
-  /** What became of the first that was lost. */
+  /** Error of the first lost request. */
   readonly first: string | undefined
   /** HTTP/2 sessions opened. */
   readonly sessions: number

@@ -1,4 +1,4 @@
-/** Whether adaptive concurrency follows a provider whose capacity falls to a tenth and comes back. */
+/** Adaptive concurrency with a provider whose capacity falls to a tenth and comes back. */
 import { setTimeout } from "node:timers/promises"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { measure } from "./child.ts"
@@ -9,7 +9,7 @@ import { begun } from "./window.ts"
 
 const CAPACITIES = [200, 20, 200]
 const ANSWER = 20
-/** Of an answer; a refusal takes none. */
+/** Milliseconds of an answer; a 429 comes at once. */
 const LATENCY = 200
 const AGENTS = 600
 /** More than the limit can grow to before it is refused. */

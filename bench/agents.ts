@@ -12,7 +12,7 @@ import { question, type Size, sized } from "./question.ts"
 
 export interface Target {
   readonly baseURLs: ReadonlyArray<string>
-  /** Of each base URL. */
+  /** API keys for each base URL. */
   readonly keys: number
   readonly ca: string
   /** Sockets to each origin. @default that of the package */
@@ -21,7 +21,7 @@ export interface Target {
   readonly quota?: Quota.Options | undefined
 }
 
-/** Where processes share a budget. */
+/** Redis in which processes share a budget. */
 export interface Redis {
   readonly url: string
   readonly prefix: string
@@ -93,10 +93,10 @@ export const census = (
     )
   })
 
-/** What became of the questions of agents that go on asking. */
+/** Outcomes of agents that ask until they are stopped. */
 export interface Tally {
   answered: number
-  /** What the answers say they cost. */
+  /** Sum of the answers' `usage.total_tokens`. */
   tokens: number
   failed: number
   /** The message of the first failure. */

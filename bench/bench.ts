@@ -1,13 +1,13 @@
-/** What a bench is, and the arithmetic that all of them share. */
+/** Types and arithmetic shared by all benches. */
 
 export interface Options {
-  /** How often each variant is measured. */
+  /** Runs of each variant. */
   readonly runs: number
-  /** Whether what takes minutes should be cut short. */
+  /** Shortens benches that take minutes. */
   readonly quick: boolean
   /** Parts of names of scenarios, for benches that have such. @default all */
   readonly scenarios?: ReadonlyArray<string> | undefined
-  /** Of what scenarios draw. @default `runs` */
+  /** Seeds of scenarios. @default `runs` */
   readonly seeds?: number | undefined
 }
 
@@ -16,12 +16,12 @@ export interface Figure {
   readonly what: string
   /** The median of the runs. */
   readonly value: number
-  /** How the value is printed, for instance `x`, `sockets`, `us`. */
+  /** Unit printed after the value, for instance `x`, `sockets`, `us`. */
   readonly unit: string
   /** At least this, and at most this; both absent for what is printed for information only. */
   readonly atLeast?: number | undefined
   readonly atMost?: number | undefined
-  /** What else belongs to it: the spread, the absolute figures, how it was measured. */
+  /** Spread, absolute figures, method of measurement. */
   readonly note?: string | undefined
 }
 
@@ -66,6 +66,6 @@ export const interleaved = async <Name extends string, A>(
   return results
 }
 
-/** What one costs against another, turn by turn. */
+/** Ratio of one variant's cost to another's, turn by turn. */
 export const ratios = (of: ReadonlyArray<number>, to: ReadonlyArray<number>): ReadonlyArray<number> =>
   of.map((value, i) => value / (to[i] ?? NaN))

@@ -1,12 +1,12 @@
 /**
- * How much of an account's budget a crowd uses, and how often it is turned away: with a quota of ours, and with nothing
- * but the retries of the SDK.
+ * Share of an account's budget that a crowd uses, and its 429s: with a quota of ours, and with the retries of the SDK
+ * alone.
  *
- * The account's minute takes half a minute here, and so do the provider's Retry-After and answers. Not less: what makes
- * timers late does not shrink with it. No provider lets a minute's budget through in one burst: Azure looks at seconds,
- * and refuses a deployment of 600 requests a minute more than 10 in one of them
- * (learn.microsoft.com/azure/ai-foundry/openai/how-to/quota, "Understanding rate limits"); OpenAI and Anthropic say too
- * that a minute's limit may be enforced by the second. So this account has a second's worth of burst.
+ * The account's minute takes half a minute here, and so do the provider's Retry-After and answers. Not less: timers are
+ * late by as much however short the minute is. No provider lets a minute's budget through in one burst: Azure looks at
+ * seconds, and refuses a deployment of 600 requests a minute more than 10 in one of them
+ * (learn.microsoft.com/azure/ai-foundry/openai/how-to/quota, "Understanding rate limits"); OpenAI and Anthropic
+ * document too that a minute's limit may be enforced by the second. So this account has a second's worth of burst.
  */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
@@ -24,9 +24,9 @@ const MINUTE = 60_000 / SCALE
 const BURST = 1 / 60 / SCALE
 /** An answer takes 2 s of the account's time to write; a refusal takes none. */
 const LATENCY = 2_000 / SCALE
-/** Agents ask for longer than the server counts; what they are told after that minute is in no figure but "failed". */
+/** Agents ask for longer than the server counts; responses after that minute are in no figure but "failed". */
 const LONGER = LATENCY + 1_000
-/** What somebody chooses who has seen requests fail. */
+/** The SDK's `maxRetries` as raised after requests have failed. */
 const MANY_RETRIES = 20
 
 interface Case {

@@ -7,7 +7,7 @@ import { type Server, withServer } from "./server.ts"
 const AT_ONCE = 2_000
 const WARM_UP = 6_000
 const AGENTS = 10_000
-/** Of clientele and of the floor alike; the SDK's default fetch has no bound. */
+/** Most sockets of clientele and of the floor alike; the SDK's default fetch has no bound. */
 const SOCKETS = 64
 const work = (variant: Work["variant"], server: Server) => () =>
   measure<Work, number>("cpuWorker.ts", {

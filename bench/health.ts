@@ -1,6 +1,6 @@
 /**
- * How long a connection that is of no use any more is used: one whose path passes nothing, and one to an address that its
- * name has left. Measured with times that are shortened, and reckoned with those that hold by default.
+ * Time for which a dead connection stays in use: one whose path passes nothing, and one to an address that its name has
+ * left. Measured with shortened times, and computed for the default times.
  */
 import { moveLocalhost, servePath, serveAt } from "../test/support/paths.ts"
 import { makePool } from "../src/internal/transport/pool.ts"
@@ -12,7 +12,7 @@ import { type Bench, type Figure, median, spread } from "./bench.ts"
 
 const PING = 1_000
 const AGE = 3_000
-/** What a loaded machine adds, in seconds. */
+/** Seconds that a loaded machine adds. */
 const SLACK = 0.5
 
 const timeouts = { headers: 60_000, body: 60_000 }
@@ -109,7 +109,7 @@ const figure = (
   byDefault: number
 ): ReadonlyArray<Figure> => [
   { what, value: median(values), unit: "s", atMost: atMost + SLACK, note: `runs ${spread(values, 2)}` },
-  { what: `${what}, at the defaults`, value: byDefault, unit: "s", note: "reckoned, at the most" }
+  { what: `${what}, at the defaults`, value: byDefault, unit: "s", note: "computed, at the most" }
 ]
 
 export const health: Bench = {

@@ -1,4 +1,4 @@
-/** Whether agents that have finished leave anything behind. */
+/** Heap left behind by agents that have finished. */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Heaps, Work } from "./heapWorker.ts"

@@ -4,7 +4,7 @@ import { input, report } from "./child.ts"
 
 export interface Work {
   readonly module: string
-  /** Whether to list what is loaded; that takes time. */
+  /** Lists the modules loaded; that takes time. */
   readonly list: boolean
 }
 

@@ -1,4 +1,4 @@
-/** What it costs to import the package, and what comes with it. */
+/** Time to import the package, and the modules that it loads. */
 import { type Bench, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Imported, Work } from "./importWorker.ts"

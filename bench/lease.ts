@@ -1,4 +1,4 @@
-/** What a lease of a client that stands costs. */
+/** Cost of leasing a client that exists already. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Variant, Work } from "./leaseWorker.ts"
@@ -33,8 +33,8 @@ export const lease: Bench = {
       return { what, value: median(all), unit: "x", atMost, note: `${us(of)} and ${us(to)} us; runs ${spread(all, 2)}` }
     }
     return [
-      figure("get with a config / RcMap.get, both scoped, of what others hold", "get, config", "RcMap.get", 1.3),
-      figure("the same, of what nobody holds", "get, config, idle", "RcMap.get, idle", 1.3),
+      figure("get with a config / RcMap.get, both scoped, of a client in use", "get, config", "RcMap.get", 1.3),
+      figure("the same, of an idle client", "get, config, idle", "RcMap.get, idle", 1.3),
       figure("get with plain options / RcMap.get, both scoped", "get, options", "RcMap.get"),
       figure("use with a config, its promise included / RcMap.get, scoped", "use, config", "RcMap.get"),
       figure("LeaseMap.get / RcMap.get, both scoped", "LeaseMap.get", "RcMap.get"),

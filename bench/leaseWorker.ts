@@ -11,7 +11,9 @@ import { input, report } from "./child.ts"
 
 export interface Work {
   readonly variant: Variant
-  /** Whether somebody else holds the client all the while, as in a crowd; else each lease ends and begins an idle time. */
+  /**
+   * True if another lease holds the client all the while, as in a crowd; else each lease ends and begins an idle time.
+   */
   readonly held: boolean
   readonly times: number
 }

@@ -55,9 +55,9 @@ const names = benches.map(({ name }) => name).join(", ")
 const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names};
-                overload runs only when it is named: it takes 80 minutes
-  --scenario S  those of overload whose name has S in it, repeatable
-  --seeds N     of each scenario of overload; 5, or 1 with --quick
+                overload runs only by name: it takes 80 minutes
+  --scenario S  scenarios of overload whose name has S in it, repeatable
+  --seeds N     seeds of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text
 `
@@ -121,7 +121,7 @@ const main = async (): Promise<number> => {
   }
   const unknown = values.only?.find((name) => !benches.some((bench) => bench.name === name))
   if (unknown !== undefined) {
-    console.error(`there is no bench "${unknown}"; there is: ${names}`)
+    console.error(`unknown bench "${unknown}"; benches: ${names}`)
     return 2
   }
   const quick = values.quick === true

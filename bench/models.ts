@@ -1,4 +1,4 @@
-/** What a call of a language model costs on clientele, against the bare SDK and against others' models. */
+/** Cost of a call of a language model on clientele, against the bare SDK and other libraries' models. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Cost, Work } from "./modelsWorker.ts"

@@ -12,11 +12,11 @@ export interface Work {
 }
 
 export interface Cost {
-  /** Of CPU for each call, in all threads of this process. */
+  /** CPU of a call in microseconds, in all threads of this process. */
   readonly us: number
   /** Milliseconds of a call. */
   readonly p99: number
-  /** What is used when all are done, in MB. */
+  /** Heap in use after all calls, in MB. */
   readonly heap: number
 }
 

@@ -10,7 +10,7 @@ const BLOCKS = 10
 export const oneOffs: Bench = {
   name: "one-offs",
   about:
-    "a tenant each of whose requests has a configuration of its own: what another tenant feels of it, and what is left",
+    "a tenant each of whose requests has a configuration of its own: its effect on another tenant, and the heap left",
   run: ({ quick, runs }) =>
     withServer(["--protocol", "http/1.1", "--latency", "5", "--log-size", "0"], async (server) => {
       const configs = quick ? 10_000 : 100_000
@@ -32,14 +32,14 @@ export const oneOffs: Bench = {
           note: `${ms("many")} and ${ms("one")}, ${ms("alone")} alone; blocks ${spread(ratios, 2)}`
         },
         {
-          what: `heap after ${configs} one-off configurations, less that after as many as are held`,
+          what: `heap after ${configs} one-off configurations, less that after as many as the pool holds`,
           value: median(growth),
           unit: "MB",
           atMost: 5,
           note: `${mb("early")}, ${mb("end")}; runs ${spread(growth, 2)}`
         },
         {
-          what: "CPU of a request of a new configuration / of one that stands",
+          what: "CPU of a request of a new configuration / of an existing one",
           value: median(results.map(({ cpu }) => cpu.many / cpu.one)),
           unit: "x",
           note: `${us("many")}, ${us("one")}`

@@ -37,7 +37,7 @@ export interface Result {
 
 const { baseURL, block: size, blocks, configs } = input<Work>()
 
-/** How a tenant asks: so many agents, each with a pause in ms after each request. */
+/** A tenant's load: so many agents, each with a pause in ms after each request. */
 interface Pace {
   readonly agents: number
   readonly pause: number

@@ -51,7 +51,7 @@ const broken = ({ name }: Scenario, error: unknown): Figure => ({
 const chosen = (quick: boolean, parts: ReadonlyArray<string> | undefined): ReadonlyArray<Scenario> => {
   const named = scenarios.filter(({ name }) => parts === undefined || parts.some((part) => name.includes(part)))
   if (named.length === 0)
-    throw new Error(`no scenario has such a name; there are:\n${scenarios.map(({ name }) => name).join("\n")}`)
+    throw new Error(`no scenario has such a name; scenarios:\n${scenarios.map(({ name }) => name).join("\n")}`)
   // Named ones are wanted, short or not.
   return quick && parts === undefined ? named.filter(({ isQuick }) => isQuick === true) : named
 }

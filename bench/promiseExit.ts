@@ -1,4 +1,4 @@
-/** How soon a script is gone that has had its answer and has nothing else to do. */
+/** Time until a script exits that has its answer and nothing else to do. */
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { text } from "node:stream/consumers"

@@ -1,4 +1,4 @@
-/** Whether clients that nobody asks for any more leave anything behind, and whether asking for those that stand does. */
+/** Heap left behind by clients that are no longer used, and by getting clients that exist already. */
 import { type Bench, interleaved, median, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Heaps, Work } from "./promiseHeapWorker.ts"
@@ -20,7 +20,7 @@ const weights = (results: ReadonlyArray<Heaps>): string => {
 
 export const promiseHeap: Bench = {
   name: "promise-heap",
-  about: `heap after ${CALLS.few} and ${CALLS.many} calls of getOpenAIClient over 10 configurations, and before and after ${TENANTS.many - TENANTS.few} that are used once each; garbage collected`,
+  about: `heap after ${CALLS.few} and ${CALLS.many} calls of getOpenAIClient over 10 configurations, and before and after ${TENANTS.many - TENANTS.few} used once each; garbage collected`,
   run: ({ runs }) =>
     withServer(["--protocol", "http/1.1", "--log-size", "0"], async (server) => {
       // Both at once: a heap does not depend on who else has the CPU.

@@ -1,4 +1,4 @@
-/** What it costs to ask for a client that stands, where `new OpenAI` would make another. */
+/** Cost of getting a client that exists already, where `new OpenAI` would make another. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Variant, Work } from "./promiseHitWorker.ts"
@@ -10,7 +10,7 @@ const variant = (name: Variant, given: Work["given"]) => () =>
 
 export const promiseHit: Bench = {
   name: "promise-hit",
-  about: `a client that stands, asked for ${TIMES} times one after the other, each time with a new literal of options`,
+  about: `an existing client, got ${TIMES} times one after the other, each time with a new literal of options`,
   run: async ({ runs }) => {
     const results = await interleaved(
       {

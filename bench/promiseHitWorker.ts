@@ -5,7 +5,7 @@ import { input, report } from "./child.ts"
 
 export interface Work {
   readonly variant: Variant
-  /** How much the literal says. */
+  /** Number of options in the literal. */
   readonly given: keyof typeof literals
   readonly times: number
 }

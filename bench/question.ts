@@ -1,10 +1,10 @@
-/** What every variant of every bench asks. Apart from `agents.ts`, so that it loads nothing. */
+/** The question of every variant of every bench. Apart from `agents.ts`, so that it loads nothing. */
 export const question = (i: number) => ({
   model: "test-model",
   messages: [{ role: "user" as const, content: `Sum up row ${i} in a sentence.` }]
 })
 
-/** How long a question is, in tokens as the sandbox counts them, and how long an answer it allows. */
+/** Length of a question in tokens as the sandbox counts them, and of the longest answer that it allows. */
 export interface Size {
   readonly prompt: number
   /** Said in every other question, as agents do; the others leave it open. */

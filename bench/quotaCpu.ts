@@ -1,4 +1,4 @@
-/** What a quota costs that nobody has to wait for: reading each request and its answer's usage, and counting. */
+/** Cost of a quota that delays no request: reading each request and its answer's usage, and counting. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Target } from "./agents.ts"
@@ -26,7 +26,7 @@ const work = (server: Server, quota: Target["quota"]) => () =>
 
 export const quotaCpu: Bench = {
   name: "quota-cpu",
-  about: `CPU of a chat request with limits that hold nobody up against none: ${AT_ONCE} agents at once, ${AGENTS} a run after ${WARM_UP} to warm up, HTTP/1.1`,
+  about: `CPU of a chat request with limits that delay no request against none: ${AT_ONCE} agents at once, ${AGENTS} a run after ${WARM_UP} to warm up, HTTP/1.1`,
   run: ({ runs }) =>
     withServer(["--protocol", "http/1.1", "--log-size", "0"], async (server) => {
       const results = await interleaved(

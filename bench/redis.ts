@@ -20,7 +20,7 @@ const SKIP = 2_000
 
 /** Milliseconds that an answer of Redis takes to come: from the same machine to another continent, and worse. */
 const ROUND_TRIPS = [1, 50, 200, 500]
-/** Of those who are far away: they need to know the round trip first, and what answers cost. */
+/** The same for a distant Redis: the round trip and the cost of answers are measured first. */
 const SKIP_FAR = 8_000
 
 interface Case {
@@ -43,7 +43,7 @@ const cases = {
   }
 } satisfies Record<string, Case>
 
-/** Who asks ahead has as many more waiting: so few that 600 agents are enough for that. */
+/** Permits reserved ahead make as many more requests wait: at these rates 600 agents are enough. */
 const far = {
   requests: {
     ...cases.requests,

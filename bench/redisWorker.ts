@@ -1,4 +1,4 @@
-/** What a request costs a process that counts for itself, or in Redis: the time it takes, and the CPU. */
+/** Cost of a request in a process that counts for itself, or in Redis: time and CPU. */
 import * as Effect from "effect/Effect"
 import * as OpenAiClient from "clientele/OpenAiClient"
 import { clients, configs, crowd, type Redis, type Target } from "./agents.ts"

@@ -8,11 +8,11 @@ export interface Work {
   readonly target: Target
   readonly agents: number
   readonly question: Size
-  /** How long they ask. */
+  /** Milliseconds for which the agents ask. */
   readonly ms: number
   /** @default the process counts for itself */
   readonly redis?: Redis | undefined
-  /** Of the SDK alone. @default its own: 2 */
+  /** `maxRetries` of the variant with the SDK alone. @default its own: 2 */
   readonly maxRetries?: number | undefined
 }
 

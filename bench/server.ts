@@ -8,7 +8,7 @@ export interface Server {
   readonly port: number
   readonly baseURL: string
   readonly ca: string
-  /** What it counted since the last reset. */
+  /** Counts since the last reset. */
   readonly stats: () => Promise<Counts>
   readonly reset: () => Promise<void>
   /** From now on so many requests at the same time, of each key and model. */
@@ -20,9 +20,9 @@ export interface Counts {
   readonly requests: number
   readonly inFlight: number
   readonly peakInFlight: number
-  /** Of answers that have ended. */
+  /** Responses that have ended. */
   readonly responsesByStatus: Readonly<Record<string, number>>
-  /** Those of status 429. */
+  /** Responses with status 429. */
   readonly rateLimited: number
 }
 

@@ -13,7 +13,7 @@ interface Size {
 
 const packageOf = (path: string): string => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? "clientele"
 
-/** Of a program that keeps this one export of a module. */
+/** Size of a program that keeps this one export of a module. */
 const sizeOf = async (name: string, from: string): Promise<Size> => {
   const { metafile } = await build({
     stdin: { contents: `export { ${name} } from ${JSON.stringify(from)}`, resolveDir: root },

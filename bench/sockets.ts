@@ -1,4 +1,4 @@
-/** How many sockets a great crowd over many API keys needs, as the server counts them, and what waiting costs it. */
+/** Sockets that a great crowd over many API keys needs, as the server counts them, and the cost of waiting for them. */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Outcome, Work } from "./crowdWorker.ts"
@@ -6,13 +6,13 @@ import { withServer } from "./server.ts"
 
 const AGENTS = 10_000
 const KEYS = 100
-/** Of one transport, by default. */
+/** Default `maxConnections` of one transport. */
 const BOUND = 256
 
 interface Case {
   readonly what: string
   readonly flags: ReadonlyArray<string>
-  /** Of the server, in ms. */
+  /** Latency of the server, in ms. */
   readonly latency: number
   /** Requests that the bound lets be under way at the same time. */
   readonly capacity: number

@@ -1,4 +1,4 @@
-/** What the server counts while agents ask: from the first request on, however long their processes took to start. */
+/** Counts of the server while agents ask: from the first request on, however long their processes took to start. */
 import { setTimeout } from "node:timers/promises"
 import type { Counts, Server } from "./server.ts"
 
@@ -49,7 +49,7 @@ export const watch = async <A>(
 
 const answered = ({ responsesByStatus }: Counts): number => responsesByStatus["200"] ?? 0
 
-/** What part of a rate was used, in percent. */
+/** Share of a rate that was used, in percent. */
 export const used = ({ answered, ms }: Window, perMinute: number): number =>
   (answered / ((perMinute * ms) / 60_000)) * 100
 

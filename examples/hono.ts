@@ -12,7 +12,7 @@ export const app = new Hono()
 app.get("/ask", (context) =>
   streamText(context, async (out) => {
     const abort = new AbortController()
-    // Whoever hangs up wants no answer: it costs tokens.
+    // Cancels the request of a client that hangs up: its answer would cost tokens.
     out.onAbort(() => abort.abort())
     const answer = await getOpenAIClient({ maxRetries: 1 }).chat.completions.create(
       {

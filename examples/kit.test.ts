@@ -24,7 +24,7 @@ const judge = Agent.make({
     )
 })
 
-/** Whoever asks first finds it ill; who asks again, or later, does not. */
+/** Fails the first request with 503; later requests, and its retry, succeed. */
 const provider = ClientMapTest.layer({
   script: ({ index }) => (index === 0 ? ClientMapTest.error(503) : ClientMapTest.text("yes"))
 })

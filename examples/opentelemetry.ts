@@ -19,7 +19,7 @@ const summarize = Agent.make({
   run: (text: string) => LanguageModel.generateText({ prompt: `Sum up: ${text}` })
 })
 
-/** What is left is sent when the layer closes. */
+/** Exports the rest when the layer closes. */
 const telemetry = Layer.merge(
   Telemetry.layer("1 second"),
   Otlp.layerJson({

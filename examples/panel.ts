@@ -11,7 +11,7 @@ import * as GroqModel from "clientele/GroqModel"
 import * as OpenAiModel from "clientele/OpenAiModel"
 import * as Effect from "effect/Effect"
 
-/** Whoever is down does not hold the others up. */
+/** Without retries, a provider that is down delays nobody's vote. */
 const options = { maxTokens: 500, client: { maxRetries: 0 } }
 
 /** The same agent thrice; only its layer differs. */

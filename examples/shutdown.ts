@@ -15,7 +15,7 @@ import { getOpenAIClient } from "clientele/promise/openai"
 const bound = Number(process.env["BOUND"] ?? 20_000)
 
 const answer = async (question: string, response: ServerResponse): Promise<void> => {
-  // Whoever hangs up wants no answer: it costs tokens.
+  // Cancels the request of a client that hangs up: its answer would cost tokens.
   const hungUp = new AbortController()
   response.once("close", () => hungUp.abort())
   const stream = await getOpenAIClient().chat.completions.create(
@@ -40,7 +40,7 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
     console.error(String(error))
     // Half an answer must not look like a whole one.
     if (response.headersSent) response.destroy()
-    else response.writeHead(502).end("the model does not answer\n")
+    else response.writeHead(502).end("the model failed\n")
   })
 })
 

@@ -1,5 +1,5 @@
 /**
- * An answer that is written to the terminal as it comes. Ctrl-C ends it, and the provider is told.
+ * An answer that is written to the terminal as it comes. Ctrl-C ends it, and aborts the request.
  *
  *     OPENAI_API_KEY=... node examples/terminal.ts "Tell me of leases"
  */

@@ -6,6 +6,7 @@ const checks: ReadonlyArray<readonly [what: string, ...command: ReadonlyArray<st
   ["lint and import cycles", "oxlint", "--deny-warnings"],
   ["folders", "node", "scripts/layers.ts"],
   ["comments", "node", "scripts/comments.ts"],
+  ["names", "node", "scripts/names.ts"],
   ["format", "oxfmt", "--check"],
   ["unused code", "knip"],
   ["what users install", "node", "scripts/supplyChain.ts"],

@@ -9,12 +9,12 @@ import ts from "typescript"
 const FORBIDDEN =
   /^(?:What|Who|Whom|Whose|Whoever|Whatever|Whether|How|Where|Wherever|Why|Those|Of|(?:After|By|For|From|In|To|Under) which)\b/
 
-const folders = ["src", "scripts"]
+const folders = ["src", "scripts", "test", "bench", "examples", "soak"]
 
 /** First words of a comment, without its marks. */
 const opening = (comment: string): string => comment.replace(/^(?:\/\*+|\/\/)\s*(?:\*\s*)?/, "")
 
-/** Lines that tell each comment of a file with such an opening. */
+/** One line for each comment of a file with such an opening. */
 export const forbiddenIn = (file: string, text: string): ReadonlyArray<string> => {
   const found: Array<string> = []
   const seen = new Set<number>()

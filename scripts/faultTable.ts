@@ -7,19 +7,19 @@ import type { Row } from "../test/faults/row.ts"
 import { elsewhere } from "../test/faults/rows/elsewhere.ts"
 import { groups } from "../test/faults/table.ts"
 
-const intro = `# What becomes of a request when something fails
+const intro = `# Faults and their outcomes
 
-Each row is a fault, and each is a test: it runs over every protocol that it is named for, and with every provider
-(\`npm test -- test/faults\`). **In flight** are requests that had been sent when the fault came, **queued** are those that
-waited for a connection, **later** is one that came when the fault was over.
+Each row is a fault, and each is a test: it runs over every protocol in its second column, and with every provider
+(\`npm test -- test/faults\`). Requests **in flight** had been sent when the fault came, **queued** ones waited for a
+connection, and the **later** one came when the fault was over.
 
-- An empty cell: not affected. Answered, and sent once.
-- *again*: sent again, and answered. Its caller sees nothing of it, and what the provider certainly had not worked on costs
-  none of \`maxRetries\`, be that 0.
-- *rule*: the provider may have worked on it. What a repeat changes nothing of is sent again (see \`retryAmbiguous\`) and
-  answered; all else fails with the reason named, \`processed: "maybe"\`, after one attempt.
-- A reason: what it fails with, a \`RequestError\`; with its attempts, and with \`processed\`, which says whether the
-  provider may have worked on it.
+- An empty cell: unaffected. Sent once, and answered.
+- *again*: retried, and answered, unseen by its caller. Requests that the provider certainly had not processed cost none of
+  \`maxRetries\`, even if that is 0.
+- *rule*: the provider may have processed it. Requests safe to repeat (see \`retryAmbiguous\`) are retried and answered;
+  others fail with this reason and \`processed: "maybe"\` after one attempt.
+- A reason: the request fails with this \`RequestError\`; with its attempts, and with \`processed\`, the possibility that the
+  provider processed it.
 
 `
 

@@ -83,7 +83,7 @@ const reachOf = (folder: Folder): ReadonlySet<string> => {
   return reach
 }
 
-/** Lines that tell each import against the table, and each file that is in no folder of it. */
+/** One line for each import against the table, and for each file that is in no folder of it. */
 export const breaches = (src: string): ReadonlyArray<string> => {
   const found: Array<string> = []
   const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => /\.[cm]?ts$/.test(file))

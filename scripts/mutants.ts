@@ -21,15 +21,15 @@ const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a lease of a value whose release has begun",
     test: "LeaseMap",
-    file: "src/internal/lease/registry.ts",
-    search: `if (entry.status === "ended") return false`,
+    file: "src/internal/lease/entry.ts",
+    search: `if (this.status === "ended") return false`,
     replacement: ""
   },
   {
     what: "a value that was invalidated under a lease stays for its idle time",
     test: "LeaseMap",
     file: "src/internal/lease/registry.ts",
-    search: "found.doomed = true",
+    search: "found.isInvalidated = true",
     replacement: ""
   },
   {
@@ -40,11 +40,11 @@ const mutants: ReadonlyArray<Mutant> = [
     replacement: "if (Option.isSome(found))"
   },
   {
-    what: "a value that goes idle wakes nobody who waits for room",
+    what: "a value that goes idle wakes no waiter for room",
     test: "LeaseMap",
     file: "src/internal/lease/registry.ts",
-    search: "this.trim()\n    }\n    this.serve()",
-    replacement: "this.trim()\n    }"
+    search: "this.trim()\n    this.serve()",
+    replacement: "this.trim()"
   },
   {
     what: "one more in flight than maxConcurrency",
@@ -61,21 +61,21 @@ const mutants: ReadonlyArray<Mutant> = [
     replacement: "this.#correct(permit, 0, tokens)"
   },
   {
-    what: "a shared budget does not get back what nobody used",
+    what: "unused permits are not returned to a shared budget",
     test: "Quota",
     file: "src/internal/quota/modelLimiter.ts",
     search: "if (isTaken) remote.correct(-1, -entry.cost, this.#limits)",
     replacement: ""
   },
   {
-    what: "who wakes late gets what was refused meanwhile",
+    what: "a late waiter gets a token refused meanwhile",
     test: "Credential",
     file: "src/internal/credential/keeper.ts",
     search: "now < found.expiresAt && !found.refused",
     replacement: "now < found.expiresAt"
   },
   {
-    what: "whoever comes joins the load of an old version",
+    what: "a new use joins the load of an old version",
     test: "Credential",
     file: "src/internal/credential/keeper.ts",
     search: "if (under === undefined || under.version !== version)",

@@ -43,28 +43,28 @@ const grid = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
 }
 
 const section = (title: string, head: string, rows: ReadonlyArray<readonly [string, Row]>): string =>
-  `## ${title}\n\n${grid([[head, "environment", "who", "what becomes of it"], ...rows.map(cells)])}\n`
+  `## ${title}\n\n${grid([[head, "environment", "handled", "effect"], ...rows.map(cells)])}\n`
 
-const intro = `# What becomes of each option
+const intro = `# Options of the Promise API
 
-Written by \`node scripts/optionsTable.ts\` from the tables that the code goes by.
+Written by \`node scripts/optionsTable.ts\` from the tables that the code uses.
 
-The getters of \`clientele/promise/openai\`, \`/groq\` and \`/cerebras\` take what the SDKs' own constructors take. What is
-absent comes from the environment, as with the SDKs, and is part of what tells one client from another. Options that
-mean the same give the same object. \`null\` is the same as absent, except for options that come from the environment
-where the SDK takes \`null\` for none. The column "who" says what becomes of an option:
+The getters of \`clientele/promise/openai\`, \`/groq\` and \`/cerebras\` accept the options of the SDKs' own constructors.
+Absent options come from the environment, as with the SDKs, and are part of a client's identity. Equivalent options give
+the same object. \`null\` is the same as absent, except for options that come from the environment where the SDK takes
+\`null\` for none. The column "handled" is one of:
 
-- **pool**: the pool does it, for all SDKs alike. Clients share connections if where they send to and \`transport\` are
-  the same, and a budget if their keys are.
-- **SDK**: the SDK does it. Another value is another object, over the same connections and the same budget.
-- **as given**: it says how requests are sent. \`new OpenAI(options)\` is made with all options as they are, not shared,
-  and one debug line says so. Our own options beside it are refused, since nobody could keep them.
-- **no effect**: allowed, and does nothing.
-- **refused**: an \`OptionsError\` that says what to do instead. So is any name that is not in the table, with the nearest
-  one that is.
+- **pool**: the pool handles it, for all SDKs alike. Clients with the same destination and \`transport\` share connections,
+  and clients with the same key share a budget.
+- **SDK**: the SDK handles it. Another value is another object, over the same connections and the same budget.
+- **as given**: it replaces the sending of requests. \`new OpenAI(options)\` is made with all options as they are, unshared,
+  and one debug line reports it. Options of clientele beside it are refused, since they could have no effect.
+- **no effect**: accepted and ignored.
+- **refused**: an \`OptionsError\` that names the alternative. Names outside the table are refused too, with the nearest
+  name in it.
 
-What does not go through \`fetch\` is outside the pool: \`OpenAIRealtimeWS\` and other WebSockets read \`client.apiKey\` and
-\`client.baseURL\`, which work as ever, and open connections of their own.
+Only \`fetch\` goes through the pool: \`OpenAIRealtimeWS\` and other WebSockets read \`client.apiKey\` and
+\`client.baseURL\`, which work as with the SDK, and open connections of their own.
 `
 
 export const render = (): string => {
@@ -76,7 +76,7 @@ export const render = (): string => {
       Object.entries(table).filter(([, row]) => row.ours !== true)
     )
   )
-  return [intro, section("Beside them, of all four", "option", own), ...sections].join("\n")
+  return [intro, section("Options of clientele, for all four", "option", own), ...sections].join("\n")
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

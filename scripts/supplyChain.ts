@@ -59,7 +59,7 @@ const audited = (): Audit => {
 
 const { message = audit.stderr, vulnerabilities } = audited()
 if (vulnerabilities === undefined) {
-  console.log(`npm audit: SKIPPED, for this registry has no answer to it (${message.split("\n", 1)[0]})`)
+  console.log(`npm audit: SKIPPED, the registry does not support it (${message.split("\n", 1)[0]})`)
 } else {
   const names = Object.keys(vulnerabilities)
   console.log(`npm audit: ${names.length} advisories`)

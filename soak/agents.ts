@@ -40,7 +40,7 @@ const perKey: Readonly<Record<(typeof keys)[number], CommonOptions>> = {
   }
 }
 
-/** Where to ask, whom, and with what. */
+/** Destination and client of an agent's requests. */
 export interface Target {
   readonly subject: Subject
   readonly config: ClientConfig
@@ -76,10 +76,10 @@ export const targets = ({ ca, ports }: Ports): Effect.Effect<ReadonlyArray<Targe
   return Effect.all(all)
 }
 
-/** One that is asked, and after how many ms whoever asks loses interest. */
+/** A request, and the ms after which its agent aborts it. */
 interface Question {
   readonly act: string
-  /** Who is answered the same. */
+  /** Agents with the same name get the same answer. */
   readonly name: string
   readonly effect: Effect.Effect<Outcome, unknown, ClientMap.ClientMap>
   readonly patience?: number

@@ -1,9 +1,9 @@
-/** What became of the requests of a soak. It takes no more memory for more of them. */
+/** Outcomes of the requests of a soak, in constant memory. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "../test/faults/expected.ts"
 
-/** So many are told; all are counted. */
+/** Most that are listed; all are counted. */
 const TOLD = 10
 
 export class Ledger {
@@ -15,7 +15,7 @@ export class Ledger {
   unsettled = 0
   /** Answers that are not what the same question was answered before. */
   wrong = 0
-  /** Defects, and errors that are not typed or tell of a mistake of ours. */
+  /** Defects, and errors that are untyped or show a mistake of ours. */
   unexpected = 0
   readonly told: Array<string> = []
   /** By tag and reason. */

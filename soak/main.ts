@@ -11,12 +11,12 @@ import { table } from "./verdict.ts"
 
 const HELP = `usage: npm run soak -- [options]
 
-  --minutes N   how long (default 30; heap and descriptors are judged from 10 on)
-  --seed N      what the faults and the agents are drawn from (default: of the clock)
-  --agents N    how many ask at the same time (default 1000)
+  --minutes N   duration (default 30; heap and descriptors are judged from 10 on)
+  --seed N      seed of the faults and the agents (default: from the clock)
+  --agents N    agents at the same time (default 1000)
   --rate N      questions a second, of all of them together (default 100)
-  --out FOLDER  for plots and samples (default out/soak-SEED)
-  --quiet       no line of progress
+  --out FOLDER  folder of plots and samples (default out/soak-SEED)
+  --quiet       without progress lines
   --help        this text
 `
 
@@ -63,7 +63,7 @@ const read = () => {
   }
 }
 
-/** What is wrong with the command line is no news of the soak, and has a status of its own. */
+/** Errors of the command line are apart from the soak's own failures, and have an exit code of their own. */
 const readOrSay = (): ReturnType<typeof read> | undefined => {
   try {
     return read()

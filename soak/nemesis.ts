@@ -1,4 +1,4 @@
-/** What goes wrong, and when: drawn from the faults of the matrix by a seed, each kind as often as any other. */
+/** The schedule of faults: drawn from the faults of the matrix by a seed, each kind as often as any other. */
 import type { RateLimit } from "../src/testing/Sandbox.ts"
 import type { FaultRule } from "../src/testing/Sandbox.ts"
 import { rows } from "../test/faults/rows/sandbox.ts"
@@ -12,7 +12,7 @@ export type Wire = (typeof wires)[number]
 /** The keys of all who ask again and again. A key that is none of these is asked with once. */
 export const keys = ["sk-soak-free", "sk-soak-counted", "sk-soak-adaptive"] as const
 
-/** What a server is told to do. It can be written as JSON. */
+/** A command to a server, which can be written as JSON. */
 export type Order =
   | { readonly type: "fault"; readonly rule: FaultRule }
   | {
@@ -22,7 +22,7 @@ export type Order =
     }
   /** The proxy refuses connections. */
   | { readonly type: "down" }
-  /** Nothing passes, and nobody is told. In the end those connections are cut. */
+  /** Nothing passes, unnoticed by both sides. In the end those connections are cut. */
   | { readonly type: "freeze" }
   | { readonly type: "limit"; readonly limit: RateLimit }
   /** This key is not known any more. */
@@ -71,10 +71,10 @@ const kinds: ReadonlyArray<Kind> = [
         ]
   ),
   fault("sandbox: 500", { type: "status", status: 500 }),
-  fault("sandbox: 503 that says when to come again", { type: "status", status: 503, headers: soon }),
+  fault("sandbox: 503 with a Retry-After", { type: "status", status: 503, headers: soon }),
   fault("sandbox: an account without money", { type: "status", status: 429, code: "insufficient_quota" }),
   fault("sandbox: REFUSED_STREAM", { type: "resetBeforeHeaders", code: 7 }, ["HTTP/2"]),
-  fault("sandbox: GOAWAY that tells of an error", { type: "goAway", code: 2 }, ["HTTP/2"]),
+  fault("sandbox: GOAWAY with an error", { type: "goAway", code: 2 }, ["HTTP/2"]),
   toxic("latency", ({ between }) => ({ type: "latency", ms: Math.round(between(50, 900)) })),
   toxic("bandwidth", () => ({ type: "bandwidth", bytesPerSecond: 4_000 })),
   toxic("a slow close", () => ({ type: "slowClose", ms: 300 })),

@@ -26,7 +26,9 @@ export interface Options {
   readonly rate: number
   /** Ms between samples. @default 5000 */
   readonly sampleEvery?: number
-  /** By which part heap and descriptors may grow. @default 0.02 in ten minutes and more; before, they are not judged */
+  /**
+   * Share by which heap and descriptors may grow. @default 0.02 in ten minutes and more; before, they are not judged
+   */
   readonly tolerance?: number
   /** Keeps a lease for ever: a soak must find it. @default false */
   readonly leak?: boolean
@@ -54,7 +56,7 @@ const nemesis = (seed: number, servers: Servers, ledger: Ledger): Effect.Effect<
 
 const timers = (): number => process.getActiveResourcesInfo().filter((one) => one === "Timeout").length
 
-/** What it comes down to within so many ms. */
+/** The least value that is reached within so many ms. */
 const rest = async (look: () => Promise<number>, ms = 15_000): Promise<number> => {
   const until = performance.now() + ms
   for (;;) {
@@ -102,7 +104,7 @@ const replay = ({ agents, minutes, rate, seed }: Options): string =>
 export const soak = async (options: Options): Promise<Report> => {
   const ledger = new Ledger()
   const command = replay(options)
-  const surprise = (error: unknown): void => ledger.surprise(`nobody caught ${String(error)}`)
+  const surprise = (error: unknown): void => ledger.surprise(`uncaught: ${String(error)}`)
   process.on("uncaughtException", surprise)
   process.on("unhandledRejection", surprise)
   try {

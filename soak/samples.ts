@@ -1,4 +1,4 @@
-/** What a soak weighs every few seconds, and how its end is compared with its beginning. */
+/** Measurements of a soak every few seconds, and the comparison of its end with its beginning. */
 import { readdirSync } from "node:fs"
 import { setTimeout } from "node:timers/promises"
 import * as Effect from "effect/Effect"
@@ -65,8 +65,8 @@ const at =
     values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))] ?? NaN
 
 /**
- * Of descriptors that which nine in ten don't pass: a busy loop has not heard yet of all sockets of the pool that have
- * closed, and so what is beside them seems less at times, but never more.
+ * For descriptors the 90th percentile: a busy loop has not yet noticed all closed sockets of the pool, and so the
+ * number beside them seems less at times, but never more.
  */
 const typical = { heap: median, descriptors: at(0.9) }
 

@@ -1,6 +1,6 @@
 /**
- * The providers, in a process of their own: for each protocol a sandbox and a TCP proxy before it, which are ill when they
- * are told to, and well again after the time that they are told. Messages come and go over the process's IPC channel.
+ * The providers, in a process of their own: for each protocol a sandbox and a TCP proxy before it, with faults on
+ * command, and for a given time. Messages come and go over the process's IPC channel.
  */
 import * as net from "node:net"
 import * as Sandbox from "../src/testing/Sandbox.ts"
@@ -22,7 +22,7 @@ export interface Counts {
   readonly struck: number
 }
 
-/** What this process says, by the type of the message. */
+/** Messages of this process, by type. */
 export interface Said {
   readonly ready: Ports
   readonly counts: Counts

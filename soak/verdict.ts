@@ -1,17 +1,17 @@
-/** What a soak came to: its figures, and why it is not as it should be, if it is not. */
+/** Result of a soak: its figures, and the reasons for which it failed, if it did. */
 import type { Ledger } from "./ledger.ts"
 import type { Counts } from "./server.ts"
 import type { Sample, Trend } from "./samples.ts"
 
-/** What there is when all is closed, beyond what there was before: all 0. */
+/** Resources after all is closed, beyond those before: all 0. */
 interface Left {
   /** Leases and requests when all agents had ended, before the layer closed. */
   readonly leases: number
   /** Sockets and all else. */
   readonly descriptors: number
-  /** What servers still hold open. */
+  /** Sockets that servers still hold open. */
   readonly serverSockets: number
-  /** Those that keep a process. */
+  /** Timers that keep a process alive. */
   readonly timers: number
 }
 
@@ -21,7 +21,7 @@ export interface Report {
   readonly samples: ReadonlyArray<Sample>
   readonly heap: Trend
   readonly descriptors: Trend
-  /** By which part both may grow, `undefined` if the soak was too short to say whether they do. */
+  /** Share by which both may grow, `undefined` if the soak was too short to judge that. */
   readonly tolerance: number | undefined
   readonly left: Left
   readonly server: Counts
@@ -46,7 +46,7 @@ export const failures = ({
   none(ledger.unexpected, "defects or untyped errors")
   none(ledger.wrong, "wrong answers")
   for (const [what, { first, growth, last }] of Object.entries({ heap, descriptors })) {
-    // What is not a number is no proof.
+    // A growth that is not a number is a failure.
     if (tolerance !== undefined && !(growth <= tolerance)) {
       why.push(`${what} grew by ${(100 * growth).toFixed(1)} %: ${first.toFixed(1)} to ${last.toFixed(1)}`)
     }
@@ -88,7 +88,7 @@ export const table = ({
     ["requests", String(ledger.requests)],
     ...counted(ledger.acts),
     ["answered", String(ledger.answered)],
-    ["given up by who asked", String(ledger.givenUp)],
+    ["aborted by the caller", String(ledger.givenUp)],
     ["failed", String(sum(ledger.errors))],
     ...counted(ledger.errors),
     ["not settled", String(ledger.unsettled)],

@@ -46,7 +46,7 @@ import * as internal from "./internal/agent/invoke.ts"
 export interface Options<I, A, E, R> {
   /** Names its spans and metrics, so take few names, and none out of data. */
   readonly name: string
-  /** For those who read traces, and for models that are given the agent as a tool. @default none */
+  /** Description in traces, and for models that use the agent as a tool. @default none */
   readonly description?: string | undefined
   /** The agent's body. Resources acquired in its scope are released when it succeeds, fails or is interrupted. */
   readonly run: (input: I) => Effect.Effect<A, E, R>

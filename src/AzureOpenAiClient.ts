@@ -24,8 +24,15 @@
  */
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { AzureOpenAI } from "openai"
+import type * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
+import type { ClientError, OptionsError } from "./ClientError.ts"
 import * as ClientMap from "./ClientMap.ts"
 import { azure as spec } from "./internal/config/specs.ts"
 import { ofAzure } from "./internal/redaction/redact.ts"
@@ -75,11 +82,161 @@ export const provider = Provider.make({
     )
 })
 
+const accessors = ClientMap.accessors(provider)
+
 /**
- * `config` validates options, `get` leases a client until the scope closes, `use` for one call, `stream` for one streamed
- * answer, `layer` as a service. What each shares, when it ends and how it fails is in `ClientMap.Accessors`.
+ * Validates and normalises options, and fills in what is absent from the environment, through the fiber's
+ * `ConfigProvider`. The result goes wherever options go and saves that work: make it once, outside of the agents. Options
+ * that mean the same give the same config, and so one client.
+ *
+ * Nothing is built or sent. Fails with an `OptionsError` that names the option that can't be used, or that
+ * `apiKey`, `apiVersion` or both `endpoint` and `baseURL` are missing.
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ *
+ * export const config = AzureOpenAiClient.config({
+ *   endpoint: "https://my-resource.openai.azure.com",
+ *   apiVersion: "2025-04-01-preview",
+ *   timeout: "30 seconds",
+ *   quota: { requestsPerMinute: 3_000 }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const config: (
+  options?: Options | ClientConfig.ClientConfig<"azure">
+) => Effect.Effect<ClientConfig.ClientConfig<"azure">, OptionsError> = accessors.config
+
+/**
+ * Leases the SDK's own client until the scope closes. All who have the same configuration share it; it is released when
+ * the last lease has ended and `idleTimeToLive` of the client layer has passed (1 minute by default). Requests under way
+ * keep it until their bodies have ended; a request that begins after its release fails with `PoolError` `Released`.
+ *
+ * Errors of its requests are the SDK's own, and interruption aborts them only through a signal of yours: prefer `use`.
+ * The lease itself fails with an `OptionsError`, or with a `PoolError` (`Closed`, `Capacity`, `Construct`).
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const models = Effect.scoped(
+ *   Effect.flatMap(AzureOpenAiClient.get(), (azure) => Effect.tryPromise((signal) => azure.models.list({ signal })))
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category accessors
  */
-export const { config, get, use, stream, layer } = ClientMap.accessors(provider)
+export const get: (
+  options?: Options | ClientConfig.ClientConfig<"azure">
+) => Effect.Effect<AzureOpenAI, ClientError, ClientMap.ClientMap | Scope.Scope> = accessors.get
+
+/**
+ * Leases the client for one call of `f`, until its promise settles. Requests keep the client until their bodies have ended,
+ * so `f` may return one whose body is yet to be read.
+ *
+ * Interruption aborts the HTTP requests that `f` has under way, also if `f` does not pass the signal on. Unread bodies are
+ * cancelled when `f` settles, unless it returned an object. Failures are `ClientError`s: a `RequestError` for a request
+ * (after `maxRetries` retries, 2 by default), a `CallbackError` if `f` throws anything else.
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ *
+ * export const ask = (question: string) =>
+ *   AzureOpenAiClient.use({ timeout: "30 seconds" }, (azure) =>
+ *     azure.chat.completions.create({
+ *       model: "gpt-5-mini",
+ *       messages: [{ role: "user", content: question }]
+ *     })
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const use: <A>(
+  options: Options | ClientConfig.ClientConfig<"azure"> | undefined,
+  f: (client: AzureOpenAI, signal: AbortSignal) => PromiseLike<A>
+) => Effect.Effect<A, ClientError, ClientMap.ClientMap> = accessors.use
+
+/**
+ * Leases the client for one streamed answer: until its last chunk, an error, or the end of the stream's consumer, which
+ * aborts the request. Back-pressure reaches the provider. Chunks may be `bodyTimeout` apart (5 minutes by default).
+ *
+ * A stream that the provider cuts off fails with a `RequestError`; it never ends as if it were whole.
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const words = AzureOpenAiClient.stream(undefined, (azure) =>
+ *   azure.chat.completions.create({
+ *     model: "gpt-5-mini",
+ *     stream: true,
+ *     messages: [{ role: "user", content: "Tell me a story." }]
+ *   })
+ * ).pipe(Stream.map((chunk) => chunk.choices[0]?.delta?.content ?? ""))
+ * ```
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const stream: <A>(
+  options: Options | ClientConfig.ClientConfig<"azure"> | undefined,
+  f: (client: AzureOpenAI, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+) => Stream.Stream<A, ClientError, ClientMap.ClientMap> = accessors.stream
+
+/**
+ * The client as the service `AzureOpenAiClient`, leased for as long as the layer is built. Layers with the same configuration share
+ * the client. What is said of `get` holds for its requests.
+ *
+ * @example
+ * ```ts
+ * import * as ClientLayer from "clientele/ClientLayer"
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const models = Effect.flatMap(AzureOpenAiClient.AzureOpenAiClient, (azure) =>
+ *   Effect.tryPromise((signal) => azure.models.list({ signal }))
+ * ).pipe(Effect.provide(AzureOpenAiClient.layer({ timeout: "30 seconds" }).pipe(Layer.provide(ClientLayer.layer()))))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: (
+  options?: Options | ClientConfig.ClientConfig<"azure">
+) => Layer.Layer<AzureOpenAiClient, ClientError, ClientMap.ClientMap> = accessors.layer
+
+/**
+ * `layer` with options from `Config`, each by itself or all at once: for variables with names of your own. Options that are
+ * absent come from the provider's usual variables, as with `layer`. Fails with a `ConfigError` too.
+ *
+ * @example
+ * ```ts
+ * import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+ * import * as Config from "effect/Config"
+ * import * as Duration from "effect/Duration"
+ *
+ * export const search = AzureOpenAiClient.layerConfig({
+ *   apiKey: Config.redacted("SEARCH_AZURE_KEY"),
+ *   endpoint: Config.string("SEARCH_AZURE_ENDPOINT"),
+ *   apiVersion: Config.string("SEARCH_AZURE_VERSION"),
+ *   timeout: Config.withDefault(Config.duration("SEARCH_AZURE_TIMEOUT"), Duration.seconds(30))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: (
+  options: Config.Config.Wrap<Options>
+) => Layer.Layer<AzureOpenAiClient, ClientError | ConfigError, ClientMap.ClientMap> = accessors.layerConfig

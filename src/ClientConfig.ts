@@ -1,9 +1,9 @@
 /**
- * The canonical form of a client's options, which is its key: two options that mean the same give the same object,
- * and any difference gives another.
+ * The canonical form of a client's options, which is its key: equivalent options give the same object, and any
+ * difference gives another.
  *
  * Every field is part of the identity. Values are frozen, interned and hashed once, so a config that is made once and
- * passed around costs nothing to look up. The table of configs is weak: configs that nobody holds are forgotten.
+ * passed around costs nothing to look up. The table of configs is weak: unreferenced configs are dropped.
  *
  * @since 0.1.0
  */
@@ -136,8 +136,8 @@ export interface CommonOptions {
    * are retried whatever the value, and a response that broke after its first byte is never retried.
    *
    * - `"generation"`: requests safe to repeat except for token cost. These are POSTs to `.../chat/completions`,
-   *   `.../completions`, `.../embeddings`, `.../moderations`, `.../messages` (not of a thread), unless the body says
-   *   `store: true`; to `.../responses` if it says `store: false` and names no `conversation`; and GET, HEAD and
+   *   `.../completions`, `.../embeddings`, `.../moderations`, `.../messages` (not of a thread), unless the body has
+   *   `store: true`; to `.../responses` if it has `store: false` and no `conversation`; and GET, HEAD and
    *   OPTIONS. All others (files, batches, images, unknown paths, PUT and DELETE too) are retried only with an
    *   `Idempotency-Key` of your own on the request.
    * - `"never"`: nothing.
@@ -152,19 +152,18 @@ export interface CommonOptions {
    */
   readonly retryAmbiguous?: "generation" | "never" | "always" | undefined
   /**
-   * The longest that a request waits because of failures: for a provider that asked to wait, an open circuit, a retry
-   * budget that is used up, all together. A provider that asks for more is not waited for: that request fails at once, with
-   * a `RequestError` whose `retryAfter` says when to come back, and others wait for probes; when two of those are told the
-   * same, all to that model fail at once (`RateLimited`). A number is milliseconds, `Infinity` waits however long it
-   * takes, 0 never waits: whoever has another provider to go to wants that. Waiting for one's turn is no part of it:
-   * `queueTimeout` bounds that.
+   * Longest time that a request waits because of failures: for a Retry-After, an open circuit, a retry budget that is
+   * used up, all together. A longer Retry-After is not waited for: its request fails at once, with a `RequestError` that
+   * has it as `retryAfter`, and others wait for probes; when two of these get the same, all to that model fail at once
+   * (`RateLimited`). A number is milliseconds, `Infinity` waits however long it takes, 0 never waits, for callers with
+   * another provider. Waiting for a turn is not counted: `queueTimeout` bounds that.
    *
    * @default "60 seconds", up to which openai's own retries obey a Retry-After
    */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /**
-   * From the call to dispatch: how long a request may wait for quota and then for a socket. One that waits longer fails
-   * with a `RequestError` whose reason is `QueueTimeout`, and was certainly not sent. It is no part of `timeout`. A
+   * Longest wait from the call to dispatch, for quota and then for a socket. A request that waits longer fails with a
+   * `RequestError` of reason `QueueTimeout`, and was certainly not sent. `timeout` does not count it. A
    * number is milliseconds, above 0; `Infinity` is no limit.
    *
    * @default Infinity
@@ -190,7 +189,7 @@ export interface CommonOptions {
    */
   readonly transport?: TransportOptions | undefined
   /**
-   * The budget above, shared by all who hold the same credential, and counted for each model by itself.
+   * The budget above, shared by all clients of one credential, and counted for each model by itself.
    *
    * @default no limits
    */
@@ -204,7 +203,7 @@ export interface CommonOptions {
  * @category models
  */
 export type Options<Extra extends string = never> = CommonOptions & {
-  /** `null` is none, whatever the environment says. */
+  /** `null` is none, over the environment's. */
   readonly [K in Extra]?: string | null | undefined
 }
 
@@ -234,7 +233,7 @@ export interface ExtraField {
    */
   readonly accepts?: { readonly test: (value: string) => boolean; readonly expected: string } | undefined
   /**
-   * Makes the option another way to say `baseURL`: a URL to which this path is added. It is then no field of `extra`,
+   * Makes the option an alternative to `baseURL`: a URL to which this path is added. It is then no field of `extra`,
    * and giving both is refused.
    *
    * @default undefined
@@ -329,8 +328,8 @@ export const make: <P extends string, Extra extends string = never>(
 export const isClientConfig: (u: unknown) => u is ClientConfig = value.isClientConfig
 
 /**
- * Ten hexadecimal digits that tell configs apart in logs. They differ from process to process, and say nothing of
- * what is in the config.
+ * Ten hexadecimal digits that distinguish configs in logs. They differ from process to process, and reveal nothing of
+ * the config.
  *
  * @since 0.1.0
  * @category accessors

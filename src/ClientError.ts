@@ -1,7 +1,7 @@
 /**
  * The errors that clientele fails with. Each is tagged and carries a closed `reason`; `message` names
- * the provider, the base URL and the cause, and never a secret. What providers say in it is in one line, with control
- * characters spelt out.
+ * the provider, the base URL and the cause, and never a secret. Text of providers in it is one line, with control
+ * characters escaped.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { isTwin } from "./internal/options/twins.ts"
 /**
  * An option is missing or can't be used. Raised before anything is built or sent.
  *
- * `received` describes what was given; for secrets it says no more than their shape.
+ * `received` describes the given value; of secrets it has only the shape.
  *
  * @since 0.1.0
  * @category errors
@@ -156,7 +156,7 @@ const textOf = (thrown: unknown): string => {
   try {
     return thrown instanceof Error ? thrown.message : String(thrown)
   } catch {
-    return "what it threw can't be read"
+    return "the thrown value can't be read"
   }
 }
 

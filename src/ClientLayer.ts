@@ -49,9 +49,9 @@ export interface Options {
    */
   readonly acquireTimeout?: Duration.DurationInput | undefined
   /**
-   * Sockets of all transports together. At it, idle sockets are closed for those who need one, then requests queue.
-   * An upper bound, not a reservation: all layers of a thread, over all copies of the package, together have the default,
-   * or the sum of what layers set if that is more. Worker threads divide the descriptors that are free, and aim to leave a
+   * Sockets of all transports together. At this bound, idle sockets are closed for origins that need one, then requests
+   * queue. An upper bound, not a reservation: all layers of a thread, over all copies of the package, together have the
+   * default, or the sum of their settings if that is more. Worker threads divide the free descriptors, and aim to leave a
    * quarter of all to everything else.
    *
    * @default 512, or half of the soft limit on open files if that is less

@@ -8,6 +8,8 @@
  * @since 0.1.0
  */
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,8 +18,7 @@ import * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import * as call from "./internal/request/call.ts"
-import type { PooledFetch } from "./internal/request/pooledFetch.ts"
-import type { Provider } from "./Provider.ts"
+import type { PooledFetch, Provider } from "./Provider.ts"
 import type * as Quota from "./Quota.ts"
 
 /**
@@ -175,9 +176,8 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
     options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
   ) => Effect.Effect<Client, ClientError, ClientMap | Scope.Scope>
   /**
-   * Leases a client for one call. Interruption aborts the HTTP requests that `f` has under way, whether or not it hands
-   * on the signal. Bodies that `f` has not begun to read when it ends are given up, unless it returns an object, which
-   * may be such a body.
+   * Leases a client for one call. Interruption aborts the HTTP requests that `f` has under way, also if `f` does not pass
+   * the signal on. Unread bodies are cancelled when `f` settles, unless it returned an object, which may be such a body.
    */
   readonly use: <A>(
     options: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined,
@@ -195,6 +195,10 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
   readonly layer: (
     options?: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P>
   ) => Layer.Layer<I, ClientError, ClientMap>
+  /** `layer` with options from `Config`, each by itself or all at once. Absent ones are read as with `layer`. */
+  readonly layerConfig: (
+    options: Config.Config.Wrap<ClientConfig.Options<Extra>>
+  ) => Layer.Layer<I, ClientError | ConfigError, ClientMap>
 }
 
 /**
@@ -228,6 +232,7 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
           )
         )
       ),
-    layer: (options) => Layer.scoped(provider.tag, get(options))
+    layer: (options) => Layer.scoped(provider.tag, get(options)),
+    layerConfig: (options) => Layer.scoped(provider.tag, Effect.flatMap(Config.unwrap(options), get))
   }
 }

@@ -2,9 +2,9 @@
  * A provider's secret that changes with time (Entra tokens, keys in a vault, short-lived gateway tokens), and several
  * secrets used as one.
  *
- * A credential is known by its `id` (and `version`), never by the secret it holds at the moment: a new token is the
- * same client. Whoever needs the secret first loads it, and all others wait for that one load. Shortly before it
- * expires the next is loaded in the background, while requests go on with the one at hand. If the provider answers 401,
+ * A credential is identified by its `id` (and `version`), never by its current secret: a new token is the same client.
+ * The first request loads the secret, and all others wait for that one load. Shortly before it expires the next is
+ * loaded in the background, while requests go on with the current one. If the provider answers 401,
  * it is loaded anew and the request is sent once more. A key that never changes needs none of this: give
  * `Redacted.make(key)` as `apiKey`.
  *
@@ -64,15 +64,15 @@ export interface Options {
   /** Name of the secret. Two credentials of one id and version are treated as the same, whatever they load. */
   readonly id: string
   /**
-   * Fetches the secret: once for all who wait for it; when all of them are gone it is interrupted. It runs with the
+   * Fetches the secret: once for all waiting requests; when all of them are gone it is interrupted. It runs with the
    * services and the logger of the client that asks first, outside of any one request. Let it end by itself
    * (`Effect.timeout`): while it runs no other is begun. Without `expiresAt` the secret is kept until it is refused.
    * A secret that has expired when it comes is a failure.
    *
-   * A load that fails is not remembered: who waited for it fails with a `RequestError` of reason "Authentication", and
-   * the next request loads again. Ahead of time nobody waits: the failure is logged once as a warning, the secret at
-   * hand stays in use until it expires, and the next try comes after 1 second, then 2, 4, ... up to a minute, at most
-   * half of what is left of its life.
+   * A failed load is not cached: its waiters fail with a `RequestError` of reason "Authentication", and the next request
+   * loads again. A refresh ahead of expiry has no waiters: its failure is logged once as a warning, the current secret
+   * stays in use until it expires, and the next try comes after 1 second, then 2, 4, ... up to a minute, at most half of
+   * the rest of its life.
    */
   readonly load: Effect.Effect<Redacted.Redacted | Expiring, unknown>
   /**
@@ -86,10 +86,10 @@ export interface Options {
   /**
    * Part of the identity: a config made after it changed is another client, and borrowers finish on the old one.
    *
-   * An effect says which version is current now. It is run each time that a config is made from options, and for each
+   * An effect returns the current version. It is run each time that a config is made from options, and for each
    * request: once it gives another version, the next request of any client, old or new, goes out with a secret whose
-   * load began after that; those in flight finish. So let it be cheap: read a variable or a `Ref`, and where it has to
-   * ask somebody, keep the answer for a while (`Effect.cachedWithTTL`). If it fails or gives no version, making a config
+   * load began after that; those in flight finish. So let it be cheap: read a variable or a `Ref`, and cache
+   * the answer of a slower source (`Effect.cachedWithTTL`). If it fails or gives no version, making a config
    * fails with an `OptionsError`; requests go on with the last version known, and a warning is logged once.
    *
    * @default none

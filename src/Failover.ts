@@ -1,7 +1,7 @@
 /**
  * When a provider is closed or failing, agents go to the next one, by effect's own `ExecutionPlan` or by plain operators.
  *
- * What another provider can cure fails over, and nothing else:
+ * Errors that another provider can cure fail over, and no others:
  *
  * | error | fails over | because |
  * |---|---|---|
@@ -14,15 +14,16 @@
  * | `BadRequest`, `NotFound` | no | the question is at fault, or the model's name; another provider would hide it |
  * | `OptionsError` | no | so is the configuration, and nothing has been sent |
  * | `CallbackError` | no | the caller's own code threw |
- * | `Aborted`, `Closed`, `Released` | no | nobody waits for the answer, or may ask any more |
+ * | `Aborted`, `Closed`, `Released` | no | the caller has left, or the client is closed |
  *
  * The first provider may have done the work all the same, unless the error's `processed` is `no`: let only that fail over
  * which may be done twice, such as generation.
  *
- * How soon the next provider is asked is up to the first one's options. `maxRetries: 0` goes on at the first failure
- * of what may have reached the provider. `maxRetryAfter: 0` goes on at once where it can't be reached, and for as long as it
- * has told this credential to wait, without asking it; with more, agents wait that long first. `queueTimeout` goes on when the budget or the sockets are merely busy for so long. With
- * either of the first two, a provider that is down is not asked again and again: once a circuit is open
+ * The first one's options set how soon the next provider is tried. `maxRetries: 0` goes on at the first failure of a
+ * request that may have reached the provider. `maxRetryAfter: 0` goes on at once if it is unreachable, and without a
+ * request while its Retry-After for this credential lasts; with more, agents wait that long first. `queueTimeout` goes on
+ * when the budget or the sockets are merely busy for so long. With either of the first two, a provider that is down gets
+ * no request after request: once a circuit is open
  * (`transport.circuitFailures`) requests fail with the next probe, or with `maxRetryAfter: 0` at once.
  *
  * Effects that have no service in common, such as the `use` of several SDKs, need no plan:
@@ -191,23 +192,25 @@ const enter = (attempt: Attempt, error: unknown, { origin, warned }: Memory): Ef
       const suppressed = take(warned, from.step, error.reason, now)
       if (suppressed === undefined) return Effect.void
       const more = suppressed === 0 ? "" : ` (${suppressed} more since the last warning)`
-      return Effect.annotateLogs(
-        Effect.logWarning(`${provider} failed, so ${next} is asked: ${error.message}${more}`),
-        { provider, next, reason: error.reason, ...(suppressed > 0 && { suppressed }) }
-      )
+      return Effect.annotateLogs(Effect.logWarning(`${provider} failed, trying ${next}: ${error.message}${more}`), {
+        provider,
+        next,
+        reason: error.reason,
+        ...(suppressed > 0 && { suppressed })
+      })
     }),
     Effect.as(true)
   )
 }
 
 /**
- * A plan for `Effect.withExecutionPlan`: the first step that succeeds, or fails with what another could not cure, decides.
- * A switch is logged as a warning, with the annotations `provider` and `next`, which are names of steps, and `reason`. What
- * follows it from the same step for the same reason is counted, not logged, until the step has been used successfully, or
- * 5 minutes have passed: the next warning tells their number, as the annotation `suppressed` too. All that use one plan
- * share this, so make a plan once, not for each call.
+ * A plan for `Effect.withExecutionPlan`: the first step that succeeds, or fails with an error that another could not cure, decides.
+ * A switch is logged as a warning, with the annotations `provider` and `next`, which are names of steps, and `reason`. Later
+ * switches from the same step for the same reason are counted, not logged, until the step has succeeded, or 5 minutes have
+ * passed: the next warning has their number, as the annotation `suppressed` too. All users of one plan share this, so make
+ * a plan once, not for each call.
  *
- * For `Stream.withExecutionPlan` always say `{ preventFallbackOnPartialStream: true }`: without it a stream that breaks is
+ * For `Stream.withExecutionPlan` always pass `{ preventFallbackOnPartialStream: true }`: without it a stream that breaks is
  * followed by the whole answer of the next provider.
  *
  * @example

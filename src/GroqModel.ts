@@ -21,6 +21,10 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Model from "@effect/ai/Model"
+import type * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import type * as Layer from "effect/Layer"
+import type * as ClientConfig from "./ClientConfig.ts"
 import type * as ClientMap from "./ClientMap.ts"
 import { speech as chat } from "./internal/ai/chat/apiFormat.ts"
 import * as dialects from "./internal/ai/dialect.ts"
@@ -37,6 +41,18 @@ export { type Settings, withSettings } from "./internal/ai/settings.ts"
 export type Options = layers.Options<"groq", never>
 
 /**
+ * Options of `layerConfig` beside the settings: the name of the model, and options of the client.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigOptions {
+  readonly model: string
+  /** Key, address, timeouts, quota and transport of the client. @default the environment's */
+  readonly client?: ClientConfig.Options<never> | undefined
+}
+
+/**
  * A language model over `chat.completions`, with the name of its provider beside it. The client is shared with all who
  * have the same options, and leased for each call. Its layer can't fail: options that can't be used, or a key that is
  * missing, are a `MalformedInput` of each call. Other failures are AiErrors that have ours as their `cause`.
@@ -49,3 +65,28 @@ export const model = (
   options?: Options
 ): Model.Model<"groq", LanguageModel.LanguageModel, ClientMap.ClientMap> =>
   layers.language(dialects.groq, chat, name, options)
+
+/**
+ * `model` with its name and options from `Config`, read when the layer is built. Options that are absent have their
+ * defaults, and the client's come from the provider's usual variables. Fails with a `ConfigError` alone; options that can't
+ * be used are a `MalformedInput` of each call, as with `model`.
+ *
+ * @example
+ * ```ts
+ * import * as GroqModel from "clientele/GroqModel"
+ * import * as Config from "effect/Config"
+ *
+ * export const chat = GroqModel.layerConfig({
+ *   model: Config.withDefault(Config.string("CHAT_MODEL"), "llama-3.3-70b-versatile"),
+ *   temperature: Config.withDefault(Config.number("CHAT_TEMPERATURE"), 0),
+ *   client: { apiKey: Config.redacted("CHAT_GROQ_KEY") }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Omit<Options, "client"> & ConfigOptions>
+): Layer.Layer<LanguageModel.LanguageModel | Model.ProviderName, ConfigError, ClientMap.ClientMap> =>
+  layers.fromConfig(options, (name, settings) => model(name, settings))

@@ -42,7 +42,7 @@ import * as OriginFetch from "./internal/client/originFetch.ts"
 export type Options = OriginFetch.Options
 
 /**
- * The `HttpClient` of whoever is below. A request that fails without an answer is a `RequestError` of reason `Transport`
+ * The `HttpClient` for the effects below. A request that fails without an answer is a `RequestError` of reason `Transport`
  * whose `cause` is ours: a `RequestError` or a `PoolError` of `clientele/ClientError`, or an `OptionsError` if the
  * options can't be used.
  *

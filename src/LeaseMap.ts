@@ -1,14 +1,14 @@
 /**
  * A map from keys to scoped values that any number of fibers lease at once. A value is built on the first lease of its
- * key, shared by everybody who leases it meanwhile, and released when it has had no lease for `idleTimeToLive`. Clients,
+ * key, shared by all leases meanwhile, and released when it has had no lease for `idleTimeToLive`. Clients,
  * transports and quotas all live in one.
  *
  * It is effect's `RcMap` driven so that no two fibers ever race in it:
  *
- * - a key is built at most once at a time, whatever the interleaving, and a failed build is not remembered;
- * - `invalidate` replaces a value without touching those who borrow the old one;
+ * - a key is built at most once at a time, whatever the interleaving, and a failed build is not cached;
+ * - `invalidate` replaces a value without touching leases of the old one;
  * - `capacity` releases idle values and never leased ones, and never refuses a lease;
- * - a value sees the `Context`, FiberRefs and async context of `make`, never those of whoever happened to lease it first;
+ * - a value sees the `Context`, FiberRefs and async context of `make`, never those of its first lease;
  * - closing is parallel and bounded in time, and leasing from a closed map is a typed error.
  *
  * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers. It is not a cache of plain results: use
@@ -41,7 +41,7 @@ export class LeaseError extends Data.TaggedError("LeaseError")<{
 }> {
   override get message(): string {
     return this.reason === "Closed"
-      ? `${this.map}: closed, nothing can be leased any more`
+      ? `${this.map}: closed, it leases no more values`
       : `${this.map}: maxEntries reached and nothing went idle within acquireTimeout`
   }
 }
@@ -146,7 +146,7 @@ export interface Entry<K, A> {
   readonly leases: number
   /** Since when it has had no lease, in milliseconds of the map's clock; `undefined` while leased. */
   readonly idleSince: number | undefined
-  /** Invalidated: those who have it finish on it, nobody else gets it. */
+  /** Invalidated: current leases finish on it, new ones get another. */
   readonly invalidated: boolean
   /** `undefined` while it is being built. */
   readonly value: A | undefined
@@ -221,7 +221,7 @@ export const make: <K, A, E, R>(
   internal.make(options, (reason, map) => new LeaseError({ reason, map }))
 
 /**
- * Leases the value of a key until the scope closes, and builds it if nobody has.
+ * Leases the value of a key until the scope closes, and builds it if needed.
  *
  * @since 0.1.0
  * @category combinators
@@ -252,8 +252,8 @@ export const use: {
 )
 
 /**
- * Makes the next lease of a key build anew. Those who have the old value finish on it; it is released with its last
- * lease whatever the idle time, or at once, and before this returns, if nobody has it.
+ * Makes the next lease of a key build anew. Current leases finish on the old value; it is released with its last lease
+ * whatever the idle time, or at once, and before this returns, if it has none.
  *
  * @since 0.1.0
  * @category combinators

@@ -97,20 +97,22 @@ export interface Stats {
  * @category models
  */
 export interface Quota {
-  /** Takes a permit if one is free and nobody waits for it. */
+  /** Takes a permit if one is free and nobody waits for it. @internal */
   readonly tryEnter: (demand: Demand) => Permit | undefined
   /**
    * Takes a permit when its turn comes. Rejects with the signal's reason, or with why the request was turned away.
    * Resolves without a permit if the gate closed on a request that may as well use another credential.
+   *
+   * @internal
    */
   readonly enter: (demand: Demand, waiting: Waiting) => Promise<Permit | undefined>
-  /** State of this credential for a request: refused by the provider, milliseconds until it opens, load. */
+  /** State of this credential for a request: refused by the provider, milliseconds until it opens, load. @internal */
   readonly outlook: (demand: Demand) => readonly [refused: number, opensIn: number, load: number]
-  /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. */
+  /** The provider refuses the whole credential, as the answer to this permit's request says. All who wait fail. @internal */
   readonly refuse: (permit: Permit, error: () => Error) => void
-  /** Milliseconds for which a gate keeps such requests from going. */
+  /** Milliseconds for which a gate keeps such requests from going. @internal */
   readonly closedFor: (demand: Demand) => number
-  /** For how many ms gates have kept such requests back, all in all. */
+  /** Total of milliseconds for which gates have kept such requests back. @internal */
   readonly shutMs: (demand: Demand) => number
   /** The floor of the retry budget, `Infinity` for none. */
   readonly retriesPerSecond: () => number
@@ -148,7 +150,7 @@ export const make = (name: string, digest: string = name): Effect.Effect<Quota> 
         warned = true
         return Effect.as(
           Effect.logWarning(
-            `${name}: configurations of one credential give different quotas; the tightest holds: ` +
+            `${name}: configurations of one credential have different quotas; the tightest applies: ` +
               Limits.describe(account.limits())
           ),
           leave

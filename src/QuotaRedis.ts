@@ -4,16 +4,16 @@
  * The concurrency is counted by each process for itself.
  *
  * Redis may be far away: turns are taken about two round trips before their time, and each request departs when its turn
- * comes, so a budget is used in full also at half a second. What is cancelled, or held back by a gate that closes, gives
- * its turn back; the turns of a process that dies are lost. If requests wait although budget is left, because Redis
- * answers too slowly, or because few requests may be in flight and each waits for a round trip, a warning says so, once
- * until it is well again, with the time that a round trip takes.
+ * comes, so a budget is used in full also at half a second. A request that is cancelled, or held back by a gate that
+ * closes, gives its turn back; the turns of a process that dies are lost. If requests wait although budget is left,
+ * because Redis responds too slowly, or because few requests may be in flight and each waits for a round trip, one
+ * warning is logged until it recovers, with the round-trip time.
  *
- * While Redis can't be reached, or doesn't want to count, each process counts for itself, with one warning. It comes
- * back by itself. Processes that share a budget should be given the same limits, for each call counts by its own.
+ * While Redis is unreachable, or its commands fail, each process counts for itself, with one warning. It recovers by
+ * itself. Processes that share a budget should be given the same limits, for each call counts by its own.
  *
- * Keys start with `prefix`, name no secret, and go away a minute after they have nothing more to say. It needs `ioredis`
- * 5, and Redis 5 or later with leave to run `EVAL`, `EVALSHA`, `TIME`, `HMGET`, `HSET` and `PEXPIRE` on these keys.
+ * Keys start with `prefix`, name no secret, and expire a minute after their costs are paid and their gates open. It
+ * needs `ioredis` 5, and Redis 5 or later with permission to run `EVAL`, `EVALSHA`, `TIME`, `HMGET`, `HSET` and `PEXPIRE` on these keys.
  *
  * @since 0.1.0
  */
@@ -44,7 +44,7 @@ export interface Options {
    */
   readonly url?: Redacted.Redacted | string | undefined
   /**
-   * A client of your own, for whatever a URL can't say: sentinels, a cluster, certificates. It is not closed, and none
+   * A client of your own, for settings beyond a URL: sentinels, a cluster, certificates. It is not closed, and none
    * of its options is changed. It should connect again by itself, as ioredis does by default.
    */
   readonly client?: Redis | Cluster | undefined
@@ -64,7 +64,7 @@ export interface Options {
 }
 
 /**
- * The store until the scope closes, for those who provide it themselves. It is made even if Redis isn't there.
+ * The store until the scope closes, to be provided by hand. It is made even if Redis is unreachable.
  *
  * Fails with an `OptionsError` that names the option that can't be used.
  *

@@ -4,8 +4,8 @@
  * there both go through `@opentelemetry/api`.
  *
  * Names follow OpenTelemetry: dots, base units, no `_total`. Prometheus exporters make `clientele_attempts_total` and the
- * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for what happened. Of models,
- * agents and servers the first 100 are told apart, the others are `_other`. A key, a path or a prompt is in none of them.
+ * like of them. Labels have few values: the provider's id (`openai`, `groq`, ...) and one word for the outcome. Of models,
+ * agents and servers the first 100 have labels of their own, the others are `_other`. No label has a key, a path or a prompt.
  *
  * Each request is a span of kind client, `chat {model}` and the like; docs/metrics.md has their attributes. It receives an
  * event for each attempt, and so does the span that surrounds the call (`Effect.withSpan`): `clientele.attempt`, with
@@ -139,10 +139,10 @@ export const operationDuration: Metric.Metric.Histogram<number> = Metric.fromMet
  * `gen_ai.client.token.usage`: tokens of a call of a model, those of the prompt and those of the answer. Labels
  * `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.token.type` (`input`, `output`).
  *
- * Answers say what they cost, and are heard where that costs nothing much: models of @effect/ai always; clients of SDKs for
- * answers that are read whole (up to 64 KiB, and not trickled), and for streams of `chat/completions` that tell their usage
- * (`stream_options: { include_usage: true }`). Of other streams and longer answers it is known only with a budget
- * (`quota.tokensPerMinute`), for which all of them are read.
+ * The usage in responses is read where that is cheap: for models of @effect/ai always; for clients of SDKs in responses
+ * that are buffered (up to 64 KiB, and not trickled), and in streams of `chat/completions` with usage
+ * (`stream_options: { include_usage: true }`). In other streams and longer responses it is read only with a budget
+ * (`quota.tokensPerMinute`).
  *
  * @since 0.1.0
  * @category metrics
@@ -160,8 +160,8 @@ export const timeToFirstChunk: Metric.Metric.Histogram<number> = Metric.fromMetr
 
 /**
  * Gauges of the client map, read every so often for as long as the layer is: for exporters that read the registry by
- * themselves. Connections, requests under way, clients, leases, hits, misses, builds, releases, budgets; and of the budgets
- * that are in use, by provider and model, what they allow, what is left, and how many are closed. docs/metrics.md has
+ * themselves. Connections, requests in flight, clients, leases, hits, misses, builds, releases, budgets; and for budgets
+ * in use, by provider and model, their limits, their rest, and the number of closed ones. docs/metrics.md has
  * their names.
  *
  * @since 0.1.0
@@ -187,10 +187,9 @@ export const prometheus: Effect.Effect<string, never, ClientMap> = Effect.flatMa
 )
 
 /**
- * Spans within `self` tell what was said: prompts of models as `gen_ai.input.messages`, parameters of tools, and the
- * texts of failures, in which providers quote what they were sent. All that may hold anything, so without this it is in
- * no span, and of a failure spans say its kind alone: the error itself has its text. What an agent of your own fails
- * with, other than what a model failed with, its span tells in any case.
+ * Enables content in spans within `self`: prompts of models as `gen_ai.input.messages`, parameters of tools, and failure
+ * messages, in which providers quote requests. Without it spans omit these, and have only the kind of a failure: the
+ * error itself has its text. Errors of an agent of your own, other than a model's, are in its span in any case.
  *
  * @since 0.1.0
  * @category combinators

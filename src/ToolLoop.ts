@@ -1,6 +1,6 @@
 /**
- * A model that calls tools until it has its answer: rounds that are bounded, tools that run at the same time and can be
- * interrupted. What the model gets wrong (bad parameters, a tool that does not exist) it is told, and may do better.
+ * A model that calls tools until it has its answer: bounded rounds, concurrent tools that can be interrupted. Mistakes
+ * of the model (invalid parameters, an unknown tool) are reported to it, so that it can correct them.
  *
  * It runs on whatever `LanguageModel` there is, and gives its answer whole (`run`) or as it comes (`stream`). Interruption
  * leaves nothing running: no request, no tool, no lease.
@@ -90,13 +90,13 @@ export interface Result {
   readonly rounds: number
   /** Sum over all rounds; a count that no round reported is `undefined`. */
   readonly usage: Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">
-  /** All that was said, the prompt first. */
+  /** All messages, the prompt first. */
   readonly transcript: Prompt.Prompt
 }
 
 /**
- * The end of a round: the model has answered, and so have its tools. Its own `finish` part, with what it used, came before
- * its tools' answers.
+ * The end of a round: the model has answered, and so have its tools. Its own `finish` part, with its usage, came before
+ * its tools' results.
  *
  * @since 0.1.0
  * @category models
@@ -105,7 +105,7 @@ export interface RoundEnd {
   readonly type: "round-end"
   /** From 1. */
   readonly round: number
-  /** All that was said until now, the prompt first. */
+  /** All messages until now, the prompt first. */
   readonly transcript: Prompt.Prompt
 }
 
@@ -133,7 +133,7 @@ type Succeeded<Tools extends Record<string, Tool.Any>> = {
  */
 export type Part<Tools extends Record<string, Tool.Any>> =
   | Response.StreamPart<Record<never, never>>
-  /** As the model said it: any name, and parameters that need not fit; text, if they are no JSON. */
+  /** As the model sent it: any name, and parameters that may be invalid; text, if they are not JSON. */
   | Response.ToolCallPart<string, unknown>
   | Succeeded<Tools>
   /** `encodedResult` is sent to the model; `result` is the tool's error, or describes what is wrong with the call. */
@@ -153,8 +153,8 @@ type Requirements<Tools extends Record<string, Tool.Any>, R> =
   | R
 
 /**
- * Fails with an AiError if the model can't be asked, with `MaxRounds`, and, where `onToolFailure` says so, with a tool's
- * own failure.
+ * Fails with the AiError of a failed model call, with `MaxRounds`, and, if `onToolFailure` is `fail`, with a tool's own
+ * failure.
  *
  * @since 0.1.0
  * @category constructors
@@ -164,7 +164,7 @@ export const run = <Tools extends Record<string, Tool.Any>, E = never, R = never
 ): Effect.Effect<Result, Failure<Tools, E>, Requirements<Tools, R>> =>
   loop(options, Round.whole, () => Effect.void) as never
 
-/** Parts that wait for whoever takes them. */
+/** Most parts that wait for their consumer. */
 const CAPACITY = 16
 
 /**

@@ -1,8 +1,8 @@
 /**
- * Everything for Effect but what loads a library that not all have: the providers, the models and `QuotaRedis` have paths
- * of their own, `import * as OpenAiClient from "clientele/OpenAiClient"`. So has the door for code without Effect,
- * `clientele/Promise`. A name of theirs that is imported from here can't be used: the compiler and the error at run time
- * say which path it has.
+ * All modules for Effect, except those that load an optional library: the providers, the models and `QuotaRedis` have
+ * paths of their own, `import * as OpenAiClient from "clientele/OpenAiClient"`. So has the API for code without Effect,
+ * `clientele/Promise`. Importing one of their names from here fails, at compile time and at run time, with an error that
+ * has its path.
  *
  * @since 0.1.0
  */

@@ -4,13 +4,13 @@
  * `clientele/promise/openai`, `/groq` and `/cerebras` would give, also where a library makes it, with a copy or a version
  * of the SDK of its own, in ES modules and in CommonJS.
  *
- * Options that the pool can't keep give the SDK's own client, with one warning that says which. So does a subclass,
- * without a warning. What a bundler has put into the app's own files is not seen.
+ * Options that the pool does not support give the SDK's own client, with one warning that names them. So does a subclass,
+ * without a warning. SDKs bundled into the app's own files are not seen.
  *
- * With `CLIENTELE_FETCH=1` the global `fetch` hands requests for the providers' origins to the pool, for libraries that
- * have no SDK's class. A list of base URLs, separated by commas, adds others.
+ * With `CLIENTELE_FETCH=1` the global `fetch` hands requests for the providers' origins to the pool, for libraries
+ * without an SDK. A list of base URLs, separated by commas, adds others.
  *
- * A warning names an origin of a provider that was called by a road that is not pooled, once for each road. With
+ * A warning names an origin of a provider that gets requests outside the pool, once for each kind of caller. With
  * `CLIENTELE_REPORT=1` a table on stderr has, when the process ends, clients, requests and sockets by origin and road.
  * Without an SDK, and without such requests, nothing happens. `docs/register.md` has the details.
  *
@@ -65,7 +65,7 @@ const skip = ({ majors, unknown }: Unknown): void => {
   if (warned.has(unknown)) return
   warned.add(unknown)
   const expected = majors.length === 1 ? `version ${majors[0]}` : `versions ${majors[0]} to ${majors.at(-1)}`
-  warn(`clients of ${unknown} are not pooled: this version is not known, ${expected} would be`)
+  warn(`clients of ${unknown} are not pooled: unsupported version, supported: ${expected}`)
 }
 
 const shared = globalThis as { [KEY]?: (sdk: Class | undefined, name: Name) => Class | undefined }

@@ -42,14 +42,14 @@ const thrown = (f: () => unknown): unknown => {
 const nested = (path: string, value: unknown): Record<string, unknown> =>
   path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Record<string, unknown>
 
-/** What makes an own `__proto__` of JSON the prototype. */
+/** Makes an own `__proto__` of JSON the prototype. */
 const assigned = (more: object, json: string): object => Object.assign({ ...more }, JSON.parse(json))
 
 const places = ["", "transport", "quota", "quota.maxConcurrency", "headers", "query"]
 
 describe("names that reach a prototype", () => {
   for (const name of ["__proto__", "constructor", "prototype"]) {
-    it(`are refused wherever they stand: ${name}`, () => {
+    it(`are refused at every level: ${name}`, () => {
       const hostile: unknown = JSON.parse(`{ "${name}": { "baseURL": "http://evil.example" } }`)
       for (const place of places) {
         const inner = place === "headers" || place === "query" ? JSON.parse(`{ "${name}": "x" }`) : hostile
@@ -62,7 +62,7 @@ describe("names that reach a prototype", () => {
     })
   }
 
-  it("bring no options along where they have been assigned, which makes them the prototype", () => {
+  it("bring no options along when assigned as the prototype", () => {
     const evil = '{ "__proto__": { "baseURL": "http://evil.example" } }'
     assert.strictEqual((assigned({}, evil) as { readonly baseURL?: string }).baseURL, "http://evil.example")
     assert.strictEqual(refused(configOf(assigned({ apiKey }, evil))), "baseURL")
@@ -82,7 +82,7 @@ describe("names that reach a prototype", () => {
       Reflect.deleteProperty(Object.prototype, "baseURL")
     })
 
-    it("that something has polluted make no request go elsewhere", () => {
+    it("with polluted prototypes redirect no request", () => {
       // oxlint-disable-next-line no-extend-native -- it is what an attacker does
       Object.defineProperty(Object.prototype, "baseURL", {
         value: "http://evil.example",
@@ -106,7 +106,7 @@ describe("names that reach a prototype", () => {
   })
 })
 
-describe("numbers that are none", () => {
+describe("invalid numbers", () => {
   const never = [Number.NaN, -Infinity, -1, -0.5]
   const fields: Readonly<Record<string, ReadonlyArray<unknown>>> = {
     timeout: [0],
@@ -164,7 +164,7 @@ describe("numbers that are none", () => {
   }
 })
 
-describe("a key with what no header can carry", () => {
+describe("a key with a character that no header can carry", () => {
   const stray = fc.oneof(
     fc.integer({ min: 0, max: 0x1f }).map((code) => String.fromCharCode(code)),
     fc.constant("\x7f"),
@@ -173,7 +173,7 @@ describe("a key with what no header can carry", () => {
   const plain = fc.stringMatching(/^[!-~]{1,20}$/)
   const space = fc.stringMatching(/^[ \t\r\n]{0,4}$/)
 
-  it("is refused with the position and nothing around it, and outer whitespace is no part of it", () => {
+  it("is refused with the position and no text around it, outer whitespace not counted", () => {
     fc.assert(
       fc.property(space, plain, stray, plain, space, (before, left, odd, right, after) => {
         const raw = `${before}${left}${odd}${right}${after}`

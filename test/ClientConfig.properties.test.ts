@@ -40,7 +40,7 @@ const adaptiveDefaults = { initial: 10, min: 1, max: Infinity, backoff: 0.8, gro
 type Adaptive = typeof adaptiveDefaults
 type Quota = Omit<typeof quotaDefaults, "maxConcurrency"> & { readonly maxConcurrency: number | Adaptive }
 
-/** What a configuration means, apart from how it is written. */
+/** The meaning of a configuration, apart from the form in which it is written. */
 interface Meaning {
   readonly key: string
   readonly secure: boolean
@@ -80,7 +80,7 @@ const limit = fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.constant(Infinit
 const maybe = <A>(a: fc.Arbitrary<A>) => fc.option(a, { nil: undefined })
 const headerValue = fc.stringMatching(/^[!-~]{0,10}$/)
 
-/** Of each limit: its default, none, or a number. */
+/** For each limit: its default, none, or a number. */
 const bounds = Object.fromEntries(
   limitNames.map((name) => [
     name,
@@ -179,7 +179,7 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
           `${ms / 1000} seconds`,
           [Math.floor(ms / 1000), (ms % 1000) * 1_000_000]
         )
-  /** A default is said aloud, left out, or `undefined`. */
+  /** A default is explicit, left out, or `undefined`. */
   const put = (into: Record<string, unknown>, name: string, value: unknown, isDefault: boolean) => {
     if (!isDefault || flip()) into[name] = value
     else into[name] = undefined
@@ -197,7 +197,7 @@ const write = (g: fc.GeneratorValue, spec: Spec, m: Meaning): { readonly options
   const options: Record<string, unknown> = {}
 
   const given = (name: string, variable: string | undefined, value: string, wrap: (text: string) => unknown) => {
-    // What is explicit wins, whatever the environment says.
+    // Explicit options win over the environment.
     if (variable === undefined || flip()) {
       options[name] = wrap(value)
       if (variable !== undefined && flip()) env[variable] = "http://elsewhere.example/other"
@@ -351,7 +351,7 @@ const plain = ({ maxConcurrency, ...rest }: Quota) => ({
 const all: ReadonlyArray<Spec> = [specs.openai, specs.azure, specs.groq, specs.cerebras] as ReadonlyArray<Spec>
 
 describe.each(all)("the key of $id", (spec) => {
-  it("is one object for all ways to write one meaning", () => {
+  it("is one object for all equivalent options", () => {
     fc.assert(
       fc.property(meaning(spec), fc.gen(), (m, g) => {
         const one = valid(spec, write(g, spec, m))

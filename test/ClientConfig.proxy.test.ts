@@ -41,7 +41,7 @@ describe("the environment's proxy", () => {
     assert.strictEqual(proxyOf({}, "https://api.example"), undefined)
   })
 
-  it("may be said without a scheme, and with user and password", () => {
+  it("may have no scheme, and a user and password", () => {
     assert.strictEqual(proxyOf({ HTTPS_PROXY: "proxy.corp:3128/" }, "https://a.example"), "http://proxy.corp:3128")
     assert.strictEqual(
       proxyOf({ HTTPS_PROXY: "me:pw@proxy.corp:3128" }, "https://a.example"),
@@ -50,7 +50,7 @@ describe("the environment's proxy", () => {
     assert.strictEqual(proxyOf({ HTTPS_PROXY: "https://proxy.corp" }, "https://a.example"), "https://proxy.corp")
   })
 
-  it("is not taken from what a web server tells a CGI program of a request", () => {
+  it("is not taken from the request headers of a CGI program", () => {
     const cgi = { HTTP_PROXY: "http://evil:1", REQUEST_METHOD: "GET" }
     assert.strictEqual(proxyOf(cgi, "http://api.example"), undefined)
     assert.strictEqual(proxyOf({ ...cgi, http_proxy: "http://mine:1" }, "http://api.example"), "http://mine:1")
@@ -122,7 +122,7 @@ describe("the environment's proxy", () => {
 
 const door = new URL("../src/Promise.ts", import.meta.url).href
 
-/** A request of Node's fetch, and one of ours, in a process that is told of a proxy at which nobody listens. */
+/** A request of Node's fetch, and one of ours, in a process with a proxy at which no server listens. */
 const script = (baseURL: string): string => `
   import { makeClients } from ${JSON.stringify(door)}
   const options = { apiKey: "sk-test", baseURL: "${baseURL}" }
@@ -155,7 +155,7 @@ describe("clients without Effect", () => {
     Object.assign(process.env, before)
   })
 
-  it("go through the environment's proxy as it is when they are asked for", async () => {
+  it("go through the environment's proxy as it is when they are made", async () => {
     for (const name of names) delete process.env[name]
     await using sandbox = await Sandbox.start()
     await using clients = makeClients()

@@ -144,7 +144,7 @@ describe("the environment", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("gives every variable that the SDK would read", () =>
+  it.effect("has every variable that the SDK reads", () =>
     Effect.gen(function* () {
       const env = {
         OPENAI_BASE_URL: "https://Gateway.example:443/v1/",
@@ -182,7 +182,7 @@ describe("azure", () => {
   const azure = { apiKey, apiVersion: "2025-01-01" }
   const make = (options: object, env = {}) => untyped(specs.azure, { ...azure, ...options }).pipe(under(env))
 
-  it.effect("knows endpoint and baseURL as two ways to say one thing", () =>
+  it.effect("treats endpoint and baseURL as equivalent", () =>
     Effect.gen(function* () {
       const one = yield* make({ endpoint: "https://r.azure.com/" })
       assert.equal(one.baseURL, "https://r.azure.com/openai")
@@ -201,7 +201,7 @@ describe("azure", () => {
     })
   )
 
-  it.effect("says what is missing and where it may come from", () =>
+  it.effect("names the missing option and its sources", () =>
     Effect.gen(function* () {
       const version = yield* refusal(specs.azure, { apiKey, endpoint: "https://r.azure.com" })
       assert.equal(
@@ -241,7 +241,12 @@ describe("validation", () => {
     ["a private key in the open", { transport: { cert: pem, key: "canary" } }, "transport.key", /string of 6/],
     ["a certificate without its key", { transport: { cert: pem } }, "transport.key", /^absent$/],
     ["a proxy with a path", { transport: { proxy: "http://me:canary@p/x" } }, "transport.proxy", /with a path/],
-    ["a proxy with a stray %", { transport: { proxy: "http://me:can%ary@p" } }, "transport.proxy", /encodes nothing/],
+    [
+      "a proxy with a stray %",
+      { transport: { proxy: "http://me:can%ary@p" } },
+      "transport.proxy",
+      /invalid percent-encoding/
+    ],
     ...Object.keys(transportLimits).flatMap((name): ReadonlyArray<Case> => [
       [`a ${name} of 0`, { transport: { [name]: 0 } }, `transport.${name}`, /^0$/],
       [`half a ${name}`, { transport: { [name]: 1.5 } }, `transport.${name}`, /^1\.5$/],
@@ -273,10 +278,10 @@ describe("validation", () => {
     ["a cooldown without end", { transport: { circuitCooldown: Infinity } }, "transport.circuitCooldown", /^Infinity$/],
     ["another word for what is sent again", { retryAmbiguous: "sometimes" }, "retryAmbiguous", /string of 9/],
     ["yes for what is sent again", { retryAmbiguous: true }, "retryAmbiguous", /^true$/],
-    ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /no such URL/],
-    ["no scheme", { baseURL: "api.example" }, "baseURL", /no such URL/],
-    ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /no such URL/],
-    ["a port out of range", { baseURL: "https://h:99999" }, "baseURL", /no such URL/],
+    ["another scheme", { baseURL: "ftp://canary" }, "baseURL", /not such a URL/],
+    ["no scheme", { baseURL: "api.example" }, "baseURL", /not such a URL/],
+    ["a line break in a URL", { baseURL: "https://can\nary" }, "baseURL", /not such a URL/],
+    ["a port out of range", { baseURL: "https://h:99999" }, "baseURL", /not such a URL/],
     ["a user in a URL", { baseURL: "https://me:canary@h" }, "baseURL", /a user or password/],
     ["a query in a URL", { baseURL: "https://h/?code=canary" }, "baseURL", /a query/],
     ["a smuggled header", { headers: { "x-a": "1\r\nx-b: canary" } }, "headers.x-a", /position 2$/],
@@ -287,7 +292,7 @@ describe("validation", () => {
     ["a header of the prototype", { headers: JSON.parse('{"constructor":"a"}') }, "headers.constructor", /prototype/],
     ["text for headers", { headers: "x-a: 1" }, "headers", /string of 6/],
     ["a parameter of the prototype", { query: JSON.parse('{"__proto__":"a"}') }, "query", /__proto__/],
-    ["half a surrogate pair", { query: { a: "\ud800" } }, "query.a", /surrogate/],
+    ["lone surrogate", { query: { a: "\ud800" } }, "query.a", /surrogate/],
     ["an unknown option", { timeOut: 1 }, "timeOut", /^unknown$/],
     ["an unknown option below", { transport: { maxConection: 1 } }, "transport.maxConection", /^unknown$/],
     ["an empty organization", { organization: "" }, "organization", /^empty$/],
@@ -347,7 +352,7 @@ describe("validation", () => {
     )
   }
 
-  it.effect("guesses what a misspelt option was to be", () =>
+  it.effect("suggests the nearest name for a misspelt option", () =>
     Effect.gen(function* () {
       for (const [wrong, right] of [
         ["timeOut", "timeout"],
@@ -397,7 +402,7 @@ describe("TLS material", () => {
 describe("limits", () => {
   const adaptive = { initial: 10, min: 1, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
 
-  it.effect("are kept as they were said", () =>
+  it.effect("are kept as given", () =>
     Effect.gen(function* () {
       const said = {
         requestsPerMinute: 0.5,
@@ -416,7 +421,7 @@ describe("limits", () => {
     })
   )
 
-  it.effect("that adapt are one key, whether their defaults are said aloud or not", () =>
+  it.effect("that adapt are one key, with defaults explicit or left out", () =>
     Effect.gen(function* () {
       const one = yield* openai({ apiKey, quota: { maxConcurrency: "adaptive" } })
       for (const same of [{}, { initial: undefined }, { backoff: 0.8 }, adaptive]) {
@@ -436,7 +441,7 @@ describe("limits", () => {
     })
   )
 
-  it.effect("that adapt are refused with what would do", () =>
+  it.effect("that adapt are refused with valid values", () =>
     Effect.gen(function* () {
       for (const [given, name, received, expected] of [
         [{ min: 0 }, "min", "0", "an integer of at least 1"],
@@ -455,8 +460,13 @@ describe("limits", () => {
         [{ backoff: 0 }, "backoff", "0", "a number above 0 and below 1"],
         [{ growth: 0 }, "growth", "0", "a finite number above 0"],
         [{ growth: Infinity }, "growth", "Infinity", "a finite number above 0"],
-        [{ tolerance: 0.9 }, "tolerance", "0.9", "a number of at least 1, or Infinity to look at refusals alone"],
-        [{ tolerance: Number.NaN }, "tolerance", "NaN", "a number of at least 1, or Infinity to look at refusals alone"]
+        [{ tolerance: 0.9 }, "tolerance", "0.9", "a number of at least 1, or Infinity to react to refusals alone"],
+        [
+          { tolerance: Number.NaN },
+          "tolerance",
+          "NaN",
+          "a number of at least 1, or Infinity to react to refusals alone"
+        ]
       ] as const) {
         const error = yield* refusal(specs.openai, { apiKey, quota: { maxConcurrency: given } })
         assert.deepEqual(
@@ -474,7 +484,7 @@ describe("limits", () => {
   )
 })
 
-describe("keys of what clients share", () => {
+describe("keys of shared resources", () => {
   it.effect("transports are shared across keys and paths, unless a client is isolated", () =>
     Effect.gen(function* () {
       const a = yield* openai({ apiKey })
@@ -489,7 +499,7 @@ describe("keys of what clients share", () => {
     })
   )
 
-  it.effect("quotas are shared by all who hold a credential, whatever else differs", () =>
+  it.effect("quotas are shared by all clients of a credential, whatever else differs", () =>
     Effect.gen(function* () {
       const one = yield* quotaKey({})
       assert.ok(
@@ -506,7 +516,7 @@ describe("keys of what clients share", () => {
 describe("credentials in a config", () => {
   const load = Effect.succeed(Redacted.make("token"))
 
-  it.effect("are known by id and version", () =>
+  it.effect("are identified by id and version", () =>
     Effect.gen(function* () {
       const one = yield* openai({ apiKey: Credential.make({ id: "a", load }) })
       assert.ok(one === (yield* openai({ apiKey: Credential.make({ id: "a", load: Effect.succeed(apiKey) }) })))
@@ -532,7 +542,7 @@ describe("credentials in a config", () => {
   )
 })
 
-describe("a provider of one's own", () => {
+describe("a custom provider", () => {
   it.effect("declares its options, variables and checks", () =>
     Effect.gen(function* () {
       const spec: ClientConfig.Spec<"acme", "region"> = {
@@ -565,7 +575,7 @@ describe("the table of configs", () => {
   })
 
   it.live(
-    "forgets configs that nobody holds, and keeps those that somebody does",
+    "drops unreferenced configs, and keeps referenced ones",
     () =>
       Effect.gen(function* () {
         const kept = yield* openai({ apiKey })

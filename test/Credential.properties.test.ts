@@ -12,7 +12,7 @@ import { open } from "./support/credentials.ts"
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** Time that passes when it is told to, with all that happens in between run in its order. */
+/** Time that passes on command, with all that happens in between run in its order. */
 const handClock = () => {
   let now = 0
   let sleepers: Array<{ readonly at: number; readonly wake: () => void }> = []
@@ -58,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }
 )
 
-/** How long a load takes, how long what it gives is good from the moment the load began, and whether it fails. */
+/** A load: its duration, the lifetime of its token counted from the load's beginning, and its failure. */
 const load = fc.record({
   takes: fc.integer({ min: 0, max: 1_500 }),
   life: fc.integer({ min: 100, max: 8_000 }),
@@ -173,7 +173,7 @@ const play = async ({
       requests.push({ controller, ended })
     }
   }
-  // Whatever happened, nobody waits for ever.
+  // Every request ends in bounded time.
   await time.pass(60_000)
   const hung = Symbol("hung")
   for (const { ended } of requests) {

@@ -95,7 +95,7 @@ describe("a secret that is about to expire", () => {
     })
   )
 
-  it.effect("is not handed to one who wakes after its end", () =>
+  it.effect("is not handed to a request that wakes after its expiry", () =>
     Effect.gen(function* () {
       // A machine so busy that ten milliseconds pass whenever anybody looks.
       const real = yield* Effect.clock
@@ -147,7 +147,7 @@ describe("a secret that is about to expire", () => {
 })
 
 describe("a load in the background that fails", () => {
-  it.effect("is told once, tried again after growing pauses, and stops nobody until the secret's end", () => {
+  it.effect("is logged once, retried after growing pauses, and fails no request until the secret's expiry", () => {
     const { layer, lines } = logs()
     return Effect.gen(function* () {
       const tries: Array<number> = []
@@ -174,8 +174,8 @@ describe("a load in the background that fails", () => {
         [0, 60, 61, 63, 67, 75, 91, 106, 113, 117, 119]
       )
       assert.deepEqual(lines, [
-        "WARN credential vault: the next secret could not be loaded ahead of time " +
-          "(Error: 401 for [key]: vault is sealed); the one at hand is used until 1970-01-01T00:02:00.000Z"
+        "WARN credential vault: refreshing the secret ahead of its expiry failed " +
+          "(Error: 401 for [key]: vault is sealed); the current one is used until 1970-01-01T00:02:00.000Z"
       ])
       yield* TestClock.setTime(2 * MINUTE)
       assert.equal(peek(source), undefined)
@@ -184,7 +184,7 @@ describe("a load in the background that fails", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is told again after one that worked", () => {
+  it.effect("is logged again after a success", () => {
     const { layer, lines } = logs()
     return Effect.gen(function* () {
       const { credential } = counting({
@@ -304,7 +304,7 @@ describe("a secret that the provider refuses", () => {
     })
   )
 
-  it.effect("is known by what it is, not by which object holds it", () =>
+  it.effect("is compared by value, not by object", () =>
     Effect.gen(function* () {
       const { credential, ledger } = counting({ life: 60 * MINUTE })
       const source = yield* open(credential)

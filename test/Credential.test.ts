@@ -58,7 +58,7 @@ describe("a credential's identity", () => {
     assert.ok(Credential.isCredential(fixed("a")) && !Credential.isCredential(key("a")))
   })
 
-  it.effect("is all that is shown of it", () =>
+  it.effect("is all that is printed of it", () =>
     Effect.gen(function* () {
       const credential = Credential.make({ id: "vault", version: 7, load: loadA })
       yield* use(yield* open(credential))
@@ -112,7 +112,7 @@ describe("a pool", () => {
     assert.deepEqual([secrets(vault), secrets(fixed("a")), secrets(key("a"))], [["v"], ["a"], ["a"]])
   })
 
-  it("that can't be used is refused where it is written, without a word of what is in it", () => {
+  it("that is invalid is refused where it is written, without its content", () => {
     const bad: ReadonlyArray<readonly [unknown, RegExp]> = [
       [[], /option pool is empty; expected at least one of/],
       [key("sk-canary"), /option pool is a Redacted; expected an array/],
@@ -154,7 +154,7 @@ describe("a pool", () => {
 })
 
 describe("a credential's name among processes", () => {
-  it("is the same for the same secret or id, whoever asks", () => {
+  it("is the same for the same secret or id, in every process", () => {
     // As computed elsewhere: sha256sum of "clientele\0secret\0sk-123" and so on, the first half.
     assert.equal(stableDigest(key("sk-123")), "82313c36726e57779c34af61ef4922f2")
     assert.equal(stableDigest(fixed("sk-123\n")), "82313c36726e57779c34af61ef4922f2")
@@ -168,7 +168,7 @@ describe("a credential's name among processes", () => {
 })
 
 describe("loading", () => {
-  it.effect("happens once for all who wait", () =>
+  it.effect("happens once for all waiting requests", () =>
     Effect.gen(function* () {
       const { credential, gate, state } = gated()
       // Two clients of one credential are two sources.
@@ -191,7 +191,7 @@ describe("loading", () => {
     })
   )
 
-  it.effect("a failure reaches all who wait as a typed error, and is not remembered", () => {
+  it.effect("a failure reaches all waiting requests as a typed error, and is not cached", () => {
     const { layer, lines } = logs()
     return Effect.gen(function* () {
       const { credential, gate, state } = gated()
@@ -219,7 +219,7 @@ describe("loading", () => {
       assert.equal(state.loads, 1)
       yield* Effect.flip(use(source))
       assert.equal(state.loads, 2)
-      // They all know: nothing is left to tell the log.
+      // All of them got the failure: nothing is left to log.
       assert.deepEqual(lines, [])
     }).pipe(Effect.provide(layer))
   })
@@ -237,7 +237,7 @@ describe("loading", () => {
     })
   )
 
-  it.effect("goes on when the first who asked is gone, and stops when all are", () =>
+  it.effect("goes on when its first waiter leaves, and stops when all have", () =>
     Effect.gen(function* () {
       const { credential, gate, state } = gated()
       const source = yield* open(credential)
@@ -260,7 +260,7 @@ describe("loading", () => {
     })
   )
 
-  it.effect("that interrupts itself is a failure, not an interruption of those who wait", () =>
+  it.effect("that interrupts itself is a failure, not an interruption of its waiters", () =>
     Effect.gen(function* () {
       const source = yield* open(Credential.make({ id: "quits", load: Effect.interrupt }))
       const error = yield* Effect.flip(use(source))
@@ -269,7 +269,7 @@ describe("loading", () => {
     })
   )
 
-  it.effect("something else than a good secret is refused without quoting it", () =>
+  it.effect("an invalid secret is refused without quoting it", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust(1_000)
       const secret = key("sk-canary")
@@ -293,7 +293,7 @@ describe("loading", () => {
     })
   )
 
-  it.effect("fixed secrets are at hand at once", () =>
+  it.effect("fixed secrets are available at once", () =>
     Effect.gen(function* () {
       const secret = key("key")
       const source = yield* open(secret)
@@ -333,7 +333,7 @@ describe("options", () => {
     assert.throws(() => Credential.fixed("sk" as unknown as Redacted.Redacted), /option secret is a string of 2/)
   })
 
-  it.effect("an array of keys is told how to become a pool", () =>
+  it.effect("an array of keys is refused with the way to a pool", () =>
     Effect.gen(function* () {
       const apiKey = [key("a"), key("b")] as unknown as Redacted.Redacted
       const error = yield* Effect.flip(openai({ apiKey }))

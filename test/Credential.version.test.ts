@@ -43,7 +43,7 @@ describe("a version that changes", () => {
     })
   )
 
-  it.effect("while a load is under way has the next request begin another; who waits for the first goes on", () =>
+  it.effect("during a load makes the next request begin another; waiters for the first go on", () =>
     Effect.gen(function* () {
       let version = 1
       const gates = [Deferred.unsafeMake<void>(FiberId.none), Deferred.unsafeMake<void>(FiberId.none)]
@@ -67,7 +67,7 @@ describe("a version that changes", () => {
     })
   )
 
-  it.effect("ends a load of the old one that nobody waits for", () =>
+  it.effect("ends a load of the old one that has no waiter", () =>
     Effect.gen(function* () {
       let [version, interrupted] = [1, 0]
       const gate = yield* Deferred.make<void>()
@@ -121,7 +121,7 @@ describe("a version that changes", () => {
       yield* TestClock.adjust(10)
       assert.equal(yield* Fiber.join(request), "token-1")
       assert.equal(asked, 2)
-      // The first to ask is the last to be told, of a version that is no more.
+      // The first call is answered last, with an outdated version.
       answers.push([1, 100], [2, 10], [2, 10])
       const late = yield* Effect.fork(use(first))
       yield* idle
@@ -159,14 +159,15 @@ describe("a version that changes", () => {
     })
   )
 
-  it.effect("that fails leaves the last one known, and is told once until it works again", () => {
+  it.effect("that fails leaves the last known one in use, and is logged once until it succeeds again", () => {
     const { layer, lines } = logs()
     return Effect.gen(function* () {
       let answer: Effect.Effect<string | number, unknown> = Effect.succeed(1)
       const { ledger, source } = versioned(Effect.suspend(() => answer))
       const first = yield* source
       yield* use(first)
-      const said = "WARN credential vault: its version is not to be had (Error: no route); the last one known stays"
+      const said =
+        "WARN credential vault: reading its version failed (Error: no route); the last known version stays in use"
       answer = Effect.fail(new Error("no route"))
       assert.deepEqual([peek(first), peek(first)], ["token-1", "token-1"])
       yield* idle
@@ -188,7 +189,7 @@ describe("a version that changes", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("that has never been known is a typed error", () =>
+  it.effect("that was never read is a typed error", () =>
     Effect.gen(function* () {
       const { credential } = versioned(Effect.fail("no route"))
       const error = yield* Effect.flip(use(yield* open(credential)))

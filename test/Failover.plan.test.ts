@@ -1,4 +1,4 @@
-/** Plans by themselves: steps that fail as told, and no provider. */
+/** Plans by themselves: steps that fail on command, and no provider. */
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -28,7 +28,7 @@ import * as Failover from "../src/Failover.ts"
 import * as GroqClient from "../src/GroqClient.ts"
 import { warnings } from "./support/warnings.ts"
 
-/** What steps provide: their name. */
+/** The service that steps provide: their name. */
 class Chat extends Context.Tag("test/Chat")<Chat, string>() {}
 
 const failed = (provider: string, reason: RequestReason = "Server") =>
@@ -48,7 +48,7 @@ const step = (name: string, attempts?: number) => ({ name, provide: silent(name)
 
 /** That of a plan from `a` to `b`. */
 const warning = (reason: string, more = "", suppressed = {}) => [
-  `a failed, so b is asked: a (https://x): ${reason}: no${more}`,
+  `a failed, trying b: a (https://x): ${reason}: no${more}`,
   { provider: "a", next: "b", reason, ...suppressed }
 ]
 
@@ -56,10 +56,10 @@ const warning = (reason: string, more = "", suppressed = {}) => [
 const said = (lines: ReturnType<typeof warnings>["lines"]) =>
   lines.splice(0).map(({ annotations, message }) => [message, annotations])
 
-describe("what fails over", () => {
+describe("failover", () => {
   const place = { provider: "groq", baseURL: "https://x" }
 
-  it("is what another provider can cure, and nothing else", () => {
+  it("happens for errors that another provider can cure, and no others", () => {
     const requests: Readonly<Record<RequestReason, boolean>> = {
       RateLimited: true,
       QuotaExceeded: true,
@@ -101,7 +101,7 @@ describe("what fails over", () => {
 })
 
 describe("a plan", () => {
-  it.effect("tries a provider as often as it says, and tells of the switch alone", () => {
+  it.effect("tries a provider as often as configured, and logs the switch alone", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function* () {
       const { program, taken } = failing(["a", failed("a")], ["b", failed("b")], ["c", failed("c", "BadRequest")])
@@ -111,11 +111,11 @@ describe("a plan", () => {
       assert.deepStrictEqual(taken, ["a", "a", "b", "b", "b", "c"])
       assert.deepStrictEqual(lines, [
         {
-          message: "a failed, so b is asked: a (https://x): Server: no",
+          message: "a failed, trying b: a (https://x): Server: no",
           annotations: { provider: "a", next: "b", reason: "Server" }
         },
         {
-          message: "b failed, so c is asked: b (https://x): Server: no",
+          message: "b failed, trying c: b (https://x): Server: no",
           annotations: { provider: "b", next: "c", reason: "Server" }
         }
       ])
@@ -125,7 +125,7 @@ describe("a plan", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("leaves alone what is no error of clientele's, and what is a defect", () =>
+  it.effect("passes other errors and defects on", () =>
     Effect.gen(function* () {
       class NoSense extends Data.TaggedError("NoSense")<{}> {}
       const { program, taken } = failing(["a", new NoSense()])
@@ -146,7 +146,7 @@ describe("a plan", () => {
       assert.strictEqual(yield* Effect.withExecutionPlan(from, plan), "b")
       assert.deepStrictEqual(lines, [
         {
-          message: "a failed, so b is asked: a (https://x): no SDK",
+          message: "a failed, trying b: a (https://x): no SDK",
           annotations: { provider: "a", next: "b", reason: "Construct" }
         }
       ])
@@ -259,7 +259,7 @@ describe("a plan", () => {
     })
   )
 
-  it("says by its type what it needs, and how it fails", () => {
+  it("has its requirements and errors in its type", () => {
     class Other extends Context.Tag("test/Other")<Other, number>() {}
     class Need extends Context.Tag("test/Need")<Need, string>() {}
     const wanting = Layer.effect(Chat, Need)

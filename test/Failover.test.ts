@@ -21,7 +21,7 @@ import { warnings } from "./support/warnings.ts"
 const groq = subject("groq", GroqClient, (sandbox) => [["GROQ_BASE_URL", sandbox.baseURL("groq")]])
 const openai = subject("openai", OpenAiClient, (sandbox) => [["OPENAI_BASE_URL", sandbox.baseURL("openai")]])
 
-/** What the agents of these tests use, whoever provides it. */
+/** The service that the agents of these tests use, provided by either model. */
 interface Answers {
   readonly from: string
   readonly ask: Effect.Effect<string, ClientError, ClientMap>
@@ -69,7 +69,7 @@ describe("agents on a plan", () => {
     [403, "Permission"],
     [408, "Server"]
   ] as const) {
-    it.live(`go to the next provider at a ${code}, and say why`, () => {
+    it.live(`go to the next provider at a ${code}, and log the reason`, () => {
       const { layer, lines } = warnings()
       return Effect.gen(function* () {
         const { first, plan, requests } = yield* two()
@@ -82,7 +82,7 @@ describe("agents on a plan", () => {
         )
         assert.match(
           lines[0]!.message,
-          new RegExp(`^groq failed, so openai is asked: groq \\(${first.origin}\\): ${reason} ${code}: `)
+          new RegExp(`^groq failed, trying openai: groq \\(${first.origin}\\): ${reason} ${code}: `)
         )
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(layer), Effect.scoped)
     })
@@ -102,7 +102,7 @@ describe("agents on a plan", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(layer), Effect.scoped)
   })
 
-  it.live("go to the next provider without asking the first, once nothing gets in there", () =>
+  it.live("go to the next provider at once, once the first's circuit is open", () =>
     Effect.gen(function* () {
       const { first, plan, requests } = yield* two({ maxRetryAfter: 0, transport: { circuitFailures: 5 } })
       first.faults.push(status(503))
@@ -130,7 +130,7 @@ describe("agents on a plan", () => {
     [404, "NotFound"],
     [422, "BadRequest"]
   ] as const) {
-    it.live(`learn of a ${code} at once: no other provider is asked`, () => {
+    it.live(`fail with a ${code} at once: no other provider is tried`, () => {
       const { layer, lines } = warnings()
       return Effect.gen(function* () {
         const { first, plan, requests } = yield* two()
@@ -174,7 +174,7 @@ describe("agents on a plan", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(layer), Effect.scoped)
   })
 
-  it.live("go on without asking a provider that has told them to wait, if they wait for nobody", () => {
+  it.live("skip a provider whose Retry-After holds, if they never wait", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function* () {
       const { first, plan, requests } = yield* two({ maxRetryAfter: 0 })
@@ -216,7 +216,7 @@ describe("streams on a plan", () => {
     [undefined, ["openai", "openai", "openai", "openai"]]
   ] as const) {
     it.live(
-      `that break are ${options === undefined ? "begun anew elsewhere if nothing is said" : "not begun anew"}`,
+      `that break are ${options === undefined ? "restarted elsewhere if nothing was emitted" : "not restarted"}`,
       () =>
         Effect.gen(function* () {
           const { first, plan, requests } = yield* two(impatient)

@@ -47,7 +47,7 @@ it.scopedLive(
   180_000
 )
 
-it.scopedLive("credentials are told apart: each has a client and a budget of its own, over the same connections", () =>
+it.scopedLive("credentials are separate: each has a client and a budget of its own, over the same connections", () =>
   Effect.gen(function* () {
     const sandbox = yield* Sandbox.make()
     const ask = (key: string) =>
@@ -84,7 +84,7 @@ it.scopedLive("an answer may be streamed, and interruption aborts what is under 
   }).pipe(Effect.provide(pooled))
 )
 
-it.scopedLive("what fails without an answer is a RequestError whose cause is ours", () =>
+it.scopedLive("a failure without a response is a RequestError with ours as its cause", () =>
   Effect.gen(function* () {
     const error = yield* Effect.flip(HttpClient.get("http://127.0.0.1:9/"))
     assert.isTrue(error instanceof HttpClientError.RequestError && error.reason === "Transport")

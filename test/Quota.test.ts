@@ -30,7 +30,7 @@ const logged = <A, E, R>(f: (messages: ReadonlyArray<string>) => Effect.Effect<A
   })
 
 describe("a quota", () => {
-  it.effect("holds to the tightest of its holders' limits, for as long as they are there, and warns once", () =>
+  it.effect("applies the tightest of its holders' limits while they are open, and warns once", () =>
     logged((messages) =>
       Effect.gen(function* () {
         const quota = yield* Quota.make("openai (https://example.com)")
@@ -139,7 +139,7 @@ describe("quotas of clients", () => {
         assert.strictEqual(sandbox.stats().peakInFlight, 2)
         const warnings = messages.filter((message) => message.startsWith("WARN"))
         assert.strictEqual(warnings.length, 1)
-        assert.match(warnings[0]!, /tightest holds.*2 at once/)
+        assert.match(warnings[0]!, /tightest applies.*2 at once/)
         assert.notInclude(messages.join("\n"), "sk-shared")
       }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
     )

@@ -19,7 +19,7 @@ import { rates, recorder, connect, open, processOf, reserve, refused, available 
 import { eventually } from "./support/wait.ts"
 
 describe("a budget that processes share in Redis", () => {
-  it.scopedLive("is one for all: what one takes or corrects, the others have not", () =>
+  it.scopedLive("is one for all: permits that one process takes or corrects are gone for the others", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const [a, b] = [yield* processOf(port), yield* processOf(port)]
@@ -54,7 +54,7 @@ describe("a budget that processes share in Redis", () => {
     })
   )
 
-  it.scopedLive("holds however many ask for it, and is used up", () =>
+  it.scopedLive("holds under any number of requests, and is used up", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const stores = [yield* processOf(port), yield* processOf(port)]
@@ -95,7 +95,7 @@ describe("a budget that processes share in Redis", () => {
               const allowed = (ms: number) => (ms * requestsPerMinute) / 60_000 + burst
               assert.isAtMost(departed, allowed(passed))
               assert.isAtLeast(departed, 2, "it goes on")
-              // What is taken for later was asked for, and is paid for then.
+              // Permits taken for later were requested, and are paid for then.
               assert.isAtMost(Math.max(...departures) - now, furthest + 1)
               assert.isAtMost(departures.length, allowed(passed + furthest))
             }
@@ -148,7 +148,7 @@ describe("a budget that processes share in Redis", () => {
     })
   )
 
-  it.scopedLive("outlives the scripts: Redis learns them anew when it has forgotten them", () =>
+  it.scopedLive("outlives the scripts: they are loaded again after SCRIPT FLUSH", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const store = yield* processOf(port)
@@ -250,7 +250,7 @@ describe("the layer", () => {
       store!.budget("digest", "model").correct(100, 0, rates)
       yield* Scope.close(scope, Exit.void)
       yield* eventually(names, (lines) => lines.length === 0)
-      assert.match(yield* refused(store!), /^Redis doesn't count/)
+      assert.match(yield* refused(store!), /^Redis is unavailable/)
       assert.isAbove(
         yield* Effect.promise(() => redis.pttl("app:quota:{digest}:model")),
         150_000,
@@ -298,7 +298,7 @@ describe("the layer", () => {
     })
   )
 
-  it.scopedLive("connects a lazy client, and says so of one that has been ended", () =>
+  it.scopedLive("connects a lazy client, and reports one that has been closed", () =>
     Effect.gen(function* () {
       const { port } = yield* RedisServer.make()
       const lazy = yield* Effect.acquireRelease(
@@ -315,7 +315,7 @@ describe("the layer", () => {
       )
       const store = yield* open({ client: ended }).pipe(Effect.provide(logger))
       assert.isFalse(store.isAvailable())
-      assert.match(lines.join("\n"), /^WARN Redis can't count quotas: the connection has been ended; /)
+      assert.match(lines.join("\n"), /^WARN Redis can't count quotas: the connection was closed; /)
     })
   )
 
@@ -360,14 +360,17 @@ describe("the layer", () => {
     [{}, /^QuotaRedis: option url is undefined; expected a URL like redis:/],
     [{ url: "" }, /^QuotaRedis: option url is an empty string; expected a URL like/],
     [{ url: 6379 }, /^QuotaRedis: option url is 6379; /],
-    [{ url: secret }, /^QuotaRedis: option url is a string of 9 characters that is none; /],
-    [{ url: `https://${secret}@host` }, /^QuotaRedis: option url is a string of \d+ characters that is none; /],
+    [{ url: secret }, /^QuotaRedis: option url is a string of 9 characters that is not such a URL; /],
+    [
+      { url: `https://${secret}@host` },
+      /^QuotaRedis: option url is a string of \d+ characters that is not such a URL; /
+    ],
     [
       { url: Redacted.make(`redis://u:${secret}@host/?family=6`) },
       /^QuotaRedis: option url is a URL with parameters; /
     ],
-    [{ url: `redis://u:${secret}@host/name` }, /^QuotaRedis: option url is a URL whose path is no number; /],
-    [{ url: `redis://u:${secret}%@host` }, /^QuotaRedis: option url is a URL with a % that escapes nothing; /],
+    [{ url: `redis://u:${secret}@host/name` }, /^QuotaRedis: option url is a URL whose path is not a number; /],
+    [{ url: `redis://u:${secret}%@host` }, /^QuotaRedis: option url is a URL with an invalid percent-encoding; /],
     [{ client: "redis" }, /^QuotaRedis: option client is a string of 5 characters; expected an ioredis client/],
     [{ client: {} }, /^QuotaRedis: option client is an object of another kind; expected an ioredis client/],
     [
@@ -379,7 +382,7 @@ describe("the layer", () => {
     [{ url: "redis://host", commandTimeout: Infinity }, /^QuotaRedis: option commandTimeout is Infinity; /],
     [{ URL: "redis://host" }, /^QuotaRedis: option URL is unknown; expected one of url, client, prefix, commandTimeout/]
   ]
-  it.effect("says which option can't be used, and never what a URL holds", () =>
+  it.effect("names the invalid option, and never quotes a URL", () =>
     Effect.forEach(wrong, ([options, message]) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Effect.scoped(QuotaRedis.make(options as QuotaRedis.Options)))

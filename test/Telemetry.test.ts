@@ -53,7 +53,7 @@ const after = (ms: number, attempt: number, outcome: Telemetry.Outcome, status?:
 let made = 0
 const fresh = () => `provider-${made++}`
 
-/** What a request made here would know: the name of a span of ours, the kind of another's. */
+/** The span that a request made here would see: the name of one of ours, else its tag. */
 const spanOfCall = (): string | undefined => {
   const span = CallContext.current()?.span
   return span?._tag === "Span" ? span.name : span?._tag
@@ -133,7 +133,7 @@ describe("counts of attempts", () => {
     )
   })
 
-  it("tell each status and each failure of the wire by one word", () => {
+  it("name each status and each failure of the wire by one word", () => {
     const statuses = [101, 200, 302, 400, 401, 403, 404, 408, 409, 422, 429, 499, 500, 503, 529, 600]
     assert.deepStrictEqual(
       statuses.map((status) => [status, Attempts.outcomeOfStatus(status)]),
@@ -279,7 +279,7 @@ describe("the span of a call", () => {
   })
 })
 
-describe("what a call brings to its requests", () => {
+describe("the span of a call's requests", () => {
   it.effect("is the span of its own fiber, also among a hundred, and after it has waited", () =>
     Effect.gen(function* () {
       const asked = Array.from({ length: 100 }, (_, i) => `agent ${i}`)

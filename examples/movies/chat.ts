@@ -1,4 +1,4 @@
-/** What agents ask and what they get, the same for every provider. */
+/** Questions and answers of agents, the same for every provider. */
 
 export const providers = ["openai", "azure", "groq", "cerebras"] as const
 
@@ -15,7 +15,7 @@ export interface Answer {
   readonly provider: string
   readonly model: string
   readonly text: string
-  /** Tokens, if the provider told. */
+  /** Tokens, if the provider reported them. */
   readonly usage: { readonly input: number; readonly output: number } | undefined
 }
 
@@ -37,7 +37,7 @@ export interface Completion {
     readonly message?: { readonly content?: string | null } | null
   }> | null
   readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null
-  /** Here for the types of Cerebras alone, which do not tell a whole answer from a piece of a stream. */
+  /** Here for the types of Cerebras alone, which do not distinguish a whole answer from a piece of a stream. */
   readonly error?: unknown
 }
 

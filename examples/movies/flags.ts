@@ -14,14 +14,14 @@ client per agent. With it: one agent for each row of a file, for real, with the 
   --provider P       openai, azure, groq or cerebras; with the variables of its SDK (GROQ_API_KEY, GROQ_BASE_URL, ...)
   --model NAME       the model (Azure: the deployment)
   --rows FILE        JSON lines, or one JSON array, of objects
-  --prompt TEXT      what to ask of each row; {{title}} and {{author.name}} are its fields
+  --prompt TEXT      question about each row; {{title}} and {{author.name}} are its fields
   --system TEXT      a system message (default none)
   --max-tokens N     longest answer (default: the model's own bound)
 
-  --out FILE         where results go, a line of JSON each; overwritten (default out/NAME.jsonl)
+  --out FILE         file of results, a line of JSON each; overwritten (default out/NAME.jsonl)
   --concurrency N    agents at a time (default 1000)
   --limit N          rows at most (default all)
-  --latency MS       of answers of the server on this machine (default 2000)
+  --latency MS       latency of the server on this machine (default 2000)
   --help             this text
 `
 

@@ -1,4 +1,4 @@
-/** What to say when Ctrl-C ends a run: what was done is kept. */
+/** Message after Ctrl-C: the rows that are done are kept. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

@@ -21,7 +21,7 @@ const main = Effect.gen(function* () {
   }
 })
 
-/** What the caller can put right, before anything is sent. */
+/** Errors of usage, which end the run before anything is sent. */
 const wrongUse = new Set(["UsageError", "OptionsError", "PromptError", "RowsError"])
 
 const program = main.pipe(

@@ -1,4 +1,4 @@
-/** What a run costs and yields, as the process itself sees it. */
+/** Cost and yield of a run, as the process itself measures them. */
 import { readdirSync, readFileSync } from "node:fs"
 import * as Schema from "effect/Schema"
 

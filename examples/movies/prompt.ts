@@ -20,14 +20,14 @@ export const fill = (template: string, row: Row): Either.Either<string, PromptEr
     : Either.left(new PromptError({ message: `the row has no field ${absent}` }))
 }
 
-/** Looks whether some row has each field of the template, and tells how many rows there are. */
+/** Checks that some row has each field of the template, and returns the number of rows. */
 export const check = <E, R>(
   template: string,
   rows: Stream.Stream<NumberedRow, E, R>
 ): Effect.Effect<number, E | PromptError, R> =>
   Effect.gen(function* () {
     if (template.replace(HOLE, "").includes("{{")) {
-      return yield* new PromptError({ message: `the prompt has a "{{" that no field name and "}}" follow` })
+      return yield* new PromptError({ message: `the prompt has a "{{" without a field name and "}}" after it` })
     }
     const missing = new Set(fieldsOf(template))
     const known = new Set<string>()
@@ -44,7 +44,7 @@ export const check = <E, R>(
     if (unknown === undefined || known.size === 0) return count
     const listed = [...known].slice(0, LISTED).join(", ")
     return yield* new PromptError({
-      message: `the prompt asks for {{${unknown}}}, which no row has; there is: ${listed}`
+      message: `the prompt asks for {{${unknown}}}, which no row has; fields: ${listed}`
     })
   })
 

@@ -1,4 +1,4 @@
-/** What a worker is told and what it says: lines of JSON. */
+/** Messages between the parent and a worker: lines of JSON. */
 import * as Schema from "effect/Schema"
 import { Progress, Report } from "./measure.ts"
 

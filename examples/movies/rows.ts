@@ -28,7 +28,7 @@ export const read = (file: string): Stream.Stream<NumberedRow, RowsError, FileSy
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const info = yield* fs.stat(file)
-      if (info.type !== "File") return yield* new RowsError({ message: `${file} is no file` })
+      if (info.type !== "File") return yield* new RowsError({ message: `${file} is not a file` })
       const text = Stream.decodeText(fs.stream(file))
       const start = Option.getOrElse(yield* Stream.runHead(text), () => "")
       if (start.trimStart().startsWith("[")) return elements(file, yield* fs.readFileString(file))
@@ -50,7 +50,7 @@ const lines = <E>(text: Stream.Stream<string, E>): Stream.Stream<NumberedRow, E>
 const elements = (file: string, text: string): Stream.Stream<NumberedRow, RowsError> => {
   const array = json(text)
   if (Either.isLeft(array)) {
-    return Stream.fail(new RowsError({ message: `${file} starts with "[" but is no JSON array: ${array.left}` }))
+    return Stream.fail(new RowsError({ message: `${file} starts with "[" but is not a JSON array: ${array.left}` }))
   }
   return Stream.fromIterable(array.right as ReadonlyArray<unknown>).pipe(
     Stream.zipWithIndex,
@@ -60,7 +60,7 @@ const elements = (file: string, text: string): Stream.Stream<NumberedRow, RowsEr
 
 const parse = (line: string, where: string): Either.Either<Row, RowError> =>
   json(line).pipe(
-    Either.mapLeft((problem) => new RowError({ message: `${where} is no JSON: ${problem}` })),
+    Either.mapLeft((problem) => new RowError({ message: `${where} is invalid JSON: ${problem}` })),
     Either.flatMap((value) => asRow(value, where))
   )
 
@@ -70,4 +70,4 @@ const json = (text: string): Either.Either<unknown, string> =>
 const asRow = (value: unknown, where: string): Either.Either<Row, RowError> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Either.right(value as Row)
-    : Either.left(new RowError({ message: `${where} is no object` }))
+    : Either.left(new RowError({ message: `${where} is not an object` }))

@@ -11,7 +11,7 @@ export class SandboxFailed extends Data.TaggedError("SandboxFailed")<{ readonly 
 
 const CLI = fileURLToPath(new URL("../cli/main.js", import.meta.resolve("clientele/testing/Sandbox")))
 
-/** What it prints when it listens. */
+/** The line that it prints once it listens. */
 const Started = Schema.parseJson(
   Schema.Struct({
     controlOrigin: Schema.String,

@@ -2,7 +2,7 @@
 import { count } from "./format.ts"
 import type { Report } from "./measure.ts"
 
-/** What both runs have shown, and nothing that they have not. */
+/** Compares both runs, with figures that both have measured. */
 export const compare = (ours: Report, theirs: Report): string => {
   const cpu =
     ours.cpu === null || theirs.cpu === null
@@ -19,8 +19,10 @@ const did = ({ clients, done, failed, sockets, total }: Report): string =>
   `${count(clients)} clients and ${count(sockets ?? 0)} sockets did ` +
   (failed === 0 ? `all ${count(total)} rows` : `${count(done)} of ${count(total)} rows and failed on ${count(failed)}`)
 
-/** What to do about rows that failed; nothing if none did. */
+/** Advice about failed rows; nothing if none failed. */
 export const advice = (report: Report, out: string): ReadonlyArray<string> =>
   report.failed === 0
     ? []
-    : [`${count(report.failed)} rows failed: grep '"error"' ${out} tells which and why; put that right and run again.`]
+    : [
+        `${count(report.failed)} rows failed: grep '"error"' ${out} shows them with their errors; fix these and run again.`
+      ]

@@ -60,7 +60,7 @@ const main = Effect.gen(function* () {
 /** Standard output is for messages alone. */
 const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
-/** Whoever started us is gone when standard input ends, and may be gone before we have said all. */
+/** The parent has ended when standard input ends, perhaps before the last message is written. */
 process.stdout.on("error", () => {})
 const orphaned = Effect.async<void>((resume) => {
   process.stdin.on("end", () => resume(Effect.void)).resume()

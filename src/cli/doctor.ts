@@ -6,7 +6,7 @@ import { parse } from "./usage.ts"
 
 const HELP = `usage: clientele doctor
 
-Lists the versions of Node, Effect and the SDKs that clientele finds, each with the range that it needs. Exit code 1
+Lists the versions of Node, Effect and the SDKs that are installed, each with the required range. Exit code 1
 if one is missing or out of range.
 
   --help   this text
@@ -40,7 +40,7 @@ const withinRange = (name: string, range: string, isOptional: boolean): Finding 
 const oneEffect = (): ReadonlyArray<Finding> => {
   const [ours, theirs] = [installed("effect", folder), installed("effect", process.cwd())]
   if (ours === undefined || theirs === undefined || ours === theirs) return []
-  const text = `clientele gets effect ${ours}, and this folder effect ${theirs}: install one for both, then run npm dedupe`
+  const text = `clientele resolves effect ${ours}, and this folder effect ${theirs}: install one for both, then run npm dedupe`
   return [{ state: "problem", text }]
 }
 

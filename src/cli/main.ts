@@ -17,7 +17,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: () => import("./sandbox.ts")
   },
   doctor: {
-    summary: "versions of what clientele stands on, against those that it needs",
+    summary: "installed versions of Node, Effect and the SDKs, against the required ones",
     runsAnyhow: true,
     load: () => import("./doctor.ts")
   }
@@ -30,8 +30,8 @@ ${Object.entries(COMMANDS)
   .map(([name, command]) => `  ${name.padEnd(10)} ${command.summary}`)
   .join("\n")}
 
-  clientele <command> --help   its options
-  clientele --version          the version
+  clientele <command> --help   options of a command
+  clientele --version          version of clientele
 `
 
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
@@ -51,7 +51,7 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   try {
     if (command === undefined) {
-      throw new UsageError(`there is no command "${name}"; there is: ${Object.keys(COMMANDS).join(", ")}`)
+      throw new UsageError(`unknown command "${name}"; commands: ${Object.keys(COMMANDS).join(", ")}`)
     }
     const problem = command.runsAnyhow === true ? undefined : problemIn(folder)
     if (problem !== undefined) {

@@ -7,7 +7,7 @@ import { number, oneOf, parse, text, texts, UsageError, type Values } from "./us
 const HELP = `usage: clientele sandbox [options]
 
 A provider server on this machine: the chat, embedding, model and file APIs of OpenAI, Azure OpenAI, Groq and Cerebras,
-and Anthropic's messages. Answers follow from the prompt.
+and Anthropic's messages. Answers are determined by the prompt.
 
   --port N               port, 0 for any free one (default 0)
   --host ADDRESS         address to listen at (default 127.0.0.1)
@@ -18,16 +18,16 @@ and Anthropic's messages. Answers follow from the prompt.
   --write-client-cert FILE
                          write such a certificate and its key there (PEM), for instance for curl --cert FILE
   --max-streams N        streams that an HTTP/2 connection may have open (default 100)
-  --latency MS           to the first byte (default 0)
-  --time-per-token MS    before each token (default 0)
+  --latency MS           time to the first byte (default 0)
+  --time-per-token MS    time before each token (default 0)
   --tokens N             length of text answers (default 16)
-  --api-key KEY          a key that is known, repeatable; others get 401 (default: all are known)
-  --model NAME           a model that is known, repeatable; others get 404 (default: all are known)
+  --api-key KEY          an accepted key, repeatable; others get 401 (default: all are accepted)
+  --model NAME           an existing model, repeatable; others get 404 (default: all exist)
   --rpm N                requests a minute for each key and model
   --tpm N                tokens a minute for each key and model
   --max-concurrency N    requests at the same time for each key and model
   --concurrency-retry-after MS
-                         what a 429 for --max-concurrency says (default: it says nothing)
+                         Retry-After of a 429 for --max-concurrency (default: none)
   --burst F              part of a minute's limit that may come at once (default 1)
   --charge C             tokens that a request costs: used, reserved (prompt and max_tokens, the unused ones given back at
                          the end) or asked (never given back) (default used)
@@ -35,8 +35,8 @@ and Anthropic's messages. Answers follow from the prompt.
                          resetMidBody=100, stall=headers, stall=body,500, garbage=json, slowDrip=10,50, truncate=10,
                          goAway; @3 for every third request
   --control-port N       port of the statistics (default 0, any free one): GET /__sandbox/stats, POST /__sandbox/reset;
-                         POST /__sandbox/limit and /__sandbox/api-keys change what was given here
-  --log-size N           ended requests that the statistics list (default 1000)
+                         POST /__sandbox/limit and /__sandbox/api-keys change these options
+  --log-size N           ended requests listed in the statistics (default 1000)
   --json                 print one line of JSON for programs
   --stdin-close          end when standard input closes
   --help                 this text
@@ -147,7 +147,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
   const caFile = text(values, "write-ca")
   const clientFile = text(values, "write-client-cert")
   const sandbox = await start(options)
-  // Listened for before the line is printed, since whoever reads it may end us at once.
+  // Listened for before the line is printed, since its reader may end us at once.
   const ended = end(values["stdin-close"] === true)
   try {
     if (caFile !== undefined) writeFileSync(caFile, sandbox.ca)

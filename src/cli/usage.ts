@@ -29,18 +29,18 @@ const complaint = (
     const flag = args.find((arg) => arg.startsWith("-") && !Object.hasOwn(options, nameOf(arg))) ?? "?"
     const near = nearest(nameOf(flag), Object.keys(options))
     const guess = near === undefined ? hint : `did you mean --${near}?`
-    return `${flag.split("=")[0]} is no option of ${command}; ${guess}`
+    return `unknown option ${flag.split("=")[0]} of ${command}; ${guess}`
   }
   if (code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL") {
     const stray = error instanceof Error ? (/'([^']*)'/.exec(error.message)?.[1] ?? "") : ""
-    return `"${stray}" is no option of ${command}; options begin with --; ${hint}`
+    return `unexpected argument "${stray}" of ${command}; options begin with --; ${hint}`
   }
   const message = error instanceof Error ? error.message : String(error)
   const flag = /--[\w-]+/.exec(message)?.[0] ?? "an option"
   const takesValue = options[nameOf(flag)]?.type === "string"
   return takesValue
     ? `${flag} has no value; expected ${flag} VALUE, or ${flag}=VALUE if it begins with a dash; ${hint}`
-    : `${flag} was given a value and takes none; ${hint}`
+    : `${flag} takes no value; ${hint}`
 }
 
 const nameOf = (arg: string): string => arg.replace(/^--?/, "").split("=")[0] ?? ""

@@ -27,12 +27,12 @@ import type { Clients } from "../Promise.ts"
 export type { GroqOptions } from "../internal/promise/options/groq.ts"
 
 /**
- * The client of these options: a `Groq`, at once. All options of `new Groq` are taken, and ours beside them;
- * docs/options.md says what each does. What is absent comes from the environment. Errors of requests are the SDK's own;
- * those that it has no class for say in `reason` what they are. `clients` is a set of one's own, from `makeClients`; by
- * default it is the process's.
+ * The client of these options: a `Groq`, at once. All options of `new Groq` are accepted, and those of clientele beside
+ * them; docs/options.md describes each. Absent options come from the environment. Errors of requests are the SDK's own;
+ * those without a class in the SDK have a `reason`. `clients` is a set of your own, from `makeClients`; by default it is
+ * the process's.
  *
- * Throws an `OptionsError`, which is an `GroqError` too, for options that can't be used, and a `PoolError` of reason `Closed`
+ * Throws an `OptionsError`, which is a `GroqError` too, for options that can't be used, and a `PoolError` of reason `Closed`
  * if the set is.
  *
  * @since 0.1.0

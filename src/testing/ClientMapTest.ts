@@ -1,7 +1,7 @@
 /**
  * A `ClientMap` for tests, without a network: leases, quotas, retries, models and the SDKs' own clients are the real ones,
- * and what would go over sockets is answered in memory. Answers follow from the prompt as those of `testing/Sandbox` do,
- * unless a script says otherwise; faults, rate limits and known keys are the sandbox's.
+ * and requests are answered in memory instead of over sockets. Answers are determined by the prompt as those of
+ * `testing/Sandbox` are, unless a script sets others; faults, rate limits and accepted keys are the sandbox's.
  *
  * Under a `TestClock` retries, timeouts and quotas go by that clock.
  *
@@ -140,7 +140,7 @@ export const layer = (options: Options = {}): Layer.Layer<ClientMap | ClientMapT
   )
 
 /**
- * An answer of `chat.completions` that says this.
+ * An answer of `chat.completions` with this text.
  *
  * @since 0.1.0
  * @category answers

@@ -1,15 +1,15 @@
 /**
- * A provider to develop and test against: a real server on this machine that speaks the chat, embedding, model and file
+ * A provider to develop and test against: a real server on this machine with the chat, embedding, model and file
  * APIs of OpenAI, Azure OpenAI, Groq and Cerebras, and Anthropic's messages, over HTTP/1.1 and HTTP/2, with and without
- * TLS. There is no model behind it: answers follow from the prompt and are the same each time.
+ * TLS. There is no model behind it: answers are determined by the prompt and are the same each time.
  *
- * It counts what reaches it (sockets, streams, requests by key, aborts), enforces rate limits like the real ones, which
- * may change while it runs, as may the keys that it knows, and fails on demand, by script or by a request's own headers:
+ * It counts sockets, streams, requests by key and aborts, enforces rate limits like the real ones, which may change while
+ * it runs, as may the accepted keys, and fails on demand, by script or by a request's own headers:
  *
  * - `x-sandbox-latency: 500`, `x-sandbox-time-per-token: 10`: milliseconds, instead of the options
  * - `x-sandbox-fault: status=503` (also `status=429,insufficient_quota`, `resetBeforeHeaders=7`, `resetMidBody=100`, `stall=headers`, `stall=body,500`,
  *   `garbage=json`, `garbage=protocol`, `slowDrip=10,50`, `truncate=10`, `goAway`)
- * - `x-sandbox-provider: cerebras`: whose formats to use, where path and User-Agent do not tell
+ * - `x-sandbox-provider: cerebras`: the provider whose formats to use, where path and User-Agent do not determine it
  *
  * Other processes find the counts at `GET /__sandbox/stats` and start them anew with `POST /__sandbox/reset`. They change
  * the rate limit with `POST /__sandbox/limit` (a `RateLimit` as JSON, times in ms, or `null`) and the known keys with
@@ -74,8 +74,8 @@ export interface Sandbox {
   /** The authority that clients must trust, as PEM. */
   readonly ca: string
   /**
-   * Certificate of a client for a sandbox with `requestClientCert`, as PEM. Its key is in this package for everybody to
-   * read: for tests on this machine alone.
+   * Certificate of a client for a sandbox with `requestClientCert`, as PEM. Its key is public in this
+   * package: for tests on this machine alone.
    */
   readonly clientCertificate: { readonly cert: string; readonly key: string }
   /** Origin of the statistics, if `controlPort` was given. */

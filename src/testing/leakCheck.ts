@@ -86,8 +86,8 @@ const PAUSE = 10
 /**
  * Runs `self`, and fails with a `LeakError` if it succeeds and leaves something: leases and requests of the `ClientMap`
  * that it was given, sockets (servers too) and timers that keep the process alive, fibers that it forked. Each is named.
- * What was there before it began is none of its. Connections that the client map keeps for those who come next are none,
- * if the map is given from outside; provide the client layer inside, and they must be closed too.
+ * Resources from before it began do not count. Idle connections of the client map do not count either, if the map is
+ * given from outside; provide the client layer inside, and they must be closed too.
  *
  * Not for tests that run at the same time in one process: whatever begins meanwhile counts.
  *

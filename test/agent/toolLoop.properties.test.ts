@@ -1,4 +1,4 @@
-/** What holds of tool loops whatever a model says, and wherever they are left. */
+/** Properties of tool loops for any answers of a model, and for loops left at any point. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -34,7 +34,9 @@ const options = FastCheck.record({
   concurrency: FastCheck.constantFrom(1, 2, "unbounded" as const)
 })
 
-/** How it ended, as plain data; ids are the same, for the provider is. Who was interrupted by a failure is up to chance. */
+/**
+ * The end as plain data; ids are the same, for the provider is. The calls that a failure interrupts are up to chance.
+ */
 const ended = <R>(loop: Effect.Effect<ToolLoop.Result, unknown, R>) =>
   Effect.match(loop, {
     onFailure: (error) => JSON.parse(JSON.stringify({ ...(error as object), said: String(error) })) as unknown,
@@ -48,7 +50,7 @@ const last = <E, R>(parts: Stream.Stream<ToolLoop.Part<typeof toolkit.tools>, E,
 
 describe("a tool loop", () => {
   it.scopedLive.prop(
-    "ends the same whole and streamed, and tells the model the same, whatever the model says",
+    "ends the same whole and streamed, and sends the model the same, for any answers",
     [turns, options],
     ([turns, options]) =>
       Effect.gen(function* () {

@@ -21,7 +21,7 @@ const results = (asked: { readonly messages: ReadonlyArray<{ readonly role: stri
   asked.messages.filter(({ role }) => role === "tool").map(({ content }) => content)
 
 describe("a tool loop", () => {
-  it.scopedLive.each(subjects)("asks $name again with what the tools gave, until it stops", ({ at, provider }) =>
+  it.scopedLive.each(subjects)("asks $name again with the tool results, until it stops", ({ at, provider }) =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const result = yield* ToolLoop.run({ prompt: "please call both", toolkit }).pipe(
@@ -39,7 +39,7 @@ describe("a tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive("tells the model of bad parameters, of what is no JSON, of unknown tools, and of tools that fail", () =>
+  it.scopedLive("reports invalid parameters, invalid JSON, unknown tools and failing tools to the model", () =>
     Effect.gen(function* () {
       const server = yield* Scripted.make(...mistakes)
       const result = yield* Effect.provide(ToolLoop.run({ prompt: "Rome?", toolkit }), model(server.baseURL))
@@ -48,7 +48,7 @@ describe("a tool loop", () => {
       assert.deepStrictEqual(result.usage, { inputTokens: 15, outputTokens: 10, totalTokens: 25 })
       const last = results(server.asked[4]!)
       assertToldOfMistakes(last)
-      // What it said itself is told again as it said it.
+      // Its own messages are repeated to it unchanged.
       assert.strictEqual(server.asked[4]!.messages.filter(({ role }) => role === "assistant").length, 4)
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
@@ -64,7 +64,7 @@ describe("a tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive("fails with what a tool failed with, if it is to", () =>
+  it.scopedLive("fails with a tool's failure, if configured", () =>
     Effect.gen(function* () {
       const server = yield* Scripted.make([{ name: "weather", arguments: '{"city":"Atlantis"}' }])
       const error = yield* ToolLoop.run({ prompt: "Atlantis?", toolkit, onToolFailure: "fail" }).pipe(
@@ -76,7 +76,7 @@ describe("a tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive("ends after its last round, with all that was said at hand", () =>
+  it.scopedLive("ends after its last round, with the whole transcript", () =>
     Effect.gen(function* () {
       const call = [{ name: "clock", arguments: "{}" }]
       const server = yield* Scripted.make(call, call, call, call)
@@ -144,7 +144,7 @@ describe("a tool loop", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("ends with a tool's defect, which is told to nobody", () =>
+  it.scopedLive("ends with a tool's defect, which is not reported to the model", () =>
     Effect.gen(function* () {
       const call = [{ name: "clock", arguments: "{}" }]
       const server = yield* Scripted.make(call, call)

@@ -46,7 +46,7 @@ const idle = Effect.map(ClientMap.stats, ({ clients }) =>
 )
 
 describe("a streamed tool loop", () => {
-  it("says what its tools give, and how it can fail", () => {
+  it("has its tools' results and errors in its type", () => {
     const parts = ToolLoop.stream({ prompt: "?", toolkit, onToolFailure: "fail" })
     expectTypeOf<Stream.Stream.Error<typeof parts>>().toEqualTypeOf<AiError.AiError | ToolLoop.MaxRounds | Broken>()
     type Given<Name extends string> = Extract<Part, { readonly name: Name; readonly isFailure: false }>["result"]
@@ -88,7 +88,7 @@ describe("a streamed tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive.each(subjects)("of $name keeps all that $name said, with what it wants to be told again", (of) =>
+  it.scopedLive.each(subjects)("of $name keeps all parts of $name, with those to be repeated", (of) =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response, road) => {
         if (wire.sent.length === 1) Wire.whole(response, Wire.thought[road].whole)
@@ -106,7 +106,7 @@ describe("a streamed tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive("tells the model, and who listens, of calls that can't be and of tools that fail", () =>
+  it.scopedLive("reports unusable calls and failing tools to the model and in the stream", () =>
     Effect.gen(function* () {
       const server = yield* Scripted.make(...mistakes)
       const { all, exit } = yield* Effect.provide(
@@ -160,7 +160,7 @@ describe("a streamed tool loop", () => {
     }).pipe(Effect.provide([handlers, ClientLayer.layer()]))
   )
 
-  it.scopedLive("gives what a quick tool gave while a slow one runs, and tools run at the same time", () =>
+  it.scopedLive("emits a quick tool's result while a slow one runs, and tools run concurrently", () =>
     Effect.gen(function* () {
       const quick = yield* Deferred.make<void>()
       const server = yield* Scripted.make([
@@ -184,7 +184,7 @@ describe("a streamed tool loop", () => {
       )
       const results = all.flatMap((part) => (part.type === "tool-result" ? [part.name] : []))
       assert.deepStrictEqual(results, ["clock", "weather"])
-      // The model is told in the order in which it asked.
+      // The model gets the results in the order of its calls.
       assert.deepStrictEqual(
         server.asked[1]!.messages.filter(({ role }) => role === "tool").map(({ content }) => content),
         ['{"degrees":21}', "noon"]
@@ -212,7 +212,7 @@ describe("a streamed tool loop", () => {
     })
   )
 
-  it.scopedLive("leaves nothing running when it is interrupted while tools run, or while a server says nothing", () =>
+  it.scopedLive("leaves nothing running when it is interrupted while tools run, or while a server is silent", () =>
     Effect.gen(function* () {
       const tools = yield* waiting
       const server = yield* Scripted.make(tools.turn)
@@ -238,7 +238,7 @@ describe("a streamed tool loop", () => {
     })
   )
 
-  it.scopedLive("keeps the server waiting where nobody takes what comes", () =>
+  it.scopedLive("applies backpressure to the server while parts are not consumed", () =>
     Effect.gen(function* () {
       const flood = Wire.flood()
       const wire = yield* Wire.make(flood.answer)

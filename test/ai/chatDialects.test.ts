@@ -1,4 +1,4 @@
-/** What servers that speak like OpenAI say otherwise than OpenAI, whole and in a stream. */
+/** Deviations of OpenAI-compatible servers from OpenAI, in whole answers and in streams. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
@@ -82,13 +82,13 @@ const streamed = Effect.map(Stream.runCollect(LanguageModel.streamText(open)), (
 const ask = <A, E, R>(wire: Wire.Wire, agent: Effect.Effect<A, E, R>) =>
   Effect.provide(agent, [model(wire.baseURL("openai")), handlers])
 
-describe("a model of a server that speaks like OpenAI", () => {
+describe("a model of an OpenAI-compatible server", () => {
   it.scopedLive.each(streams)("puts calls together that come with %s", ([, deltas, calls]) =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response) => Wire.stream(response).end(Wire.deltas(deltas, "tool_calls")))
       const parts = yield* ask(wire, streamed)
       assert.deepStrictEqual(callsOf(parts), calls)
-      // What it heard in pieces is what it called, under ids that differ.
+      // Calls streamed in pieces equal the calls made, under ids that differ.
       const heard = new Map<string, string>()
       for (const part of parts) {
         if (part.type === "tool-params-start") assert.strictEqual(part.name, "clock")
@@ -119,7 +119,7 @@ describe("a model of a server that speaks like OpenAI", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("reads what is said and what was thought out of pieces", () =>
+  it.scopedLive("reads text and reasoning out of pieces", () =>
     Effect.gen(function* () {
       const thought = { type: "thinking", thinking: [{ type: "text", text: "let me see" }] }
       const content = [thought, { type: "text", text: "so " }, { type: "text", text: "it is" }]

@@ -1,4 +1,4 @@
-/** What holds of every model, on every server. One agent's source over all layers gives the same. */
+/** Contract of every model, on every server. One agent's source over all layers gives the same. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -31,7 +31,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     body: (server: Running) => Effect.Effect<void, E, Layer.Layer.Success<typeof layers>>
   ) => it.scopedLive(name, () => Effect.provide(Effect.flatMap(make, body), layers))
 
-  holds("gives a text, why it stopped and what it used", (server) =>
+  holds("gives a text, its finish reason and its usage", (server) =>
     Effect.gen(function* () {
       const { finishReason, inputTokens, text } = yield* same(server, generate("hello"))
       assert.isNotEmpty(text)
@@ -40,7 +40,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("streams in parts the text that it gives whole, and ends with what it used", (server) =>
+  holds("streams in parts the text that it gives whole, and ends with its usage", (server) =>
     Effect.gen(function* () {
       const whole = yield* same(server, generate("hello"))
       const { deltas, finish, text } = yield* same(
@@ -61,7 +61,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("calls a tool with nested parameters, and goes on with what it gave", (server) =>
+  holds("calls a tool with nested parameters, and goes on with its result", (server) =>
     Effect.gen(function* () {
       const said = yield* same(server, loop("what does weather say?"))
       assert.deepInclude(said, { rounds: 2, isSaid: true, finishReason: "stop" })
@@ -79,7 +79,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("streams the calls of tools, and what the tools gave", (server) =>
+  holds("streams the calls of tools, and their results", (server) =>
     Effect.gen(function* () {
       const said = yield* same(
         server,
@@ -101,7 +101,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("tells the model of a tool that failed", (server) =>
+  holds("reports a failed tool to the model", (server) =>
     Effect.gen(function* () {
       const said = yield* same(server, loop("weather"), { calls: [atlantis] })
       assert.strictEqual(said.finishReason, "stop")
@@ -109,12 +109,12 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("tells the model that there is no such tool, that parameters don't fit, and that they are no JSON", (server) =>
+  holds("reports unknown tools, invalid parameters and invalid JSON to the model", (server) =>
     Effect.gen(function* () {
       for (const [call, told] of [
-        [{ name: "wether", arguments: "{}" }, /no such tool; there are weather, clock/],
-        [{ name: "clock", arguments: '{"zone":7}' }, /do not fit.*zone/s],
-        [{ name: "clock", arguments: '{"zone":' }, /no JSON/]
+        [{ name: "wether", arguments: "{}" }, /unknown tool; available: weather, clock/],
+        [{ name: "clock", arguments: '{"zone":7}' }, /invalid parameters.*zone/s],
+        [{ name: "clock", arguments: '{"zone":' }, /invalid JSON/]
       ] as const) {
         const said = yield* same(server, loop("weather"), { calls: [call] })
         assert.strictEqual(said.finishReason, "stop")
@@ -123,7 +123,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("gives an object of a schema, in which null is what may be left out", (server) =>
+  holds("gives an object of a schema, in which null stands for optional fields", (server) =>
     Effect.gen(function* () {
       const person = yield* same(
         server,
@@ -133,7 +133,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("has no object of what does not fit its schema, or is no JSON", (server) =>
+  holds("fails for an object that does not fit its schema, or is invalid JSON", (server) =>
     Effect.gen(function* () {
       const object = Effect.flip(LanguageModel.generateObject({ prompt: "a person", schema: Person }))
       for (const text of ['{"name":"Ada","age":"old","tags":[]}', '{"name":"Ada"', "Ada, 36", "null"]) {
@@ -142,7 +142,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("says that the model refused, and has no object then", (server) =>
+  holds("reports a refusal of the model, and has no object then", (server) =>
     Effect.gen(function* () {
       const { finishReason, text } = yield* same(server, generate("hello"), "refusal")
       assert.deepStrictEqual([finishReason, text], ["content-filter", ""])
@@ -156,7 +156,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("says that an answer was cut at its length", (server) =>
+  holds("reports an answer cut at its length", (server) =>
     Effect.gen(function* () {
       const short = OpenAiModel.withSettings(generate("hello"), { maxTokens: 2 })
       const { finishReason, text } = yield* same(server, short, "length")
@@ -165,14 +165,14 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("takes an answer with nothing in it", (server) =>
+  holds("accepts an empty answer", (server) =>
     Effect.gen(function* () {
       const { finishReason, text } = yield* same(server, generate("hello"), "empty")
       assert.deepStrictEqual([finishReason, text], ["stop", ""])
     })
   )
 
-  holds("says what a server refused, that it failed, and that it spoke garbage", (server) =>
+  holds("reports a server's refusal, its failure, and garbage", (server) =>
     Effect.gen(function* () {
       const before = server.requests()
       const limited = yield* same(server, refused("hello"), { status: 429 })
@@ -185,7 +185,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     })
   )
 
-  holds("gives what came of a stream that was cut, and then fails", (server) =>
+  holds("emits the parts of a stream that was cut, and then fails", (server) =>
     Effect.gen(function* () {
       const said = yield* same(
         server,

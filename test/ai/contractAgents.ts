@@ -1,4 +1,4 @@
-/** What is asked of every model on every server, and how it turned out, in words that are the same for all of them. */
+/** Questions to every model on every server, and their outcomes in a form that is the same for all of them. */
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
@@ -68,7 +68,7 @@ export const texts = (parts: ReadonlyArray<Response.AnyPart>) =>
 
 type Failed = AiError.AiError | { readonly _tag: string; readonly cause?: unknown }
 
-/** Where an error has a field of ours, what it says. */
+/** A field of our error behind this one, if it has such a field. */
 const said = (error: Failed, field: string): unknown =>
   typeof error.cause === "object" && error.cause !== null && field in error.cause
     ? (error.cause as Record<string, unknown>)[field]
@@ -81,7 +81,7 @@ export const failure = (error: Failed) => ({
   calls: said(error, "calls")
 })
 
-/** What came, or why it failed. */
+/** The answer, or the facts of its failure. */
 const outcome = <R>(ask: Effect.Effect<object, Failed, R>): Effect.Effect<object, never, R> =>
   Effect.match(ask, { onFailure: failure, onSuccess: (came) => came })
 
@@ -112,7 +112,7 @@ const told = ({ finishReason, rounds, text, transcript }: ToolLoop.Result) => ({
   )
 })
 
-/** A tool loop, and what its tools gave or what the model was told of them. */
+/** A tool loop, with the results of its tools or the errors reported to the model. */
 export const loop = (prompt: string) => Effect.map(ToolLoop.run({ prompt, toolkit }), told)
 
 /** Each round says at its end what it used. */

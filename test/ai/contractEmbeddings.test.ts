@@ -1,4 +1,4 @@
-/** What holds of every embedding model, on every server. */
+/** Contract of every embedding model, on every server. */
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (m
 
 describe.each(servers)("on $name", ({ make }) => {
   describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
-    it.scopedLive("gives each text its own vector, whoever asks beside", () =>
+    it.scopedLive("gives each text its own vector, whatever is asked beside", () =>
       Effect.gen(function* () {
         const server = yield* make
         yield* Effect.gen(function* () {
@@ -28,7 +28,7 @@ describe.each(servers)("on $name", ({ make }) => {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scopedLive("says what a server refused, that it failed, and that it spoke garbage", () =>
+    it.scopedLive("reports a server's refusal, its failure, and garbage", () =>
       Effect.gen(function* () {
         const server = yield* make
         const cases: ReadonlyArray<readonly [Odd, object]> = [

@@ -9,7 +9,7 @@ import * as Said from "./contractOdd.ts"
 export type Odd = Said.Scripted | { readonly status: 429 | 500 } | "length" | "garbage" | "cut"
 
 export interface Running {
-  /** What an SDK takes as `baseURL` (Azure: `endpoint`). */
+  /** The `baseURL` for an SDK (Azure: `endpoint`). */
   readonly baseURL: (provider: Sandbox.ProviderName) => string
   /** @default a whole answer, but for what only a stream can be */
   readonly next: (odd: Odd, as?: "whole" | "stream") => void
@@ -46,7 +46,7 @@ const sandbox: ContractServer = {
   name: "the sandbox",
   make: Effect.map(Sandbox.make(), (running) => ({
     baseURL: running.baseURL,
-    // What is left of another road's rules would meet a later request.
+    // Replaces the rules: an unused rule for the other API would match a later request.
     next: (odd, as) => running.faults.replace(faultsOf(odd, as === "stream")),
     requests: () => running.stats().requests,
     neverRefuses: []

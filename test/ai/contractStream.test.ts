@@ -1,4 +1,4 @@
-/** What holds of every model, on every server: a stream turns out as the whole answer does. */
+/** Contract of every model, on every server: a stream turns out as the whole answer does. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ const call = (name: string, text: string) => ({ name, arguments: text })
 const clock = call("clock", '{"zone":"CET"}')
 const malformed = { tag: "MalformedOutput", status: undefined }
 
-/** What the server says; what becomes of the answer; what becomes of a tool loop. */
+/** The server's answer; the outcome of a model call; the outcome of a tool loop. */
 const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop: object]> = [
   ["a refusal", "refusal", { text: "", calls: [] }, { finishReason: "content-filter", rounds: 1, isSaid: false }],
   ["an answer that is cut at its length", "length", { calls: [] }, { finishReason: "length", rounds: 1, isSaid: true }],
@@ -36,7 +36,7 @@ const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop
     { finishReason: "stop", rounds: 2 }
   ],
   [
-    "arguments that are no JSON",
+    "arguments that are invalid JSON",
     { calls: [call("clock", '{"zone":')] },
     { ...malformed, reason: undefined },
     { finishReason: "stop", rounds: 2 }
@@ -62,7 +62,7 @@ const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop
   ]
 ]
 
-/** Whether anything came, and how it ended. */
+/** True if anything came, and the failure that ended it. */
 const cutShort = Effect.gen(function* () {
   let text = ""
   const error = yield* ToolLoop.stream({ prompt: "hello", toolkit, toolChoice: "none" }).pipe(
@@ -94,7 +94,7 @@ describe.each(servers)("a stream of every model, on $name", ({ make }) => {
     )
   }
 
-  holds("ends a tool loop with what came before it was cut, and why", (server) =>
+  holds("ends a tool loop with the parts before the cut, and its reason", (server) =>
     Effect.gen(function* () {
       const cut = yield* same(server, cutShort, "cut", "stream")
       assert.deepInclude(cut, { isBegun: true, tag: "HttpRequestError", reason: "Connection" })

@@ -119,28 +119,30 @@ interface TreeEncoded {
 }
 
 describe("strict mode", () => {
-  it("takes every schema of structs, lists and unions", () => {
-    fc.assert(fc.property(fc.oneof(struct, nullable), ({ schema }) => accepted(Schemas.of(schema.ast).strict)))
+  it("accepts every schema of structs, lists and unions", () => {
+    fc.assert(
+      fc.property(fc.oneof(struct, nullable), ({ schema }) => accepted(Schemas.jsonSchemaOf(schema.ast).strict))
+    )
   })
 
-  it("gives back what was encoded, without the nulls that it asked for", () => {
+  it("returns the encoded value, without the nulls that strict mode adds", () => {
     fc.assert(
       fc.property(fc.oneof(struct, nullable), ({ full, plain, schema }) => {
-        const got = absent(Schemas.of(schema.ast).schema, full)
+        const got = absent(Schemas.jsonSchemaOf(schema.ast).schema, full)
         assert.deepStrictEqual(Schema.decodeUnknownSync(schema)(got), Schema.decodeUnknownSync(schema)(plain))
       }),
       { numRuns: 500 }
     )
   })
 
-  it("takes what says itself again, and leaves its gaps out", () => {
-    const { schema, strict } = Schemas.of(Tree.ast)
+  it("accepts recursive schemas, and leaves their gaps out", () => {
+    const { schema, strict } = Schemas.jsonSchemaOf(Tree.ast)
     accepted(strict)
     const said = { name: "a", left: { name: "b", left: null, right: null }, right: null }
     assert.deepStrictEqual(absent(schema, said), { name: "a", left: { name: "b" } })
   })
 
-  it("is not for what it can't say: records, any object, anything, tuples", () => {
+  it("is off for schemas that it can't express: records, any object, anything, tuples", () => {
     for (const one of [
       Schema.Record({ key: Schema.String, value: Schema.Number }),
       Schema.Object,
@@ -148,13 +150,13 @@ describe("strict mode", () => {
       Schema.Tuple(Schema.String, Schema.Number),
       Schema.Struct({})
     ]) {
-      assert.isUndefined(Schemas.of(Schema.Struct({ one: one as Any }).ast).strict, String(one))
+      assert.isUndefined(Schemas.jsonSchemaOf(Schema.Struct({ one: one as Any }).ast).strict, String(one))
     }
     assert.isUndefined(strict({ type: "object", properties: { all: { type: "array" } }, required: [] }))
     assert.isUndefined(strict({ type: "array", items: { type: "string" } }))
   })
 
-  it("has for a root that is no object one with a value, which is taken out again", () => {
+  it("wraps a root that is not an object, and unwraps its value", () => {
     const Search = Schema.TaggedStruct("Search", { query: Schema.String, most: Schema.optional(Schema.Number) })
     const Step = Schema.Union(Search, Schema.TaggedStruct("Grow", { tree: Tree }))
     const { isWrapped, schema, strict } = Schemas.format(Step.ast)
@@ -175,7 +177,7 @@ describe("strict mode", () => {
     assert.strictEqual(object(plain, '{"value":"a"}'), '{"value":"a"}')
   })
 
-  it("does without formats that it does not know", () => {
+  it("omits unsupported formats", () => {
     const uri = { type: "string", format: "uri" }
     const at = { type: "string", format: "date-time" }
     const made = strict({ type: "object", properties: { uri, at }, required: ["uri", "at"] })

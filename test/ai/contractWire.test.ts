@@ -1,4 +1,4 @@
-/** What models put on the wire, and when they give on what comes from it. */
+/** Requests of models on the wire, and the moment at which they emit parts of the response. */
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
@@ -84,7 +84,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("keeps the server waiting where nobody takes what it sends", () =>
+  it.scopedLive("applies backpressure to the server while parts are not consumed", () =>
     Effect.gen(function* () {
       const flood = Wire.flood()
       const wire = yield* Wire.make(flood.answer)
@@ -102,7 +102,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("sends its settings, and the provider's own words over them", () =>
+  it.scopedLive("sends its settings, and the provider's own fields over them", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make(Wire.ok)
       const model = at(wire.baseURL(provider), {
@@ -127,7 +127,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("tells a model of its calls again as objects, whatever it said", () =>
+  it.scopedLive("repeats a model's calls to it as objects, whatever their form", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make(Wire.ok)
       const said = [{ zone: "CET" }, undefined, '{"zone":', ["CET"]]
@@ -155,13 +155,13 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("sends images where the provider takes them, and else says so and sends nothing", () =>
+  it.scopedLive("sends images if the provider accepts them, else fails and sends nothing", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make(Wire.ok)
       const ask = Effect.provide(LanguageModel.generateText({ prompt: picture }), at(wire.baseURL(provider)))
       if (provider === "cerebras") {
         const error = yield* Effect.flip(ask)
-        assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("by a URL"), String(error))
+        assert.isTrue(error instanceof AiError.MalformedInput && error.message.includes("not by URL"), String(error))
         assert.deepStrictEqual(wire.sent, [])
         return
       }
@@ -196,7 +196,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("sends sounds and PDF where they are taken, and of what is not says so and sends nothing", () =>
+  it.scopedLive("sends audio and PDF if they are accepted, else fails and sends nothing", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make(Wire.ok)
       const model = at(wire.baseURL(provider))
@@ -243,7 +243,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
   )
 
   it.scopedLive(
-    "tells again what the model thought between its calls, where that is taken, and not what it thought before",
+    "repeats the model's reasoning between its calls, if that is accepted, and not its earlier reasoning",
     () =>
       Effect.gen(function* () {
         const wire = yield* Wire.make(Wire.ok)
@@ -277,7 +277,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
       }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("tells what the model thought and what that cost, in a stream as in a whole answer", () =>
+  it.scopedLive("gives the model's reasoning and its cost, in a stream as in a whole answer", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response, road) => {
         if (wire.sent.length === 1) Wire.whole(response, Wire.thought[road].whole)
@@ -305,7 +305,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("fails with what is said to have failed under a status of 200, whole and in a stream", () =>
+  it.scopedLive("fails with an error sent under status 200, whole and in a stream", () =>
     Effect.gen(function* () {
       const error = { code: "server_error", message: "out of luck" }
       const wire = yield* Wire.make((response, road) => {
@@ -333,7 +333,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("takes no stream for an answer that ends before the answer does, or has nothing in it", () =>
+  it.scopedLive("fails for a stream that ends early or is empty", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response, road) => {
         const { piece, start } = Wire.events[road]
@@ -351,7 +351,7 @@ describe.each(subjects)("the model of $name", ({ at, name, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("takes a stream that says that it is done, and not why", () =>
+  it.scopedLive("accepts a stream that is done without a finish reason", () =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response, road) => {
         const { end, piece, start } = Wire.events[road]

@@ -1,4 +1,4 @@
-/** A provider of both APIs that is written by hand: it keeps what it was sent, and answers when and what it is told to. */
+/** A provider of both APIs that is written by hand: it keeps its requests, and responds on command. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ const head = { id: "one", model: "m", created: 1_700_000_000, created_at: 1_700_
 
 const item = { id: "msg", type: "message", role: "assistant" }
 
-/** What stands before the text, a piece of it, and its end, as events. */
+/** Events before the text, a piece of it, and its end. */
 export const events: Readonly<
   Record<Road, { readonly start: string; readonly piece: (text: string) => string; readonly end: string }>
 > = {
@@ -151,7 +151,7 @@ export const flood = () => {
       }
       response.end(end)
     },
-    /** Whether it was made to wait, for long: else it would come to its end. */
+    /** True if its writes were held up for long by backpressure: else it would come to its end. */
     isHeld: async (): Promise<boolean> => {
       await until(() => written === total || (waitsSince !== undefined && Date.now() - waitsSince > 300))
       return written < total

@@ -28,7 +28,7 @@ describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("tells all of them what went wrong with it", () =>
+  it.scopedLive("fails all of them with its error", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ times: 1, fault: { type: "status", status: 500 } }] })
       yield* Effect.gen(function* () {
@@ -42,7 +42,7 @@ describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("one who leaves is not noticed by those who share the request; when all have left it is aborted", () =>
+  it.scopedLive("an interrupted caller leaves the shared request running; it is aborted when all have left", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({
         faults: [
@@ -113,7 +113,7 @@ describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
       }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("tells those who wait when its layer ends, and aborts their request", () =>
+  it.scopedLive("fails waiting callers when its layer closes, and aborts their request", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
       const waits = (window: number, isWaiting: () => boolean) =>
@@ -129,7 +129,7 @@ describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
           yield* Effect.promise(() => until(isWaiting))
           yield* Scope.close(scope, Exit.void)
           const errors = [yield* Fiber.join(fiber), yield* Effect.provide(ask, context)]
-          for (const error of errors) assert.include(error.message, "layer of the model has ended")
+          for (const error of errors) assert.include(error.message, "model's layer is closed")
         })
       yield* waits(60_000, () => true)
       yield* waits(0, () => sandbox.stats().inFlight === 1)

@@ -51,7 +51,7 @@ const ours = (error: unknown): RequestError | undefined => {
   return undefined
 }
 
-/** Sent as whoever writes requests by hand sends them. */
+/** Sent as by code that writes requests by hand. */
 const post = (url: string, body: unknown) =>
   Effect.flatMap(PlatformHttpClient.HttpClient, (client) =>
     client.execute(

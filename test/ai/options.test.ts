@@ -34,7 +34,7 @@ const embedding = { openai: OpenAiModel.embeddingModel, azure: AzureOpenAiModel.
 
 const client = { apiKey: Redacted.make("sk"), maxRetries: 0 }
 
-/** What those who write JavaScript may say, and the option that is wrong. */
+/** Options as JavaScript may pass them, and the one that is wrong. */
 type Given = readonly [options: unknown, field: string, model?: unknown]
 
 const wrong: ReadonlyArray<Given> = [
@@ -88,7 +88,7 @@ const says = (error: AiError.AiError, field: string, given: string): void => {
 
 describe("a layer of a model", () => {
   it.effect.each(Object.entries(language))(
-    "of language can't fail: each call says what is wrong (%s)",
+    "of language never fails: each call reports the invalid option (%s)",
     ([name, model]) =>
       Effect.gen(function* () {
         const { requests } = yield* ClientMapTest.ClientMapTest
@@ -105,7 +105,7 @@ describe("a layer of a model", () => {
       }).pipe(Effect.provide(ClientMapTest.layer()))
   )
 
-  it.effect.each(Object.entries(embedding))("of embeddings can't fail either (%s)", ([name, model]) =>
+  it.effect.each(Object.entries(embedding))("of embeddings never fails either (%s)", ([name, model]) =>
     Effect.gen(function* () {
       const { requests } = yield* ClientMapTest.ClientMapTest
       for (const given of [...wrongEmbedding, missing(name)]) {
@@ -118,7 +118,7 @@ describe("a layer of a model", () => {
     }).pipe(Effect.provide(ClientMapTest.layer()))
   )
 
-  it.effect("takes settings of one call no better", () =>
+  it.effect("validates settings of one call too", () =>
     Effect.gen(function* () {
       const of = OpenAiModel.model("m", { client })
       const bad = { temperature: "hot" } as never

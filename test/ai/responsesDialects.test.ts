@@ -1,4 +1,4 @@
-/** What servers that speak the Responses API leave out of their streams: all of it is in the last event. */
+/** Events that servers of the Responses API leave out of their streams: all of it is in the last event. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -42,7 +42,7 @@ const texts: ReadonlyArray<readonly [what: string, events: string]> = [
   ]
 ]
 
-describe("a model of a server that speaks the Responses API", () => {
+describe("a model of a server with the Responses API", () => {
   it.scopedLive.each(texts)("gives a text once, whole and ended, of a stream with %s", ([, events]) =>
     Effect.gen(function* () {
       const wire = yield* Wire.make((response) => Wire.stream(response).end(events))

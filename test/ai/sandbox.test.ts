@@ -36,7 +36,7 @@ class Answer extends Schema.TaggedClass<Answer>()("Answer", { text: Schema.optio
 const Step = Schema.Union(Search, Answer)
 
 describe.each(subjects)("the model of $name", ({ at, provider }) => {
-  it.scopedLive("answers with text, usage and why it stopped", () =>
+  it.scopedLive("answers with text, usage and a finish reason", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const answer = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
@@ -65,7 +65,7 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("calls tools, and is told what they gave", () =>
+  it.scopedLive("calls tools, and gets their results", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const answer = yield* LanguageModel.generateText({ prompt: "what does weather say?", toolkit }).pipe(
@@ -97,7 +97,7 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("says what the provider refused, and what of it was sent", () =>
+  it.scopedLive("reports the provider's refusal, with the request sent", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "status", status: 429 } }] })
       const error = yield* LanguageModel.generateText({ prompt: "hello" }).pipe(
@@ -109,7 +109,7 @@ describe.each(subjects)("the model of $name", ({ at, provider }) => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scopedLive("says that an answer is garbage, that a stream was cut, and that nobody is there", () =>
+  it.scopedLive("reports garbage, a cut stream, and an unreachable server", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({
         faults: [

@@ -1,4 +1,4 @@
-/** A provider whose answers are written by hand, and which tells what it was asked. */
+/** A provider whose answers are written by hand, and which records its requests. */
 import * as http from "node:http"
 import * as Effect from "effect/Effect"
 

@@ -1,4 +1,4 @@
-/** What calls of models tell, and what they don't. */
+/** Attributes that calls of models record, and those that they leave out. */
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -93,7 +93,7 @@ describe("a call of a model", () => {
     )
   )
 
-  it.effect("has its prompt in no span and no log, unless that is asked for", () =>
+  it.effect("has its prompt in no span and no log, unless enabled", () =>
     Effect.gen(function* () {
       const heard: Array<unknown> = []
       const logger = Logger.replace(

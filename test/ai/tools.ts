@@ -31,7 +31,7 @@ export const rome = JSON.stringify({ city: "Rome", unit: null })
 export const model = (baseURL: string) =>
   OpenAiModel.model("scripted", { client: { apiKey: Redacted.make("sk"), baseURL, maxRetries: 0 } })
 
-/** What a model may do wrong, then right, and its text at last: turns of a scripted provider. */
+/** A model's possible mistakes, then a right call, and its text at last: turns of a scripted provider. */
 export const mistakes = [
   [{ name: "weather", arguments: '{"town":"Rome"}' }],
   [
@@ -44,12 +44,12 @@ export const mistakes = [
   "21 degrees"
 ]
 
-/** What it was told of each, in the order of its calls but for those that no tool can take, which come last in a round. */
+/** Results of each call, in the order of its calls but for those that no tool can take, which come last in a round. */
 export const assertToldOfMistakes = (told: ReadonlyArray<string>): void => {
-  assert.match(told[0]!, /do not fit.*city/s)
+  assert.match(told[0]!, /invalid parameters.*city/s)
   assert.strictEqual(told[1], "noon")
-  assert.match(told[2]!, /no such tool; there are weather, clock/)
-  assert.match(told[3]!, /no JSON/)
+  assert.match(told[2]!, /unknown tool; available: weather, clock/)
+  assert.match(told[3]!, /invalid JSON/)
   assert.match(told[4]!, /sunk/)
   assert.deepStrictEqual(JSON.parse(told[5]!), { degrees: 21 })
 }

@@ -1,4 +1,4 @@
-/** What is said to models, by them and of them is in no span and in no log, whichever door it came through, unless that is asked for. */
+/** Prompts and answers of models are in no span and in no log, through every entry point, unless that is enabled. */
 import { inspect } from "node:util"
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
@@ -103,7 +103,7 @@ const cases: ReadonlyArray<readonly [name: string, doors: ReadonlyArray<Name>, a
     refused
   ],
   ["a page that quotes it", ["text", "agent"], { status: 502, body: `<p>${canary}</p>` }],
-  ["an answer that is no JSON", ["text", "agentOfSdk"], { body: `{"a": ${canary}` }],
+  ["an answer that is invalid JSON", ["text", "agentOfSdk"], { body: `{"a": ${canary}` }],
   ["a failure under a status of 200", ["text"], { body: { error: { message: canary, code: canary } } }],
   ["the model's refusal", ["object"], refusal],
   ["an object of another shape", ["object"], ClientMapTest.text(JSON.stringify({ count: canary }))],
@@ -111,7 +111,7 @@ const cases: ReadonlyArray<readonly [name: string, doors: ReadonlyArray<Name>, a
   ["a call of a tool in a stream", ["streamedTools", "streamedLoop"], delta(JSON.stringify({ text: canary }))],
   ["a tool that fails", ["tools", "loop"], called(`fail ${canary}`)],
   ["parameters of another shape", ["tools", "loop"], garbled(JSON.stringify({ text: canary, times: canary }))],
-  ["parameters that are no JSON", ["tools", "loop"], garbled(`{"text": ${canary}`)],
+  ["parameters that are invalid JSON", ["tools", "loop"], garbled(`{"text": ${canary}`)],
   ["a tool that there is not", ["tools", "loop"], garbled("{}", canary)]
 ]
 
@@ -146,7 +146,7 @@ const run = (
     return { exit, spans, told: spans.join("\n") + heard.join("\n") }
   })
 
-describe("what is said is in no span and no log", () => {
+describe("content is in no span and no log", () => {
   it.effect.each(cases)("with %s", ([, doors, answer]) =>
     Effect.gen(function* () {
       for (const door of doors) {
@@ -156,19 +156,17 @@ describe("what is said is in no span and no log", () => {
     })
   )
 
-  it.effect(
-    "with a refusal that quotes it to a stream, in no span: effect itself logs why a fiber of a stream failed",
-    () =>
-      Effect.gen(function* () {
-        for (const door of ["stream", "streamedTools", "streamedLoop", "sdkStream"] as const) {
-          const { exit, spans } = yield* run(door, refused, (asking) => asking)
-          assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", canary, door)
-          assert.notInclude(spans.join("\n"), canary, door)
-        }
-      })
+  it.effect("of a refusal in a stream is in no span: effect itself logs the failure of a stream's fiber", () =>
+    Effect.gen(function* () {
+      for (const door of ["stream", "streamedTools", "streamedLoop", "sdkStream"] as const) {
+        const { exit, spans } = yield* run(door, refused, (asking) => asking)
+        assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", canary, door)
+        assert.notInclude(spans.join("\n"), canary, door)
+      }
+    })
   )
 
-  it.effect("though the error tells it to who asked, and spans tell its kind", () =>
+  it.effect("although the caller's error has it, and spans have its kind", () =>
     Effect.gen(function* () {
       for (const door of ["text", "tools", "agent", "embed"] as const) {
         const { exit, spans } = yield* run(door, refused, (asking) => asking)
@@ -183,7 +181,7 @@ describe("what is said is in no span and no log", () => {
     })
   )
 
-  it.effect("unless it is asked for", () =>
+  it.effect("unless it is enabled", () =>
     Effect.gen(function* () {
       for (const [door, answer] of [
         ["text", undefined],

@@ -47,7 +47,7 @@ const line = (child: ChildProcessWithoutNullStreams): Promise<string> =>
 const run = (...args: ReadonlyArray<string>) => ended(begin(...args))
 
 describe("clientele", () => {
-  it("lists its commands when asked for help, and when called wrongly", async () => {
+  it("lists its commands with --help, and when called wrongly", async () => {
     const [asked, bare] = await Promise.all([run("--help"), run()])
     assert.strictEqual(asked.code, 0)
     assert.match(asked.out, /sandbox/)
@@ -55,7 +55,7 @@ describe("clientele", () => {
     assert.match(bare.err, /sandbox/)
   })
 
-  it("tells its version", async () => {
+  it("prints its version", async () => {
     assert.deepInclude(await run("--version"), { code: 0, out: `${manifest.version}\n` })
   })
 
@@ -66,7 +66,7 @@ describe("clientele", () => {
     assert.deepStrictEqual([code, err], [0, ""])
   })
 
-  it("names a command that it does not know, and those that it does", async () => {
+  it("names an unknown command, and the existing ones", async () => {
     const { code, err } = await run("sandbx")
     assert.strictEqual(code, 2)
     assert.match(err, /"sandbx".*sandbox/)
@@ -79,13 +79,13 @@ describe("clientele sandbox", () => {
     [["--latancy", "5"], /--latancy .*did you mean --latency\?/],
     [["--port", "http"], /--port is "http"; expected a whole number from 0 to 65535/],
     [["--port"], /--port has no value/],
-    [["--tls=yes"], /--tls .*takes none/],
+    [["--tls=yes"], /--tls takes no value/],
     [["--protocol", "h3"], /--protocol is "h3"; expected one of http\/1.1, h2, both/],
     [["--latency=-1"], /--latency is "-1"; expected a number of milliseconds from 0 up/],
     [["--fault", "fire"], /--fault is "fire"; expected/],
     [["--write-ca", "x"], /--write-ca needs --tls/],
     [["--write-client-cert", "x"], /--write-client-cert needs --tls/],
-    [["8080"], /"8080" is no option/]
+    [["8080"], /unexpected argument "8080"/]
   ])("refuses %j with exit code 2 and one line that helps", async (args, message) => {
     const { code, err, out } = await run("sandbox", ...args)
     assert.strictEqual(code, 2)
@@ -94,7 +94,7 @@ describe("clientele sandbox", () => {
     assert.strictEqual(err.trimEnd().split("\n").length, 1)
   })
 
-  it("tells a program where it is, serves it over TLS, counts, and ends with SIGTERM", async () => {
+  it("prints its address for a program, serves it over TLS, counts, and ends with SIGTERM", async () => {
     const directory = mkdtempSync(join(tmpdir(), "clientele-"))
     try {
       const caFile = join(directory, "ca.pem")
@@ -125,7 +125,7 @@ describe("clientele sandbox", () => {
     }
   })
 
-  it("hands out the certificate that it asks clients for", async () => {
+  it("writes the certificate that it requires from clients", async () => {
     const directory = mkdtempSync(join(tmpdir(), "clientele-"))
     try {
       const file = join(directory, "client.pem")
@@ -144,7 +144,7 @@ describe("clientele sandbox", () => {
     }
   })
 
-  it("ends with SIGTERM even while the input stays open that it was told to watch", async () => {
+  it("ends with SIGTERM even while the watched input stays open", async () => {
     const child = begin("sandbox", "--stdin-close")
     const end = ended(child)
     await line(child)
@@ -152,7 +152,7 @@ describe("clientele sandbox", () => {
     assert.deepInclude(await end, { code: 0, err: "" })
   })
 
-  it("tells a person how to point the SDKs at it, and ends when its input closes", async () => {
+  it("prints the base URLs for the SDKs, and ends when its input closes", async () => {
     const child = begin("sandbox", "--stdin-close", "--fault", "status=503@2")
     const end = ended(child)
     const told = await line(child)
@@ -169,7 +169,7 @@ describe("clientele sandbox", () => {
     assert.deepInclude(await end, { code: 0, err: "" })
   })
 
-  it("says in one line that its port is taken", async () => {
+  it("reports in one line that its port is in use", async () => {
     const first = begin("sandbox", "--json")
     const { port }: { port: number } = JSON.parse(await line(first))
     const { code, err } = await run("sandbox", "--port", String(port))

@@ -65,7 +65,7 @@ const hanging: AsyncIterable<number> = {
   })
 }
 
-describe("what a callback throws", () => {
+describe("an error of a callback", () => {
   for (const [name, make] of oddities) {
     it.live(`${name} is a CallbackError with a message`, () =>
       Effect.gen(function* () {
@@ -79,7 +79,7 @@ describe("what a callback throws", () => {
   }
 })
 
-describe("what a callback streams", () => {
+describe("a stream of a callback", () => {
   for (const [name, value] of noIterables) {
     it.live(`${name} is a failure and no defect`, () =>
       Effect.gen(function* () {

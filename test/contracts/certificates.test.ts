@@ -13,7 +13,7 @@ import * as certificates from "../support/certificates.ts"
 
 interface Served {
   readonly origin: string
-  /** Who asked, by the name in the certificate that came with the socket. */
+  /** Subjects of the clients' certificates, one a request. */
   readonly seen: Array<string>
   /** TLS sockets that stood. */
   readonly sockets: Array<tls.TLSSocket>
@@ -89,40 +89,40 @@ for (const road of roads) {
       ["whose certificate has expired", certificates.expired, certificates.authority, "expired"],
       ["whose certificate is not valid yet", certificates.early, certificates.authority, "not yet valid"]
     ] as const) {
-      it.live(`a server ${what} is Connection at once, for all who wait, then and later, and is told nothing`, () =>
-        Effect.gen(function* () {
-          const served = yield* serve(pair)
-          const transport = { ca, http2: road.http2, maxConnections: 2 }
-          const errors = yield* Effect.all(
-            Array.from({ length: 10 }, () => Effect.flip(list(served, transport))),
-            { concurrency: "unbounded" }
-          )
-          errors.push(yield* Effect.flip(list(served, transport)))
-          for (const error of errors) {
-            assert.deepStrictEqual(facts(error), { attempts: 1, processed: "no", reason: "Connection" })
-            assert.include(error.message, words)
-          }
-          assert.deepStrictEqual(served.seen, [])
-        }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
+      it.live(
+        `a server ${what} is Connection at once, for all waiting requests, then and later, and receives nothing`,
+        () =>
+          Effect.gen(function* () {
+            const served = yield* serve(pair)
+            const transport = { ca, http2: road.http2, maxConnections: 2 }
+            const errors = yield* Effect.all(
+              Array.from({ length: 10 }, () => Effect.flip(list(served, transport))),
+              { concurrency: "unbounded" }
+            )
+            errors.push(yield* Effect.flip(list(served, transport)))
+            for (const error of errors) {
+              assert.deepStrictEqual(facts(error), { attempts: 1, processed: "no", reason: "Connection" })
+              assert.include(error.message, words)
+            }
+            assert.deepStrictEqual(served.seen, [])
+          }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
       )
     }
 
-    it.live(
-      "a server that nobody trusts is talked to where Node's NODE_TLS_REJECT_UNAUTHORIZED=0 says so, and there alone",
-      () =>
-        Effect.gen(function* () {
-          const served = yield* serve(certificates.elsewhere)
-          const ask = list(served, { ca: certificates.stranger, http2: road.http2, isolation: "client" })
-          const careless = Effect.acquireUseRelease(
-            Effect.sync(() => (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0")),
-            () => ask,
-            () => Effect.sync(() => delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"])
-          )
-          yield* Effect.provide(careless, ClientLayer.layer())
-          assert.strictEqual(served.seen.length, 1)
-          assert.strictEqual(facts(yield* Effect.flip(Effect.provide(ask, ClientLayer.layer()))).reason, "Connection")
-          assert.strictEqual(served.seen.length, 1)
-        }).pipe(Effect.scoped)
+    it.live("an untrusted server gets requests under NODE_TLS_REJECT_UNAUTHORIZED=0, and there alone", () =>
+      Effect.gen(function* () {
+        const served = yield* serve(certificates.elsewhere)
+        const ask = list(served, { ca: certificates.stranger, http2: road.http2, isolation: "client" })
+        const careless = Effect.acquireUseRelease(
+          Effect.sync(() => (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0")),
+          () => ask,
+          () => Effect.sync(() => delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"])
+        )
+        yield* Effect.provide(careless, ClientLayer.layer())
+        assert.strictEqual(served.seen.length, 1)
+        assert.strictEqual(facts(yield* Effect.flip(Effect.provide(ask, ClientLayer.layer()))).reason, "Connection")
+        assert.strictEqual(served.seen.length, 1)
+      }).pipe(Effect.scoped)
     )
 
     it.live("sessions of TLS stay with their transport: each tenant is itself, and checks the server for itself", () =>

@@ -22,7 +22,7 @@ import { eventually } from "../support/wait.ts"
 
 const classes = { openai: OpenAI, azure: AzureOpenAI, groq: Groq, cerebras: Cerebras }
 
-/** What a newcomer would call HTTP/1.1, HTTP/2 over TLS, and HTTP/1.1 over TLS. */
+/** HTTP/1.1 and HTTP/2, each with and without TLS. */
 const roads = [
   { name: "HTTP/1.1", sandbox: { protocol: "http/1.1" }, transport: {} },
   { name: "HTTP/2 without TLS", sandbox: { protocol: "h2" }, transport: { http2: "prior-knowledge" } },
@@ -143,7 +143,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("says what to do with a client that was kept beyond its scope", () =>
+    it.live("fails with the remedy for a client that was kept beyond its scope", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox, { key })
@@ -233,7 +233,7 @@ describe("Azure", () => {
 describe("ClientMap", () => {
   it.live("10,000 acquires over 100 keys with the same transport options build one pool", () =>
     Effect.gen(function* () {
-      // Streams for all: whoever needs a second socket has a second pool.
+      // Streams for all: a config that needs a second socket has a second pool.
       const sandbox = yield* Sandbox.make({ tls: true, maxStreams: 200 })
       const config = (i: number) =>
         OpenAiClient.config({

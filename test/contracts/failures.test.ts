@@ -18,7 +18,7 @@ const roads = [
   { name: "HTTP/2", sandbox: { protocol: "both", tls: true } }
 ] as const
 
-/** Of a RequestError what a caller decides by; of another error its tag. */
+/** The fields of a RequestError by which a caller decides; the tag of another error. */
 const facts = (error: ClientError) =>
   error._tag === "RequestError"
     ? { reason: error.reason, status: error.status, processed: error.processed, attempts: error.attempts }
@@ -47,7 +47,7 @@ const insufficient = {
 const all = [...subjects, openai6]
 
 for (const subject of all) {
-  describe(`what comes of a failure of ${subject.name}`, () => {
+  describe(`the error of a failure of ${subject.name}`, () => {
     for (const [status, reason] of statuses) {
       it.live(`status ${status} is ${reason}`, () =>
         Effect.gen(function* () {
@@ -115,7 +115,7 @@ for (const subject of all) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("JSON that is none is Malformed, be it a whole answer or an event", () =>
+    it.live("invalid JSON is Malformed, be it a whole answer or an event", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox)
@@ -137,7 +137,7 @@ for (const subject of all) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("an error that a stream tells in an event is the provider's", () =>
+    it.live("an error event of a stream is the provider's", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox)
@@ -154,7 +154,7 @@ for (const subject of all) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("what a callback throws is CallbackError, its own JSON.parse too", () =>
+    it.live("an error of a callback is CallbackError, that of its own JSON.parse too", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox)
@@ -206,7 +206,7 @@ for (const subject of all) {
         }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
       )
 
-      it.live(`over ${road.name} bytes that are no HTTP are an error`, () =>
+      it.live(`over ${road.name} bytes that are not HTTP are an error`, () =>
         Effect.gen(function* () {
           const faults: ReadonlyArray<Sandbox.FaultRule> = [{ fault: { type: "garbage", what: "protocol" } }]
           const sandbox = yield* Sandbox.make({ ...road.sandbox, faults })
@@ -250,7 +250,7 @@ const options = (sandbox: Sandbox.Sandbox) => ({
   maxRetries: 2
 })
 
-describe("what is not sent", () => {
+describe("refused requests", () => {
   it.live("a request to another origin is refused: the key is not for it", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()

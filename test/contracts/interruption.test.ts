@@ -139,7 +139,7 @@ const nothingLeft = (sandbox: Sandbox.Sandbox) =>
     ({ inFlight, leases, server }) => server === 0 && [...inFlight, ...leases].every((count) => count === 0)
   )
 
-describe("what an interrupted or finished agent leaves behind", () => {
+describe("remains of an interrupted or finished agent", () => {
   for (const road of roads) {
     it.live(`over ${road.name}: the fiber whose request opened a socket can be collected while the socket lives`, () =>
       Effect.gen(function* () {
@@ -147,7 +147,7 @@ describe("what an interrupted or finished agent leaves behind", () => {
         const [subject] = subjects
         const config = yield* subject!.config(sandbox)
         const context = yield* Effect.context<ClientMap.ClientMap>()
-        // Who finds the client built does not wait for it, and stays in its own async context.
+        // A `get` of a client that is built already does not wait for it, and stays in its own async context.
         yield* subject!.get(config)
         // In an async context that leads to the fiber: whatever keeps that context keeps the fiber as well.
         const storage = new AsyncLocalStorage<{ fiber?: Fiber.RuntimeFiber<string, unknown> }>()

@@ -36,7 +36,7 @@ const toyLayer = (build: Effect.Effect<Toy, never, Scope.Scope>) => {
   return ClientMap.accessors({ ...provider, layer: () => Layer.scoped(ToyClient, build) })
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 const recorder = () => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
@@ -70,7 +70,7 @@ describe("a construction", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.live("is for all who wait: the first one's interruption is nobody else's", () =>
+  it.live("is for all waiters: the first one's interruption is its own", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       let builds = 0
@@ -89,7 +89,7 @@ describe("a construction", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.live("that nobody waits for any more is interrupted, and the next lease builds anew", () =>
+  it.live("without waiters is interrupted, and the next lease builds anew", () =>
     Effect.gen(function* () {
       const ends: Array<string> = []
       let builds = 0
@@ -109,7 +109,7 @@ describe("a construction", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.live("and a release know nothing of who came first: services, FiberRefs, spans, logger, async context", () =>
+  it.live("and a release are independent of the first caller: services, FiberRefs, spans, logger, async context", () =>
     Effect.gen(function* () {
       const region = FiberRef.unsafeMake("nowhere")
       const storage = new AsyncLocalStorage<string>()
@@ -205,8 +205,8 @@ const leases = (levels: Layer.Layer<never>) =>
     return lines
   })
 
-describe("what the layer logs", () => {
-  it.live("hit, miss, build and release, where its minimum level is Debug", () =>
+describe("logs of the layer", () => {
+  it.live("have hit, miss, build and release at minimum level Debug", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* leases(Logger.minimumLogLevel(LogLevel.Debug)), [
         "DEBUG client miss",
@@ -217,13 +217,13 @@ describe("what the layer logs", () => {
     })
   )
 
-  it.live("nothing otherwise", () =>
+  it.live("are empty otherwise", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* leases(Layer.empty), [])
     })
   )
 
-  it.live("one warning of each lease that is held too long, naming fiber and span, and none of others", () => {
+  it.live("have one warning for each lease held too long, naming fiber and span", () => {
     const { layer, lines } = recorder()
     return Effect.gen(function* () {
       const { get, use } = ClientMap.accessors(toy(() => ({ serial: 1 })))

@@ -30,7 +30,7 @@ const drain = async (stream: AsyncIterable<unknown>): Promise<void> => {
 }
 
 for (const road of roads) {
-  it.scopedLive(`an answer over ${road.name} that drips for ever ends at its deadline, on every door`, () =>
+  it.scopedLive(`an answer over ${road.name} that drips for ever ends at its deadline, through every entry point`, () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ ...road.sandbox, tokens: 1_000 })
       sandbox.faults.push({ fault: { type: "slowDrip", bytes: 20, every: 10 } })
@@ -101,7 +101,7 @@ const inFlight = ({ clients }: ClientMap.Stats) => clients[0]?.inFlight
 /** For as long as it takes to see the next one wait, also where many others have the CPU. */
 const stall = { type: "stall", at: "headers", ms: 2_000 } as const
 
-describe.concurrent("one request more is refused at once, unsent, and nobody else's business, where", () => {
+describe.concurrent("one request more is refused at once, unsent, without effect on others, where", () => {
   for (const [what, { options, says }] of Object.entries(full)) {
     for (const subject of subjects) {
       it.scopedLive(`${what}: ${subject.name}`, () =>

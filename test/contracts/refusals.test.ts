@@ -1,4 +1,4 @@
-/** What must not be sent, by whichever SDK: headers of the connection, and keys to where a redirect points. */
+/** Headers of the connection, and keys to the target of a redirect: sent by no SDK. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
@@ -24,7 +24,7 @@ const facts = (error: object) => {
 
 for (const subject of [...subjects, openai6]) {
   describe(`a request of ${subject.name}`, () => {
-    it.live("that says what is the connection's to say is refused by that header's name, and not sent", () =>
+    it.live("with a header of the connection is refused by that header's name, and not sent", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox, { key })
@@ -58,7 +58,7 @@ for (const subject of [...subjects, openai6]) {
     )
 
     for (const status of [301, 302, 303, 307, 308]) {
-      it.live(`that is answered with ${status} to elsewhere is BadRequest at once, and no key leaves its origin`, () =>
+      it.live(`that ${status} redirects to another origin is BadRequest at once, and no key leaves its origin`, () =>
         Effect.gen(function* () {
           const other = yield* Sandbox.make()
           const sandbox = yield* Sandbox.make()

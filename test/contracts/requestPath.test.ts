@@ -40,7 +40,7 @@ const serve = (answer: http.RequestListener) =>
   )
 
 describe.concurrent("the body of an error", () => {
-  it.live("that never ends is read to a bound, and given up", () =>
+  it.live("that never ends is read to a bound, and cancelled", () =>
     Effect.gen(function* () {
       const { baseURL } = yield* serve((_, response) => {
         response.writeHead(400, { "content-type": "text/plain" })
@@ -96,7 +96,7 @@ describe.concurrent("the count of retries that SDKs send", () => {
     )
   }
 
-  it.live("is in no request that did not bring it", () =>
+  it.live("is absent from requests without it", () =>
     Effect.gen(function* () {
       const seen: Array<ReadonlyArray<string>> = []
       const { baseURL } = yield* serve((request, response) => {
@@ -174,7 +174,7 @@ describe.concurrent("a token that expires while its request queues for quota", (
 })
 
 describe.concurrent("a client whose layer has been closed under it", () => {
-  it.live("starts no request, and says why", () =>
+  it.live("starts no request, and fails with the reason", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 2_000 })
       const layerScope = yield* Scope.make()

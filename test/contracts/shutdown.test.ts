@@ -55,7 +55,7 @@ const reasons: Readonly<Record<string, readonly [fault: Sandbox.FaultRule["fault
 
 describe("closing the layer", () => {
   for (const [name, [fault, options]] of Object.entries(reasons)) {
-    it.live(`is told at once to those who wait for ${name}`, () =>
+    it.live(`fails at once requests that wait for ${name}`, () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         sandbox.faults.push({ fault })
@@ -106,7 +106,7 @@ for (const road of roads) {
       }).pipe(Effect.scoped)
     )
 
-    it.live("destroys after the grace what does not end, for all origins at once, and says so", () =>
+    it.live("destroys unfinished requests after the drain timeout, for all origins at once, with a log", () =>
       Effect.gen(function* () {
         const sandboxes = yield* Effect.forEach(times(10), () => Sandbox.make({ ...road.sandbox, latency: 60_000 }))
         const { close, context } = yield* open({ drainTimeout: 1_500 })
@@ -133,7 +133,7 @@ for (const road of roads) {
       }).pipe(Effect.scoped)
     )
 
-    it.live("fails at once those who wait for a socket", () =>
+    it.live("fails at once requests that wait for a socket", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 2_000, maxStreams: 1 })
         const { close, context } = yield* open({ drainTimeout: "15 seconds" })
@@ -170,7 +170,7 @@ const closed = (sandbox: Sandbox.Sandbox) =>
 
 describe("after the layer has closed", () => {
   for (const subject of subjects) {
-    it.live(`a late lease of ${subject.name} fails with PoolError Closed, on every road`, () =>
+    it.live(`a late lease of ${subject.name} fails with PoolError Closed, in every way`, () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox)
@@ -180,7 +180,7 @@ describe("after the layer has closed", () => {
         for (const late of [subject.ask(config), Effect.asVoid(Effect.scoped(subject.get(config)))]) {
           const error = yield* Effect.flip(Effect.provide(Effect.asVoid(late), context))
           assert.strictEqual(error._tag === "PoolError" && error.reason, "Closed")
-          assert.match(error.message, /client layer has been closed/)
+          assert.match(error.message, /client layer is closed/)
         }
         const raw = yield* Effect.tryPromise(async () => kept.chat.completions.create(question("hi"))).pipe(Effect.flip)
         const { cause } = raw.error as Error

@@ -19,7 +19,7 @@ const roads = [
   { name: "HTTP/2", sandbox: { protocol: "both", tls: true } }
 ] as const
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 const recorder = () => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
@@ -28,7 +28,7 @@ const recorder = () => {
   return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
 }
 
-/** What the server has open, what the layer says of itself, and how many clients there are. */
+/** Sockets open at the server, sockets that the layer counts, and clients. */
 const counts = (sandbox: Sandbox.Sandbox) =>
   Effect.map(ClientMap.stats, ({ clients, sockets }) => [sandbox.stats().connections.open, sockets, clients.length])
 

@@ -16,7 +16,7 @@ import { type Subject, subjects } from "../support/providers.ts"
 
 const id = "ünder way"
 const content = contentFor(id)
-// The event that tells the end has words in it, or nobody would miss it.
+// The last event has text in it, or its loss would go unnoticed.
 const streamed = `${event(id, "answer to ")}${event(id, id, "stop")}data: [DONE]\n\n`
 
 interface Answer {
@@ -71,7 +71,7 @@ const cutAnywhere = (
   ask: (subject: Subject, config: ClientConfig) => ReturnType<Subject["ask"]>
 ): Promise<void> => {
   const cut = fc.constantFrom(...Object.entries(answers)).chain(([name, whole]) =>
-    // What is cut short of a few bytes is what looks most like a whole.
+    // A body that lacks only a few bytes looks most like a complete one.
     fc.record({
       name: fc.constant(name),
       whole: fc.constant(whole),

@@ -32,7 +32,7 @@ const run = (sandbox: Sandbox.Sandbox, name: string, env: Record<string, string>
     ({ ended }) => Effect.promise(() => ended)
   )
 
-/** What an OpenTelemetry collector hears. */
+/** An OpenTelemetry collector that keeps all it receives. */
 const collector = Effect.acquireRelease(
   Effect.promise(async () => {
     const all: Array<{ readonly path: string; readonly body: string }> = []
@@ -68,7 +68,7 @@ const cases: ReadonlyArray<readonly [name: string, said: RegExp, env?: Record<st
 
 /** They wait for their turns: most say nothing before they end, and two run at a time. */
 describe("an example", { concurrent: true, timeout: 180_000 }, () => {
-  it.scopedLive.each(cases)("%s says what it is there to show", ([name, said, env]) =>
+  it.scopedLive.each(cases)("%s prints what it demonstrates", ([name, said, env]) =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const { code, stderr, stdout } = yield* run(sandbox, name, env)

@@ -49,9 +49,9 @@ describe("rows", () => {
         [1, { a: 1 }],
         [3, { a: "\u2028\u{1F600}" }]
       ])
-      assert.match(String(rows[2]?.[1]), /^line 4 is no JSON: /)
+      assert.match(String(rows[2]?.[1]), /^line 4 is invalid JSON: /)
       assert.deepStrictEqual(rows.slice(3), [
-        [5, "line 5 is no object"],
+        [5, "line 5 is not an object"],
         [6, { a: 3 }]
       ])
     })
@@ -61,11 +61,11 @@ describe("rows", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* rowsOf('\n [{"a":1}, 2,\n {"a":3}]'), [
         [1, { a: 1 }],
-        [2, "element 2 is no object"],
+        [2, "element 2 is not an object"],
         [3, { a: 3 }]
       ])
       const broken = yield* Effect.flip(rowsOf('[{"a":1}'))
-      assert.match(broken.message, /starts with "\[" but is no JSON array/)
+      assert.match(broken.message, /starts with "\[" but is not a JSON array/)
     })
   )
 
@@ -124,7 +124,7 @@ describe("a prompt", () => {
       const unknown = yield* Effect.flip(checked("{{title}} {{author.nam}}", rows))
       assert.strictEqual(
         unknown.message,
-        "the prompt asks for {{author.nam}}, which no row has; there is: title, author.name"
+        "the prompt asks for {{author.nam}}, which no row has; fields: title, author.name"
       )
       assert.match((yield* Effect.flip(checked("{{title}", rows))).message, /"\{\{"/)
     })
@@ -149,7 +149,7 @@ const report: Report = {
 const barOf = (done: number, failed: number) => Progress.render("x", { total: 1000, started: 1000, done, failed })
 
 describe("figures", () => {
-  it("stand in columns of one width, with what is unknown as n/a", () => {
+  it("stand in columns of one width, with unknown ones as n/a", () => {
     const ours = { ...report, done: 3201, failed: 0, commonError: null, hits: 3189, cpu: null }
     const lines = Table.render({ clientele: ours, "a client per agent": report }, "sampled").split("\n")
     const body = lines.slice(0, -1)
@@ -160,7 +160,7 @@ describe("figures", () => {
     assert.strictEqual(lines.at(-1), "most common error, a client per agent: connect EMFILE")
   })
 
-  it("are percentiles by nearest rank, and counts of what was done and failed", () => {
+  it("are percentiles by nearest rank, and counts of done and failed rows", () => {
     const hundred = Array.from({ length: 100 }, (_, i) => i + 1)
     assert.deepStrictEqual([percentile(hundred, 0.5), percentile(hundred, 0.99), percentile([], 0.5)], [50, 99, null])
     const meter = new Meter(4)
@@ -267,14 +267,14 @@ describe("npm start", () => {
     )
   })
 
-  it("says in one line, with exit code 1, that the results can't be written", async () => {
+  it("reports in one line, with exit code 1, that the results can't be written", async () => {
     const out = join(file(""), "results.jsonl")
     const { code, err } = await begin(["--limit", "5", "--latency", "0", "--out", out]).ended
     assert.strictEqual(code, 1)
     assert.match(err, /^clientele: can't write [^\n]+results\.jsonl: [^\n]+\n$/)
   })
 
-  it("stops with Ctrl-C, children and all, and tells how many rows there are", async () => {
+  it("stops with Ctrl-C, children and all, and prints the number of rows", async () => {
     const out = join(folder, "stopped.jsonl")
     const { child, ended } = begin(["--limit", "3000", "--concurrency", "10", "--latency", "100", "--out", out])
     await new Promise<void>((resolve) => {
@@ -305,7 +305,7 @@ describe("npm start", () => {
     const { code, err, out: said } = await begin([...args, "--prompt", "Sum up {{title}} of {{by.name}}"], env).ended
     assert.deepStrictEqual({ code, err }, { code: 1, err: "" })
     assert.match(said, /rows done +2\nrows failed +1\nclients built +1\ncache hits +1\npeak sockets, sampled +[12]\n/)
-    assert.include(said, "most common error, groq: line 2 is no JSON")
+    assert.include(said, "most common error, groq: line 2 is invalid JSON")
     assert.include(said, `grep '"error"' ${out}`)
     assert.deepStrictEqual([...sandbox.stats().requestsByKey], [["gsk-canary", 2]])
     const [alien, bad, brazil] = results(out)
@@ -315,7 +315,7 @@ describe("npm start", () => {
 
     const typo = await begin([...args, "--prompt", "Sum up {{titel}}"], env).ended
     assert.strictEqual(typo.code, 2)
-    assert.strictEqual(typo.err, "the prompt asks for {{titel}}, which no row has; there is: title, by.name\n")
+    assert.strictEqual(typo.err, "the prompt asks for {{titel}}, which no row has; fields: title, by.name\n")
     const keyless = await begin([...args, "--prompt", "Sum up {{title}}"]).ended
     assert.strictEqual(keyless.code, 2)
     assert.match(keyless.err, /^groq: option apiKey is .*GROQ_API_KEY.*\n$/)

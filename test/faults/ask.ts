@@ -14,7 +14,7 @@ import type { Outcome } from "./expected.ts"
  */
 export type Kind = "chat" | "stream" | "stored" | "keyed"
 
-/** What all SDKs have for paths that they know nothing of. */
+/** The method that all SDKs have for paths without a method of their own. */
 interface Posting {
   post(
     path: string,

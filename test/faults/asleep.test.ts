@@ -16,7 +16,7 @@ const crowd = (size: number, enter: () => Promise<unknown>) => {
 }
 
 describe("when a machine wakes that slept for an hour, there is no herd:", () => {
-  it("those who wait for a turn a second go one by one, and nothing was saved up", async () => {
+  it("requests that wait for a turn a second go one by one, and no budget was saved up", async () => {
     const ticker = handTicker()
     const lane = accountOf(ticker, { requestsPerMinute: 60 }).lane("m")
     const passed = crowd(500, () => enter(lane))
@@ -29,7 +29,7 @@ describe("when a machine wakes that slept for an hour, there is no herd:", () =>
     assert.isAtLeast(passed() - before, 29)
   })
 
-  it("those who wait for a token budget have that of now, not that of the night", async () => {
+  it("requests that wait for a token budget have that of now, not that of the night", async () => {
     const ticker = handTicker()
     const lane = accountOf(ticker, { tokensPerMinute: 6_000 }).lane("m")
     const passed = crowd(500, () => enter(lane, demand(100)))
@@ -41,7 +41,7 @@ describe("when a machine wakes that slept for an hour, there is no herd:", () =>
     assert.isAtMost(passed() - before, 31)
   })
 
-  it("those who wait for an open circuit send one probe", async () => {
+  it("requests that wait for an open circuit send one probe", async () => {
     const ticker = handTicker()
     const health = new Health({ origin: "https://a", circuitFailures: 64, circuitCooldown: 5_000, ticker })
     health.unreachable(new WireError("Connection", "no", "refused"), () => undefined)

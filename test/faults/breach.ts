@@ -1,4 +1,4 @@
-/** What becomes of a request when the server breaks HTTP/2 itself, and not only one stream of it. */
+/** Violations of HTTP/2 that concern the whole connection, beyond one stream. */
 import { fails } from "./expected.ts"
 import { protocols } from "./pairs.ts"
 import type { Row } from "./row.ts"

@@ -1,8 +1,8 @@
-/** What a cell of the matrix says becomes of a request. */
+/** Expected outcomes, as a cell of the matrix writes them. */
 import type { ClientError, Processed, RequestReason } from "../../src/ClientError.ts"
 import type { Kind } from "./ask.ts"
 
-/** Of a failure, as far as it is said. */
+/** Facts of a failure; absent ones are not compared. */
 interface Facts {
   readonly processed?: Processed
   readonly attempts?: number
@@ -35,7 +35,7 @@ export const fails = (reason: RequestReason, facts: Facts = {}): Expected => ({
   facts
 })
 
-/** What came of a request: its answer's text, or the error. */
+/** Outcome of a request: its answer's text, or the error. */
 export type Outcome =
   | { readonly type: "answer"; readonly text: string; readonly wanted: string | undefined }
   | { readonly type: "error"; readonly error: ClientError }
@@ -46,7 +46,10 @@ const told = (error: ClientError): string => {
   return `${error._tag}${reason}${facts}: ${error.message}`
 }
 
-/** Why an outcome is not as it should be; `undefined` if it is. `sent`: how often the server saw the request. */
+/**
+ * The difference between an outcome and the expected one; `undefined` if there is none. `sent`: how often the server
+ * saw the request.
+ */
 export const mismatch = (expected: Expected, kind: Kind, outcome: Outcome, sent: number): string | undefined => {
   const asExpected = expected.type === "processed" ? ruled(expected.reason, kind) : expected
   if (asExpected.type === "fails") {

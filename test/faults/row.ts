@@ -24,7 +24,7 @@ export const wasInFlight = ({ id }: Arrival): boolean => id.startsWith("in-fligh
 
 export interface Row {
   readonly name: string
-  /** Those it applies to. @default all */
+  /** Protocols it applies to. @default all */
   readonly over?: ReadonlyArray<Protocol>
   /** Each is a run of its own. @default chat */
   readonly kinds?: ReadonlyArray<Kind>
@@ -32,14 +32,14 @@ export interface Row {
   readonly server?: Partial<ProviderOptions>
   /** The fault as the sandbox makes it, which then is the provider; there is no `strike`. @default one by hand */
   readonly sandbox?: Pick<FaultRule, "fault" | "times">
-  /** Whether a TCP proxy stands in between, or beside the provider: at its port of 127.0.0.2. @default false */
+  /** A TCP proxy that stands in between, or beside the provider: at its port of 127.0.0.2. @default false */
   readonly proxied?: boolean | "beside"
-  /** Whether clients are told of an HTTP proxy. @default false */
+  /** True if clients use an HTTP proxy. @default false */
   readonly tunnelled?: boolean
-  /** Where clients are told that the provider is. @default where it is */
+  /** The provider's origin as clients are given it. @default its own */
   readonly reach?: (world: World) => string
   /**
-   * How many are in flight when the fault comes, and how many wait for a connection, of which there are just enough.
+   * Requests in flight when the fault comes, and requests that wait for a connection, of which there are just enough.
    *
    * @default one of each
    */
@@ -51,7 +51,7 @@ export interface Row {
   readonly strike?: Strike
   /** The same for whatever comes after that: those that come again, the queued, the later. @default they are answered */
   readonly again?: (arrival: Arrival, world: World) => Strike | undefined
-  /** Whether all that are in flight are aborted in one turn when the fault comes. @default false */
+  /** True if all that are in flight are aborted in one turn when the fault comes. @default false */
   readonly aborted?: boolean
   /** The fault as the rest of the world meets it, after that. */
   readonly befall?: (world: World) => Promise<unknown> | void
@@ -63,7 +63,7 @@ export interface Row {
     readonly queued?: Expected
     readonly later?: Expected
   }
-  /** What else must be so when all is over: why it is not. */
+  /** A further condition at the end: the reason why it fails, or `undefined`. */
   readonly check?: (world: World) => string | undefined
   /** For how long, in ms, it lasts, if that is long. */
   readonly takes?: number

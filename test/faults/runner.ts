@@ -26,7 +26,7 @@ export interface Variant {
 }
 
 export interface Verdict {
-  /** What is not as the row says. */
+  /** Differences from the row's expectations. */
   readonly wrong: ReadonlyArray<string>
   /** Requests that the server saw again although they must not be repeated. */
   readonly duplicates: ReadonlyArray<string>

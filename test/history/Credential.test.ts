@@ -13,7 +13,7 @@ import { parameters, patience } from "./runs.ts"
 
 describe("histories of Credential", () => {
   it(
-    "one load serves all who wait, and nobody gets what has expired, is outdated or is known to be refused",
+    "one load serves all waiters, and no use gets an expired, outdated or refused token",
     async () => {
       await fc.assert(
         fc.asyncProperty(fc.scheduler(), setups, anything, async (tasks, setup, all) => {
@@ -26,7 +26,7 @@ describe("histories of Credential", () => {
     patience
   )
 
-  it("a token that is refused to the first who wakes does not go to the others who waited for it", async () => {
+  it("a token refused for the first waiter is not given to the others", async () => {
     const tasks: Array<() => void> = []
     const load = Effect.suspend(() => Effect.as(Effect.yieldNow(), Redacted.make(`token-${++loads}`)))
     let loads = 0
@@ -43,7 +43,7 @@ describe("histories of Credential", () => {
         if (got.length === 1) source.refused(secret)
       })
     }
-    // One turn of one fiber at a time: whoever wakes has told of it before the next does.
+    // One turn of one fiber at a time: a waking fiber has recorded it before the next one wakes.
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
       task()
       await turn()

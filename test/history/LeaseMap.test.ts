@@ -24,7 +24,7 @@ const anything = commands({
 
 describe("histories of LeaseMap", () => {
   it(
-    "one value lives a key, is released once and never while leased, and nobody waits for nothing",
+    "one value lives a key, is released once and never while leased, and no waiter is forgotten",
     async () => {
       await fc.assert(
         fc.asyncProperty(fc.scheduler(), setups, anything, async (tasks, setup, all) => {

@@ -9,7 +9,7 @@ import { parameters, patience } from "./runs.ts"
 
 describe("histories of Quota", () => {
   it(
-    "permits stay within every limit, what is reserved is settled or refunded, and all get their turn",
+    "permits stay within every limit, reservations are settled or refunded, and all get their turn",
     async () => {
       await fc.assert(
         fc.asyncProperty(fc.scheduler(), setups, anything, async (tasks, setup, all) => {

@@ -1,4 +1,4 @@
-/** What must hold of the budgets of a quota: no minute has more than its limit, and all that is taken is accounted for. Pure. */
+/** Invariants of a quota's budgets: no minute has more than its limit, and all that is taken is accounted for. Pure. */
 import type { Violation } from "./history.ts"
 import {
   inFlight,
@@ -107,7 +107,7 @@ const waitFor = (quotas: Quotas, model: string, from: number, at: number, tokens
   return Math.max(0, of("requests", 1), of("tokens", tokens))
 }
 
-/** What is reserved is settled or refunded: what the quota says is left is what is left of the minute. */
+/** Reserved tokens are settled or refunded: the rest that the quota reports is the rest of the minute. */
 const settledOrRefunded: Check = (quotas) =>
   quotas.isShared
     ? []
@@ -186,7 +186,7 @@ const goesWhenFree: Check = (quotas) =>
             quotas.of("refuse").some((one) => one.from < from) &&
             quotas.models.some((one) => inFlight(quotas, one, from) > 0)
           if (isTried || isPaced || isClosed || isRefused) return []
-          // Who came when tokens were not limited costs none.
+          // A request that entered while tokens were unlimited costs none.
           const cost = limitsAt(quotas, head.from).tokens === Infinity ? 0 : head.call.tokens
           const wait = waitFor(quotas, model, from, at, cost)
           return wait > slack ? [] : [{ rule: "no wakeup is lost", what: `${head.op} could go at ${from}` }]

@@ -1,4 +1,4 @@
-/** What must hold of a credential: who loads when, and who gets which token. Pure: it reads a history. */
+/** Invariants of a credential: when tokens are loaded, and which request gets which. Pure: it reads a history. */
 import type { CredentialHistory, Uses } from "./credentialHistory.ts"
 import { sorted } from "./credentialHistory.ts"
 import type { Violation } from "./history.ts"
@@ -75,7 +75,7 @@ const nothingOutdated: Check = (uses) =>
       : [{ rule: "no token of an old version is handed out", what: `${detail?.token} to ${op}` }]
   })
 
-/** Who fails has waited for a load that failed, or whose token had expired when it came. */
+/** A use that fails has waited for a load that failed, or whose token had expired when it came. */
 const failsForCause: Check = ({ of }) =>
   of("use")
     .filter(({ end, from, op, to }) => {
@@ -89,7 +89,7 @@ const failsForCause: Check = ({ of }) =>
     })
     .map(({ op }) => ({ rule: "fails for cause", what: `${op} failed by itself` }))
 
-/** Who waits while all is quiet waits for a load, and who has given up does not wait. */
+/** A use that waits while all is quiet waits for a load, and an aborted one does not wait. */
 const nobodyIsForgotten: Check = ({ of }) =>
   of("quiet").flatMap(({ from: at }) => {
     const isLoading = of("load").some((load) => isUnderWay(load, at))

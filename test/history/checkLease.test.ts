@@ -164,7 +164,7 @@ const bad: Readonly<Record<string, Bad>> = {
       pen.release(1)
     }
   },
-  "a build that sees who asked": {
+  "a build that sees the caller's context": {
     rules: ["a build sees the maker's world"],
     write: (pen) => {
       const get = pen.invoke({ f: "get", key: "a" })

@@ -1,4 +1,7 @@
-/** What must hold of those who wait for a quota: their order, the gate, and why they are turned away. Pure: it reads a history. */
+/**
+ * Invariants of requests that wait for a quota: their order, the gate, and the reasons of rejections. Pure: it reads a
+ * history.
+ */
 import type { Violation } from "./history.ts"
 import {
   closedUntil,
@@ -35,7 +38,7 @@ const inOrder: Check = (quotas) =>
 const isFull = (quotas: Quotas, model: string, at: number): boolean =>
   waiting(quotas, model, at).length >= limitsAt(quotas, at).waiters
 
-/** Who comes to a full line does not wait in it, unless it is back. */
+/** A request that meets a full queue is rejected, unless it is requeued. */
 const noLongerThanItMayBe: Check = (quotas) =>
   quotas
     .of("enter")
@@ -76,7 +79,7 @@ const turnedAwayForCause: Check = (quotas) =>
     }
   })
 
-/** When all is quiet nobody waits who was told, or has told us, not to. */
+/** When all is quiet no request waits that was aborted, is late, or meets a longer closed gate than it may. */
 const nobodyOverstays: Check = (quotas) =>
   quotas.of("quiet").flatMap(({ at: now, from }) =>
     quotas.models.flatMap((model) =>

@@ -1,4 +1,6 @@
-/** What must hold of the values of a map: who lives when, and who may have whom. Pure: it reads a history. */
+/**
+ * Invariants of the values of a map: their lifetimes, and which lease may hold which value. Pure: it reads a history.
+ */
 import type { Violation } from "./history.ts"
 import {
   isWanted,
@@ -15,7 +17,7 @@ type Check = (leases: Leases, setup: LeaseSetup) => ReadonlyArray<Violation>
 const invalidatedBetween = ({ of }: Leases, key: string, from: number, to: number): boolean =>
   of("invalidate").some((one) => one.call.key === key && one.from < to && one.to > from)
 
-/** Those who have a value when the next of its key is built must have seen it invalidated. */
+/** Leases that outlast the next build of their key must have seen their value invalidated. */
 const oneLives: Check = (leases) =>
   leases.values.flatMap((next) =>
     leases.values.flatMap((value) => {
@@ -74,7 +76,7 @@ const makersWorld: Check = ({ values }) =>
     .filter(({ build }) => build.call.world !== "maker")
     .map(({ build, value }) => ({ rule: "a build sees the maker's world", what: `${value} saw ${build.call.world}'s` }))
 
-/** Whether at some moment in between more may have lived, or been asked for, than capacity. */
+/** True if at some moment in between more may have lived, or been asked for, than capacity. */
 const hasPressure = ({ of, values }: Leases, capacity: number, from: number, to: number): boolean =>
   [from, ...[...of("get"), ...of("build")].map((one) => one.from), to].some((at) => {
     const live = values.filter((one) => one.build.from <= at && releasing(one) >= at && one.build.end !== "fail")
@@ -137,7 +139,7 @@ const inTime: Check = (leases, { capacity, idleTimeToLive, maxEntries }) =>
     ]
   })
 
-/** What was still being built when the last who waited for it left goes as soon as it is there. */
+/** A value whose last waiter left during its build is released as soon as it is built. */
 const notForNobody: Check = (leases) =>
   leases.of("quiet").flatMap(({ from }) =>
     leases.values
@@ -165,7 +167,7 @@ const notMoreThanMost: Check = ({ values }, { maxEntries }) =>
       : [{ rule: "no more than maxEntries", what: `${wanted.length} leased when ${value} was built` }]
   })
 
-/** What the map counts is what the history counts. */
+/** The map's counts are the history's counts. */
 const counted: Check = (leases) =>
   leases.of("look").flatMap(({ call, from }) =>
     leases.values.flatMap((value) => {

@@ -1,4 +1,6 @@
-/** What must hold of those who wait for a map: none is refused without cause, none is forgotten. Pure: it reads a history. */
+/**
+ * Invariants of waiting for a map: no request is refused without cause, none is forgotten. Pure: it reads a history.
+ */
 import * as Arr from "effect/Array"
 import type { Violation } from "./history.ts"
 import {
@@ -29,7 +31,7 @@ const nobodyIsForgotten: Check = (leases, { maxEntries }) =>
     const busy = leases.values.filter(
       (value) => isWanted(value, at) || (isUnderWay(value.build, at) && isAsked(value.key))
     ).length
-    // Who was interrupted gives back first, as those who give back do: whoever is the last waits for the release.
+    // An interrupted `get` gives back first, as the ends of leases do: the last one waits for the release.
     const [asking, leaving] = Arr.partition(
       leases.of("get").filter((get) => isUnderWay(get, at)),
       ({ op }) => leases.of("interrupt").some(({ call, from }) => call.of === op && from < at)
@@ -56,7 +58,7 @@ const allSettle: Check = ({ closed, of }) =>
         .filter(({ to }) => to === Infinity)
         .map(({ call, op }) => ({ rule: "all settle in the end", what: `${call.f} ${op} did not` }))
 
-/** Whoever asks after a build has failed, and all that came of it, gets a build of its own. */
+/** A `get` that comes after a build has failed, and after all that came of it, gets a build of its own. */
 const failuresAreForgotten: Check = ({ of }) =>
   of("get").flatMap((get) => {
     if (get.detail?.reason !== "build") return []
@@ -65,7 +67,7 @@ const failuresAreForgotten: Check = ({ of }) =>
     return isOld ? [{ rule: "a failure is not remembered", what: `${get.op} got that of ${build.call.value}` }] : []
   })
 
-/** Those whose value was idle all the while could have made room. */
+/** A `get` is refused only if no value was idle all the while: such a value could have made room. */
 const refusedForCause: Check = ({ closing, of, values }, { maxEntries }) =>
   of("get").flatMap(({ call, detail, end, from, op, to }) => {
     if (end !== "fail") return []
@@ -95,7 +97,7 @@ const interruptedBySomebody: Check = (leases) =>
     .filter(({ end, op, to }) => end === "unknown" && !gaveUp(leases, op, to))
     .map(({ op }) => ({ rule: "nobody is interrupted by the map", what: `${op} was` }))
 
-/** Whatever a finalizer does, it is not for those who give back to see. */
+/** A failing finalizer is invisible to the operations that give back. */
 const givingBackSucceeds: Check = ({ of }) =>
   [...of("end"), ...of("invalidate"), ...of("close")]
     .filter(({ end }) => end === "fail" || end === "unknown")

@@ -1,4 +1,4 @@
-/** What happens to a credential, in the words of those who use it and of those who issue its tokens. */
+/** Events of a credential, in the words of its users and of the issuer of its tokens. */
 import { type History, operations, type Operation, type Violation } from "./history.ts"
 
 type Named<F extends string, Rest> = F extends string ? { readonly f: F } & Rest : never
@@ -16,7 +16,7 @@ export interface CredentialDetail {
   readonly token?: string
   /** Milliseconds. */
   readonly expiresAt?: number
-  /** Of a refusal: whether asking again can help. */
+  /** For `refuse`: true if asking again can help. */
   readonly helps?: boolean
 }
 

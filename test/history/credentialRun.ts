@@ -14,10 +14,10 @@ import { Recorder } from "./history.ts"
 import { commandsOf, step } from "./runs.ts"
 import { World } from "./world.ts"
 
-/** How a load goes. Times are milliseconds. */
+/** Outcome of a load. Times are milliseconds. */
 interface Plan {
   readonly takes: number
-  /** Of what it gives, from its beginning on; `Infinity` for a token that says nothing of its end. */
+  /** Lifetime of its token, from the load's beginning on; `Infinity` for a token without an expiry. */
   readonly life: number
   readonly fails: boolean
   /** It gives the last token once more, as a vault does that has no other. */
@@ -118,7 +118,7 @@ export class CredentialRun {
     controller.abort(new Error("enough"))
   }
 
-  /** Of the tokens that were given, `ago` before the last. */
+  /** Refuses the token that was given `ago` before the last. */
   refuse(ago: number): void {
     const token = this.#given.at(-1 - ago)
     if (token === undefined) return

@@ -36,7 +36,7 @@ export class Recorder<Call, Detail> {
   unknown(op: number): void {
     this.entries.push({ at: this.#now(), op, type: "unknown" })
   }
-  /** Of what takes no time. */
+  /** Records an operation that takes no time. */
   did(call: Call, detail: Detail): number {
     const op = this.invoke(call)
     this.ok(op, detail)
@@ -56,7 +56,7 @@ export interface Operation<Call, Detail> {
   detail: Detail | undefined
 }
 
-/** What breaks which rule. */
+/** A broken rule, and the operation that breaks it. */
 export interface Violation {
   readonly rule: string
   readonly what: string

@@ -1,4 +1,4 @@
-/** What happens to a map of scoped values, in words that any such map has. */
+/** Events of a map of scoped values, in words that any such map has. */
 import { type History, operations, type Operation, type Violation } from "./history.ts"
 
 type Named<F extends string, Rest> = F extends string ? { readonly f: F } & Rest : never
@@ -22,7 +22,7 @@ export interface LeaseDetail {
   readonly reason?: "Closed" | "Capacity" | "build" | "other"
 }
 
-/** What the map was told; times are milliseconds. */
+/** Options of the map; times are milliseconds. */
 export interface LeaseSetup {
   readonly idleTimeToLive: number
   readonly capacity: number
@@ -62,7 +62,7 @@ export interface Leases {
   readonly broken: ReadonlyArray<Violation>
   readonly values: ReadonlyArray<Value>
   readonly of: <F extends LeaseCall["f"]>(f: F) => ReadonlyArray<Of<F>>
-  /** Where the closing of the map began and ended. */
+  /** Places at which the closing of the map began and ended. */
   readonly closing: number
   readonly closed: number
 }
@@ -109,9 +109,9 @@ export const sorted = (history: LeaseHistory): Leases => {
   }
 }
 
-/** Where the release of a value began. */
+/** Place at which the release of a value began. */
 export const releasing = ({ releases: [first] }: Value): number => first?.from ?? Infinity
 
-/** Whether it is there then and somebody has it, or asked for it before and gets it later. */
+/** True if the value exists then and is leased, or was asked for before and is leased later. */
 export const isWanted = ({ build, holds }: Value, at: number): boolean =>
   build.from <= at && holds.some(({ asked, ending }) => asked < at && at < ending)

@@ -17,7 +17,7 @@ import { type MakeSubject, Planned, refusal, type Subject, World as Owner } from
 import { commandsOf, step } from "./runs.ts"
 import { World } from "./world.ts"
 
-/** How a build goes. Times are milliseconds. */
+/** Course of a build. Times are milliseconds. */
 export interface Plan {
   readonly takes: number
   readonly fails: "no" | "before it acquires" | "after"
@@ -172,7 +172,7 @@ export class LeaseRun {
     fiber.addObserver((exit) => {
       this.#pending.delete(op)
       if (ending !== undefined) this.#log.ok(ending, {})
-      // One that has a lease, and ends before it is told to, leaves an end that never comes.
+      // One that has a lease, and ends before its command, leaves an end that never comes.
       else if (!isHeld && Exit.isFailure(exit)) {
         if (Cause.isInterrupted(exit.cause)) this.#log.unknown(op)
         else this.#log.fail(op, refusal(Cause.squash(exit.cause)))
@@ -252,7 +252,7 @@ export class LeaseRun {
     await passing()
     this.close(2_048)
     await passing()
-    // Those whose wait had no end but this.
+    // Leases got by waiters whose wait ended only with the closing.
     while (this.#held.length > 0) this.end(0)
     await passing()
   }
@@ -267,7 +267,7 @@ const keys = fc.constantFrom("a", "a", "a", "b", "c")
 
 type Command = "get" | "use" | "end" | "leave" | "interrupt" | "retain" | "invalidate" | "close" | "pass" | "quiet"
 
-/** What may happen, and how often. */
+/** Possible commands, and their frequencies. */
 export const commands = (often: Partial<Record<Command, number>>, budget = budgets, key = keys) => {
   const known: Readonly<Record<Command, fc.Arbitrary<fc.AsyncCommand<LeaseRun, LeaseRun>>>> = {
     get: fc.tuple(key, budget).map(([k, b]) => step(`get ${k} (${b})`, (run) => run.get(k, b))),
@@ -310,7 +310,7 @@ const timed: fc.Arbitrary<Setup> = fc.record({
 
 const hour = 3_600_000
 
-/** Where idle values rest until the end of a turn, as they do in production. */
+/** Setups in which idle values rest until the end of a turn, as they do in production. */
 const timeless: fc.Arbitrary<Setup> = timed.map((setup) => ({
   ...setup,
   idleTimeToLive: setup.idleTimeToLive === 0 ? 0 : hour,

@@ -6,10 +6,10 @@ import type * as Scope from "effect/Scope"
 import * as LeaseMap from "../../src/LeaseMap.ts"
 import type { LeaseDetail, LeaseSetup } from "./leaseHistory.ts"
 
-/** Whose fiber it is. */
+/** The owner of the current fiber. */
 export const World = Context.GenericTag<string>("test/history/World")
 
-/** What a build that was planned to fail fails with. */
+/** The error of a build that was planned to fail. */
 export class Planned {
   readonly _tag = "Planned"
   readonly value: number
@@ -23,7 +23,7 @@ export interface Subject {
   /** A lease for as long as an effect runs; undefined where the map has none. */
   readonly use: ((key: string, f: (value: number) => Effect.Effect<void>) => Effect.Effect<void, unknown>) | undefined
   readonly invalidate: (key: string) => Effect.Effect<void>
-  /** Leases by value; undefined where the map does not tell. */
+  /** Leases by value; undefined for a map without statistics. */
   readonly leases: (() => ReadonlyArray<readonly [value: number, leases: number]>) | undefined
 }
 
@@ -54,7 +54,7 @@ export const bare: MakeSubject = (lookup, { capacity, idleTimeToLive }) =>
     })
   )
 
-/** Why a lease was not had. */
+/** The reason for which a lease was refused. */
 export const refusal = (error: unknown): LeaseDetail => {
   if (error instanceof Planned) return { reason: "build", value: error.value }
   if (error instanceof LeaseMap.LeaseError) return { reason: error.reason }

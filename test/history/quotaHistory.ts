@@ -1,4 +1,4 @@
-/** What happens to the quota of a credential, in the words of those who use it. */
+/** Events of a credential's quota, in the words of its users. */
 import { type History, operations, type Operation, type Violation } from "./history.ts"
 
 type Named<F extends string, Rest> = F extends string ? { readonly f: F } & Rest : never
@@ -10,7 +10,7 @@ export interface QuotaLimits {
   readonly burst: number
   readonly concurrency: number
   readonly least: number
-  /** How many may wait. */
+  /** Most requests that may wait. */
   readonly waiters: number
 }
 
@@ -22,7 +22,7 @@ interface Enter {
   readonly order: number
   /** It comes back, and has its place. */
   readonly again: boolean
-  /** What it is thought to cost, where tokens count. */
+  /** Its estimated cost, where tokens count. */
   readonly tokens: number
   readonly movable: boolean
   readonly maxRetryAfter: number
@@ -40,12 +40,12 @@ export type QuotaCall =
   | Named<"refund" | "leave" | "refuse", { readonly permit: number }>
   | { readonly f: "join"; readonly holder: number; readonly limits: QuotaLimits }
   | { readonly f: "part"; readonly holder: number }
-  /** Of a budget that is shared. */
+  /** Operations of a shared budget. */
   | { readonly f: "reserve"; readonly model: string; readonly costs: ReadonlyArray<number> }
   | { readonly f: "correct"; readonly model: string; readonly requests: number; readonly tokens: number }
   /** All has gone that can go without time passing. */
   | { readonly f: "quiet" }
-  /** What the quota tells of itself; models that it does not name are idle. */
+  /** The quota's report of itself; models that it does not name are idle. */
   | { readonly f: "look"; readonly models: ReadonlyArray<Look> }
 
 interface Look {
@@ -56,7 +56,7 @@ interface Look {
 }
 
 export interface QuotaDetail {
-  /** What a permit has taken. Without one whoever asked was told to look elsewhere. */
+  /** The costs of a permit. Without one, the request was redirected to another quota. */
   readonly permit?: { readonly tokens: number; readonly shared: boolean; readonly at: number }
   readonly reason?: string
   /** For how many a shared budget was taken. */
@@ -78,7 +78,7 @@ export interface Permit {
   /** Places in the history. */
   readonly got: number
   readonly left: number
-  /** What came of its budget first, if anything. */
+  /** The first operation that ended its budget, if any. */
   readonly ended: Of<"settle"> | Of<"refund"> | undefined
 }
 
@@ -120,11 +120,11 @@ export const sorted = (history: QuotaHistory): Quotas => {
   }
 }
 
-/** How many of a model hold a permit then. */
+/** Permits of a model that are held then. */
 export const inFlight = ({ permits }: Quotas, model: string, at: number): number =>
   permits.filter((one) => one.model === model && one.got < at && at < one.left).length
 
-/** Those who wait then, in their order. */
+/** Requests that wait then, in their order. */
 export const waiting = ({ of }: Quotas, model: string, at: number): ReadonlyArray<Of<"enter">> =>
   of("enter")
     .filter((one) => one.call.model === model && one.from < at && at < one.to)
@@ -173,7 +173,7 @@ const lastOf = ({ of, permits }: Quotas, model: string, at: number, ms: (answer:
     })
   )
 
-/** Until when answers have closed the gate of a model, as far as they are told by then. */
+/** Time until which answers have closed the gate of a model, as far as they are recorded by then. */
 export const closedUntil = (quotas: Quotas, model: string, at: number): number =>
   lastOf(quotas, model, at, ({ closes }) => closes)
 

@@ -21,7 +21,7 @@ type Limits = ClientConfig["quota"]
 
 export interface Setup {
   readonly limits: Limits
-  /** Of a shared budget: how many of each batch it grants, in turn; none where nothing is shared. */
+  /** For a shared budget: the number of each batch that it grants, in turn; empty if nothing is shared. */
   readonly grants: ReadonlyArray<number>
 }
 
@@ -71,7 +71,7 @@ export class QuotaRun {
   readonly #quota: Quota.Quota
   readonly #held: Array<Held> = []
   readonly #waiting = new Map<number, Waiting>()
-  /** Those who were told to look elsewhere. */
+  /** Requests that were redirected to another quota. */
   readonly #moved: Array<{ readonly demand: Demand; readonly ask: Ask }> = []
   readonly #holders: Array<{ readonly holder: number; readonly scope: Scope.CloseableScope }> = []
   readonly #grants: ReadonlyArray<number>
@@ -258,7 +258,7 @@ export class QuotaRun {
   async finish(): Promise<void> {
     await this.quiet()
     this.#isOver = true
-    // One at a time: who is let in is told a moment later, and nobody else may be told before.
+    // One at a time: an admitted request is recorded a moment later, and no other may be recorded before.
     for (; this.#held.length > 0; await this.#world.drain()) this.#end(0)
     for (; this.#moved.length > 0; await this.#world.drain()) this.again()
     await this.quiet()

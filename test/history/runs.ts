@@ -1,4 +1,4 @@
-/** How many schedules are tried: `SCHEDULES=10000` for the long run. */
+/** Number of schedules: `SCHEDULES=10000` for the long run. */
 import fc from "fast-check"
 
 const count = (name: string): number | undefined => {

@@ -1,6 +1,6 @@
 /**
- * Where histories are made: fibers take their turns as fast-check's scheduler says, and time passes when it is told to.
- * Nothing depends on how fast the machine is, so a seed replays a run.
+ * The world in which histories are made: fibers take their turns as fast-check's scheduler says, and time passes on
+ * command. Nothing depends on how fast the machine is, so a seed replays a run.
  */
 import { setImmediate as turn } from "node:timers/promises"
 import * as Clock from "effect/Clock"

@@ -2,17 +2,22 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { beginsWithError, failureIn, isJsonOnly, looksLikeJson } from "../../src/internal/http/answers.ts"
+import { EventScanner } from "../../src/internal/http/sse/scanner.ts"
 import { endingOf } from "../../src/internal/http/sse/termination.ts"
 
 const chat = "https://api.openai.com/v1/chat/completions"
 const responses = "https://api.openai.com/v1/responses"
 const messages = "https://api.anthropic.com/v1/messages?beta=true"
 
-/** Whether a stream that was cut into such pieces counts as whole. */
+/** True if a stream that was cut into such pieces counts as complete. */
 const isWhole = (url: string, text: string, size = Infinity): boolean => {
   const ending = endingOf(url)!
   const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; at += size) ending.add(bytes.subarray(at, at + size))
+  const scanner = new EventScanner()
+  for (let at = 0; at < bytes.length; at += size) {
+    const chunk = bytes.subarray(at, at + size)
+    ending.add(chunk, scanner.scan(chunk))
+  }
   return ending.hasCome()
 }
 
@@ -54,7 +59,7 @@ const whole: ReadonlyArray<readonly [what: string, url: string, text: string]> =
   ["the error of a message", messages, response("error", { error: { message: "overloaded" } })]
 ]
 
-/** Nobody is told of an event that its empty line does not end. */
+/** An event without its empty line is never emitted. */
 const unended = (event: string): string => event.slice(0, -1)
 
 const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
@@ -85,20 +90,24 @@ const cut: ReadonlyArray<readonly [what: string, url: string, text: string]> = [
   ["half a message_stop", messages, response("message_start") + unended(response("message_stop"))]
 ]
 
-/** What a stream fails with that stops so. */
+/** The failure of a stream that ends with this text. */
 const failureOf = (text: string, clean = (event: Uint8Array) => event, url = chat) => {
   const ending = endingOf(url)!
-  ending.add(Buffer.from(text))
+  const chunk = Buffer.from(text)
+  ending.add(chunk, new EventScanner().scan(chunk))
   return ending.failure(clean)
 }
 
 describe("an event stream", () => {
-  test("that ends in an error fails with what that says, for those who read over it", () => {
+  test("that ends in an error fails with its message, for readers that skip it", () => {
     const overloaded = { reason: "Server", processed: "yes", message: "überlastet" }
     const data = '{"error":{"message":"überlastet"}}'
     expect(failureOf(`${delta("a")}event: error\ndata: {"message":"überlastet"}\n\n`)).toMatchObject(overloaded)
     expect(failureOf(`${delta("a")}data: ${data}\n\n`)).toMatchObject(overloaded)
     expect(failureOf(`data: ${data}\r\n\r\ndata: [DONE]\r\n\r\n`)).toMatchObject(overloaded)
+    const lines = '{"error":\ndata: {"message":"überlastet"}}'
+    expect(failureOf(`${delta("a")}data: ${lines}\n\n: ping\n\n`)).toMatchObject(overloaded)
+    expect(failureOf("event: error\nid: 1\ndata: no\u2028more\n\n")).toMatchObject({ reason: "Server" })
     expect(failureOf("event: error\ndata: no\u2028more\n\n")).toMatchObject({
       reason: "Server",
       message: "no\\u2028more"
@@ -113,7 +122,7 @@ describe("an event stream", () => {
     }
   })
 
-  test("that ends in an error tells no secret, though the event that holds it does not end", () => {
+  test("that ends in an error holds no secret, though the event with it does not end", () => {
     const clean = (event: Uint8Array) => Buffer.from(Buffer.from(event).toString().replace("sk-1", "***"))
     expect(failureOf("event: error\ndata: no sk-1", clean)).toMatchObject({ reason: "Server", message: "no ***" })
   })
@@ -138,7 +147,7 @@ describe("an event stream", () => {
     )
   })
 
-  test("of a path whose end nobody knows is not judged", () => {
+  test("of a path with an unknown end is not judged", () => {
     for (const url of [
       "http://h/v1/threads/t/messages",
       "http://h/v1/threads/t/runs",
@@ -149,11 +158,11 @@ describe("an event stream", () => {
   })
 })
 
-describe("what can only be JSON", () => {
+describe("a response that must be JSON", () => {
   const at = (method: string, path: string, accept = "*/*") =>
     isJsonOnly({ method, url: `http://h${path}`, headers: { accept } })
 
-  test("is what generates, and a response that is asked for again", () => {
+  test("is that of a generation, and one retrieved again", () => {
     for (const path of ["/chat/completions", "/v1/embeddings", "/responses?a=b", "/moderations", "/v1/messages"]) {
       expect(at("POST", path), path).toBe(true)
       expect(at("GET", path), path).toBe(false)
@@ -161,7 +170,7 @@ describe("what can only be JSON", () => {
     expect(at("GET", "/v1/responses/resp_1?stream=true")).toBe(true)
   })
 
-  test("is what an SDK makes, reads or lists", () => {
+  test("is that of a call that makes, reads or lists", () => {
     for (const path of ["/v1/models", "/models/m?a=b", "/files/f", "/batches?limit=1", "/v1/images/generations"]) {
       for (const method of ["GET", "POST"]) {
         expect(at(method, path, "application/json"), path).toBe(true)
@@ -171,7 +180,7 @@ describe("what can only be JSON", () => {
     }
   })
 
-  test("is nothing else", () => {
+  test("is no other", () => {
     for (const path of [
       "/audio/speech",
       "/files/f/content",
@@ -186,7 +195,7 @@ describe("what can only be JSON", () => {
 describe("JSON in the place of an answer", () => {
   const told = (text: string, clean = (event: Uint8Array) => event) => failureIn(Buffer.from(text), clean)
 
-  test("tells a failure if it has an error", () => {
+  test("is a failure if it has an error", () => {
     const nested = told('\ufeff {"error" : {"message":"over\\nloaded","code":503}}')
     expect(nested).toMatchObject({ reason: "Server", processed: "yes", message: "over\\nloaded" })
     expect(told('{"id":"x","error":"overloaded"}')).toMatchObject({
@@ -201,7 +210,7 @@ describe("JSON in the place of an answer", () => {
     }
   })
 
-  test("is suspected of it by how it begins", () => {
+  test("is suspected of it by its beginning", () => {
     for (const text of ['{"error":1}', '\ufeff \n{ \t"error"'])
       expect(beginsWithError(Buffer.from(text)), text).toBe(true)
     for (const text of ['{"id":"x","error":1}', '{"errors":1}', '"error"', "{", ""]) {
@@ -209,13 +218,13 @@ describe("JSON in the place of an answer", () => {
     }
   })
 
-  test("tells no secret", () => {
+  test("holds no secret", () => {
     const clean = (event: Uint8Array) => Buffer.from(Buffer.from(event).toString().replace("sk-1", "***"))
     expect(told('{"error":{"message":"no such key: sk-1"}}', clean)?.message).toBe("no such key: ***")
   })
 })
 
-test("JSON is told by how it begins", () => {
+test("JSON is detected by its beginning", () => {
   for (const text of ["{}", " \n[1]", "\ufeff{}"]) expect(looksLikeJson(Buffer.from(text)), text).toBe(true)
   for (const text of ["", "  ", "<html>", "OK"]) expect(looksLikeJson(Buffer.from(text)), text).toBe(false)
 })

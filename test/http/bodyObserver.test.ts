@@ -8,7 +8,7 @@ import { eventually, failureOf, json, withSite, type Handler } from "./support.t
 
 const timeouts = { headers: Infinity, body: Infinity }
 
-/** Sends one request, and logs what its hooks were told, in order. */
+/** Sends one request, and logs the calls of its hooks, in order. */
 const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {
   const log: Array<string> = []
   const chunks: Array<Uint8Array> = []
@@ -30,7 +30,7 @@ const observe = (pool: WirePool, url: string, init: RequestInit = {}) => {
 const text = '{"usage":{"total_tokens":12},"ü":"ü"}'
 
 describe("the head of an answer", () => {
-  it("is told once, of the last hop, before the body and the end, and with its wire headers", async () => {
+  it("is reported once, of the last hop, before the body and the end, and with its wire headers", async () => {
     const handler: Handler = ({ url }, response) => {
       if (url === "/hop") response.writeHead(307, { location: "/", "x-name": "hop" }).end("moved")
       else {
@@ -52,7 +52,7 @@ describe("the head of an answer", () => {
     })
   })
 
-  it("is told of an answer without a body, which nobody taps", async () => {
+  it("is reported for an answer without a body, which is not observed", async () => {
     await withSite(
       (_, response) => void response.writeHead(204, { "x-name": "n" }).end(),
       async ({ origin, pool }) => {
@@ -63,7 +63,7 @@ describe("the head of an answer", () => {
     )
   })
 
-  it("is not told of a request that fails without one", async () => {
+  it("is not reported for a request that fails without one", async () => {
     await withSite(
       (_, response) => void response.destroy(),
       async ({ origin, pool }) => {
@@ -75,7 +75,7 @@ describe("the head of an answer", () => {
   })
 })
 
-describe("a tap", () => {
+describe("a body observer", () => {
   it.each(["identity", "gzip", "br", "deflate, gzip"])(
     "sees a body that is read whole, decoded (%s)",
     async (coding) => {
@@ -152,7 +152,7 @@ describe("a tap", () => {
     })
   })
 
-  it("is told once that it is over when the reader cancels, also during a read", async () => {
+  it("gets one end when the reader cancels, also during a read", async () => {
     const handler: Handler = (_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n")
     }
@@ -173,7 +173,7 @@ describe("a tap", () => {
     })
   })
 
-  it("is told once that it is over when a stream is cut", async () => {
+  it("gets one end when a stream is cut", async () => {
     const handler: Handler = (_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n")
       setTimeout(() => response.destroy(), 20)

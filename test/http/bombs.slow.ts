@@ -45,7 +45,7 @@ const server = Effect.acquireRelease(
 )
 
 describe("an answer of a gigabyte", () => {
-  it.scopedLive("is Malformed, compressed or not, and what it is read into stays small", () =>
+  it.scopedLive("is Malformed, compressed or not, and its buffer stays small", () =>
     Effect.gen(function* () {
       assert.isBelow(gzip.length, 2 ** 21)
       const { origin } = yield* server
@@ -68,7 +68,7 @@ describe("an answer of a gigabyte", () => {
         ]
       )
       console.log(said.map(({ grown, what }) => `${what}: ${grown} MB`).join("; "))
-      // What was read, and what of it is text; the platform's own reader has it twice.
+      // Bytes read, and their text; the platform's own reader holds both.
       for (const { grown, what } of said) assert.isBelow(grown, what.includes("16 MB") ? 100 : 400, what)
     })
   )

@@ -19,7 +19,7 @@ describe("a compressed response", () => {
   ]
   if ("zstdCompressSync" in zlib) codecs.push(["zstd", zlib.zstdCompressSync])
 
-  it.each(codecs)("of coding %s is decoded, and says nothing of the wire's bytes", async (name, encode) => {
+  it.each(codecs)("of coding %s is decoded, without the headers of the wire's bytes", async (name, encode) => {
     const body = encode(Buffer.from(text))
     const handler: Handler = (_, response) => {
       response.writeHead(200, {
@@ -54,7 +54,7 @@ describe("a compressed response", () => {
     })
   })
 
-  it("that is no such thing, of an unknown coding, or of more codings than five, is an error that names them", async () => {
+  it("that is invalid, of an unknown coding, or of more codings than five, is an error that names them", async () => {
     const wrapped = (times: number) =>
       Array.from({ length: times }).reduce<Buffer>((data) => zlib.gzipSync(data), Buffer.from("plain"))
     const names = (times: number) => Array.from({ length: times }, () => "gzip").join(", ")
@@ -80,7 +80,7 @@ describe("a compressed response", () => {
     })
   })
 
-  it("of an unknown coding stays as it came if it is an error, whose status says enough", async () => {
+  it("of an unknown coding stays as it came if it is an error, whose status is enough", async () => {
     const handler: Handler = (_, response) => {
       response.writeHead(429, { "content-encoding": "gzip, dictionary" }).end("plain")
     }
@@ -92,7 +92,7 @@ describe("a compressed response", () => {
     })
   })
 
-  it("that can't be decoded is given up, although it goes on", async () => {
+  it("that can't be decoded is cancelled, although it goes on", async () => {
     const handler: Handler = (_, response) => {
       response.writeHead(200, { "content-encoding": "gzip" })
       response.write("no gzip, and no end either")

@@ -27,8 +27,8 @@ const asIs = (text: string) => text
 const clean = (text: string) => text.replaceAll("sk-CANARY-1", "[key]")
 const words = (page: string) => wordsOf(page, asIs)
 
-describe("a page of HTML", () => {
-  it("is told by its title", () => {
+describe("an HTML page", () => {
+  it("is described by its title", () => {
     assert.strictEqual(words(nginx), "502 Bad Gateway")
     assert.strictEqual(words(cloudflare), "api.example.com | 520: Web server is returning an unknown error")
     assert.strictEqual(words(squid), "ERROR: Cache Access Denied")
@@ -40,15 +40,15 @@ describe("a page of HTML", () => {
     assert.strictEqual(words("<!-- <title>none</title> --><title>one</title><title>two</title>"), "one")
   })
 
-  it("is told by its first heading that has a text if it has no title, else by what can be seen", () => {
+  it("is described by its first heading with text if it has no title, else by its visible text", () => {
     assert.strictEqual(words("<title> </title><h1><img src=x></h1><h2>Error <b>1020</b></h2><p>no"), "Error 1020")
     assert.strictEqual(words("<body><script>alert('<p>')</script><p>upstream</p><p>is\tdown</p>"), "upstream is down")
     assert.strictEqual(words("<p>only half a <ta"), "only half a")
-    assert.strictEqual(words("<script>never closed"), "a page of HTML without text")
-    assert.strictEqual(words("<html></html>"), "a page of HTML without text")
+    assert.strictEqual(words("<script>never closed"), "an HTML page without text")
+    assert.strictEqual(words("<html></html>"), "an HTML page without text")
   })
 
-  it("is told in 200 characters of one line", () => {
+  it("is described in 200 characters of one line", () => {
     const told = words(`<title>${"\u{1f600}".repeat(300)}</title>`)
     assert.strictEqual(told, `${"\u{1f600}".repeat(199)}…`)
     assert.strictEqual(words("<title>a\n\x1b[2J&#27;\u202e&#x202e;b</title>"), "a \\u001b[2J\\u001b\\u202e\\u202eb")
@@ -65,7 +65,7 @@ describe("a page of HTML", () => {
     }
   })
 
-  it("is known by its type or its beginning, and is no JSON and no plain text", () => {
+  it("is detected by its type or its beginning, apart from JSON and plain text", () => {
     assert.isTrue(isPage("text/html; charset=utf-8", "<p>no"))
     assert.isTrue(isPage("text/html", "oh <b>no</b>"))
     for (const page of [nginx, cloudflare, squid, "<!-- oh --><p>no", " \n<h1>no"]) assert.isTrue(isPage(null, page))
@@ -122,7 +122,7 @@ describe("a page of HTML", () => {
 
 for (const subject of [...subjects, openai6]) {
   describe(`an error of ${subject.name} that is a page`, () => {
-    it.live("is told by its title, by the SDK too", () =>
+    it.live("is described by its title, by the SDK too", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox, { maxRetries: 0 })
@@ -147,7 +147,7 @@ for (const subject of [...subjects, openai6]) {
 }
 
 describe("a fetch's error that is a page", () => {
-  it.live("has its words for a body, and says that they are text", () =>
+  it.live("has its text for a body, of type text", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import * as zlib from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { makeFetch } from "../../src/internal/http/makeFetch.ts"
-import { EventMeasure } from "../../src/internal/http/measure.ts"
+import { EventFilter } from "../../src/internal/http/bodyFilter.ts"
 import type { PoolOptions } from "../../src/internal/transport/options.ts"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import { pool } from "../transport/harness.ts"
@@ -34,9 +34,9 @@ const cut = (text: string, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Arr
 }
 
 const isRefused = (chunks: ReadonlyArray<Uint8Array>, most: number): boolean => {
-  const measure = new EventMeasure(most)
+  const filter = new EventFilter({}, most, undefined, false)
   try {
-    for (const chunk of chunks) measure.chunk(chunk)
+    for (const chunk of chunks) filter.chunk(chunk)
     return false
   } catch (error) {
     expect(error).toMatchObject({ name: "WireError", reason: "Malformed", processed: "yes" })
@@ -51,7 +51,7 @@ describe("the measure of events", () => {
     { weight: 1, arbitrary: fc.constantFrom("\r\n", "\r", "\r\n\r\n", "\r\r") }
   )
 
-  it("takes what has no event longer than it may be, and nothing else, however it is cut", () => {
+  it("accepts events up to the limit, and no longer ones, however they are cut", () => {
     fc.assert(
       fc.property(
         fc.array(piece, { maxLength: 40 }),
@@ -81,7 +81,7 @@ const malformed = async (promise: Promise<Response>, word: string): Promise<void
 }
 
 describe("a body", () => {
-  it("that says it is too long is refused before it is read, and one of just that length is not", async () => {
+  it("with a Content-Length beyond the limit is refused unread, and one of just that length is not", async () => {
     const handler: Handler = ({ url }, response) => {
       const length = Number(url?.slice(1))
       response.writeHead(200, { "content-type": "application/json", "content-length": length })
@@ -99,7 +99,7 @@ describe("a body", () => {
     })
   })
 
-  it("that never says how long it is fails where it is too much, and the server hears of it", async () => {
+  it("without a length fails where it exceeds the limit, and is cancelled at the server", async () => {
     const handler: Handler = ({ url }, response) => {
       response.writeHead(200, { "content-type": url === "/json" ? "application/json" : "text/plain" })
       const more = () => {

@@ -34,7 +34,7 @@ const parsed = async (exchange: PreparedRequest) => {
 }
 
 describe("prepare", () => {
-  it("splits the URL into origin and path, and forgets the fragment", () => {
+  it("splits the URL into origin and path, and drops the fragment", () => {
     expect(now()).toMatchObject({
       origin: "https://api.example.com",
       path: "/v1/chat?x=1",

@@ -68,7 +68,7 @@ describe("redirects within an origin", () => {
     })
   })
 
-  it("of a streamed upload fail, since it is gone", async () => {
+  it("of a streamed upload fail, since it was consumed", async () => {
     await withSite(
       site(() => "/there"),
       async ({ ended, fetch, origin }) => {
@@ -80,7 +80,7 @@ describe("redirects within an origin", () => {
     )
   })
 
-  it("are left to the caller who asks for it, or are an error", async () => {
+  it("are left to a caller with redirect: manual, or are an error", async () => {
     await withSite(
       site(() => "/there"),
       async ({ ended, fetch, inFlight, origin }) => {
@@ -106,7 +106,7 @@ describe("redirects within an origin", () => {
     })
   })
 
-  it("do not make an answer of a page, be it asked for whole or as a stream", async () => {
+  it("do not make an answer of an HTML page, whole or streamed", async () => {
     const handler: Handler = (request, response) => {
       if (request.method === "POST") response.writeHead(302, { location: "/login" }).end()
       else response.writeHead(200, { "content-type": "text/html" }).end("<title>Who are you?</title>")
@@ -123,7 +123,7 @@ describe("redirects within an origin", () => {
   it.each([
     [303, "maybe"],
     [307, "no"]
-  ])("of status %i whose next hop can't connect were perhaps worked on: %s", async (status, processed) => {
+  ])("of status %i whose next hop can't connect were perhaps processed: %s", async (status, processed) => {
     const handler: Handler = (request, response) => {
       // Nobody is there any more when the next hop is sent.
       ;(request.socket as Socket & { readonly server: Server }).server.close()
@@ -187,7 +187,7 @@ describe("redirects to another origin", () => {
     expect(hits).toBe(0)
   })
 
-  it("give the answer up, even if its body has no end", async () => {
+  it("cancel the response, even if its body has no end", async () => {
     await withSite(
       (_, response) => void response.writeHead(307, { location: "https://other.example/" }).write("moved"),
       async ({ aborts, ended, fetch, inFlight, origin }) => {

@@ -17,7 +17,7 @@ const portOf = (server: net.Server): Promise<number> =>
 
 const listening = async (server: net.Server): Promise<string> => at(await portOf(server))
 
-/** What came of a POST of a stream: its answer, or the error. */
+/** Outcome of a POST of a stream: its answer, or the error. */
 const posting = (origin: string, transport: { readonly http2?: "prior-knowledge" }, maxRetries = 0) => {
   const clients = makeClients()
   const fetch = clients.getFetch({
@@ -63,7 +63,7 @@ describe("a body that can be read once", () => {
         outcomes.push(typeof outcome === "string" ? outcome : `${outcome.reason} ${outcome.processed}`)
       }
       expect(outcomes).toContain("ok")
-      // Those whose connection closed when some of it was sent.
+      // Errors only of requests whose connection closed when some of the body was sent.
       expect(outcomes.filter((outcome) => outcome !== "ok" && outcome !== "Connection maybe")).toEqual([])
     } finally {
       await close()
@@ -90,7 +90,7 @@ describe("a body that can be read once", () => {
     }
   })
 
-  it("is sent again whole, as all is, if nobody could be connected to, and fails at once without retries", async () => {
+  it("is sent again whole if no connection could be made, and fails at once without retries", async () => {
     const server = http.createServer((request, response) => void request.pipe(response))
     const proxy = await serveToxics(await portOf(server))
     proxy.add({ type: "resetPeer" })

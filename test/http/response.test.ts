@@ -33,7 +33,7 @@ describe("a whole response", () => {
     expect(() => new Response(response.body)).toThrow(TypeError)
   })
 
-  it("gives the same bytes on every road", async () => {
+  it("gives the same bytes by every method", async () => {
     const expected = '{"a":"ü"}'
     expect(await make().text()).toBe(expected)
     expect(Buffer.from(await make().bytes()).toString()).toBe(expected)
@@ -201,7 +201,7 @@ describe("a response off the wire", () => {
   })
 
   it.skipIf(globalThis.gc === undefined).each(["identity", "gzip"])(
-    "gives its socket back when nobody can read it any more (%s)",
+    "gives its socket back when it is collected unread (%s)",
     async (encoding) => {
       const handler: Handler = (_, response) => {
         response.writeHead(200, { "content-type": "text/event-stream", "content-encoding": encoding })
@@ -226,7 +226,7 @@ describe("a response off the wire", () => {
     }
   )
 
-  it("holds the server back while nobody reads", async () => {
+  it("applies backpressure to the server while it is unread", async () => {
     let sent = 0
     const handler: Handler = (request, response) => {
       response.writeHead(200)
@@ -285,7 +285,7 @@ describe("exchange", () => {
     })
   })
 
-  it("says of a timeout that it timed out", async () => {
+  it("reports a timeout as one", async () => {
     const timeouts = { headers: 30, body: 30 }
     const handler: Handler = ({ url }, response) => {
       if (url === "/body") response.writeHead(200).write("x")

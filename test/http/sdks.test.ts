@@ -18,7 +18,7 @@ interface Chunk {
   readonly choices: ReadonlyArray<{ readonly delta: { readonly content: string } }>
 }
 
-/** What of a chat SDK is used here; the four differ in types only. */
+/** The part of a chat SDK that is used here; the four differ in types only. */
 interface Chat {
   readonly ask: (signal?: AbortSignal) => PromiseLike<unknown> & { asResponse: () => Promise<Response> }
   readonly stream: (signal?: AbortSignal) => Promise<AsyncIterable<Chunk>>
@@ -34,9 +34,12 @@ interface Sdk {
     readonly APIConnectionTimeoutError: ErrorClass
     readonly APIUserAbortError: ErrorClass
   }
-  /** Whether it can see that one of our errors is a timeout: Cerebras asks for the name AbortError, which means another thing. */
+  /**
+   * True if it recognizes one of our errors as a timeout: Cerebras asks for the name AbortError, which means another
+   * thing.
+   */
   readonly seesTimeouts: boolean
-  /** Whether the error that it makes of a timeout still has ours as its cause. */
+  /** True if the error that it makes of a timeout still has ours as its cause. */
   readonly keepsCause: boolean
 }
 
@@ -190,7 +193,7 @@ describe.each(sdks)("$name over our fetch", ({ errors, keepsCause, make, seesTim
     )
   })
 
-  it("sees a late answer as a timeout, if it can tell", async () => {
+  it("reports a late answer as a timeout, if it can", async () => {
     await withSite(
       () => {},
       async (site) => {
@@ -234,7 +237,7 @@ describe.each(sdks)("$name over our fetch", ({ errors, keepsCause, make, seesTim
     })
   })
 
-  it("leaves a small raw response that nobody reads without a hold on the pool", async () => {
+  it("leaves a small unread raw response without a hold on the pool", async () => {
     await withSite(
       after((response) => json(response, answer)),
       async (site) => {

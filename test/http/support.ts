@@ -12,7 +12,7 @@ export interface Site {
   readonly fetch: typeof fetch
   readonly pool: WirePool
   readonly server: http.Server
-  /** How often an exchange held nothing any more. */
+  /** Exchanges that have released everything. */
   readonly ended: () => number
   readonly inFlight: () => number
   /** Requests whose connection the client closed before the answer was complete. */

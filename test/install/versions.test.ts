@@ -20,7 +20,7 @@ describe("satisfies", () => {
     assert.strictEqual(satisfies(version, range), expected)
   })
 
-  it("knows each range of this package's own manifest", () => {
+  it("reads each range of this package's own manifest", () => {
     for (const [name, range] of Object.entries(manifest.peerDependencies)) {
       const version = installed(name, import.meta.dirname)
       assert.isTrue(version !== undefined && satisfies(version, range), `${name} ${version} ${range}`)
@@ -29,13 +29,13 @@ describe("satisfies", () => {
 })
 
 describe("installed", () => {
-  it("is undefined for a package that is nowhere above", () => {
+  it("is undefined for a missing package", () => {
     assert.isUndefined(installed("no-such-package-anywhere", import.meta.dirname))
   })
 })
 
 describe("requirements", () => {
-  it("take any Effect 3 from 3.22", () => {
+  it("accept any Effect 3 from 3.22", () => {
     const bad = ["3.21.9", "2.4.0", "4.0.0-beta.38", "4.1.0", "30.0.0"]
     assert.deepStrictEqual(
       ["3.22.0", "3.22.4", "3.30.1", ...bad].filter((version) => effectProblem(version)),
@@ -43,7 +43,7 @@ describe("requirements", () => {
     )
   })
 
-  it("take any Node from 22.19, and what is no Node", () => {
+  it("accept any Node from 22.19, and other runtimes", () => {
     const bad = ["18.20.0", "20.20.2", "22.18.0"]
     const all = [...bad, "22.19.0", "23.0.0", "24.21.0"]
     assert.deepStrictEqual(

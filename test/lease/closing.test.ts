@@ -103,7 +103,7 @@ describe("closing", () => {
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
   )
 
-  it.live("those who wait for a build or for room are told that the map is closed", () =>
+  it.live("waiters for a build or for room fail as the map is closed", () =>
     Effect.gen(function* () {
       let interrupted = 0
       const { close, map } = yield* closeable({

@@ -81,7 +81,7 @@ describe("one construction", () => {
 })
 
 describe("failures", () => {
-  it.scoped("rcmap-3: a failed build is not remembered, and all who wait get it", () =>
+  it.scoped("rcmap-3: a failed build is not cached, and all waiters get it", () =>
     Effect.gen(function* () {
       let builds = 0
       const events: Array<string> = []
@@ -131,7 +131,7 @@ describe("failures", () => {
     })
   )
 
-  it.scoped("what a failed build had acquired is released", () =>
+  it.scoped("resources of a failed build are released", () =>
     Effect.gen(function* () {
       const ledger = new Ledger()
       const map = yield* LeaseMap.make({
@@ -158,7 +158,7 @@ describe("failures", () => {
     })
   )
 
-  it.scoped("a build that nobody waits for any more is interrupted, though the getter's scope stays open", () =>
+  it.scoped("a build without waiters is interrupted, though the getter's scope stays open", () =>
     Effect.gen(function* () {
       let interrupted = 0
       const map = yield* LeaseMap.make({
@@ -176,7 +176,7 @@ describe("failures", () => {
     })
   )
 
-  it.scoped("a build given up that would not stop is released when it is done", () =>
+  it.scoped("an uninterruptible build without waiters is released when it is done", () =>
     Effect.gen(function* () {
       const ledger = new Ledger()
       const map = yield* LeaseMap.make({

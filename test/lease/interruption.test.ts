@@ -1,6 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { setTimeout as delay } from "node:timers/promises"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
@@ -50,6 +53,28 @@ describe("interruption at any moment", () => {
       assert.deepStrictEqual([ledger.built, ledger.released], [["k#1"], ["k#1"]])
       assert.deepStrictEqual((yield* LeaseMap.stats(map)).entries, [])
     }).pipe(Effect.scoped)
+  )
+
+  it.live("a getter whose scope closes as its build ends gets the value or is interrupted", () =>
+    Effect.gen(function* () {
+      for (const microtasks of range(0, 24)) {
+        const ledger = new Ledger()
+        const scope = yield* Scope.make()
+        const { close, map } = yield* closeable({ idleTimeToLive: 0, lookup: ledger.lookup })
+        const getter = yield* Effect.promise(async () => {
+          const getter = Effect.runFork(Scope.extend(LeaseMap.get(map, "k"), scope))
+          for (let i = 0; i < microtasks; i++) await Promise.resolve()
+          Effect.runFork(Scope.close(scope, Exit.void))
+          return getter
+        })
+        for (let i = 0; i < 3; i++) yield* settle
+        const exit = Option.getOrUndefined(yield* Fiber.poll(getter))
+        assert.isDefined(exit, `it waits after ${microtasks}`)
+        assert.isTrue(Exit.isSuccess(exit) || Exit.isInterrupted(exit), `${String(exit)} after ${microtasks}`)
+        assert.deepStrictEqual(ledger.released, ledger.built, `ledger after ${microtasks}`)
+        yield* close
+      }
+    })
   )
 
   it.live("no timer is forgotten when leases and invalidations follow each other without a pause", () =>

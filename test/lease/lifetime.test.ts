@@ -47,7 +47,7 @@ describe("invalidation", () => {
     })
   )
 
-  it.scoped("what is being built while it is invalidated goes to those who wait for it, and to nobody else", () =>
+  it.scoped("a value invalidated during its build goes to its waiters alone", () =>
     Effect.gen(function* () {
       const ledger = new Ledger()
       const latch = yield* Deferred.make<void>()
@@ -104,6 +104,29 @@ describe("idle time", () => {
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(ledger, Object.assign(new Ledger(), ledger, { built: ["k#1"], released: ["k#1"] }))
       assert.strictEqual(yield* LeaseMap.use(map, "k", Effect.succeed), "k#2")
+    })
+  )
+
+  it.scoped("values that went idle one after the other expire one after the other", () =>
+    Effect.gen(function* () {
+      const { ledger, map } = yield* ledgerMap({ idleTimeToLive: 1000 })
+      for (const key of ["a", "b", "c"]) {
+        yield* LeaseMap.use(map, key, () => Effect.void)
+        yield* TestClock.adjust(100)
+      }
+      // Leased again, the first is now the last to expire; leased still, the second does not.
+      yield* LeaseMap.use(map, "a", () => Effect.void)
+      yield* lease(map, "b")
+      yield* TestClock.adjust(899)
+      assert.deepStrictEqual(ledger.released, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ledger.released, ["c#1"])
+      yield* TestClock.adjust(99)
+      assert.deepStrictEqual(ledger.released, ["c#1"])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(ledger.released, ["c#1", "a#1"])
+      yield* TestClock.adjust(10_000)
+      assert.deepStrictEqual(ledger.released, ["c#1", "a#1"])
     })
   )
 
@@ -242,7 +265,7 @@ describe("Handle", () => {
     })
   )
 
-  it.scoped("is told of a generation that is never reused", () =>
+  it.scoped("has a generation that is never reused", () =>
     Effect.gen(function* () {
       const generations: Array<number> = []
       const map = yield* LeaseMap.make({

@@ -54,7 +54,7 @@ const setup: fc.Arbitrary<Setup> = fc.record({
 
 const slowly = 5
 
-/** Time that stands still unless told. */
+/** Time that passes on command. */
 class Time {
   now = 0
   private readonly sleepers = new Set<{ readonly at: number; readonly wake: () => void }>()
@@ -250,7 +250,7 @@ const play = async (setup: Setup, ops: ReadonlyArray<Op>): Promise<void> => {
       }
     }
   }
-  /** Those whose build failed or was given up hold nothing any more; nor does a closed map know of leases. */
+  /** Gives back only leases that are held: a failed or interrupted build holds none, and a closed map counts none. */
   const end = async (getter: Getter): Promise<void> => {
     const { expected, fiber, scope } = getter
     getters = getters.filter((other) => other !== getter)
@@ -322,7 +322,7 @@ const play = async (setup: Setup, ops: ReadonlyArray<Op>): Promise<void> => {
 }
 
 describe("LeaseMap against a model", () => {
-  it("any interleaving builds, lends and releases what the model says", async () => {
+  it("any interleaving builds, leases and releases as the model does", async () => {
     await fc.assert(fc.asyncProperty(setup, fc.array(op, { minLength: 1, maxLength: 30, size: "max" }), play), {
       numRuns: 300
     })

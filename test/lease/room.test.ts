@@ -72,7 +72,7 @@ describe("room", () => {
     })
   )
 
-  it.scoped("those who wait are let in first come first served, all of one key together", () =>
+  it.scoped("waiters are served in order, all of one key together", () =>
     Effect.gen(function* () {
       const { ledger, map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity })
       const a = yield* lease(map, "a")
@@ -103,6 +103,19 @@ describe("room", () => {
     })
   )
 
+  it.scoped("leases that waited for room count once each", () =>
+    Effect.gen(function* () {
+      const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity, idleTimeToLive: 0 })
+      const a = yield* lease(map, "a")
+      const waiting = yield* Effect.forEach(["b", "b", "b"], (key) => Effect.fork(LeaseMap.get(map, key)))
+      yield* settle
+      yield* a.end
+      yield* Fiber.joinAll(waiting)
+      const { entries, hits, misses } = yield* LeaseMap.stats(map)
+      assert.deepStrictEqual({ hits, misses, leases: entries[0]?.leases }, { hits: 2, misses: 2, leases: 3 })
+    })
+  )
+
   it.scoped("a waiter that is interrupted leaves the line, and takes nothing with it", () =>
     Effect.gen(function* () {
       const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity })
@@ -116,7 +129,7 @@ describe("room", () => {
     })
   )
 
-  it.scoped("a failed build makes room for who waits", () =>
+  it.scoped("a failed build makes room for a waiter", () =>
     Effect.gen(function* () {
       const map = yield* LeaseMap.make({
         maxEntries: 1,
@@ -133,7 +146,7 @@ describe("room", () => {
   )
 
   for (const end of ["a lease ends", "the map closes"] as const) {
-    it.live(`who is on the way into the line is not forgotten when ${end}`, () =>
+    it.live(`a waiter about to queue is not forgotten when ${end}`, () =>
       Effect.gen(function* () {
         for (const k of range(0, 30)) {
           const { close, map } = yield* closeable({
@@ -142,7 +155,7 @@ describe("room", () => {
             acquireTimeout: Duration.infinity
           })
           const a = yield* lease(map, "a")
-          // It yields after every 12 operations, and goes on when it is told to.
+          // It yields after every 12 operations, and goes on when its turn is called.
           const turns: Array<() => void> = []
           const b = Effect.runFork(
             Effect.withMaxOpsBeforeYield(Effect.exit(LeaseMap.use(map, "b", Effect.succeed)), 12),
@@ -174,7 +187,7 @@ describe("room", () => {
     )
   }
 
-  it.scoped("who waits in line is interrupted when the scope of the lease closes", () =>
+  it.scoped("a queued waiter is interrupted when the scope of the lease closes", () =>
     Effect.gen(function* () {
       const { map } = yield* ledgerMap({ maxEntries: 1, acquireTimeout: Duration.infinity })
       yield* lease(map, "a")

@@ -5,7 +5,7 @@ import * as Scope from "effect/Scope"
 import { setTimeout as delay } from "node:timers/promises"
 import * as LeaseMap from "../../src/LeaseMap.ts"
 
-/** What was built and released, in order, as `key#n`: the n-th build of that key. */
+/** Values built and released, in order, as `key#n`: the n-th build of that key. */
 export class Ledger {
   readonly built: Array<string> = []
   readonly released: Array<string> = []

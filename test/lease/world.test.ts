@@ -13,7 +13,7 @@ import { ledgerMap, fibers, range } from "./support.ts"
 
 const Tenant = Context.GenericTag<string>("test/Tenant")
 
-describe("the value's world", () => {
+describe("the value's context", () => {
   it.scoped("rcmap-5: services, FiberRefs, clock and async context are those of make", () =>
     Effect.gen(function* () {
       const als = new AsyncLocalStorage<string>()
@@ -81,7 +81,7 @@ describe("the value's world", () => {
   )
 })
 
-describe("what stays behind", () => {
+describe("remains of a map", () => {
   for (const options of [{ idleTimeToLive: 0 }, { capacity: 100 }]) {
     it.live(`churned keys leave no entries, fibers or heap: ${JSON.stringify(options)}`, () =>
       Effect.gen(function* () {
@@ -110,7 +110,7 @@ describe("what stays behind", () => {
     )
   }
 
-  it.scoped("what an event listener throws changes nothing", () =>
+  it.scoped("an event listener that throws changes nothing", () =>
     Effect.gen(function* () {
       const { ledger, map } = yield* ledgerMap({
         idleTimeToLive: 0,

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Budget from "../../src/internal/overload/budget.ts"
 
-/** How many retries it gives at that time. */
+/** Takes all retries available at that time, and counts them. */
 const drain = (budget: Budget.Budget, now: number, usual = 1): number => {
   let taken = 0
   while (taken < 10_000 && Budget.take(budget, now, 10, usual)) taken++
@@ -37,7 +37,7 @@ describe("a retry budget", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 7 }), { minLength: 100, maxLength: 400 }), (places) => {
         const budget = Budget.make()
-        // Of each eight attempts one is answered, and each that fails is repeated.
+        // One of each eight attempts is answered, and each that fails is repeated.
         for (const place of places) {
           for (let i = 0; i < 8; i++) {
             if (i === place) Budget.answered(budget, 10)
@@ -57,7 +57,7 @@ describe("a retry budget", () => {
     )
   })
 
-  it("that is false never says no", () => {
+  it("that is false never denies a retry", () => {
     const budget = Budget.make()
     for (let i = 0; i < 1_000; i++) assert.isTrue(Budget.take(budget, 0, Infinity, 1))
   })

@@ -83,7 +83,7 @@ describe("a provider that is down", () => {
     ["HTTP/1.1", "http/1.1"],
     ["HTTP/2", "h2"]
   ] as const) {
-    it.live(`by 503 over ${name} is probed, and answers all who waited when it is back`, () =>
+    it.live(`by 503 over ${name} is probed, and answers all waiting requests when it is back`, () =>
       run(
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({ tls: true, protocol, faults: [status(503)] })
@@ -104,7 +104,7 @@ describe("a provider that is down", () => {
     )
   }
 
-  it.live("by refusing connections is dialled by probes, and answers all who waited when it is back", () =>
+  it.live("by refusing connections is dialled by probes, and answers all waiting requests when it is back", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
@@ -135,7 +135,7 @@ describe("a provider that is down", () => {
     )
   )
 
-  it.live("by silence fails each in its time, and holds back those who come later", () =>
+  it.live("by silence fails each request in its time, and holds back later ones", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
@@ -169,7 +169,7 @@ describe("a provider that is down", () => {
     )
   )
 
-  it.live("by silence sends back to the line who waits for a connection when its circuit opens", () =>
+  it.live("by silence requeues requests that wait for a connection when its circuit opens", () =>
     run(
       Effect.gen(function* () {
         const stall: Sandbox.FaultRule = { fault: { type: "stall", at: "headers" } }
@@ -186,7 +186,7 @@ describe("a provider that is down", () => {
     )
   )
 
-  it.live("gives who may not retry the next probe's verdict, unsent, with the time until the next", () =>
+  it.live("gives requests without retries the next probe's verdict, unsent, with the time until the next", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [reset] })
@@ -202,7 +202,7 @@ describe("a provider that is down", () => {
           assert.isTrue(Failover.shouldFailOver(error))
           const left = error._tag === "RequestError" ? Duration.toMillis(error.retryAfter!) : 0
           assert.isTrue(left > 0 && left <= 1_500, `${left}`)
-          assert.include(error.message, 'test-model") has answered nothing for')
+          assert.include(error.message, 'test-model") has not responded for')
         }
       })
     )
@@ -215,7 +215,7 @@ describe("a circuit", () => {
     ["400", status(400)],
     ["404", status(404)],
     ["409", status(409)],
-    ["an answer that is no JSON", { fault: { type: "garbage", what: "json" } }],
+    ["an answer that is invalid JSON", { fault: { type: "garbage", what: "json" } }],
     ["a body that is cut", { fault: { type: "resetMidBody", afterBytes: 10 } }],
     ["503 where it is turned off", status(503), { transport: { circuitFailures: false } }],
     ["a reset where it is turned off", reset, { transport: { circuitFailures: 0 } }]
@@ -253,7 +253,7 @@ describe("a circuit", () => {
     )
   )
 
-  it.live("does not open for requests that their callers gave up, or that waited too long for a socket", () =>
+  it.live("does not open for aborted requests, or for requests that waited too long for a socket", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
@@ -309,7 +309,7 @@ describe("a circuit", () => {
     )
   }
 
-  it.live("of a model says nothing of another, nor of another key", () =>
+  it.live("of a model is separate from another model's, and from another key's", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ ...status(503), match: { model: "down" } }] })
@@ -351,12 +351,12 @@ describe("a circuit", () => {
         assert.strictEqual(yield* openCircuits, 1)
         const errors = yield* crowd(5, Effect.either(askFor("down-9")))
         const messages = errors.flatMap((result) => (Either.isLeft(result) ? [result.left.message] : []))
-        assert.isTrue(messages.some((message) => message.includes(`${sandbox.origin} has answered nothing for`)))
+        assert.isTrue(messages.some((message) => message.includes(`${sandbox.origin} has not responded for`)))
       })
     )
   )
 
-  it("is to the SDK a connection that failed, with what is left as ours in its cause, for a getter too", async () => {
+  it("is a failed connection for the SDK, with ours and the time left as its cause, for a getter too", async () => {
     await using sandbox = await Sandbox.start({ faults: [reset] })
     await using clients = makeClients()
     const options = { apiKey: "sk-down", baseURL: sandbox.baseURL("openai"), maxRetries: 0, ...soon }
@@ -376,7 +376,7 @@ describe("a circuit", () => {
     )
   })
 
-  it.live("is told of in the log and in a metric, once when it opens and once when it closes", () => {
+  it.live("is logged and counted once when it opens and once when it closes", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => {
       if (String(message).includes("circuit")) lines.push(`${logLevel.label} ${String(message)}`)
@@ -405,7 +405,7 @@ describe("a circuit", () => {
         const what = `${sandbox.origin} ("test-model")`
         assert.match(
           lines[0]!.replace(what, "IT"),
-          /^WARN IT: circuit opened after \d+ failures, with nothing answered meanwhile; first probe in 0\.\d s\. The last failure: status 502$/
+          /^WARN IT: circuit opened after \d+ failures without a response in between; first probe in 0\.\d s\. Last failure: status 502$/
         )
         assert.strictEqual(lines[1], `INFO ${what}: circuit closed`)
       })
@@ -413,7 +413,7 @@ describe("a circuit", () => {
   })
 
   it.live(
-    "is waited for no longer than maxRetryAfter or queueTimeout, which the error says, nor by whom its caller gave up",
+    "is waited for no longer than maxRetryAfter or queueTimeout, as the error reports, nor by aborted requests",
     () =>
       run(
         Effect.gen(function* () {
@@ -426,7 +426,7 @@ describe("a circuit", () => {
             assert.strictEqual(error._tag === "RequestError" && error.status, 503)
             assert.include(
               error.message,
-              "not sent again: nothing else gets in, and it has waited 1.0 s because of failures"
+              "not retried: no response to other requests, and it has waited 1.0 s because of failures"
             )
           }
           const never = yield* openai.config(sandbox, { maxRetries: 2, maxRetryAfter: 0 })

@@ -1,4 +1,7 @@
-/** Those who ask: this package's whole request path over a pool without sockets, and the bare SDK's policy. */
+/**
+ * Clients of the simulated provider: this package's whole request path over a pool without sockets, and the bare SDK's
+ * policy.
+ */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { PoolKey } from "../../src/internal/request/keyPool.ts"
@@ -13,7 +16,7 @@ import type { WirePool, WireRequest, WireResponse } from "../../src/internal/htt
 import type { Fate, Provider } from "./provider.ts"
 import { randomOf, type VirtualTime } from "./virtualTime.ts"
 
-/** Whether the row was answered. Calls back once, never before it returns. */
+/** Asks for a row. Calls back once, never before it returns: `true` if the row was answered. */
 export type Contender = (row: number, done: (isAnswered: boolean) => void) => void
 
 const RETRIES = 2
@@ -52,7 +55,7 @@ const errorOf = (kind: Fate["kind"]): WireError | undefined =>
         ? new WireError("Timeout", "maybe", "timed out")
         : undefined
 
-/** What a pool does: refusals of connections concern all, and so fail all. */
+/** A pool in which refused connections, as they concern all requests, fail all. */
 const poolOf = (provider: Provider, time: VirtualTime, seed: number): WirePool => {
   const random = randomOf(seed)
   const health = new Health({

@@ -1,4 +1,4 @@
-/** Those whom the policy holds back: who goes, when, and who gives up. */
+/** Requests held back by the policy: their order, the time at which they go, and their failures. */
 import { assert, describe, it } from "vitest"
 import {
   Health,
@@ -30,7 +30,7 @@ const setup = (options: Partial<HealthOptions> = {}) => {
     ...options
   })
   const subject = (model = "m", tenant: object = health) => ({ tenant, about: { model } })
-  /** Who went, by name, in order. */
+  /** Names of requests that were sent or failed, in order. */
   const went: Array<string> = []
   const passes = new Map<string, Pass>()
   const wait = (
@@ -59,7 +59,7 @@ const shut = async ({ health, subject, ticker }: ReturnType<typeof setup>, model
 }
 
 describe("a lane that is shut", () => {
-  it("lets those who wait go as probes, in their order, and all when one got in, not all at a stroke", async () => {
+  it("sends waiting requests as probes, in their order, and all when one got in, not all at once", async () => {
     const all = setup()
     const { health, passes, ticker, wait, went } = all
     await shut(all)
@@ -90,7 +90,7 @@ describe("a lane that is shut", () => {
     assert.strictEqual(health.waiting, 0)
   })
 
-  it("says what it is about, why it opened, and when the first probe goes", async () => {
+  it("reports its lane, its last failure, and the time of the first probe", async () => {
     const all = setup()
     await shut(all)
     assert.strictEqual(all.changes.length, 1)
@@ -100,14 +100,14 @@ describe("a lane that is shut", () => {
     assert.include(all.health.refusal(all.subject()).message, 'https://a ("m") has answered nothing for')
   })
 
-  it("is no other model's business, nor another credential's", async () => {
+  it("is independent of other models and credentials", async () => {
     const all = setup()
     await shut(all)
     assert.isDefined(all.health.enter(all.subject("n")))
     assert.isDefined(all.health.enter(all.subject("m", {})))
   })
 
-  it("gives those who may not retry the next probe's verdict, and keeps the others", async () => {
+  it("gives requests without retries the next probe's verdict, and keeps the others", async () => {
     const all = setup()
     const { health, passes, ticker, wait, went } = all
     await shut(all)
@@ -122,7 +122,7 @@ describe("a lane that is shut", () => {
     assert.strictEqual(health.waiting, 1)
   })
 
-  it("lets go of those who have waited for as long as they may, and of those who are aborted", async () => {
+  it("drops requests that have waited as long as they may, and aborted ones", async () => {
     const all = setup()
     const { health, subject, ticker, wait, went } = all
     await shut(all)
@@ -211,7 +211,7 @@ describe("a budget that is used up", () => {
     assert.isFalse(health.pay(subject(), 10), "behind those who wait")
   })
 
-  it("is told once, until it is well again", async () => {
+  it("is logged once, until it recovers", async () => {
     const all = setup()
     const { health, subject, ticker, usedUp } = all
     drain(all)
@@ -240,8 +240,8 @@ describe("a budget that is used up", () => {
   })
 })
 
-describe("what is counted", () => {
-  it("is each failure once, also where a request's last one opens the circuit", async () => {
+describe("the count of failures", () => {
+  it("has each failure once, also where a request's last one opens the circuit", async () => {
     const all = setup()
     const { health, subject, ticker } = all
     const since = ticker.now()
@@ -253,7 +253,7 @@ describe("what is counted", () => {
     assert.strictEqual(all.changes[0]?.failures, 1)
   })
 
-  it("is nothing when all that was sent has ended, however it ended", async () => {
+  it("is 0 when all attempts have ended, however they ended", async () => {
     const all = setup()
     const { health, subject } = all
     const ends: ReadonlyArray<(pass: Pass) => void> = [

@@ -59,7 +59,7 @@ describe("behind nginx", () => {
     ["HTTP/1.1", "http/1.1"],
     ["HTTP/2", "h2"]
   ] as const) {
-    it(`all of 500 requests over ${name} are answered whose workers are killed`, () =>
+    it(`all of 500 requests over ${name} are answered though their workers are killed`, () =>
       behind({ protocol, latency: 300 }, async (ask, kill) => {
         await ask()
         const all = Promise.all(Array.from({ length: 500 }, ask))
@@ -72,7 +72,7 @@ describe("behind nginx", () => {
       }))
   }
 
-  it("a limit of requests a second, which it tells by 503 without Retry-After, loses no row of a job", () =>
+  it("a limit of requests a second, by 503 without Retry-After, loses no row of a job", () =>
     behind({ protocol: "http/1.1", latency: 200, limit: { rate: 100, burst: 20 } }, async (ask) => {
       let left = 500
       let lost = 0

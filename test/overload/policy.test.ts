@@ -91,7 +91,7 @@ describe("a lane", () => {
     assert.isAtMost(state.failures, 1)
   })
 
-  it("takes failures of attempts that were sent before an answered one for old, whatever seems let in", () => {
+  it("treats failures of attempts sent before an answered one as old, whatever seems let in", () => {
     const old = Policy.makeLane()
     Policy.answered(old, 1_000, 900, true)
     for (let i = 0; i < 64; i++) fail(old, 1_000 + 10 * i, 899)
@@ -103,6 +103,17 @@ describe("a lane", () => {
     assert.isFalse(Policy.isUnwellSince(seeming, 1_500, 1_000), "it seems let in")
     for (let i = 0; i < 64; i++) fail(seeming, 1_500 + 25 * i, 999)
     assert.strictEqual(seeming.mode, "shut")
+  })
+
+  it("takes back that something got in when its refusal comes late after all, and keeps what was answered", () => {
+    const state = Policy.makeLane()
+    Policy.answered(state, 150, 100, true)
+    fail(state, 200)
+    Policy.sent(state, 210, { sentAt: 210, isOver: false })
+    assert.isFalse(Policy.isUnwellSince(state, 900, 180), "it seems let in")
+    fail(state, 910, 210)
+    assert.isTrue(Policy.isUnwellSince(state, 910, 180))
+    assert.isFalse(Policy.isUnwellSince(state, 910, 100), "an answer is an answer")
   })
 
   it("does not shut by itself with circuitFailures: 0", () => {
@@ -151,7 +162,7 @@ describe("probes", () => {
     }
   })
 
-  it("of one who waits go at pauses that grow to a second, and to a fortieth of a long outage, 5 s at most", () => {
+  it("of one waiting request are sent at pauses that grow to a second, and to a fortieth of a long outage, 5 s at most", () => {
     const state = shutLane()
     const at = probe(state, 1_000_000)
     const pauses = at.slice(1).map((time, i) => time - at[i]!)
@@ -168,7 +179,7 @@ describe("probes", () => {
     assert.isAtMost(Math.max(...at.slice(2).map((time, i) => time - at[i + 1]!)), 401)
   })
 
-  it("of many who wait are at most ten a second after the first two", () => {
+  it("of many waiting requests are at most ten a second after the first two", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10_000 }), (waiting) => {
         const at = probe(shutLane(), 60_000, waiting)
@@ -180,7 +191,7 @@ describe("probes", () => {
   })
 })
 
-describe("the way back", () => {
+describe("recovery", () => {
   it("is half of what was in flight before, and doubles each 300 ms", () => {
     const state = shutLane(100)
     const at = state.nextProbeAt

@@ -1,7 +1,7 @@
 /** A provider whose trouble is a law: by the time, by chance, and by how much it has to do. */
 import { drawAt, type VirtualTime } from "./virtualTime.ts"
 
-/** What fails an attempt. */
+/** Causes of failed attempts. */
 export type Trouble = 500 | 502 | 503 | 529 | 429 | "reset" | "refuse" | "stall"
 
 export interface Outage {
@@ -19,13 +19,13 @@ export interface Law {
   readonly outages: ReadonlyArray<Outage>
   /** More at once are turned away. */
   readonly capacity: number
-  /** Of an answer: at least, and as much again at most. */
+  /** Shortest time of an answer; the longest is twice as much. */
   readonly latency: number
-  /** Of what fails. */
+  /** Time of a failed attempt. */
   readonly failLatency: number
-  /** What 429 and 503 ask to wait. */
+  /** Retry-After of 429 and 503. */
   readonly retryAfter: number | undefined
-  /** What a client allows until the headers. */
+  /** The client's timeout for response headers. */
   readonly timeout: number
 }
 
@@ -47,7 +47,7 @@ export class Provider {
     this.#time = time
   }
 
-  /** Whether connections are refused now. */
+  /** True while connections are refused. */
   isRefusing(): boolean {
     return this.#outage()?.trouble === "refuse"
   }

@@ -1,4 +1,4 @@
-/** What follows a failed attempt. */
+/** Decisions after a failed attempt. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Retry from "../../src/internal/overload/retry.ts"
@@ -26,7 +26,7 @@ const late = Retry.ofError(error("Timeout", "maybe"), true)
 const refused = Retry.ofError(error("Connection", "no"), true)
 const status = (code: number) => Retry.ofAnswer(answer(code), true)
 
-/** How many attempts follow the first. */
+/** Number of attempts after the first. */
 const count = (
   maxRetries: number,
   failure: Retry.Failure,
@@ -46,13 +46,13 @@ describe("another attempt", () => {
     assert.isTrue(again(429, false), "turned away before any work")
   })
 
-  it("is what the server says in x-should-retry, but never twice what must not be", () => {
+  it("follows x-should-retry, but never for a request that must not be repeated", () => {
     assert.isFalse(again(500, true, { "x-should-retry": "false" }))
     assert.isTrue(again(400, true, { "x-should-retry": "true" }))
     assert.isFalse(again(500, false, { "x-should-retry": "true" }))
   })
 
-  it("follows what was certainly not worked on, or does no harm, and nothing of which an answer had begun", () => {
+  it("follows if the request was certainly not processed, or is safe to repeat, and no response had begun", () => {
     for (const reason of ["Connection", "FileDescriptors", "Timeout"] as const) {
       assert.isTrue(Retry.ofError(error(reason, "no"), false).isRetryable, reason)
       assert.isTrue(Retry.ofError(error(reason, "maybe"), true).isRetryable, reason)
@@ -64,7 +64,7 @@ describe("another attempt", () => {
     }
   })
 
-  it("follows as often as maxRetries says, whatever failed, and none is none", () => {
+  it("follows as often as maxRetries allows, whatever failed, and never for 0", () => {
     for (const maxRetries of [0, 1, 2, 7]) {
       for (const failure of [lost, late, refused, status(500), status(503), status(429)]) {
         assert.strictEqual(count(maxRetries, failure), maxRetries, failure.kind)
@@ -79,7 +79,7 @@ describe("another attempt", () => {
 })
 
 describe("a probe", () => {
-  it("that is told 429 or 5xx, or is refused, costs none, and what may have been worked on does", () => {
+  it("with 429 or 5xx, or refused, costs none, and a perhaps processed one does", () => {
     for (const failure of [refused, status(500), status(503), status(429)]) {
       assert.strictEqual(count(2, failure, { isProbe: true }), 100, failure.kind)
       assert.strictEqual(count(0, failure, { isProbe: true }), 0, "whoever may not retry is no probe for others")
@@ -89,7 +89,7 @@ describe("a probe", () => {
 })
 
 describe("the last retry", () => {
-  it("is followed by a wait if nobody was there, and nothing got in since the first attempt", () => {
+  it("is followed by a wait if no connection was made, and nothing got in since the first attempt", () => {
     for (const [failure, waits] of [
       [status(503), true],
       [status(529), true],
@@ -128,7 +128,7 @@ describe("the pause", () => {
     }
   })
 
-  it("is as long as asked at least, and there is none for more than maxRetryAfter, or than is left of it", () => {
+  it("is at least Retry-After, and there is no retry beyond maxRetryAfter or the rest of it", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 120 }), fc.integer({ min: 0, max: 120 }), (seconds, most) => {
         const failure = Retry.ofAnswer(answer(503, { "retry-after": `${seconds}` }), true)
@@ -159,7 +159,7 @@ const charge = (failure: Retry.Failure, how: Partial<Retry.Circumstances> = {}) 
 }
 
 describe("the budget", () => {
-  it("is charged for statuses and for what is late, once for connections lost together, and not for a gated 429", () => {
+  it("is charged for statuses and timeouts, once for connections lost together, and not for a gated 429", () => {
     assert.deepStrictEqual(
       [status(500), late, lost, refused, status(429)].map((one) => charge(one)),
       [true, true, true, true, true]

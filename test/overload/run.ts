@@ -19,7 +19,7 @@ export interface Outcome {
   /** Times of answers, in order. */
   readonly answers: ReadonlyArray<number>
   readonly arrivals: ReadonlyArray<number>
-  /** Of answered rows, in order; failed ones are `Infinity`. */
+  /** Latencies of answered rows, in order; failed ones are `Infinity`. */
   readonly latencies: ReadonlyArray<number>
 }
 

@@ -1,4 +1,4 @@
-/** How one outcome stands against that of the bare SDK. Each figure is at most 1 where its target is met. */
+/** Compares one outcome with that of the bare SDK. Each figure is at most 1 if its target is met. */
 import type { Draw, Outcome } from "./run.ts"
 
 export interface Judgement {
@@ -21,7 +21,7 @@ const countBefore = (times: ReadonlyArray<number>, at: number): number => {
 const quantile = (values: ReadonlyArray<number>, q: number): number =>
   values[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Infinity
 
-/** What chance does to a count: two standard deviations. */
+/** The share of chance in a count: two standard deviations. */
 const chance = (count: number): number => 2 * Math.sqrt(count) + 1
 
 const LAG = 2_000
@@ -62,11 +62,11 @@ export const judge = ({ law, until }: Draw, ours: Outcome, bare: Outcome): Reado
   const noise = 1 + chance(bare.requests - bare.answered) / bare.answered
   all.push({ target: "requests per answer", ratio: perAnswer(ours) / (1.05 * perAnswer(bare) * noise) })
   const { outages } = law
-  // Of flapping, what concerns one outage and the time after it says nothing.
+  // Targets about one outage and the time after it do not apply to flapping.
   const [outage] = outages.length === 1 ? outages : []
   if (outage === undefined) {
     if (outages.length > 0) return all
-    // Where failures are about one in a hundred, chance alone decides whether they are among the slowest hundredth.
+    // If failures are about one in a hundred, chance alone decides whether they are among the slowest hundredth.
     const q = 0.99 - chance(bare.failed) / rows(bare)
     const [mine, theirs] = [quantile(ours.latencies, q), quantile(bare.latencies, 0.99)]
     if (theirs < Infinity) all.push({ target: "p99", ratio: mine / (1.5 * theirs) })

@@ -79,6 +79,6 @@ export const randomOf = (seed: number): (() => number) => {
   }
 }
 
-/** The same for the same place, whoever asks, and when. */
+/** The same for the same place, for every caller, at any time. */
 export const drawAt = (seed: number, row: number, attempt: number): number =>
   randomOf((seed * 1_000_003) ^ (row * 7_919) ^ (attempt * 104_729))()

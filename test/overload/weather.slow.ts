@@ -31,7 +31,7 @@ interface Outcome {
   readonly answered: ReadonlySet<number>
   readonly failures: ReadonlyArray<unknown>
   readonly requests: number
-  /** Of the slowest row, in ms. */
+  /** Latency of the slowest row, in ms. */
   readonly longest: number
 }
 
@@ -138,7 +138,7 @@ const once =
 
 describe("agents fare no worse than with the bare SDK", () => {
   for (const p of [0.3, 0.5, 0.7]) {
-    it.concurrent(`when each attempt is told 503 with p = ${p}`, async () => {
+    it.concurrent(`when each attempt gets 503 with p = ${p}`, async () => {
       const { bare, ours } = await both({ law: chance(p, { status: 503 }), rows: 300, agents: 60 })
       assert.isAtLeast(ours.answered.size, bare.answered.size)
       assert.isAtMost(ours.requests / ours.answered.size, (1.05 * bare.requests) / bare.answered.size)
@@ -156,7 +156,7 @@ describe("agents fare no worse than with the bare SDK", () => {
   })
 
   for (const status of [503, 529]) {
-    it.concurrent(`when all is told ${status} for two seconds, in which nothing is lost`, async () => {
+    it.concurrent(`when all attempts get ${status} for two seconds, in which no row is lost`, async () => {
       const { ours } = await both({ law: during(500, 2_500, { status }), rows: 2_000, agents: 100, latency: 50 })
       assert.strictEqual(ours.answered.size, 2_000)
     })
@@ -179,7 +179,7 @@ describe("agents fare no worse than with the bare SDK", () => {
     assert.strictEqual(ours.answered.size, 600)
   })
 
-  it.concurrent("when single answers ask for an hour and for a day, of a provider that is well", async () => {
+  it.concurrent("when single responses have a Retry-After of an hour and of a day, of a healthy provider", async () => {
     const { ours } = await both({ law: senseless, rows: 400, agents: 20 })
     assert.isAtLeast(ours.answered.size, 398)
     assert.isAtMost(ours.longest, 30_000)
@@ -197,7 +197,7 @@ describe("agents fare no worse than with the bare SDK", () => {
   ]
   for (const [what, headers] of absurd) {
     for (const status of [200, 429, 503]) {
-      it.concurrent(`when one answer of ${status} says ${what}, of a provider that is well`, async () => {
+      it.concurrent(`when one response of ${status} has ${what}, of a healthy provider`, async () => {
         await using clients = makeClients()
         const weather = { law: once({ status, headers }), rows: 100, agents: 10 }
         const ours = await run(weather, (baseURL) => getOpenAIClient({ apiKey: "sk", baseURL }, clients))
@@ -209,7 +209,7 @@ describe("agents fare no worse than with the bare SDK", () => {
 })
 
 describe("a retry that is denied", () => {
-  it("names the budget, waits no longer than it may, and is warned of once", async () => {
+  it("names the budget, waits no longer than it may, and logs one warning", async () => {
     const warnings: Array<string> = []
     const warned = ({ message }: Error): void => void warnings.push(message)
     process.on("warning", warned)
@@ -229,7 +229,7 @@ describe("a retry that is denied", () => {
       assert.isAtLeast(denied.length, 150)
       assert.include(denied[0], "retry budget of its model (quota.retriesPerSecond) is used up")
       await new Promise((resolve) => setTimeout(resolve, 50))
-      assert.strictEqual(warnings.filter((line) => line.includes("retries are denied")).length, 1)
+      assert.strictEqual(warnings.filter((line) => line.includes("retry budget used up")).length, 1)
     } finally {
       process.off("warning", warned)
     }

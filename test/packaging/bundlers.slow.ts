@@ -45,7 +45,7 @@ describe("in a bundle", () => {
         assert.deepStrictEqual(await runBundle(out), promisePrints)
       })
 
-      it(`of ${name} tells an answer that is no JSON from a caller's own JSON.parse`, async () => {
+      it(`of ${name} distinguishes an invalid JSON answer from a caller's own JSON.parse`, async () => {
         await esbuild("effect.mjs", `${out}.effect.${extension}`, `--format=${format}`, ...flags)
         sandbox.faults.replace([{ times: 1, fault: { type: "garbage", what: "json" } }])
         assert.deepStrictEqual(await runBundle(`${out}.effect.${extension}`), effectPrints)

@@ -35,7 +35,7 @@ const storm = `
   }
 `
 
-describe.runIf(process.platform === "linux")("under ulimit -n 256 nobody fails", () => {
+describe.runIf(process.platform === "linux")("under ulimit -n 256 no request fails", () => {
   let project: Project
 
   beforeAll(async () => {

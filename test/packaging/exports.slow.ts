@@ -29,7 +29,7 @@ const needs: Readonly<Record<string, string>> = {
   "./promise/groq": "groq-sdk",
   "./promise/cerebras": "@cerebras/cerebras_cloud_sdk"
 }
-/** What comes with it, as its own peer. */
+/** Packages that come along with a peer, as peers of its own. */
 const along: Readonly<Record<string, ReadonlyArray<string>>> = { "@effect/ai": ["@effect/experimental"] }
 const subpaths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path))
 
@@ -74,7 +74,7 @@ const run = (cwd: string, ...args: ReadonlyArray<string>) =>
 const node = (cwd: string, program: string) => run(cwd, "--input-type=module", "-e", program)
 
 beforeAll(async () => {
-  // What runs, and no more: types are checked elsewhere.
+  // Emits only code: types are checked elsewhere.
   const emit = ["--incremental", "false", "--noCheck", "--declaration", "false", "--declarationMap", "false"]
   const args = ["-p", "tsconfig.build.json", "--outDir", join(built, "dist"), ...emit]
   await promisify(execFile)("tsc", args, { cwd: root })
@@ -84,7 +84,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe("the published package", () => {
-  it("loads the barrel and all that is no provider without any SDK", async () => {
+  it("loads the barrel and all modules but the providers without any SDK", async () => {
     const bare = project("bare")
     const free = subpaths.filter((path) => needs[path] === undefined)
     assert.includeMembers(free, [".", "./ClientLayer", "./testing/Sandbox"])

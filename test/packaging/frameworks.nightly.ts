@@ -210,10 +210,14 @@ for (const version of ["3", "4"]) {
       assert.strictEqual(status, 0, stdout + stderr)
     })
 
-    it("is told what to do where a mock of the SDK does not reach the package", { timeout: 300_000 }, async () => {
-      const { status, stderr, stdout } = await vitest(["mock"], {})
-      assert.strictEqual(status, 1)
-      assert.match(stdout + stderr, /set test\.server\.deps\.inline to \["clientele"\] in Vitest's config/)
-    })
+    it(
+      "gets an error with the remedy where a mock of the SDK does not reach the package",
+      { timeout: 300_000 },
+      async () => {
+        const { status, stderr, stdout } = await vitest(["mock"], {})
+        assert.strictEqual(status, 1)
+        assert.match(stdout + stderr, /set test\.server\.deps\.inline to \["clientele"\] in Vitest's config/)
+      }
+    )
   })
 }

@@ -6,7 +6,7 @@ describe("install lines", () => {
     assert.deepStrictEqual([byCommand.length, lines.length > byCommand.length], [4, true])
   })
 
-  // Those that bring Vitest are tried by `npm run test:nightly`.
+  // `npm run test:nightly` tries the lines that bring Vitest.
   const light = byCommand.filter(({ command }) => !command.includes("vitest"))
 
   it.concurrent.each(light)("$command brings what its snippets need", { timeout: 300_000 }, tryLine)

@@ -26,7 +26,7 @@ afterAll(() => project?.dispose())
 
 describe("with clientele/register, from the tarball", () => {
   for (const opted of [false, true]) {
-    it(`agents of Mastra are ${opted ? "pooled with CLIENTELE_FETCH=1" : "not pooled, which is said"}`, async () => {
+    it(`agents of Mastra are ${opted ? "pooled with CLIENTELE_FETCH=1" : "not pooled, with a warning"}`, async () => {
       await using sandbox = await Sandbox.start({ protocol: "http/1.1", latency: 50, logSize: 0 })
       const ended = await registered(project, "app.mjs", sandbox, opted ? { CLIENTELE_FETCH: "1" } : {})
       assert.deepStrictEqual(

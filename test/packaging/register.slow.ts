@@ -106,7 +106,7 @@ const rows = ({ sandbox, stderr }: Ran): ReadonlyArray<string> =>
     .map((line) => line.replace(sandbox.origin, "").trim().replace(/ +/g, " "))
 
 describe("with clientele/register, from the tarball", () => {
-  it("agents of the AI SDK are not pooled, which a warning and the report say", async () => {
+  it("agents of the AI SDK are not pooled, as a warning and the report show", async () => {
     const ran = await run("ai.mjs")
     assert.deepStrictEqual({ status: ran.status, stdout: ran.stdout }, { status: 0, stdout: "1\n" }, ran.stderr)
     assert.isAbove(ran.counted.connections.total, BOUND)
@@ -174,12 +174,15 @@ describe("with clientele/register, from the tarball", () => {
     })
   }
 
-  it("a nested SDK of an unknown major is named, and where it calls", async () => {
+  it("a nested SDK of an unknown major is named, with its origin", async () => {
     const ran = await run("openai4.mjs", { CLIENTELE_FETCH: "1" }, { latency: 0 })
     assert.strictEqual(ran.status, 0, ran.stderr)
     const warnings = ran.stderr.split("\n").filter((line) => line.includes("ClienteleWarning"))
     assert.strictEqual(warnings.length, 2)
-    assert.match(warnings[0]!, /clients of openai 4\.[\d.]+ are not pooled: this version is not known, versions 5 to 7/)
+    assert.match(
+      warnings[0]!,
+      /clients of openai 4\.[\d.]+ are not pooled: unsupported version, supported: versions 5 to 7/
+    )
     assert.include(warnings[1], `requests to ${ran.sandbox.origin} by node:http (OpenAI/JS 4.`)
     assert.include(warnings[1], "use a version of its SDK that is pooled")
     assert.match(rows(ran).join("\n"), /^node:http \(OpenAI\/JS 4\.[\d.]+\) - 2 -$/)

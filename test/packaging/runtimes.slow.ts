@@ -12,7 +12,7 @@ import { linkedProject, type Project } from "../support/packed.ts"
 const root = resolve(import.meta.dirname, "../..")
 const bin = (name: string): string => join(root, "node_modules/.bin", name)
 
-/** How each runs a file, and what it is told to load `clientele/register` first. */
+/** Command by which each runs a file, and the arguments that load `clientele/register` first. */
 const runtimes = {
   node: { command: [process.execPath], register: ["--import", "clientele/register"] },
   bun: { command: [bin("bun")], register: ["--preload", "clientele/register"] },
@@ -134,7 +134,7 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => project.dispose())
 
-describe.concurrent("the contract of each door", () => {
+describe.concurrent("the contract of each entry point", () => {
   for (const name of names) {
     it(`holds under ${name}`, { timeout: 150_000 }, async () => {
       await using sandbox = await Sandbox.start({ faults, controlPort: 0 })
@@ -168,7 +168,7 @@ describe("an app that closes nothing", () => {
       assert.deepStrictEqual({ status, stdout }, { status: 0, stdout: "unread\n" })
     })
 
-    it(`has requests under way answered under ${name} when it gets SIGTERM`, async () => {
+    it(`has requests in flight answered under ${name} when it gets SIGTERM`, async () => {
       await using sandbox = await Sandbox.start()
       const { signal, stdout } = await run(project.folder, name, ["contract/ends.ts", sandbox.origin, "term"])
       assert.deepStrictEqual({ signal, stdout }, { signal: "SIGTERM", stdout: "sent\n200\n" })

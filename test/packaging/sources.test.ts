@@ -1,4 +1,4 @@
-/** What bundlers can't carry over to CommonJS, or into one file, and so must not be in what is published. */
+/** Syntax that bundlers fail to carry over to CommonJS or into one file, and which published files must avoid. */
 import { readdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import ts from "typescript"
@@ -48,7 +48,7 @@ describe("the published sources", () => {
     )
   })
 
-  it("would be found out", () => {
+  it("are checked by a check that can fail", () => {
     const text = `const url = import.meta.url
       const lazily = () => import("undici")
       const require = createRequire(url)

@@ -20,7 +20,7 @@ const others = /Model$|ToolLoop|QuotaRedis|Cerebras|cerebras/
 const paths = Object.keys(manifest.exports).filter((path) => !/json$|\*/.test(path) && !others.test(path))
 const names = paths.map((path) => `clientele${path.slice(1)}`)
 
-/** Of `npm install effect@3 ...`. */
+/** Packages of `npm install effect@3 ...`. */
 const pinned = INSTALL.split(" ").slice(2)
 
 const sentence =
@@ -49,7 +49,7 @@ describe("beside Effect 4", () => {
   }, 300_000)
   afterAll(() => project.dispose())
 
-  it("each ES module fails with a file's name that says what to install, as the README has it", async () => {
+  it("each ES module fails with a file's name that is the command to run, as the README has it", async () => {
     project.write("import.mjs", program("await import(name)"))
     const { stdout } = await project.run(process.execPath, ["import.mjs"])
     const told = Object.entries(JSON.parse(stdout) as Record<string, string>)
@@ -57,7 +57,7 @@ describe("beside Effect 4", () => {
     for (const [name, text] of told) assert.include(readme, `\`${generic(text)}\``, name)
   })
 
-  it("each module for require fails with a sentence that says what to install", async () => {
+  it("each module for require fails with the command to run", async () => {
     project.write("require.cjs", program("require(name)"))
     const { stdout } = await project.run(process.execPath, ["require.cjs"])
     const told = Object.entries(JSON.parse(stdout) as Record<string, string>)
@@ -66,7 +66,7 @@ describe("beside Effect 4", () => {
     assert.include(readme, told[0]![1].split(":")[0]!.replace(/4\.\d+\.\d+/, "4.1.0"))
   })
 
-  it("clientele/register says it when an SDK is loaded, and nothing without one", async () => {
+  it("clientele/register prints it when an SDK is loaded, and nothing without one", async () => {
     project.write("sdk.mjs", `import "openai"`)
     project.write("none.mjs", "")
     const run = (file: string) => project.run(process.execPath, ["--import", "clientele/register", file])
@@ -82,7 +82,7 @@ describe("beside Effect 4", () => {
     assert.deepStrictEqual(none, { status: 0, stdout: "", stderr: "" })
   })
 
-  it("the command line says it in one line, and clientele doctor among all else", async () => {
+  it("the command line prints it in one line, and clientele doctor in its list", async () => {
     const run = runIn(project)
     const sandbox = await run("sandbox")
     assert.strictEqual(sandbox.status, 1)
@@ -97,7 +97,7 @@ describe("beside Effect 4", () => {
     assert.includeMembers(seen, ["ok Node", "ok openai", "ok groq-sdk", "none ioredis"])
   })
 
-  it("the remedy that is told mends it, and then a Node that is too old is told", async () => {
+  it("the printed remedy works, and then an outdated Node is reported", async () => {
     const { status, stderr } = await install(project, ...pinned)
     assert.strictEqual(status, 0, stderr)
     project.write("import.mjs", program("await import(name)"))
@@ -127,7 +127,7 @@ describe("beside Effect 4", () => {
     assert.include(readme, tooOld.split(",")[0]!)
   })
 
-  it("clientele doctor says which SDK is out of range, and that the project has another Effect", async () => {
+  it("clientele doctor names an SDK out of range, and another Effect in the project", async () => {
     const doctor = async (cwd: string) => {
       const program = `process.chdir(${JSON.stringify(cwd)}); process.argv.splice(1, 1, "clientele", "doctor"); await import(${JSON.stringify(main)})`
       const { status, stdout } = await project.run(process.execPath, ["--input-type=module", "-e", program, "x"])
@@ -149,10 +149,13 @@ describe("beside Effect 4", () => {
       problems[0],
       `clientele needs groq-sdk ${range}, and finds 0.9.0: run npm install "groq-sdk@${range}"`
     )
-    assert.match(problems[1]!, /^clientele gets effect 3\.\S+, and this folder effect 3\.1\.0: install one for both/)
+    assert.match(
+      problems[1]!,
+      /^clientele resolves effect 3\.\S+, and this folder effect 3\.1\.0: install one for both/
+    )
   })
 
-  it("an SDK or an Effect that is missing is told as the README has it", async () => {
+  it("a missing SDK or Effect is reported as the README has it", async () => {
     const told = async (name: string): Promise<string> => {
       project.write("one.mjs", `await import("${name}").catch((error) => console.log(error.message))`)
       return generic((await project.run(process.execPath, ["one.mjs"])).stdout.trim())
@@ -168,7 +171,7 @@ describe("beside Effect 4", () => {
     assert.include(stderr, `Error: clientele needs Effect 3, and finds no effect: run ${INSTALL}\n`)
   })
 
-  it("a package.json that asks for it keeps npm from installing this package, as the README has it", async () => {
+  it("a package.json that requires it keeps npm from installing this package, as the README has it", async () => {
     const other = emptyProject({ type: "module", dependencies: { effect: "^4.0.0" } })
     try {
       const { status, stderr } = await install(other, "clientele")

@@ -8,7 +8,7 @@ import * as Sandbox from "../../src/testing/Sandbox.ts"
 import type { Child } from "../support/child.ts"
 import { arrived, atOnce, concurrent, ended, forever, inFlight, noSockets, said, start } from "./support.ts"
 
-/** What a container is to signals: its first process is not killed by one that it does not listen for. */
+/** Starts the first process of a PID namespace, as in a container: signals without a listener do not kill it. */
 const unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 const tried = spawnSync(unshare[0]!, [...unshare.slice(1), "true"], { encoding: "utf8" })
 const why = tried.error?.message ?? tried.stderr

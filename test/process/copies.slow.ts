@@ -9,7 +9,7 @@ import { arrived, concurrent, ended, folder, noSockets, said, start } from "./su
 
 const root = resolve(import.meta.dirname, "../..")
 
-/** Where another copy of the package is. */
+/** Base URL of another copy of the package. */
 const copy = Effect.map(folder, (path) => {
   cpSync(join(root, "src"), join(path, "src"), { recursive: true })
   cpSync(join(root, "package.json"), join(path, "package.json"))

@@ -16,7 +16,7 @@ const rows = (stdout: string) => {
   return lines.map((line) => (JSON.parse(line) as { readonly row: number }).row).toSorted()
 }
 
-describe("an error that nobody catches", concurrent, () => {
+describe("an uncaught error", concurrent, () => {
   for (const how of ["thrown", "rejected"]) {
     it.live(`ends the process with 1 and its stack while requests are under way, and records are whole (${how})`, () =>
       Effect.gen(function* () {
@@ -33,7 +33,7 @@ describe("an error that nobody catches", concurrent, () => {
   }
 
   for (const door of ["promise", "runMain", "managed"]) {
-    it.live(`of a script is told, and it exits with 1 (${door})`, () =>
+    it.live(`of a script is printed, and it exits with 1 (${door})`, () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const child = yield* Child.run("ends.ts", [door, "fails", sandbox.baseURL("openai"), `${forever}`])
@@ -61,7 +61,7 @@ describe("a process that is killed", concurrent, () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("while it holds a budget in Redis and waits for more keeps nobody from it, and is forgotten", () =>
+  it.live("while it holds a budget in Redis and waits for more blocks no other, and leaves no keys", () =>
     Effect.gen(function* () {
       const server = yield* RedisServer.make()
       const child = yield* Child.run("redis.ts", [`${server.port}`, "5"])
@@ -71,7 +71,7 @@ describe("a process that is killed", concurrent, () => {
       const rates = { requestsPerMinute: 60, tokensPerMinute: Infinity, burst: 1 }
       const survivor = (yield* processOf(server.port)).budget("credential", "model")
       const since = performance.now()
-      // What it has taken is paid for by then, and what it waited for was never taken.
+      // By then the taken permit is paid for; the one that it waited for was never taken.
       yield* eventually(
         Effect.promise(() => survivor.reserve([1], rates)),
         ({ taken }) => taken === 1

@@ -6,7 +6,7 @@ import * as Child from "../support/child.ts"
 import { eventually } from "../support/wait.ts"
 import { arrived, atOnce, concurrent, ended, forever, inFlight, noSockets, patience, said, start } from "./support.ts"
 
-describe("a signal that nobody listens for", concurrent, () => {
+describe("a signal without a listener", concurrent, () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     it.live(`ends the process by ${signal} once its 100 streams have come to their end`, () =>
       Effect.gen(function* () {
@@ -88,7 +88,7 @@ describe("a signal that nobody listens for", concurrent, () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is left to those who leave it to others, as signal-exit does, when the requests are over", () =>
+  it.live("is left to listeners that pass it on, as signal-exit does, when the requests are over", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const child = yield* start(sandbox, "modest")
@@ -114,7 +114,7 @@ describe("a signal that the app listens for", concurrent, () => {
     )
   }
 
-  it.live("ends the process when its listener says so, with the code that this gives", () =>
+  it.live("ends the process when its listener does, with its code", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: forever })
       const child = yield* start(sandbox, "leaves", "5")

@@ -17,7 +17,7 @@ export const atOnce = 60_000
 /** Children spend most of their time waiting, so tests run side by side; on a busy machine that takes them its time. */
 export const concurrent = { concurrent: true, timeout: 180_000 }
 
-/** How long, in ms, a child may take to begin on such a machine. */
+/** Milliseconds in which a child begins on such a machine. */
 export const patience = 60_000
 
 /** `promise.ts`, whose clients are of the Promise door. */

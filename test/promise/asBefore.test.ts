@@ -24,7 +24,7 @@ interface Door {
   readonly get: (options: Options, clients?: Clients) => Client
   readonly bare: (options: Options) => Client
   readonly base: abstract new (...args: ReadonlyArray<never>) => Error
-  /** Of a client without `baseURL`. */
+  /** Base URL of a client without `baseURL`. */
   readonly baseURL: (sandbox: Sandbox.Sandbox) => string
 }
 
@@ -103,7 +103,7 @@ describe.each(doors)("a client of $name", ({ bare, base, baseURL, get, variable 
     assert.isTrue(error instanceof base && error instanceof OptionsError && error.field === "baseURL")
   })
 
-  it("has its base URL as it was given or as the environment has it, over the same connections", async () => {
+  it("has its base URL as given or as the environment has it, over the same connections", async () => {
     await using sandbox = await Sandbox.start()
     await using clients = makeClients()
     const plain = baseURL(sandbox)

@@ -25,7 +25,7 @@ const prints = (value: unknown): ReadonlyArray<string> => {
   try {
     all.push(JSON.stringify(value) ?? "", format("%j", value))
   } catch {
-    // A ring: no JSON of it can tell anything.
+    // A circle: its JSON can reveal nothing.
   }
   return value instanceof Error && value.cause !== undefined ? [...all, ...prints(value.cause)] : all
 }
@@ -130,7 +130,7 @@ describe("a key that a request brings", () => {
 })
 
 for (const subject of subjects) {
-  it.live(`no secret of ${subject.name} is told, whatever happens`, () =>
+  it.live(`no secret of ${subject.name} is printed, whatever happens`, () =>
     Effect.gen(function* () {
       const collector = new Collector()
       const sandbox = yield* Sandbox.make({ tls: true, requestClientCert: true })
@@ -150,7 +150,7 @@ for (const subject of subjects) {
             }
             await using clients = Promised.makeClients()
             const client = subject.get(sandbox.origin, options as object, clients)
-            // Whoever asks for it by name has the key, as with the SDK's own class.
+            // The key can be read by its name, as with the SDK's own class.
             assert.strictEqual(client.apiKey, key)
             tell(client)
             tell(clients)
@@ -174,7 +174,7 @@ for (const subject of subjects) {
       tell(process.report.getReport())
       assert.deepStrictEqual(found([...texts, collector.text]), [])
       assert.deepStrictEqual([...sandbox.stats().requestsByKey.keys()], [key])
-      // Enough was told for something to be found in.
+      // Enough text for a secret to be found in.
       assert.isAbove(texts.join("").length, 50_000)
       assert.include(texts.join(""), "[key]")
     }).pipe(Effect.scoped)

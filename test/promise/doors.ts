@@ -37,7 +37,7 @@ interface Sent extends PromiseLike<unknown> {
   _thenUnwrap<A>(transform: (answer: unknown) => A): PromiseLike<A>
 }
 
-/** What the SDKs' clients have in common. Methods, so that TypeScript compares their parameters both ways. */
+/** Common interface of the SDKs' clients. Methods, so that TypeScript compares their parameters both ways. */
 export interface Client {
   apiKey: string | null
   baseURL: string
@@ -125,7 +125,7 @@ export const hello: Question = { model: "test-model", messages: [{ role: "user",
 
 export const ask = (client: Client, options?: RequestOptions) => client.chat.completions.create(hello, options)
 
-/** A server whose answers are written by hand, and which tells what came. */
+/** A server whose answers are written by hand, and which counts its requests. */
 export const serve = async (
   answer: (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void
 ) => {
@@ -154,7 +154,7 @@ export const serve = async (
 export const json = (response: http.ServerResponse, status: number, body: unknown, headers = {}) =>
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body))
 
-/** What a promise rejects with; fails if it does not. */
+/** The error with which a promise rejects; throws if it resolves. */
 export const rejection = async (promise: PromiseLike<unknown>): Promise<Record<string, unknown> & Error> => {
   try {
     await promise

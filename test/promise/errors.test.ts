@@ -9,7 +9,7 @@ import { getOpenAIClient } from "../../src/promise/openai.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { ask, hello, json, rejection, serve, subjects } from "./doors.ts"
 
-/** What catch clauses look at. */
+/** Properties that catch clauses look at. */
 const seen = (error: Record<string, unknown> & Error) => ({
   class: error.constructor,
   message: error.message,
@@ -37,7 +37,7 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
       const ours = await rejection(ask(get(provider.origin, { maxRetries: 0 }, clients)))
       const theirs = await rejection(ask(bare(provider.origin, { maxRetries: 0 })))
       const { headers, ...rest } = seen(theirs)
-      // By which layers above are told what was done below.
+      // Headers that inform the layers above about the attempts below.
       const marks = { "x-clientele-attempts": "1", "x-should-retry": "false" }
       assert.deepStrictEqual(seen(ours), { ...rest, headers: { ...headers, ...marks } })
       assert.isTrue(ours instanceof sdk.APIError)
@@ -113,7 +113,7 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
     assert.strictEqual(provider.requests(), 1)
   })
 
-  it("of a page or of nothing in the place of an answer are an APIConnectionError that says so", async () => {
+  it("of an HTML page or an empty body are an APIConnectionError with that message", async () => {
     let page = "<html>welcome</html>"
     await using provider = await serve((_, response) => {
       response.writeHead(200, page === "" ? {} : { "content-type": "text/html" }).end(page)
@@ -126,12 +126,12 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
       assert.strictEqual(error.constructor, sdk.APIConnectionError)
       assert.strictEqual(error["reason"], "Malformed")
       assert.deepInclude(error.cause, { _tag: "RequestError", reason: "Malformed", processed: "yes" })
-      assert.include(error.message, `answered with ${text === "" ? "nothing" : "text/html"}`)
+      assert.include(error.message, `responded with ${text === "" ? "nothing" : "text/html"}`)
     }
     assert.strictEqual(provider.requests(), 2)
   })
 
-  it("of a stream that says no more are an APIConnectionTimeoutError", async () => {
+  it("of a silent stream are an APIConnectionTimeoutError", async () => {
     await using provider = await serve((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
     })
@@ -159,7 +159,7 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
     assert.strictEqual(ours.class, sdk.APIUserAbortError)
   })
 
-  it("of a queue that took too long are a timeout that says so", async () => {
+  it("of a queue that took too long are a timeout with that message", async () => {
     await using provider = await serve(() => undefined)
     await using clients = makeClients()
     const client = get(provider.origin, { queueTimeout: 30, quota: { maxConcurrency: 1 } }, clients)
@@ -173,7 +173,7 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
     assert.include(error.message, "QueueTimeout")
   })
 
-  it("of clients that have been closed are an APIError that says so", async () => {
+  it("of closed clients are an APIError with that message", async () => {
     const clients = makeClients()
     const client = get("http://127.0.0.1:9", {}, clients)
     await clients.close()
@@ -212,13 +212,13 @@ describe.concurrent.each(subjects)("errors of $name", ({ bare, get, name, sdk })
 })
 
 describe.concurrent("errors of a gate that is closed", () => {
-  it.each(subjects)("are a RateLimitError of $name that says when to come again", async ({ get, sdk }) => {
+  it.each(subjects)("are a RateLimitError of $name with a Retry-After", async ({ get, sdk }) => {
     await using provider = await serve((_, response) =>
       json(response, 429, { error: { message: "slow down" } }, { "retry-after": "3600" })
     )
     await using clients = makeClients()
     const client = get(provider.origin, {}, clients)
-    // Such a claim is believed when two probes, after 1 s and 2 s more, have been told the same.
+    // Such a claim is accepted when two probes, after 1 s and 2 s more, got the same.
     for (const requests of [1, 2, 3]) {
       const refused = await rejection(ask(client))
       assert.isTrue(refused instanceof sdk.RateLimitError)
@@ -236,7 +236,7 @@ describe.concurrent("errors of a gate that is closed", () => {
   })
 })
 
-it("of a credential that can't be loaded are an APIError that says so", async () => {
+it("of a credential that can't be loaded are an APIError with that message", async () => {
   await using clients = makeClients()
   const cause = new Error("sealed")
   const apiKey = Credential.make({ id: "of a vault", load: Effect.fail(cause) })
@@ -249,7 +249,7 @@ it("of a credential that can't be loaded are an APIError that says so", async ()
 })
 
 describe.concurrent("errors of a fetch of getFetch", () => {
-  it("are ours for a body that is cut or says no more while it is read, as for a request that fails", async () => {
+  it("are ours for a body that is cut or stalls while it is read, as for a request that fails", async () => {
     await using provider = await serve((request, response) => {
       const path = request.url?.slice("/v1/".length)
       if (path === "gone") response.destroy()

@@ -53,7 +53,7 @@ describe.each(subjects)("a client of $name", ({ bare, get, sdk }) => {
     }
   })
 
-  it("can't be changed by one of those who share it", () => {
+  it("can't be changed by one of its users", () => {
     const client = get(nowhere)
     const before = client.timeout
     assert.throws(() => {
@@ -87,7 +87,7 @@ describe("withOptions", () => {
     assert.strictEqual(sandbox.stats().connections.total, 1)
   })
 
-  it("keeps to what the environment said when the first was made", () => {
+  it("keeps the environment of the time when the first was made", () => {
     vi.stubEnv("OPENAI_API_KEY", "sk-of-then")
     vi.stubEnv("OPENAI_BASE_URL", `${nowhere}/then`)
     vi.stubEnv("OPENAI_ORG_ID", "then")
@@ -108,7 +108,7 @@ describe("withOptions", () => {
   })
 })
 
-describe("options that say how requests are sent", () => {
+describe("options that replace the sending of requests", () => {
   it("make a client of its own, with nothing of ours", async () => {
     const sent: Array<unknown> = []
     const fetch = (url: unknown) => {
@@ -174,7 +174,7 @@ const said = async (client: OpenAI) => [
 ]
 
 describe("an admin's key and a webhook's secret", () => {
-  it("are read and used as with the SDK by itself, and shown to nobody", async () => {
+  it("are read and used as with the SDK by itself, and never printed", async () => {
     await using provider = await serve((request, response) =>
       json(response, 200, { object: "list", data: [], said: request.headers.authorization })
     )

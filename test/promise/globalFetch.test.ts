@@ -63,13 +63,13 @@ describe("CLIENTELE_TRANSPORT=fetch", () => {
     expect(most).toBe(4)
   })
 
-  it("tells of a stub that returns no Response", async () => {
+  it("reports a stub that does not return a Response", async () => {
     vi.stubGlobal("fetch", async () => ({ ok: true, json: async () => ({}) }))
     const failure: unknown = await ask({ maxRetries: 0 }).catch((error: unknown) => error)
     expect(String((failure as Error).cause)).toMatch(/globalThis.fetch, which CLIENTELE_TRANSPORT=fetch calls/)
   })
 
-  it("refuses what would change where requests go, and values that mean nothing", () => {
+  it("refuses options that change the destination of requests, and unknown values", () => {
     const proxied = { transport: { proxy: "http://127.0.0.1:9" } }
     expect(() => getOpenAIClient({ apiKey: "sk-test", ...proxied }, clients)).toThrow(/transport\.proxy/)
     expect(() => makeClients({ allowAddress: () => true })).toThrow(/allowAddress/)

@@ -12,7 +12,7 @@ const agents = 1_000
 // An answer takes long enough for all agents to be there at once.
 const openSandbox = Sandbox.make({ protocol: "http/1.1", latency: 50, logSize: 0 })
 
-/** Where agents come faster than they are served, as on a busy machine, a warning says rightly that they wait. */
+/** If agents come faster than they are served, as on a busy machine, a warning rightly reports that they wait. */
 const node = [process.execPath, "--disable-warning=ClienteleWarning"]
 
 const run = (sandbox: Sandbox.Sandbox, modes: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
@@ -21,7 +21,7 @@ const run = (sandbox: Sandbox.Sandbox, modes: ReadonlyArray<string>, env: Readon
     return yield* Effect.promise(() => child.ended)
   })
 
-/** How many sockets there were. */
+/** Number of sockets in all. */
 const check = ({ stats }: Sandbox.Sandbox, requests: number): number => {
   const { connections, ...served } = stats()
   assert.strictEqual(served.requests, requests)

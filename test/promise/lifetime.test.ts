@@ -1,4 +1,4 @@
-/** What is kept, and for how long, of objects that nobody closes. */
+/** Lifetimes of objects that are never closed, and the memory that they keep. */
 import OpenAI from "openai"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -70,7 +70,7 @@ const warningsOf = () => {
 }
 
 describe("objects", () => {
-  it("of 10,000 configurations that are asked for once are all collected, with all that was kept of them", async () => {
+  it("of 10,000 configurations used once are all collected, with all that was kept of them", async () => {
     const set = setOf({ idleTimeToLive: 50 })
     let collected = 0
     const registry = new FinalizationRegistry(() => collected++)
@@ -79,7 +79,7 @@ describe("objects", () => {
         registry.register(clientOf(set, "http://127.0.0.1:9/v1", `sk-${count}-${i}`), undefined)
       }
     }
-    // What is made once, for whatever tenants.
+    // Fills in what is made once for all tenants.
     tenants(1_000)
     await until(() => collected === 1_000)
     const before = await heap()
@@ -162,7 +162,7 @@ describe("a stream", () => {
     return fetch(to, init)
   }
 
-  it("that is dropped gives its lease back when it is collected, with a warning that says where it was made", async () => {
+  it("that is dropped gives its lease back when it is collected, with a warning that has its call site", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()
     const heard = warningsOf()
@@ -182,7 +182,7 @@ describe("a stream", () => {
     await until(() => sandbox.stats().connections.open === 0)
   })
 
-  it.each(subjects)("of $name is noted where it is asked for, and no other call is, but the first", async ({ get }) => {
+  it.each(subjects)("of $name has its call site recorded, and no other call has, but the first", async ({ get }) => {
     await using provider = await endless()
     await using clients = makeClients()
     const client = get(provider.origin, {}, clients)
@@ -204,7 +204,7 @@ describe("a stream", () => {
     assert.strictEqual(noted, 1)
   })
 
-  it("of openai that nobody told of is noted as well", async () => {
+  it("of openai whose request has no stream flag is recorded as well", async () => {
     await using provider = await endless()
     await using clients = makeClients()
     const heard = warningsOf()
@@ -219,7 +219,7 @@ describe("a stream", () => {
     assert.match(heard[0]!, /dropped before its end.*agentThatForgets.*lifetime\.test\.ts:\d+/)
   })
 
-  it.each(subjects)("of $name that is dropped is told of with the line that asked for it", async ({ get }) => {
+  it.each(subjects)("of $name that is dropped logs its call site", async ({ get }) => {
     await using provider = await endless()
     await using clients = makeClients()
     const heard = warningsOf()
@@ -237,9 +237,9 @@ describe("a stream", () => {
 
   it.each([
     ["without a deadline", Infinity],
-    // Whose timer must not hold it.
+    // The deadline's timer must not hold it.
     ["under a deadline", 3_600_000]
-  ])("of a fetch for libraries that is dropped %s is told of with the line that asked for it", async (_, deadline) => {
+  ])("of a fetch for libraries that is dropped %s logs its call site", async (_, deadline) => {
     await using provider = await serve((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" }).write('data: {"id":"1","choices":[]}\n\n')
     })
@@ -256,7 +256,7 @@ describe("a stream", () => {
     await until(async () => (await clients.stats()).clients.every(({ inFlight }) => inFlight === 0))
   })
 
-  it("that is read, cancelled or aborted is collected without a word", async () => {
+  it("that is read, cancelled or aborted is collected silently", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()
     const heard = warningsOf()

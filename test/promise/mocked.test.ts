@@ -44,12 +44,12 @@ test("with Effect the mock is lent as the client would be", async () => {
   expect(seen).toBe(vi.mocked(OpenAI).mock.instances[0])
 })
 
-test("a mock's factory that leaves the class out is told what to return", () => {
+test("a mock's factory without the class gets an error with the remedy", () => {
   expect(() => getterOf(() => undefined)()).toThrow(OptionsError)
   expect(() => getterOf(() => undefined)()).toThrow(/a mock of it whose factory returns the class by its name/)
 })
 
-test("a mock of Vitest's that does not reach the package is told how to, unless requests stay on the machine", () => {
+test("a mock of Vitest's that does not reach the package gets an error with the remedy, unless requests stay on the machine", () => {
   vi.stubGlobal("__vitest_mocker__", {
     registries: new Map([["s", new Map([["/app/node_modules/openai/index.mjs", 1]])]])
   })

@@ -85,7 +85,7 @@ describe("an SDK object", () => {
     assert.deepStrictEqual(made, ["a", "b", "c", "b"])
   })
 
-  it("is the same for as long as somebody has it, also when others have taken its place", async () => {
+  it("is the same for as long as it is referenced, also when others have taken its place", async () => {
     const set = setOf({ capacity: 1, idleTimeToLive: 10 })
     const mine = clientOf(set, configOf(base), "mine")
     for (let i = 0; i < 50; i++) clientOf(set, configOf(`${base}/${i}`), `${i}`)

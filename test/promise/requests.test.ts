@@ -16,7 +16,7 @@ import { ask, getOpenAI6Client, hello, json, rejection, serve, subjects } from "
 
 const completion = { id: "1", object: "chat.completion", choices: [{ index: 0, message: { content: "hi" } }] }
 
-/** What the transport says, rather than the SDK. */
+/** Headers of the transport, rather than of the SDK. */
 const ofTheTransport = new Set([
   "accept-encoding",
   "accept-language",
@@ -76,7 +76,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
     })
   })
 
-  it("is repeated as often as it says, and not once more by the SDK", async () => {
+  it("is retried by its own maxRetries, and not once more by the SDK", async () => {
     await using provider = await serve((_, response) => json(response, 500, {}, { "retry-after-ms": "1" }))
     await using clients = makeClients()
     const client = get(provider.origin, {}, clients)
@@ -91,7 +91,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
     assert.strictEqual(await attempts(), 3)
   })
 
-  it("is repeated by a client of withOptions as often as that says", async () => {
+  it("is retried by the maxRetries of withOptions", async () => {
     await using provider = await serve((request) => request.socket.destroy())
     await using clients = makeClients()
     const client = get(provider.origin, { maxRetries: 0 }, clients)
@@ -134,7 +134,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
     assert.strictEqual(provider.requests(), 2)
   })
 
-  it("may take longer than the client's timeout, if it says so", async () => {
+  it("may take longer than the client's timeout, by its own", async () => {
     await using provider = await serve((_, response) => {
       setTimeout(() => json(response, 200, completion), 1_000)
     })
@@ -183,7 +183,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
     const both = await client.chat.completions.create(hello).withResponse()
     assert.strictEqual(both.response.status, 200)
     assert.deepInclude(both.data, { object: "chat.completion" })
-    // By which the SDKs' own helpers make something else of an answer.
+    // The SDKs' own helpers transform an answer with this.
     assert.strictEqual(await client.chat.completions.create(hello)._thenUnwrap(kindOf), "chat.completion")
   })
 
@@ -263,7 +263,7 @@ describe.each([
     )
   })
 
-  it.concurrent("sends again as often as `request` is told, and no more than its options say", async () => {
+  it.concurrent("retries as often as `request` sets, and no more than its options allow", async () => {
     await using provider = await serve((_, response) => json(response, 500, {}))
     await using clients = makeClients()
     const client = at(provider.origin, clients)

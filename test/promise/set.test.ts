@@ -119,14 +119,14 @@ describe("a set that is closed", () => {
     assert.strictEqual(refused instanceof PoolError && refused.reason, "Closed")
     const late = (await failure(ask(client))) as Error
     assert.strictEqual(late.cause instanceof PoolError && late.cause.reason, "Closed")
-    assert.throws(() => clientOf(set, config, "raw"), PoolError, /have been closed/)
+    assert.throws(() => clientOf(set, config, "raw"), PoolError, /are closed/)
     assert.strictEqual((await answer).choices.length, 1)
     await closing
     await until(() => sandbox.stats().connections.open === 0)
     assert.strictEqual(sandbox.stats().requests, 1)
   })
 
-  it("was the default one: who asks next gets one of another", async () => {
+  it("was the default one: the next getter returns a client of another", async () => {
     const first = Sets.defaultSet()
     assert.strictEqual(Sets.defaultSet(), first)
     await Promises.closeAll()
@@ -170,7 +170,7 @@ describe("makeClients", () => {
     assert.throws(() => Promises.makeClients().getFetch({ provider: "none" as "openai" }), OptionsError, /cerebras/)
   })
 
-  it("with a runtime shares clients, sockets and budgets with all who use Effect there", async () => {
+  it("with a runtime shares clients, sockets and budgets with all effects there", async () => {
     const sandbox = await sandboxOf({ latency: 20 })
     const runtime = ManagedRuntime.make(ClientLayer.layer())
     open.unshift(() => runtime.dispose())
@@ -218,7 +218,7 @@ describe("makeClients", () => {
     assert.strictEqual((await clients.stats()).clients.length, 1)
   })
 
-  it("with a runtime that has been disposed says that it is closed", async () => {
+  it("with a disposed runtime fails as closed", async () => {
     const sandbox = await sandboxOf()
     const runtime = ManagedRuntime.make(ClientLayer.layer())
     const set = setOf({ runtime })
@@ -260,7 +260,7 @@ describe("invalidate", () => {
   })
 })
 
-describe("what the layer has to say", () => {
+describe("a log of the layer", () => {
   it("is a warning of the process, not a line on stdout", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()

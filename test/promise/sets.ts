@@ -8,7 +8,7 @@ import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import * as Sets from "../../src/internal/promise/set.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 
-/** What a test closes in the end, in this order. */
+/** Finalizers that run at the end of a test, in this order. */
 export const open: Array<() => Promise<void>> = []
 afterEach(async () => {
   for (const close of open.splice(0)) await close()

@@ -172,12 +172,12 @@ describe("a provider that refuses", () => {
     for (const seed of SEEDS) {
       const result = run({ until: 80_000, capacity: goesAway, service: about(200), seed }, make())
       assert.deepStrictEqual(new Set(result.limits(30_000, 50_000)), new Set([1]))
-      // Those who were refused last wait for up to 32 seconds, but others come.
+      // The requests that were refused last wait for up to 32 seconds, but others come.
       atMost(result.reaches(50_000, 180), 20_000, "ms to 90%")
     }
   })
 
-  it("is shared by two processes, each of which knows only its own", () => {
+  it("is shared by two processes, each of which counts only its own", () => {
     for (const seed of SEEDS) {
       const two = [make(), make()] as const
       const result = run({ until: 60_000, capacity: () => 200, service: about(200), seed }, ...two)
@@ -189,7 +189,7 @@ describe("a provider that refuses", () => {
 })
 
 describe("a provider that never refuses", () => {
-  it("gives all that is asked for, however its latency varies", () => {
+  it("is used in full, however its latency varies", () => {
     for (const sigma of [0.5, 1]) {
       for (const seed of SEEDS) {
         const result = run({ until: 20_000, agents: () => 300, service: lognormal(200, sigma), seed }, make())
@@ -223,7 +223,7 @@ describe("a provider that never refuses", () => {
     }
   })
 
-  it("gives all of a max that is asked for, however its latency varies", () => {
+  it("is used up to max, however its latency varies", () => {
     for (const [max, sigma, tolerance, use] of [
       [40, 1, 2, 0.9],
       [10, 1, 1.2, 0.7]
@@ -270,7 +270,7 @@ describe("a provider that never refuses", () => {
   })
 })
 
-/** What a service takes on average, in milliseconds. */
+/** Mean of a service's times, in milliseconds. */
 const mean = (service: (random: () => number) => number): number => {
   const random = randomOf(7)
   let sum = 0

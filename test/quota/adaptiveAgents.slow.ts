@@ -1,4 +1,4 @@
-/** Adaptive concurrency against a real server, whose capacity nobody has told. */
+/** Adaptive concurrency against a real server of unknown capacity. */
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -14,7 +14,7 @@ const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 const model = Effect.map(ClientMap.stats, ({ quotas }) => quotas[0]?.models[0])
 
 describe("agents with adaptive concurrency", () => {
-  it.live("begin with ten at once, or what they are told to begin with", () =>
+  it.live("begin with ten at once, or with initial", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
       for (const [initial, maxConcurrency] of [
@@ -39,7 +39,7 @@ describe("agents with adaptive concurrency", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("find what the provider takes, fewer when it takes fewer, and more again; and none of them fails", () =>
+  it.live("find the provider's capacity, fewer when that falls, and more again; and none of them fails", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 80, rateLimit: { maxConcurrency: 40 } })
       const config = yield* openai.config(sandbox, { maxRetries: 10, quota: { maxConcurrency: "adaptive" } })

@@ -62,7 +62,7 @@ for (const subject of subjects) {
 }
 
 describe("agents of one account", () => {
-  it.live("never fail for lack of a budget that they know", () =>
+  it.live("never fail for lack of a known budget", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ rateLimit: { requestsPerMinute: 30_000, burst: 0.01 } })
       const config = yield* openai.config(sandbox, { quota: { requestsPerMinute: 30_000 } })
@@ -73,7 +73,7 @@ describe("agents of one account", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("find their way through a budget that only the provider knows", () =>
+  it.live("all finish within a budget that only the provider has", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ rateLimit: { requestsPerMinute: 12_000, burst: 1 / 60 } })
       const config = yield* openai.config(sandbox)
@@ -122,7 +122,7 @@ describe("agents of one account", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("who waited and was interrupted used no budget, and the next goes", () =>
+  it.live("interrupted while they wait use no budget, and the next goes", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 100 })
       const config = yield* openai.config(sandbox, { quota: { maxConcurrency: 1, tokensPerMinute: 60_000 } })
@@ -167,7 +167,7 @@ describe("agents of one account", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("learn at once, and together, that the account is used up", () =>
+  it.live("fail at once, and together, when the account is used up", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 50 })
       const config = yield* openai.config(sandbox, { quota: { maxConcurrency: 1 } })
@@ -185,7 +185,7 @@ describe("agents of one account", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("whom the gate would hold for longer than their maxRetryAfter fail typed, the others wait", () =>
+  it.live("held by the gate for longer than their maxRetryAfter fail typed, the others wait", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const patient = yield* openai.config(sandbox)

@@ -41,7 +41,7 @@ describe("under a test's clock", () => {
         yield* soon(requests(sandbox), (count) => count >= expected)
         assert.strictEqual(sandbox.stats().requests, expected)
       }
-      // The last is due at the end of the second minute, on the edge of what a clock can tell.
+      // The last is due at the end of the second minute, at the limit of a clock's precision.
       yield* TestClock.adjust(60_001)
       yield* soon(requests(sandbox), (count) => count === 15)
       yield* Fiber.join(agents)
@@ -75,13 +75,13 @@ describe("under a test's clock", () => {
 })
 
 describe("attempts", () => {
-  it.live("are events of the calling span, each with what came of it", () =>
+  it.live("are events of the calling span, each with its outcome", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({ times: 1, fault: { type: "status", status: 500 } })
       const config = yield* openai.config(sandbox)
       const span = yield* Effect.withSpan(Effect.zipLeft(Effect.currentSpan, openai.ask(config)), "agent")
-      // What effect's own tracer keeps of them.
+      // Events as effect's own tracer keeps them.
       const { events } = span as unknown as {
         readonly events: ReadonlyArray<readonly [string, bigint, Readonly<Record<string, unknown>>]>
       }
@@ -101,7 +101,7 @@ describe("attempts", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("are told once, also of an answer whose body is cut", () =>
+  it.live("are recorded once, also for a response whose body is cut", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push({ times: 1, fault: { type: "resetMidBody", afterBytes: 10 } })

@@ -11,7 +11,7 @@ import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle, type HandTicker } from "../support/handTicker.ts"
 import { demand } from "../support/lanes.ts"
 
-/** How an attempt ends: with an answer, or `lost` on the way, or `unsent`. */
+/** End of an attempt: an answer, `lost` on the way, or `unsent`. */
 type End =
   | { readonly type: "answer"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: "lost" | "unsent" }
@@ -129,7 +129,7 @@ const cycle = <A>(values: ReadonlyArray<A>): (() => A) => {
   return () => values[at++ % values.length]!
 }
 
-/** Those who went in the same moment have all been told, in whatever order. */
+/** Lets all requests that went in the same moment settle, in any order. */
 const turn = async () => {
   for (let i = 0; i < 10; i++) await Promise.resolve()
 }
@@ -178,7 +178,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
   const remote = sharedBudget(ticker, cycle(roundTrips))
   const account = Account.make(ticker, () => (shared ? remote.shared : undefined))
   const holders = [account.join(limits)]
-  /** Who waits, and since which entry of all. */
+  /** Waiting requests, and the entry since which each waits. */
   const waiting = new Map<string, Map<number, number>>()
   let entries = 0
   const closedUntil = new Map<string, number>()
@@ -232,7 +232,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
         if (permit.shared) sharedOut--
         permit.refund()
       } else if (end.type === "answer") {
-        // What another refusal asks is for its own request.
+        // Retry-After of other statuses concerns that request alone.
         const seconds = end.status === 429 ? Number(end.headers["retry-after"] ?? 0) : 0
         const until = ticker.now() + (end.headers["x-ratelimit-reset-requests"] === undefined ? seconds * 1_000 : 700)
         closedUntil.set(model, Math.max(closedUntil.get(model) ?? 0, until))
@@ -262,7 +262,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
             if (!isExpected) failures.push(String(error))
           }
         )
-        // Who may go at once is told before the next comes.
+        // A request that may go at once gets its permit before the next comes.
         await settle()
       }
     } else if (step.type === "join") holders.push(account.join(step.limits))
@@ -284,7 +284,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
   }
   assert.deepStrictEqual(facts, { unsettled: 0, lanes: [], timers: 0, ledger: sharedOut })
 
-  // Whatever happened, it takes requests as before.
+  // After any history it takes requests as before.
   for (const model of ["a", "b", "c"]) {
     for (let i = 0; i < 2; i++) {
       let permit: Permit | undefined
@@ -306,7 +306,7 @@ const run = async ({ late, limits, roundTrips, shared, steps }: Scenario): Promi
 }
 
 describe("an account", () => {
-  it("settles everybody, in order and within its limits, whatever happens", async () => {
+  it("settles all requests, in order and within its limits, whatever happens", async () => {
     await fc.assert(fc.asyncProperty(scenario, run), { numRuns: 200 })
   })
 })

@@ -26,7 +26,7 @@ const all = <R>(size: number, agent: (i: number) => Effect.Effect<unknown, Clien
     (results) => results.flatMap((result) => (Either.isLeft(result) ? [result.left.message] : []))
   )
 
-/** How many requests carried which key. */
+/** Number of requests that carried each key. */
 const carried = (sandbox: Sandbox.Sandbox, ...keys: ReadonlyArray<string>): ReadonlyArray<number> =>
   keys.map((key) => sandbox.stats().log.filter((entry) => entry.key === Sandbox.fingerprint(key)).length)
 
@@ -89,7 +89,7 @@ for (const subject of subjects) {
 }
 
 describe("a key that changes", () => {
-  it.live("is not sent again if it is the same, or can't be loaded: the 401 says more", () =>
+  it.live("is not retried if it is the same, or can't be loaded: the 401 is the better error", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.apiKeys(["another"])
@@ -216,7 +216,7 @@ describe("a pool of keys", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("goes on with another member if one asks to wait for longer than maxRetryAfter, and fails if all do", () =>
+  it.live("goes on with another member if one's Retry-After is longer than maxRetryAfter, and fails if all are", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       sandbox.faults.push(refusal("sk-a"))
@@ -231,7 +231,7 @@ describe("a pool of keys", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("moves those who wait to another member when theirs closes", () =>
+  it.live("moves waiting requests to another member when theirs closes", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ latency: 50 })
       sandbox.faults.push({

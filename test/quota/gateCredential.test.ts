@@ -7,8 +7,8 @@ const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
 const away = () => new TurnedAway("QuotaExceeded", "used up")
 
-describe("what concerns the whole credential", () => {
-  it("fails all who wait, for whichever model, and then one at a time asks again", async () => {
+describe("a refusal of the whole credential", () => {
+  it("fails all waiting requests, of every model, and then probes are sent one at a time", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: 1 })
     const [a, b] = [account.lane("a"), account.lane("b")]
@@ -30,7 +30,7 @@ describe("what concerns the whole credential", () => {
     assert.strictEqual(ticker.timers(), 0)
   })
 
-  it("lets nobody follow a probe whose answer has not been read", async () => {
+  it("lets no request follow a probe whose response has not been read", async () => {
     for (const status of [401, 429]) {
       const account = accountOf(handTicker())
       const lane = account.lane("m")
@@ -50,7 +50,7 @@ describe("what concerns the whole credential", () => {
     }
   })
 
-  it("is that request's own business if another one was let in meanwhile", async () => {
+  it("concerns that request alone if another one was let in meanwhile", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: 2 })
     const lane = account.lane("m")
@@ -77,7 +77,7 @@ describe("a request that may use another credential", () => {
     void stays
   })
 
-  it("is not told so again by each refusal of the same time", async () => {
+  it("is not moved again by each refusal of the same time", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { maxConcurrency: 3 })
     const held = [0, 1, 2].map(() => lane.tryEnter(demand())!)

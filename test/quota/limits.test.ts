@@ -44,7 +44,7 @@ describe("the limits of several holders", () => {
     )
   })
 
-  it("bound what is found out by what is said, and are careful with both", () => {
+  it("bound an adaptive limit by a fixed one, and are careful with both", () => {
     const adaptive = { initial: 10, min: 2, max: Infinity, backoff: 0.8, growth: 1, tolerance: 2 }
     const careful = { initial: 5, min: 1, max: 40, backoff: 0.7, growth: 2, tolerance: 1.5 }
     const both = { initial: 5, min: 1, max: 40, backoff: 0.7, growth: 1, tolerance: 1.5 }
@@ -58,7 +58,7 @@ describe("the limits of several holders", () => {
 
 for (const subject of subjects) {
   describe(`two configurations of one ${subject.name} key`, () => {
-    it.scoped("keep to the fewest requests and tokens that either gives, whoever came first, with one warning", () => {
+    it.scoped("keep to the fewest requests and tokens of both, in either order, with one warning", () => {
       const warnings: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
         if (logLevel._tag === "Warning") warnings.push(String(message))
@@ -89,8 +89,8 @@ for (const subject of subjects) {
           assert.strictEqual(sandbox.stats().requests, 2)
         }
         assert.strictEqual(warnings.length, 4)
-        for (const warning of warnings) assert.match(warning, /the tightest holds: 6 requests a minute/)
-        assert.match(warnings[2]!, /6 requests a minute, 300 in line/)
+        for (const warning of warnings) assert.match(warning, /the tightest applies: 6 requests a minute/)
+        assert.match(warnings[2]!, /6 requests a minute, 300 waiting/)
         assert.match(warnings[3]!, /6 requests a minute, 100000000 tokens a minute/)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
     })

@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import { EventScanner } from "../../src/internal/http/sse/scanner.ts"
 import { metering } from "../../src/internal/quota/metering.ts"
 import { overdraft } from "../../src/internal/quota/overdraft.ts"
 import { makeMeter } from "../../src/internal/quota/tokenUsage.ts"
@@ -25,28 +26,44 @@ const streamOf = (tokens: number) =>
   event({}, "stop") +
   "data: [DONE]\n\n"
 
-describe("tokens that have come", () => {
+/** A meter of a stream, as the body's filter feeds it. */
+const metered = () => {
+  const meter = makeMeter()
+  const scanner = new EventScanner()
+  const add = (chunk: Buffer) => {
+    scanner.scan(chunk)
+    meter.chunk(chunk, scanner.dataLines)
+  }
+  return { add, meter }
+}
+
+describe("tokens received", () => {
   it("are the events of a stream that carry content, however it is cut", () => {
     fc.assert(
-      fc.property(fc.nat({ max: 60 }), fc.integer({ min: 1, max: 700 }), fc.boolean(), (tokens, size, returns) => {
-        const bytes = Buffer.from(returns ? streamOf(tokens).replaceAll("\n", "\r\n") : streamOf(tokens))
-        const meter = makeMeter()
-        for (let at = 0; at < bytes.length; at += size) meter.chunk(bytes.subarray(at, at + size))
-        // A chunk that ends within the last line is one too many.
-        assert.include([tokens, tokens + 1], meter.received())
-      })
+      fc.property(
+        fc.nat({ max: 60 }),
+        fc.integer({ min: 1, max: 700 }),
+        fc.constantFrom("\n", "\r\n", "\r"),
+        (tokens, size, lineEnd) => {
+          const bytes = Buffer.from(streamOf(tokens).replaceAll("\n", lineEnd))
+          const { add, meter } = metered()
+          for (let at = 0; at < bytes.length; at += size) add(bytes.subarray(at, at + size))
+          // A chunk that ends within the last line is one too many.
+          assert.include([tokens, tokens + 1], meter.received())
+        }
+      )
     )
-    const named = makeMeter()
-    named.chunk(Buffer.from(`: ping\n\nevent: delta\nid: 1\n${streamOf(7).slice(0, -14)}`))
-    assert.strictEqual(named.received(), 7)
+    const named = metered()
+    named.add(Buffer.from(`: ping\n\nevent: delta\nid: 1\n${streamOf(7).slice(0, -14)}`))
+    assert.strictEqual(named.meter.received(), 7)
   })
 
-  it("are a fourth of the characters of JSON, and nothing is known of other answers", () => {
+  it("are a fourth of the characters of JSON, and undefined for other answers", () => {
     const json = makeMeter()
-    json.chunk(Buffer.from(` {"text":"${"x".repeat(388)}"}`))
+    json.chunk(Buffer.from(` {"text":"${"x".repeat(388)}"}`), 0)
     assert.strictEqual(json.received(), 100)
     const audio = makeMeter()
-    audio.chunk(Buffer.from("ID3\u0003 data: no"))
+    audio.chunk(Buffer.from("ID3\u0003 data: no"), 0)
     assert.isUndefined(audio.received())
   })
 })
@@ -56,14 +73,15 @@ const start = async () => {
   const lane = laneOf(ticker, { tokensPerMinute: 100_000 })
   const permit = await enter(lane, demand(300))
   const { onTapped, tap } = metering(permit, { prompt: 100, output: undefined }, () => {})
+  let sent = 0
   const send = (events: number) => {
-    for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })))
+    for (let i = 0; i < events; i++) tap(Buffer.from(event({ content: "word" })), ++sent)
   }
-  const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`))
+  const tell = (usage: object) => tap(Buffer.from(`data: ${JSON.stringify({ choices: [], usage })}\n\n`), ++sent)
   return { end: onTapped, lane, send, tell, spent: () => 100_000 - lane.tokensLeft(0), ticker }
 }
 
-describe("a stream that generates more than was taken for it", () => {
+describe("a stream that generates more than was reserved for it", () => {
   it("pays for it as it comes, and for the rest at its end", async () => {
     const { end, send, spent } = await start()
     send(263)
@@ -91,7 +109,7 @@ describe("a stream that generates more than was taken for it", () => {
     assert.isTrue(gone)
   })
 
-  it("teaches what the next will cost that sets no bound", async () => {
+  it("raises the estimate of the next one without a bound", async () => {
     const { end, lane, send } = await start()
     send(1_258)
     end()
@@ -106,7 +124,7 @@ describe("a stream that generates more than was taken for it", () => {
     assert.strictEqual(mean, 256 + (1_256 - 256) / 10)
   })
 
-  it("teaches what those will cost as well who wait already", async () => {
+  it("raises the estimate of waiting ones as well", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 60_000 })
     const permit = await enter(lane, demand(1_000))
@@ -116,7 +134,7 @@ describe("a stream that generates more than was taken for it", () => {
     assert.strictEqual((await waiting).tokens, 356)
   })
 
-  it("is settled by what it says in the end, be that less", async () => {
+  it("is settled by its usage in the end, even if that is less", async () => {
     const { end, send, spent, tell } = await start()
     send(1_000)
     assert.isAbove(spent(), 900)
@@ -130,7 +148,7 @@ const LIMIT = 240_000
 const ANSWER = 500
 
 describe("a budget of tokens", () => {
-  it.scoped("is used, and not overdrawn, where no stream says what it costs", () =>
+  it.scoped("is used, and not overdrawn, by streams without usage", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: ANSWER, logSize: 1_000 })
       const config = yield* openai.config(sandbox, { quota: { tokensPerMinute: LIMIT } })
@@ -154,7 +172,7 @@ describe("a budget of tokens", () => {
     }).pipe(hurried, Effect.provide(ClientLayer.layer()))
   )
 
-  it.scoped("pays for what came of a stream that was given up, and no more", () =>
+  it.scoped("pays for the received part of a cancelled stream, and no more", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: ANSWER })
       const config = yield* openai.config(sandbox, { quota: { tokensPerMinute: LIMIT, burst: 10 } })
@@ -169,7 +187,7 @@ describe("a budget of tokens", () => {
       )
       const { quotas } = yield* eventually(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 0)
       const spent = LIMIT - (quotas[0]!.models[0]?.tokensLeft ?? LIMIT)
-      // What came with the same chunk of the wire was generated too.
+      // Pieces that came with the same chunk of the wire were generated too.
       assert.isTrue(spent >= 50 && spent <= ANSWER + 50, `${spent}`)
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
@@ -181,10 +199,10 @@ const headers = (remaining: string, reset = "60s", limit = "60000") => ({
   "x-ratelimit-reset-tokens": reset
 })
 
-describe("what the provider says remains", () => {
+describe("the provider's remaining tokens", () => {
   const ours = { tokensPerMinute: 100_000, left: 100_000, inFlight: 0 }
 
-  it("takes nothing where our schedule keeps to it, be the budget a window's or filling evenly", () => {
+  it("change nothing if our schedule keeps to them, with a budget by window or filling evenly", () => {
     for (let part = 0; part <= 1; part += 0.05) {
       const remaining = Math.round(100_000 * (1 - part))
       const window = { limit: 100_000, remaining, reset: (1 - part) * 60_000 }
@@ -198,7 +216,7 @@ describe("what the provider says remains", () => {
     assert.strictEqual(overdraft({ limit: 1_000_000, remaining: 500_000, reset: 30_000 }, ours), 0, "it is larger")
   })
 
-  it("takes what others have spent, but not what requests in flight may give back, nor more than a minute", () => {
+  it("subtract what other users spent, but not what requests in flight may give back, nor more than a minute", () => {
     const spent = { limit: 100_000, remaining: 20_000, reset: 45_000 }
     assert.strictEqual(overdraft(spent, ours), 55_000)
     assert.strictEqual(overdraft(spent, { ...ours, left: 60_000 }), 15_000)
@@ -209,7 +227,7 @@ describe("what the provider says remains", () => {
     assert.strictEqual(overdraft({ limit: 10, remaining: 20, reset: 60_000 }, ours), 0)
   })
 
-  it("holds the next back for as long as it takes, once, and gives nothing back", async () => {
+  it("hold the next request back for as long as needed, once, and give nothing back", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 60_000 })
     const permits = [await enter(lane, demand(1_000))]

@@ -23,15 +23,15 @@ const line = (
     () => undefined
   )
 
-describe("the line of a model", () => {
-  it("lets everybody pass at once where nothing is limited, and sets no timer", () => {
+describe("the queue of a model", () => {
+  it("lets all requests pass at once without limits, and sets no timer", () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     for (let i = 0; i < 1_000; i++) assert.isDefined(lane.tryEnter(demand()))
     assert.deepStrictEqual([lane.inFlight, lane.queued, ticker.timers()], [1_000, 0, 0])
   })
 
-  it("passes waiters in the order in which they came, and lets nobody jump the line", async () => {
+  it("passes waiters in the order in which they came, and none out of turn", async () => {
     const lane = laneOf(handTicker(), { maxConcurrency: 1 })
     const passed: Array<string> = []
     const permits = [lane.tryEnter(demand())!]
@@ -47,7 +47,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual([lane.inFlight, lane.queued], [0, 0])
   })
 
-  it("refuses who comes to a full line, and disturbs nobody in it", async () => {
+  it("refuses a request when it is full, and disturbs none in it", async () => {
     const lane = laneOf(handTicker(), { maxConcurrency: 1, maxWaiters: 2 })
     const passed: Array<string> = []
     const permits = [lane.tryEnter(demand())!]
@@ -70,7 +70,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual([passed, lane.inFlight, lane.queued], [["a", "b", "c"], 0, 0])
   })
 
-  it("takes who comes again, be the line full", async () => {
+  it("accepts a retried request, even if it is full", async () => {
     const lane = laneOf(handTicker(), { maxConcurrency: 2, maxWaiters: 1 })
     const passed: Array<string> = []
     const first = demand()
@@ -87,7 +87,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual(passed, ["first", "second"])
   })
 
-  it("gives one who has to come again his old place", async () => {
+  it("gives a retried request its old place", async () => {
     const lane = laneOf(handTicker(), { maxConcurrency: 1 })
     const passed: Array<string> = []
     const first = demand()
@@ -99,7 +99,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual(passed, ["first"])
   })
 
-  it("a waiter who gives up costs nothing and holds up nobody", async () => {
+  it("an aborted waiter costs nothing and delays none", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { maxConcurrency: 1, requestsPerMinute: 60, tokensPerMinute: 6_000 })
     const passed: Array<string> = []
@@ -121,7 +121,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual([lane.inFlight, lane.queued], [1, 0])
   })
 
-  it("a signal that aborts later does nothing to one who has passed", async () => {
+  it("a signal that aborts later has no effect on a request that has passed", async () => {
     const lane = laneOf(handTicker(), { maxConcurrency: 1 })
     const held = lane.tryEnter(demand())!
     const controller = new AbortController()
@@ -132,7 +132,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual([lane.inFlight, lane.queued], [1, 0])
   })
 
-  it("new limits hold at once, for those who wait too", async () => {
+  it("new limits apply at once, to waiters too", async () => {
     const account = accountOf(handTicker(), { maxConcurrency: 3 })
     const lane = account.lane("m")
     const leave = account.join({ ...none, maxConcurrency: 1 })
@@ -147,7 +147,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual(passed, ["a", "b", "c"])
   })
 
-  it("what is known of models is forgotten as well when nobody has used them for ten minutes", async () => {
+  it("state of models is dropped as well when they were unused for ten minutes", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { maxConcurrency: defaults })
     const names: Array<string> = []
@@ -171,7 +171,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual(known(), ["another"])
   })
 
-  it("an adaptive limit is remembered when holders with the same settings come and go", () => {
+  it("an adaptive limit is kept when holders with the same settings come and go", () => {
     const account = accountOf(handTicker(), { maxConcurrency: defaults })
     const lane = account.lane("m")
     const permit = lane.tryEnter(demand())!
@@ -185,7 +185,7 @@ describe("the line of a model", () => {
     assert.strictEqual(lane.concurrency, found)
   })
 
-  it("who waits longer than its queueTimeout fails, and holds up nobody", async () => {
+  it("a request that waits longer than its queueTimeout fails, and delays none", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { maxConcurrency: 1 })
     const passed: Array<string> = []
@@ -201,7 +201,7 @@ describe("the line of a model", () => {
     assert.deepStrictEqual([passed, ticker.timers()], [["next"], 0])
   })
 
-  it("models of one credential have each their own line, and idle ones are forgotten", () => {
+  it("models of one credential have each their own queue, and idle ones are dropped", () => {
     const account = accountOf(handTicker(), { maxConcurrency: 1 })
     const held = [account.lane("a").tryEnter(demand()), account.lane("b").tryEnter(demand())]
     assert.deepStrictEqual(
@@ -230,7 +230,7 @@ const times = async (limits: object, tokens: number, count: number): Promise<Rea
   return at
 }
 describe("the pace", () => {
-  it("spaces requests evenly, and saves nothing up while nobody asks", async () => {
+  it("spaces requests evenly, and saves nothing up while idle", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { requestsPerMinute: 60 })
     const departures: Array<number> = []
@@ -282,7 +282,7 @@ describe("the pace", () => {
     assert.deepStrictEqual(at, [0, 180_000, 180_600])
   })
 
-  it("settles what an answer really cost, at once for those who wait", async () => {
+  it("settles the real cost of a response, at once for waiters", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 6_000 })
     const held = lane.tryEnter(demand(6_000))!
@@ -299,7 +299,7 @@ describe("the pace", () => {
     assert.strictEqual(lane.tokensLeft(ticker.now()), 4_900)
   })
 
-  it("gets back what was never sent", async () => {
+  it("gets back the cost of unsent requests", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { requestsPerMinute: 1, tokensPerMinute: 100 })
     const held = lane.tryEnter(demand(100))!

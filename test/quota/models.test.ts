@@ -25,7 +25,7 @@ const ask = (subject: Subject, config: ClientConfig, model: string) =>
 const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
   TestServices.provideLive(eventually(look, isSo))
 
-/** Who waits, and who is closed, by model. */
+/** Waiting requests and closed gates, by model. */
 const waiting = Effect.map(ClientMap.stats, ({ quotas }) =>
   quotas
     .flatMap(({ models }) => models.map(({ closedUntil, model, queued }) => [model, queued, closedUntil] as const))

@@ -27,7 +27,7 @@ const begin = (response: http.ServerResponse, status: number): void => {
   response.write('{"error":')
 }
 
-/** A server that does the unheard-of: first what it is told, then what is usual. */
+/** A server with unusual responses: first the given handlers, then the usual one. */
 const server = (...handlers: ReadonlyArray<Handler>) => {
   let seen = 0
   const running = http.createServer((request, response) => {
@@ -122,7 +122,7 @@ describe.concurrent("a permit", () => {
     }).pipe(Effect.scoped, Effect.provide(ClientLayer.layer()))
   )
 
-  it.live("is worth nothing any more if the gate closes before there is a socket", () =>
+  it.live("is void if the gate closes before there is a socket", () =>
     Effect.gen(function* () {
       const at: Array<number> = []
       const note =

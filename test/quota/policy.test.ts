@@ -1,4 +1,4 @@
-/** The one retry policy, seen by each SDK: what is sent again, how often, and what is told of it. */
+/** The one retry policy, through each SDK: retried requests, their number, and their records. */
 import { describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -32,7 +32,7 @@ const typed = (reason: string, retryAfter?: number) => ({
 
 type Row = readonly [status: number, headers: Headers, outcome: object, atLeast?: number]
 
-/** What a first answer of this kind leads to, if a second would be good. */
+/** Outcomes after a first answer of this kind, if a second would be good. */
 const answers: ReadonlyArray<Row> = [
   [408, {}, again],
   [409, {}, again],
@@ -114,7 +114,7 @@ for (const subject of [...subjects, openai6]) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("sends no more than maxRetries again, whatever wish comes with each answer", () =>
+    it.scoped("makes no more than maxRetries retries, whatever each response asks", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const wishes = ["0", "-5", "NaN", "4000000", date]
@@ -139,7 +139,7 @@ for (const subject of [...subjects, openai6]) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("sends what never got through no more often than maxRetries says, where nothing may wait", () =>
+    it.scoped("retries unsent requests no more often than maxRetries allows, where none may wait", () =>
       Effect.gen(function* () {
         for (const [options, attempts] of [
           [{ maxRetries: 0 }, 1],
@@ -185,7 +185,7 @@ for (const subject of [...subjects, openai6]) {
 }
 
 describe("an error whose body does not end", () => {
-  it.live("is let go with its socket before the next attempt, and nothing is left of it", () =>
+  it.live("is cancelled with its socket before the next attempt, and leaves nothing", () =>
     Effect.gen(function* () {
       const sockets = new Set<Socket>()
       let requests = 0

@@ -23,7 +23,7 @@ const plenty = {
   "x-ratelimit-reset-tokens": "6m0s"
 }
 
-describe("an answer that refuses", () => {
+describe("a refusal", () => {
   it.each([429, 503, 529])("closes the gate for as long as it asks (%i)", (status) => {
     const date = "Wed, 21 Oct 2015 07:30:00 GMT"
     for (const [headers, ms] of [
@@ -39,7 +39,7 @@ describe("an answer that refuses", () => {
     }
   })
 
-  it("is not heard where it can't be read, and then its other words count", () => {
+  it("is ignored where it can't be parsed, and then its other headers count", () => {
     for (const odd of [
       "-5",
       "NaN",
@@ -60,7 +60,7 @@ describe("an answer that refuses", () => {
     expect(advice(429, { ...spent, "retry-after": "-5" })).toEqual({ retryAfter: undefined, closed: 6 })
   })
 
-  it("without Retry-After closes it until what ran out is reset, and nothing else", () => {
+  it("without Retry-After closes it until the exhausted limit is reset, and no other", () => {
     expect(closed(429, { ...plenty, "x-ratelimit-remaining-tokens": "0" })).toBe(360_000)
     expect(closed(429, { ...plenty, "x-ratelimit-remaining-requests": "0" })).toBe(6)
     const both = { ...plenty, "x-ratelimit-remaining-tokens": "0", "x-ratelimit-remaining-requests": "0" }
@@ -70,7 +70,7 @@ describe("an answer that refuses", () => {
     expect(closed(429, { ...both, "retry-after": "1" }), "Retry-After wins, though shorter").toBe(1_000)
   })
 
-  it("with another status asks only for itself", () => {
+  it("with another status concerns only its request", () => {
     for (const status of [400, 408, 500, 502]) {
       expect(advice(status, { "retry-after": "7", "x-ratelimit-remaining-requests": "0" })).toEqual({
         retryAfter: 7_000,
@@ -82,7 +82,7 @@ describe("an answer that refuses", () => {
 })
 
 describe("a success", () => {
-  it("mostly says nothing, and leaves nothing behind", () => {
+  it("mostly has no limits, and changes nothing", () => {
     for (const status of [200, 204, 302]) expect(advice(status, plenty)).toBe(silent)
     expect(advice(200, { "retry-after": "5", "content-length": "0", age: "0", "x-request-id": "0abc" })).toBe(silent)
     expect(advice(200, { "x-ratelimit-remaining-requests": "0.5", "x-ratelimit-reset-requests": "1s" })).toBe(silent)
@@ -123,7 +123,7 @@ describe("a success", () => {
     else expect(closed(200, headers)).toBeCloseTo(ms, 6)
   })
 
-  it("is understood in Cerebras's and in Anthropic's words", () => {
+  it("is parsed in Cerebras's and in Anthropic's headers", () => {
     expect(
       advice(200, {
         "x-ratelimit-limit-requests-day": "1440",
@@ -146,7 +146,7 @@ describe("a success", () => {
     }
   })
 
-  it("that says nothing of the reset is no reason to wait", () => {
+  it("without a reset is no reason to wait", () => {
     expect(advice(200, { "x-ratelimit-remaining-requests": "0" })).toBe(silent)
     expect(advice(200, { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-tokens": "9s" })).toBe(silent)
   })
@@ -190,7 +190,7 @@ describe("nonsense", () => {
     }
   )
 
-  it("of Azure's Responses API, which has no limits to tell of, closes nothing", () => {
+  it("of Azure's Responses API, which has no limits, closes nothing", () => {
     const headers = {
       "x-ratelimit-limit-requests": "-1",
       "x-ratelimit-remaining-requests": "-1",
@@ -226,7 +226,7 @@ describe("nonsense", () => {
     expect(advice(429, { "retry-after": after })).toBe(silent)
   })
 
-  it("in dates of the past keeps nobody waiting", () => {
+  it("in dates of the past holds no request back", () => {
     for (const past of [
       "Wed, 21 Oct 2015 07:27:59 GMT",
       "Sun Nov  6 08:49:37 1994",
@@ -320,8 +320,8 @@ const heads = async (provider: Sandbox.ProviderName, limit: Sandbox.RateLimit, t
   return read
 }
 
-describe("a provider's own words", () => {
-  it.each(["openai", "azure", "groq", "cerebras", "anthropic"] as const)("are understood (%s)", async (provider) => {
+describe("a provider's own headers", () => {
+  it.each(["openai", "azure", "groq", "cerebras", "anthropic"] as const)("are parsed (%s)", async (provider) => {
     const [first, second, third] = await heads(provider, { requestsPerMinute: 2, burst: 1 }, 3)
     expect([first![0], second![0], third![0]]).toEqual([200, 200, 429])
     expect(read(...first!, Date.now())).toBe(silent)

@@ -6,7 +6,7 @@ import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 import { accountOf, answer, demand, enter, laneOf, patient, reasonOf } from "../support/lanes.ts"
 
-/** A shared budget that answers when it is told to. */
+/** A shared budget that answers on command. */
 const budget = () => {
   const asked: Array<{
     readonly costs: ReadonlyArray<number>
@@ -47,8 +47,8 @@ const named = (passed: Array<string>, name: string, promise: ReturnType<typeof e
     return permit
   })
 
-describe("a request for which a shared budget is being asked", () => {
-  it("does not go through a gate that closed meanwhile, and what was taken for it is given back", async () => {
+describe("a request that waits for a reply of a shared budget", () => {
+  it("does not pass a gate that closed meanwhile, and its permit is given back", async () => {
     const { asked, corrections, shared } = budget()
     const ticker = handTicker()
     const lane = laneOf(ticker, { tokensPerMinute: 1_000 }, shared)
@@ -65,7 +65,7 @@ describe("a request for which a shared budget is being asked", () => {
     assert.deepStrictEqual(passed, ["second"])
   })
 
-  it("is told like all others that the gate closed for too long, and that the credential is refused", async () => {
+  it("fails like all others when the gate closed for too long, and when the credential is refused", async () => {
     const { asked, shared } = budget()
     const account = accountOf(handTicker(), {}, shared)
     const lane = account.lane("m")
@@ -106,7 +106,7 @@ describe("a request for which a shared budget is being asked", () => {
   })
 })
 
-describe("who has been told to wait by a shared budget", () => {
+describe("a request that a shared budget makes wait", () => {
   it("asks again at once if something was given back while that answer was on its way", async () => {
     const { asked, shared } = budget()
     const lane = laneOf(handTicker(), { tokensPerMinute: 1_000 }, shared)
@@ -208,7 +208,7 @@ describe("a request whose turn has been taken ahead of its time", () => {
     assert.deepStrictEqual(passed, ["0", "1"])
   })
 
-  it("counts for the concurrency, so that nobody is let in for whom there is no room", async () => {
+  it("counts for the concurrency, so that no request is let in without room", async () => {
     const { asked, lane, passed, permits, ticker } = await ahead({ ...limits, maxConcurrency: 2 }, [0, 100, 0])
     assert.deepStrictEqual([asked[1]!.costs.length, passed], [1, ["0"]])
     await ticker.pass(100)
@@ -231,7 +231,7 @@ describe("a request whose turn has been taken ahead of its time", () => {
 })
 
 describe("grants that come too late", () => {
-  it("are told of once, if requests wait meanwhile and that adds up, and once when they come in time again", async () => {
+  it("are logged once, if requests wait meanwhile and that adds up, and once when they come in time again", async () => {
     const { asked, shared, trails } = budget()
     const ticker = handTicker()
     const lane = laneOf(ticker, { requestsPerMinute: 60_000 }, shared)
@@ -250,7 +250,7 @@ describe("grants that come too late", () => {
     assert.deepStrictEqual(trails, [true, false])
   })
 
-  it("are no matter to who comes alone", async () => {
+  it("are not logged for single requests", async () => {
     const { asked, shared, trails } = budget()
     const ticker = handTicker()
     const lane = laneOf(ticker, { requestsPerMinute: 60_000 }, shared)

@@ -13,7 +13,7 @@ import { eventually } from "../support/wait.ts"
 const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 
 describe("an account is rested", () => {
-  it("while no request is under way, whatever the answers were that say nothing of limits", () => {
+  it("while no request is in flight, after any responses without limits", () => {
     const account = accountOf(handTicker())
     assert.isTrue(account.isRested())
     for (const status of [200, 400, 404, 500]) {
@@ -24,7 +24,7 @@ describe("an account is rested", () => {
     }
   })
 
-  it("once what was taken of a minute's budget has been paid for, of each model", async () => {
+  it("once the costs of a minute's budget have been paid, of each model", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker, { requestsPerMinute: 60 })
     answer(account.lane("a").tryEnter(demand())!, 200)
@@ -36,7 +36,7 @@ describe("an account is rested", () => {
     assert.isTrue(account.isRested())
   })
 
-  it("not after a refusal, until somebody has been let in again", async () => {
+  it("not after a refusal, until a request has been let in again", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker)
     const lane = account.lane("m")
@@ -66,7 +66,7 @@ const quotas = Effect.map(ClientMap.stats, ({ clients, quotas }) => ({
 describe("when its last client goes", () => {
   const nothing = ClientLayer.layer({ idleTimeToLive: 0 })
 
-  it.live("a quota goes too if it holds nobody back", () =>
+  it.live("a quota goes too if it holds no request back", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const config = yield* openai.config(sandbox, { quota: { maxConcurrency: 3 } })

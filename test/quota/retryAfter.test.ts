@@ -1,4 +1,6 @@
-/** What a provider's answers say of its limits, in its own words, and who hears it. The clock stands still here. */
+/**
+ * Limits in providers' answers, in their own words, and the requests that these hold back. The clock stands still here.
+ */
 import { describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -48,7 +50,7 @@ const common: ReadonlyArray<readonly [number, Headers, number | undefined]> = [
   [429, {}, undefined],
   [503, {}, undefined],
   [429, { "retry-after": "-5" }, undefined],
-  // Of that request alone.
+  // Concerns that request alone.
   [500, { "retry-after": "30" }, undefined]
 ]
 
@@ -110,7 +112,7 @@ const ask = (subject: Subject, config: ClientConfig, model: string) =>
 
 for (const subject of subjects) {
   describe.concurrent(`answers of ${subject.name}`, () => {
-    it.scoped("that refuse close the gate until then, by Retry-After or else by what ran out", () =>
+    it.scoped("that refuse close the gate until then, by Retry-After or else by the exhausted limit", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const table = [...common, ...own[subject.name]]
@@ -196,31 +198,33 @@ for (const subject of subjects) {
         }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("that ask for more than maxRetryAfter fail typed, and once probes agree all who come later, unsent", () =>
-      Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "90" })] })
-        const config = yield* subject.config(sandbox)
-        const patient = yield* subject.config(sandbox, { maxRetryAfter: "2 minutes" })
-        const facts = (error: Effect.Effect.Error<ReturnType<typeof subject.ask>>) =>
-          error._tag === "RequestError"
-            ? [error.reason, error.processed, error.attempts, Duration.toMillis(error.retryAfter ?? 0)]
-            : [error._tag]
-        assert.deepStrictEqual(facts(yield* Effect.flip(subject.ask(config))), ["RateLimited", "yes", 1, 90_000])
-        for (const pause of [1_000, 2_000]) {
-          yield* TestClock.adjust(pause)
+    it.scoped(
+      "with a Retry-After beyond maxRetryAfter fail typed, and once probes agree all later requests, unsent",
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "90" })] })
+          const config = yield* subject.config(sandbox)
+          const patient = yield* subject.config(sandbox, { maxRetryAfter: "2 minutes" })
+          const facts = (error: Effect.Effect.Error<ReturnType<typeof subject.ask>>) =>
+            error._tag === "RequestError"
+              ? [error.reason, error.processed, error.attempts, Duration.toMillis(error.retryAfter ?? 0)]
+              : [error._tag]
           assert.deepStrictEqual(facts(yield* Effect.flip(subject.ask(config))), ["RateLimited", "yes", 1, 90_000])
-        }
-        yield* TestClock.adjust(1_000)
-        assert.deepStrictEqual(facts(yield* Effect.flip(subject.ask(config))), ["RateLimited", "no", 0, 89_000])
-        sandbox.faults.replace([])
-        const waits = yield* Effect.fork(subject.ask(patient))
-        yield* soon(queued, (count) => count === 1)
-        yield* TestClock.adjust(2_999)
-        assert.strictEqual(sandbox.stats().requests, 3)
-        yield* TestClock.adjust(1)
-        yield* Fiber.join(waits)
-        yield* subject.ask(config)
-      }).pipe(Effect.provide(ClientLayer.layer()))
+          for (const pause of [1_000, 2_000]) {
+            yield* TestClock.adjust(pause)
+            assert.deepStrictEqual(facts(yield* Effect.flip(subject.ask(config))), ["RateLimited", "yes", 1, 90_000])
+          }
+          yield* TestClock.adjust(1_000)
+          assert.deepStrictEqual(facts(yield* Effect.flip(subject.ask(config))), ["RateLimited", "no", 0, 89_000])
+          sandbox.faults.replace([])
+          const waits = yield* Effect.fork(subject.ask(patient))
+          yield* soon(queued, (count) => count === 1)
+          yield* TestClock.adjust(2_999)
+          assert.strictEqual(sandbox.stats().requests, 3)
+          yield* TestClock.adjust(1)
+          yield* Fiber.join(waits)
+          yield* subject.ask(config)
+        }).pipe(Effect.provide(ClientLayer.layer()))
     )
   })
 }

@@ -8,7 +8,7 @@ import { accountOf, answer, demand, enter, laneOf, patient } from "../support/la
 
 const wait = (seconds: number | string) => ({ "retry-after": String(seconds) })
 
-/** Who was sent, and when. */
+/** Permits that were sent, and when. */
 const sender = (ticker: HandTicker, lane: ModelLimiter) => {
   const sent: Array<readonly [at: number, permit: Permit]> = []
   return {
@@ -34,7 +34,7 @@ const refuseOneOf = (lane: ModelLimiter, size: number, headers: Readonly<Record<
   return permits.slice(1)
 }
 
-/** How many have been sent after each of so many steps, if each is answered at once. */
+/** Permits sent by the end of each of so many steps, if each is answered at once. */
 const growth = async (
   ticker: HandTicker,
   sent: ReadonlyArray<readonly [number, Permit]>,
@@ -80,7 +80,7 @@ describe("a closed gate", () => {
     assert.strictEqual(ticker.timers(), 0)
   })
 
-  it("takes whoever was not refused for four times as long as refusals take as let in", async () => {
+  it("treats a request that is not refused for four times as long as refusals take as let in", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
@@ -95,7 +95,7 @@ describe("a closed gate", () => {
     )
   })
 
-  it("does not forget how much went before when probes are refused, nor by how long it was closed", async () => {
+  it("remembers the former concurrency when probes are refused, and however long it was closed", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
@@ -112,7 +112,7 @@ describe("a closed gate", () => {
     assert.isAtLeast(sent.length, 100)
   })
 
-  it("asks no one to wait for what is longer than anybody waits, but probes", async () => {
+  it("holds no request back for longer than it may wait, but probes", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     answer(lane.tryEnter(asked())!, 429, wait(86_400))
@@ -138,7 +138,7 @@ describe("a closed gate", () => {
     assert.isTrue(lane.gate.isOpen)
   })
 
-  it("fails at once all who will not wait so long, when two probes agree", async () => {
+  it("fails at once all requests that may not wait so long, when two probes agree", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const waiting = { ...patient, maxRetryAfter: patience }
@@ -233,7 +233,7 @@ describe("a closed gate", () => {
     assert.strictEqual(sent.length, 5)
   })
 
-  it("closes before the first refusal when an answer says that nothing remains", async () => {
+  it("closes before the first refusal when a response has nothing remaining", async () => {
     const ticker = handTicker()
     const account = accountOf(ticker)
     const [a, b] = [account.lane("a"), account.lane("b")]
@@ -243,7 +243,7 @@ describe("a closed gate", () => {
     assert.isDefined(b.tryEnter(demand()))
   })
 
-  it("is a pause for a moment, if nothing remains and nobody was refused: as many may be out as before", async () => {
+  it("is a short pause, if nothing remains and no request was refused: as many may be in flight as before", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
@@ -274,7 +274,7 @@ describe("a closed gate", () => {
     assert.strictEqual(sent.length, 1)
   })
 
-  it("saves up no budget for those whom it held, however late timers may be", async () => {
+  it("saves up no budget for held requests, however late timers may be", async () => {
     const ticker = handTicker(200)
     const lane = laneOf(ticker, { requestsPerMinute: 60 })
     const { send, sent } = sender(ticker, lane)
@@ -337,7 +337,7 @@ describe("a closed gate", () => {
     assert.isAtMost(done.refused / done.ok, 0.05)
   })
 
-  it("turns those away who would wait longer than their maxRetryAfter, and the others wait", async () => {
+  it("rejects requests that would wait longer than their maxRetryAfter, and the others wait", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker, { maxConcurrency: 1 })
     const held = lane.tryEnter(demand())!
@@ -352,7 +352,7 @@ describe("a closed gate", () => {
     assert.strictEqual(await long, "sent")
   })
 
-  it("whoever comes again goes before those who came later", async () => {
+  it("lets a retried request go before later ones", async () => {
     const ticker = handTicker()
     const lane = laneOf(ticker)
     const { send, sent } = sender(ticker, lane)
@@ -370,7 +370,7 @@ describe("a closed gate", () => {
     assert.strictEqual(sent.length, 2)
   })
 
-  it("whatever answers come, nobody is sent while it is closed and everybody is in the end", async () => {
+  it("sends no request while it is closed and all in the end, whatever the responses", async () => {
     const replies = fc.constantFrom<readonly [number, Readonly<Record<string, string>>]>(
       [200, {}],
       [200, {}],

@@ -21,7 +21,7 @@ const drain = async (stream: AsyncIterable<unknown>) => {
   for await (const _ of stream);
 }
 
-/** What some SDKs have beside. */
+/** A client by `withOptions`, which some SDKs have. */
 const withOptions = (client: Chat): Chat => {
   const { withOptions } = client as { withOptions?: (options: object) => Chat }
   return withOptions === undefined ? client : withOptions.call(client, { maxRetries: 5 })
@@ -43,7 +43,7 @@ const roads = (subject: Subject, config: ClientConfig) => {
 }
 
 for (const subject of subjects) {
-  describe(`each road of ${subject.name}`, () => {
+  describe(`each way to send a request of ${subject.name}`, () => {
     it.live("takes a permit until its body has ended", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ timePerToken: 2, tokens: 8 })
@@ -77,7 +77,7 @@ for (const subject of subjects) {
   })
 
   describe(`the statistics of ${subject.name}`, () => {
-    it.scoped("say who waits, who is in flight, the limit now, what is left, and until when it is closed", () =>
+    it.scoped("have requests waiting and in flight, the current limit, the rest, and the end of the closed gate", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "body" } }] })
         const config = yield* subject.config(sandbox, {

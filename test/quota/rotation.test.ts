@@ -21,7 +21,7 @@ const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean
 
 for (const subject of subjects) {
   describe.concurrent(`the tokens of ${subject.name}`, () => {
-    it.scoped("of a hundred requests at once are good when they are sent, and refreshed while nobody waits", () =>
+    it.scoped("of a hundred requests at once are valid when they are sent, and refreshed while none waits", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         let loads = 0

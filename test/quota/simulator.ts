@@ -8,13 +8,13 @@ import type { Adaptive } from "../../src/internal/quota/adaptive.ts"
 export interface World {
   /** Milliseconds in all. */
   readonly until: number
-  /** How many requests the provider takes at once at this time; more are refused. */
+  /** Requests that the provider takes at once at this time; more are refused. */
   readonly capacity?: ((now: number) => number) | undefined
-  /** How long an answer takes to make, in milliseconds, while so many are being made. */
+  /** Milliseconds to make an answer, while so many are being made. */
   readonly service: (random: () => number, now: number, working: number) => number
-  /** How many answers it makes at once at this time; the others wait for their turn. */
+  /** Answers that it makes at once at this time; the others wait for their turn. */
   readonly workers?: ((now: number) => number) | undefined
-  /** How many agents ask, one request each, at this time. */
+  /** Agents that ask, one request each, at this time. */
   readonly agents?: ((now: number) => number) | undefined
   /** Milliseconds to the provider and back. */
   readonly wire?: number | undefined
@@ -32,13 +32,13 @@ interface Bin {
   limit: number
 }
 
-/** What came of it. Times are from the beginning, in milliseconds, and of whole tenths of a second. */
+/** Result of a run. Times are from the beginning, in milliseconds, and of whole tenths of a second. */
 export interface Run {
   /** Refused requests as a share of all that were sent. */
   readonly refusedShare: number
-  /** How many requests the provider held on average. */
+  /** Requests that the provider held on average. */
   readonly busy: (from: number, to: number) => number
-  /** How long after `from` it first held at least so many (and at most so many). */
+  /** Time from `from` until it first held at least so many (and at most so many). */
   readonly reaches: (from: number, least: number, most?: number) => number
   readonly limits: (from: number, to: number) => ReadonlyArray<number>
   readonly sent: (from: number, to: number) => number
@@ -61,7 +61,10 @@ export const randomOf = (seed: number): (() => number) => {
   }
 }
 
-/** Of this median; `sigma` is the deviation of the logarithm, 1 for lengths of answers that differ as much as LLMs' do. */
+/**
+ * Lognormal times of this median; `sigma` is the deviation of the logarithm, 1 for lengths of answers that differ as
+ * much as LLMs' do.
+ */
 export const lognormal =
   (median: number, sigma: number) =>
   (random: () => number): number =>

@@ -16,7 +16,7 @@ const trifle = 1e-6
 const time = (max: number) => fc.double({ min: 0, max, noNaN: true })
 
 describe("a gate", () => {
-  it("is open to whoever waited for what was left of it, however times are rounded", () => {
+  it("is open to a request that waited for its rest, however times are rounded", () => {
     fc.assert(
       fc.property(time(1e6), time(1e5), time(1), (now, ms, part) => {
         const gate = new RetryAfterGate(handTicker(), () => undefined)
@@ -32,7 +32,7 @@ describe("a gate", () => {
 })
 
 describe("a shared budget", () => {
-  it("is asked again by whoever waited for it, however times are rounded", () =>
+  it("is called again by a request that waited for it, however times are rounded", () =>
     fc.assert(
       fc.asyncProperty(time(1e6), time(1e3), time(1), async (now, ms, part) => {
         const ticker = { ...handTicker(), now: () => now }

@@ -11,7 +11,7 @@ const estimate = (body: unknown, path = chat, mean = 0) => tokensOf(path, JSON.s
 const outputOf = (body: object) => estimate(body, chat, 7) - Math.ceil(JSON.stringify(body).length / 4)
 
 describe("the model of a request", () => {
-  it("is the field of that name at the top of the body, wherever it stands there", () => {
+  it("is the top-level field of that name, wherever it stands", () => {
     for (const body of [
       '{"model":"gpt-4o","messages":[]}',
       '{"messages":[{"role":"user","content":"hi"}],"model":"gpt-4o"}',
@@ -23,7 +23,7 @@ describe("the model of a request", () => {
     }
   })
 
-  it("is no other field, nor what a prompt says", () => {
+  it("is no other field, and no text of a prompt", () => {
     for (const body of [
       '{"messages":[{"model":"evil"}],"tools":{"model":"evil"}}',
       JSON.stringify({ messages: [message('","model":"evil"'), message('\\","model":"evil')] }),
@@ -94,7 +94,7 @@ describe("the model of a request", () => {
   })
 })
 
-describe("the tokens that a request asks for", () => {
+describe("the estimated tokens of a request", () => {
   it("are a quarter of its characters, and the output it allows", () => {
     const body = { model: "m", messages: [message("x".repeat(4_000))] }
     const prompt = Math.ceil(JSON.stringify(body).length / 4)
@@ -114,7 +114,7 @@ describe("the tokens that a request asks for", () => {
     expect(outputOf({ n: 3 }), "the mean is that of requests, not of choices").toBe(7)
   })
 
-  it("take no bound, or one without sense, for what it is", () => {
+  it("ignore a missing or senseless bound", () => {
     for (const bound of [-1, 0, null, "100", { a: 1 }]) expect(outputOf({ max_tokens: bound }), String(bound)).toBe(7)
     expect(outputOf({ max_tokens: null, max_output_tokens: 9 })).toBe(9)
     expect(outputOf({ max_tokens: 1e300 })).toBe(1_000_000)
@@ -130,7 +130,7 @@ describe("the tokens that a request asks for", () => {
     expect(estimate({ input: "x".repeat(388) }, "/v1/responses?a=/embeddings", 1_000)).toBe(1_100)
   })
 
-  it("count an image by what images cost, not by the length of its bytes", () => {
+  it("count an image by the cost of images, not by the length of its bytes", () => {
     const data = `iVBORw0KGgo${"A".repeat(1_000_000)}`
     for (const part of [
       { type: "image_url", image_url: { url: `data:image/png;base64,${data}` } },
@@ -149,7 +149,7 @@ describe("the tokens that a request asks for", () => {
     expect(about, "a text about one is a text").toBeGreaterThan(10_000)
   })
 
-  it("are one for what can't be told", () => {
+  it("are one for an unreadable body", () => {
     const stream = { length: 1_000_000, open: async function* () {} }
     for (const body of [undefined, stream, "--boundary", bytes("--boundary"), new Uint8Array(0), "{}"]) {
       expect(tokensOf(chat, body, 500)).toBe(1)
@@ -179,7 +179,7 @@ describe("a stream of events", () => {
     ['{"messages":[{"content":"\\"stream\\":true","stream":true}]}', false],
     ['{"stream_options":{"include_usage":true}}', false],
     ["", undefined]
-  ])("is asked for by the field of the body alone: %s", (body, asked) => {
+  ])("is requested by the field of the body alone: %s", (body, asked) => {
     expect(asksForEvents("/v1/responses?stream=true", body)).toBe(asked)
     expect(asksForEvents("/v1/responses", bytes(body))).toBe(asked)
   })
@@ -190,11 +190,11 @@ describe("a stream of events", () => {
     ["/v1/responses/resp_1?stream=false", false],
     ["/v1/responses/resp_1?upstream=true", false],
     ["/v1/responses/resp_1", false]
-  ])("is resumed by the query of what has no body: %s", (path, asked) => {
+  ])("is resumed by the query of a request without a body: %s", (path, asked) => {
     expect(asksForEvents(path, undefined)).toBe(asked)
   })
 
-  it("may be asked for by a body that is no JSON, or that is gone when it is sent", () => {
+  it("may be requested by a body that is not JSON, or that is consumed when it is sent", () => {
     expect(asksForEvents("/v1/audio/transcriptions", bytes("--boundary"))).toBe(undefined)
     expect(asksForEvents("/v1/chat/completions", { length: undefined, open: () => (async function* () {})() })).toBe(
       undefined

@@ -14,10 +14,10 @@ const metered = (body: string | Uint8Array, size = Infinity): readonly [number |
   for (let at = 0; at < bytes.length; at += size) {
     // A buffer that is used for the next chunk too, as sockets' are.
     const chunk = Uint8Array.from(bytes.subarray(at, at + size))
-    meter.chunk(chunk)
+    meter.chunk(chunk, 0)
     chunk.fill(0x7d)
   }
-  // What is here as a whole is read without a meter, and says the same.
+  // A complete body is read without a meter, with the same result.
   if (size === Infinity && bytes[0] === 0x7b) expect(ofWhole(bytes)).toEqual(meter.count())
   return [meter.total(), meter.output()]
 }
@@ -56,7 +56,7 @@ describe("the usage of an answer as JSON", () => {
     ).toEqual([8, undefined])
   })
 
-  it("leaves out what Anthropic reads from its cache, and counts what it writes to it", () => {
+  it("leaves out Anthropic's cache reads, and counts its cache writes", () => {
     const message = {
       type: "message",
       content: [{ type: "tool_use", name: "f", input: fake }],
@@ -153,7 +153,7 @@ const responseEvents = (text: string) =>
   )
 
 describe("the usage of a stream of events", () => {
-  it("is that of the last event which says it", () => {
+  it("is that of the last event that has it", () => {
     const stream = delta("a", { usage: null }) + delta("b", { usage: null })
     const last = event({ choices: [], usage })
     expect(metered(stream + last + done)).toEqual([21, 12])
@@ -165,7 +165,7 @@ describe("the usage of a stream of events", () => {
     expect(metered((stream + last).replaceAll("data: ", "data:"))).toEqual([21, 12])
   })
 
-  it("is found where Groq and Cerebras say it", () => {
+  it("is found where Groq and Cerebras have it", () => {
     expect(metered(delta("a") + delta("", { x_groq: { id: "r", usage } }) + done)).toEqual([21, 12])
     expect(metered(delta("", { x_groq: { id: "r", usage }, usage: null })), "and not where it says null").toEqual([
       21, 12
@@ -234,7 +234,7 @@ describe("a meter", () => {
           const meter = makeMeter()
           for (let at = 0, turn = 0; at < bytes.length; turn++) {
             const size = 1 + sizes[turn % sizes.length]!
-            meter.chunk(bytes.subarray(at, at + size))
+            meter.chunk(bytes.subarray(at, at + size), 0)
             at += size
           }
           expect([meter.total(), meter.output()]).toEqual([count.total_tokens, count.completion_tokens])
@@ -257,12 +257,12 @@ describe("a meter", () => {
     )
   })
 
-  it("can be asked before the end, and goes on", () => {
+  it("can be read before the end, and goes on", () => {
     const meter = makeMeter()
     const bytes = Buffer.from(completion("hi"))
-    meter.chunk(bytes.subarray(0, 20))
+    meter.chunk(bytes.subarray(0, 20), 0)
     expect(meter.total()).toBe(undefined)
-    meter.chunk(bytes.subarray(20))
+    meter.chunk(bytes.subarray(20), 0)
     expect(meter.total()).toBe(21)
   })
 

@@ -23,13 +23,13 @@ const soon = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean
 
 const model = Effect.map(ClientMap.stats, ({ quotas }) => quotas[0]?.models[0])
 
-/** What has been spent, once nothing is in flight. */
+/** Tokens spent, once nothing is in flight. */
 const spent = Effect.map(
   soon(ClientMap.stats, ({ quotas }) => quotas[0]?.inFlight === 0),
   ({ quotas }) => LIMIT - (quotas[0]!.models[0]?.tokensLeft ?? LIMIT)
 )
 
-/** What the SDKs call it, whoever says it. */
+/** Places of the usage in answers of the SDKs. */
 interface Told {
   readonly usage?: { readonly total_tokens?: number } | null
   readonly x_groq?: { readonly usage?: { readonly total_tokens?: number } | null } | null
@@ -76,7 +76,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("are taken while the answer is being made, and kept if it never tells", () =>
+    it.scoped("are taken while the answer is being made, and kept if it reports none", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "body" } }] })
         const config = yield* subject.config(sandbox, { quota })
@@ -97,7 +97,7 @@ for (const subject of subjects) {
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
 
-    it.scoped("are given back by an answer that refuses", () =>
+    it.scoped("are given back by a refusal", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "status", status: 400 } }] })
         const config = yield* subject.config(sandbox, { quota })
@@ -118,11 +118,11 @@ const responses = (config: ClientConfig) => ({
 })
 
 describe.concurrent("tokens of a request that sets no bound to its answer", () => {
-  it.scoped("are thought to be as many as answers have had of late", () =>
+  it.scoped("are estimated by the recent answers", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: 1_256 })
       const config = yield* openai.config(sandbox, { quota })
-      /** What is taken for a request that nobody answers. */
+      /** Tokens taken for a request that is never answered. */
       const taken = Effect.gen(function* () {
         sandbox.faults.replace([{ fault: { type: "stall", at: "headers" } }])
         const before = (yield* model)?.tokensLeft ?? LIMIT

@@ -1,4 +1,4 @@
-/** The attempts of one request, over quotas and sockets that do as they are told. */
+/** The attempts of one request, over quotas and sockets under control. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import type { PoolKey } from "../../src/internal/request/keyPool.ts"
@@ -81,7 +81,7 @@ const setup = (queueTimeout: number) => {
   return { ticker, waits, facts, send, loadsIn }
 }
 
-describe("a request that is moved from line to line", () => {
+describe("a request that is moved from queue to queue", () => {
   it("waits no longer than queueTimeout in all", async () => {
     const { send, ticker, waits } = setup(1_000)
     const sent = send()

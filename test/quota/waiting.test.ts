@@ -1,4 +1,4 @@
-/** What it is to wait for one's turn: no part of any time-out, given up at once, and free of charge. */
+/** Waiting for a turn: outside every timeout, cancelled at once, and free of charge. */
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -60,7 +60,7 @@ for (const subject of subjects) {
       ["by its fiber", "fiber"],
       ["by the caller's own signal", "signal"]
     ] as const) {
-      it.scoped(`is given up at once ${what}, at the gate as in the pause between attempts`, () =>
+      it.scoped(`is cancelled at once ${what}, at the gate as in the pause between attempts`, () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make()
           const config = yield* subject.config(sandbox, { maxRetries: 3 })
@@ -77,7 +77,7 @@ for (const subject of subjects) {
               Effect.sync(() => sandbox.stats().log.length),
               (ended) => ended === 1
             )
-            // Of the pause after a refusal, to the gate.
+            // From the pause after a 429 to the gate.
             if (status === 429) {
               yield* TestClock.adjust(500)
               yield* soon(queued, (count) => count === 1)
@@ -103,8 +103,8 @@ for (const subject of subjects) {
   })
 }
 
-describe.concurrent("what was never sent", () => {
-  it.scoped("has its budget back when nobody listens", () =>
+describe.concurrent("an unsent request", () => {
+  it.scoped("has its budget back when no server listens", () =>
     Effect.gen(function* () {
       const closed = yield* Sandbox.make()
       const quota = { requestsPerMinute: 1, tokensPerMinute: 10_000 }
@@ -128,7 +128,7 @@ describe.concurrent("what was never sent", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scoped("has its budget back when it gave up while it waited for a socket", () =>
+  it.scoped("has its budget back when it is aborted while it waits for a socket", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({
         protocol: "http/1.1",
@@ -153,7 +153,7 @@ describe.concurrent("what was never sent", () => {
     }).pipe(Effect.provide(ClientLayer.layer()))
   )
 
-  it.scoped("but what was sent is paid for, whatever became of it", () =>
+  it.scoped("costs its budget only once sent, whatever the outcome", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "resetBeforeHeaders" } }] })
       const config = yield* openai.config(sandbox, { quota: { requestsPerMinute: 1 }, maxRetries: 0 })

@@ -193,14 +193,14 @@ const holdsNone = (text: string): void => {
     const at = text.indexOf(secret)
     assert.strictEqual(at, -1, text.slice(Math.max(0, at - 300), at + 100))
   }
-  // Enough was told for something to be found in.
+  // Enough text for a secret to be found in.
   assert.isAbove(text.length, 50_000)
   assert.include(text, "RequestError")
 }
 
 describe.concurrent("a server that repeats", () => {
   for (const [what, make] of Object.entries(servers)) {
-    it.live(`${what} tells nobody else, whichever SDK or model asks, and however`, () =>
+    it.live(`${what} reaches only its caller, with every SDK and model, in every way`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const port = yield* listen(make())
@@ -213,7 +213,7 @@ describe.concurrent("a server that repeats", () => {
   }
 
   for (const [what, make] of Object.entries(failures)) {
-    it.live(`${what} tells nobody else, whichever model asks`, () =>
+    it.live(`${what} reaches only its caller, with every model`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const port = yield* listen(make())

@@ -1,4 +1,4 @@
-/** What providers say, in errors: without secrets, and in one line of a log. */
+/** Text of providers in errors: without secrets, and in one line of a log. */
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -56,13 +56,13 @@ const answers: Readonly<Record<string, Sandbox.Fault>> = {
     headers: { "content-type": "text/plain" },
     body: `${forged} ${key} ${header}`
   },
-  "an error that is a page of HTML": {
+  "an error that is an HTML page": {
     type: "status",
     status: 502,
     headers: { "content-type": "text/html" },
     body: `<html><title>${forged} ${key} ${header.replace("-", "&#45;")}</title><p>${key}`
   },
-  "JSON that is none, which a parser quotes": {
+  "invalid JSON, which a parser quotes": {
     type: "status",
     status: 200,
     headers: { "content-type": "application/json" },
@@ -74,7 +74,7 @@ const events: Readonly<Record<string, Sandbox.Fault>> = {
   "an error in an event": stream(
     `event: error\ndata: ${JSON.stringify({ error: { message: `${forged} ${key} ${header}` } })}\n\n`
   ),
-  "an event that is no JSON": stream(`data: ${key} ${header}\n\n`)
+  "an event that is invalid JSON": stream(`data: ${key} ${header}\n\n`)
 }
 
 /** All that a program might print of it. */
@@ -134,7 +134,7 @@ const check = (
   )
 
 for (const subject of [...subjects, openai6]) {
-  describe(`what is told of ${subject.name}`, () => {
+  describe(`logs and spans of ${subject.name}`, () => {
     for (const [what, fault] of Object.entries(answers)) check(subject, what, fault, false)
     for (const [what, fault] of Object.entries(events)) check(subject, what, fault, true)
   })
@@ -202,7 +202,7 @@ describe("the reason of a GOAWAY", () => {
 })
 
 describe("a line of a log", () => {
-  it("is what an error of ours says, whatever it was made of", () => {
+  it("is the message of an error of ours, whatever its text", () => {
     const place = { provider: "openai", baseURL: "https://api.example", detail: forged }
     const request = new RequestError({ ...place, reason: "Server", processed: "yes", attempts: 1 })
     const pool = new PoolError({ ...place, reason: "Closed" })

@@ -134,7 +134,7 @@ const roads = [
 
 for (const subject of [...subjects, openai6]) {
   for (const road of roads) {
-    it.live(`no secret of ${subject.name} is told over ${road.name}, whatever happens`, () =>
+    it.live(`no secret of ${subject.name} is printed over ${road.name}, whatever happens`, () =>
       Effect.gen(function* () {
         const collector = new Collector()
         const sandbox = yield* Sandbox.make({ ...road.sandbox, faults: rules })
@@ -225,7 +225,7 @@ for (const subject of [...subjects, openai6]) {
   }
 }
 
-/** Where a canary was found. */
+/** The surroundings of each canary that was found. */
 const around = (text: string): string =>
   Object.values(canaries)
     .map((canary) => text.toLowerCase().indexOf(canary.toLowerCase()))
@@ -234,7 +234,7 @@ const around = (text: string): string =>
     .join("\n---\n")
 
 describe("the collector", () => {
-  it.live("sees a secret wherever one is told", () =>
+  it.live("sees a secret wherever one is printed", () =>
     Effect.gen(function* () {
       const nested = new Error("outer", { cause: new Error("middle", { cause: { token: key } }) })
       const hidden = Object.defineProperty(new Error("fine"), "request", { value: { key }, enumerable: false })

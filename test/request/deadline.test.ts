@@ -69,7 +69,7 @@ type Ask = (
 
 const apiKey = "sk-test"
 
-/** What each door fails with. */
+/** Calls through every entry point, each ending with its failure. */
 const everyDoor: ReadonlyArray<readonly [name: string, ask: Ask]> = [
   ...subjects.flatMap((subject): ReadonlyArray<readonly [string, Ask]> => [
     [
@@ -133,7 +133,7 @@ const timers = (): number => process.getActiveResourcesInfo().filter((kind) => k
 
 describe.concurrent("a request's deadline", () => {
   for (const { make, road } of [http, http2]) {
-    it.live(`runs over its retries, on every door over ${road}, and says what it had come to`, () =>
+    it.live(`runs over its retries, through every entry point over ${road}, and reports the last failure`, () =>
       run(
         Effect.forEach(
           everyDoor,
@@ -146,7 +146,7 @@ describe.concurrent("a request's deadline", () => {
                 ours(error).message,
                 /not finished within its deadline of 3500 ms; before that: Server 500: /
               )
-              // What an SDK threw may stand between: the last failure is the deepest of ours.
+              // An SDK's error may stand between: the last failure is the deepest of ours.
               let cause: unknown = error
               let deepest: unknown
               for (; cause instanceof Error; cause = cause.cause) if (cause instanceof RequestError) deepest = cause
@@ -220,7 +220,7 @@ describe.concurrent("a request's deadline", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not waited for in vain: a retry that would come too late is none, and its failure is told at once", () =>
+  it.live("is not waited for in vain: instead of a retry beyond it the failure is returned at once", () =>
     run(
       Effect.gen(function* () {
         const sandbox = yield* http.make([])

@@ -1,4 +1,4 @@
-/** What is sent again when nobody knows what became of it, over real sockets: the server counts. */
+/** Retries of requests with unknown outcome, over real sockets: the server counts. */
 import { createHash } from "node:crypto"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -101,7 +101,7 @@ const broken = ["reset", "end"] as const
 const failed = ["408", "409", "500", "502", "503", "504", "599"] as const
 const final = ["400", "401", "403", "404", "422"] as const
 
-/** How often it is sent, by the rule as the docs have it. */
+/** Number of times that it is sent, by the rule as documented. */
 const expected = ({ fault, mine, option, question, retries }: Case): number => {
   const harmless = question.kind === "harmless" || mine
   if (fault === "silence" || (broken as ReadonlyArray<string>).includes(fault)) {
@@ -142,7 +142,7 @@ const send = async (server: Server, clients: Clients, id: string, one: Case): Pr
     baseURL: `${server.origin}/v1`,
     maxRetries: retries,
     retryAmbiguous: option,
-    // Chance may draw five failures in a row of one place, and what is told here is not how circuits hold requests back.
+    // Chance may draw five failures in a row of one place, and circuits are not the subject here.
     transport: { circuitFailures: false },
     // The server has to see it first, however busy this machine is.
     timeout: fault === "silence" ? 1_000 : 20_000
@@ -184,7 +184,7 @@ describe("a request that failed", () => {
     )
   })
 
-  it("for want of headers in time is as one whose connection broke", async () => {
+  it("for want of headers in time is treated as one whose connection broke", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0)
     await using server = await serve()
     await using clients = makeClients()
@@ -204,8 +204,8 @@ describe("a request that failed", () => {
 const may = (body: string | Uint8Array | undefined, path = "/v1/responses") =>
   Repeat.whenUnknown({ method: "POST", path, headers: {}, body }, "generation")
 
-describe("what may be sent again", () => {
-  it("is read from bytes as from text, the last of two fields counts, and what is no JSON permits nothing", () => {
+describe("a request that is safe to repeat", () => {
+  it("is detected in bytes as in text, by the last of two fields, and never without JSON", () => {
     assert.isTrue(may('{"store":false}'))
     assert.isTrue(may(Buffer.from(' {"input":"\u00e9\\"","store" : false}')))
     assert.isTrue(may('{"store":true,"store":false}'))

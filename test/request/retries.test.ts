@@ -27,7 +27,7 @@ const facts = (error: ClientError) =>
 
 const parse = (headers: Record<string, string>) => RetryAfter.parse(new Headers(headers))
 
-describe.concurrent("how long an answer asks to wait", () => {
+describe.concurrent("the Retry-After of a response", () => {
   it("is read from retry-after-ms, from seconds, or from a date against the answer's own", () => {
     assert.strictEqual(parse({ "retry-after-ms": "300" }), 300)
     assert.strictEqual(parse({ "retry-after-ms": "300", "retry-after": "9" }), 300)
@@ -41,7 +41,7 @@ describe.concurrent("how long an answer asks to wait", () => {
     assert.isTrue(soon !== undefined && soon > 30_000 && soon <= 60_000)
   })
 
-  it("is nothing where it can't be read", () => {
+  it("is undefined where it can't be parsed", () => {
     for (const odd of ["-5", "NaN", "Infinity", "", "soon", "1e3", "5 seconds", "2015"]) {
       const got = parse({ "retry-after": odd, "retry-after-ms": odd === "2015" ? "x" : odd })
       if (odd === "2015") assert.strictEqual(got, 2_015_000)
@@ -90,7 +90,7 @@ for (const subject of [...subjects, openai6]) {
         const config = yield* subject.config(sandbox, { maxRetries: 0 })
         const options: object = { maxRetries: 2 }
         yield* Effect.flip(subject.use(config, (client) => client.chat.completions.create(question("hi"), options)))
-        // The SDK of a user's own provider does not tell what a request said.
+        // The SDK of a user's own provider does not pass on a request's options.
         assert.strictEqual(sandbox.stats().requests, subject === openai6 ? 1 : 3)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
@@ -104,7 +104,7 @@ for (const subject of [...subjects, openai6]) {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
 
-    it.live("a longer Retry-After than a minute fails at once, and says how long", () =>
+    it.live("a longer Retry-After than a minute fails at once, with its length", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "90" }, 100)] })
         const config = yield* subject.config(sandbox, { maxRetries: 5 })
@@ -144,7 +144,7 @@ const once = () => {
 }
 
 describe.concurrent("retries", () => {
-  it.live("wait as long as Retry-After says", () =>
+  it.live("wait as long as Retry-After", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [status(429, { "retry-after": "0.6" })] })
       // Longer than the first backoff may be.
@@ -156,7 +156,7 @@ describe.concurrent("retries", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("end, whatever odd wish the server has", () =>
+  it.live("end, whatever the server's Retry-After", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       for (const odd of ["-5", "NaN", "4000000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"]) {
@@ -182,7 +182,7 @@ describe.concurrent("retries", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("do what x-should-retry says", () =>
+  it.live("follow x-should-retry", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [status(400, { "x-should-retry": "true" })] })
       yield* OpenAiClient.use(options(sandbox), (client) => client.models.list())

@@ -1,4 +1,7 @@
-/** What never reached a provider is sent again within `maxRetries` and `maxRetryAfter`, and however many wait, the dials are few. */
+/**
+ * Requests that never reached a provider are retried within `maxRetries` and `maxRetryAfter`, and however many wait,
+ * the dials are few.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -40,7 +43,7 @@ const dialled = (proxy: { readonly connections: number }, times: number) =>
     (connections) => connections >= times
   )
 
-it.live("what may have been worked on stays so, though what was sent after it never got there", () =>
+it.live("a perhaps processed request stays so, though its retry was never sent", () =>
   run(
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
@@ -63,8 +66,8 @@ it.live("what may have been worked on stays so, though what was sent after it ne
   )
 )
 
-describe.concurrent("what can't be sent since nobody is there", () => {
-  it.live("is sent when somebody is, with one retry, on every door", () =>
+describe.concurrent("a request to an unreachable server", () => {
+  it.live("is sent once it is reachable, with one retry, through every entry point", () =>
     run(
       Effect.gen(function* () {
         const clients = yield* Effect.acquireRelease(
@@ -110,7 +113,7 @@ describe.concurrent("what can't be sent since nobody is there", () => {
     )
   )
 
-  it.live("is sent with all others that waited, who were not dialled for one by one", () =>
+  it.live("is sent with all others that waited, without a dial for each", () =>
     run(
       Effect.gen(function* () {
         const { place, proxy, sandbox } = yield* unreachable
@@ -142,11 +145,11 @@ describe.concurrent("what can't be sent since nobody is there", () => {
   )
 
   for (const [how, options, dials] of [
-    // Those who come when the first dial has failed get the verdict of a probe.
+    // Requests that come when the first dial has failed get the verdict of a probe.
     ["at once without retries", { maxRetries: 0 }, 3],
     ["with retries when maxRetryAfter is over", { maxRetryAfter: 1_000 }, 20]
   ] as const) {
-    it.live(`fails, unsent, where nobody ever comes, after a few dials for all: ${how}`, () =>
+    it.live(`fails, unsent, if it stays unreachable, after a few dials for all: ${how}`, () =>
       run(
         Effect.gen(function* () {
           const { place, proxy, sandbox } = yield* unreachable
@@ -175,7 +178,7 @@ describe.concurrent("what can't be sent since nobody is there", () => {
     )
   )
 
-  it.live("waits for no probe for those who never wait, whatever their retries", () =>
+  it.live("does not wait for a probe if it may never wait, whatever its retries", () =>
     run(
       Effect.gen(function* () {
         const { place, proxy } = yield* unreachable

@@ -1,8 +1,8 @@
-/** What holds of each door on each runtime. Each case throws if it does not. */
+/** Cases for each entry point on each runtime. Each throws if it fails. */
 import * as assert from "node:assert/strict"
 import type { Opened, Subject } from "./subjects.ts"
 
-/** What the provider at `origin` has counted. */
+/** Counts of the provider at `origin`. */
 export interface Counted {
   readonly requests: number
   readonly inFlight: number

@@ -1,4 +1,4 @@
-/** What holds of a runtime whatever the door: bodies, codings, limits, TLS, and options that it can't keep. */
+/** Cases of a runtime, whatever the entry point: bodies, codings, limits, TLS, and options that it can't keep. */
 import * as assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { makeClients } from "clientele/Promise"

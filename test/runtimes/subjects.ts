@@ -70,7 +70,7 @@ const wordOf = (chunk: unknown): string => (chunk as Chunk).choices[0]?.delta?.c
 const textOf = (answer: unknown): string =>
   (answer as { choices: ReadonlyArray<{ message: { content: string } }> }).choices[0]!.message.content
 
-/** What the SDKs have in common. */
+/** Common interface of the SDKs' clients. */
 interface Client {
   readonly chat: { readonly completions: { create(body: object, options: object): PromiseLike<unknown> } }
 }

@@ -41,7 +41,7 @@ describe("known keys", () => {
     assert.deepEqual(await statuses("old", "new", ""), [200, 200, 200])
   })
 
-  it("stay known to what is in flight", async () => {
+  it("stay valid for requests in flight", async () => {
     const sandbox = await start({ apiKeys: ["old"], latency: 100 })
     const pending = send(sandbox, "old")
     await expect.poll(() => sandbox.stats().inFlight, { timeout: 30_000 }).toBe(1)
@@ -51,7 +51,7 @@ describe("known keys", () => {
     assert.strictEqual(only?.keyKnown, true)
   })
 
-  it("can be told by other processes, who hear what is wrong with them", async () => {
+  it("can be set by other processes, which get validation errors", async () => {
     const sandbox = await start({ controlPort: 0 })
     const tell = async (body: string) => {
       const response = await fetch(`${sandbox.controlOrigin}/__sandbox/api-keys`, { method: "POST", body })
@@ -73,7 +73,7 @@ describe("known keys", () => {
 })
 
 describe("the log", () => {
-  it("tells which key each request carried, whether it was known then, and when it came", async () => {
+  it("has each request's key, its validity then, and its time", async () => {
     const sandbox = await start({ apiKeys: ["a"] })
     const before = performance.now()
     await send(sandbox, "a", { stream: true })
@@ -100,7 +100,7 @@ describe("the log", () => {
     )
   })
 
-  it("holds as many as it was told, the last ones, and none if that is none", async () => {
+  it("holds as many as configured, the last ones, and none for 0", async () => {
     const two = await start({ logSize: 2 })
     for (const key of ["a", "b", "c"]) {
       await send(two, key)

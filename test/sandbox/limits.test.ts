@@ -68,7 +68,7 @@ const control = async (sandbox: Sandbox.Sandbox, name: string, value: unknown) =
 }
 
 describe("limits", () => {
-  it("refuse a key beyond its requests a minute, and say when to come again", async () => {
+  it("refuse a key beyond its requests a minute, with a Retry-After", async () => {
     const sandbox = await start({ requestsPerMinute: 2 })
     const first = await send(sandbox)
     assert.strictEqual(first.headers.get("x-ratelimit-limit-requests"), "2")
@@ -118,7 +118,7 @@ describe("limits", () => {
     await held.end()
   })
 
-  it("refuse beyond concurrency until an answer has ended, and say nothing of when", async () => {
+  it("refuse beyond concurrency until an answer has ended, without a Retry-After", async () => {
     const sandbox = await start({ maxConcurrency: 2 })
     const first = await hold(sandbox)
     const second = await hold(sandbox)
@@ -134,7 +134,7 @@ describe("limits", () => {
     await second.end()
   })
 
-  it("say when to come again beyond concurrency, if they were told to", async () => {
+  it("send a Retry-After beyond concurrency, if configured", async () => {
     const sandbox = await start({ maxConcurrency: 0, concurrencyRetryAfter: "2500 millis" })
     const refused = await send(sandbox)
     assert.strictEqual(refused.headers.get("retry-after"), "3")
@@ -145,7 +145,7 @@ describe("limits", () => {
     )
   })
 
-  it("have Cerebras's codes, which say quota of what only has to wait", async () => {
+  it("have Cerebras's codes, which name a quota for a limit that passes", async () => {
     const sandbox = await start()
     const code = async (limit: Sandbox.RateLimit) => {
       sandbox.limit(limit)
@@ -158,7 +158,7 @@ describe("limits", () => {
     assert.strictEqual(await code({ requestsPerMinute: 1 }), "request_quota_exceeded")
   })
 
-  it("ask nothing of what no model answers", async () => {
+  it("do not apply to requests without a model", async () => {
     const sandbox = await start({ requestsPerMinute: 1, maxConcurrency: 0 })
     const response = await fetch(`${sandbox.origin}/v1/models`)
     assert.strictEqual(response.status, 200)
@@ -166,7 +166,7 @@ describe("limits", () => {
     await response.text()
   })
 
-  it("are told in each provider's own headers", async () => {
+  it("are sent in each provider's own headers", async () => {
     const sandbox = await start({ requestsPerMinute: 10, tokensPerMinute: 10_000 })
     const told = async (provider: string, name: string) =>
       (await send(sandbox, { headers: { "x-sandbox-provider": provider, "x-api-key": provider } })).headers.get(name)
@@ -178,7 +178,7 @@ describe("limits", () => {
 })
 
 describe("a limit that changes", () => {
-  it("counts who is in flight already, when it comes, falls and rises", async () => {
+  it("counts requests already in flight, when it is set, falls and rises", async () => {
     const sandbox = await start()
     const held = [await hold(sandbox), await hold(sandbox), await hold(sandbox)]
     assert.deepEqual(await statuses(sandbox, {}), [200])
@@ -214,7 +214,7 @@ describe("a limit that changes", () => {
     assert.strictEqual((await left())[0], 429)
   })
 
-  it("can be told by other processes, who hear what is wrong with it", async () => {
+  it("can be set by other processes, which get validation errors", async () => {
     const sandbox = await start()
     const told = await control(sandbox, "limit", { requestsPerMinute: 1, charge: "asked" })
     assert.strictEqual(told.status, 200)

@@ -136,7 +136,7 @@ const valuesOf = (text: string): ReadonlyArray<unknown> =>
     ? [JSON.parse(text)]
     : [...text.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data ?? ""))
 
-describe("usage, told and charged", () => {
+describe("usage, reported and charged", () => {
   it.each(cases.map((one, i) => ({ ...one, i })))("of $provider: $name", async (one) => {
     for (const { origin } of open) {
       const response = await fetch(origin + (one.path ?? "/v1/chat/completions"), {

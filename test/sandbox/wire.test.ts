@@ -28,7 +28,7 @@ interface Answer {
   readonly status: number | undefined
   readonly headers: Readonly<Record<string, unknown>>
   readonly body: string
-  /** How it ended: `end` for whole, else what cut it. */
+  /** `end` for a complete answer, else the cause that cut it. */
   readonly end: string
 }
 
@@ -166,7 +166,7 @@ describe("protocols", () => {
     assert.strictEqual(sandbox.stats().byConnection[0]?.protocol, "http/1.1")
   })
 
-  it("offers over ALPN only what it was told to speak", async () => {
+  it("offers over ALPN only the configured protocols", async () => {
     const sandbox = await start({ tls: true, protocol: "http/1.1" })
     const socket = tls.connect({ port: sandbox.port, ca: sandbox.ca, ALPNProtocols: ["h2", "http/1.1"] })
     open.push(() => socket.destroy())
@@ -212,7 +212,7 @@ describe("protocols", () => {
     assert.strictEqual(sandbox.stats().connections.total, 1)
   })
 
-  it("lets go of an HTTP/2 client that has gone without a word, and of no other", async () => {
+  it("releases an HTTP/2 client that vanished silently, and no other", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
     open.push(() => vi.useRealTimers())
     const { ca, origin, port, stats } = await start({ protocol: "h2", tls: true })
@@ -237,7 +237,7 @@ describe("protocols", () => {
     assert.isFalse(there.destroyed)
   })
 
-  it("survives what is no request", async () => {
+  it("survives bytes that are not a request", async () => {
     const sandbox = await start({})
     const bodies = ["", "{", "[]", "null", `{"model":"m","messages":${"[".repeat(50_000)}${"]".repeat(50_000)}}`]
     for (const body of bodies)
@@ -253,7 +253,7 @@ describe("protocols", () => {
   })
 })
 
-/** What an answer says of its date and of limits. */
+/** Headers of an answer about its date and about limits. */
 const limits = (answer: Answer) =>
   Object.fromEntries(Object.entries(answer.headers).filter(([name]) => /^(date$|retry|x-ratelimit)/i.test(name)))
 
@@ -355,7 +355,7 @@ describe("faults", () => {
     assert.strictEqual(streamed.end, "RST 2")
   })
 
-  it("resetMidBody: never says END_STREAM before RST_STREAM, whatever the code", async () => {
+  it("resetMidBody: never sends END_STREAM before RST_STREAM, whatever the code", async () => {
     const sandbox = await start({ faults: [{ fault: { type: "resetMidBody", afterBytes: 20, code: 0 } }] })
     assert.deepEqual(await frames(sandbox.port), ["1:4", "0:0", "3:0:0"])
   })
@@ -373,7 +373,7 @@ describe("faults", () => {
     assert.isObject(JSON.parse(late.body))
   })
 
-  it("garbage: no JSON, or no HTTP", async () => {
+  it("garbage: invalid JSON, or invalid HTTP", async () => {
     const sandbox = await start({ faults: [{ fault: { type: "garbage", what: "json" } }] })
     const answer = await raw1(sandbox.port, CHAT)
     assert.strictEqual(answer.status, 200)
@@ -445,7 +445,7 @@ describe("faults", () => {
     assert.strictEqual((await raw1(sandbox.port, other)).status, 500)
   })
 
-  it("can be asked for by a request's own headers", async () => {
+  it("can be set by a request's own headers", async () => {
     const sandbox = await start({})
     assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-fault": "status=503" })).status, 503)
     assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-fault": "truncate=5" })).end, "closed")
@@ -455,7 +455,7 @@ describe("faults", () => {
 })
 
 it("closes at once, whatever is open", async () => {
-  // Of their own accord neither the answer nor the closing would come to an end.
+  // Without `close` neither the answer nor the closing would end: timers are fake.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
   open.push(() => vi.useRealTimers())
   const sandbox = await start({ tls: true, latency: "1 minute" })

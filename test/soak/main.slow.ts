@@ -18,7 +18,7 @@ describe("soak", () => {
     assert.include(table(report), "all is well")
   })
 
-  it("finds a lease that is kept, and says how to see it again", { timeout: 120_000 }, async () => {
+  it("finds a lease that is kept, and prints how to replay it", { timeout: 120_000 }, async () => {
     const report = await soak({ ...brief, minutes: 0.1, seed: 12, leak: true })
     assert.include(report.failures, "1 leases left")
     assert.include(table(report), "npm run soak -- --seed 12 --minutes 0.1 --agents 50 --rate 100")
@@ -43,7 +43,7 @@ describe("soak", () => {
     assert.lengthOf(why(NaN, 0.02), 1)
   })
 
-  it("says what is wrong with its command line, and how to write it", () => {
+  it("reports an error in its command line, with its usage", () => {
     for (const [given, why] of [
       [["--minutes", "abc"], '--minutes is "abc"; expected a number above 0'],
       [["--foo"], "Unknown option '--foo'"]

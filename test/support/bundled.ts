@@ -68,7 +68,7 @@ export const succeed = async (
   return stdout
 }
 
-/** What a program of the project prints, as JSON. */
+/** Output of a program of the project, parsed as JSON. */
 export const printed = async (project: Project, file: string, sandboxURL: string): Promise<unknown> =>
   JSON.parse(await succeed(project, process.execPath, [file], { SANDBOX_URL: sandboxURL }))
 

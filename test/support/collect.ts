@@ -111,7 +111,7 @@ export class Collector {
     )
   )
 
-  /** What is written to the console meanwhile. */
+  /** Adds all that is written to the console meanwhile. */
   readonly console = Effect.acquireRelease(
     Effect.sync(() => {
       const undo = (["log", "info", "warn", "error", "debug", "trace", "dir"] as const).map((name) => {

@@ -11,7 +11,7 @@ const place = { provider: "test", baseURL: "http://test.invalid/v1" }
 
 export const open = (credential: Redacted.Redacted | Credential.Credential) => SecretSource.make(place, credential)
 
-/** What a request does: the secret at hand, else it waits. */
+/** Takes the secret as a request does: the one at hand, else it waits. */
 export const take = (source: SecretSource.SecretSource): Effect.Effect<Redacted.Redacted, unknown> =>
   Effect.tryPromise({
     try: (signal) => {
@@ -24,7 +24,7 @@ export const take = (source: SecretSource.SecretSource): Effect.Effect<Redacted.
 export const use = (source: SecretSource.SecretSource): Effect.Effect<string, unknown> =>
   Effect.map(take(source), Redacted.value)
 
-/** What is at hand; undefined if a request would have to wait. */
+/** The secret at hand; undefined if a request would have to wait. */
 export const peek = (source: SecretSource.SecretSource): string | undefined => {
   const secret = source.peek()
   return secret === undefined ? undefined : Redacted.value(secret)

@@ -1,6 +1,6 @@
 /**
  * A server of hand-written HTTP/2 frames, for what no HTTP/2 library would do: half bodies, resets with odd codes,
- * GOAWAY in mid-flight, silence. Over clear text unless told otherwise.
+ * GOAWAY in mid-flight, silence. Over plain TCP by default.
  */
 import * as net from "node:net"
 import * as tls from "node:tls"
@@ -80,7 +80,7 @@ export class FrameConnection {
     this.write(maxStreams(limit))
   }
 
-  /** Response headers, `:status` 200 unless told otherwise. */
+  /** Response headers, with `:status` 200 by default. */
   headers(
     id: number,
     options: {
@@ -143,7 +143,7 @@ export class FrameConnection {
 export interface FrameScript {
   /** SETTINGS_MAX_CONCURRENT_STREAMS of the first SETTINGS, `undefined` to send none. @default 100 */
   readonly limit?: number | undefined
-  /** Whether pings are answered. @default true */
+  /** Answers pings. @default true */
   readonly pong?: boolean
   /** Instead of that: a ping has come, and may be answered now, later or never. */
   readonly onPing?: (connection: FrameConnection, answer: () => void) => void

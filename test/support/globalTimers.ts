@@ -1,6 +1,6 @@
 /**
- * What tests of timers themselves put in the place of `src/internal/util/timers.ts`: the globals of the moment, so that
- * those tests can fake them.
+ * Replacement for `src/internal/util/timers.ts` in tests of timers themselves: the globals of the moment, so that those
+ * tests can fake them.
  */
 const late =
   (name: "setTimeout" | "setInterval" | "setImmediate" | "clearTimeout" | "clearInterval" | "clearImmediate") =>

@@ -5,14 +5,14 @@ export interface HandTicker extends Ticker {
   readonly pass: (ms: number) => Promise<void>
   /** The same, but nothing happens until all of it has passed: a machine that slept. */
   readonly sleep: (ms: number) => Promise<void>
-  /** How many timers are set. */
+  /** Number of timers that are set. */
   readonly timers: () => number
 }
 
 /** Lets promises that are due settle. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Time that passes when it is told to. Its timers may be late by `late()`, up to `lateness`. */
+/** Time that passes on command. Its timers may be late by `late()`, up to `lateness`. */
 export const handTicker = (lateness = 0, late: () => number = () => 0): HandTicker => {
   let now = 0
   const timers = new Set<{ readonly at: number; readonly f: () => void }>()

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 
-/** What may trip a reader of JSON up: its own characters, and those of several bytes. */
+/** Characters on which a reader of JSON may trip: its own, and those of several bytes. */
 export const unit = fc.constantFrom(
   "a",
   " ",

@@ -45,7 +45,7 @@ export const answer = (permit: Permit, status: number, headers: Readonly<Record<
   permit.leave()
 }
 
-/** Why a request was turned away, or that it was not. */
+/** The reason of a rejection, or "passed". */
 export const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => "passed",

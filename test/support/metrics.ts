@@ -1,15 +1,15 @@
-/** What effect's registry holds of a metric. */
+/** Contents of effect's registry for a metric. */
 import * as Metric from "effect/Metric"
 
 export interface Series {
-  /** From which effect's exporters read it. */
+  /** The unit as effect's exporters read it. */
   readonly unit: string | undefined
   readonly labels: Readonly<Record<string, string>>
-  /** Of a counter or a histogram. */
+  /** Counters and histograms alone. */
   readonly count: number
-  /** Of a histogram. */
+  /** Histograms alone. */
   readonly sum: number
-  /** Of a gauge. */
+  /** Gauges alone. */
   readonly value: number
 }
 

@@ -16,7 +16,7 @@ export interface Metrics {
   readonly reader: PeriodicExportingMetricReader
 }
 
-/** Exports when it is told to. */
+/** Exports on command. */
 export const metricReader = (): Metrics => {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   return { exporter, reader: new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 }) }

@@ -32,7 +32,7 @@ export interface Place extends Closable {
   readonly release: () => void
 }
 
-/** A server of HTTP/2 and HTTP/1.1 over TLS that answers with its own address; to `/held` not before it is told. */
+/** A server of HTTP/2 and HTTP/1.1 over TLS that answers with its own address; to `/held` only on command. */
 export const serveAt = async (address: string, port = 0): Promise<Place> => {
   const { cert, key } = certificate
   const sockets = new Set<net.Socket>()
@@ -64,7 +64,7 @@ export const serveAt = async (address: string, port = 0): Promise<Place> => {
 }
 
 export interface Path extends Closable {
-  /** Connections that are open pass nothing any more, and nobody is told; new ones are well. */
+  /** Open connections silently pass nothing any more; new ones work. */
   readonly silence: () => void
 }
 

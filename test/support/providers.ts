@@ -27,13 +27,13 @@ interface Question {
   readonly messages: Array<{ role: "user"; content: string }>
 }
 
-/** What of a sandbox a config needs, and of other servers too. */
+/** The parts of a sandbox that a config needs, and which other servers have too. */
 export type Place = Pick<Sandbox, "baseURL" | "ca">
 
 /** Nobody listens there. A port that was free a moment ago another process may have by now. */
 export const nobody: Place = { baseURL: () => "http://127.0.0.1:9", ca: certificate.ca }
 
-/** What the clients of the four SDKs have in common. */
+/** Common interface of the clients of the four SDKs. */
 export interface Chat {
   readonly chat: {
     readonly completions: {

@@ -31,7 +31,7 @@ export const freePort = async (): Promise<number> => {
   return address.port
 }
 
-/** Whether something there answers PING, be it with an error. */
+/** True if something there answers PING, be it with an error. */
 const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"))

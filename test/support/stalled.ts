@@ -15,7 +15,7 @@ export const serveStalled = async (to: number): Promise<Stalled> => {
   const worker = new Worker(new URL("children/stalled.ts", import.meta.url), { workerData: { gate, to } })
   worker.unref()
   const [port] = (await once(worker, "message")) as [number]
-  // A line of 1 takes two on Linux. Whoever is too many goes on trying.
+  // A backlog of 1 takes two on Linux. Connections beyond it go on trying.
   const fillers = Array.from({ length: 6 }, () => net.connect(port, "127.0.0.1").on("error", () => undefined))
   let connected = 0
   await new Promise<void>((resolve) => {

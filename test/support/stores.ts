@@ -11,7 +11,7 @@ import { eventually } from "./wait.ts"
 /** So few that none comes back while a test goes on. */
 export const rates: Rates = { requestsPerMinute: 6, tokensPerMinute: Infinity, burst: 1 }
 
-/** A logger that keeps what it is told. */
+/** A logger that keeps its lines. */
 export const recorder = () => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {

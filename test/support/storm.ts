@@ -21,7 +21,7 @@ export const drip = (_: unknown, response: NodeJS.WritableStream & { readonly de
 export interface Storm {
   readonly requests: number
   readonly aborts: number
-  /** What became of those that nobody gave up, and that were not answered whole. */
+  /** Failures of requests that were not aborted: errors and incomplete answers. */
   readonly lost: ReadonlyArray<string>
 }
 

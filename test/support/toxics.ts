@@ -31,11 +31,11 @@ export interface ToxicProxy {
   /** @default "downstream" */
   readonly add: (toxic: Toxic, direction?: Direction) => void
   readonly clear: () => void
-  /** On connections that are open now nothing passes any more, and nobody is told. */
+  /** Open connections silently pass nothing any more. */
   readonly freeze: () => void
   /** Refuses connections, and cuts those that are open. */
   readonly down: () => Promise<void>
-  /** Where it was before `down`. */
+  /** Brings it up where it was before `down`. */
   readonly up: () => Promise<void>
   readonly close: () => Promise<void>
 }

@@ -7,7 +7,7 @@ export interface Tunnel {
   readonly dug: number
   /** Tunnels that it was asked for. */
   readonly asked: number
-  /** What it answers from now on instead of digging, with a page perhaps; `undefined`: it digs. */
+  /** Answers CONNECT with this status from now on, with a page perhaps; `undefined`: it digs again. */
   readonly refuse: (status: number | undefined, page?: string) => void
   /** It dies, with all that goes through it. */
   readonly die: () => Promise<void>

@@ -92,7 +92,7 @@ describe("a span", () => {
 })
 
 describe("the end of a stream", () => {
-  it("tells why each choice of a chat ended", () => {
+  it("has the finish reason of each choice of a chat", () => {
     const all = [chunk(choice(0, "tool_calls")), chunk(choice(1, null)), chunk(choice(1, "stop")), chunk()]
     assert.deepStrictEqual(told(...all), {
       "gen_ai.response.id": "chatcmpl-1",
@@ -101,7 +101,7 @@ describe("the end of a stream", () => {
     })
   })
 
-  it("tells the last word of a response, not those before it", () => {
+  it("has the last status of a response, not earlier ones", () => {
     const name = "gen_ai.response.finish_reasons"
     assert.deepStrictEqual(told(response("in_progress"), response("completed"))[name], ["completed"])
     const cut = response("incomplete", { incomplete_details: { reason: "max_output_tokens" } })

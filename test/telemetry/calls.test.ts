@@ -28,7 +28,7 @@ const FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 
 const of = (model: string) => ({ "gen_ai.request.model": model })
 
-/** How often calls of a model ended, by what makes them differ. */
+/** Counts of ended calls of a model, by their labels. */
 const durations = (model: string) =>
   series(DURATION, of(model)).map(({ count, labels }) => [
     labels["gen_ai.provider.name"],
@@ -64,7 +64,7 @@ const names = { openai: "openai", azure: "azure.ai.openai", groq: "groq", cerebr
 
 describe("a call through an SDK's client", () => {
   for (const subject of subjects) {
-    it.scopedLive(`is metered for ${subject.name}: how long it took, and the tokens that its answer says`, () =>
+    it.scopedLive(`is metered for ${subject.name}: its duration, and the tokens of its usage`, () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make()
         const config = yield* subject.config(sandbox)
@@ -122,7 +122,7 @@ describe("a call through an SDK's client", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.scopedLive("tells its tokens once where a budget counts them too, whole or streamed", () =>
+  it.scopedLive("records its tokens once where a budget counts them too, whole or streamed", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const config = yield* openai(sandbox, { quota: { tokensPerMinute: 1_000_000 } })
@@ -178,7 +178,7 @@ describe("a call through an SDK's client", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.scopedLive("has the name of its operation, and what is no call of a model is none", () =>
+  it.scopedLive("has the name of its operation, and other requests are not recorded", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       const config = yield* openai(sandbox)
@@ -219,7 +219,7 @@ describe("a call through an SDK's client", () => {
         Effect.flatMap(({ json }) => json),
         Effect.provide(Layer.provide(PooledHttpClient.layer(), layer))
       )
-      // Whose server it is that listens on this machine, nobody knows.
+      // The provider behind a server on this machine is unknown.
       assert.deepStrictEqual(durations(model), [
         ["openai", "chat", undefined, 1],
         ["_other", "chat", undefined, 1]

@@ -13,7 +13,7 @@ import { settle } from "../support/handTicker.ts"
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)
 
 const KEYS = 10_000
-/** Of one client. */
+/** Keys of one client. */
 const EACH = 40
 
 /** Asks with each of these keys. One that has been used is not open again before the clock moves, so each has its turn. */
@@ -29,7 +29,7 @@ const askWith = (keys: ReadonlyArray<number>) =>
     yield* Effect.promise(() => settle())
   })
 
-/** How many series there are, the gauges of all that is held included. */
+/** Number of series, the gauges of all that is held included. */
 const told = Effect.map(Telemetry.prometheus, () => Metric.unsafeSnapshot().length)
 
 it.effect(

@@ -1,4 +1,4 @@
-/** What is told of limits, and of waits for sockets. */
+/** Metrics of limits, and of waits for sockets. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -49,38 +49,36 @@ const gauges = (name: string, model: string) =>
 const waits = () => series(SOCKETS, { provider: "openai" })[0] ?? { count: 0, sum: 0 }
 
 describe("gauges of limits", () => {
-  it.scopedLive(
-    "say what the budgets of all keys allow and what is left, by model, and nothing once they are at rest",
-    () =>
-      Effect.gen(function* () {
-        const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
-        const quota = { requestsPerMinute: 6_000, tokensPerMinute: 600_000, burst: 10, maxConcurrency: 4 }
-        const a = yield* openai(sandbox, "sk-a", quota)
-        const b = yield* openai(sandbox, "sk-b", quota)
-        const fibers = yield* Effect.forEach([a, a, b], (config) => Effect.fork(ask(config, "limited")))
-        yield* Effect.promise(() => until(() => sandbox.stats().requests === 3))
-        assert.deepStrictEqual(yield* gauges(LIMIT, "limited"), { concurrency: 8, requests: 12_000, tokens: 1_200_000 })
-        const left = yield* gauges(LEFT, "limited")
-        assert.strictEqual(left["concurrency"], 5)
-        for (const [kind, most] of [
-          ["requests", 12_000],
-          ["tokens", 1_200_000]
-        ] as const) {
-          assert.isAbove(left[kind]!, 0)
-          assert.isAtMost(left[kind]!, most)
-        }
-        yield* Effect.forEach(fibers, Fiber.interrupt)
-        const rested = gauges(LIMIT, "limited").pipe(
-          Effect.map(({ concurrency }) => concurrency === 0),
-          Effect.repeat({ until: (isRested) => isRested })
-        )
-        yield* rested
-        assert.deepStrictEqual(yield* gauges(LIMIT, "limited"), { concurrency: 0, requests: 0, tokens: 0 })
-        assert.deepStrictEqual(yield* gauges(LEFT, "limited"), { concurrency: 0, requests: 0, tokens: 0 })
-      }).pipe(Effect.provide(layer))
+  it.scopedLive("have the limits and the rest of all keys' budgets, by model, and are absent once they are idle", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox.make({ faults: [{ fault: { type: "stall", at: "headers" } }] })
+      const quota = { requestsPerMinute: 6_000, tokensPerMinute: 600_000, burst: 10, maxConcurrency: 4 }
+      const a = yield* openai(sandbox, "sk-a", quota)
+      const b = yield* openai(sandbox, "sk-b", quota)
+      const fibers = yield* Effect.forEach([a, a, b], (config) => Effect.fork(ask(config, "limited")))
+      yield* Effect.promise(() => until(() => sandbox.stats().requests === 3))
+      assert.deepStrictEqual(yield* gauges(LIMIT, "limited"), { concurrency: 8, requests: 12_000, tokens: 1_200_000 })
+      const left = yield* gauges(LEFT, "limited")
+      assert.strictEqual(left["concurrency"], 5)
+      for (const [kind, most] of [
+        ["requests", 12_000],
+        ["tokens", 1_200_000]
+      ] as const) {
+        assert.isAbove(left[kind]!, 0)
+        assert.isAtMost(left[kind]!, most)
+      }
+      yield* Effect.forEach(fibers, Fiber.interrupt)
+      const rested = gauges(LIMIT, "limited").pipe(
+        Effect.map(({ concurrency }) => concurrency === 0),
+        Effect.repeat({ until: (isRested) => isRested })
+      )
+      yield* rested
+      assert.deepStrictEqual(yield* gauges(LIMIT, "limited"), { concurrency: 0, requests: 0, tokens: 0 })
+      assert.deepStrictEqual(yield* gauges(LEFT, "limited"), { concurrency: 0, requests: 0, tokens: 0 })
+    }).pipe(Effect.provide(layer))
   )
 
-  it.scopedLive("say what is left of a minute's requests and tokens", () =>
+  it.scopedLive("have the rest of a minute's requests and tokens", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make()
       // So slow that nothing comes back while the test runs.
@@ -93,7 +91,7 @@ describe("gauges of limits", () => {
     }).pipe(Effect.provide(layer))
   )
 
-  it.scopedLive("say how many budgets their provider keeps closed", () =>
+  it.scopedLive("count the budgets that their provider keeps closed", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({
         faults: [{ fault: { type: "status", status: 429, headers: { "retry-after": "30" } } }]

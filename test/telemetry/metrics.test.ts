@@ -35,7 +35,7 @@ const kindOf = (state: unknown): string =>
 
 const isMetric = (u: object): u is Metric.Metric<unknown, unknown, unknown> => Metric.MetricTypeId in u
 
-it.effect("docs/metrics.md has each metric, what it is, its unit, and all of its labels", () =>
+it.effect("docs/metrics.md has each metric, its kind, its unit, and all of its labels", () =>
   Effect.gen(function* () {
     // A budget that is in use, and closed.
     const quota = { requestsPerMinute: 60, tokensPerMinute: 10_000, maxConcurrency: 4 }

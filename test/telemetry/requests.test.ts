@@ -1,4 +1,4 @@
-/** How long requests took, by the conventions for HTTP. */
+/** Durations of requests, by the conventions for HTTP. */
 import { assert, describe, it } from "@effect/vitest"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -17,7 +17,7 @@ import { subjects } from "../support/providers.ts"
 
 const NAME = "http.client.request.duration"
 
-/** Of one server, which listens on a port of its own: all labels but its own, and how often. */
+/** Series of one server, which listens on a port of its own: all labels but its own, and counts. */
 const told = (port: number) =>
   series(NAME, { "server.port": String(port) }).map(({ count, labels }) => {
     const { "server.address": address, "server.port": _, ...rest } = labels
@@ -33,7 +33,7 @@ const roads = [
 describe("the duration of a request", () => {
   for (const { name, ask, config } of subjects) {
     for (const road of roads) {
-      it.scopedLive(`is noted for ${name} over HTTP/${road.version}, each attempt by what came of it`, () =>
+      it.scopedLive(`is recorded for ${name} over HTTP/${road.version}, each attempt by its outcome`, () =>
         Effect.gen(function* () {
           const sandbox = yield* Sandbox.make({
             ...road.sandbox,

@@ -1,4 +1,4 @@
-/** What nobody has heard of has a type, counts as perhaps worked on, and is told of once. */
+/** Unknown failures have a type, count as perhaps processed, and are reported once. */
 import { describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -78,8 +78,8 @@ const { ca } = certificate
 /** Without retries, and without circuits: each is asked. */
 const plain = { maxRetries: 0, transport: { circuitFailures: false } } as const
 
-describe("what is not known", () => {
-  it.live("of statuses is taken by its class if it has one, is perhaps worked on, and is told of once", () => {
+describe("an unknown value", () => {
+  it.live("of statuses is treated by its class if it has one, is perhaps processed, and is logged once", () => {
     const { layer, lines } = warnings()
     return run(
       Effect.gen(function* () {
@@ -101,7 +101,7 @@ describe("what is not known", () => {
         ])
         assert.strictEqual((yield* counted("status")) - before, 6)
         assert.strictEqual((yield* ClientMap.stats).unclassified, 6)
-        const told = lines.filter(({ message }) => message.includes("not known"))
+        const told = lines.filter(({ message }) => message.includes("unknown "))
         assert.deepStrictEqual(
           told.map(({ message }) => /status "(\d+)"/.exec(message)?.[1]),
           ["299", "599", "720", "999"]
@@ -296,7 +296,7 @@ describe("an error of the wire", () => {
     )
   })
 
-  it("knows the codes of sockets, names, TLS and HTTP, and no others", () => {
+  it("recognizes the codes of sockets, names, TLS and HTTP, and no others", () => {
     const known = [
       "ECONNREFUSED",
       "ECONNRESET",

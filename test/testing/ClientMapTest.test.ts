@@ -58,7 +58,7 @@ describe("a client map for tests", () => {
     }).pipe(Effect.provide(ClientMapTest.layer()), leakCheck)
   )
 
-  it.effect("says what a script says, and what it does not say is the sandbox's", () =>
+  it.effect("responds as a script does, and else as the sandbox", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* ask, "4")
       assert.strictEqual(yield* ask, "again")
@@ -79,7 +79,7 @@ describe("a client map for tests", () => {
     )
   )
 
-  it.effect("retries by the test's clock, and what fails has the reason that it would have", () =>
+  it.effect("retries by the test's clock, and failures have their usual reasons", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(ask)
       yield* TestClock.adjust("29 seconds")

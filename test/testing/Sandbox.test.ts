@@ -146,7 +146,7 @@ describe.each(names)("%s over its own fetch", (name) => {
     assert.isString(answered.choices[0]?.message.content)
   })
 
-  it("says its errors in the classes of the SDK", async () => {
+  it("gives its errors in the classes of the SDK", async () => {
     const all = clients()
     all[name].apiKey = "wrong"
     await expect(create(all, name, ask("x"))).rejects.toMatchObject({ status: 401, name: "Error" })
@@ -292,14 +292,14 @@ describe("Anthropic's API", () => {
     if (a?.type === "tool_use" && b?.type === "tool_use") assert.deepEqual(b.input, a.input)
   })
 
-  it("says its errors in the classes of the SDK", async () => {
+  it("gives its errors in the classes of the SDK", async () => {
     const wrong = new Anthropic({ ...quiet, apiKey: "no", authToken: null, baseURL: sandbox.baseURL("anthropic") })
     await expect(wrong.messages.create(body)).rejects.toBeInstanceOf(AuthenticationError)
   })
 })
 
 describe("the counts", () => {
-  it("tell requests by key, path, status and connection", async () => {
+  it("count requests by key, path, status and connection", async () => {
     const all = clients()
     await create(all, "groq", ask("one"))
     all.groq.apiKey = "wrong"
@@ -336,7 +336,7 @@ describe("the counts", () => {
     assert.strictEqual(sandbox.stats().requests, 0)
   })
 
-  it("see a client that goes away in mid answer", async () => {
+  it("include a client that goes away in mid answer", async () => {
     const response = await fetch(`${sandbox.baseURL("openai")}/chat/completions`, {
       method: "POST",
       headers: { authorization: `Bearer ${KEY}`, "x-sandbox-time-per-token": "50" },
@@ -353,7 +353,7 @@ describe("the counts", () => {
   })
 })
 
-describe("the Effect door", () => {
+describe("the Effect API", () => {
   effectIt.live("closes with its scope, cutting what is open", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()

@@ -15,7 +15,7 @@ const protocols = [
   ]
 ] as const
 
-/** Answers one request at a time, when it is told to. */
+/** Answers one request at a time, on command. */
 const held = async (serve: (handler: Handler) => Promise<{ readonly origin: string }>) => {
   const seen: Array<string | undefined> = []
   const waiting: Array<Answer> = []
@@ -38,7 +38,7 @@ const post = (path: string, body: string | Uint8Array) => ({ method: "POST", pat
 for (const [name, serve] of protocols) {
   const one = { maxConnections: 1, http2: name === "HTTP/2" }
 
-  test(`${name}: a full queue refuses who comes, at once and unsent, and serves who waits, in order`, async () => {
+  test(`${name}: a full queue refuses new requests, at once and unsent, and serves waiting ones, in order`, async () => {
     const server = await held(serve)
     const it = pool(server.origin, { ...one, maxQueue: 3 })
     const first = text(it, { path: "/0" })
@@ -61,7 +61,7 @@ for (const [name, serve] of protocols) {
     expect(server.seen).toEqual(["/0", "/1", "/2", "/3", "/6"])
   })
 
-  test(`${name}: who gives up makes room in the queue`, async () => {
+  test(`${name}: an aborted request makes room in the queue`, async () => {
     const server = await held(serve)
     const it = pool(server.origin, { ...one, maxQueue: 2, maxQueueBytes: 20 })
     const first = text(it, { path: "/0" })
@@ -78,7 +78,7 @@ for (const [name, serve] of protocols) {
     expect(server.seen).toEqual(["/0", "/2", "/4"])
   })
 
-  test(`${name}: the bodies of those who wait are counted, whatever they are, and one alone may be of any size`, async () => {
+  test(`${name}: bodies of waiting requests are counted, of every kind, and a single one may be of any size`, async () => {
     const server = await held(serve)
     const it = pool(server.origin, { ...one, maxQueueBytes: 100 })
     const first = text(it, { path: "/0" })
@@ -105,7 +105,7 @@ for (const [name, serve] of protocols) {
   })
 }
 
-test("whoever a server turned away unread goes back to its old place, although the queue is full", async () => {
+test("a request refused unread goes back to its old place, although the queue is full", async () => {
   const server = await serveScript({
     limit: 1,
     onRequest: (to, id) => (to.index === 1 && to.requests === 1 ? to.reset(id, 7) : to.respond(id))
@@ -115,7 +115,7 @@ test("whoever a server turned away unread goes back to its old place, although t
   expect((await failure(ask(it, { path: "/3" }))).reason).toBe("Capacity")
   expect(await Promise.all(waiting)).toEqual(["ok", "ok", "ok"])
   expect([server.requests, it.stats().queued, it.stats().inFlight]).toEqual([4, 0, 0])
-  // What was counted twice is gone twice, and no more than that.
+  // Bytes counted twice are subtracted twice, and no more than that.
   const again = [text(it, { path: "/4" }), text(it, post("/5", "abc"))]
   expect((await failure(ask(it, post("/6", "x")))).message).toContain("requests with 3 bytes wait")
   expect(await Promise.all(again)).toEqual(["ok", "ok"])

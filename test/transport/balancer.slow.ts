@@ -116,7 +116,7 @@ for (const protocol of ["HTTP/1.1", "HTTP/2"] as const) {
     isDown = true
     const from = performance.now()
     await answered(400, 20, (about) => statusOf(it, about))
-    // What had been saved up, eight sessions at once, and one a second.
+    // The saved-up sessions, eight at once, and one a second.
     expect(it.stats().opened - mixed).toBeLessThan(8 + 10 + ((performance.now() - from) / 1_000) * 2 + 2)
   })
 }

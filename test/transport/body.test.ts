@@ -14,18 +14,18 @@ const protocols = [
 ] as const
 
 for (const [name, serve] of protocols) {
-  test(`${name}: 1,000 bodies that nobody reads pass through a bound of 4`, async () => {
+  test(`${name}: 1,000 unread bodies pass through a bound of 4`, async () => {
     const server = await serve((_, response) => response.end("x".repeat(10_000)))
     const it = pool(server.origin, { maxConnections: 4 })
     const all = await Promise.all(Array.from({ length: 1_000 }, () => ask(it)))
     expect(all).toHaveLength(1_000)
     await until(() => it.stats().inFlight === 0)
-    // And they are still there for whoever comes late.
+    // And they are still there for a late reader.
     expect(await readAll((all[0] ?? (await ask(it))).body)).toHaveLength(10_000)
     expect(server.peak).toBeLessThanOrEqual(4)
   })
 
-  test(`${name}: big bodies that nobody ever reads give way to requests that wait, and say so to who comes late`, async () => {
+  test(`${name}: big unread bodies give way to waiting requests, and a late reader gets an error`, async () => {
     const big = Buffer.alloc(4 * 1024 * 1024)
     const server = await serve((_, response) => response.end(big))
     const it = pool(server.origin, { maxConnections: 2, unreadTimeout: 100 })
@@ -33,10 +33,10 @@ for (const [name, serve] of protocols) {
     expect(kept).toHaveLength(6)
     const error = await failure(readAll((kept[0] ?? (await ask(it))).body))
     expect(error.reason).toBe("Aborted")
-    expect(error.message).toContain("nobody read the body")
+    expect(error.message).toContain("the body was unread")
   })
 
-  test(`${name}: a slow reader who has begun is never cut for those who wait`, async () => {
+  test(`${name}: a slow reader that has begun is never cut for waiting requests`, async () => {
     const big = Buffer.alloc(2 * 1024 * 1024)
     const server = await serve((_, response) => response.end(big))
     const it = pool(server.origin, { maxConnections: 1, unreadTimeout: 50 })
@@ -77,7 +77,7 @@ for (const [name, serve] of protocols) {
     expect(bytes).toBe(total * chunk.length)
   })
 
-  test(`${name}: a body that nobody can read any more is collected, and the server notices`, async () => {
+  test(`${name}: an unreachable body is collected, and its stream ends at the server`, async () => {
     let closed = 0
     const server = await serve((_, response) => {
       response.on("error", () => undefined)

@@ -115,7 +115,7 @@ describe("the bound on connections", () => {
 
 for (const road of roads) {
   describe(`timeouts over ${road.name}`, () => {
-    it.live("are what the config says, however long", () =>
+    it.live("are those of the config, however long", () =>
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 600 })
         yield* everySubject((subject) =>

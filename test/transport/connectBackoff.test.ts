@@ -10,7 +10,7 @@ const made = (): { readonly redial: Redial; readonly due: Promise<void> } => {
   return { redial: new Redial(() => resolve()), due }
 }
 
-test("a pool without lanes waits a moment, and is told when that is over", async () => {
+test("a pool without lanes waits a moment, and is called when that is over", async () => {
   const { due, redial } = made()
   expect(redial.isHeld(0)).toBe(false)
   const began = performance.now()
@@ -32,7 +32,7 @@ test("each failure in a row makes it wait longer, up to half a second, and a con
   expect(redial.isHeld(0)).toBe(false)
 })
 
-test("what will fail the next time as well is not waited for", () => {
+test("a final failure is not waited for", () => {
   const { redial } = made()
   redial.failed(0, false)
   expect(redial.isHeld(0)).toBe(false)

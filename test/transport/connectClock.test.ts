@@ -119,7 +119,7 @@ test("HTTP/1.1: waiting for busy sockets counts for no timeout", async () => {
   await answersBehind(server.origin, held)
 })
 
-test("HTTP/1.1: of those beside busy sockets only as many run out of time as connections are being opened", async () => {
+test("HTTP/1.1: beside busy sockets only as many requests time out as connections are being opened", async () => {
   const held: Array<() => void> = []
   const real = await serveH1((_, response) => void held.push(() => response.end("ok")))
   let connections = 0

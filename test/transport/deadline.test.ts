@@ -1,4 +1,4 @@
-/** What the pool does when the deadline of a whole request passes, wherever that is just then. */
+/** Deadlines of whole requests that pass in every state of the pool. */
 import { expect, test } from "vitest"
 import { ask, pool, serveH1, serveH2, sleep, text, until, verdict, within } from "./harness.ts"
 
@@ -26,7 +26,7 @@ for (const [name, serve] of [
     expect(came).toBe(1)
   })
 
-  test(`${name}: a deadline says something of the server only if most of it went by in waiting for an answer`, async () => {
+  test(`${name}: a deadline counts against the server only if most of it passed in waiting for a response`, async () => {
     const server = await serve((request, response) => {
       if (request.url === "/answered") response.end("ok")
     })

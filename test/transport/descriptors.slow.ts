@@ -41,7 +41,7 @@ const script = async (body: string): Promise<ReadonlyArray<string>> => {
 const late = (_: unknown, response: { end: (text: string) => unknown }): void =>
   void setTimeout(() => response.end("ok"), 5)
 
-test("without a descriptor that is what is said, also of a name that can't be looked up, and it is over when one is free", async () => {
+test("without a descriptor the error is FileDescriptors, also for a failed lookup, until one is free", async () => {
   const { port } = await serveH1(late)
   const said = await script(`
     const pools = ["127.0.0.1", "localhost"].map((host) => poolOf("http://" + host + ":${port}"))
@@ -58,7 +58,7 @@ for (const [name, serve, sockets] of [
   ["HTTP/1.1", () => serveH1(late), 4],
   ["HTTP/2", () => serveH2(late, { settings: { maxConcurrentStreams: 4 } }), 1]
 ] as const) {
-  test(`${name}: whoever waits goes on the sockets that there are, and when descriptors are free there are more`, async () => {
+  test(`${name}: waiting requests use the existing sockets, and more once descriptors are free`, async () => {
     const { origin } = await serve()
     const said = await script(`
       const pool = poolOf(${JSON.stringify(origin)})

@@ -27,7 +27,7 @@ const serveProxy = async (user?: string): Promise<Proxy> => {
     }
     const target = new URL(`http://${request.url}`)
     const upstream = net.connect(Number(target.port), target.hostname, () => {
-      // In two pieces, so that whoever reads the answer must wait for its end.
+      // In two pieces, so that the reader of the answer must wait for its end.
       client.write("HTTP/1.1 200 Connection est")
       setTimeout(() => client.write("ablished\r\nVia: test\r\n\r\n", () => upstream.write(head)), 5)
       setTimeout(() => client.pipe(upstream).pipe(client), 10)
@@ -73,7 +73,7 @@ test("a server of which the authority is unknown is not spoken to", async () => 
   expect(error.message).toContain("certificate")
 })
 
-test("a certificate that is none fails the request, and leaves the budget as it was", async () => {
+test("an invalid certificate fails the request, and leaves the budget as it was", async () => {
   const budget = new SocketBudget(4)
   const it = pool("https://127.0.0.1:1", { ca: "nonsense", cert: "nonsense", key: "nonsense", budget })
   expect(await verdict(ask(it))).toBe("Untrusted, no")
@@ -177,7 +177,7 @@ test("a refused connection with other sockets alive leaves the queue to them", a
   expect(sockets.size).toBe(1)
 })
 
-test("nobody left to wait ends a dial in progress", async () => {
+test("a dial in progress ends when its last waiter has left", async () => {
   const silent = await serveTcp(net.createServer(() => undefined))
   const it = pool(silent.origin.replace("http", "https"))
   const abort = new AbortController()

@@ -114,7 +114,7 @@ for (const [name, serve] of protocols) {
     expect(await text(it, { path: "/ok" })).toBe("ok")
   })
 
-  test(`${name}: a pause between chunks longer than the body timeout, counted only while somebody waits`, async () => {
+  test(`${name}: a pause between chunks longer than the body timeout, counted only while a read waits`, async () => {
     const server = await serve((request, response) => {
       response.write("one ")
       if (request.url === "/slow") return
@@ -182,7 +182,7 @@ test("HTTP/1.1: informational responses neither answer nor restart the headers' 
   expect(await verdict(late)).toBe("Timeout, maybe")
 })
 
-test("HTTP/1.1: a response that is cut is an error, however its length was said", async () => {
+test("HTTP/1.1: a response that is cut is an error, with any framing", async () => {
   const answers: Record<string, string> = {
     "/length": "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
     "/length-close": "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhalf",
@@ -220,7 +220,7 @@ test("HTTP/1.1: a body that only the connection's end delimits is not whole if t
   expect(await verdict(text(pool(server.origin)))).toBe("Connection, yes")
 })
 
-test("HTTP/1.1: what is no HTTP is Malformed", async () => {
+test("HTTP/1.1: a response that is not HTTP is Malformed", async () => {
   const server = await serveTcp(net.createServer((socket) => socket.once("data", () => socket.end("SSH-2.0-oops\r\n"))))
   expect((await failure(ask(pool(server.origin)))).reason).toBe("Malformed")
 })

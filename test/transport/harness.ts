@@ -155,13 +155,13 @@ export const failure = async (promise: Promise<unknown>): Promise<WireError> => 
   throw new Error("it should have failed")
 }
 
-/** What a failure is about. */
+/** Reason of a failure, and whether the request was processed. */
 export const verdict = async (promise: Promise<unknown>): Promise<string> => {
   const error = await failure(promise)
   return `${error.reason}, ${error.processed}`
 }
 
-/** What was answered, or what the failure is about. */
+/** The answer, or the failure's verdict. */
 export const fate = (answer: Promise<string>): Promise<string> =>
   answer.catch((error: WireError) => `${error.reason}, ${error.processed}`)
 

@@ -1,4 +1,4 @@
-/** What a reader who is slow, or a socket that breaks, does to those beside it. */
+/** Effects of a slow reader, or of a socket that breaks, on its neighbours. */
 import * as net from "node:net"
 import { expect, test } from "vitest"
 import type { WireBody } from "../../src/internal/http/types.ts"
@@ -57,7 +57,7 @@ for (const { name, readers, serve, sockets, taken } of [
     serve: (handler: Handler) => serveTls(handler as Parameters<typeof serveTls>[0]),
     readers: 8,
     sockets: 9,
-    // What the kernel holds for a socket is not ours to say: Linux grows it to some MB.
+    // The kernel's buffer for a socket is outside our control: Linux grows it to some MB.
     taken: 64 * MB
   },
   {

@@ -45,7 +45,7 @@ test("sockets that opened together leave apart, within the last fifth of their a
   expect(times[900]! - times[100]!).toBeGreaterThan(40_000)
 })
 
-test("HTTP/2: a path over TLS that passes nothing any more is left, though TCP says nothing", async () => {
+test("HTTP/2: a path over TLS that passes nothing any more is left, though TCP reports nothing", async () => {
   const server = await serveAt("127.0.0.1")
   defer(server.close)
   const path = await servePath(server.port)

@@ -69,7 +69,7 @@ test("an idle socket closes after keepAlive, and by the server's hint before tha
     )
   )
   const other = pool(hinted.origin)
-  // Of a hint of 2 s nothing is left when the safety margin is taken off.
+  // A hint of 2 s less the safety margin leaves nothing.
   await text(other)
   await until(() => hinted.open === 0)
 })
@@ -236,7 +236,7 @@ for (const [name, serve] of [
     expect(await text(it, { method: "POST", body: "again" })).toBe("again")
   })
 
-  test(`${name}: a body that is not as long as it says fails the request`, async () => {
+  test(`${name}: a body that differs from its announced length fails the request`, async () => {
     const server = await serve(((request: NodeJS.ReadableStream, response: NodeJS.WritableStream) => {
       request.on("end", () => response.end("ok"))
       request.resume()
@@ -274,7 +274,7 @@ for (const [name, serve] of [
   })
 }
 
-test("a header that is no HTTP fails its own request, unsent", async () => {
+test("an invalid header fails its own request, unsent", async () => {
   const server = await serveH1((_, response) => response.end("ok"))
   const it = pool(server.origin)
   expect(await verdict(ask(it, { headers: { "x-bad": "a\nb" } }))).toBe("Malformed, no")
@@ -285,7 +285,7 @@ test("a header that is no HTTP fails its own request, unsent", async () => {
   expect(await text(other)).toBe("ok")
 })
 
-test("nobody listening: everybody who waits fails as not processed", async () => {
+test("without a listening server all waiting requests fail as not processed", async () => {
   const server = await serveTcp(net.createServer())
   const dead = pool("http://127.0.0.1:1", { maxConnections: 4 })
   const verdicts = await Promise.all(Array.from({ length: 20 }, () => verdict(ask(dead))))
@@ -295,7 +295,7 @@ test("nobody listening: everybody who waits fails as not processed", async () =>
   expect(server.total).toBe(0)
 })
 
-test("close fails those who wait, lets those on the wire finish, and leaves no socket", async () => {
+test("close fails waiting requests, lets requests in flight finish, and leaves no socket", async () => {
   const server = await serveH1(async (_, response) => {
     await sleep(100)
     response.end("ok")
@@ -322,7 +322,7 @@ for (const [name, serve] of [
   ["HTTP/1.1", serveTls],
   ["HTTP/2", serveH2]
 ] as const) {
-  test(`${name}: close cuts what is still on the wire when the drain is over`, async () => {
+  test(`${name}: close cuts requests still in flight when the drain is over`, async () => {
     const server = await serve(((_: unknown, response: NodeJS.WritableStream) => void response.write("half")) as never)
     const it = pool(server.origin)
     const response = await ask(it)

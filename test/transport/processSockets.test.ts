@@ -70,7 +70,7 @@ test("a pool that waits for the budget and whose requests are aborted passes its
   expect(second.stats().opened).toBe(0)
 })
 
-test("a pool that has left the budget's line makes nobody give up a socket", async () => {
+test("a pool that has left the budget's queue takes no socket from others", async () => {
   const budget = new SocketBudget(1)
   const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 50))
   const first = pool(server.origin, { budget })
@@ -101,7 +101,7 @@ test("an idle socket of another pool closes when the budget is used up", async (
   expect(newer.stats().sockets).toBe(0)
 })
 
-test("whoever waits long at a bound is told of it once, with the bound's name", async () => {
+test("a long wait at a bound is reported once, with the bound's name", async () => {
   const told: Array<Starved> = []
   const onStarved = (info: Starved) => void told.push(info)
   const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 300))
@@ -117,7 +117,7 @@ test("whoever waits long at a bound is told of it once, with the bound's name", 
   expect(told[1]).toMatchObject({ bound: "maxSockets", limit: 2 })
 })
 
-test("a pool that waits for the process's bound is told of that, and not of its own", async () => {
+test("a pool that waits for the process's bound reports that, and not its own", async () => {
   const told: Array<Starved> = []
   const server = await serveH1((_, response) => setTimeout(() => response.end("ok"), 300))
   const parent = new SocketBudget(1)
@@ -140,7 +140,7 @@ test("a bound that has been lowered below what is used has no room, and not less
   expect(budget.room()).toBe(0)
 })
 
-test("nobody is told when it is only the connection that is slow", async () => {
+test("a slow connection alone is not reported", async () => {
   const told: Array<Starved> = []
   const silent = await serveTcp(net.createServer(() => undefined))
   const it = pool(silent.origin.replace("http", "https"), {
@@ -190,7 +190,7 @@ test("an idle socket of another layer closes when the bound of all is used up", 
   expect([first!.stats().sockets, second!.stats().sockets]).toEqual([0, 1])
 })
 
-test("a layer in line whose requests are aborted passes its turn to another", async () => {
+test("a waiting layer whose requests are aborted passes its turn to another", async () => {
   let free: (() => void) | undefined
   const busy = await serveH1((_, response) => {
     free = () => response.end("ok")
@@ -209,7 +209,7 @@ test("a layer in line whose requests are aborted passes its turn to another", as
   expect(second!.held()).toBe(0)
 })
 
-test("copies of the package find one bound, and what authors ask for adds to it while their layers are open", () => {
+test("copies of the package share one bound, and explicit maxSockets add to it while their layers are open", () => {
   const key = Symbol.for("clientele/sockets@1")
   const [one, other] = [layerSockets(undefined), layerSockets(undefined)]
   const registered = (globalThis as Record<symbol, { readonly places: { readonly room: () => number } } | undefined>)[

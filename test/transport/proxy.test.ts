@@ -1,4 +1,4 @@
-/** Proxies that dig no tunnel: which of their answers are final, and what is told of them. */
+/** Proxies that refuse the tunnel: which of their answers are final, and the errors of these. */
 import { inspect } from "node:util"
 import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -36,10 +36,10 @@ describe("a proxy that refuses the tunnel", () => {
   for (const [status, page, advice] of [
     [407, "", "check its user and password"],
     [407, squid, "check its user and password"],
-    [403, squid, "have this address allowed there"],
+    [403, squid, "allow this address there"],
     [404, "", "it must be an HTTP proxy that allows CONNECT to this address"]
   ] as const) {
-    it.live(`with status ${status}${page === "" ? "" : " and a long page"} is asked once, and named`, () =>
+    it.live(`with status ${status}${page === "" ? "" : " and a long page"} gets one CONNECT, and is named`, () =>
       Effect.gen(function* () {
         const { config, proxy, target } = yield* world()
         proxy.refuse(status, page)
@@ -59,7 +59,7 @@ describe("a proxy that refuses the tunnel", () => {
     )
   }
 
-  it.live("for want of a user and password is told apart from one that got others", () =>
+  it.live("for want of a user and password differs from one that got others", () =>
     Effect.gen(function* () {
       const { config, proxy } = yield* world("")
       proxy.refuse(407)
@@ -68,7 +68,7 @@ describe("a proxy that refuses the tunnel", () => {
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
   )
 
-  it.live("opens no circuit: each request learns of it", () =>
+  it.live("opens no circuit: each request fails with it", () =>
     Effect.gen(function* () {
       const { config, proxy } = yield* world()
       proxy.refuse(407)
@@ -82,7 +82,7 @@ describe("a proxy that refuses the tunnel", () => {
   )
 
   for (const status of [408, 429, 502, 503, 504]) {
-    it.live(`with status ${status} for a moment is asked again`, () =>
+    it.live(`with status ${status} for a moment gets CONNECT again`, () =>
       Effect.gen(function* () {
         const { config, proxy } = yield* world()
         proxy.refuse(status)

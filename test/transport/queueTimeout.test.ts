@@ -52,7 +52,7 @@ interface Answer {
 }
 type Handler = (request: { readonly url?: string }, response: Answer) => void
 
-/** A server that answers only when told to, to one request at a time. */
+/** A server that answers on command, one request at a time. */
 const serveHeld = async (serve: (handler: Handler) => Promise<{ readonly origin: string; readonly total: number }>) => {
   const seen: Array<string | undefined> = []
   const held: Array<Answer> = []
@@ -81,7 +81,7 @@ for (const [name, serve] of [
 ] as const) {
   const one = { maxConnections: 1, http2: name === "HTTP/2" }
 
-  test(`${name}: who waits too long for the only socket fails unsent, and costs nobody anything`, async () => {
+  test(`${name}: a request that waits too long for the only socket fails unsent, without cost to others`, async () => {
     const { release, seen, server } = await serveHeld(serve)
     const it = pool(server.origin, one)
     const first = text(it, { path: "/first" })
@@ -101,7 +101,7 @@ for (const [name, serve] of [
     expect(it.stats()).toMatchObject({ sockets: 1, inFlight: 0, queued: 0, opened: 1 })
   })
 
-  test(`${name}: who is sent ceases to wait, and who is sent at once has no timer for it`, async () => {
+  test(`${name}: a sent request ceases to wait, and one sent at once has no timer for it`, async () => {
     const { release, seen, server } = await serveHeld(serve)
     const it = pool(server.origin, one)
     const timers = watchTimers()
@@ -154,7 +154,7 @@ for (const [name, serve] of [
   })
 }
 
-test("to wait for a connection is to wait for a socket, and nobody goes on dialling for those who left", async () => {
+test("waiting for a connection is waiting for a socket, and dials end with their last waiter", async () => {
   const silent = await serveTcp(net.createServer(() => undefined))
   const it = pool(silent.origin.replace("http", "https"), { connectTimeout: 10_000 })
   expect(await verdict(ask(it, { timeouts: impatient }))).toBe("QueueTimeout, no")
@@ -162,7 +162,7 @@ test("to wait for a connection is to wait for a socket, and nobody goes on diall
   expect(it.stats()).toMatchObject({ inFlight: 0, queued: 0, opened: 1 })
 })
 
-test("with nothing left to wait it goes on what is free, and fails where nothing is", async () => {
+test("with no time left to wait a request takes a free socket, and fails without one", async () => {
   const { release, seen, server } = await serveHeld((handler) => serveTls(handler as Parameters<typeof serveTls>[0]))
   const it = pool(server.origin, { maxConnections: 1 })
   for (const queue of [0, -5]) {
@@ -178,7 +178,7 @@ test("with nothing left to wait it goes on what is free, and fails where nothing
   expect(seen).toEqual(["/first0", "/second0", "/first-5", "/second-5"])
 })
 
-test("HTTP/2: who is turned away unread has in the queue what it had left, its time with the server not counted", async () => {
+test("HTTP/2: a request refused unread keeps the rest of its queue time, its time with the server not counted", async () => {
   let came = 0
   const server = await serveScript({
     onRequest: (to, id) => {
@@ -198,7 +198,7 @@ test("HTTP/2: who is turned away unread has in the queue what it had left, its t
   expect(patient.queue - (second?.ms ?? 0)).toBeLessThanOrEqual(came - asked)
 })
 
-test("HTTP/2: who is turned away again and again waits no longer than it may", async () => {
+test("HTTP/2: a request refused again and again waits no longer than it may", async () => {
   const server = await serveScript({
     onRequest: (to, id) => {
       // From now on the session is full, and there is no other.
@@ -221,7 +221,7 @@ for (const [name, ask] of [
     (fetch: Fails) => new Cerebras({ apiKey: "k", fetch, maxRetries: 0, warmTCPConnection: false }).models.list()
   ]
 ] as const) {
-  test(`${name}: takes it for a timeout and may drop its cause, but the caller of ours learns what it was`, async () => {
+  test(`${name}: takes it for a timeout and may drop its cause, but ours reports the reason`, async () => {
     const failed = Failure.fromWire(place, new WireError("QueueTimeout", "no", late), 1)
     const call = CallContext.make(new AbortController().signal, undefined)
     call.failure = failed

@@ -68,7 +68,7 @@ class Model {
 
 const tenants = [undefined, {}, {}, {}, {}]
 
-test("a queue of tenants serves what a model by sorting and searching serves, whatever is done to it", () => {
+test("a queue of tenants serves the same as a model by sorting and searching, under any operations", () => {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.constant("push" as const) },
     { weight: 4, arbitrary: fc.constant("take" as const) },
@@ -141,7 +141,7 @@ test("tenants with a backlog take turns, and a newcomer goes next", () => {
   expect(taken(queue, 6)).toEqual([20, 2, 12, 21, 3, 13])
 })
 
-test("newcomers go before the second turn of those who came with them", () => {
+test("newcomers go before the second turn of tenants that came with them", () => {
   const queue = new TenantQueue<Item>()
   for (let i = 0; i < 10; i++) queue.push(new Item(i, undefined))
   taken(queue, 2)

@@ -20,7 +20,7 @@ const thread = (held: number, idle: number) => {
   return { neighbours, of }
 }
 
-test("a thread that hears of one with fewer sockets closes idle ones, then yields busy ones, and opens none", async () => {
+test("a thread with more sockets than another closes idle ones, then yields busy ones, and opens none", async () => {
   const [rich, poor] = [thread(12, 2), thread(1, 0)]
   poor.neighbours.ask(1)
   await until(() => rich.of.closed === 2)
@@ -33,7 +33,7 @@ test("a thread that hears of one with fewer sockets closes idle ones, then yield
   await until(() => !rich.neighbours.comesFirst(10))
 })
 
-test("a thread owes nothing to one that has about as many sockets, and is known from then on", async () => {
+test("a thread yields nothing to one with about as many sockets, and is registered from then on", async () => {
   const [rich, other] = [thread(12, 2), thread(10, 0)]
   other.neighbours.ask(10)
   await until(() => rich.neighbours.isKnown)
@@ -41,13 +41,13 @@ test("a thread owes nothing to one that has about as many sockets, and is known 
   expect(rich.neighbours.mustYield(12, 0)).toBe(false)
 })
 
-test("a thread without sockets hears from those that hold some", async () => {
+test("a thread without sockets gets messages from threads that hold some", async () => {
   const [, poor] = [thread(3, 0), thread(0, 0)]
   poor.neighbours.ask(0)
   await until(() => poor.neighbours.heldUntil > performance.now())
 })
 
-test("what is no message of these is passed over", async () => {
+test("a message of another kind is ignored", async () => {
   const it = thread(3, 3)
   const channel = new BroadcastChannel("clientele/descriptors@1")
   defer(() => channel.close())

@@ -1,4 +1,4 @@
-/** What TLS finds wrong when its handshake is over: Node tells that to the socket alone, which then lives on, deaf. */
+/** TLS errors after the handshake: Node reports them to the socket alone, which then lives on, deaf. */
 import * as https from "node:https"
 import * as net from "node:net"
 import { expect, test } from "vitest"
@@ -61,7 +61,7 @@ const serveProxy = (): Promise<Served> => {
   return serveTcp(server)
 }
 
-/** How a server is reached by a way that can be spoilt. */
+/** Paths to a server that can be spoilt. */
 const ways = {
   "": async (server: Served) => {
     const { origin, spoil } = await relay(server)
@@ -78,7 +78,7 @@ const cases = protocols.flatMap(([name, serve]) =>
 )
 
 for (const { name, reach, serve } of cases) {
-  test(`${name}: bytes that are no TLS break what is under way at once, and nothing else`, async () => {
+  test(`${name}: bytes that are not TLS break requests in flight at once, and no others`, async () => {
     let waiting = 0
     const server = await serve(({ url }, response) => {
       response.on("error", () => undefined)
@@ -98,7 +98,7 @@ for (const { name, reach, serve } of cases) {
   })
 }
 
-test("HTTP/2: a server that wants a certificate, and says so when the handshake is over, is not trusted, at once", async () => {
+test("HTTP/2: a server that requires a certificate, with an alert after the handshake, fails at once", async () => {
   const server = await serveH2((_, response) => response.end("ok"), {
     ca: certificate.ca,
     requestCert: true,

@@ -9,7 +9,7 @@ import { pool, serveTcp, sleep, text, until } from "./harness.ts"
 
 const post = { method: "POST", body: "x".repeat(10_000) }
 
-/** Answers, and resets all its connections when told to. A reset is on this side of the loopback at once. */
+/** Answers, and resets all its connections on command. A reset is on this side of the loopback at once. */
 const serve = async (secure: boolean, protocol: "HTTP/1.1" | "HTTP/2", hold = false) => {
   const bare: Array<net.Socket> = []
   let requests = 0

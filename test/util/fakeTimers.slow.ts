@@ -32,7 +32,7 @@ const all = [
 
 const fakeAll = (): void => void vi.useFakeTimers({ toFake: [...all] })
 
-/** Node's own reading of a FormData stands still without `queueMicrotask`, whoever sends it. */
+/** Node's own reading of a FormData stands still without `queueMicrotask`, with any sender. */
 const fakeTimers = (): void => void vi.useFakeTimers({ toFake: all.filter((name) => name !== "queueMicrotask") })
 
 const roads = [

@@ -34,7 +34,7 @@ describe("the entries of a JSON object", () => {
     )
   })
 
-  it("are passed over with each of their strings told", () => {
+  it("are skipped with each of their strings reported", () => {
     fc.assert(
       fc.property(objects, (value) => {
         const text = JSON.stringify(value)
@@ -61,7 +61,7 @@ describe("the entries of a JSON object", () => {
     )
   })
 
-  it("end when the visitor has seen enough", () => {
+  it("end when the visitor stops", () => {
     const seen: Array<string> = []
     entries('{"a":1,"b":2,"c":3}', (key) => {
       seen.push(key)
@@ -70,7 +70,7 @@ describe("the entries of a JSON object", () => {
     expect(seen).toEqual(["a", "b"])
   })
 
-  it("end where the text is no JSON, and nothing throws", () => {
+  it("end where the text is not JSON, and nothing throws", () => {
     for (const [text, keys] of [
       ["", []],
       ["[1]", []],
@@ -103,7 +103,7 @@ describe("the entries of a JSON object", () => {
     )
   })
 
-  it("do not need the stack for what is nested deep", () => {
+  it("do not need the stack for deep nesting", () => {
     const deep = `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)},"b":1}`
     expect(all(deep).map(([key]) => key)).toEqual(["a", "b"])
   })

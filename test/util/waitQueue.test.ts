@@ -13,7 +13,7 @@ class Item {
   }
 }
 
-test("whatever is pushed, taken, put back, inserted and given up, the smallest order of those that wait goes first", () => {
+test("a queue takes the smallest order first, whatever is pushed, taken, put back, inserted and cancelled", () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.constant("push" as const) },
     { weight: 3, arbitrary: fc.constant("take" as const) },
@@ -66,7 +66,7 @@ test("whatever is pushed, taken, put back, inserted and given up, the smallest o
   )
 })
 
-test("those that give up are forgotten even if nobody is ever taken", () => {
+test("a queue drops cancelled waiters even if none is ever taken", () => {
   const queue = new RequestQueue<Item>()
   const first = new Item(0)
   queue.push(first)

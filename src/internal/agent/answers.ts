@@ -31,13 +31,13 @@ const handle = (
 ): Effect.Effect<Outcome, unknown, unknown> => {
   const { name, params } = call
   const tool = tools[name]
-  if (tool === undefined) return Effect.succeed(failed(call, `there is no tool '${name}'`))
+  if (tool === undefined) return Effect.succeed(failed(call, `unknown tool '${name}'`))
   const known = Schema.decodeUnknown(tool.parametersSchema as Schema.Schema<unknown>, { errors: "all" })(params)
   const run = Effect.map(handle(name, params as never), ({ encodedResult, isFailure, result }) =>
     outcome(call, isFailure, result, encodedResult)
   )
   return Effect.matchEffect(known, {
-    onFailure: (error) => Effect.succeed(failed(call, `its parameters do not fit: ${error.message}`)),
+    onFailure: (error) => Effect.succeed(failed(call, `invalid parameters: ${error.message}`)),
     onSuccess: () =>
       onToolFailure === "fail" ? run : Effect.catchAll(run, (error: unknown) => Effect.succeed(failed(call, error)))
   })

@@ -1,4 +1,4 @@
-/** The parts of a stream as those of the whole answer, for those who must say it again. */
+/** Merges the parts of a stream into those of the whole answer, to be repeated to the model. */
 import type * as Response from "@effect/ai/Response"
 import { type Said } from "./transcript.ts"
 

@@ -1,4 +1,4 @@
-/** Rounds of a model and its tools, until it has its answer. Whether answers come whole or in parts is for `ask` to know. */
+/** Rounds of a model and its tools, until it has its answer. Whole or streamed answers are up to `ask`. */
 import type * as Chat from "@effect/ai/Chat"
 import * as Prompt from "@effect/ai/Prompt"
 import type * as Tool from "@effect/ai/Tool"
@@ -20,7 +20,7 @@ import * as Usage from "./usage.ts"
  */
 export class MaxRounds extends Data.TaggedError("MaxRounds")<{
   readonly rounds: number
-  /** All that was said, with what the tools gave last. */
+  /** All messages, with the tool results last. */
   readonly transcript: Prompt.Prompt
 }> {
   override get message(): string {
@@ -44,7 +44,7 @@ export const loop = <Tools extends Record<string, Tool.Any>, E, R>(
 ): Effect.Effect<Result, unknown, unknown> =>
   Effect.gen(function* () {
     const { chat, maxRounds = 10 } = options
-    // It looks tools up by whatever name the model says.
+    // It looks tools up by any name that the model sends.
     const toolkit = untold(
       (yield* Effect.isEffect(options.toolkit)
         ? options.toolkit

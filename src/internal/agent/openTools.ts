@@ -1,6 +1,6 @@
 /**
- * Tools that take whatever a model says: it is shown the same schema, and what does not fit is not the end of the answer
- * but something to be told.
+ * Tools that accept any parameters of a model: it gets the same schema, and parameters that do not fit are reported to
+ * it instead of ending the answer.
  */
 import type * as Tool from "@effect/ai/Tool"
 import type * as Toolkit from "@effect/ai/Toolkit"
@@ -12,16 +12,16 @@ const known = new WeakMap<Tool.Any, Tool.Any>()
 const open = (tool: Tool.Any): Tool.Any => {
   let opened = known.get(tool)
   if (opened === undefined) {
-    const { schema } = Schemas.of(tool.parametersSchema.ast)
+    const { schema } = Schemas.jsonSchemaOf(tool.parametersSchema.ast)
     const parametersSchema = Schema.Unknown.annotations({ jsonSchema: schema })
-    // Its prototype tells a tool of the user's from one of a provider's.
+    // Its prototype distinguishes a tool of the user's from one of a provider's.
     opened = Object.create(tool, { parametersSchema: { value: parametersSchema, enumerable: true } }) as Tool.Any
     known.set(tool, opened)
   }
   return opened
 }
 
-/** Nobody handles them: who asks with them must not have calls resolved. */
+/** Without handlers: requests with them must not have calls resolved. */
 export const ofToolkit = ({ tools }: Toolkit.WithHandler<Record<string, Tool.Any>>) => {
   const opened: Record<string, Tool.Any> = {}
   for (const [name, tool] of Object.entries(tools)) opened[name] = open(tool)
@@ -29,5 +29,5 @@ export const ofToolkit = ({ tools }: Toolkit.WithHandler<Record<string, Tool.Any
 }
 
 const nobody = (): never => {
-  throw new Error("an open tool was to be handled")
+  throw new Error("an open tool has no handler")
 }

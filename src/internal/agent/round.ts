@@ -1,4 +1,4 @@
-/** One answer of the model, whole or as it comes: what it says, and what it asks of tools. */
+/** One answer of the model, whole or streamed: its text and its tool calls. */
 import * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
@@ -34,7 +34,7 @@ export type Ask = (
   toolChoice: LanguageModel.ToolChoice<string> | undefined
 ) => Effect.Effect<Round, AiError.AiError, LanguageModel.LanguageModel>
 
-/** Told of what is said as it is said; it may keep who speaks waiting. */
+/** Receives parts as they come; it may apply backpressure. */
 export type Emit = (parts: Iterable<Response.AnyPart | RoundEnd | LoopEnd>) => Effect.Effect<unknown>
 
 const made = (parts: Said, bad: Round["bad"] = []): Round => {
@@ -50,7 +50,7 @@ const made = (parts: Said, bad: Round["bad"] = []): Round => {
   }
 }
 
-/** Its parameters are told as they were said. */
+/** Its parameters are passed on as the model sent them. */
 const asked = ({ id, name, text }: Calls.Unusable) =>
   Response.makePart("tool-call", { id, name, params: text, providerExecuted: false })
 
@@ -74,7 +74,7 @@ export const whole: Ask = (...of) =>
     })
   )
 
-/** Models of others say so in a part; ours fail. */
+/** Other models report it in a part; ours fail. */
 const failed = (cause: unknown): AiError.UnknownError =>
   new AiError.UnknownError({ module: "ToolLoop", method: "stream", description: "the model's stream failed", cause })
 

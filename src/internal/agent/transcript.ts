@@ -8,7 +8,7 @@ export type Said = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Respo
 /** Result of a tool call. */
 export type Outcome = Response.ToolResultPart<string, unknown, unknown>
 
-/** The model's own words, with what its provider wants to be told of them again. */
+/** The model's own message, with the parts that its provider requires to be repeated. */
 const assistant = (parts: Said): Prompt.Prompt => {
   const content = parts.flatMap((part): Array<Prompt.AssistantMessagePart> => {
     const options = part.metadata ?? {}

@@ -34,22 +34,24 @@ export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
   }
 }
 
-/** `why` is said of a call that no tool can take. */
+/** `why` is the reason why no tool can take the call. */
 type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly why: string }
 
 export const read = ({ id, name, text }: Asked, tools: ReadonlyArray<Tool.Any>): Read => {
   const tool = tools.find((one) => one.name === name)
   if (tool === undefined) {
     const names = tools.map((one) => one.name).join(", ")
-    return { why: names === "" ? "there are no tools" : `there is no such tool; there are ${names}` }
+    return { why: names === "" ? "unknown tool; none is available" : `unknown tool; available: ${names}` }
   }
   try {
-    // Models leave it out where there is nothing to say.
+    // Models leave it out where there are no arguments.
     const params = text.trim() === "" ? {} : Tool.unsafeSecureJsonParse(text)
-    const known = Tool.isProviderDefined(tool) ? params : absent(Schemas.of(tool.parametersSchema.ast).schema, params)
+    const known = Tool.isProviderDefined(tool)
+      ? params
+      : absent(Schemas.jsonSchemaOf(tool.parametersSchema.ast).schema, params)
     return { part: { type: "tool-call", id, name, params: known } }
   } catch (error) {
-    return { why: `its arguments are no JSON: ${error instanceof Error ? error.message : String(error)}` }
+    return { why: `its arguments are invalid JSON: ${error instanceof Error ? error.message : String(error)}` }
   }
 }
 

@@ -15,7 +15,7 @@ const flag: Check = (at, given) => {
 }
 
 const word: Check = (at, given) => {
-  if (typeof given !== "string" || given === "") throw invalid(at, describe(given), "a string with something in it")
+  if (typeof given !== "string" || given === "") throw invalid(at, describe(given), "a non-empty string")
 }
 
 const words: Check = (at, given) => {
@@ -30,7 +30,7 @@ const json: Check = (at, given) => {
   try {
     JSON.stringify(fields)
   } catch {
-    throw invalid(at, "something that JSON can't say", "an object that JSON can say")
+    throw invalid(at, "a value that JSON can't represent", "an object that JSON can represent")
   }
 }
 
@@ -51,7 +51,7 @@ const settings: { readonly [Name in keyof Required<Settings>]: Check } = {
 const embedding: { readonly [Name in keyof Required<Embeddings.Settings>]: Check } = {
   dimensions: count,
   window: (at, given) => {
-    if (millis(at, given, 0) === Infinity) throw invalid(at, "Infinity", "how long texts are gathered, like 5 (ms)")
+    if (millis(at, given, 0) === Infinity) throw invalid(at, "Infinity", "a finite time to gather texts, like 5 (ms)")
   },
   maxBatchSize: count,
   body: json

@@ -24,7 +24,7 @@ export interface Dialect<P extends string, Extra extends string> {
   readonly files: Files
   /** True if the model takes back its reasoning between tool calls. */
   readonly reasoning: boolean
-  /** The field by which a seed, a user, and the like are told apart from other providers' in prompts and answers. */
+  /** The field by which a seed, a user, and the like are distinguished from other providers' in prompts and answers. */
   readonly key: string
 }
 
@@ -58,7 +58,7 @@ export const groq: Dialect<"groq", never> = {
   module: "GroqModel",
   path: () => "/openai/v1/",
   secret: bearer,
-  // Only some of its models know the mode (Groq, "Structured Outputs").
+  // Only some of its models support the mode (Groq, "Structured Outputs").
   strict: false,
   // Its content parts are texts and images (groq-sdk, `ChatCompletionContentPart`).
   files: "images",

@@ -52,16 +52,16 @@ const vectors = (
   count: number
 ): Effect.Effect<ReadonlyArray<Vector>, AiError.MalformedOutput> => {
   const malformed = (description: string) => new AiError.MalformedOutput({ ...origin, description })
-  if (!isSaid(said)) return malformed("the answer has no embeddings in it")
+  if (!isSaid(said)) return malformed("the response has no embeddings")
   const all = new Map<number, Vector>()
   for (const [i, { embedding, index = i }] of said.data.entries()) {
-    if (!isVector(embedding)) return malformed("an embedding is no list of numbers")
+    if (!isVector(embedding)) return malformed("an embedding is not a list of numbers")
     all.set(index, embedding)
   }
   const vectors = Array.from({ length: count }, (_, i) => all.get(i))
   return all.size === count && said.data.length === count && vectors.every(isVector)
     ? Effect.succeed(vectors)
-    : malformed(`${count} texts were sent, and ${said.data.length} embeddings came back`)
+    : malformed(`sent ${count} texts, received ${said.data.length} embeddings`)
 }
 
 type Ask = Gather.Ask<Vector, AiError.AiError, Asker>
@@ -108,6 +108,6 @@ export const make = <P extends string, Extra extends string>(
       ),
       (said) => vectors(origin, said, input.length)
     )
-  const closed = new AiError.UnknownError({ ...origin, description: "the layer of the model has ended" })
+  const closed = new AiError.UnknownError({ ...origin, description: "the model's layer is closed" })
   return Effect.map(Gather.make({ send, closed, window: Duration.toMillis(window), most: maxBatchSize }), serviceOf)
 }

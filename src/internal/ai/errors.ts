@@ -1,6 +1,6 @@
 /**
- * The one place where our errors become those of @effect/ai. Ours is the `cause`, wherever theirs has one: whoever wants
- * to know whether it was sent, or when to come again, finds it there.
+ * The one place where our errors become those of @effect/ai. Ours is the `cause`, wherever theirs has one, with
+ * `processed` and `retryAfter`.
  */
 import * as AiError from "@effect/ai/AiError"
 import * as Duration from "effect/Duration"
@@ -45,7 +45,7 @@ const ofRequest = (origin: Origin, url: string, error: RequestError): AiError.Ai
     response: { status, headers: headersOf(error) },
     description
   })
-  // Theirs has no field for it, and is made by a schema that drops what it does not know.
+  // Theirs has no field for it, and is made by a schema that drops unknown fields.
   return Object.defineProperty(made, "cause", { value: error, enumerable: false })
 }
 

@@ -1,8 +1,9 @@
 /** Reads the parts of responses that all APIs share: errors under status 200, and server-sent events. */
-import * as Sse from "@effect/experimental/Sse"
 import { RequestError } from "../../ClientError.ts"
 import type * as Failure from "../request/errors/fromSdk.ts"
 import { codeIn } from "../http/errorBody.ts"
+import { EventParser } from "../http/sse/parser.ts"
+import { parseJson } from "../util/json.ts"
 
 interface Told {
   readonly message?: unknown
@@ -13,14 +14,6 @@ export const messageOf = (body: unknown): string | undefined => {
   const { error, message } = body as Told & { readonly error?: Told | string }
   const said = typeof error === "object" ? error?.message : (error ?? message)
   return typeof said === "string" ? said : undefined
-}
-
-export const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 interface Failed {
@@ -54,22 +47,16 @@ const malformed = ({ baseURL, provider }: Failure.Place, detail: string): Reques
  */
 const eventIn = (place: Failure.Place, text: string): unknown => {
   if (text === "[DONE]") return undefined
-  const event = parsed(text)
+  const event = parseJson(text)
   if (typeof event === "object" && event !== null) return checked(place, event)
-  throw malformed(place, "an event of the stream is no JSON object")
+  throw malformed(place, "an event of the stream is not a JSON object")
 }
 
-export async function* of(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
-  const texts: Array<string> = []
-  const parser = Sse.makeParser((event) => {
-    if (event._tag === "Event") texts.push(event.data)
-  })
-  const decoder = new TextDecoder()
+export async function* decode(place: Failure.Place, response: Response): AsyncGenerator<unknown, void> {
+  const parser = new EventParser()
   for await (const chunk of response.body ?? []) {
-    const tooLarge = parser.feed(decoder.decode(chunk, { stream: true }))
-    if (tooLarge !== undefined) throw malformed(place, tooLarge.message)
-    for (const text of texts.splice(0)) {
-      const event = eventIn(place, text)
+    for (const { data } of parser.push(chunk)) {
+      const event = eventIn(place, data)
       if (event === undefined) return
       yield event
     }

@@ -1,4 +1,4 @@
-/** The end of an answer. What the provider calls its reason stands beside what @effect/ai makes of it: spans tell that. */
+/** The end of an answer. The provider's own finish reason is kept beside that of @effect/ai, for spans. */
 import type * as Response from "@effect/ai/Response"
 
 const words = new WeakMap<object, string>()
@@ -14,5 +14,5 @@ export const finish = (
   return part
 }
 
-/** As the provider said it, of a part that `finish` made. */
+/** The provider's own reason, of a part that `finish` made. */
 export const wordOf = (part: Response.FinishPartEncoded): string => words.get(part) ?? part.reason

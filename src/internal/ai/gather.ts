@@ -1,6 +1,6 @@
 /**
- * Texts of those who ask at the same time go out in one request. One of them who leaves is not noticed by the others; a
- * request that nobody waits for any more is not sent, or aborted.
+ * Batches texts of concurrent callers into one request. An interrupted caller leaves the others unaffected; a request
+ * without callers is not sent, or is aborted.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import { pause } from "../util/ticker.ts"
 
 export interface Options<A, E, By> {
-  /** Gives as many values as there are texts, in their order. `by` are those who ask, the first one first. */
+  /** Returns as many values as there are texts, in their order. `by` are the callers, the first one first. */
   readonly send: (texts: ReadonlyArray<string>, by: ReadonlyArray<By>) => Effect.Effect<ReadonlyArray<A>, E>
   /** For so many milliseconds texts are gathered, from the first on. */
   readonly window: number
@@ -23,13 +23,13 @@ export interface Options<A, E, By> {
   readonly closed: Effect.Effect<never, E>
 }
 
-/** The values of some texts, in their order, for whoever asks. */
+/** The values of some texts, in their order, for one caller. */
 export type Ask<A, E, By> = (texts: ReadonlyArray<string>, by: By) => Effect.Effect<Array<A>, E>
 
-/** Fails in no way of its own: a fiber that does says so in the log, with all that a provider said. */
+/** Never fails itself: a failing fiber would log the failure, with the provider's text. */
 type Sending<A, E> = Fiber.RuntimeFiber<Exit.Exit<ReadonlyArray<A>, E>>
 
-/** Somebody who waits, maybe for several requests. */
+/** A waiting caller, maybe of several requests. */
 interface Asking<A, E, By> {
   readonly by: By
   readonly values: Array<A>
@@ -69,7 +69,7 @@ export const make = <A, E, By>({
       if (open === batch) open = undefined
     }
 
-    /** Takes somebody out of all requests, and gives those that nobody waits for. */
+    /** Removes a caller from all requests, and returns those without callers. */
     const leave = (asking: Asking<A, E, By>): ReadonlyArray<Sending<A, E>> => {
       const idle: Array<Sending<A, E>> = []
       for (const batch of asking.batches) {

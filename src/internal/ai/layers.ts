@@ -2,6 +2,8 @@
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Model from "@effect/ai/Model"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -23,6 +25,13 @@ export interface EmbeddingOptions<P extends string, Extra extends string> extend
   /** Key, address, timeouts, quota and transport of the client. @default the environment's */
   readonly client?: ClientOptions<Extra> | ClientConfig<P> | undefined
 }
+
+/** A model whose name and options come from `Config`. */
+export const fromConfig = <Settings extends { readonly model: string }, A, R>(
+  options: Config.Config.Wrap<Settings>,
+  model: (name: string, settings: Omit<Settings, "model">) => Layer.Layer<A, never, R>
+): Layer.Layer<A, ConfigError, R> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(options), ({ model: name, ...settings }) => model(name, settings)))
 
 /** Read once, for all calls alike. Typed options may be none all the same. */
 const configured = <P extends string, Extra extends string, A, R>(

@@ -20,7 +20,7 @@ type Options = LanguageModel.ProviderOptions
 
 export type Fields = Readonly<Record<string, unknown>>
 
-/** For whom a request is written. */
+/** The provider for which a request is written. */
 export interface Taken {
   readonly origin: Errors.Origin
   /** Key of the provider's options in a part of a prompt, and of its metadata in a response. */
@@ -50,7 +50,7 @@ export interface Speech {
   ) => Stream.Stream<Response.StreamPartEncoded, E | AiError.AiError>
 }
 
-/** `known` is the config as it turned out: a layer of a model can't fail, so each call says what is wrong. */
+/** `known` is the config or its error: a layer of a model never fails, so each call reports it. */
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   speech: Speech,

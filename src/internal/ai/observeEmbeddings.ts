@@ -10,7 +10,7 @@ import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
 import { serverOf } from "../telemetry/requests.ts"
 import * as Untold from "../telemetry/redactSpan.ts"
-import { property } from "../http/errorBody.ts"
+import { property } from "../util/json.ts"
 import type { Place } from "./observe.ts"
 import { performance } from "../util/timers.ts"
 

@@ -37,7 +37,7 @@ export const encoded = (data: string | Uint8Array): string =>
   typeof data === "string" ? data : Encoding.encodeBase64(data)
 
 /** Text stays as it is: as JSON it would be a text in a text. */
-export const told = (result: unknown): string =>
+export const toolResult = (result: unknown): string =>
   typeof result === "string" ? result : (JSON.stringify(result) ?? "null")
 
 /**

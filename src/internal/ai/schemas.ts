@@ -9,14 +9,14 @@ import { strict } from "./strict.ts"
 
 export interface Shape {
   readonly schema: object
-  /** The same in strict mode, if it can be said there. */
+  /** The same in strict mode, if it can be expressed there. */
   readonly strict: object | undefined
 }
 
 const known = new WeakMap<AST.AST, Shape>()
 
-/** Throws if the AST has something that JSON can't say. */
-export const of = (ast: AST.AST): Shape => {
+/** Throws if JSON can't represent the AST. */
+export const jsonSchemaOf = (ast: AST.AST): Shape => {
   let shape = known.get(ast)
   if (shape === undefined) {
     const schema = Tool.getJsonSchemaFromSchemaAst(ast)
@@ -44,11 +44,11 @@ const wrap = (schema: object): object => {
   }
 }
 
-/** Throws as `of` does. */
+/** Throws as `jsonSchemaOf` does. */
 export const format = (ast: AST.AST): Format => {
   let format = formats.get(ast)
   if (format === undefined) {
-    const shape = of(ast)
+    const shape = jsonSchemaOf(ast)
     const isWrapped = !("type" in shape.schema && shape.schema.type === "object")
     const schema = isWrapped ? wrap(shape.schema) : shape.schema
     formats.set(ast, (format = isWrapped ? { schema, strict: strict(schema), isWrapped } : { ...shape, isWrapped }))
@@ -58,7 +58,7 @@ export const format = (ast: AST.AST): Format => {
 
 const nothing = Either.right({})
 
-/** `say` tells the provider of tools and objects, if there are any. */
+/** `say` describes the tools and objects to the provider, if there are any. */
 export const shape = (
   origin: Origin,
   { responseFormat, tools }: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">,
@@ -69,12 +69,12 @@ export const shape = (
     : Either.try({
         try: say,
         catch: (cause) =>
-          new AiError.MalformedInput({ ...origin, description: "a schema can't be said in JSON Schema", cause })
+          new AiError.MalformedInput({ ...origin, description: "a schema can't be expressed in JSON Schema", cause })
       })
 
 /** A tool that the user handles, as both ways to speak have it. */
 export const functionOf = (tool: Tool.Any, strictly: boolean) => {
-  const { schema, strict } = of(tool.parametersSchema.ast)
+  const { schema, strict } = jsonSchemaOf(tool.parametersSchema.ast)
   const { description, name } = tool
   const isStrict = strictly && strict !== undefined
   return {

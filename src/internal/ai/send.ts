@@ -13,6 +13,7 @@ import type { Bare } from "../client/bareProviders.ts"
 import * as call from "../request/call.ts"
 import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
 import * as Events from "./events.ts"
+import { jsonOrText } from "../util/json.ts"
 
 /** Client map, provider and config of a model's requests. */
 export interface Sender<P extends string = string, Extra extends string = string> {
@@ -29,9 +30,9 @@ export interface Request {
 
 /** Error of a failed response, with the fields that the boundary of SDK errors reads: it is the same response. */
 const refusal = async ({ headers, status }: Response, text: Promise<string>): Promise<Error> => {
-  const error = Events.parsed(await text)
+  const error = jsonOrText(await text)
   const said = Events.messageOf(error) ?? (typeof error === "string" ? error : JSON.stringify(error))
-  return Object.assign(new Error(`${status} ${said === "" ? "with nothing in it" : said}`), { status, headers, error })
+  return Object.assign(new Error(`${status} ${said === "" ? "with an empty body" : said}`), { status, headers, error })
 }
 
 /** Models meter their calls, and make spans of them. */
@@ -92,7 +93,7 @@ export const make = <P extends string, Extra extends string>(sender: Sender<P, E
       Stream.unwrapScoped(
         Effect.map(map.outlet(provider, config), (outlet) =>
           call.stream(config, async (signal) =>
-            Events.of(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
+            Events.decode(config, await accepted(outlet.fetch(request.url, initOf(request, signal))))
           )
         )
       )

@@ -1,7 +1,7 @@
 /**
- * The service that @effect/ai makes of a provider's two functions, with a shorter way for text without tools, which is
- * what most agents ask for: the same span and the same answer, without schemas that are put together anew for each call.
- * Tools' spans say nothing of what the tools were given.
+ * The service that @effect/ai makes of a provider's two functions, with a shorter way for text without tools, the most
+ * common request of agents: the same span and the same answer, without schemas that are put together anew for each
+ * call. Tools' spans omit their parameters.
  */
 import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"

@@ -37,7 +37,7 @@ export interface Settings {
   readonly body?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** Nothing is said: the same object each time. */
+/** No settings: the same object each time. */
 export const none: Settings = {}
 
 /** Settings of a call, which override those of its model. */

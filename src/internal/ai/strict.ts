@@ -1,6 +1,6 @@
 /**
  * JSON schemas in the strict mode of structured output (OpenAI, "Supported schemas"): every field is required and no
- * other allowed, so what may be absent is said as `null`, and taken out again where the answer comes back.
+ * other allowed, so an optional field is `null` if absent, and removed again from the answer.
  */
 
 type Json = Readonly<Record<string, unknown>>
@@ -56,10 +56,10 @@ const walk = (schema: unknown): unknown => {
     delete out["oneOf"]
     out["anyOf"] = branches.map(walk)
   }
-  // A list of anything, or one whose places differ, can't be said: the walk ends at what is no schema.
+  // A list of anything, or a tuple, can't be expressed: the walk throws at a value that is not a schema.
   if (schema["type"] === "array") out["items"] = walk(schema["items"])
   if (schema["type"] !== "object") {
-    // Anything at all can't be said.
+    // A schema of anything can't be expressed.
     const says = ["type", "$ref", "enum", "const", "anyOf"].some((key) => out[key] !== undefined)
     if (!says) throw new Unfit()
     return out
@@ -74,7 +74,10 @@ const walk = (schema: unknown): unknown => {
   return out
 }
 
-/** The schema in strict mode, or `undefined` if it can't be said there: with records, or another root than an object. */
+/**
+ * The schema in strict mode, or `undefined` if it can't be expressed there: with records, or another root than an
+ * object.
+ */
 export const strict = (schema: object): object | undefined => {
   if (!isJson(schema) || schema["type"] !== "object") return undefined
   try {

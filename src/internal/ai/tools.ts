@@ -1,4 +1,4 @@
-/** Tools whose spans, which @effect/ai makes, say nothing of what they were given, unless that is asked for. */
+/** Tools whose spans, which @effect/ai makes, omit their parameters, unless content is enabled. */
 import type * as Tool from "@effect/ai/Tool"
 import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"

@@ -16,7 +16,7 @@ const check = (provider: string, field: string, address: string, allow: AllowHos
   const host = bare(hostname)
   let received = `at ${host}, a host that allowHost refuses`
   try {
-    // Strictly: what an async function gives is true of whatever it says.
+    // Compared with `true`: the promise of an async function is always truthy.
     if (allow(host, port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)) === true) return undefined
   } catch {
     received = `at ${host}, a host for which allowHost throws`
@@ -36,7 +36,7 @@ export const refusal = (config: ClientConfig, allow: AllowHost | undefined): Opt
   )
 }
 
-/** So many origins are remembered: whoever has more has been warned often enough. */
+/** Most origins that are remembered: beyond them, warnings have been logged often enough. */
 const most = 1_000
 
 /** Warns, once an origin, that what goes there can be read on the way. */
@@ -46,8 +46,6 @@ export const exposure = (): ((origin: string) => Effect.Effect<void>) => {
     const { hostname, protocol } = new URL(origin)
     if (protocol !== "http:" || isLoopback(bare(hostname)) || told.has(origin) || told.size >= most) return Effect.void
     told.add(origin)
-    return Effect.logWarning(
-      `${origin}: keys, prompts and answers go there in clear text, for whoever is on the way to read. Use https`
-    )
+    return Effect.logWarning(`${origin}: sending keys, prompts and answers in clear text over plain HTTP. Use https`)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The four providers without their SDKs, and any server at all, for those who send requests themselves: what they lease
- * is the outlet alone.
+ * The four providers without their SDKs, and any server at all, for callers that send requests themselves: they lease
+ * the pooled fetch alone.
  */
 import * as Context from "effect/Context"
 import type { Spec } from "../../ClientConfig.ts"
@@ -29,5 +29,5 @@ export const azure = of(specs.azure, { authorize: ofAzure })
 export const groq = of(specs.groq)
 export const cerebras = of(specs.cerebras, { printsEvents: true })
 
-/** Any server. Requests bring their own credential, and are told apart by it. */
+/** Any server. Requests bring their own credential, by which they are distinguished. */
 export const http = of<"http", never>({ id: "http", timeout: 600_000 })

@@ -1,7 +1,5 @@
 /** The client map: three lease maps, of clients over transports and quotas. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as ClientConfig from "../../ClientConfig.ts"
@@ -9,36 +7,34 @@ import { OptionsError, PoolError } from "../../ClientError.ts"
 import type { Options } from "../../ClientLayer.ts"
 import type { ClientStats, QuotaStats, Service } from "../../ClientMap.ts"
 import * as LeaseMap from "../../LeaseMap.ts"
-import type { Provider } from "../../Provider.ts"
+import type { Deps, PooledFetch, Provider } from "../../Provider.ts"
 import * as Quota from "../../Quota.ts"
 import type * as Transport from "../../Transport.ts"
 import * as Destination from "./allowHost.ts"
 import * as LayerOptions from "./layerOptions.ts"
 import * as Leaks from "./leakWarnings.ts"
+import { lend, type Lent } from "./lend.ts"
 import * as LeaseLog from "./leaseLog.ts"
 import * as QuotaDigest from "../quota/digest.ts"
 import * as Ticker from "../util/ticker.ts"
 import { noStats } from "./emptyStats.ts"
-import type { PooledFetch } from "../request/pooledFetch.ts"
 import { Exported } from "../otel/exported.ts"
 import * as Unclassified from "../telemetry/unclassified.ts"
 import { layerSockets } from "../transport/processSockets.ts"
 import { TransportMaker } from "./transportFactory.ts"
-import { type Activity, BuildContext } from "./buildContext.ts"
 
-/** Resources held for a config. Its client is typed by the provider through which it is asked for. */
-interface Held {
-  readonly client: unknown
-  readonly outlet: PooledFetch
-  readonly activity: Activity
+/** Resources held for a config. */
+interface Held extends Lent {
+  /** Number of its requests under way. */
+  readonly requests: () => number
   readonly transport: Transport.Transport
   readonly quotas: ReadonlyArray<Quota.Quota>
 }
 
-/** The provider of a config's client, and the effect that builds it. */
+/** The provider of a config's client, and how to build it. */
 interface Builder {
   readonly provider: unknown
-  readonly build: Effect.Effect<unknown, PoolError, Scope.Scope | BuildContext>
+  readonly build: (deps: Deps) => Effect.Effect<Lent, PoolError, Scope.Scope>
 }
 
 type Config = ClientConfig.ClientConfig
@@ -58,7 +54,7 @@ const refused =
     if (!(error instanceof LeaseMap.LeaseError)) return error
     const detail =
       error.reason === "Closed"
-        ? "the client layer has been closed, so no client can be taken from it any more"
+        ? "the client layer is closed and leases no more clients"
         : `all ${options.maxClients} clients that maxClients allows are in use, and none went idle within ` +
           `${options.acquireTimeout} ms. Raise maxClients or acquireTimeout`
     return new PoolError({ ...placeOf(config), reason: error.reason, detail, cause: error })
@@ -121,22 +117,18 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
           if (elsewhere !== undefined) return yield* elsewhere
           const transport = yield* LeaseMap.get(transports, ClientConfig.transportKey(config))
           const held = yield* Effect.forEach(ClientConfig.credentialKeys(config), (key) => LeaseMap.get(quotas, key))
-          const activity: Activity = { requests: 0 }
-          let outlet: PooledFetch | undefined
-          const client = yield* Effect.provideService(builders.get(config)!.build, BuildContext, {
+          let requests = 0
+          const lent = yield* builders.get(config)!.build({
             transport,
             quotas: held,
-            ticker,
             lease,
             isClosed: () => closed,
-            activity,
-            unclassified,
-            isExported,
-            opened: (opened) => {
-              outlet = opened
-            }
+            countRequests: (change) => {
+              requests += change
+            },
+            noteUnclassified: (seen) => unclassified.note(placeOf(config), seen)
           })
-          return { client, outlet: outlet!, activity, transport, quotas: held } satisfies Held
+          return { ...lent, requests: () => requests, transport, quotas: held } satisfies Held
         }),
       idleTimeToLive: options.idleTimeToLive,
       capacity: options.capacity,
@@ -156,8 +148,7 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
       provider: Provider<I, Client, P, Extra>,
       config: ClientConfig.ClientConfig<P>
     ): void => {
-      const build = Effect.map(Layer.build(provider.layer(config)), (context) => Context.get(context, provider.tag))
-      builders.set(config, { provider, build })
+      builders.set(config, { provider, build: (deps) => lend(provider, config, deps) })
     }
 
     /**
@@ -226,19 +217,17 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
         config: ClientConfig.ClientConfig<P>
       ) => {
         noteOutlet(provider, config)
-        return Effect.mapBoth(LeaseMap.get(clients, config), {
-          onFailure: refused(config, options),
-          onSuccess: ({ outlet }) => outlet
-        })
+        const fetch = Effect.flatMap(LeaseMap.get(clients, config), ({ fetch }) => fetch)
+        return Effect.mapError(fetch, refused(config, options))
       },
       useOutlet: <I, Client, P extends string, Extra extends string, A, E, R>(
         provider: Provider<I, Client, P, Extra>,
         config: ClientConfig.ClientConfig<P>,
-        f: (outlet: PooledFetch) => Effect.Effect<A, E, R>
+        f: (fetch: PooledFetch) => Effect.Effect<A, E, R>
       ) => {
         noteOutlet(provider, config)
         return Effect.mapError(
-          LeaseMap.use(clients, config, ({ outlet }) => f(outlet)),
+          LeaseMap.use(clients, config, ({ fetch }) => Effect.flatMap(fetch, f)),
           refused(config, options)
         )
       },
@@ -261,13 +250,14 @@ const open = (options: LayerOptions.Settings): Effect.Effect<Service, never, Sco
 
 const clientStats = ({ idleSince, key, leases, value }: LeaseMap.Entry<Config, Held>): ClientStats | undefined => {
   if (value === undefined) return undefined
-  const { activity, quotas, transport } = value
+  const { quotas, transport } = value
+  const inFlight = value.requests()
   const { openCircuits, queued, sockets } = transport.stats()
   return {
     ...placeOf(key),
     fingerprint: ClientConfig.fingerprint(key),
-    leases: leases - activity.requests,
-    inFlight: activity.requests,
+    leases: leases - inFlight,
+    inFlight,
     queued: quotas.reduce((sum, quota) => sum + quota.stats().queued, queued),
     sockets,
     openCircuits,

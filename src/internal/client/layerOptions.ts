@@ -1,4 +1,4 @@
-/** The options of a client layer with all said aloud. */
+/** The options of a client layer, with their defaults. */
 import { OptionsError } from "../../ClientError.ts"
 import type { Options } from "../../ClientLayer.ts"
 import { describe, integer, invalid, millis } from "../options/validate.ts"
@@ -42,7 +42,7 @@ const duration = (field: keyof Options, given: unknown, absent: number): number 
 
 const question = <Name extends "allowHost" | "allowAddress">(field: Name, given: unknown): Options[Name] => {
   if (given === undefined || typeof given === "function") return given as Options[Name]
-  throw invalid(at(field), describe(given), "a function that gives true for what is allowed")
+  throw invalid(at(field), describe(given), "a function that returns true for allowed destinations")
 }
 
 export const read = (options: Options): Settings | OptionsError => {

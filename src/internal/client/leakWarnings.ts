@@ -1,4 +1,4 @@
-/** Warns of leases that are held longer than anybody should need one, naming who took them. */
+/** Warns of leases held for too long, naming the fiber that took them. */
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
@@ -20,7 +20,7 @@ export const watch = (config: ClientConfig.ClientConfig, after: number): Effect.
         Effect.delay(
           Effect.logWarning(
             `${config.provider} (${config.baseURL}): client ${ClientConfig.fingerprint(config)} has been held for ` +
-              `more than ${after} ms by ${who}. If that is a leak, take it with \`use\` where it is needed`
+              `more than ${after} ms by ${who}. If that is a leak, lease it with \`use\` where it is needed`
           ),
           after
         )

@@ -12,6 +12,7 @@ import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
 import type { PooledFetch } from "../request/pooledFetch.ts"
 import * as Site from "../sdk/callSite.ts"
+import { withResponse } from "../http/withResponse.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -33,7 +34,7 @@ export const closed = ({ baseURL, provider }: ClientConfig): PoolError =>
     provider,
     baseURL,
     reason: "Closed",
-    detail: "these clients have been closed, so no request can be started any more"
+    detail: "these clients are closed and start no more requests"
   })
 
 /** For as long as the process lasts, which is ending, or until the caller gives up. */
@@ -95,6 +96,5 @@ export const make = <I, Client, P extends string, Extra extends string>(
       return response
     })
   }
-  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  return Object.assign(fetch, { Response })
+  return withResponse(fetch)
 }

@@ -9,16 +9,20 @@ import * as Series from "../otel/series.ts"
 /** Adds to a gauge. */
 export type Note = (key: typeof limitKey, labels: Series.Labels, by: number) => void
 
-/** Requests and tokens are told apart by a label, so the metric has no unit. */
+/** A label distinguishes requests and tokens, so the metric has no unit. */
 const limitKey = Series.gauge(
   "clientele.quota.limit",
   "1",
-  "What the budgets that are in use allow: requests at once, requests a minute, tokens a minute"
+  "Limits of the budgets in use: requests at once, requests a minute, tokens a minute"
 )
 
-const leftKey = Series.gauge("clientele.quota.left", "1", "What is left of that now")
+const leftKey = Series.gauge("clientele.quota.left", "1", "Remainder of these limits now")
 
-const closedKey = Series.gauge("clientele.quota.closed", "{budget}", "Budgets that their provider keeps closed now")
+const closedKey = Series.gauge(
+  "clientele.quota.closed",
+  "{budget}",
+  "Budgets closed now by their provider's rate limits"
+)
 
 export const keys = [limitKey, leftKey, closedKey]
 

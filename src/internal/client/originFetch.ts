@@ -19,7 +19,7 @@ const MOST = 1_024
 /** The `HttpClient` above it has spans of its own. */
 const own: Own = { isTraced: true }
 
-/** The map closes with its layer, and says so itself. */
+/** The map closes with its layer, and has an error of its own. */
 const open = { shut: undefined }
 
 export const make = (service: Service, options: Options): Fetch => {

@@ -6,7 +6,7 @@ import * as Series from "../otel/series.ts"
 import * as Meter from "../otel/meter.ts"
 import { type Attributes, type Gauge, type Meter as OtelMeter, type Observed } from "../otel/registry.ts"
 
-/** Weakly: a set that nobody closes, and nobody has any more, is collected. */
+/** Weak references: a set that is neither closed nor referenced is collected. */
 const services = new Set<WeakRef<Service>>()
 
 interface Sum {

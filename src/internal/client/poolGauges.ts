@@ -13,19 +13,19 @@ const sum =
 
 const gauges: ReadonlyArray<readonly [name: string, unit: string, description: string, read: Read]> = [
   ["http.client.open_connections", "{connection}", "Sockets of all transports", ({ sockets }) => sockets],
-  ["http.client.active_requests", "{request}", "Requests under way, bodies included", sum(({ inFlight }) => inFlight)],
-  ["clientele.clients", "{client}", "Clients that are held", ({ clients }) => clients.length],
+  ["http.client.active_requests", "{request}", "Requests in flight, bodies included", sum(({ inFlight }) => inFlight)],
+  ["clientele.clients", "{client}", "Clients in the pool", ({ clients }) => clients.length],
   ["clientele.leases", "{lease}", "Leases of clients", sum(({ leases }) => leases)],
-  ["clientele.hits", "{lease}", "Leases of clients that stood already", ({ hits }) => hits],
-  ["clientele.misses", "{lease}", "Leases for which a client had to be built", ({ misses }) => misses],
-  ["clientele.built", "{client}", "Clients that were built", ({ built }) => built],
-  ["clientele.released", "{client}", "Clients that were released", ({ released }) => released],
-  ["clientele.evicted", "{client}", "Clients that went to make room", ({ evicted }) => evicted],
-  ["clientele.quotas", "{budget}", "Budgets of credentials that are kept", ({ quotas }) => quotas.length],
+  ["clientele.hits", "{lease}", "Leases of existing clients", ({ hits }) => hits],
+  ["clientele.misses", "{lease}", "Leases that built a client", ({ misses }) => misses],
+  ["clientele.built", "{client}", "Clients built", ({ built }) => built],
+  ["clientele.released", "{client}", "Clients released", ({ released }) => released],
+  ["clientele.evicted", "{client}", "Clients evicted to make room", ({ evicted }) => evicted],
+  ["clientele.quotas", "{budget}", "Budgets of credentials", ({ quotas }) => quotas.length],
   [
     "clientele.quota.queued",
     "{request}",
-    "Requests that wait for a budget",
+    "Requests waiting for a budget",
     ({ quotas }) => quotas.reduce((all, { queued }) => all + queued, 0)
   ]
 ]
@@ -45,7 +45,7 @@ interface Gauge {
   value: number
 }
 
-/** All that have been told: effect's registry keeps them, so those that nothing adds to any more are 0. */
+/** All gauges updated so far: effect's registry keeps them, so those without a source are set to 0. */
 const told = new Map<string, Gauge>()
 
 const gaugeOf = (key: (typeof keys)[number], labels: Series.Labels): Gauge => {

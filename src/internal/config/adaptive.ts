@@ -51,7 +51,7 @@ export const adaptive = (at: At, input: unknown): AdaptiveKey => {
     backoff: read("backoff", (at, value) => number(at, value, (n) => n > 0 && n < 1, "a number above 0 and below 1")),
     growth: read("growth", (at, value) => number(at, value, (n) => n > 0 && n < Infinity, "a finite number above 0")),
     tolerance: read("tolerance", (at, value) =>
-      number(at, value, (n) => n >= 1, "a number of at least 1, or Infinity to look at refusals alone")
+      number(at, value, (n) => n >= 1, "a number of at least 1, or Infinity to react to refusals alone")
     )
   })
 }

@@ -40,7 +40,7 @@ const throughConfig = (
         const error = Option.getOrUndefined(Cause.failureOption(cause))
         if (error !== undefined && ConfigError.isMissingDataOnly(error)) return Effect.succeed(undefined)
         const received = `unreadable (${error?._op ?? "the ConfigProvider died"})`
-        return new OptionsError({ provider, field: variable, received, expected: "a ConfigProvider that can be read" })
+        return new OptionsError({ provider, field: variable, received, expected: "a readable ConfigProvider" })
       })
     ),
     (values): Environment => {

@@ -42,9 +42,9 @@ export const query = (at: At, input: unknown): ReadonlyMap<string, string> => {
   for (const [name, value] of Object.entries(object(at, input, "a record of strings"))) {
     if (value === undefined) continue
     if (name === "" || dangerous.has(name)) throw invalid(at, `a parameter named "${name}"`, "another name")
-    if (unpaired.test(name)) throw invalid(at, "a name with half a surrogate pair", "well-formed text")
+    if (unpaired.test(name)) throw invalid(at, "a name with a lone surrogate", "well-formed text")
     if (typeof value !== "string") throw invalid(queryAt(at, name), describe(value), "a string")
-    if (unpaired.test(value)) throw invalid(queryAt(at, name), "text with half a surrogate pair", "well-formed text")
+    if (unpaired.test(value)) throw invalid(queryAt(at, name), "text with a lone surrogate", "well-formed text")
     into.set(name, value)
   }
   return into
@@ -65,7 +65,7 @@ const entries = (at: At, input: unknown): Iterable<readonly [string, unknown]> =
 function* pairs(at: At, input: Iterable<unknown>): Iterable<readonly [string, unknown]> {
   for (const pair of input) {
     if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string" || typeof pair[1] !== "string") {
-      throw invalid(at, "a list with something that is no pair of strings", expected)
+      throw invalid(at, "a list with an entry that is not a pair of strings", expected)
     }
     yield [pair[0], pair[1]]
   }
@@ -73,10 +73,10 @@ function* pairs(at: At, input: Iterable<unknown>): Iterable<readonly [string, un
 
 const headerName = (at: At, key: string): string => {
   const name = key.toLowerCase()
-  if (name === "") throw invalid(at, "a header with no name", "a name like x-team")
+  if (name === "") throw invalid(at, "a header with an empty name", "a name like x-team")
   const odd = oddInName.exec(name)
   if (odd !== null) {
-    throw invalid(at, `a header whose name has an unfit character at position ${odd.index + 1}`, "a name like x-team")
+    throw invalid(at, `a header whose name has an invalid character at position ${odd.index + 1}`, "a name like x-team")
   }
   if (dangerous.has(name)) throw invalid(within(at, name), "a name that reaches an object's prototype", "another name")
   if (forbidden.test(name)) {
@@ -99,5 +99,5 @@ const headerText = (at: At, value: unknown): string => {
   const trimmed = value.trim()
   const odd = oddInValue.exec(trimmed)
   if (odd === null) return trimmed
-  throw invalid(at, `text with an unfit character at position ${odd.index + 1}`, latin1)
+  throw invalid(at, `text with an invalid character at position ${odd.index + 1}`, latin1)
 }

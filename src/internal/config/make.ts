@@ -47,9 +47,7 @@ const attempt = <A>(provider: string, f: () => Effect.Effect<A, OptionsError>): 
       return f()
     } catch (error) {
       if (error instanceof OptionsError) return Effect.fail(error)
-      return Effect.fail(
-        invalid({ provider, field: "options" }, "something that throws when it is read", "plain values")
-      )
+      return Effect.fail(invalid({ provider, field: "options" }, "a value that throws when it is read", "plain values"))
     }
   })
 
@@ -72,7 +70,7 @@ const settle = (plan: Plan, key: Effect.Effect<Credential, unknown>): Effect.Eff
       : invalid(
           { provider: plan.id, field: "apiKey" },
           "a Credential whose version effect fails",
-          "a version effect that gives a string or a finite number"
+          "a version effect that returns a string or a finite number"
         )
   )
 
@@ -162,7 +160,7 @@ const baseURL = (plan: Plan, given: Given, env: Environment): string => {
   const chosen = plan.endpoints.filter(([name]) => given[name] !== undefined && given[name] !== null)
   const [first, second] = [...(given["baseURL"] === undefined ? [] : ["baseURL"]), ...chosen.map(([name]) => name)]
   if (first !== undefined && second !== undefined) {
-    throw invalid(at(second), `given beside ${first}`, "one of the two: both say where requests go")
+    throw invalid(at(second), `given beside ${first}`, "one of the two: both set the destination of requests")
   }
   if (given["baseURL"] !== undefined) return address(at("baseURL"), given["baseURL"])
   for (const [name, , path] of chosen) return ofEndpoint(name, given[name], path)

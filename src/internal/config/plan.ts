@@ -15,7 +15,7 @@ export interface Plan {
   }
   /** In the order of their names. */
   readonly extra: ReadonlyArray<readonly [name: string, field: ExtraField]>
-  /** The options that are another way to say `baseURL`. */
+  /** The options that are alternatives to `baseURL`. */
   readonly endpoints: ReadonlyArray<readonly [name: string, field: ExtraField, path: string]>
   readonly optionNames: ReadonlySet<string>
 }
@@ -52,7 +52,7 @@ const plan = (spec: Spec<string, string>): Plan => {
   const own = Object.entries<ExtraField>(spec.extra ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
   for (const [name] of own) {
     if (dangerous.has(name) || (common as ReadonlyArray<string>).includes(name)) {
-      throw invalid(at("extra"), `an option named ${name}`, "names that are not taken")
+      throw invalid(at("extra"), `an option named ${name}`, "names that are free")
     }
   }
   return {

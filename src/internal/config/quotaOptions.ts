@@ -15,9 +15,9 @@ export interface QuotaOptions {
   readonly requestsPerMinute?: number | undefined
   /**
    * Tokens a minute of each model, prompts and answers together; a number above 0. `Infinity` is no limit. A request
-   * reserves an estimate, which the usage in its answer corrects. One that tells no usage costs its prompt and what came
-   * of it: an event of a stream counts as a token, and so do four characters of JSON. Where the provider says that less
-   * remains than that leaves (`x-ratelimit-remaining-tokens`), the difference is taken as well.
+   * reserves an estimate, which the usage in its response corrects. Without usage it costs its prompt and the received
+   * part: an event of a stream counts as a token, and so do four characters of JSON. If the provider reports a smaller
+   * rest (`x-ratelimit-remaining-tokens`), the difference is taken as well.
    *
    * @default no limit of ours; the provider's Retry-After is obeyed all the same
    */
@@ -31,24 +31,24 @@ export interface QuotaOptions {
   readonly burst?: number | undefined
   /**
    * Requests to each model that are on the wire at one time, streams included until their last byte; an integer of at
-   * least 1. `Infinity` is no limit; `"adaptive"` finds the number out, and `AdaptiveOptions` say how.
+   * least 1. `Infinity` is no limit; `"adaptive"` finds the number, as `AdaptiveOptions` describe.
    *
    * @default no limit of ours
    */
   readonly maxConcurrency?: number | "adaptive" | AdaptiveOptions | undefined
   /**
-   * Most requests to each model that may wait in line; an integer of at least 1, or `Infinity`. One more fails at once,
-   * unsent, with `PoolError` `Capacity`, for what is full is a line of ours and no limit of the provider's; those that
-   * wait are not disturbed. Who has been let through before, and comes again for a retry, is let in all the same.
+   * Most requests to each model that may wait; an integer of at least 1, or `Infinity`. One more fails at once, unsent,
+   * with `PoolError` `Capacity`, since our own queue is full, not a limit of the provider; waiting requests are not
+   * affected. A retry is let in all the same.
    *
    * @default 100,000, as `transport.maxQueue`, and for the same reason
    */
   readonly maxWaiters?: number | undefined
   /**
-   * Retries a second that a model gets while it answers nothing; a number above 0, or `false` for no budget. It starts
-   * with 100, or as many as are in flight, and each answer pays for seven more, up to twice as many as requests are usually in flight. A retry that
-   * finds none waits beside the line (`maxRetryAfter` bounds that), behind all first attempts. Connections that are lost
-   * within 100 ms are one cause, and cost one.
+   * Retries a second to a model that does not respond; a number above 0, or `false` for no budget. The budget starts
+   * with 100, or as many as are in flight, and each response pays for seven more, up to twice as many as requests are
+   * usually in flight. A retry beyond it waits beside the queue (`maxRetryAfter` bounds that), behind all first attempts.
+   * Connections that are lost within 100 ms have one cause, and cost one.
    *
    * @default 10, as Finagle's `minRetriesPerSec`. docs/overload.md has the reasons
    */
@@ -56,7 +56,7 @@ export interface QuotaOptions {
 }
 
 /**
- * Settings of `maxConcurrency: "adaptive"`, which finds the concurrency that a model bears. It is TCP's congestion
+ * Settings of `maxConcurrency: "adaptive"`, which finds a model's capacity. It is TCP's congestion
  * control, with a refusal (429, 503) in the place of a lost packet: slow start (RFC 5681) from `initial`, until the
  * first refusal or until responses take longer; then CUBIC (RFC 9438), which gives up a part at a refusal, is soon back
  * where it was, and beyond that grows the faster the longer nothing happens. Absent fields have their defaults.
@@ -97,8 +97,8 @@ export interface AdaptiveOptions {
    */
   readonly growth?: number | undefined
   /**
-   * By what factor answers may take longer than usual before the concurrency is lowered for it, on trial: it goes back
-   * up if half of it did not help. A number of at least 1; `Infinity` looks at refusals alone.
+   * Factor by which responses may take longer than usual before the concurrency is lowered for it, on trial: it goes back
+   * up if half of it did not help. A number of at least 1; `Infinity` reacts to refusals alone.
    *
    * @default 2. Gradient2 of Netflix's concurrency-limits has 1.5, but answers of models vary more
    */
@@ -106,7 +106,7 @@ export interface AdaptiveOptions {
 }
 
 /**
- * `QuotaOptions` in canonical form: no limit is `Infinity`, however it was said. Equal by value.
+ * `QuotaOptions` in canonical form: no limit is `Infinity`. Equal by value.
  *
  * @since 0.1.0
  * @category models
@@ -122,7 +122,7 @@ export interface QuotaKey {
 }
 
 /**
- * `AdaptiveOptions` with all said aloud. Equal by value.
+ * `AdaptiveOptions` with all defaults. Equal by value.
  *
  * @since 0.1.0
  * @category models

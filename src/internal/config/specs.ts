@@ -14,8 +14,8 @@ export const openai: Spec<"openai", "organization" | "project"> = {
 }
 
 /**
- * A key goes out as `api-key`, an Entra token as `Authorization: Bearer`: `AzureOpenAiClient` tells them apart by their
- * look. AzureOpenAI extends OpenAI in the SDK, hence the variables of both.
+ * A key is sent as `api-key`, an Entra token as `Authorization: Bearer`: `AzureOpenAiClient` distinguishes them by
+ * their form. AzureOpenAI extends OpenAI in the SDK, hence the variables of both.
  */
 export const azure: Spec<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
   id: "azure",

@@ -83,12 +83,16 @@ const http2 = (at: At, value: unknown): TransportSettings["http2"] => {
 const circuitFailures = (at: At, value: unknown): number =>
   value === false
     ? 0
-    : number(at, value, (n) => Number.isSafeInteger(n) && n >= 0, "an integer above 0, or false for no circuit")
+    : number(at, value, (n) => Number.isSafeInteger(n) && n >= 0, "an integer above 0, or false to disable circuits")
 
 const circuitCooldown = (at: At, value: unknown): number => {
   const ms = millis(at, value)
   if (ms < Infinity) return ms
-  throw invalid(at, describe(value), 'a duration like "30 seconds" or 30000 (ms); circuitFailures: false is no circuit')
+  throw invalid(
+    at,
+    describe(value),
+    'a duration like "30 seconds" or 30000 (ms); circuitFailures: false disables circuits'
+  )
 }
 
 const isolation = (at: At, value: unknown): "shared" | "client" => {
@@ -100,7 +104,7 @@ const proxy = (at: At, value: unknown): Redacted.Redacted =>
   Redacted.make(proxyAddress(at, Redacted.isRedacted(value) ? open(at, value, "a URL") : value))
 
 const privateKey = (at: At, value: unknown): Redacted.Redacted => {
-  const expected = "Redacted.make(pem) with a private key in it"
+  const expected = "Redacted.make(pem) with a private key"
   if (!Redacted.isRedacted(value)) throw invalid(at, describe(value), expected)
   return Redacted.make(armour(at, open(at, value, expected), expected))
 }
@@ -122,6 +126,6 @@ const armour = (at: At, text: string, expected: string): string => {
 const authorities = (at: At, value: unknown): string => {
   const files = Array.isArray(value) ? value.map((file) => pem(at, file)) : [pem(at, value)]
   const blocks = files.flatMap((file) => file.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [])
-  if (blocks.length === 0) throw invalid(at, "PEM with no whole certificate in it", "certificates in PEM")
+  if (blocks.length === 0) throw invalid(at, "PEM without a complete certificate", "certificates in PEM")
   return [...new Set(blocks)].sort().join("\n")
 }

@@ -36,7 +36,7 @@ export const loaded = (id: string, input: unknown, now: number, refreshBefore: n
   const expires = expiresAt instanceof Date ? expiresAt.getTime() : Number.NaN
   if (Number.isNaN(expires)) throw invalid(where, "a secret without a valid expiresAt", loads)
   if (expires <= now) {
-    throw invalid(where, "a secret that has expired already", "an expiresAt in the future of this machine's clock")
+    throw invalid(where, "an expired secret", "an expiresAt in the future of this machine's clock")
   }
   const early = expires - refreshBefore
   // A secret that lives no longer than `refreshBefore` would be loaded again at once.

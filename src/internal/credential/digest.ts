@@ -1,9 +1,9 @@
 /**
  * Names for credentials that are the same in every process, so that processes can share a budget under them.
  *
- * Unsalted, since all processes must come to the same. A provider's key is 20 or more random characters, above 100
- * bits: nobody finds it by hashing guesses, and half of a SHA-256 leaves less to go by than the whole. Its 128 bits are
- * still too many for two credentials to meet by accident.
+ * Unsalted, since all processes must get the same result. A provider's key is 20 or more random characters, above 100
+ * bits: hashing guesses can't find it, and half of a SHA-256 reveals less than the whole. Its 128 bits are still too
+ * many for two credentials to collide by accident.
  */
 import { createHash } from "node:crypto"
 import * as Redacted from "effect/Redacted"

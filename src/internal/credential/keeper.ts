@@ -1,7 +1,7 @@
 /**
- * Keeps the secret of one credential fresh: loads it once for all who wait, loads the next ahead of its end, and drops
- * it when the provider refuses it. All who hold the credential share one keeper. It owns no timer: the next use does
- * what is due.
+ * Keeps the secret of one credential fresh: loads it once for all waiting requests, loads the next ahead of its expiry,
+ * and drops it when the provider refuses it. All users of the credential share one keeper. It owns no timer: the next
+ * use does what is due.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -78,7 +78,7 @@ export class Keeper {
     return held !== undefined && now >= held.refreshAt && this.#flight === undefined && this.#refreshing.over(now)
   }
 
-  /** Loads ahead of time. For those who have seen that it is due. */
+  /** Loads ahead of expiry, once a use has seen that it is due. */
   refresh(version: Version | undefined, fork: Fork): void {
     const flight = this.#begin(version, 0)
     flight.fiber = fork(this.#fly(flight))
@@ -138,7 +138,7 @@ export class Keeper {
     return Effect.succeed(under)
   }
 
-  /** A load for another version goes on for those who wait for it, but is no longer what others join. */
+  /** A load for another version goes on for its waiters, but later requests no longer join it. */
   #begin(version: Version | undefined, waiters: number): Flight {
     const last = this.#flight
     if (last?.waiters === 0) last.fiber?.unsafeInterruptAsFork(FiberId.none)
@@ -184,7 +184,7 @@ export class Keeper {
           Effect.flatMap(
             thrown(() => loaded(this.#id, input, now, this.#refreshBefore)),
             (secret) =>
-              // Refused while this load was under way, which says nothing of what a load gives now.
+              // Refused while this load was under way, which tells nothing about the result of a new load.
               refusals !== this.#refusals && this.#isRefused(secret)
                 ? this.#attempt(flight)
                 : Effect.succeed({ ...secret, version: flight.version, refused: false })
@@ -212,14 +212,14 @@ export class Keeper {
     if (!first) return Effect.void
     const rest =
       held === undefined || now >= held.expiresAt
-        ? "the next request loads it anew"
-        : `the one at hand is used until ${new Date(held.expiresAt).toISOString()}`
+        ? "the next request loads it again"
+        : `the current one is used until ${new Date(held.expiresAt).toISOString()}`
     return Effect.logWarning(
-      `credential ${this.#id}: the next secret could not be loaded ahead of time (${tell(exit.cause, held?.secret)}); ${rest}`
+      `credential ${this.#id}: refreshing the secret ahead of its expiry failed (${tell(exit.cause, held?.secret)}); ${rest}`
     )
   }
 
-  /** A load that nobody waits for any more is stopped: one that hangs must not stand in the way of the next. */
+  /** Stops a load without waiters: one that hangs must not block the next. */
   #leave(flight: Flight): Effect.Effect<void> {
     flight.waiters--
     if (flight.waiters > 0) return Effect.void

@@ -1,4 +1,7 @@
-/** When what failed is worth another try: after a second, then two, four, ..., a minute. No timers: whoever comes looks. */
+/**
+ * Growing pauses between retries of a failed load: a second, then two, four, ..., a minute. No timers: the next use
+ * checks.
+ */
 
 /** Milliseconds. Token endpoints (Entra, Vault) answer in well under a second, and count requests by the minute. */
 const FIRST = 1_000

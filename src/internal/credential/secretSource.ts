@@ -1,4 +1,4 @@
-/** One secret as the request path wants it: at once where it is known, else loaded once for all who ask. */
+/** One secret for the request path: at once where it is known, else loaded once for all waiting requests. */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -47,7 +47,9 @@ export const make = (place: Place, member: Redacted.Redacted | Credential): Effe
       Effect.map(Effect.clock, (clock) => loadedSource(place, one, runtime, clock))
     )
   }
-  return Redacted.isRedacted(one) ? Effect.succeed(fixedSource(one)) : Effect.dieMessage("a credential of no secret")
+  return Redacted.isRedacted(one)
+    ? Effect.succeed(fixedSource(one))
+    : Effect.dieMessage("a credential without a secret")
 }
 
 /**
@@ -117,13 +119,15 @@ const loadedSource = (
 
   const ask = Effect.exit(versions.ask)
 
-  /** A version that can't be had stops nobody who knows one: the last known stays, which is said once. */
+  /**
+   * A version that can't be read stops no request if an earlier one is known: the last known stays, with one warning.
+   */
   const settle = (exit: Exit.Exit<Version, unknown>): Exit.Exit<Version, unknown> => {
     if (Exit.isSuccess(exit) || versions.known === undefined) return exit
     if (!versions.warned) {
       versions.warned = true
-      const why = `its version is not to be had (${tell(exit.cause, undefined)})`
-      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last one known stays`))
+      const why = `reading its version failed (${tell(exit.cause, undefined)})`
+      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last known version stays in use`))
     }
     return Exit.succeed(versions.known)
   }

@@ -5,7 +5,7 @@ import { describe } from "../options/validate.ts"
 import { oneLine } from "../redaction/escapeControl.ts"
 import { scrub } from "../redaction/redact.ts"
 
-/** Enough for what a token endpoint says; a page of HTML is cut. */
+/** Enough for a token endpoint's message; an HTML page is cut. */
 const LONGEST = 300
 
 /** Its name and message alone: the rest of an error often holds the request, and with it the secret. */

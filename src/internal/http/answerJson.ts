@@ -1,5 +1,6 @@
 /** Tells a SyntaxError that comes of an answer from one of the caller's own: by what the reader was given last. */
-import { haveUnreadable, isJson } from "./sse/jsonEvents.ts"
+import { firstUnreadable } from "./sse/jsonEvents.ts"
+import { parseJson } from "../util/json.ts"
 
 export interface LastRead {
   /** A whole answer, or whole events of a stream. */
@@ -8,8 +9,8 @@ export interface LastRead {
 }
 
 export const isUnreadable = ({ isEvents, text }: LastRead): boolean => {
-  if (typeof text !== "string" && isEvents) return haveUnreadable(text)
-  return !isJson(typeof text === "string" ? text : new TextDecoder().decode(text))
+  if (typeof text !== "string" && isEvents) return firstUnreadable(text) !== undefined
+  return parseJson(typeof text === "string" ? text : new TextDecoder().decode(text)) === undefined
 }
 
 /** A response of the platform that calls `given` with its text when somebody reads it as text or JSON. */

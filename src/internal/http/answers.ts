@@ -3,11 +3,11 @@
  * SDKs take a page of HTML for an answer, and JSON of another content type for text: here the page is rejected, and the
  * content type corrected.
  */
-import { property } from "./errorBody.ts"
+import { parseJson, property } from "../util/json.ts"
 import { WireError } from "../wire/errors.ts"
 import type { WireResponse } from "./types.ts"
 import type { PreparedRequest } from "./prepare.ts"
-import { type Clean, parsed, toldFailure } from "./redactErrorBody.ts"
+import { type Clean, toldFailure } from "./redactErrorBody.ts"
 
 /** The request as its caller made it, wherever it was redirected to. */
 export type Asked = Pick<PreparedRequest, "headers" | "method" | "url">
@@ -70,7 +70,7 @@ export const beginsWithError = (bytes: Uint8Array): boolean => {
 
 /** The failure that a JSON body reports, `undefined` if it reports none. */
 export const failureIn = (bytes: Uint8Array, clean: Clean): WireError | undefined => {
-  const said = parsed(new TextDecoder().decode(bytes))
+  const said = parseJson(new TextDecoder().decode(bytes))
   return property(said, "error") == null ? undefined : toldFailure(JSON.stringify(said), clean)
 }
 
@@ -80,14 +80,14 @@ export const asJson = (wire: WireResponse): WireResponse => ({
   headers: [...wire.headers.filter(([name]) => name !== "content-type"), ["content-type", "application/json"]]
 })
 
-const called = (wire: WireResponse): string => typeOf(wire).slice(0, 100) || "a body of no type"
+const called = (wire: WireResponse): string => typeOf(wire).slice(0, 100) || "a body without a content type"
 
 const instead = (what: string, wanted: string): WireError =>
-  new WireError("Malformed", "yes", `the server answered with ${what} where ${wanted}`)
+  new WireError("Malformed", "yes", `the server responded with ${what} where ${wanted}`)
 
-export const noEvents = (wire: WireResponse): WireError => instead(called(wire), "a stream of events was asked for")
+export const noEvents = (wire: WireResponse): WireError => instead(called(wire), "an event stream was requested")
 
 export const notJson = (wire: WireResponse, isEmpty: boolean): WireError =>
-  instead(isEmpty ? "nothing" : isJson(typeOf(wire)) ? "something else" : called(wire), "JSON should be")
+  instead(isEmpty ? "nothing" : isJson(typeOf(wire)) ? "something else" : called(wire), "JSON was expected")
 
-export const notWhole = (): WireError => instead("a stream of events", "an answer in one piece was asked for")
+export const notWhole = (): WireError => instead("an event stream", "a single response was requested")

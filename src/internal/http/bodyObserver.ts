@@ -20,8 +20,11 @@ export interface Listener {
 
 /** Observes a body while its reader reads it. Callbacks must not throw, nor change or keep the bytes given. */
 export interface Tapping {
-  /** Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. @default none */
-  readonly tap?: ((chunk: Uint8Array) => void) | undefined
+  /**
+   * Sees every decoded chunk just before the reader does; none of a body whose coding is unknown. `dataLines` counts the
+   * lines of data of an event stream up to the chunk's end, but for `[DONE]`; 0 for other bodies. @default none
+   */
+  readonly tap?: ((chunk: Uint8Array, dataLines: number) => void) | undefined
   /**
    * Called once when `tap` has seen all that it will: the reader came to the end (and is told so afterwards), failed or
    * cancelled. The wire's own end may come before that, since bodies are read ahead. Not called for an answer without a
@@ -30,27 +33,16 @@ export interface Tapping {
   readonly onTapped?: (() => void) | undefined
   /** Hears of the body after `tap` and `onTapped`. @default nobody */
   readonly listener?: Listener | undefined
-  /** Makes what gives the chunks of an event stream as their reader is to have them. @default as they came */
-  readonly clean?: (() => Cleaner) | undefined
+  /** Makes what redacts the events of a stream. @default they pass as they came */
+  readonly clean?: (() => Clean) | undefined
   /** Told what the reader is given that should be JSON, just before: an answer, or events of a stream. @default none */
   readonly given?: ((read: LastRead) => void) | undefined
-  /** True if the reader of an event stream prints events that it can't parse: see `jsonEvents.ts`. @default false */
+  /** True if the reader of an event stream prints events that it can't parse: see `sse/jsonEvents.ts`. @default false */
   readonly prints?: boolean | undefined
 }
 
-/** Neither method may throw. */
-interface Cleaner {
-  /** Takes a chunk and returns the bytes to pass on now; it may hold some back for later. */
-  readonly chunk: (bytes: Uint8Array) => Uint8Array | undefined
-  /** Returns the bytes that it has held back, at the end of the stream. */
-  readonly rest: () => Uint8Array | undefined
-}
-
-/** For one event by itself. */
-export const cleaned =
-  ({ clean }: Tapping): Clean =>
-  (event) =>
-    clean?.().chunk(event) ?? event
+/** For events outside the stream. */
+export const cleaned = ({ clean }: Tapping): Clean => clean?.() ?? ((events) => events)
 
 /** By nobody. */
 export const untapped: Tapping = {}

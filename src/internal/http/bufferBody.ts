@@ -1,4 +1,6 @@
-/** Bodies read by us before anybody else: whole if they are small, else as far as it took to find out. */
+/**
+ * Bodies buffered before their consumer reads them: whole if they are small, else as far as needed to find that out.
+ */
 import { WireError } from "../wire/errors.ts"
 import type { WireBody } from "./types.ts"
 import { clearTimeout, setTimeout } from "../util/timers.ts"

@@ -1,7 +1,7 @@
 /**
- * A `Response` whose body has come already. The platform's own makes a stream of every body, and text() then reads
- * that stream: a seventh of the CPU of a whole chat request. This one reads its bytes directly, and makes the
- * platform's response only for those who ask for the stream.
+ * A `Response` whose body has come already. The platform's own makes a stream of every body, and text() then reads that
+ * stream: a seventh of the CPU of a whole chat request. This one reads its bytes directly, and makes the platform's
+ * response only when the stream is used.
  */
 
 export interface WholeInit {

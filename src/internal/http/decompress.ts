@@ -41,7 +41,7 @@ export const codingsOf = (header: string): ReadonlyArray<Coding> | undefined => 
   return codings.length > maxCodings ? undefined : codings
 }
 
-/** `deflate` means zlib's format, but servers send the bare one too; the first byte tells. */
+/** `deflate` means zlib's format, but servers send the bare one too; the first byte distinguishes them. */
 const decoder = (coding: Coding, first: Uint8Array | undefined): Transform => {
   const { BROTLI_OPERATION_FLUSH, ZSTD_e_flush, Z_SYNC_FLUSH } = zlib.constants
   switch (coding) {
@@ -58,10 +58,10 @@ const decoder = (coding: Coding, first: Uint8Array | undefined): Transform => {
   }
 }
 
-/** Beyond this many bytes a body is no longer decoded in one go: it would keep everybody else waiting. */
+/** Beyond this many bytes a body is no longer decoded in one go: it would block all other requests. */
 const wholeOutput = 1024 * 1024
 
-/** `coding` is one that nobody here knows, or the header with more of them than are undone. */
+/** `coding` is an unknown one, or the header with more of them than are undone. */
 export const undecodable = (coding: string, cause?: unknown): WireError =>
   new WireError("Malformed", "yes", `the response's ${coding.slice(0, 100)} body can't be decoded`, cause)
 

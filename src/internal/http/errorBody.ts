@@ -1,7 +1,5 @@
 /** Reads `code` and `message` from an error body. */
-
-export const property = (of: unknown, name: string): unknown =>
-  typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
+import { property } from "../util/json.ts"
 
 /** The provider's own code, such as `insufficient_quota`, in a body: OpenAI's and Groq's shape, then Cerebras's. */
 export const codeIn = (body: unknown): unknown => property(property(body, "error"), "code") ?? property(body, "code")
@@ -11,3 +9,7 @@ export const messageIn = (body: unknown): string | undefined => {
   const message = property(property(body, "error"), "message") ?? property(body, "message")
   return typeof message === "string" ? message : undefined
 }
+
+/** True for a body or an event that reports an error, under whatever status. */
+export const reportsError = (body: unknown): boolean =>
+  property(body, "error") != null || property(body, "type") === "error"

@@ -1,6 +1,4 @@
-/**
- * The beginning and the end of a body that passes by, in bounded memory: what an answer says of itself stands there.
- */
+/** The beginning and the end of a body that passes by, in bounded memory: they hold its metadata. */
 import { Tail } from "./tailBuffer.ts"
 
 /** Enough for the first event of a stream; most answers that are no stream are smaller. */

@@ -25,9 +25,9 @@ const known = new Map<string, string>()
 const readName = (raw: string): string => {
   const before = known.get(raw)
   if (before !== undefined) return before
-  if (!token.test(raw)) throw new TypeError("a header name holds characters that can't be sent")
+  if (!token.test(raw)) throw new TypeError("a header name has invalid characters")
   const name = raw.toLowerCase()
-  if (ofConnection.test(name)) throw new TypeError(`header "${name}" belongs to the connection, which others share`)
+  if (ofConnection.test(name)) throw new TypeError(`header "${name}" belongs to the connection, which requests share`)
   if (known.size < 256) known.set(raw, name)
   return name
 }
@@ -68,7 +68,7 @@ export const readHeaders = (init: unknown): HeaderIntake => {
     }
     const value = typeof rawValue === "string" ? rawValue.trim() : String(rawValue)
     // Not even a part of the value goes into the message: it may be a key with a stray line break.
-    if (unsendable.test(value)) throw new TypeError(`the value of header "${name}" holds characters that can't be sent`)
+    if (unsendable.test(value)) throw new TypeError(`the value of header "${name}" has invalid characters`)
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`
   }

@@ -1,6 +1,6 @@
 /**
- * The words of an HTML page, as proxies and load balancers send for an error. It may be a megabyte, and of anybody's making:
- * only its beginning is read, and no expression here looks at a character more than a few times.
+ * The text of an HTML page, as proxies and load balancers send for an error. It may be a megabyte, and hostile: only
+ * its beginning is read, and no expression here looks at a character more than a few times.
  */
 import { oneLine } from "../redaction/escapeControl.ts"
 
@@ -8,7 +8,7 @@ import { oneLine } from "../redaction/escapeControl.ts"
 const mostRead = 64 * 1024
 const mostTold = 200
 
-/** Comments, and elements whose content nobody sees. What is never closed reaches to the end. */
+/** Comments, and elements with invisible content. An unclosed one reaches to the end. */
 const unseen = /<!--[\s\S]*?(?:-->|$)|<(script|style|svg)\b[\s\S]*?(?:<\/\1[^<>]*>|$)/gi
 const title = /<title\b[^<>]*>([^<]*)/i
 const heading = /<(h[1-6])\b[^<>]*>([\s\S]*?)(?:<\/\1|$)/gi
@@ -49,5 +49,5 @@ export const wordsOf = (page: string, clean: (text: string) => string): string =
     const words = Array.from(oneLine(clean(plain(text))))
     if (words.length > 0) return words.length > mostTold ? `${words.slice(0, mostTold - 1).join("")}…` : words.join("")
   }
-  return "a page of HTML without text"
+  return "an HTML page without text"
 }

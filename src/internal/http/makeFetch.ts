@@ -5,6 +5,7 @@
 import type { Timeouts, WirePool } from "./types.ts"
 import { exchange } from "./request.ts"
 import { prepare } from "./prepare.ts"
+import { withResponse } from "./withResponse.ts"
 
 export interface FetchOptions {
   /** In milliseconds. @default none of them */
@@ -22,6 +23,5 @@ export const makeFetch = (poolOf: (origin: string) => WirePool, options: FetchOp
     const ready = prepared instanceof Promise ? await prepared : prepared
     return exchange(poolOf(ready.origin), ready, settings)
   }
-  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  return Object.assign(send, { Response })
+  return withResponse(send)
 }

@@ -73,7 +73,7 @@ const targetOf = (url: string | URL): Target => {
 
 const readMethod = (method: string | undefined): string => {
   if (method === undefined || method === "POST") return method ?? "GET"
-  if (!/^[A-Za-z]+$/.test(method)) throw new TypeError("can't fetch: the method is no word")
+  if (!/^[A-Za-z]+$/.test(method)) throw new TypeError("can't fetch: invalid method")
   const upper = method.toUpperCase()
   if (upper === "CONNECT" || upper === "TRACE" || upper === "TRACK") throw new TypeError(`can't fetch with ${upper}`)
   return upper
@@ -87,7 +87,7 @@ const assemble = (
   init: Init | undefined
 ): PreparedRequest => {
   if (out.body !== undefined && (method === "GET" || method === "HEAD")) {
-    throw new TypeError(`can't fetch: ${method} has no body`)
+    throw new TypeError(`can't fetch: a ${method} request can't have a body`)
   }
   if (out.contentType !== undefined && (out.binding || headers["content-type"] === undefined)) {
     headers["content-type"] = out.contentType
@@ -109,7 +109,7 @@ const assemble = (
 }
 
 const fromRequest = async (request: Request): Promise<PreparedRequest> => {
-  // Held as bytes: a Request's stream says neither how long it is nor can it be read again.
+  // Held as bytes: a Request's stream has no length and can't be read again.
   const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
   return prepare(request.url, {
     method: request.method,

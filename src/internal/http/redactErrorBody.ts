@@ -1,19 +1,11 @@
 /** Failures that a provider tells under a status of success: in the place of an answer, or as an event of its stream. */
 import { oneLine } from "../redaction/escapeControl.ts"
 import { codeIn, messageIn } from "./errorBody.ts"
+import { parseJson } from "../util/json.ts"
 import { WireError } from "../wire/errors.ts"
 
-/** Takes secrets out of an event. */
-export type Clean = (event: Uint8Array) => Uint8Array
-
-/** `undefined` also for what is no JSON. */
-export const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+/** Redacts the secrets in whole events. */
+export type Clean = (events: Uint8Array) => Uint8Array
 
 const prefix = "event: error\ndata: "
 const suffix = "\n\n"
@@ -22,7 +14,7 @@ const suffix = "\n\n"
 export const toldFailure = (data: string, clean: Clean): WireError => {
   const event = clean(Buffer.from(prefix + data + suffix))
   const text = Buffer.from(event).toString().slice(prefix.length, -suffix.length)
-  const said = parsed(text)
+  const said = parseJson(text)
   const reason = codeIn(said) === "insufficient_quota" ? "QuotaExceeded" : "Server"
   return new WireError(reason, "yes", oneLine(messageIn(said) ?? text))
 }

@@ -44,7 +44,8 @@ export const redirection = (wire: WireResponse, exchange: PreparedRequest, hop: 
   if (!isRedirect(status) || exchange.redirect === "manual") return undefined
   const location = wire.headers.find(([name]) => name === "location")?.[1]
   if (location === undefined) return undefined
-  if (exchange.redirect === "error") return refuse(`${hop.origin} answered with a redirect, which the caller forbade`)
+  if (exchange.redirect === "error")
+    return refuse(`${hop.origin} responded with a redirect, which the request forbids (redirect: "error")`)
   const target = locate(location, hop)
   if (target.origin !== hop.origin) {
     throw new WireError(

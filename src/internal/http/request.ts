@@ -1,6 +1,6 @@
 /**
  * One attempt at an exchange: the request, its redirects, and a `Response` whose body may outlive this call. Retries,
- * quotas and credentials are the business of those who call it.
+ * quotas and credentials are the caller's business.
  */
 import { WireError } from "../wire/errors.ts"
 import type { Timeouts, WirePool, WireRequest, WireResponse } from "./types.ts"
@@ -44,7 +44,7 @@ export interface SendOptions extends Tapping {
   readonly onHead?: ((status: number, headers: WireResponse["headers"]) => void) | undefined
 }
 
-/** The words by which the SDKs tell a timeout from other failures: openai and groq look for them in the message. */
+/** The words by which the SDKs recognize a timeout: openai and groq look for them in the message. */
 const timedOut = (error: WireError): WireError =>
   /timed? ?out/i.test(error.message)
     ? error

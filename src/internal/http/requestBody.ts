@@ -39,10 +39,10 @@ const chunkBytes = (chunk: unknown): Uint8Array => {
   throw new TypeError("a streamed request body may hold only bytes and text")
 }
 
-/** A body that is gone once it was sent. One that nobody has begun to read is as good as before. */
+/** A body that is consumed once it was sent. One that is not yet being read is as good as before. */
 const oneShot = (source: AsyncIterable<unknown>, length: number | undefined): StreamedBody => {
   if ("locked" in source && source.locked === true) {
-    throw new TypeError("the request body is a stream that somebody else reads")
+    throw new TypeError("the request body is a stream locked by another reader")
   }
   let spent = false
   async function* open(): AsyncGenerator<Uint8Array> {
@@ -59,7 +59,7 @@ const fromBlob = async (blob: BlobLike): Promise<Outgoing> => {
   return plain({ length: blob.size, open: () => blob.stream() }, contentType)
 }
 
-/** `declaredLength` is the caller's Content-Length: believed only of bodies whose length nothing else tells. */
+/** `declaredLength` is the caller's Content-Length: used only for bodies without another source of their length. */
 export const outgoing = (body: unknown, declaredLength: string | undefined): Outgoing | Promise<Outgoing> => {
   if (typeof body === "string") return plain(body, "text/plain;charset=UTF-8")
   if (body === undefined || body === null) return none

@@ -13,8 +13,8 @@ import * as Answers from "./answers.ts"
 import { endingOf } from "./sse/termination.ts"
 import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./bufferBody.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./decompress.ts"
-import { EventMeasure, type Measure, tooLong, WholeMeasure } from "./measure.ts"
-import { jsonEvents } from "./sse/jsonEvents.ts"
+import { EventFilter, PlainFilter } from "./bodyFilter.ts"
+import { tooLong } from "./measure.ts"
 import { streamOf } from "./streamedResponse.ts"
 import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
 import { WholeResponse, named } from "./bufferedResponse.ts"
@@ -89,8 +89,22 @@ interface Reading {
   readonly most: number
 }
 
-const measureOf = ({ isEvents, most }: Reading, { limits }: ResponseContext): Measure | undefined =>
-  isEvents ? new EventMeasure(limits.maxLineBytes) : most === Infinity ? undefined : new WholeMeasure(most)
+/** The body as its reader is to have it. */
+const streamed = (
+  wire: WireResponse,
+  context: ResponseContext,
+  body: WireBody,
+  reading: Reading
+): ReadableStream<Uint8Array> => {
+  const { isEvents, most, tapping } = reading
+  const { asked, failure, limits } = context
+  if (!isEvents) return streamOf(body, new PlainFilter(tapping, most), failure)
+  tapping.listener?.opened()
+  const isSuccess = wire.status < 300
+  const ending = isSuccess ? endingOf(asked.url) : undefined
+  const checksJson = isSuccess && tapping.prints === true
+  return streamOf(body, new EventFilter(tapping, limits.maxLineBytes, ending, checksJson), failure)
+}
 
 const assemble = (
   wire: WireResponse,
@@ -98,7 +112,7 @@ const assemble = (
   got: Uint8Array | WireBody,
   reading: Reading
 ): Response => {
-  const { codings, isAnswer, isDoubtful, isEvents, isMissing, most, tapping } = reading
+  const { codings, isAnswer, isDoubtful, isMissing, most, tapping } = reading
   const decoded = codings.length > 0
   const isError = wire.status >= 400
   const said = isDoubtful ? Answers.asJson(wire) : wire
@@ -114,7 +128,7 @@ const assemble = (
       }
       if (isMissing) throw Answers.noEvents(wire)
       if (reading.isJson) tapping.given?.({ text: whole, isEvents: false })
-      tapping.tap?.(whole)
+      tapping.tap?.(whole, 0)
       tapping.onTapped?.()
       tapping.listener?.whole(whole)
       return build(said, context, whole, decoded)
@@ -125,10 +139,7 @@ const assemble = (
   if (isDoubtful && Answers.isPage(wire)) throw Answers.notJson(wire, false)
   if (isMissing) throw Answers.noEvents(wire)
   const plain = decoded ? inflate(got, codings) : got
-  const events = isEvents && tapping.prints === true ? jsonEvents(plain, context.limits.maxLineBytes) : plain
-  const body = isError ? asFarAsItCame(events) : events
-  const ending = isEvents && wire.status < 300 ? endingOf(context.asked.url) : undefined
-  const stream = streamOf(body, context.failure, measureOf(reading, context), ending, tapping, isEvents)
+  const stream = streamed(wire, context, isError ? asFarAsItCame(plain) : plain, reading)
   const response = build(said, context, stream, decoded)
   const { given } = tapping
   return given === undefined || !reading.isJson

@@ -1,8 +1,6 @@
 /** A body as a stream that pulls from the wire chunk by chunk, and cancels what is dropped unread. */
 import type { WireBody } from "./types.ts"
-import type { Ending } from "./sse/termination.ts"
-import type { Measure } from "./measure.ts"
-import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
+import type { BodyFilter } from "./bodyFilter.ts"
 
 /**
  * The source of a stream, to be cancelled when the stream has been dropped; emptied once the body has ended. The error
@@ -19,8 +17,6 @@ const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
   onAbandoned?.()
   body?.cancel()
 })
-
-const eventEnd = Buffer.from("\n\n")
 
 const sources = new WeakMap<ReadableStream, Source>()
 
@@ -40,64 +36,38 @@ export const watchAbandoned = ({ body }: Response, f: () => void): void => {
 // No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
 export const streamOf = (
   body: WireBody,
-  failure: (error: unknown) => unknown,
-  measure: Measure | undefined,
-  ending: Ending | undefined,
-  tapping: Tapping,
-  isEvents: boolean
+  filter: BodyFilter,
+  failure: (error: unknown) => unknown
 ): ReadableStream<Uint8Array> => {
-  const { tap } = tapping
-  const { clean, given: onGiven, listener } = isEvents ? tapping : untapped
-  const cleaner = clean?.()
-  let { onTapped } = tapping
-  const over = () => {
-    onTapped?.()
-    // A read may still fail after the reader has cancelled.
-    onTapped = undefined
-  }
-  const tell = () => {
-    if (ending !== undefined) listener?.tail(ending.tail())
+  let isClosed = false
+  // A read may still fail after the reader has cancelled.
+  const close = (reason: Parameters<BodyFilter["close"]>[0]) => {
+    if (!isClosed) filter.close(reason)
+    isClosed = true
   }
   const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
-    over()
-    listener?.over()
+    close("failed")
     controller.error(failure(error))
-  }
-  const end = (controller: ReadableStreamDefaultController) => {
-    const why = ending?.failure(cleaned(tapping))
-    if (why !== undefined) return fail(controller, why)
-    over()
-    tell()
-    listener?.over()
-    const rest = cleaner?.rest()
-    if (rest !== undefined) {
-      // Some readers take it for an event.
-      onGiven?.({ text: Buffer.concat([rest, eventEnd]), isEvents: true })
-      controller.enqueue(rest)
-    }
-    controller.close()
   }
   /** Returns true if the reader has got something: a chunk, the end or a failure. */
   const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
-    if (chunk === undefined) {
-      end(controller)
-      return true
-    }
+    let given: Uint8Array | undefined
     try {
-      measure?.chunk(chunk)
+      given = chunk === undefined ? filter.end() : filter.chunk(chunk)
     } catch (error) {
-      body.cancel()
+      if (chunk !== undefined) body.cancel()
       fail(controller, error)
       return true
     }
-    tap?.(chunk)
-    ending?.add(chunk)
-    listener?.chunk()
-    const given = cleaner === undefined ? chunk : cleaner.chunk(chunk)
-    if (given === undefined) return false
-    onGiven?.({ text: given, isEvents: true })
-    controller.enqueue(given)
-    return true
+    if (chunk === undefined) close("ended")
+    if (given !== undefined) controller.enqueue(given)
+    if (chunk === undefined) controller.close()
+    else if (filter.failure !== undefined) {
+      // The reader is given the chunk all the same: it waits for it.
+      body.cancel()
+      fail(controller, filter.failure)
+    }
+    return given !== undefined || chunk === undefined
   }
   /** Reads until there is something for the reader: `pull` is not called again before that. */
   const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
@@ -115,17 +85,13 @@ export const streamOf = (
           (error: unknown) => fail(controller, error)
         ),
       cancel: () => {
-        over()
-        // A reader that has seen the last event need not wait for the end.
-        if (listener !== undefined && ending?.hasCome() === true) tell()
-        listener?.over()
+        close("cancelled")
         body.cancel()
       }
     },
     // Nothing is read ahead: back-pressure reaches the wire.
     { highWaterMark: 0 }
   )
-  listener?.opened()
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)

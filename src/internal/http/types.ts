@@ -20,7 +20,7 @@ export interface Timeouts {
    * where none has to be. 1xx responses do not restart it.
    */
   readonly headers: number
-  /** Between two chunks of the body, while somebody waits for one. */
+  /** Between two chunks of the body, while a read waits for one. */
   readonly body: number
 }
 
@@ -34,7 +34,7 @@ export interface WireDeadline {
   /** Milliseconds. */
   readonly ms: number
   readonly isPassed: boolean
-  /** The attempt that is being made: whoever makes it is told when it passes, and leaves this place when it is done. */
+  /** The current attempt: it is called when the deadline passes, and removes itself when it is done. */
   underway: Expiring | undefined
 }
 
@@ -62,7 +62,10 @@ export interface WireRequest {
    * Compared by reference. @default one that all such requests have in common
    */
   readonly tenant?: object | undefined
-  /** The leave to send it, of whoever waited for that. The pool drops it if nothing is sent. @default it is asked for */
+  /**
+   * The pass of a request that has waited for it. The pool drops it if nothing is sent. @default the pool enters the
+   * request
+   */
   readonly pass?: Pass | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
@@ -78,9 +81,9 @@ export interface WireBody {
   /** Gives the rest up: HTTP/2 RST_STREAM(CANCEL), HTTP/1.1 closes the socket. No-op after the end. */
   readonly cancel: () => void
   /**
-   * Runs `f` once when the body has ended, failed or been cancelled (at once if it has): the exchange holds nothing
-   * any more. `f` must not throw, nor lead to this body: one that nobody can reach any more is cancelled when it is
-   * collected, and `f` is held until then.
+   * Runs `f` once when the body has ended, failed or been cancelled (at once if it has): the exchange then holds
+   * nothing. `f` must not throw, nor lead to this body: an unreachable body is cancelled when it is collected, and `f`
+   * is held until then.
    */
   readonly onEnd: (f: (error: WireError | undefined) => void) => void
 }
@@ -111,7 +114,7 @@ export interface PoolStats {
 export interface WirePool {
   /** Limits on response bodies, applied where they are decoded. */
   readonly limits: BodyLimits
-  /** As in `stats`, for those who ask at each request. */
+  /** As in `stats`, for use at each request. */
   readonly protocol: PoolStats["protocol"]
   /** Applies the policy of overload to its requests. */
   readonly health: Health

@@ -1,4 +1,4 @@
-/** Loaded first by each module that `require` gives: says what is wrong with the Node or the Effect that it finds. */
+/** Loaded first by each module that `require` gives: reports an unsuitable Node or Effect. */
 import type * as Requirements from "./requirements.ts" with { "resolution-mode": "import" }
 
 const load = (): typeof Requirements => {

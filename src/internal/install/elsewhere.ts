@@ -1,6 +1,6 @@
 /**
- * In the place of a module that `clientele` itself does not have, since it loads a library that not everybody has
- * installed. To the compiler it has no member but the path to import; at run time each use throws a sentence that names it.
+ * Stands in for a module that `clientele` itself does not have, since it loads an optional library. To the compiler it
+ * has no member but the path to import; at run time each use throws an error that names it.
  */
 export interface Elsewhere<Path extends string> {
   /** `import * as Name from "clientele/Name"` */
@@ -8,7 +8,7 @@ export interface Elsewhere<Path extends string> {
 }
 
 const advice = (name: string): string =>
-  `"clientele" does not have ${name}, which has a path of its own: import * as ${name} from "clientele/${name}"`
+  `"clientele" does not export ${name}: import * as ${name} from "clientele/${name}"`
 
 export const elsewhere = <Name extends string>(name: Name): Elsewhere<`clientele/${Name}`> =>
   new Proxy<Elsewhere<`clientele/${Name}`>>(

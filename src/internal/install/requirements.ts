@@ -13,7 +13,7 @@ const isOlder = (version: string, least: string): boolean => {
   return major < leastMajor || (major === leastMajor && minor < leastMinor)
 }
 
-/** `versions` is the process's. Bun and Deno name a version of Node that they resemble, which says nothing of them. */
+/** `versions` is the process's. Bun and Deno name a version of Node that they resemble, which is not their own. */
 export const nodeProblem = (versions: Readonly<Record<string, string | undefined>> | undefined): string | undefined => {
   const node = versions?.["node"]
   if (node === undefined || versions?.["bun"] !== undefined || versions?.["deno"] !== undefined) return undefined

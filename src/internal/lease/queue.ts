@@ -7,98 +7,77 @@ import * as Option from "effect/Option"
 
 export type Reason = "Closed" | "Capacity"
 
-export interface Callbacks<Entry> {
+export interface Waiter<Entry> {
+  /** Called with a lease, before the fiber that waits wakes up: so a lease granted is never lost on the way. */
   readonly granted: (entry: Entry) => void
   readonly refused: (reason: Reason) => void
-  readonly gaveUp: () => void
 }
 
-interface Group<Entry> {
+interface Leased {
+  readonly acquire: (isHit: boolean) => boolean
+  readonly release: () => unknown
+}
+
+interface Group<K, Entry> {
+  readonly key: K
   readonly waiters: Set<Waiter<Entry>>
-  readonly drop: () => void
 }
 
-export abstract class Waiter<Entry> {
-  private group: Group<Entry> | undefined = undefined
-  private callbacks: Callbacks<Entry> | undefined = undefined
-  /** Told before the fiber that waits wakes up, so that a lease granted is never lost on the way. */
-  abstract grant(entry: Entry): void
-
-  enqueue(group: Group<Entry>, callbacks: Callbacks<Entry>): void {
-    this.group = group
-    this.callbacks = callbacks
-    group.waiters.add(this)
-  }
-  leave(): void {
-    const group = this.group
-    if (group === undefined) return
-    this.group = undefined
-    group.waiters.delete(this)
-    if (group.waiters.size === 0) group.drop()
-  }
-  /** False if it has left. */
-  resume(entry: Entry): boolean {
-    if (this.group === undefined) return false
-    this.leave()
-    this.grant(entry)
-    this.callbacks?.granted(entry)
-    return true
-  }
-  /** It waits no more, of its own accord. */
-  giveUp(): void {
-    if (this.group === undefined) return
-    this.leave()
-    this.callbacks?.gaveUp()
-  }
-  refuse(reason: Reason): void {
-    if (this.group === undefined) return
-    this.leave()
-    this.callbacks?.refused(reason)
-  }
-}
-
-export class Queue<K, Entry> {
-  private readonly groups = new Set<Group<Entry> & { readonly key: K }>()
-  private readonly byKey = MutableHashMap.empty<K, Group<Entry>>()
+export class Queue<K, Entry extends Leased> {
+  readonly #groups = new Set<Group<K, Entry>>()
+  readonly #byKey = MutableHashMap.empty<K, Group<K, Entry>>()
 
   get size(): number {
     let size = 0
-    for (const group of this.groups) size += group.waiters.size
+    for (const group of this.#groups) size += group.waiters.size
     return size
   }
 
-  join(key: K, waiter: Waiter<Entry>, callbacks: Callbacks<Entry>): void {
-    const found = Option.getOrUndefined(MutableHashMap.get(this.byKey, key))
-    if (found !== undefined) return waiter.enqueue(found, callbacks)
-    const group = {
-      key,
-      waiters: new Set<Waiter<Entry>>(),
-      drop: () => {
-        this.groups.delete(group)
-        MutableHashMap.remove(this.byKey, key)
-      }
-    }
-    this.groups.add(group)
-    MutableHashMap.set(this.byKey, key, group)
-    waiter.enqueue(group, callbacks)
+  /** The result leaves the queue; false if the waiter has been granted a lease, or refused. */
+  add(key: K, waiter: Waiter<Entry>): () => boolean {
+    const group = Option.getOrElse(MutableHashMap.get(this.#byKey, key), () => this.#addGroup(key))
+    group.waiters.add(waiter)
+    return () => this.#remove(group, waiter)
   }
 
-  /**
-   * `enter` leases an entry or says that there is no room, `join` leases the same entry once more, and `give` ends a lease
-   * that nobody waits for any more.
-   */
-  serve(enter: (key: K) => Entry | undefined, join: (entry: Entry) => boolean, give: (entry: Entry) => void): void {
-    for (const group of this.groups) {
-      const entry = enter(group.key)
+  /** `acquire` leases the entry of a key; `undefined` if there is no room. */
+  serve(acquire: (key: K) => Entry | undefined): void {
+    for (const group of this.#groups) {
+      const entry = acquire(group.key)
       if (entry === undefined) return
+      let isHit = false
       for (const waiter of group.waiters) {
-        if (join(entry) && !waiter.resume(entry)) give(entry)
+        if (!entry.acquire(isHit)) break
+        isHit = true
+        if (this.#remove(group, waiter)) waiter.granted(entry)
+        else entry.release()
       }
-      give(entry)
+      entry.release()
     }
   }
 
   refuseAll(reason: Reason): void {
-    for (const group of this.groups) for (const waiter of group.waiters) waiter.refuse(reason)
+    for (const group of this.#groups) {
+      for (const waiter of group.waiters) {
+        this.#remove(group, waiter)
+        waiter.refused(reason)
+      }
+    }
+  }
+
+  #addGroup(key: K): Group<K, Entry> {
+    const group: Group<K, Entry> = { key, waiters: new Set() }
+    this.#groups.add(group)
+    MutableHashMap.set(this.#byKey, key, group)
+    return group
+  }
+
+  #remove(group: Group<K, Entry>, waiter: Waiter<Entry>): boolean {
+    if (!group.waiters.delete(waiter)) return false
+    if (group.waiters.size === 0) {
+      this.#groups.delete(group)
+      MutableHashMap.remove(this.#byKey, group.key)
+    }
+    return true
   }
 }

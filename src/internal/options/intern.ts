@@ -2,8 +2,8 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 
 /**
- * Gives the one living value that equals `candidate`, or makes it that one. The table is weak: what nobody holds is
- * forgotten, so that a million tenants who came once leave nothing behind.
+ * Returns the one living value that equals `candidate`, or makes it that one. The table is weak: unreferenced values
+ * are dropped, so that a million tenants that came once leave nothing behind.
  */
 export const makeInterner = <A extends object>(): (<B extends A>(candidate: B) => B) => {
   const buckets = new Map<number, Array<WeakRef<A>>>()

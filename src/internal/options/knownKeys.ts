@@ -14,16 +14,16 @@ export const record = (at: At, input: unknown, names: ReadonlySet<string>): Read
 }
 
 /**
- * Checks that none of these names comes from the prototype: whoever can set an object's `__proto__` would set options by
- * it. Getters of a class are no such thing, for they are not enumerable.
+ * Checks that none of these names comes from the prototype: setting an object's `__proto__` would set options. Getters
+ * of a class are exempt, since they are not enumerable.
  */
 export const owned = (at: At, fields: object, names: Pick<ReadonlySet<string>, "has">): void => {
   for (const name in fields) {
     if (Object.hasOwn(fields, name) || !names.has(name)) continue
     throw invalid(
       { provider: at.provider, field: at.field === "options" ? name : `${at.field}.${name}` },
-      "not the object's own, but its prototype's",
-      "an option of the object itself: perhaps something has changed a prototype"
+      "inherited from the object's prototype",
+      "an own property of the object: a prototype may have been polluted"
     )
   }
 }

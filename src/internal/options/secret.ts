@@ -11,7 +11,7 @@ export const secret = (at: At, input: Redacted.Redacted<unknown>, expected: stri
     const position = value.indexOf(trimmed) + bad + 1
     throw invalid(at, `a secret whose character at position ${position} ${unfitReason(trimmed, bad)}`, latin1)
   }
-  // A copy: the config outlives its maker, who may wipe the original.
+  // A copy: the config outlives its maker, which may wipe the original.
   return Redacted.make(trimmed)
 }
 
@@ -22,6 +22,6 @@ export const open = (at: At, input: Redacted.Redacted<unknown>, expected: string
   } catch {
     throw invalid(at, "a Redacted that was wiped", expected)
   }
-  if (typeof value !== "string") throw invalid(at, "a Redacted with something else than a string in it", expected)
+  if (typeof value !== "string") throw invalid(at, "a Redacted without a string", expected)
   return value
 }

@@ -1,6 +1,6 @@
 /**
- * Errors of options for those who catch by the SDK's classes: an instance of the SDK's base class with the fields of our
- * own error, which counts as an instance of that as well.
+ * Errors of options for callers that catch by the SDK's classes: an instance of the SDK's base class with the fields of
+ * our own error, which counts as an instance of that as well.
  */
 import type { OptionsError } from "../../ClientError.ts"
 

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { OptionsError } from "../../ClientError.ts"
+import { MAX_TIMEOUT_MS } from "../util/timers.ts"
 
 /** Location of a value: the owner of the option, and its path as the caller wrote it. */
 export interface At {
@@ -32,9 +33,6 @@ export const describe = (u: unknown): string => {
   }
 }
 
-/** setTimeout fires at once beyond this. */
-const longest = 2 ** 31 - 1
-
 /** Whole milliseconds from `least` to what timers can hold, or `Infinity`. */
 export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
   // effect takes negative durations and NaN for zero, so numbers are looked at before.
@@ -46,7 +44,7 @@ export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
   const whole = Math.ceil(ms - 1e-5) + 0
   if (whole === Infinity) return whole
   const sane = typeof input !== "number" || input >= 0
-  if (sane && whole >= least && whole <= longest) return whole
+  if (sane && whole >= least && whole <= MAX_TIMEOUT_MS) return whole
   const more = least === 0 ? "a duration" : "a duration above 0"
   throw invalid(at, describe(input), `${more} like "30 seconds" or 30000 (ms), at most 24.8 days, or Infinity for none`)
 }
@@ -72,13 +70,13 @@ export const bound = (at: At, input: unknown): number =>
 export const text = (at: At, input: unknown): string => {
   if (typeof input !== "string") throw invalid(at, describe(input), "a string")
   const trimmed = input.trim()
-  if (trimmed === "") throw invalid(at, "empty", "a string with something in it")
+  if (trimmed === "") throw invalid(at, "empty", "a non-empty string")
   const bad = unfit(trimmed)
   if (bad >= 0) throw invalid(at, `a string whose character ${bad + 1} ${unfitReason(trimmed, bad)}`, latin1)
   return trimmed
 }
 
-export const latin1 = "characters of Latin-1 without control characters, which is all that a header can carry"
+export const latin1 = "Latin-1 without control characters, as headers require"
 
 /** The index of the first character that a header can't carry, or -1. */
 export const unfit = (text: string): number => {

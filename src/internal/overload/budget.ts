@@ -1,12 +1,12 @@
 /**
- * The retry budget of a lane, a token bucket as Finagle's `RetryBudget`: answers deposit, retries withdraw, and time adds
- * a floor. Whoever finds it empty waits; nothing fails for it.
+ * The retry budget of a lane, a token bucket as Finagle's `RetryBudget`: answers deposit, retries withdraw, and time
+ * adds a floor. A retry that finds it empty waits; nothing fails for it.
  *
- * Finagle deposits a fifth of a retry for each request and gRPC a tenth for each success (gRFC A6), which binds as soon as
- * a sixth, or a tenth, of the attempts fail: then agents that could have been answered are turned away. Seven for each
- * answer bind only where more than seven attempts fail for each that succeeds, above p = 0.875, and with the retries that
- * SDKs make by default (2) never up to p = 0.9: there, of 100 first attempts, 10 are answered at once and pay for 70
- * retries, and the retries' own answers for the rest. A provider that answers nothing gets the floor.
+ * Finagle deposits a fifth of a retry for each request and gRPC a tenth for each success (gRFC A6), which binds as soon
+ * as a sixth, or a tenth, of the attempts fail: then agents that could have been answered are turned away. Seven for
+ * each answer bind only where more than seven attempts fail for each that succeeds, above p = 0.875, and with the
+ * retries that SDKs make by default (2) never up to p = 0.9: there, of 100 first attempts, 10 are answered at once and
+ * pay for 70 retries, and the retries' own answers for the rest. A provider that answers nothing gets the floor.
  */
 
 /** Retries that may be made before any answer is known, or as many as are in flight at the first of them. */

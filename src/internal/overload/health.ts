@@ -1,6 +1,6 @@
 /**
- * Applies the policy to the requests of one origin: hears what becomes of each, and holds those back that had better not
- * be sent yet, in the order in which they came. While nothing fails it only counts.
+ * Applies the policy to the requests of one origin: records the outcome of each, and holds back, in their order, those
+ * that must wait. While nothing fails it only counts.
  */
 import { live, type Ticker } from "../util/ticker.ts"
 import type { About, RequestBody } from "../wire/request.ts"
@@ -40,11 +40,11 @@ export interface HealthOptions {
   readonly ticker?: Ticker | undefined
   /** @default Math.random */
   readonly random?: (() => number) | undefined
-  /** A circuit has just opened: those who wait for a socket may be recalled. @default none */
+  /** A circuit has just opened: requests that wait for a socket may be recalled. @default none */
   readonly opened?: (() => void) | undefined
   /** Requests that wait elsewhere, within the same bound. @default none */
   readonly queued?: (() => number) | undefined
-  /** Counts the bodies of those who wait. @default nothing is counted */
+  /** Counts the bodies of waiting requests. @default nothing is counted */
   readonly backlog?: Bodies | undefined
   /** Must not throw. @default none */
   readonly onCircuit?: ((change: CircuitChange) => void) | undefined
@@ -69,7 +69,7 @@ export class Health {
   readonly #origin = Policy.makeOrigin()
   readonly #lanes = new Lanes()
   readonly #waiters: Waiters
-  /** States that were told to have opened, by what they are of. */
+  /** States that were reported as open, with their names. */
   readonly #told = new Map<Policy.State, string>()
   #lastFailure = ""
 
@@ -128,10 +128,7 @@ export class Health {
     const left = Math.max(1, state.nextProbeAt - now)
     const since = ((now - state.shutAt) / 1_000).toFixed(1)
     const of = this.#nameOf(state === this.#origin ? undefined : lane)
-    return new CircuitOpen(
-      `${of} has answered nothing for ${since} s, so this was not sent: ${this.#lastFailure}`,
-      left
-    )
+    return new CircuitOpen(`not sent: ${of} has not responded for ${since} s. Last failure: ${this.#lastFailure}`, left)
   }
 
   /** Error for a request that must not wait since too many do; `undefined` if it may. */
@@ -139,7 +136,7 @@ export class Health {
     return this.#options.backlog?.refusal(this.#waiters.size + (this.#options.queued?.() ?? 0), body)
   }
 
-  /** Waits for the leave to send, in the order of those who came. */
+  /** Waits for permission to send, in the order of arrival. */
   wait(subject: Subject, wait: Wait): Promise<Verdict<Pass>> {
     return this.#waiters.join(this.laneOf(subject), subject.body, wait)
   }
@@ -241,28 +238,28 @@ export class Health {
   /** It was sent, and not answered. */
   unanswered(pass: Pass, error: WireError): void {
     if (!this.#over(pass)) return
-    // Its time went by elsewhere, and what was left of it was too short for anybody.
+    // Its time passed elsewhere, and the rest was too short for any server.
     const isTelling = !(error instanceof DeadlinePassed) || error.isTelling
     if ((error.reason === "Connection" || error.reason === "Timeout") && isTelling) this.#failed(pass, error.message)
     else this.#waiters.pump()
   }
 
-  /** No connection can be made, and none is open. `failAll` fails those who wait for one. */
+  /** No connection can be made, and none is open. `failAll` fails the requests that wait for one. */
   unreachable(error: WireError, failAll: () => void): void {
     if (error.reason !== "Connection" && error.reason !== "Timeout") return failAll()
     this.#lastFailure = error.message
     const now = this.#ticker.now()
     const hasShut = Policy.unreachable(this.#origin, now, this.#rules, this.#random())
-    // When that is known, so that what they leave lets nobody go.
+    // After the state is known, so that their leaving lets no other request go.
     failAll()
-    // One dial that fails is told once another has.
+    // A single failing dial is reported once another has failed.
     if (hasShut) this.#heldBack(undefined)
     else if (isOpen(this.#origin)) this.#tell(this.#origin, undefined)
     this.#waiters.refuse(undefined)
     this.#waiters.pump()
   }
 
-  /** All who wait fail. */
+  /** Fails all waiting requests. */
   close(error: WireError): void {
     this.#waiters.close(error)
   }

@@ -1,9 +1,9 @@
-/** The requests of one credential to one model, as the policy sees them: its state, and those who wait. */
+/** The requests of one credential to one model, as the policy sees them: their state, and the waiting ones. */
 import { RequestQueue } from "../util/waitQueue.ts"
 import * as Policy from "./policy.ts"
 import type { Waiting } from "./waiting.ts"
 
-/** The leave to send one attempt. Whoever has one sends it or drops it. */
+/** Permission to send one attempt. Its holder sends it or drops it. */
 export class Pass implements Policy.Attempt {
   readonly lane: Lane
   readonly admittedAt: number
@@ -31,7 +31,7 @@ export class Lane {
   readonly unpaid = new RequestQueue<Waiting<Pass>>()
   /** True once it was reported that the budget is used up. */
   isBudgetTold = false
-  /** Retries a second without answers, as the last who asked said. */
+  /** Retries a second without answers, as the last request set it. */
   perSecond = Infinity
 
   constructor(model: string) {
@@ -39,7 +39,7 @@ export class Lane {
   }
 }
 
-/** From so many lanes on those are forgotten that nobody uses: names of models come from users. */
+/** From so many lanes on unused ones are dropped: names of models come from users. */
 const MANY = 256
 
 const nobody = {}
@@ -50,7 +50,7 @@ export class Lanes {
   readonly #all = new Map<Lane, Map<string, Lane>>()
   #many = MANY
 
-  /** `forgotten` is told of each that is forgotten. */
+  /** `forgotten` is called for each dropped lane. */
   of(tenant: object = nobody, model: string, now: number, forgotten: (lane: Lane) => void): Lane {
     let models = this.#byTenant.get(tenant)
     if (models === undefined) this.#byTenant.set(tenant, (models = new Map()))

@@ -15,15 +15,15 @@ export const circuitsKey = Series.counter(
 const ofCircuit = ({ failures, isOpen, of, probeIn, why }: CircuitChange): Effect.Effect<void> =>
   isOpen
     ? Effect.logWarning(
-        `${of}: circuit opened after ${failures} failures, with nothing answered meanwhile; first probe in ` +
-          `${(probeIn / 1_000).toFixed(1)} s. The last failure: ${oneLine(why)}`
+        `${of}: circuit opened after ${failures} failures without a response in between; first probe in ` +
+          `${(probeIn / 1_000).toFixed(1)} s. Last failure: ${oneLine(why)}`
       )
     : Effect.logInfo(`${of}: circuit closed`)
 
 const ofBudget = ({ of, retriesPerSecond, waiting }: BudgetUsedUp): Effect.Effect<void> =>
   Effect.logWarning(
-    `${of}: retries are denied, since more fail than answers pay for; without answers ${retriesPerSecond} a second go ` +
-      `out (quota.retriesPerSecond), and ${waiting} wait`
+    `${of}: retry budget used up: more requests fail than responses pay for. Without responses ${retriesPerSecond} retries a second are ` +
+      `sent (quota.retriesPerSecond); ${waiting} wait`
   )
 
 export interface OverloadLog {

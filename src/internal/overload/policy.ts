@@ -130,7 +130,7 @@ const flow = (state: State): void => {
   if (state.failures === 0) state.pending = []
 }
 
-/** Ends the recovery once the pace covers all who still wait. */
+/** Ends the recovery once the pace covers all waiting requests. */
 const flowIfOver = (state: State): void => {
   if (Recovery.isOver(state.recovery) && state.waiting <= state.recovery.tokens) flow(state)
 }
@@ -191,7 +191,7 @@ export const room = (state: State, now: number): number => {
   return state.mode === "recovering" ? Recovery.room(state.recovery, state.inFlight) : Infinity
 }
 
-/** When to look again, if somebody waits. */
+/** Time of the next check, if a request waits. */
 export const nextLookAt = (state: State, now: number): number => {
   if (state.mode === "flowing") return Infinity
   if (state.mode === "recovering") return Recovery.nextAt(state.recovery, now, state.inFlight)
@@ -221,7 +221,7 @@ export const sent = (state: State, now: number, attempt: Attempt): void => {
   if (!isCalm(state)) state.pending.push(attempt)
 }
 
-/** It was sent, and has come back unread: it says nothing, and will be sent again. */
+/** It was sent, and came back unread: it is no evidence, and will be sent again. */
 export const returned = (state: State, attempt: Attempt): void => {
   state.onWire--
   state.pending = state.pending.filter((one) => one !== attempt)
@@ -233,7 +233,7 @@ export const over = (state: State, wasSent: boolean): void => {
   if (wasSent) state.onWire--
 }
 
-/** It was answered, or turned away by somebody who is well. Only what `pays` deposits into the budget. */
+/** It was answered, or rejected by a healthy server. Only an attempt that `pays` deposits into the budget. */
 export const answered = (state: State, now: number, sentAt: number, pays: boolean): void => {
   state.answeredAt = Math.max(state.answeredAt, sentAt)
   gotIn(state, now, sentAt)
@@ -266,9 +266,12 @@ export const failed = (
   rules: Rules,
   random: number
 ): boolean => {
-  // Something sent later was answered: this tells of a trouble that is over. What only seems let in refutes nothing.
+  // A later attempt was answered: this failure belongs to an outage that is over. An attempt that only seems let in
+  // refutes nothing.
   if (sentAt < state.answeredAt) return false
   if (sentAt <= now) Recent.note(state.refusal, now, now - sentAt)
+  // It seemed let in, and its refusal was late: so may be those of all that was sent with it.
+  if (sentAt <= state.goodAt) state.goodAt = state.answeredAt
   look(state, now)
   begin(state, now, lane)
   if (rules.failures === 0 || !isWide(state)) return false

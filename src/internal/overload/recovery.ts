@@ -1,13 +1,13 @@
 /**
- * The way back to full speed, after a circuit was open or a gate closed: as many a second as went before, and no more in
- * flight than half of what was before, which doubles by time.
+ * The way back to full speed, after a circuit was open or a gate closed: as many a second as went before, and no more
+ * in flight than half of what was before, which doubles by time.
  *
  * TCP goes back to a window of one after a timeout (RFC 5681), which for answers of 3 s takes minutes; after a fast
  * retransmit it goes on with half, since acknowledgements still arrive. A probe that was let in is such an
- * acknowledgement. The pace keeps those who waited from all coming at a stroke, where answers are slow.
+ * acknowledgement. The pace keeps waiting requests from all being sent at once, where answers are slow.
  */
 
-/** Doubles as often as a fast answer takes, so that a provider that does not bear it can still say so in between. */
+/** Doubles as often as a fast answer takes, so that an overloaded provider can still refuse in between. */
 const DOUBLING_MS = 300
 
 /** Above a level that was refused the allowance grows by a tenth in the same time. */
@@ -30,7 +30,7 @@ export interface Recovery {
   usual: number
   /** Sent in the busiest second before. */
   rate: number
-  /** When so many may be in flight it is over: all who are, or want to be. */
+  /** It is over when so many may be in flight: all that are, or want to be. */
   goal: number
   /** Above this the allowance grows carefully; `Infinity` for all the way at full speed. */
   threshold: number
@@ -73,7 +73,7 @@ export const start = (recovery: Recovery, now: number, least: number, wanted: nu
 /** True if all may go. */
 export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= goal
 
-/** More who want to go than went before are another crowd, with a pace of its own. */
+/** More requests than before are another crowd, with a pace of its own. */
 const pace = ({ goal, rate, startedAt, usual }: Recovery, now: number): number => {
   const held = now - startedAt - PACE_HELD_MS
   const crowd = goal > 2 * usual ? goal / usual : 1
@@ -111,6 +111,6 @@ export const take = (recovery: Recovery): void => {
   recovery.tokens--
 }
 
-/** When more may go, if nothing comes of those who are out. */
+/** Time at which more may go, if none of those in flight ends. */
 export const nextAt = (recovery: Recovery, now: number, inFlight: number): number =>
   recovery.allowance - inFlight >= 1 ? now + PACE_TICK_MS : recovery.grownAt + DOUBLING_MS

@@ -19,7 +19,9 @@ const MANY = 10
 const DESCRIPTOR_RETRIES = 5
 const DESCRIPTOR_DELAY_MS = 100
 
-/** Statuses of proxies and providers behind which nobody was there to work on it: the last are Cloudflare's and Anthropic's. */
+/**
+ * Statuses of proxies and providers without a server to process the request: the last are Cloudflare's and Anthropic's.
+ */
 const ABSENT: ReadonlySet<number> = new Set([502, 503, 504, 521, 523, 529, 530])
 
 /**
@@ -38,7 +40,7 @@ export interface Failure {
   readonly kind: Kind
   /** True if another attempt may help, and does no harm. */
   readonly isRetryable: boolean
-  /** True if nobody was there to work on it, so that waiting is all that it takes. */
+  /** True if no server was there to process it, so that waiting is all that it takes. */
   readonly isAbsence: boolean
   /** Milliseconds that the provider asked to wait. */
   readonly asked: number
@@ -136,7 +138,7 @@ export class Retries {
     if (asked > this.#maxRetryAfter && !isElsewhere) return FAIL
     const next = kind === "descriptors" ? this.#afterDescriptors() : this.#after(failure, circumstances)
     if (next.kind === "fail") return next
-    // A wait that would end too late is not begun: the known failure says more than that time has passed.
+    // A wait that would end too late is not begun: the known failure is more useful than a timeout.
     return next.delay >= deadlineLeft || next.asked > patience ? FAIL : next
   }
 

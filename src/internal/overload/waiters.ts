@@ -33,7 +33,7 @@ export class Waiters {
   readonly #ticker: Ticker
   readonly #origin: Policy.State
   readonly #admit: (lane: Lane) => Pass
-  /** Lanes in whose line somebody waits; the first has waited longest for its turn. */
+  /** Lanes with a waiting request; the first has waited longest for its turn. */
   readonly #lined = new Set<Lane>()
   /** Lanes of which retries wait to be paid. */
   readonly #unpaid = new Set<Lane>()
@@ -63,14 +63,17 @@ export class Waiters {
     return this.#enter(lane, lane.unpaid, body, wait)
   }
 
-  /** A probe was refused: those who share its verdict give up. `undefined` is for all lanes. */
+  /** A probe was refused: requests that share its verdict fail. `undefined` is for all lanes. */
   refuse(lane: Lane | undefined): void {
     for (const one of lane === undefined ? [...this.#lined] : [lane]) {
       for (const waiting of one.line.all()) if (waiting.sharesVerdict) waiting.giveUp("refused")
     }
   }
 
-  /** A circuit opened: who waits to be paid joins the line, where waiting is payment enough. `undefined` is for all lanes. */
+  /**
+   * A circuit opened: retries that wait to be paid join the queue, where waiting is payment enough. `undefined` is for
+   * all lanes.
+   */
   opened(lane: Lane | undefined): void {
     for (const one of lane === undefined ? [...this.#unpaid] : [lane]) {
       for (let next = one.unpaid.peek(); next !== undefined; next = one.unpaid.peek()) {
@@ -82,7 +85,7 @@ export class Waiters {
     }
   }
 
-  /** All who wait fail. */
+  /** Fails all waiting requests. */
   close(error: WireError): void {
     for (const { line } of this.#lined) for (const waiting of line.all()) waiting.fail(error)
     for (const { unpaid } of this.#unpaid) for (const waiting of unpaid.all()) waiting.fail(error)
@@ -101,7 +104,7 @@ export class Waiters {
     if (wakeAt < this.#timerAt) this.#arm(now, wakeAt)
   }
 
-  /** Lets go whoever may, and sets a timer for the next. */
+  /** Releases all requests that may go, and sets a timer for the next. */
   pump(): void {
     if (this.#size === 0) return
     const now = this.#ticker.now()

@@ -1,4 +1,4 @@
-/** From the options of an SDK's constructor to the object that all share who gave the same. */
+/** From the options of an SDK's constructor to the object that equivalent options share. */
 import { OptionsError } from "../../ClientError.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
@@ -89,11 +89,11 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
         provider: door.provider.id,
         field: "options",
         received: error.why,
-        expected: "options that the pool can keep: allowHost and allowAddress hold for no others"
+        expected: "options that the pool supports: allowHost and allowAddress apply to pooled clients alone"
       })
       throw twinOf(door.sdk, refused)
     }
-    debug("a %s of its own, which shares nothing: %s", door.sdk.name, error.why)
+    debug("an unpooled %s, which shares nothing: %s", door.sdk.name, error.why)
     return plain(door.sdk, options)
   }
 }
@@ -101,7 +101,7 @@ export const open = <A extends object, I, Client, P extends string, Extra extend
 /** Options that a client keeps from when it was made: clients made from it do not read the environment again. */
 const fixed = ["organization", "project", "adminAPIKey", "webhookSecret", "logLevel", "apiVersion"]
 
-/** Options that say the same thing in different words: the later one counts. */
+/** Alternative options: the later one counts. */
 const either = [
   ["baseURL", "endpoint", "dataResidency"],
   ["apiKey", "azureADTokenProvider"]

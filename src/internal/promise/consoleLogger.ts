@@ -10,7 +10,7 @@ import { warn } from "../util/processWarning.ts"
 /** A line on stderr with `NODE_DEBUG=clientele`. */
 export const debug = debuglog("clientele")
 
-/** Effect's own logger writes to stdout, where the answers of a script go that knows nothing of Effect. */
+/** Effect's own logger writes to stdout, which holds the output of a script without Effect. */
 export const logger = Logger.make<unknown, void>(({ annotations, logLevel, message }) => {
   const words = (Array.isArray(message) ? message : [message]).map(String)
   for (const [name, value] of HashMap.toEntries(annotations)) words.push(`${name}=${String(value)}`)

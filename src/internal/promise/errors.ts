@@ -4,6 +4,7 @@
  */
 import { PoolError, type PoolReason, RequestError, type RequestReason } from "../../ClientError.ts"
 import { answerOf } from "./unsent.ts"
+import { withResponse } from "../http/withResponse.ts"
 
 type Fetch = typeof globalThis.fetch
 type Failure = PoolError | RequestError
@@ -43,9 +44,7 @@ const seal = (error: unknown): never => {
 }
 
 /** The fetch to give to an SDK whose errors `unwrap` maps. */
-export const wrap = (fetch: Fetch): Fetch =>
-  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
-  Object.assign<Fetch, object>((input, init) => fetch(input, init).catch(seal), { Response })
+export const wrap = (fetch: Fetch): Fetch => withResponse((input, init) => fetch(input, init).catch(seal))
 
 export type Translator = (failure: Failure) => Error
 

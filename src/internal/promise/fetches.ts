@@ -12,6 +12,7 @@ import * as openai from "./options/openai.ts"
 import { type Bypass, isBypass, type Reading } from "./options/reading.ts"
 import type { ClientSet } from "./set.ts"
 import { here, SITE } from "../sdk/callSite.ts"
+import { withResponse } from "../http/withResponse.ts"
 
 interface Door<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
@@ -38,7 +39,7 @@ const asksForStream = (body: unknown): boolean => typeof body === "string" && /"
 const watched = (fetch: typeof globalThis.fetch): typeof globalThis.fetch => {
   const pooled: typeof globalThis.fetch = (input, init) =>
     fetch(input, asksForStream(init?.body) ? ({ ...init, [SITE]: here(pooled) } as RequestInit) : init)
-  return Object.assign(pooled, { Response })
+  return withResponse(pooled)
 }
 
 const open = <P extends string, Extra extends string>(
@@ -53,7 +54,7 @@ const open = <P extends string, Extra extends string>(
         provider: provider.id,
         field: "options",
         received: reading.bypass,
-        expected: "options that the pool can keep: a fetch of one's own needs no other"
+        expected: "options that the pool supports: with others call that fetch directly"
       })
     }
     const { config } = reading
@@ -75,7 +76,7 @@ export const fetchOf = (set: ClientSet, options: FetchOptions = {}): typeof glob
       throw new OptionsError({
         provider: "clientele",
         field: "provider",
-        received: "the name of no provider",
+        received: "an unknown provider",
         expected: Object.keys(doors).join(", ")
       })
   }

@@ -75,7 +75,7 @@ const drain = async (endings: ReadonlyArray<Ending>, signal: NodeJS.Signals): Pr
   const count = await inFlight(endings)
   if (count > 0 && signal === "SIGINT" && process.stderr.isTTY) {
     const most = longest === Infinity ? "" : `, for at most ${Math.ceil(longest / 1000)} s`
-    process.stderr.write(`clientele: waiting for ${count} requests under way${most}; Ctrl-C again ends at once\n`)
+    process.stderr.write(`clientele: waiting for ${count} requests in flight${most}; Ctrl-C again ends at once\n`)
   }
   for (let wanted = count; wanted > 0;) {
     const passed = performance.now() - since
@@ -99,19 +99,19 @@ const onSignal = (first: NodeJS.Signals): void => {
     for (const name of signals) process.removeListener(name, again)
     if (process.listenerCount(signal) <= modest()) {
       process.kill(process.pid, signal)
-      // The first process of a container is not killed by a signal that it does not listen for. The status is what shells
-      // say of one that is (POSIX).
+      // The first process of a container is not killed by a signal without a listener. The status is that of shells for a
+      // killed process (POSIX).
       setTimeout(() => process.exit(128 + constants.signals[signal]), 100)
       return
     }
-    // An app that has begun to listen meanwhile is told, and decides for itself.
+    // An app that has begun to listen meanwhile gets the signal, and decides for itself.
     for (const ending of endings) ending.park(false)
     if (!isTold) process.kill(process.pid, signal)
   }
-  // Deno calls a listener that is added while a signal is told for that signal too.
+  // Deno also calls a listener that is added during a signal for that signal.
   let isNext = false
   queueMicrotask(() => (isNext = true))
-  // The next one ends the process at once. Not by its usual effect alone: while nobody listens, one may get lost.
+  // The next one ends the process at once. Not by its usual effect alone: without a listener one may get lost.
   const again = (signal: NodeJS.Signals): void => {
     if (isNext) finish(signal, true)
   }
@@ -125,7 +125,7 @@ const onSignal = (first: NodeJS.Signals): void => {
 
 let rested = false
 
-/** Nobody waits for anything any more. What somebody begins afterwards opens other sockets. */
+/** Nothing waits any more. Requests that begin afterwards open other sockets. */
 const onBeforeExit = (): void => {
   if (rested) return
   rested = true

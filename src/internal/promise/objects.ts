@@ -5,7 +5,7 @@
  */
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { root } from "../util/asyncContext.ts"
-import { clearInterval, setInterval } from "../util/timers.ts"
+import { MAX_TIMEOUT_MS, clearInterval, setInterval } from "../util/timers.ts"
 
 /** An object that is to be found, or made. */
 export interface Wanted<A extends object> {
@@ -70,7 +70,7 @@ export const make = (capacity: number, idleTimeToLive: number): Objects => {
   const byRaw = new Map<unknown, Map<string, Entry>>()
   let byConfig = new WeakMap<ClientConfig, Array<Entry>>()
   const meanings = new WeakMap<object, Meaning>()
-  const every = Math.min(2 ** 31 - 1, Math.max(10, idleTimeToLive / sweeps))
+  const every = Math.min(MAX_TIMEOUT_MS, Math.max(10, idleTimeToLive / sweeps))
   let latest: Entry | undefined
   let turn = 0
   let timer: NodeJS.Timeout | undefined

@@ -58,7 +58,7 @@ const scrubbing = (config: ClientConfig): ((text: string) => string) => {
   return (text) => scrub(text, secret, hidden)
 }
 
-/** As the SDK has it: `null` where a function gives the key, or there is none. Of one that changes nobody can say. */
+/** As the SDK has it: `null` for a function, or without a key. The key of a changing credential is unknown. */
 const keyOf = ({ credential }: ClientConfig, sdk: Reading["sdk"]): string | null =>
   "apiKey" in sdk || !Redacted.isRedacted(credential) ? null : Redacted.value(credential)
 

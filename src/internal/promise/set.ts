@@ -1,6 +1,7 @@
 /**
- * A set of clients for code without Effect: a client map, one `fetch` for each config, and one SDK object for each meaning
- * of options. Nothing of it has a scope: leases are taken by requests, and objects last as long as somebody has them.
+ * A set of clients for code without Effect: a client map, one `fetch` for each config, and one SDK object for
+ * equivalent options. Nothing of it has a scope: leases are taken by requests, and objects live while they are
+ * referenced.
  */
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Effect from "effect/Effect"
@@ -29,9 +30,9 @@ export interface ClientSet {
     config: ClientConfig<P>
   ) => Fetch
   /**
-   * The object of these options, made if there is none. `kind` says what sort of object it is, compared by identity: the
-   * SDK's class, or a name. `raw` is a cheap key of the options as given, and `undefined` if they have none; it must say all
-   * that `wanted` would read. What `wanted` or its `make` throws is thrown, and nothing is kept.
+   * The object of these options, made if there is none. `kind` is the sort of object, compared by identity: the SDK's
+   * class, or a name. `raw` is a cheap key of the options as given, and `undefined` if they have none; it must cover all
+   * that `wanted` would read. Errors of `wanted` or its `make` are thrown, and nothing is kept.
    */
   readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Objects.Wanted<A>) => A
   /** Invalidates the client of an object that `object` returned; without one, those of all that are not collected. */
@@ -43,7 +44,7 @@ export interface ClientSet {
 }
 
 export interface SetStats extends Stats {
-  /** SDK objects that are held for whoever asks next; those beyond them are held by their users alone. */
+  /** SDK objects that are held for the next getter; those beyond them are held by their users alone. */
   readonly objects: number
 }
 
@@ -85,7 +86,7 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     rest: () => release(objects.configs()),
     drainTimeout: settings.drainTimeout
   }
-  // The process knows `ending` weakly; here it is held for as long as anybody can send anything.
+  // The process has `ending` weakly; here it is held for as long as a request can be sent.
   const gate: Leasing.Gate & { readonly ending: Exit.Ending } = { shut: undefined, ending }
 
   const configOf = (of: object): ClientConfig => {
@@ -94,8 +95,8 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     throw new OptionsError({
       provider: "clientele",
       field: "client",
-      received: "no client of this set",
-      expected: "a client or a fetch that came from it"
+      received: "neither a client nor a fetch of this set",
+      expected: "a client or a fetch of this set"
     })
   }
 
@@ -155,7 +156,7 @@ export const setOf = (clients: Clients | undefined): ClientSet => {
   throw new OptionsError({
     provider: "clientele",
     field: "clients",
-    received: "nothing that came from makeClients",
+    received: "a value that makeClients did not return",
     expected: "the result of makeClients, of this copy of the package"
   })
 }

@@ -17,15 +17,15 @@
 import type { AdaptiveKey } from "../config/quotaOptions.ts"
 import * as Latency from "./latency.ts"
 
-/** `AdaptiveOptions` says what each is, its default and where that comes from: `backoff` is CUBIC's beta, `growth` its C. */
+/** `AdaptiveOptions` documents each, with its default and source: `backoff` is CUBIC's beta, `growth` its C. */
 export type Settings = AdaptiveKey
 
 export interface Adaptive {
   /** Requests that may be in flight now: a whole number, at least `min`. */
   readonly limit: () => number
   /**
-   * The model has answered, and did not refuse. `inFlight` is how many were in flight when the request was sent,
-   * itself included. Not for errors such as a 400: they come at once, and say nothing of load.
+   * The model has answered, and did not refuse. `inFlight` is the number in flight when the request was sent, itself
+   * included. Not for errors such as a 400: they come at once, and are no measure of load.
    */
   readonly answered: (now: number, sentAt: number, inFlight: number) => void
   /**

@@ -1,6 +1,7 @@
 /**
- * All that the holders of one credential share: a lane for each model, and a gate for the whole of it. What concerns the account, not a model (a key that is refused, a balance that is used up), fails all who
- * wait; then one request at a time asks whether it still holds.
+ * State that all holders of one credential share: a lane for each model, and a gate for the whole of it. A failure of
+ * the account, not of a model (a key that is refused, a balance that is used up), fails all waiting requests; then one
+ * request at a time probes it.
  */
 import type { Ticker } from "../util/ticker.ts"
 import { RetryAfterGate } from "./retryAfterGate.ts"
@@ -10,14 +11,14 @@ import { type Limits, none, tightest } from "./limits.ts"
 import type { Permit } from "./permit.ts"
 import type { Shared } from "./remote.ts"
 
-/** From this many models on those lanes are forgotten that nobody uses: names of models come from users. */
+/** From this many models on unused lanes are dropped: names of models come from users. */
 const MANY = 64
 
 export interface CredentialLimiter {
   readonly lane: (model: string) => ModelLimiter
   /**
-   * The provider's answer to this permit's request refuses the whole credential. All who wait fail, and those who come
-   * later go one at a time until one is let in.
+   * The provider's answer to this permit's request refuses the whole credential. All waiting requests fail, and later
+   * ones go one at a time until one is let in.
    */
   readonly refuse: (permit: Permit, error: () => Error) => void
   readonly isRefused: () => boolean
@@ -34,7 +35,7 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
   const lanes = new Map<string, ModelLimiter>()
   // Holders with equal limits are one struct, so count by place, not by value.
   const holders = new Map<object, Limits>()
-  /** When the provider last let somebody in. */
+  /** Time at which the provider last let a request in. */
   const accepted = { at: -Infinity }
   let limits = none
   const gate = new RetryAfterGate(ticker, () => {

@@ -6,7 +6,7 @@ import * as Ask from "./tokenEstimate.ts"
 let arrivals = 0
 
 export class Demand implements About {
-  /** Its place among all requests of the process: who came first goes first, also when it has to come again. */
+  /** Its place among all requests of the process: first come first served, also for retries. */
   readonly order = ++arrivals
   /** As the provider counts: the name of the model, for Azure of the deployment, empty for what has none. */
   readonly model: string

@@ -1,7 +1,7 @@
 /**
  * So many a minute, exactly and without a counter that jumps: GCRA (ITU-T I.371, "virtual scheduling"). One number is
- * kept, the time at which all that was taken will have been paid for. Whoever comes then may go, and what it costs
- * moves the time on; so a cost above a whole minute's limit completes as well, and what follows waits for it.
+ * kept, the time at which all costs so far will have been paid. A request may go from then on, and its cost moves the
+ * time on; so a cost above a whole minute's limit completes as well, and later requests wait for it.
  */
 import { remaining } from "../util/ticker.ts"
 
@@ -15,7 +15,7 @@ export class Gcra {
   readonly #lateness: number
 
   /**
-   * Timers that are late by no more than `lateness` cost no budget: the schedule counts, not when somebody woke. A
+   * Timers that are late by no more than `lateness` cost no budget: the schedule counts, not the time of waking. A
    * minute that began late would then hold more than a minute's limit; hence the units are that much longer.
    */
   constructor(lateness: number) {
@@ -45,7 +45,7 @@ export class Gcra {
   /** Takes the budget of something that goes now and has been ready since then. */
   take(now: number, since: number, cost: number): void {
     if (this.#unit === 0) return
-    // Nothing is saved up while nobody waits, nor while something else holds those who do.
+    // Nothing is saved up while no request waits, nor while something else holds the waiting ones.
     const start = Math.max(since, now - this.#lateness)
     this.#paidAt = Math.max(this.#paidAt, start) + cost * this.#unit
   }

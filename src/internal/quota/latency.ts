@@ -9,10 +9,12 @@
  *   little at a time, that waiting is usual.
  */
 
-/** Answers that the short mean is made of at least: a mean of fewer says more of these requests than of the server. */
+/**
+ * Answers that the short mean is made of at least: a mean of fewer depends more on these requests than on the server.
+ */
 const LEAST = 32
 
-/** Answers until the long mean is first known: of those who begin together the quick ones are answered first. */
+/** Answers until the long mean is first known: of requests that begin together the quick ones are answered first. */
 const FIRST = 2 * LEAST
 
 /** Factor by which the long mean moves slower than the short one. */

@@ -72,7 +72,7 @@ export const describe = (limits: Limits): string => {
   if (limits.tokensPerMinute !== Infinity) parts.push(`${limits.tokensPerMinute} tokens a minute`)
   if (limits.burst > 1) parts.push(`bursts of ${limits.burst}`)
   if (limits.maxConcurrency !== Infinity) parts.push(countOf(limits.maxConcurrency))
-  if (limits.maxWaiters < defaultMaxWaiters) parts.push(`${limits.maxWaiters} in line`)
+  if (limits.maxWaiters < defaultMaxWaiters) parts.push(`${limits.maxWaiters} waiting`)
   if (limits.retriesPerSecond !== RETRIES_PER_SECOND && limits.retriesPerSecond !== Infinity) {
     parts.push(`${limits.retriesPerSecond} retries a second`)
   }

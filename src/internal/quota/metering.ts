@@ -13,7 +13,7 @@ const STEP = 64
 const PART = 1 / 8
 
 export interface Metering {
-  readonly tap: (bytes: Uint8Array) => void
+  readonly tap: (bytes: Uint8Array, dataLines: number) => void
   readonly onTapped: () => void
 }
 
@@ -27,9 +27,8 @@ export const metering = (
   const prompt = cost === undefined ? permit.tokens : Math.ceil(cost.prompt)
   let next = Math.max(0, permit.tokens - prompt) + STEP
   return {
-    tap: (bytes) => {
-      meter.chunk(bytes)
-      const events = meter.events()
+    tap: (bytes, events) => {
+      meter.chunk(bytes, events)
       if (events < next) return
       permit.charge(prompt + events)
       next = events + Math.max(STEP, events * PART)

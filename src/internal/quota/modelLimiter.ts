@@ -3,7 +3,6 @@
  * a minute, the concurrency, the gate that a Retry-After closes, and the gate of the whole credential. Who waits holds
  * nothing; who gives up costs nothing. Plain code: every request comes through here.
  */
-import { RequestQueue } from "../util/waitQueue.ts"
 import * as Recent from "../overload/recent.ts"
 import { remaining, type Ticker } from "../util/ticker.ts"
 import * as Adaptive from "./adaptive.ts"
@@ -11,13 +10,13 @@ import * as Advice from "./rateLimitHeaders.ts"
 import { QuotaWaiter, type Waiting } from "./waiter.ts"
 import { RetryAfterGate, PAUSE_MS } from "./retryAfterGate.ts"
 import { type Limits, sameConcurrency } from "./limits.ts"
-import { overdraft } from "./overdraft.ts"
-import { Gcra } from "./gcra.ts"
+import { GatePair } from "./gatePair.ts"
+import { ModelBudget } from "./modelBudget.ts"
 import { isRefusal, type Issuer, Permit, type RawHeaders } from "./permit.ts"
 import { Remote, type Shared } from "./remote.ts"
 import { ShutWatch } from "./shutWatch.ts"
 import { TurnedAway } from "./turnedAway.ts"
-import { Turns } from "./turns.ts"
+import { WaitingLine } from "./waitingLine.ts"
 
 /** The parts of a request that a limiter reads. */
 export interface Demand {
@@ -35,10 +34,6 @@ export interface Whole {
   readonly accepted: { at: number }
 }
 
-/** Tokens of an answer before any has been seen, and the weight of a new one in their mean. */
-const FIRST_OUTPUT = 256
-const WEIGHT = 0.1
-
 /** Milliseconds after which what was found out of a model that nobody uses is of no use any more: a guess of ours. */
 const MEMORY = 600_000
 
@@ -46,14 +41,12 @@ const MEMORY = 600_000
 const WORTH_MOVING = 1_000
 
 export class ModelLimiter implements Issuer {
-  readonly gate: RetryAfterGate
-  readonly #account: RetryAfterGate
+  readonly #gates: GatePair
   readonly #accepted: { at: number }
   readonly #ticker: Ticker
   readonly #remote: Remote | undefined
-  readonly #requests: Gcra
-  readonly #tokens: Gcra
-  readonly #queue = new RequestQueue<QuotaWaiter>()
+  readonly #budget: ModelBudget
+  readonly #line = new WaitingLine()
   #limits: Limits
   #adaptive: Adaptive.Adaptive | undefined
   #inFlight = 0
@@ -62,7 +55,6 @@ export class ModelLimiter implements Issuer {
   readonly #rate = Recent.makeRate()
   /** When somebody went last. */
   #usedAt = -Infinity
-  #meanOutput = FIRST_OUTPUT
   /** Until then something other than the pace held the first of the line, so nothing was saved up. */
   #heldTo = -Infinity
   /** End of the closed time for which movable waiters have been sent elsewhere. */
@@ -71,22 +63,16 @@ export class ModelLimiter implements Issuer {
   #leastPatience = Infinity
   readonly #shutWatch: ShutWatch
   #timer: { readonly at: number; readonly cancel: () => void } | undefined
-  /** Waiters for which a shared budget is being asked. They are not in the queue meanwhile. */
-  #asked: ReadonlyArray<QuotaWaiter> = []
-  /** Waiters for which a shared budget has been taken ahead of their time. They are not in the queue either. */
-  readonly #turns = new Turns<QuotaWaiter>()
 
   constructor(ticker: Ticker, account: Whole, shared: Shared | undefined, limits: Limits) {
     this.#ticker = ticker
-    this.#account = account.gate
     this.#accepted = account.accepted
     this.#remote = shared === undefined ? undefined : new Remote(shared, ticker)
-    this.gate = new RetryAfterGate(ticker, this.pump, () => this.queued)
-    this.#requests = new Gcra(ticker.lateness)
-    this.#tokens = new Gcra(ticker.lateness)
+    this.#budget = new ModelBudget(ticker.lateness, this.#remote, limits)
+    this.#gates = new GatePair(new RetryAfterGate(ticker, this.pump, () => this.queued), account.gate)
     this.#shutWatch = new ShutWatch(ticker, {
-      shutMs: (now) => this.shutMs(now),
-      isShut: () => !this.gate.isOpen || !this.#account.isOpen,
+      shutMs: (now) => this.#gates.shutMs(now),
+      isShut: () => !this.#gates.isOpen,
       end: this.#endShut
     })
     this.#limits = limits
@@ -95,22 +81,23 @@ export class ModelLimiter implements Issuer {
 
   /** From now on these limits hold. */
   limit(limits: Limits): void {
-    const { burst, maxConcurrency, requestsPerMinute, tokensPerMinute } = limits
+    const { maxConcurrency } = limits
     if (typeof maxConcurrency === "number") this.#adaptive = undefined
     else if (this.#adaptive === undefined || !sameConcurrency(this.#limits.maxConcurrency, maxConcurrency)) {
       this.#adaptive = Adaptive.make(maxConcurrency)
     }
-    const now = this.#ticker.now()
-    this.#requests.limit(now, requestsPerMinute, burst)
-    this.#tokens.limit(now, tokensPerMinute, burst)
-    this.gate.isPaced = this.#requests.isLimited || this.#tokens.isLimited
+    this.#budget.limit(this.#ticker.now(), limits)
+    this.gate.isPaced = this.#budget.isLimited
     this.#limits = limits
-    this.#remote?.renew()
     this.#wake()
   }
 
+  get gate(): RetryAfterGate {
+    return this.#gates.model
+  }
+
   get queued(): number {
-    return this.#queue.size + this.#asked.length + this.#turns.size
+    return this.#line.size
   }
 
   get inFlight(): number {
@@ -125,34 +112,29 @@ export class ModelLimiter implements Issuer {
   /** True if it knows nothing that a new one would not. */
   isIdle(now: number): boolean {
     const busy = this.#inFlight > 0 || this.queued > 0 || !this.gate.isOpen || this.#adaptive !== undefined
-    return !busy && this.#requests.isRested(now) && this.#tokens.isRested(now)
+    return !busy && this.#budget.isRested(now)
   }
 
   /** True if nothing is lost with it: it is idle, or all that it knows is old. */
   isForgettable(now: number): boolean {
     if (this.isIdle(now)) return true
     const busy = this.#inFlight > 0 || this.queued > 0 || this.gate.closedFor(now) > 0
-    return !busy && now - this.#usedAt > MEMORY && this.#requests.isRested(now) && this.#tokens.isRested(now)
+    return !busy && now - this.#usedAt > MEMORY && this.#budget.isRested(now)
   }
 
   requestsLeft(now: number): number {
-    return this.#requests.left(now)
+    return this.#budget.requestsLeft(now)
   }
 
   tokensLeft(now: number): number {
-    return this.#remote?.tokensLeft(now) ?? this.#tokens.left(now)
+    return this.#budget.tokensLeft(now)
   }
 
   /** Milliseconds until one more would go, were all who wait ahead as costly; 0 for at once. */
   opensIn(demand: Demand): number {
-    const { queued } = this
     const now = this.#ticker.now()
-    const cost = this.#cost(demand)
-    const minute = Math.max(
-      (queued * 60_000) / this.#limits.requestsPerMinute,
-      (queued * cost * 60_000) / this.#limits.tokensPerMinute
-    )
-    return this.#closedFor(now) + this.#paceWait(now, cost) + minute
+    const cost = this.#budget.cost(demand)
+    return this.#gates.closedFor(now) + this.#budget.wait(now, cost) + this.#budget.msOf(this.queued, cost)
   }
 
   /** Load relative to the concurrency: decides between limiters that open at the same time. */
@@ -164,23 +146,23 @@ export class ModelLimiter implements Issuer {
     if (this.queued > 0 || this.#inFlight >= this.concurrency) return undefined
     const now = this.#ticker.now()
     if (this.#remote?.isTrusted(now) === true) return undefined
-    const cost = this.#cost(demand)
-    if (this.#paceWait(now, cost) > 0 || this.#room(now) < 1) return undefined
+    const cost = this.#budget.cost(demand)
+    if (this.#budget.wait(now, cost) > 0 || this.#gates.room(now) < 1) return undefined
     return this.#depart(now, now, cost, false, demand.patience)
   }
 
   /** For how many ms its gates have not been open, all in all. */
   shutMs(now: number): number {
-    return this.gate.shutMs(now) + this.#account.shutMs(now)
+    return this.#gates.shutMs(now)
   }
 
   readonly #endShut = (shutMs: number): number => {
     let next = Infinity
-    for (const entry of this.#waiting()) {
+    for (const entry of this.#line.all()) {
       // Timers are rounded.
       if (entry.shutUntil > shutMs + 1e-3) next = Math.min(next, entry.shutUntil)
       else {
-        entry.fail(tooLong(this.#closedFor(this.#ticker.now()), 0))
+        entry.fail(tooLong(this.#gates.closedFor(this.#ticker.now()), 0))
         this.#forget(entry)
       }
     }
@@ -190,7 +172,7 @@ export class ModelLimiter implements Issuer {
 
   /** Milliseconds for which nobody may go. */
   closedFor(now: number): number {
-    return this.#closedFor(now)
+    return this.#gates.closedFor(now)
   }
 
   /** Resolves without a permit if it is movable and had better look elsewhere. */
@@ -199,14 +181,14 @@ export class ModelLimiter implements Issuer {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const now = this.#ticker.now()
-      const closed = Math.max(this.#closedFor(now), this.gate.claimedFor(now))
+      const closed = this.#gates.claimedFor(now)
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
       const { maxWaiters } = this.#limits
       if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
-      const shutMs = this.shutMs(now)
-      this.#queue.insert(
-        new QuotaWaiter(demand, this.#cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
+      const shutMs = this.#gates.shutMs(now)
+      this.#line.queue.insert(
+        new QuotaWaiter(demand, this.#budget.cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
       )
       this.#shutWatch.add(shutMs + (waiting.refusedPatience ?? Infinity))
       this.pump()
@@ -218,16 +200,9 @@ export class ModelLimiter implements Issuer {
     this.pump()
   }
 
-  /** It has left the line. Those for whom a budget is being asked, or has been taken, are in no queue. */
+  /** It has left the line. */
   #forget(entry: QuotaWaiter): void {
-    if (this.#turns.delete(entry)) this.#remote?.correct(-1, -entry.cost, this.#limits)
-    else if (!this.#asked.includes(entry)) this.#queue.gaveUp()
-  }
-
-  #waiting(): ReadonlyArray<QuotaWaiter> {
-    const all = this.#queue.all()
-    if (this.#asked.length === 0 && this.#turns.size === 0) return all
-    return [...this.#turns.all(), ...this.#asked.filter((entry) => entry.isQueued()), ...all]
+    if (this.#line.remove(entry)) this.#budget.giveBack(entry.cost)
   }
 
   /** Somebody was refused. */
@@ -259,12 +234,12 @@ export class ModelLimiter implements Issuer {
 
   /** Fails waiters that would wait for too long; movable ones are sent elsewhere. */
   #closed(now: number): void {
-    const closed = Math.max(this.#closedFor(now), this.gate.claimedFor(now))
+    const closed = this.#gates.claimedFor(now)
     const moves = now + closed - Math.max(now, this.#movedFor) >= WORTH_MOVING
     if (moves) this.#movedFor = now + closed
     if (moves || closed > this.#leastPatience) {
       this.#leastPatience = Infinity
-      for (const entry of this.#waiting()) {
+      for (const entry of this.#line.all()) {
         if (closed <= entry.maxRetryAfter && !(moves && entry.movable)) {
           this.#leastPatience = Math.min(this.#leastPatience, entry.maxRetryAfter)
           continue
@@ -279,7 +254,7 @@ export class ModelLimiter implements Issuer {
 
   /** All who wait fail. */
   turnAway(error: () => Error): void {
-    for (const entry of this.#waiting()) {
+    for (const entry of this.#line.all()) {
       entry.fail(error())
       this.#forget(entry)
     }
@@ -301,7 +276,7 @@ export class ModelLimiter implements Issuer {
       // A proxy's 503 may speak of one backend of many, or of too many requests at once: it asks whom it answers.
       else if (status === 429) this.#refused(now, closed, permit)
     }
-    if (status < 400 && this.#tokens.isLimited) this.#follow(permit, headers, now)
+    if (status < 400 && this.#budget.limitsTokens) this.#follow(permit, headers, now)
     if (this.#adaptive === undefined) return
     if (isRefusal(status)) this.#adaptive.refused(now, permit.sentAt, permit.inFlight)
     // Other errors say nothing of load: they come at once.
@@ -313,14 +288,12 @@ export class ModelLimiter implements Issuer {
   #follow(permit: Permit, headers: RawHeaders, now: number): void {
     const theirs = Advice.tokensLeft(headers, this.#ticker.date())
     if (theirs === undefined) return
-    const { tokensPerMinute } = this.#limits
-    const inFlight = this.#inFlight * permit.tokens
-    const over = overdraft(theirs, { tokensPerMinute, left: this.tokensLeft(now), inFlight })
+    const over = this.#budget.overdraft(now, theirs, this.#inFlight * permit.tokens)
     if (over > 0) this.#correct(permit, 0, over)
   }
 
   settle(permit: Permit, tokens: number, output: number | undefined): void {
-    if (output !== undefined) this.#meanOutput += WEIGHT * (output - this.#meanOutput)
+    if (output !== undefined) this.#budget.learn(output)
     this.#correct(permit, 0, tokens - permit.tokens)
   }
 
@@ -333,7 +306,7 @@ export class ModelLimiter implements Issuer {
   }
 
   closings(): number {
-    return this.gate.closings + this.#account.closings
+    return this.#gates.closings
   }
 
   leave(): void {
@@ -343,78 +316,80 @@ export class ModelLimiter implements Issuer {
 
   /** Lets all go whose turn it is, and sets a timer for the next. */
   readonly pump = (): void => {
-    if (this.#turns.size > 0) this.#departByTurn(this.#ticker.now())
+    if (this.#line.turns.size > 0) this.#departByTurn(this.#ticker.now())
     for (;;) {
-      const head = this.#queue.peek()
+      const head = this.#line.queue.peek()
       const now = this.#ticker.now()
       if (head === undefined) {
-        if (this.#turns.size > 0) return
-        if (this.#asked.length === 0) this.gate.rest(now)
+        if (this.#line.turns.size > 0) return
+        if (this.#line.asked.length === 0) this.gate.rest(now)
         this.#shutWatch.stop()
         return this.#disarm()
       }
       // Nobody overtakes those who are asked for, not even if the shared budget has gone away meanwhile.
-      if (this.#asked.length > 0) return
-      if (this.#turns.size > 0 && this.#remote?.isTrusted(now) === false) return
-      const closed = this.#closedFor(now)
-      if (closed > 0 || this.#inFlight >= this.concurrency || this.#room(now) < 1) this.#heldTo = now + closed
+      if (this.#line.asked.length > 0) return
+      if (this.#line.turns.size > 0 && this.#remote?.isTrusted(now) === false) return
+      const closed = this.#gates.closedFor(now)
+      if (closed > 0 || this.#inFlight >= this.concurrency || this.#gates.room(now) < 1) this.#heldTo = now + closed
       if (this.#inFlight >= this.concurrency) return
       if (this.#remote?.isTrusted(now) === true) return this.#ask(this.#remote, now)
-      head.cost = this.#cost(head.demand)
-      const wait = Math.max(closed, this.#paceWait(now, head.cost))
+      head.cost = this.#budget.cost(head.demand)
+      const wait = Math.max(closed, this.#budget.wait(now, head.cost))
       if (wait > 0) return this.#arm(now, wait)
-      if (this.#room(now) < 1) return this.#arm(now, this.#growsIn(now))
-      this.#queue.shift()
+      if (this.#gates.room(now) < 1) return this.#arm(now, this.#gates.growsIn(now))
+      this.#line.queue.shift()
       head.go(this.#depart(now, head.since, head.cost, false, head.patience))
     }
   }
 
   /** Lets those go whose turn has come. Whoever may not go any more gives the turn back, and waits on. */
   #departByTurn(now: number): void {
-    while (remaining(this.#turns.next - now) === 0 || (this.#turns.size > 0 && this.#closedFor(now) > 0)) {
-      const entry = this.#turns.shift()!
+    while (
+      remaining(this.#line.turns.next - now) === 0 ||
+      (this.#line.turns.size > 0 && this.#gates.closedFor(now) > 0)
+    ) {
+      const entry = this.#line.turns.shift()!
       if (this.#hasRoom(now)) entry.go(this.#depart(now, entry.since, entry.cost, true))
       else {
-        this.#remote?.correct(-1, -entry.cost, this.#limits)
-        this.#queue.insert(entry)
+        this.#budget.giveBack(entry.cost)
+        this.#line.queue.insert(entry)
       }
     }
-    if (this.#turns.size > 0) this.#arm(now, this.#turns.next - now)
+    if (this.#line.turns.size > 0) this.#arm(now, this.#line.turns.next - now)
   }
 
   /** Asks a shared budget for those who wait, as many at once as may go. */
   #ask(remote: Remote, now: number): void {
-    const wait = Math.max(this.#closedFor(now), remote.wait(now))
+    const wait = Math.max(this.#gates.closedFor(now), remote.wait(now))
     if (wait > 0) return this.#arm(now, wait)
-    const most = Math.min(this.concurrency - this.#inFlight, this.#room(now)) - this.#turns.size
-    const { requestsPerMinute, tokensPerMinute } = this.#limits
+    const most = Math.min(this.concurrency - this.#inFlight, this.#gates.room(now)) - this.#line.turns.size
     const batch: Array<QuotaWaiter> = []
     let ms = 0
-    for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
+    for (let head = this.#line.queue.peek(); head !== undefined; head = this.#line.queue.peek()) {
       if (batch.length >= most || !remote.reaches(batch.length, ms)) break
-      this.#queue.shift()
-      head.cost = this.#cost(head.demand)
+      this.#line.queue.shift()
+      head.cost = this.#budget.cost(head.demand)
       batch.push(head)
-      ms += 60_000 * Math.max(1 / requestsPerMinute, head.cost / tokensPerMinute)
+      ms += this.#budget.msOf(1, head.cost)
     }
     const [first] = batch
-    if (first === undefined) return this.#arm(now, this.#growsIn(now))
-    this.#asked = batch
+    if (first === undefined) return this.#arm(now, this.#gates.growsIn(now))
+    this.#line.asked = batch
     const costs = batch.map((entry) => entry.cost)
-    const isAll = this.#queue.size === 0
+    const isAll = this.#line.queue.size === 0
     void remote.reserve(costs, this.#limits, Math.max(first.since, this.#heldTo), isAll).then((grant) => {
-      this.#asked = []
+      this.#line.asked = []
       const now = this.#ticker.now()
       batch.forEach((entry, index) => {
         const isTaken = index < (grant?.taken ?? 0)
         // A gate may have closed, or a limit fallen, while the answer was on its way.
         if (isTaken && entry.isQueued() && this.#hasRoom(now)) {
           const after = grant?.after?.[index] ?? 0
-          if (after > 0) return this.#turns.add(entry, now + after)
+          if (after > 0) return this.#line.turns.add(entry, now + after)
           return entry.go(this.#depart(now, entry.since, entry.cost, true, entry.patience))
         }
-        if (isTaken) remote.correct(-1, -entry.cost, this.#limits)
-        if (entry.isQueued()) this.#queue.insert(entry)
+        if (isTaken) this.#budget.giveBack(entry.cost)
+        if (entry.isQueued()) this.#line.queue.insert(entry)
       })
       // A refusal that another process met: the store knows of it already.
       if (grant !== undefined && grant.closed > this.gate.closedFor(now)) this.#told(now, grant.closed)
@@ -422,30 +397,9 @@ export class ModelLimiter implements Issuer {
     })
   }
 
-  #cost(demand: Demand): number {
-    return this.#limits.tokensPerMinute === Infinity ? 0 : demand.tokens(this.#meanOutput)
-  }
-
-  #closedFor(now: number): number {
-    return Math.max(this.gate.closedFor(now), this.#account.closedFor(now))
-  }
-
-  #paceWait(now: number, cost: number): number {
-    return Math.max(this.#requests.wait(now, 1), this.#tokens.wait(now, cost))
-  }
-
-  #room(now: number): number {
-    return Math.min(this.gate.room(now), this.#account.room(now))
-  }
-
-  /** Milliseconds until a gate lets more go by itself. */
-  #growsIn(now: number): number {
-    return Math.min(this.gate.growsIn(now), this.#account.growsIn(now))
-  }
-
   /** True if all but the budget allows one more. */
   #hasRoom(now: number): boolean {
-    return this.#inFlight < this.concurrency && this.#closedFor(now) === 0 && this.#room(now) >= 1
+    return this.#inFlight < this.concurrency && this.#gates.closedFor(now) === 0 && this.#gates.room(now) >= 1
   }
 
   #depart(now: number, since: number, cost: number, shared: boolean, patience = Infinity): Permit {
@@ -454,20 +408,14 @@ export class ModelLimiter implements Issuer {
     Recent.countOne(this.#rate, now)
     this.#usedAt = now
     const ready = Math.max(since, this.#heldTo)
-    // Requests of a shared budget are counted here too, for the case that it becomes unreachable.
-    this.#requests.take(now, ready, 1)
-    this.#tokens.take(now, ready, cost)
-    const open = this.gate.isOpen && this.#account.isOpen
-    const trials = open ? undefined : [this.gate, this.#account].flatMap((gate) => (gate.isOpen ? [] : gate.trial()))
+    this.#budget.take(now, ready, cost)
+    const trials = this.#gates.trials()
     return new Permit(this, { sentAt: now, inFlight: this.#inFlight, tokens: cost, shared, patience, trials })
   }
 
   #correct(permit: Permit, requests: number, tokens: number): void {
-    const now = this.#ticker.now()
-    if (requests !== 0) this.#requests.correct(now, requests)
-    if (tokens !== 0) this.#tokens.correct(now, tokens)
-    if (permit.shared) this.#remote!.correct(requests, tokens, this.#limits)
-    if (this.#queue.size > 0) this.#wake()
+    this.#budget.correct(this.#ticker.now(), permit, requests, tokens)
+    if (this.#line.queue.size > 0) this.#wake()
   }
 
   #wake(): void {
@@ -503,7 +451,7 @@ const full = (queued: number, maxWaiters: number): TurnedAway =>
 const tooLong = (closed: number, maxRetryAfter: number): TurnedAway =>
   new TurnedAway(
     "RateLimited",
-    `the provider asked all users of this credential to wait another ${(closed / 1000).toFixed(1)} s, ` +
-      `which is more than maxRetryAfter or its deadline allow (${(maxRetryAfter / 1000).toFixed(1)} s); the request was not sent`,
+    `the provider's rate limit holds back this credential for another ${(closed / 1000).toFixed(1)} s, ` +
+      `more than maxRetryAfter or the deadline allows (${(maxRetryAfter / 1000).toFixed(1)} s); the request was not sent`,
     closed
   )

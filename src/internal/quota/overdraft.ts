@@ -1,6 +1,7 @@
 /**
- * Tokens that the provider has counted and we have not: what others spend on the same account, and the cost of
- * responses that reported no usage. Response headers tell what remains, and when the budget will be full again.
+ * Tokens that the provider has counted and we have not: the use of others on the same account, and the cost of
+ * responses that reported no usage. Response headers have the rest, and the time at which the budget will be full
+ * again.
  */
 import type { TokensLeft } from "./rateLimitHeaders.ts"
 
@@ -17,10 +18,10 @@ export interface Ours {
 }
 
 /**
- * Tokens by which our schedule exceeds what remains, 0 if it does not. Until the reset we would let go what comes free in
- * that time. A provider that counts by windows gives no more than what remains until then, one whose budget fills evenly
- * gives more: so nobody is slowed down whose use either of them can bear. Budgets may differ in size: if theirs is the
- * larger, more remains than we would use.
+ * Tokens by which our schedule exceeds the rest, 0 if it does not. Until the reset we would let go the tokens that come
+ * free in that time. A provider that counts by windows gives no more than the rest until then, one whose budget fills
+ * evenly gives more: so no use is slowed down that either of them can bear. Budgets may differ in size: if theirs is
+ * the larger, the rest is more than we would use.
  */
 export const overdraft = (
   { limit, remaining, reset }: TokensLeft,

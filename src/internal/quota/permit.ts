@@ -1,6 +1,6 @@
 /**
- * One request that a quota has let through, from its dispatch to the end of its answer's body: what it took of the
- * budget, and whom its answer concerns.
+ * One request that a quota has let through, from its dispatch to the end of its answer's body: its share of the budget,
+ * and the scope of its answer.
  */
 import type { WireResponse } from "../http/types.ts"
 import type { Trial } from "./retryAfterGate.ts"
@@ -87,9 +87,9 @@ export class Permit {
   answered(status: number, headers: RawHeaders): void {
     this.#issuer.answered(this, status, headers)
     if (this.#trials === undefined) return
-    // Only the body of a refusal tells if others should follow: so it ends its trial when it leaves.
+    // Only the body of a refusal shows if others should follow: so it ends its trial when it leaves.
     if (isRefusal(status)) this.#trialEnd = status === 429 ? "refused" : "failed"
-    // A key that is refused says nothing of whether requests are taken.
+    // A refused key does not show whether requests are let in.
     else if (status !== 401) for (const trial of this.#trials) trial.passed()
   }
 

@@ -31,7 +31,7 @@ const anthropicSuffix = "-remaining"
 const isExhausted = (value: string): boolean =>
   value.charCodeAt(0) === ZERO && (value.length === 1 || RetryAfter.readNumber(value) === 0)
 
-/** True if a header states that nothing remains; its name tells of which budget. */
+/** True if a header states that nothing remains; its name identifies the budget. */
 const saysNothingRemains = (name: string, value: string): boolean =>
   isExhausted(value) &&
   (name.startsWith(prefix) || (name.startsWith(anthropicPrefix) && name.endsWith(anthropicSuffix)))
@@ -61,7 +61,7 @@ const readDuration = (value: string): number | undefined => {
   return RetryAfter.sensible(ms)
 }
 
-/** Milliseconds until the budget of which `name` says that nothing remains is full again. */
+/** Milliseconds until the exhausted budget of the header `name` is full again. */
 const resetOf = (headers: Headers, name: string, now: number): number | undefined => {
   const value = valueOf(headers, name.replace("-remaining", "-reset"))
   if (value === undefined) return undefined
@@ -74,7 +74,7 @@ export interface TokensLeft {
   /** Tokens left of a minute's budget. */
   readonly limit: number
   readonly remaining: number
-  /** Milliseconds until the budget is full, if that is told. */
+  /** Milliseconds until the budget is full, if known. */
   readonly reset: number | undefined
 }
 

@@ -11,7 +11,7 @@ export interface Shared {
 
 /** After a failure it is left alone for so many milliseconds, in which each process counts for itself. */
 const DISTRUST = 1_000
-/** Nobody says when it goes away; those who wait for it then wait no longer than this, in milliseconds. */
+/** Its failure is not announced; waiting requests then wait no longer than this, in milliseconds. */
 const LOOK = 1_000
 
 /** For how many requests it is asked at once at least, if so many wait, and at most. */
@@ -27,7 +27,7 @@ export class Remote {
   #askAt = -Infinity
   /** The store is not asked before this, whatever has changed. */
   #restsTo = -Infinity
-  /** Counts what may let more go than an answer that is on its way knows of. */
+  /** Counts changes that may let more go than a reply on its way allows. */
   #changes = 0
   #tokensLeft: number | undefined
   readonly #trailing: Trailing
@@ -67,8 +67,8 @@ export class Remote {
   }
 
   /**
-   * Without a grant it can't be reached. Never rejects. `since` is when the first of them could have gone, had the store
-   * allowed it; `isAll` that nobody waits behind them.
+   * Without a grant it is unreachable. Never rejects. `since` is the time at which the first of them could have gone,
+   * had the store allowed it; `isAll` is true if none waits behind them.
    */
   async reserve(
     costs: ReadonlyArray<number>,

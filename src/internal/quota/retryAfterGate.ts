@@ -1,7 +1,7 @@
 /**
- * The gate that a provider's Retry-After closes, for all at once. When its time has come a probe goes; once that is let
- * in the others follow as the policy of overload has it (overload/recovery.ts): half of what was in flight before the first
- * refusal, doubling by time. Without it those who wait would all go in the same moment, and be refused together again.
+ * The gate that a provider's Retry-After closes, for all at once. When it has passed a probe is sent; once that is let
+ * in the others follow by the overload policy (overload/recovery.ts): half of what was in flight before the first
+ * refusal, doubling by time. Otherwise all waiting requests would go in the same moment, and be refused together again.
  */
 import * as Policy from "../overload/policy.ts"
 import * as Recent from "../overload/recent.ts"
@@ -28,13 +28,13 @@ export interface Trial {
   readonly passed: () => void
   /** Turned away, or closed again. */
   readonly refused: () => void
-  /** Failed by the server, which says nothing of a limit. */
+  /** Failed by the server, which is no evidence of a limit. */
   readonly failed: () => void
-  /** It never came to an answer, which says nothing. */
+  /** It never came to an answer, so it is no evidence. */
   readonly dropped: () => void
 }
 
-/** A refusal: what the provider asks, of whom. */
+/** A refusal: the provider's Retry-After, and its scope. */
 export interface Refusal {
   /** Milliseconds. */
   readonly ms: number
@@ -55,7 +55,7 @@ export class RetryAfterGate {
   readonly #changed: () => void
   readonly #waiting: () => number
   #mode: Mode = "open"
-  /** Before this nobody goes. */
+  /** Before this no request is sent. */
   #until = -Infinity
   readonly #recovery = Recovery.make()
   readonly #refusals = Recent.make()
@@ -64,9 +64,12 @@ export class RetryAfterGate {
   #refusedSince = false
   /** It is the key that is refused, not the number of requests. */
   #isBarred = false
-  /** Counts closings: what went before the last one says nothing of what has been since. */
+  /** Counts closings: the concurrency before the last one does not describe the time since. */
   #round = 0
-  /** Until when the provider claims to be closed, if that is longer than anybody waits, and how many probes it told so. */
+  /**
+   * Time until which the provider claims to be closed, if that is longer than any request waits, and the probes that
+   * got the same.
+   */
   #claim = -Infinity
   #doubts = 0
   #pause = PROBE_PAUSE_MS
@@ -77,8 +80,8 @@ export class RetryAfterGate {
   #shutMs = 0
 
   /**
-   * `changed` is called when somebody may go who could not before, unless only time had to pass; `waiting` says how many
-   * wait.
+   * `changed` is called when a held request may go, unless only time had to pass; `waiting` returns the number of
+   * waiting requests.
    */
   constructor(ticker: Ticker, changed: () => void, waiting: () => number = () => 0) {
     this.#ticker = ticker
@@ -86,7 +89,7 @@ export class RetryAfterGate {
     this.#waiting = waiting
   }
 
-  /** Somebody was refused: nobody goes for so long, and longer if it was closed for longer. */
+  /** A refusal: no request goes for so long, and longer if it was closed for longer. */
   close(now: number, { ms, patience, rate, sentAt, usual }: Refusal): void {
     if (sentAt <= now) Recent.note(this.#refusals, now, now - sentAt)
     const wasLetIn = this.#mode === "recovering" && sentAt >= this.#recovery.startedAt
@@ -109,8 +112,8 @@ export class RetryAfterGate {
   }
 
   /**
-   * The provider refuses all for longer than anybody waits: a daily limit, or nonsense. Probes find out. Returns the
-   * milliseconds until the next.
+   * The provider refuses all for longer than any request waits: a daily limit, or nonsense. Probes find out. Returns
+   * the milliseconds until the next.
    */
   #doubt(now: number, ms: number, sentAt: number): number {
     // Refusals of one burst are one witness: only what was sent since is another.
@@ -141,8 +144,8 @@ export class RetryAfterGate {
   }
 
   /**
-   * Nothing remains, though nobody was refused. For a moment that is a pause, after which as many may be out as were
-   * let in before; after more the first is a probe again.
+   * Nothing remains, though no request was refused. A short one is a pause, after which as many may be in flight as
+   * were let in before; after a longer one the first is a probe again.
    */
   pause(now: number, ms: number, inFlight: number): void {
     if (this.#mode === "open") {
@@ -179,7 +182,7 @@ export class RetryAfterGate {
     return this.#mode === "open" ? 0 : remaining(this.#until - now)
   }
 
-  /** Milliseconds for which the provider claims to be closed, once enough probes have been told the same. */
+  /** Milliseconds for which the provider claims to be closed, once enough probes got the same. */
   claimedFor(now: number): number {
     return this.#mode === "probing" && this.#doubts >= WITNESSES ? remaining(this.#claim - now) : 0
   }
@@ -207,7 +210,7 @@ export class RetryAfterGate {
     return was
   }
 
-  /** Milliseconds until more may go, if nothing comes of those who are out; `Infinity` if that depends on them. */
+  /** Milliseconds until more may go, if none of those in flight ends; `Infinity` if that depends on them. */
   growsIn(now: number): number {
     if (this.#mode !== "recovering") return Infinity
     return Math.max(1, Recovery.nextAt(this.#recovery, now, this.#out) - now)
@@ -249,7 +252,7 @@ export class RetryAfterGate {
     }
   }
 
-  /** Spaces probes that did not get in. Of a key such an answer says nothing. */
+  /** Spaces probes that did not get in. Such an answer is no evidence about a key. */
   readonly #pauseProbes = (): void => {
     if (this.#mode !== "probing" || this.#isBarred) return
     this.#until = Math.max(this.#until, this.#ticker.now() + this.#probePause())
@@ -278,7 +281,7 @@ export class RetryAfterGate {
     this.#out = 0
   }
 
-  /** Nobody waits any more: once the last answer is in it is open. */
+  /** No request waits any more: it is open once the last answer is in. */
   rest(now: number): void {
     if (this.#mode !== "recovering" || this.#out > 0 || this.closedFor(now) > 0) return
     this.#opens()

@@ -9,7 +9,7 @@ export interface Shuttable {
   /** For how many ms its gates have not been open, all in all. */
   readonly shutMs: (now: number) => number
   readonly isShut: () => boolean
-  /** Ends those who may wait until then and no longer. Returns until when the next may. */
+  /** Fails requests that may wait until then and no longer. Returns the time until which the next may. */
   readonly end: (shutMs: number) => number
 }
 
@@ -42,7 +42,7 @@ export class ShutWatch {
     this.#timer = { at, cancel: this.#ticker.after(at - now, this.#due) }
   }
 
-  /** Nobody waits. */
+  /** No request waits. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined

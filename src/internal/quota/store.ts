@@ -38,8 +38,8 @@ export interface SharedBudget {
    */
   readonly ahead?: () => number
   /**
-   * Says whether requests wait although budget is left, because grants come too late. Never throws. @default nobody
-   * hears of it
+   * Called with true while requests wait although budget is left, because grants come too late. Never throws. @default
+   * not reported
    */
   readonly trails?: (isTrailing: boolean) => void
   /** Corrects what was taken: by this many requests and tokens, negative to give back. Never throws nor rejects. */

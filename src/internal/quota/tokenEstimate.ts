@@ -164,7 +164,7 @@ export const costOf = (path: string, body: RequestBody): Cost => {
       encoded += end - start
     }
   )
-  // A file, a form, or no body: nothing that can be told.
+  // A file, a form, or no body: no estimate.
   if (!isObject) return untold
   const prompt = (text.length - encoded) / charactersPerToken + images * imageTokens
   if (generatesNothing(path)) return { prompt, output: 0 }

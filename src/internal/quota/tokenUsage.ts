@@ -6,19 +6,22 @@
  * own two quotes is a key, and how deep it lies is counted from the end of the body, or of the event.
  */
 import { Ends } from "../http/headTail.ts"
+import { eventsIn } from "../http/sse/parser.ts"
+import { parseJson } from "../util/json.ts"
 import { endOfValue, isEscaped, skipSpace } from "../util/jsonScanner.ts"
 
 export interface Meter {
-  /** To be given every chunk of the decoded body, cut anywhere. Keeps none of them. */
-  readonly chunk: (bytes: Uint8Array) => void
+  /**
+   * To be given every chunk of the decoded body, cut anywhere, and the number of data lines of a stream up to its end,
+   * about one for each token generated. Keeps no chunk.
+   */
+  readonly chunk: (bytes: Uint8Array, dataLines: number) => void
   /** All tokens that count toward a limit, once the body is over; `undefined` if it does not say. */
   readonly total: () => number | undefined
   /** Generated tokens among them; `undefined` also for requests that generate nothing, such as embeddings. */
   readonly output: () => number | undefined
   /** All that is said. */
   readonly count: () => Count | undefined
-  /** Events of a stream that have come, about one for each token generated. */
-  readonly events: () => number
   /**
    * About how many tokens were generated, by what has come, for an answer that does not say: the events of a stream that
    * carry content, or a token for every four characters of JSON. `undefined` for what is neither.
@@ -43,15 +46,6 @@ interface Usage {
   readonly output_tokens?: unknown
   readonly cache_creation_input_tokens?: unknown
   readonly cache_read_input_tokens?: unknown
-}
-
-const parse = (text: string): Usage | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 const QUOTE = 0x22
@@ -86,21 +80,24 @@ const lastUsage = (text: string, deepest: number): Usage | undefined => {
         if (depth > deepest || end - at !== 6 || !text.startsWith("usage", at + 1)) break
         const colon = skipSpace(text, end + 1)
         const value = skipSpace(text, colon + 1)
-        if (text[colon] === ":" && text[value] === "{") return parse(text.slice(value, endOfValue(text, value)))
+        if (text[colon] !== ":" || text[value] !== "{") break
+        return parseJson(text.slice(value, endOfValue(text, value))) as Usage | undefined
       }
     }
   }
   return undefined
 }
 
-/** The lines of events that hold data; the first line counts too if it may have begun before the text. */
-const dataLines = (text: string, isWhole: boolean): ReadonlyArray<string> =>
-  text.split(/[\r\n]+/).filter((line, index) => line.startsWith("data:") || (index === 0 && !isWhole))
+/** The data of events, the last first. The first line counts too if it may have begun before the text. */
+const dataIn = (text: string, isWhole: boolean): ReadonlyArray<string> =>
+  eventsIn(isWhole ? text : `data:${text}`)
+    .map(({ data }) => data)
+    .toReversed()
 
 const ofEvents = /^(data|event|id|retry)?:/
 
 /** Anthropic tells of the prompt in the first event, and of the answer in one of the last. */
-const isStart = (line: string): boolean => line.includes('"message_start"')
+const isStart = (data: string): boolean => data.includes('"message_start"')
 
 const isCount = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0
@@ -134,20 +131,16 @@ const read = (ends: Ends): Count | undefined => {
   if (!ofEvents.test(head)) return undefined
   // Beside the usage of the event itself that of `response`, `x_groq` or `message`: one deeper.
   const start = () => {
-    const line = dataLines(head, true).find(isStart)
-    return line === undefined ? undefined : lastUsage(line, 2)
+    const data = dataIn(head, true).findLast(isStart)
+    return data === undefined ? undefined : lastUsage(data, 2)
   }
-  for (const line of dataLines(ends.tail(), ends.isWhole).toReversed()) {
-    const count = isStart(line) ? undefined : countOf(lastUsage(line, 2), start)
+  for (const data of dataIn(ends.tail(), ends.isWhole)) {
+    const count = isStart(data) ? undefined : countOf(lastUsage(data, 2), start)
     if (count !== undefined) return count
   }
   return undefined
 }
 
-const LINE_FEED = 0x0a
-const D = 0x64
-/** Offset of the bracket in `data: [DONE]`. */
-const BRACKET_AT = 6
 /** Events of a stream that carry nothing: the first names a role, and the last why it ended. */
 const WITHOUT_CONTENT = 2
 /** OpenAI's rule of thumb: see `ask.ts`. */
@@ -157,23 +150,6 @@ export const makeMeter = (): Meter => {
   const ends = new Ends()
   let bytes = 0
   let events = 0
-  let isLineStart = true
-  /** Counts lines of data, however they are cut. Only line ends are looked for, since each chunk comes through here. */
-  const countEvents = (chunk: Uint8Array): void => {
-    let at = isLineStart ? 0 : chunk.indexOf(LINE_FEED) + 1
-    if (at === 0 && !isLineStart) return
-    while (at < chunk.length) {
-      if (chunk[at] === D && chunk[at + BRACKET_AT] !== BRACKET_OPENS) events++
-      at = chunk.indexOf(LINE_FEED, at) + 1
-      if (at === 0) {
-        isLineStart = false
-        return
-      }
-      // The empty line after an event.
-      if (chunk[at] === LINE_FEED) at++
-    }
-    isLineStart = true
-  }
   let count: Count | undefined
   let isRead = false
   const result = (): Count | undefined => {
@@ -184,16 +160,15 @@ export const makeMeter = (): Meter => {
     return count
   }
   return {
-    chunk: (chunk) => {
+    chunk: (chunk, dataLines) => {
       ends.add(chunk)
       bytes += chunk.length
-      countEvents(chunk)
+      events = dataLines
       isRead = false
     },
     total: () => result()?.total,
     output: () => result()?.output,
     count: result,
-    events: () => events,
     received: () => {
       const head = ends.head()
       if (head[skipSpace(head, 0)] === "{") return Math.ceil(bytes / CHARACTERS_PER_TOKEN)
@@ -213,10 +188,10 @@ export const ofWhole = (bytes: Uint8Array): Count | undefined => {
 
 /** Usage in a stream of events, of which `text` is the end. */
 export const ofTail = (text: string): Count | undefined => {
-  // Most streams say nothing of it, and taking lines apart costs more than all else that is done at their end.
+  // Most streams say nothing of it, and taking events apart costs more than all else that is done at their end.
   if (!text.includes('"usage"')) return undefined
-  for (const line of dataLines(text, false).toReversed()) {
-    const count = countOf(lastUsage(line, 2), none)
+  for (const data of dataIn(text, false)) {
+    const count = countOf(lastUsage(data, 2), none)
     if (count !== undefined) return count
   }
   return undefined

@@ -15,7 +15,7 @@ export class Trailing {
   #lost = 0
   #isTrailing = false
 
-  /** `tell` is told of each change. */
+  /** `tell` is called for each change. */
   constructor(tell: (isTrailing: boolean) => void) {
     this.#tell = tell
   }

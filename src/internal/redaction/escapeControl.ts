@@ -1,7 +1,7 @@
 /**
- * Text from elsewhere as it may stand in a line of a log: with control characters, what ends lines, and what turns the
- * direction of writing spelt out. Otherwise a provider, or whoever has its words, could write lines of its own there, or
- * move the cursor of the terminal that shows them.
+ * Foreign text made fit for a line of a log: control characters, line ends, and characters that turn the direction of
+ * writing are escaped. Otherwise a provider, or the author of its text, could write lines of its own there, or move the
+ * cursor of the terminal that shows them.
  */
 
 // oxlint-disable-next-line no-control-regex

@@ -12,7 +12,7 @@ const HEADER_PLACEHOLDER = "configured-in-clientele"
 
 /**
  * SDKs read header lines from a variable of the process by themselves. The config has read them too, through the
- * fiber's ConfigProvider, which may say otherwise; `null` makes the SDK drop those that are no part of the config.
+ * fiber's ConfigProvider, which may differ; `null` makes the SDK drop those that are no part of the config.
  */
 export const exactHeaders = (
   variable: string | undefined,
@@ -82,7 +82,7 @@ const isSecretive = (name: string): boolean => {
   return is
 }
 
-/** The values that nobody may see, the longest first: one may be a part of another. */
+/** Secret values, the longest first: one may be a part of another. */
 const hiddenIn = (headers: Readonly<Record<string, string>>): ReadonlyArray<string> => {
   const found: Array<string> = []
   for (const name in headers) {

@@ -1,4 +1,4 @@
-/** Errors that were made of a provider's words, as anybody may see them: without secrets, each message in one line. */
+/** Redacts secrets and escapes control characters in errors made of a provider's text: each message is one line. */
 import { oneLine } from "./escapeControl.ts"
 
 /** Errors with bodies in them are about four deep; what has a ring has no end. */
@@ -11,7 +11,7 @@ const isData = (value: unknown): value is Record<string, unknown> => {
   return prototype === Object.prototype || prototype === null
 }
 
-/** In place: whoever threw it has it already. What can't be written stays as it is. */
+/** In place: the thrower holds it already. Read-only properties stay as they are. */
 export const cleanError = (thrown: unknown, scrub: (text: string) => string, depth = 0): void => {
   if (!isData(thrown) || depth > deepest) return
   const write = (name: string, value: string): void => {

@@ -8,7 +8,7 @@ import * as Attempts from "../telemetry/attempts.ts"
 import type { CallContext } from "./callContext.ts"
 import type { Deadline } from "./deadline.ts"
 import { type Earlier, type Place, wordOf } from "./errors/fromSdk.ts"
-import { CleanEvents } from "../http/sse/redactEvents.ts"
+import { cleanEvents } from "../http/sse/redactEvents.ts"
 import { type PreparedRequest, exchange } from "../http/request.ts"
 import { cleanError } from "../redaction/redactError.ts"
 import type { Pass } from "../overload/lane.ts"
@@ -109,7 +109,7 @@ export const renew = async ({ account, secret }: Admission, signal: AbortSignal 
  * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
  * place in the line.
  */
-export const recalled = new WireError("Aborted", "no", "it had better not be sent yet")
+export const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
 
 export const hiddenOf = (wiring: RequestDeps, underway: Underway, request: PreparedRequest): ReadonlyArray<string> =>
   (underway.hidden ??= hiddenWith(wiring.hidden, request.headers))
@@ -210,7 +210,7 @@ export const attempt = async (
         ended(Attempts.outcomeOfStatus(status), status)
       },
       listener: metered,
-      clean: () => new CleanEvents(admission.secret, hidden()),
+      clean: () => cleanEvents(admission.secret, hidden()),
       prints: wiring.prints,
       given: call === undefined ? undefined : (read) => (call.read = read),
       ...(permit.tokens > 0 && metering(permit, underway.about?.cost(), (count) => metered?.used(count))),

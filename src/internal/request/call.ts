@@ -10,7 +10,7 @@ import * as Failure from "./errors/fromSdk.ts"
 import { clearTimeout, setTimeout } from "../util/timers.ts"
 import * as Spans from "../telemetry/effectSpans.ts"
 
-/** `span` is where its attempts are told, and below which its requests are. @default the span of the fiber */
+/** `span` records its attempts, and is the parent of its requests. @default the span of the fiber */
 export const promise = <A>(
   place: Failure.Place,
   f: (signal: AbortSignal) => PromiseLike<A>,
@@ -47,16 +47,16 @@ const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
   try {
     await Promise.race([iterator.return?.(), late])
   } catch {
-    // It was told to stop, and how it did so is of no use to anybody.
+    // It was aborted, and its outcome no longer matters.
   } finally {
     clearTimeout(timer)
   }
 }
 
 const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
-  // Types don't bind those who write JavaScript, or cast.
+  // Types don't bind callers who write JavaScript, or cast.
   if (typeof iterable?.[Symbol.asyncIterator] === "function") return iterable[Symbol.asyncIterator]()
-  throw new TypeError("no async iterable, which `stream` needs; SDKs give one for `stream: true`")
+  throw new TypeError("not an async iterable, which `stream` needs; SDKs return one for `stream: true`")
 }
 
 const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>

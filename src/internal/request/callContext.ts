@@ -15,7 +15,7 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
-  /** Makes spans of its requests. `undefined` where nobody would see them. */
+  /** Makes spans of its requests. `undefined` without a tracer. */
   readonly tracing: Tracing | undefined
   /** Times that its last request was sent. */
   attempts: number

@@ -18,6 +18,7 @@ import * as Repeat from "./idempotency.ts"
 import { RequestLoop } from "./requestLoop.ts"
 import * as Otel from "../telemetry/otelSpans.ts"
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
+import { withResponse } from "../http/withResponse.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -120,9 +121,8 @@ export const make = (wiring: RequestDeps): Closeable => {
 
   const fetch: Fetch = (input, init) =>
     lease.retain() ? send(input, init) : Promise.reject(wiring.isClosed() ? closed(place) : released(place))
-  // Before an upload the SDKs look for this class here, and if it is missing fetch "data:," to learn it.
   return {
-    fetch: Object.assign(fetch, { Response }),
+    fetch: withResponse(fetch),
     tryFetch: (input, init) => (lease.join() ? send(input, init) : undefined),
     close: () => {
       isClosing = true

@@ -2,9 +2,10 @@
  * The time that a whole request has, whatever it waits for meanwhile: its turn, a socket, an answer, the pause before
  * another attempt, the last byte. One timer, set once, that keeps no process alive.
  */
-import { LONGEST, type Ticker } from "../util/ticker.ts"
+import { type Ticker } from "../util/ticker.ts"
 import { DeadlinePassed } from "../wire/errors.ts"
 import type { Expiring, WireDeadline } from "../http/types.ts"
+import { MAX_TIMEOUT_MS } from "../util/timers.ts"
 
 export class Deadline implements WireDeadline {
   readonly ms: number
@@ -68,4 +69,4 @@ export class Deadline implements WireDeadline {
 
 /** `undefined` for one that never comes. */
 export const make = (ms: number, ticker: Ticker): Deadline | undefined =>
-  ms > LONGEST ? undefined : new Deadline(ms, ticker)
+  ms > MAX_TIMEOUT_MS ? undefined : new Deadline(ms, ticker)

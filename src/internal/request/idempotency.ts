@@ -12,13 +12,13 @@ export const IDEMPOTENCY_KEY = "idempotency-key"
 
 type Question = Pick<PreparedRequest, "body" | "headers" | "method" | "path">
 
-/** The safe methods of RFC 9110, 9.2.1. PUT and DELETE are idempotent, but a second DELETE tells of a 404. */
+/** The safe methods of RFC 9110, 9.2.1. PUT and DELETE are idempotent, but a second DELETE gets a 404. */
 export const isSafe = (method: string): boolean => method === "GET" || method === "HEAD" || method === "OPTIONS"
 
-/** Paths whose POST makes nothing that lasts: `/v1/messages`, say, and not `/v1/threads/{id}/messages`. */
+/** Paths whose POST creates nothing that lasts: `/v1/messages`, for instance, and not `/v1/threads/{id}/messages`. */
 const generation = /\/(completions|embeddings|moderations|(?<!\/threads\/[^/]*\/)messages)$/
 
-/** Responses are kept unless they are told not to be, and a conversation keeps what was said in it. */
+/** Responses are stored unless `store` is false, and a conversation stores its messages. */
 const responses = /\/responses$/
 
 /**

@@ -3,12 +3,22 @@ import type { PoolError, RequestError } from "../../ClientError.ts"
 
 type Fetch = typeof globalThis.fetch
 
+/**
+ * The `fetch` of one client: credential, quota, retries and pooled connections. All requests of the client go through it.
+ * It rejects with a `PoolError` or a `RequestError`, and bodies that are cut fail with one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface PooledFetch {
-  /** Rejects with a PoolError once the lease is over. What it rejects with is ours, and so is what cuts a body. */
+  /**
+   * For callers that hold a lease of the client. Each request retains the client until its body has ended, so that it
+   * may outlive the lease; a request that begins after the client's release rejects with `PoolError` `Released`.
+   */
   readonly fetch: Fetch
   /**
-   * The same for who holds no lease, and so takes one with it: a hit of the client map. `undefined` once the client has
-   * gone: nothing was begun, and another lease may be taken.
+   * For callers that hold no lease: takes one for this request, which counts as a hit of the client map. `undefined` once
+   * the release of the client has begun: nothing was sent, and another lease may be taken.
    */
   readonly tryFetch: (...args: Parameters<Fetch>) => Promise<Response> | undefined
 }

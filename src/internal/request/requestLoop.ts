@@ -92,7 +92,7 @@ export class RequestLoop {
     } catch (error) {
       const isGated = error instanceof TurnedAway && error.reason === "RateLimited"
       if (!isGated || this.#failed === undefined) throw error
-      return tell(this.#failed, `not sent again: ${error.message}`)
+      return tell(this.#failed, `not retried: ${error.message}`)
     } finally {
       this.#drop()
     }
@@ -173,13 +173,15 @@ export class RequestLoop {
     if (verdict instanceof Pass || verdict === "paid") return undefined
     if (isUnpaid) this.#health.denied(subject)
     if (this.#failed === undefined) throw full ?? this.#health.refusal(subject)
-    return tell(this.#failed, `not sent again: ${full?.message ?? this.#whyLate(isUnpaid)}`)
+    return tell(this.#failed, `not retried: ${full?.message ?? this.#whyLate(isUnpaid)}`)
   }
 
   #whyLate(isUnpaid: boolean): string {
     const seconds = (this.#waited / 1_000).toFixed(1)
-    const what = isUnpaid ? "the retry budget of its model (quota.retriesPerSecond) is used up" : "nothing else gets in"
-    return `${what}, and it has waited ${seconds} s because of failures, which is all that maxRetryAfter or queueTimeout allows`
+    const what = isUnpaid
+      ? "the retry budget of its model (quota.retriesPerSecond) is used up"
+      : "no response to other requests"
+    return `${what}, and it has waited ${seconds} s because of failures, as long as maxRetryAfter or queueTimeout allows`
   }
 
   async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {

@@ -2,8 +2,8 @@
  * Fixed certificates for servers on this machine: an authority, a server of `localhost`, `127.0.0.1` and `::1`, and a
  * client for mutual TLS. EC P-256, valid until 2126.
  *
- * For tests over loopback only: the private keys stand here for everybody to read, so never add the authority to a
- * machine's trust store. Its own key was thrown away, so nobody can sign anything else with it.
+ * For tests over loopback only: the private keys are public here, so never add the authority to a
+ * machine's trust store. Its own key was thrown away, so nothing else can be signed with it.
  *
  * @since 0.1.0
  */

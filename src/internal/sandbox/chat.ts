@@ -105,7 +105,7 @@ export const chat = (
   const rests = streamChunks(provider, model, said, usage, includeUsage).map(
     (chunk) => `${JSON.stringify(chunk).slice(1)}\n\n`
   )
-  // Azure says first, in a chunk of its own, what it thought of the prompt.
+  // Azure first sends, in a chunk of its own, its assessment of the prompt.
   const first =
     provider === "azure"
       ? [
@@ -193,7 +193,7 @@ const streamChunks = (
     }
   }
   const last = delta({}, said.finish)
-  // These two say the usage with the last choice whether asked or not.
+  // These two send the usage with the last choice whether requested or not.
   if (provider === "groq") chunks.push({ ...last, x_groq: { id: "req_sandbox", usage } })
   else if (provider === "cerebras") chunks.push({ ...last, usage, ...extras(provider) })
   else chunks.push(last)

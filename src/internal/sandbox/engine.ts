@@ -1,4 +1,4 @@
-/** From a request to its answer: who asks, what goes wrong, what is said, what it costs, when it is sent. */
+/** From a request to its answer: key, fault, content, cost, and time. */
 import { collect, MAX_BODY } from "./body.ts"
 import { chat, isProblem, type Rendered } from "./chat.ts"
 import { control } from "./control.ts"
@@ -200,7 +200,7 @@ export class Engine {
         perToken: numeric(exchange.header("x-sandbox-time-per-token")) ?? this.#options.perToken
       },
       fault,
-      complaint: text !== undefined && fault === undefined ? `x-sandbox-fault: ${text} is no fault` : undefined
+      complaint: text !== undefined && fault === undefined ? `x-sandbox-fault: unknown fault ${text}` : undefined
     }
   }
 

@@ -1,4 +1,4 @@
-/** Errors as each provider says them. */
+/** Errors in each provider's format. */
 import type { ProviderName } from "./model.ts"
 import { json, type Reply } from "./reply.ts"
 
@@ -64,7 +64,7 @@ export const scripted = (status: number, code: string | undefined): Problem => (
   message:
     code === NO_MONEY
       ? "You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors."
-      : `The sandbox was told to fail with ${status}.`
+      : `The sandbox is configured to fail with ${status}.`
 })
 
 export const unauthorized = (provider: ProviderName, key: string): Problem => {

@@ -35,11 +35,11 @@ export interface Exchange {
   readonly head: (status: number, headers: Headers) => void
   readonly write: (chunk: string | Uint8Array, done?: () => void) => void
   readonly end: (chunk?: string | Uint8Array) => void
-  /** Gives the answer up from our side: RST_STREAM with `code` on HTTP/2, the socket closed on HTTP/1.1. */
+  /** Cancels the answer from our side: RST_STREAM with `code` on HTTP/2, the socket closed on HTTP/1.1. */
   readonly reset: (code: number) => void
-  /** GOAWAY on HTTP/2; on HTTP/1.1 there is nothing to say before the end. */
+  /** GOAWAY on HTTP/2; `connection: close` on HTTP/1.1. */
   readonly goAway: (code: number) => void
-  /** Bytes that are no HTTP, then the end of the connection. */
+  /** Bytes that are not HTTP, then the end of the connection. */
   readonly garble: (bytes: Uint8Array) => void
   /** Runs once when both sides are done, with the reset code if the client gave up first (`"socket"` on HTTP/1.1). */
   readonly onClose: (f: (aborted: number | "socket" | undefined) => void) => void
@@ -140,14 +140,14 @@ export class Http2Exchange implements Exchange {
   }
   reset(code: number): void {
     this.#ours = true
-    // Node would say END_STREAM before RST_STREAM, and a cut body would look whole.
+    // Node would send END_STREAM before RST_STREAM, and a cut body would look whole.
     this.body.end = () => this.body
     this.body.close(code)
   }
   goAway(code: number): void {
     const { session } = this.body
     session?.goaway(code)
-    // Node keeps the socket of a session that said so, even when the client has closed its own side.
+    // Node keeps the socket of a session that sent GOAWAY, even when the client has closed its own side.
     this.body.once("close", () => session?.close())
   }
   garble(bytes: Uint8Array): void {
@@ -161,7 +161,7 @@ export class Http2Exchange implements Exchange {
   onClose(f: (aborted: number | "socket" | undefined) => void): void {
     const stream = this.body
     stream.on("error", () => {})
-    // Node ends the writable side of a stream that was reset, so `writableFinished` tells nothing here.
+    // Node ends the writable side of a stream that was reset, so `writableFinished` is useless here.
     stream.on("close", () => {
       const code = stream.rstCode ?? 0
       f(this.#ours || (this.#ended && code === 0) ? undefined : code)

@@ -1,4 +1,4 @@
-/** Reading JSON that anybody may have sent. */
+/** Reading untrusted JSON. */
 
 export type JsonObject = Readonly<Record<string, unknown>>
 

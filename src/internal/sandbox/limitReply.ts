@@ -66,7 +66,7 @@ export const limitHeaders = (provider: ProviderName, d: Decision): Headers => {
   const headers = windows(provider, d)
   if (d.retryAfter !== undefined) {
     headers["retry-after"] = `${Math.max(1, Math.ceil(d.retryAfter))}`
-    // Only these two say it in milliseconds as well.
+    // Only these two send it in milliseconds as well.
     if (provider === "openai" || provider === "azure") {
       headers["retry-after-ms"] = `${Math.max(1, Math.ceil(d.retryAfter * 1000))}`
     }
@@ -75,7 +75,7 @@ export const limitHeaders = (provider: ProviderName, d: Decision): Headers => {
 }
 
 /**
- * Cerebras says quota of what only has to wait, and so is no trap for clients that look for insufficient_quota. Codes
+ * Cerebras names a quota for a limit that passes, and so is no trap for clients that look for insufficient_quota. Codes
  * and texts as seen in nminaya/grammar-nazi-bot#954, continuedev/continue#9800 and sandialabs/atlas-ui-3#111.
  */
 const CEREBRAS = {

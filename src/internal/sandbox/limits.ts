@@ -1,7 +1,7 @@
 /**
  * Rate limits. Each key has a budget for each model, since that is how providers count (Groq's and Cerebras's pages of
  * rate limits, Azure's quota by deployment): token buckets of requests and tokens, and places for requests in flight.
- * The limit may change at any moment; what was spent, and who is in flight, stays.
+ * The limit may change at any moment; costs and requests in flight stay.
  */
 import * as Duration from "effect/Duration"
 import type { RateLimit } from "./model.ts"
@@ -33,7 +33,7 @@ interface Window {
 export interface Decision {
   /** The limit that was exceeded, if the request is refused. */
   readonly over: "requests" | "tokens" | "concurrency" | undefined
-  /** Seconds; undefined where nothing is said of it. */
+  /** Seconds; undefined if there is none. */
   readonly retryAfter: number | undefined
   readonly requests: Window
   readonly tokens: Window

@@ -39,8 +39,8 @@ const http2Options = (maxStreams: number): http2.ServerOptions => ({
 })
 
 /**
- * Ends the connection of a client that has gone. Node (24.21 at least) does not read while it writes over TLS, and of a
- * reset that comes just then it never hears: without pings such a connection would stay for ever.
+ * Ends the connection of a client that has gone. Node (24.21 at least) does not read while it writes over TLS, and
+ * never notices a reset that comes just then: without pings such a connection would stay for ever.
  */
 const endWithClient = (session: http2.ServerHttp2Session, socket: net.Socket): void => {
   let missed = 0
@@ -150,7 +150,7 @@ export const listen = async (
 
   await new Promise<void>((resolve, reject) => {
     front.once("error", reject)
-    // The backlog bounds connects that nobody accepted yet: thousands of agents may start at once.
+    // The backlog bounds connects that are not accepted yet: thousands of agents may start at once.
     front.listen({ port: options.port, host: options.host, backlog: 4096 }, () => {
       front.off("error", reject)
       resolve()

@@ -1,4 +1,4 @@
-/** The words that the sandbox and whoever drives it have in common. `testing/Sandbox` makes them public. */
+/** Common types of the sandbox and its users. `testing/Sandbox` makes them public. */
 import type * as Duration from "effect/Duration"
 
 /**
@@ -20,17 +20,17 @@ export type ProviderName = "openai" | "azure" | "groq" | "cerebras" | "anthropic
 export interface RateLimit {
   /** @default no limit */
   readonly requestsPerMinute?: number | undefined
-  /** Tokens of prompts and answers: `charge` says which. @default no limit */
+  /** Tokens of prompts and answers, as `charge` counts them. @default no limit */
   readonly tokensPerMinute?: number | undefined
   /** Requests at the same time, from the end of a request's body to the end of its answer. @default no limit */
   readonly maxConcurrency?: number | undefined
   /** Part of a minute's limit that may come at once: 1 is a whole minute's worth. @default 1 */
   readonly burst?: number | undefined
   /**
-   * The Retry-After of a 429 for `maxConcurrency`; a number is in ms. By default there is none, since a server can't know
-   * when others end: Cerebras documents no such header (inference-docs.cerebras.ai/support/rate-limits) and Azure leaves
-   * it out at times (learn.microsoft.com/answers/questions/5625878), though Anthropic says to send it always
-   * (anthropic-sdk-typescript#358) and Groq with every 429 of a rate limit (console.groq.com/docs/rate-limits).
+   * The Retry-After of a 429 for `maxConcurrency`; a number is in ms. By default there is none, since a server can't
+   * foresee when others end: Cerebras documents no such header (inference-docs.cerebras.ai/support/rate-limits) and Azure leaves
+   * it out at times (learn.microsoft.com/answers/questions/5625878), though Anthropic documents it always
+   * (anthropic-sdk-typescript#358) and Groq for every 429 of a rate limit (console.groq.com/docs/rate-limits).
    *
    * @default none
    */
@@ -38,7 +38,7 @@ export interface RateLimit {
   /**
    * Tokens of `tokensPerMinute` that a request costs when it is admitted:
    *
-   * - `used`: its prompt and its answer as `usage` will tell them, which only a sandbox can know beforehand.
+   * - `used`: its prompt and its answer as in its later `usage`, which only a sandbox has beforehand.
    * - `asked`: its prompt and the longest answer that it asks for (`max_tokens` and the like; without, as `used`), as
    *   Azure counts (learn.microsoft.com/azure/ai-foundry/openai/how-to/quota).
    * - `reserved`: the same, but what was not used is given back at the end of the answer. So Cerebras estimates
@@ -60,9 +60,9 @@ export interface RateLimit {
  * - `resetMidBody`: the same after `afterBytes` of the body, or after `afterChunks` of it (events of a stream). Default:
  *   half of the body's bytes.
  * - `stall`: nothing more for `ms` (default: forever), before the headers or in the middle of the body.
- * - `garbage`: an answer of 200 whose body is no JSON, or bytes that are no HTTP at all.
+ * - `garbage`: an answer of 200 whose body is invalid JSON, or bytes that are not HTTP.
  * - `slowDrip`: the body in pieces of `bytes`, one every `every` ms.
- * - `truncate`: Content-Length says `missing` bytes more (default 10) than what is sent before the connection ends.
+ * - `truncate`: Content-Length announces `missing` bytes more (default 10) than are sent before the connection ends.
  * - `goAway`: HTTP/2 GOAWAY with `code` (default 0), then the answer; on HTTP/1.1 `connection: close`.
  *
  * @since 0.1.0
@@ -153,8 +153,8 @@ export interface Options {
   /** Address to listen at. @default "127.0.0.1" */
   readonly host?: string | undefined
   /**
-   * Protocol of the port. With TLS, ALPN tells it to the client; without TLS, `h2` is HTTP/2 with prior knowledge, and
-   * `both` depends on a connection's first bytes.
+   * Protocol of the port. With TLS, ALPN announces it to the client; without TLS, `h2` is HTTP/2 with prior knowledge,
+   * and `both` depends on a connection's first bytes.
    *
    * @default "both"
    */
@@ -265,7 +265,7 @@ export interface Stats {
 }
 
 /**
- * A file that was uploaded. Its bytes are gone; `sha256` (hex) tells whether they arrived whole.
+ * A file that was uploaded. Its bytes are gone; `sha256` (hex) shows whether they arrived whole.
  *
  * @since 0.1.0
  * @category models

@@ -7,9 +7,9 @@ export interface Reply {
   /** The body in the pieces that a stream is sent in; one for everything else. */
   readonly chunks: ReadonlyArray<string | Uint8Array>
   readonly streamed: boolean
-  /** Tokens of the answer: how long it takes to say. */
+  /** Tokens of the answer: the length of its generation. */
   readonly answerTokens: number
-  /** Tokens of prompt and answer, as `usage` tells them. */
+  /** Tokens of prompt and answer, as in `usage`. */
   readonly tokens: number
   /** Tokens of the prompt and of the longest answer that was asked for. */
   readonly asked: number

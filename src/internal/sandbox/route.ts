@@ -42,7 +42,7 @@ export const route = (exchange: Exchange, path: string): Route => {
   } else if (rest.startsWith("/v1/messages") || exchange.header("anthropic-version") !== undefined) {
     provider = "anthropic"
   } else if (exchange.header("user-agent")?.startsWith("Cerebras") === true || rest === "/v1/tcp_warming") {
-    // OpenAI and Cerebras have their paths in common; the SDKs say who they are.
+    // OpenAI and Cerebras have their paths in common; the SDKs identify themselves.
     provider = "cerebras"
   }
   const said = exchange.header("x-sandbox-provider")

@@ -32,7 +32,7 @@ export const start = async (options: Options): Promise<Server> => {
   const shown = host.includes(":") ? `[${host}]` : host
   let control
   try {
-    // Its connections are counted by counters of their own, which nobody reads.
+    // Its connections are counted by counters of their own, which are not read.
     control =
       options.controlPort === undefined
         ? undefined

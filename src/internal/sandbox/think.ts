@@ -1,6 +1,6 @@
 /**
- * The model: what it says follows from what it was asked. One rule for tokens, whatever the provider: a prompt has one
- * for every four characters of its texts, rounded up; an answer has one for every word of prose and for every four
+ * The model: its answer is determined by the request. One rule for tokens, whatever the provider: a prompt has one for
+ * every four characters of its texts, rounded up; an answer has one for every word of prose and for every four
  * characters of JSON; and each token of an answer is one event of a stream.
  */
 import { hash, pieces, promptTokens, prose, random } from "./text.ts"
@@ -15,7 +15,7 @@ export interface Ask {
   readonly model: string
   /** All texts of the conversation. */
   readonly text: string
-  /** The last thing that the user said. */
+  /** The user's last message. */
   readonly prompt: string
   readonly tools: ReadonlyArray<Tool>
   readonly toolChoice: "auto" | "none" | "required" | { readonly name: string }
@@ -40,7 +40,7 @@ export interface Said {
   readonly finish: "stop" | "length" | "tool_calls"
   readonly promptTokens: number
   readonly answerTokens: number
-  /** Tokens of the longest answer that was asked for, where that was said. */
+  /** Tokens of the longest answer that the request allows, if it has a bound. */
   readonly askedTokens: number
 }
 
@@ -89,7 +89,7 @@ export const think = (ask: Ask, tokens: number): Said => {
   }
 }
 
-/** The tool that was ordered, else the one that the prompt names, else the first; two where the prompt says "call both". */
+/** The tool that was ordered, else the one that the prompt names, else the first; two for a prompt with "call both". */
 const chooseTools = (ask: Ask): ReadonlyArray<Tool> => {
   const choice = ask.toolChoice
   if (typeof choice === "object") return ask.tools.filter((tool) => tool.name === choice.name).slice(0, 1)

@@ -8,7 +8,7 @@ import { warn } from "../util/processWarning.ts"
 /** Under this name it travels in the `init` of a request's fetch, which SDKs hand on as it is. */
 export const SITE: unique symbol = Symbol.for("clientele/site")
 
-/** Its stack is text only once somebody reads it. */
+/** Its stack becomes text only when it is read. */
 export interface Site {
   readonly stack?: string | undefined
 }
@@ -42,7 +42,7 @@ const placeOf = ({ stack = "" }: Site): string => {
 export const watch = (response: Response, site: Site, baseURL: string): void =>
   watchAbandoned(response, () =>
     warn(
-      `a streamed answer from ${baseURL} was dropped before its end, and held its connection until it was collected. ` +
-        `Read it to its end, or abort it. It was asked for ${placeOf(site)}`
+      `a streamed response from ${baseURL} was dropped before its end, and held its connection until it was collected. ` +
+        `Read it to its end, or abort it. It was requested ${placeOf(site)}`
     )
   )

@@ -27,7 +27,7 @@ const cleaning =
   (said: unknown): string =>
     typeof said === "string" ? oneLine(scrub(said)) : scrub(inspect(said)).split("\n").map(oneLine).join("\n")
 
-/** Log effect of each level. Errors are logged as debug: the failure of the call tells as much. */
+/** Log effect of each level. Errors are logged as debug: the failure of the call has the same information. */
 const effects: Readonly<Record<Level, (line: string) => Effect.Effect<void>>> = {
   error: Effect.logDebug,
   warn: Effect.logWarning,
@@ -40,7 +40,7 @@ export const toEffect = (provider: string, scrub: Scrub): Effect.Effect<SdkLogge
   Effect.map(Effect.runtime(), (runtime) => {
     const clean = cleaning(scrub)
     return of((level) => (...said) => {
-      const line = oneLine(`the SDK says: ${said.map(clean).join(" ")}`)
+      const line = oneLine(`SDK: ${said.map(clean).join(" ")}`)
       Runtime.runFork(runtime)(Effect.annotateLogs(effects[level](line), { provider }))
     })
   })

@@ -10,13 +10,11 @@ import { inspect, type InspectOptions } from "node:util"
 import { OptionsError } from "../../ClientError.ts"
 import { OWN, type Own } from "../request/pooledFetch.ts"
 import { PLACEHOLDER } from "../redaction/redact.ts"
-import * as Asking from "./streamDetection.ts"
+import * as StreamDetection from "./streamDetection.ts"
 import { type Pooled, share, type State, STATE } from "./sharedFields.ts"
 import { isMocked } from "./mocked.ts"
 import { here, SITE, type Site } from "./callSite.ts"
-
-/** The longest delay of a timer, 24.8 days: an SDK's timeout of 2^31 or more fires at once. */
-const NEVER = 2_147_483_647
+import { MAX_TIMEOUT_MS } from "../util/timers.ts"
 
 /** Under this name an SDK's options carry what is ours, into `withOptions` too. */
 const POOLED: unique symbol = Symbol("clientele/pooled")
@@ -82,7 +80,7 @@ export const construct = <A extends object>(
 ): A => {
   if (isMocked("clientele", sdk)) return new (sdk as new (options: object) => A)(options)
   // Cerebras takes whole numbers alone, and `Infinity` is none.
-  const settings = { maxRetries, timeout: Math.min(NEVER, Math.ceil(timeout)) }
+  const settings = { maxRetries, timeout: Math.min(MAX_TIMEOUT_MS, Math.ceil(timeout)) }
   return new (of(sdk))({ ...options, ...settings, [POOLED]: { ...more, ...settings } })
 }
 
@@ -139,7 +137,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
       const own = ownOf(options, this, this[STATE])
       if (own !== undefined) built.req[OWN] = own
       if (options.stream && options[SITE] !== undefined) built.req[SITE] = options[SITE]
-      return { ...built, timeout: NEVER }
+      return { ...built, timeout: MAX_TIMEOUT_MS }
     }
 
     /** In the header stands a placeholder, or the key that was got for this request and for no other. */
@@ -201,7 +199,7 @@ const siteOf = (client: Client & Self, options: Request | PromiseLike<Request>):
   const { methodRequest } = client
   if (!("then" in options)) return options.stream ? here(methodRequest) : undefined
   const state = client[STATE]
-  const { caller, stream } = (state.asking ??= Asking.of(client))
+  const { caller, stream } = (state.asking ??= StreamDetection.detect(client))
   return stream === false ? undefined : here(caller ?? methodRequest)
 }
 
@@ -230,7 +228,7 @@ const refuse = (provider: string, { fetchOptions, httpAgent }: Request): void =>
     provider,
     field: way === undefined ? "httpAgent" : `fetchOptions.${way}`,
     received: "given with a request",
-    expected: "nothing there: the pool sends requests; give it with the options of a client, which is then unpooled"
+    expected: "no such option of a request: give it with the options of a client, which is then unpooled"
   })
 }
 

@@ -6,9 +6,9 @@ import type { Own } from "../request/pooledFetch.ts"
 import type { Asking } from "./streamDetection.ts"
 import type { Site } from "./callSite.ts"
 
-/** Settings of a client beside those that its SDK knows. */
+/** Settings of a client beside those of its SDK. */
 export interface Pooled {
-  /** The client's, which our fetch keeps for requests that say nothing else. */
+  /** The client's, which our fetch applies to requests without their own. */
   readonly timeout: number
   readonly maxRetries: number
   /**

@@ -5,7 +5,7 @@
 
 /** The call that is being made. */
 export interface Asking {
-  /** `undefined` where nobody knows. */
+  /** `undefined` if unknown. */
   stream: boolean | undefined
   /** The outermost function that is none of the user's business, if it is known. */
   caller: Create | undefined
@@ -25,17 +25,17 @@ interface Resources {
 }
 
 /** Wraps `create` of this client's resources: the result describes, from now on, the call that is being made. */
-export const of = (client: object): Asking => {
+export const detect = (client: object): Asking => {
   const asking: Asking = { stream: undefined, caller: undefined }
   const { chat, completions, responses } = client as Resources
   for (const resource of [chat?.completions, completions, responses]) {
-    // One of the resource's own is somebody's spy.
+    // One of the resource's own is a test's spy.
     if (resource === undefined || Object.hasOwn(resource, "create")) continue
     const create: Create = (...args) => {
       asking.stream = asksForStream(args[0])
       asking.caller = create
       try {
-        // Looked up each time: whoever traces calls may replace it.
+        // Looked up each time: tracers may replace it.
         return (Object.getPrototypeOf(resource) as Resource).create.apply(resource, args as Array<unknown>)
       } finally {
         asking.stream = asking.caller = undefined

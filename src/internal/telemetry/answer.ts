@@ -1,16 +1,9 @@
 /** Reads what spans tell of a model's answer: who answered, and why it ended, in the provider's own words. */
-import { property } from "../http/errorBody.ts"
+import { eventsIn } from "../http/sse/parser.ts"
+import { parseJson, property } from "../util/json.ts"
 import type { RequestSpan } from "./requestSpan.ts"
 
 const isText = (u: unknown): u is string => typeof u === "string" && u !== ""
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 /** Finish reasons: one for each choice of `chat.completions`, one for a response of the Responses API or Anthropic. */
 const reasonsIn = (said: unknown): Array<string> => {
@@ -34,7 +27,7 @@ const tell = (span: RequestSpan, said: unknown, reasons: Array<string>): void =>
 
 /** Sets the response attributes from a body that was read whole. */
 export const ofWhole = (span: RequestSpan, bytes: Uint8Array): void => {
-  const said = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
+  const said = parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
   if (said !== undefined) tell(span, said, reasonsIn(said))
 }
 
@@ -42,9 +35,8 @@ export const ofWhole = (span: RequestSpan, bytes: Uint8Array): void => {
 export const ofTail = (span: RequestSpan, text: string): void => {
   let last: unknown
   let reasons: Array<string> = []
-  for (const line of text.split(/[\r\n]+/)) {
-    if (!line.startsWith("data:")) continue
-    const event = parsed(Buffer.from(line.slice(5), "latin1").toString())
+  for (const { data } of eventsIn(text)) {
+    const event = parseJson(Buffer.from(data, "latin1").toString())
     if (event === undefined) continue
     const said = property(event, "response") ?? event
     const found = reasonsIn(said)

@@ -1,7 +1,7 @@
 /**
- * Tells of attempts: each time a request is sent, what came of it is counted, and is an event of the calling fiber's
- * span. Plain and synchronous, since this is the path of every request. It is told nothing that could be a secret, or
- * part of a prompt.
+ * Records attempts: each time a request is sent, its outcome is counted, and is an event of the calling fiber's span.
+ * Plain and synchronous, since this is the path of every request. It receives nothing that could be a secret, or part
+ * of a prompt.
  */
 import * as Clock from "effect/Clock"
 import type { AnySpan, Span } from "effect/Tracer"
@@ -65,13 +65,9 @@ const byReason: Readonly<Record<WireError["reason"], Outcome>> = {
 
 export const outcomeOfError = (error: WireError): Outcome => byReason[error.reason]
 
-export const attemptsKey = Series.counter(
-  "clientele.attempts",
-  "{request}",
-  "Requests sent to providers, each attempt for itself"
-)
+export const attemptsKey = Series.counter("clientele.attempts", "{request}", "Attempts sent to providers")
 
-export const retriesKey = Series.counter("clientele.retries", "{request}", "Attempts that were followed by another one")
+export const retriesKey = Series.counter("clientele.retries", "{request}", "Attempts followed by a retry")
 
 /**
  * The bounds of `gen_ai.client.operation.duration` (OpenTelemetry, GenAI metrics): 10 ms doubling to 82 s, which is
@@ -83,14 +79,14 @@ export const waitKey = Series.histogram(
   "clientele.quota.wait_time",
   "s",
   waits,
-  "Seconds that requests waited for their credential's quota, of those that had to wait"
+  "Seconds that requests waited for their credential's quota; requests without a wait are not recorded"
 )
 
 export const socketWaitKey = Series.histogram(
   "clientele.socket.wait_time",
   "s",
   waits,
-  "Seconds that requests waited for a socket, one that is being opened included, of those that had to wait"
+  "Seconds that requests waited for a socket, or for one to open; requests without a wait are not recorded"
 )
 
 /** One attempt, when headers have come or it has failed before. */
@@ -113,7 +109,7 @@ export interface Ended {
  */
 export interface AttemptRecorder {
   readonly ended: (span: AnySpan | undefined, ended: Ended, own?: RequestSpan) => void
-  /** After `attempt`, which ended as `reason` says, another follows when `delayMs` have passed. */
+  /** After `attempt`, which ended with `reason`, another follows when `delayMs` have passed. */
   readonly retry: (
     span: AnySpan | undefined,
     attempt: number,

@@ -1,11 +1,11 @@
-/** So many values of a label are told apart; all beyond are `_other`. */
+/** Most values of a label; all beyond are `_other`. */
 const MOST = 100
 
 const seen = new Map<string, Set<string>>()
 
 /**
- * The value under which something is metered. Models, agents and servers are named in code, mostly; who names them out of
- * data must not fill the registry, which forgets nothing.
+ * The value under which something is metered. Models, agents and servers are mostly named in code; names out of data
+ * must not fill the registry, which drops nothing.
  */
 export const bounded = (label: string, value: string): string => {
   let values = seen.get(label)
@@ -16,5 +16,5 @@ export const bounded = (label: string, value: string): string => {
   return value
 }
 
-/** Stands for all values that are not told apart. */
+/** Stands for all values beyond the bound. */
 export const OTHER = "_other"

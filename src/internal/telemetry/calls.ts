@@ -19,7 +19,7 @@ const UNREAD_TIMEOUT_MS = 60_000
 
 /** From the request until the end of its answer's body. */
 export class Call implements Listener {
-  /** `undefined` where nobody would see it. */
+  /** `undefined` without a tracer. */
   readonly span: RequestSpan | undefined
   /** Instruments of a call of a model; `undefined` for other requests. */
   readonly #of: GenAi.Instruments | undefined
@@ -30,7 +30,7 @@ export class Call implements Listener {
   #isRead = false
   /** The reader has all of the stream. */
   #isWhole = false
-  /** A stream of which the reader may yet tell something. */
+  /** A stream whose reader may still report something. */
   #isOpen = false
   #late: NodeJS.Timeout | undefined
 
@@ -86,7 +86,7 @@ export class Call implements Listener {
     this.#error = typeOf(failure)
   }
 
-  /** The body broke, for this reason of a `RequestError` or `PoolError`. What the status said counts more. */
+  /** The body broke, for this reason of a `RequestError` or `PoolError`. The status takes precedence. */
   cut(reason: string): void {
     if (!this.#isWhole) this.#error ??= reason
   }
@@ -141,7 +141,7 @@ const at = <V>(map: Map<string, V>, key: string, make: () => V): V => {
   return value
 }
 
-/** A request that somebody may want to know of. `now` is in milliseconds. */
+/** A request that is recorded. `now` is in milliseconds. */
 export type Calls = (
   request: Pick<PreparedRequest, "method" | "path" | "origin">,
   model: string,

@@ -1,9 +1,7 @@
 /** Values of `error.type` for failures: few, and nothing of their text. */
 import * as Cause from "effect/Cause"
 import * as Option from "effect/Option"
-
-const property = (of: unknown, name: string): unknown =>
-  typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined
+import { property } from "../util/json.ts"
 
 export const typeOf = (failure: unknown): string => {
   // The conventions take a status for the type; else it is the reason of what was wrapped, or its tag.

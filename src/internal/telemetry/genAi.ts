@@ -18,7 +18,7 @@ export const tokensKey = Series.histogram(
   "gen_ai.client.token.usage",
   "{token}",
   Array.from({ length: 14 }, (_, i) => 4 ** i),
-  "Tokens of a call, those of the prompt and those of the answer"
+  "Tokens of a call, of the prompt and of the answer"
 )
 
 /** Seconds from the call to the first chunk of a stream: 0.001 and on, as the conventions advise. */
@@ -29,7 +29,7 @@ export const firstChunkKey = Series.histogram(
   "Seconds from the call to the first chunk of its stream"
 )
 
-/** Attributes that tell operations apart. */
+/** Attributes that distinguish operations. */
 export interface Operation {
   readonly operation: string
   readonly provider?: string | undefined
@@ -77,7 +77,7 @@ export const make = (operation: Operation, isExported = false): Instruments => {
   }
 }
 
-/** Hosts of whose provider an HttpClient knows nothing else, by the names that the conventions have. */
+/** Hosts by which an HttpClient recognizes a provider, with the names of the conventions. */
 const hosts: ReadonlyArray<readonly [host: RegExp, name: string]> = [
   [/(^|\.)openai\.com$/, "openai"],
   [/\.openai\.azure\.com$/, "azure.ai.openai"],

@@ -1,6 +1,6 @@
 /**
- * Spans that say of a failure what kind it is, and not its text: providers quote in it what they were sent, and a model's
- * answer that does not fit is quoted by whoever took it.
+ * Redacts failure messages from spans, which keep the kind of a failure: providers quote requests in them, and errors
+ * about a model's answer quote the answer.
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
@@ -13,16 +13,16 @@ class Untold extends Error {
   constructor(tag: string, type: string) {
     super(
       tag === type
-        ? "its text is told with Telemetry.withContent"
-        : `${type}; its text is told with Telemetry.withContent`
+        ? "its text is recorded with Telemetry.withContent"
+        : `${type}; its text is recorded with Telemetry.withContent`
     )
     this.name = tag
-    // It would be ours, and says nothing.
+    // It would be ours, and useless.
     delete this.stack
   }
 }
 
-/** A failure of which a span says its type alone. */
+/** A failure of which a span has its type alone. */
 export const failure = (type: string): Error => new Untold(type, type)
 
 const tagOf = (failure: unknown): string => {

@@ -2,7 +2,7 @@
 type Value = string | number | Array<string>
 
 export interface RequestSpan {
-  /** False for one that was not sampled: nobody sees its attributes. */
+  /** False for one that was not sampled: its attributes are dropped. */
   readonly isRecording: boolean
   readonly set: (name: string, value: Value) => unknown
   readonly event: (name: string, attributes: Readonly<Record<string, string | number>>) => void
@@ -10,11 +10,11 @@ export interface RequestSpan {
   readonly within: <A>(f: () => A) => A
   /** It ends as of now, whenever `end` is called. */
   readonly mark: () => unknown
-  /** `error` is its `error.type`; no text of a failure is told. */
+  /** `error` is its `error.type`; failure messages are omitted. */
   readonly end: (error: string | undefined) => void
 }
 
-/** Starts a span of kind client. `undefined` where nobody would see it. */
+/** Starts a span of kind client. `undefined` without a tracer. */
 export type Tracing = (name: string, attributes: Readonly<Record<string, Value>>) => RequestSpan | undefined
 
 /** An `error.type` for which the caller is the cause: the span is no failure. */

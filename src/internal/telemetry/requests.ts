@@ -11,7 +11,7 @@ export const durationKey = Series.histogram(
   "http.client.request.duration",
   "s",
   [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
-  "Seconds from sending a request to the headers of its answer, each attempt for itself"
+  "Seconds from sending an attempt to the headers of its response"
 )
 
 type Protocol = PoolStats["protocol"]

@@ -1,6 +1,6 @@
 /**
- * Counts what the world says that nothing here has heard of: statuses, error codes, codes of HTTP/2. It does no harm, for
- * all of it has a type and counts as perhaps worked on; but somebody had better look. Each kind is logged once.
+ * Counts unknown statuses, error codes and HTTP/2 codes. They are harmless, for all of them have a type and count as
+ * perhaps processed; but they deserve a look. Each kind is logged once.
  */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
@@ -11,7 +11,7 @@ import type { Oddity } from "../wire/errors.ts"
 export const unclassifiedKey = Series.counter(
   "clientele.unclassified",
   "{answer}",
-  "Statuses, error codes and codes of HTTP/2 that are not known"
+  "Unknown statuses, error codes and HTTP/2 codes"
 )
 
 /** A client's provider and its address. */
@@ -34,7 +34,7 @@ const what: Readonly<Record<Oddity["kind"], string>> = {
   http2: "HTTP/2 code"
 }
 
-/** A count of its own, which tells the logger that is in force where this effect is run. */
+/** A count of its own, with the logger that is in force where this effect is run. */
 export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime(), Exported, (runtime, isExported) => {
   const told = new Set<string>()
   let count = 0
@@ -47,7 +47,7 @@ export const make: Effect.Effect<Unclassified> = Effect.zipWith(Effect.runtime()
       told.add(name)
       // Error codes of others may be long, or unfit for a log.
       const shown = JSON.stringify(value.slice(0, 60))
-      const line = `${place.provider} (${place.baseURL}): ${what[kind]} ${shown} is not known, and means "maybe worked on"`
+      const line = `${place.provider} (${place.baseURL}): unknown ${what[kind]} ${shown}, treated as "maybe processed"`
       Runtime.runFork(runtime)(Effect.annotateLogs(Effect.logWarning(line), { provider: place.provider, kind }))
     },
     count: () => count

@@ -63,7 +63,7 @@ export class MemoryExchange implements Exchange {
     this.#out.end()
     this.#close(undefined)
   }
-  /** Before the head nobody knows what became of it. */
+  /** Before the head its outcome is unknown. */
   reset(): void {
     this.#cut(new WireError("Connection", this.status === undefined ? "maybe" : "yes", "the connection was reset"))
   }
@@ -71,7 +71,7 @@ export class MemoryExchange implements Exchange {
     // There is no connection that others could be on.
   }
   garble(): void {
-    this.#cut(new WireError("Malformed", "maybe", "the server answered with what is no HTTP"))
+    this.#cut(new WireError("Malformed", "maybe", "the response is not HTTP/1.1"))
   }
   onClose(f: (aborted: number | "socket" | undefined) => void): void {
     this.#onClose.push(f)

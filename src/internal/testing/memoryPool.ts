@@ -1,4 +1,4 @@
-/** A pool without sockets: each request meets its answer in memory, when and how the sandbox's engine says. */
+/** A pool without sockets: each request gets its answer in memory, from the sandbox's engine. */
 import type { Connection } from "../sandbox/exchange.ts"
 import { abortedBy, whyEnded } from "../http/aborted.ts"
 import type { BodyLimits } from "../util/bounds.ts"
@@ -36,7 +36,7 @@ export const make = (
       of.timeouts.headers === Infinity
         ? undefined
         : ticker.after(of.timeouts.headers, () =>
-            exchange.abort(new WireError("Timeout", "maybe", `no headers came within ${of.timeouts.headers} ms`))
+            exchange.abort(new WireError("Timeout", "maybe", `no response headers within ${of.timeouts.headers} ms`))
           )
     const { deadline } = of
     const ending: Expiring = {

@@ -39,7 +39,7 @@ const site = (): string => {
 }
 
 const isOpen = (resource: object): boolean => {
-  // Timers and handles tell whether they keep the process alive, each in its own way.
+  // Timers and handles indicate whether they keep the process alive, each in its own way.
   if ("_destroyed" in resource && resource._destroyed === true) return false
   if ("hasRef" in resource && typeof resource.hasRef === "function") {
     try {

@@ -3,22 +3,12 @@ import { collect } from "../sandbox/body.ts"
 import { keyOf, route } from "../sandbox/route.ts"
 import type { Answer, Request } from "../../testing/ClientMapTest.ts"
 import type { MemoryExchange } from "./memoryExchange.ts"
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
-const field = (body: unknown, name: string): unknown =>
-  typeof body === "object" && body !== null ? (body as Record<string, unknown>)[name] : undefined
+import { jsonOrText, property } from "../util/json.ts"
 
 const requestOf = (exchange: MemoryExchange, text: string, index: number): Request => {
   const path = exchange.url.split("?", 1)[0]!
-  const body = parsed(text)
-  const model = field(body, "model")
+  const body = jsonOrText(text)
+  const model = property(body, "model")
   return {
     index,
     provider: route(exchange, path).provider,
@@ -26,7 +16,7 @@ const requestOf = (exchange: MemoryExchange, text: string, index: number): Reque
     path,
     apiKey: keyOf(exchange),
     model: typeof model === "string" ? model : undefined,
-    isStream: field(body, "stream") === true,
+    isStream: property(body, "stream") === true,
     body
   }
 }

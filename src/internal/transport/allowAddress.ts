@@ -11,8 +11,8 @@ import { plainAddress } from "./publicAddress.ts"
 export type AllowAddress = (address: string, host: string) => boolean
 
 const refusal = (host: string, addresses: ReadonlyArray<string>, cause?: unknown): WireError => {
-  const where = isIP(host) === 0 ? `${host} has no address but ${addresses.join(", ")}` : host
-  const why = cause === undefined ? "which allowAddress refuses" : "where allowAddress could not decide: it threw"
+  const where = isIP(host) === 0 ? `${host} resolves only to ${addresses.join(", ")}` : host
+  const why = cause === undefined ? "which allowAddress refuses" : "for which allowAddress threw"
   return new WireError("Refused", "no", `not connected: ${where}, ${why}`, cause)
 }
 
@@ -27,7 +27,7 @@ const allowed = (
   const name = host.replace(/\.$/, "")
   let good: ReadonlyArray<LookupAddress>
   try {
-    // Strictly: what an async function gives is true of whatever it says.
+    // Compared with `true`: the promise of an async function is always truthy.
     good = addresses.filter((_, i) => allow(all[i]!, name) === true)
   } catch (cause) {
     throw refusal(host, all, cause)
@@ -36,7 +36,7 @@ const allowed = (
   return good
 }
 
-/** For a host that is an address, which nobody looks up. Throws a WireError. */
+/** For a host that is an address, which is not looked up. Throws a WireError. */
 export const checkHost = (allow: AllowAddress | undefined, host: string): void => {
   if (allow !== undefined && isIP(host) !== 0) allowed(allow, host, [{ address: host, family: isIP(host) }])
 }

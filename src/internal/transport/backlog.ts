@@ -19,7 +19,7 @@ export class Backlog {
 
   /** Error for one more request with such a body behind `queued` others; `undefined` if it may join them. */
   refusal(queued: number, body: RequestBody): WireError | undefined {
-    // Alone it waits for nobody, and a bound that is below one body must not shut the origin.
+    // A single request waits behind none, and a bound below one body must not shut the origin.
     if (queued === 0) return undefined
     const { maxQueue, maxQueueBytes } = this.#limits
     if (queued >= maxQueue) return this.#full(`${queued} requests wait`, `transport.maxQueue (${maxQueue})`)
@@ -28,12 +28,12 @@ export class Backlog {
     return this.#full(`${queued} requests with ${this.#bytes} bytes wait`, `transport.maxQueueBytes (${maxQueueBytes})`)
   }
 
-  /** Somebody waits, again or for the first time. */
+  /** A request waits, again or for the first time. */
   enter(body: RequestBody): void {
     this.#bytes += heldBytes(body)
   }
 
-  /** Somebody has ceased to wait. */
+  /** A request has ceased to wait. */
   leave(body: RequestBody): void {
     this.#bytes -= heldBytes(body)
   }

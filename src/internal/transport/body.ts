@@ -1,7 +1,7 @@
 /**
- * A response's body, the same for both protocols: it reads ahead a little, then holds the sender back. What the caller
- * holds (`Body`) and what the socket holds (`BodyCore`) are two objects, so that a body which nobody can read any more
- * is collected, and its socket freed, although it still arrives.
+ * A response's body, the same for both protocols: it reads ahead a little, then applies backpressure to the sender. The
+ * caller's part (`Body`) and the socket's (`BodyCore`) are two objects, so that an unreachable body is collected, and
+ * its socket freed, although it still arrives.
  */
 import type { WireBody } from "../http/types.ts"
 import type { WireError } from "../wire/errors.ts"
@@ -14,13 +14,13 @@ const readAhead = 256 * 1024
 export interface BodySource {
   readonly pause: () => void
   readonly resume: () => void
-  /** Nobody wants the rest. */
+  /** The rest is not wanted. */
   readonly giveUp: (why: string) => void
-  /** Somebody began, or ceased, to wait in `read`. */
+  /** A `read` began, or ceased, to wait. */
   readonly reading: (waiting: boolean) => void
 }
 
-/** A pending read. It holds the handle: who waits must not be collected. */
+/** A pending read. It holds the handle: a waiting reader's must not be collected. */
 interface Waiter {
   readonly handle: Body
   readonly resolve: (chunk: Uint8Array | undefined) => void
@@ -172,4 +172,4 @@ class Body implements WireBody {
   }
 }
 
-const abandoned = new FinalizationRegistry<Guard>(({ core }) => core?.cancel("nobody can read the body any more"))
+const abandoned = new FinalizationRegistry<Guard>(({ core }) => core?.cancel("the body was collected unread"))

@@ -1,6 +1,6 @@
 /**
- * undici's diagnostics channels, for requests that go without it: messages have the shapes that undici's own have (its
- * docs, "Diagnostics Channel Support"), so that tracers of undici see them alike. A request that nobody listens for costs a
+ * undici's diagnostics channels, for requests that bypass it: messages have the shapes of undici's own (its docs,
+ * "Diagnostics Channel Support"), so that tracers of undici treat them alike. Without subscribers a request costs a
  * look at the channels.
  */
 import { channel } from "node:diagnostics_channel"
@@ -24,7 +24,7 @@ const all = [create, bodyChunkSent, bodySent, headers, bodyChunkReceived, traile
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const badValue = /[^\t\x20-\x7e\x80-\xff]/
 
-/** A request as undici's subscribers know it. */
+/** A request as undici's subscribers get it. */
 class Request {
   readonly origin: string
   readonly protocol: string
@@ -52,7 +52,7 @@ class Request {
   }
 }
 
-/** Tells the subscribers of one request's progress. The end is told once. */
+/** Publishes one request's progress to the subscribers. The end is published once. */
 export class Progress {
   readonly #request: Request
 
@@ -106,7 +106,7 @@ export class Progress {
   }
 }
 
-/** Announces a request, whose head subscribers may add to. `undefined` where nobody listens. */
+/** Announces a request, whose head subscribers may add to. `undefined` without subscribers. */
 export const announce = (
   origin: string,
   method: string,
@@ -134,8 +134,9 @@ export const announceConnection = (
 const stops = new Map<WireReason, Error>()
 
 /**
- * An exchange's failure as subscribers are told it: its kind, and none of its text, which may quote a server. Tracers take
- * the name `AbortError` for no failure. One error for each kind, since a stack costs more than all else that an abort does.
+ * An exchange's failure as subscribers get it: its kind, without its text, which may quote a server. Tracers do not
+ * treat the name `AbortError` as a failure. One error for each kind, since a stack costs more than all else of an
+ * abort.
  */
 const stopOf = (cause: WireError | undefined): Error => {
   const reason = cause?.reason ?? "Aborted"

@@ -1,6 +1,6 @@
 /**
- * When a pool may dial again after it could not connect. Whoever comes meanwhile waits in the queue, so that dials are few
- * however many requests there are: the first failures are a moment apart, later ones half a second.
+ * Delays dials after failed ones. Requests that come meanwhile wait in the queue, so that dials are few however many
+ * requests there are: the first failures are a moment apart, later ones half a second.
  */
 import { root } from "../util/asyncContext.ts"
 import { clearTimeout, performance, setTimeout } from "../util/timers.ts"

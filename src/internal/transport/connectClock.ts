@@ -8,7 +8,7 @@
 import { root } from "../util/asyncContext.ts"
 import { type PendingRequest, whenRead } from "./pendingRequest.ts"
 import type { TenantQueue } from "./tenantQueue.ts"
-import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
+import { MAX_TIMEOUT_MS, clearTimeout, performance, setTimeout } from "../util/timers.ts"
 
 /** The pool. */
 export interface Connecting {
@@ -24,9 +24,6 @@ const LOOK_INTERVAL_MS = 5
 
 /** Time, in ms, after which an update looks again for requests that have moved up to the first few. */
 const MOVE_INTERVAL_MS = 100
-
-/** Beyond this setTimeout fires at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 export class ConnectClock {
   readonly #pool: Connecting

@@ -14,7 +14,7 @@ export interface Connection extends Carrier {
   readonly active: number
   /** Since when it has none. */
   readonly idleSince: number
-  /** Responses in a row that told of a failing backend: see Roster. */
+  /** Responses in a row of a failing backend: see Roster. */
   failures: number
   /** Good answers of the whole pool when the first of those came. */
   goodBefore: number
@@ -49,7 +49,7 @@ export interface ConnectionHost {
 export interface Opening {
   /** `protocol`: what the pool's other lanes speak, `undefined` where there are none. */
   readonly start: (protocol: Connection["protocol"] | undefined) => void
-  /** Nobody needs it any more. */
+  /** It is not needed any more. */
   readonly cancel: () => void
 }
 

@@ -6,7 +6,7 @@ import { H1Connection } from "./h1/connection.ts"
 import { H2Connection } from "./h2/connection.ts"
 import type { Connection, Opening, OpeningHost } from "./connection.ts"
 import type { Settings } from "./options.ts"
-import { clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
+import { MAX_TIMEOUT_MS, clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
 
 export class SocketOpening implements Opening {
   readonly #host: OpeningHost
@@ -24,7 +24,7 @@ export class SocketOpening implements Opening {
 
   start(protocol: Connection["protocol"] | undefined): void {
     const { connectTimeout } = this.#settings
-    if (connectTimeout < 2 ** 31) {
+    if (connectTimeout <= MAX_TIMEOUT_MS) {
       this.#timer = setTimeout(() => {
         this.#fail(
           new WireError("Timeout", "no", `not connected to ${this.#settings.origin} within ${connectTimeout} ms`)

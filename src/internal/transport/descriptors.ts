@@ -1,7 +1,7 @@
 /**
- * File descriptors, which all threads of a process share. Threads share no memory that they could count in, so each looks
- * at what is open in the process, takes a part of what is free, and aims to leave a quarter to everything else. One that can get
- * none tells the others, and those who hold more close idle sockets and give up busy ones as they become free.
+ * File descriptors, which all threads of a process share. Threads share no memory that they could count in, so each
+ * looks at the open ones of the process, takes a part of the free ones, and aims to leave a quarter to everything else.
+ * One that gets none asks the others, and those with more close idle sockets and yield busy ones as they become free.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { isMainThread } from "node:worker_threads"
@@ -153,7 +153,7 @@ const openDescriptors = (): number => {
   try {
     return readdirSync("/proc/self/fd").length
   } catch (error) {
-    // Not even for this look was there a descriptor; an unreadable folder tells nothing.
+    // Even this look found no descriptor; an unreadable folder is no evidence.
     return isLack(error) ? Infinity : 0
   }
 }

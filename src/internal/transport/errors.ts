@@ -56,11 +56,12 @@ const connectionOf = (error: unknown): "Untrusted" | "Connection" =>
 const isKnown = (code: string): boolean => system.test(code) || families.test(code) || verdicts.test(code)
 
 /**
- * The unknown part of a failure; `undefined` if all is known. An Error without a code is ours, or its message tells it.
+ * The unknown part of a failure; `undefined` if all is known. An Error without a code is ours, or described by its
+ * message.
  */
 const oddityOf = (error: unknown): Oddity | undefined => {
   if (error === undefined || isOurs(error)) return undefined
-  if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "no Error" }
+  if (!safely(() => error instanceof Error, false)) return { kind: "error", value: "non-Error" }
   const code = codeOf(error)
   return code === "" || isKnown(code) ? undefined : { kind: "error", value: code }
 }
@@ -80,7 +81,7 @@ export const connectError = (origin: string, error: unknown): WireError => {
 
 const isMalformed = (error: unknown): boolean => safely(() => error instanceof ProtocolError, false)
 
-/** An HTTP/1.1 exchange that had begun to be sent. `heard`: something came that is no whole head. */
+/** An HTTP/1.1 exchange that had begun to be sent. `heard`: bytes came, but no complete head. */
 export const h1Error = (error: unknown, answered: boolean, heard = false): WireError => {
   if (isOurs(error)) return error
   const malformed = isMalformed(error) || (heard && !answered)

@@ -17,7 +17,7 @@ const areNoneLeft = (): boolean => {
   }
 }
 
-/** Without a descriptor the resolver can't ask, and says that there is no such name. */
+/** Without a descriptor the resolver can't ask, and reports an unknown name. */
 const isLookup = (error: unknown): boolean =>
   error instanceof Error && "syscall" in error && error.syscall === "getaddrinfo"
 

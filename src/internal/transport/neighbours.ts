@@ -1,6 +1,6 @@
 /**
- * Other threads of the process that want descriptors. They tell it by a BroadcastChannel, which no thread has to have been
- * handed, again and again while they wait; what was told last is forgotten when it is not told again.
+ * Other threads of the process that want descriptors. They announce it by a BroadcastChannel, which needs no handing
+ * over between threads, again and again while they wait; an announcement that is not repeated expires.
  */
 import { BroadcastChannel } from "node:worker_threads"
 import { performance } from "../util/timers.ts"

@@ -26,7 +26,7 @@ export interface Starved {
   readonly waited: number
 }
 
-/** All times in milliseconds, `Infinity` for never. The limits are what `TransportOptions` says of them. */
+/** All times in milliseconds, `Infinity` for never. `TransportOptions` documents the limits. */
 export interface PoolOptions extends Partial<TransportLimits> {
   /** Scheme, host and port, for instance `https://api.openai.com`. */
   readonly origin: string
@@ -47,8 +47,8 @@ export interface PoolOptions extends Partial<TransportLimits> {
   /** A socket takes no new requests when it is older than this, less up to a fifth at random. @default 300_000 */
   readonly maxConnectionAge?: number | undefined
   /**
-   * While requests are on an HTTP/2 session it is pinged this often. After one ping that was not answered for as long it
-   * takes no new requests until it is heard of; after a second it is dropped. @default 10_000
+   * While requests are on an HTTP/2 session it is pinged this often. After one ping that was not answered for as long
+   * it takes no new requests until the peer sends something; after a second it is dropped. @default 10_000
    */
   readonly pingInterval?: number | undefined
   /** For DNS, TCP, the proxy, TLS, and HTTP/2's SETTINGS together. @default 10_000 */

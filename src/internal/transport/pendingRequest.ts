@@ -11,7 +11,7 @@ import { root } from "../util/asyncContext.ts"
 import type { Health } from "../overload/health.ts"
 import type { Pass } from "../overload/lane.ts"
 import type { TenantWaiter } from "./tenantQueue.ts"
-import { clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
+import { MAX_TIMEOUT_MS, clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
 /** The lane that an exchange is on. */
 export interface Carrier {
@@ -39,9 +39,6 @@ const queued = 0
 const sent = 1
 const answered = 2
 const done = 3
-
-/** Beyond this setTimeout fires at once. */
-const longest = 2 ** 31 - 1
 
 export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   readonly order: number
@@ -127,7 +124,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
 
   /** It could not be sent at once: from now on its time in the queue counts. */
   waits(): void {
-    if (this.#patience > longest || this.#state !== queued || this.#timer !== undefined) return
+    if (this.#patience > MAX_TIMEOUT_MS || this.#state !== queued || this.#timer !== undefined) return
     this.#timer = setTimeout(queueLate, Math.max(1, this.#patience), this).unref()
   }
 
@@ -143,7 +140,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     this.#carrier = carrier
     const { deadline, timeouts } = this.request
     const left = timeouts.headers - this.#owner.connectTime(this)
-    if (left <= longest) this.#timer = setTimeout(headersLate, Math.max(1, left), this).unref()
+    if (left <= MAX_TIMEOUT_MS) this.#timer = setTimeout(headersLate, Math.max(1, left), this).unref()
     if (deadline !== undefined) this.#sentAt = performance.now()
   }
 
@@ -222,7 +219,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
     this.#owner.hold(waiting ? 1 : -1)
     if (!waiting || this.#state !== answered) return
     if (this.#timer !== undefined) this.#timer.refresh()
-    else if (this.request.timeouts.body <= longest) {
+    else if (this.request.timeouts.body <= MAX_TIMEOUT_MS) {
       this.#timer = setTimeout(bodyLate, this.request.timeouts.body, this).unref()
     }
   }

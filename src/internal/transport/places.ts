@@ -1,4 +1,4 @@
-/** Places for sockets, of which somebody has a bounded number, and who takes and yields them. */
+/** Places for sockets, in a bounded number, with operations to take and yield them. */
 import { performance } from "../util/timers.ts"
 
 /** A user of a shared bound, as the bound sees it. */

@@ -25,7 +25,7 @@ import * as Tally from "./tally.ts"
 import { TenantQueue } from "./tenantQueue.ts"
 import { isSpent } from "./upload.ts"
 import { Watch, type Watched } from "./watch.ts"
-import { clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
+import { MAX_TIMEOUT_MS, clearTimeout, performance, setImmediate, setTimeout } from "../util/timers.ts"
 
 /** Number of times that a request which lanes refused is sent again. */
 const mostRefusals = 5
@@ -139,7 +139,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
       for (const lane of this.lanes) lane.retire()
     })
     const at = performance.now() + drain
-    if (at < this.#cutAt && drain < 2 ** 31) {
+    if (at < this.#cutAt && drain <= MAX_TIMEOUT_MS) {
       this.#cutAt = at
       clearTimeout(this.#cut)
       this.#cut = root(setTimeout, this.#destroyLanes, drain)

@@ -21,7 +21,7 @@ const nameOf = (proxy: Peer): string => `the proxy ${authorityOf(proxy)} (transp
 const passing: ReadonlySet<number> = new Set([408, 425, 429])
 
 const advice = (status: number, { authorization }: ProxyPeer): string => {
-  if (status === 403) return "have this address allowed there"
+  if (status === 403) return "allow this address there"
   if (status !== 407) return "it must be an HTTP proxy that allows CONNECT to this address"
   return authorization === undefined ? "give it a user and password in that URL" : "check its user and password"
 }
@@ -31,15 +31,15 @@ export const isFinal = (status: number): boolean => status >= 400 && status < 50
 
 const refusal = (status: number, proxy: ProxyPeer, target: string): Error => {
   if (!isFinal(status)) {
-    return new Error(`${nameOf(proxy)} answered CONNECT with status ${status}`)
+    return new Error(`${nameOf(proxy)} responded to CONNECT with status ${status}`)
   }
   const text = `${nameOf(proxy)} refused the tunnel to ${target} with status ${status}: ${advice(status, proxy)}`
   return new WireError("Untrusted", "no", text)
 }
 
 /**
- * Asks the proxy on `socket` for a tunnel. The error that it may call back with tells where the proxy is and with which
- * status it answered, and neither its user nor its password.
+ * Asks the proxy on `socket` for a tunnel. Its error has the proxy's address and the status, and neither user nor
+ * password.
  */
 export const connectThrough = (
   socket: Socket,
@@ -58,7 +58,7 @@ export const connectThrough = (
     socket.pause()
     done(error)
   }
-  const fail = (what: string): void => finish(new Error(`${nameOf(proxy)} answered CONNECT with ${what}`))
+  const fail = (what: string): void => finish(new Error(`${nameOf(proxy)} responded to CONNECT with ${what}`))
   const onData = (chunk: Buffer): void => {
     answer = Buffer.concat([answer, chunk])
     const end = answer.indexOf("\r\n\r\n")

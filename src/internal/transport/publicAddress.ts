@@ -39,7 +39,7 @@ const numbers = (text: string): ReadonlyArray<number> =>
 
 /** The eight numbers of an IPv6 address. */
 const groupsOf = (address: string): ReadonlyArray<number> => {
-  // The URL parser knows each way to write one.
+  // The URL parser reads each of its spellings.
   const plain = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const [left = "", right] = plain.split("::")
   if (right === undefined) return numbers(left)

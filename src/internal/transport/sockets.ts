@@ -1,7 +1,8 @@
 /**
  * A bound on the sockets of several pools together. A pool that finds it used up first has another pool's idle socket
- * closed; failing that it stands in line, and whoever holds least is served first. Bounds nest: that of a client layer
- * takes its places from that of the process, where it is one user among other layers, and takes turns as pools do in it.
+ * closed; failing that it queues, and the pool with the fewest sockets is served first. Bounds nest: that of a client
+ * layer takes its places from that of the process, where it is one user among other layers, and takes turns as pools do
+ * in it.
  */
 import { performance, queueMicrotask } from "../util/timers.ts"
 import { Descriptors } from "./descriptors.ts"

@@ -1,5 +1,5 @@
 /**
- * Counts by origin for the report of `clientele/register`, and a mark on requests of the pool for those who listen to
+ * Counts by origin for the report of `clientele/register`, and a mark on requests of the pool for subscribers of
  * undici's channels. All copies of the package in a process share both. Nothing is counted until a report is wanted.
  */
 
@@ -30,7 +30,7 @@ export const start = (): void => {
   shared.origins ??= new Map()
 }
 
-/** The counts of an origin, `undefined` where nobody wants them. */
+/** The counts of an origin, `undefined` without a report. */
 export const countsOf = (origin: string): Tally | undefined => {
   const { origins } = shared
   if (origins === undefined) return undefined

@@ -1,8 +1,9 @@
 /**
- * Round robin between tenants, first come first served within each. A tenant that comes to an empty queue goes next: newcomers
- * and those who have had a turn are two rings, after the new and old flows of FQ-CoDel (RFC 8290). So that a stream of newcomers
- * holds up nobody, between two of them goes one of the others, if its last turn was before the second one came. A tenant that was served keeps
- * its place among the latter until its turn comes round, be its queue empty: coming one by one gains it nothing.
+ * Round robin between tenants, first come first served within each. A tenant that comes to an empty queue goes next:
+ * newcomers and tenants that have had a turn are two rings, after the new and old flows of FQ-CoDel (RFC 8290). So that
+ * a stream of newcomers starves none, between two of them goes one of the others, if its last turn was before the
+ * second one came. A tenant that was served keeps its place among the latter until its turn comes round, even with an
+ * empty queue: coming one by one gains it nothing.
  *
  * Every operation on a request is O(1), amortised, with any number of tenants; with one it is that of the queue alone.
  */
@@ -99,7 +100,7 @@ export class TenantQueue<T extends TenantWaiter> {
     if (turn.queue.size === 0 && turn.ring === this.#fresh) this.#forget(turn)
   }
 
-  /** All who wait, in the order in which they came. */
+  /** All waiting requests, in the order in which they came. */
   all(): ReadonlyArray<T> {
     const turns = [...this.#turns.values()]
     const [only] = turns

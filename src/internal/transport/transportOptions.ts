@@ -18,16 +18,16 @@ export interface TransportOptions {
    */
   readonly maxConnections?: number | undefined
   /**
-   * Uses HTTP/2 where the server offers it (ALPN decides, once for an origin). `"prior-knowledge"` speaks it over clear
-   * text, to local servers that are known to support it.
+   * Uses HTTP/2 where the server offers it (ALPN decides, once for an origin). `"prior-knowledge"` uses it over plain
+   * HTTP, to local servers that are known to support it.
    *
    * @default true
    */
   readonly http2?: boolean | "prior-knowledge" | undefined
   /**
-   * Bounds the time that a socket stays open with nothing to do: HTTP/2 sessions stay for all of it. HTTP/1.1 connections stay
-   * for 4 seconds, as undici's do, because many servers (uvicorn, vLLM) close theirs after 5 without a word; one that sends
-   * `Keep-Alive: timeout=N` is taken at its word, less a second. A number is milliseconds, `Infinity` is for ever.
+   * Longest time that an idle socket stays open: HTTP/2 sessions stay for all of it. HTTP/1.1 connections stay
+   * for 4 seconds, as undici's do, because many servers (uvicorn, vLLM) silently close theirs after 5; a server's
+   * `Keep-Alive: timeout=N` applies instead, less a second. A number is milliseconds, `Infinity` is for ever.
    *
    * @default "60 seconds"
    */
@@ -48,16 +48,16 @@ export interface TransportOptions {
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**
    * Most requests that may wait for a socket of this origin; an integer of at least 1, or `Infinity`. One more fails at
-   * once, unsent, with `PoolError` `Capacity`; those that wait are not disturbed.
+   * once, unsent, with `PoolError` `Capacity`; waiting requests are not affected.
    *
    * @default 100,000: so many agents may start at once. One that waits takes about 12 KB, its SDK's own objects
    *   included, or 20 KB with its fiber (Node 24), so twice as many would fill Node's heap of 4 GB
    */
   readonly maxQueue?: number | undefined
   /**
-   * Most bytes that the bodies of those who wait for a socket may have together; an integer of at least 1, or
-   * `Infinity`. Text counts a byte a character, a streamed upload nothing, for nothing of it is held. Beyond that
-   * requests fail as with `maxQueue`; one that would be alone in the line is let in whatever its size.
+   * Most bytes of the bodies of requests that wait for a socket, together; an integer of at least 1, or
+   * `Infinity`. Text counts a byte a character, a streamed upload nothing, since it is not held. Beyond that
+   * requests fail as with `maxQueue`; a single request is let in whatever its size.
    *
    * @default 512 MiB: 100,000 prompts of 5 KB. In memory a prompt is twice as large, since its SDK holds it too, and
    *   Node's heap of 2 to 4 GB has more to hold
@@ -65,9 +65,9 @@ export interface TransportOptions {
   readonly maxQueueBytes?: number | undefined
   /**
    * Longest body of an answer in bytes, counted once its compression is undone; an integer of at least 1, or `Infinity`.
-   * What is longer fails with `RequestError` `Malformed` as soon as that is known, and the rest is not read. Not counted
-   * are event streams, of which `maxLineBytes` bounds the parts, and files that are downloaded (GET of a path that ends
-   * in `/content`), which are as long as they are: whoever reads those holds the server back.
+   * A longer one fails with `RequestError` `Malformed` as soon as that is known, and its rest is unread. Exempt are event
+   * streams, whose parts `maxLineBytes` bounds, and downloads of files (GET of a path that ends in `/content`), which may
+   * have any length: their reader applies backpressure to the server.
    *
    * @default 128 MiB. The longest answer of a provider is OpenAI's to 2,048 texts in one embeddings request: 3,072
    *   numbers each, about 80 MB as JSON
@@ -75,7 +75,7 @@ export interface TransportOptions {
   readonly maxResponseBytes?: number | undefined
   /**
    * Longest line of an event stream in bytes, and longest event, which is the lines up to an empty one; an integer of at
-   * least 1, or `Infinity`. What is longer fails as with `maxResponseBytes`: SDKs keep all of an event until it ends.
+   * least 1, or `Infinity`. A longer one fails as with `maxResponseBytes`: SDKs keep all of an event until it ends.
    *
    * @default 32 MiB. Most events carry a token, but the last one of a Responses stream repeats the whole answer, images in
    *   base64 included, of which one has some 5 MB
@@ -96,13 +96,13 @@ export interface TransportOptions {
    */
   readonly maxHeadFields?: number | undefined
   /**
-   * After how many failures at least, with nothing answered since the first of them, a circuit opens; 0 or `false` for
+   * Least number of failures, with no response since the first of them, after which a circuit opens; 0 or `false` for
    * never. Each credential and model has one, and the origin has one for connections that can't be made (DNS, TCP, TLS)
-   * and for failures of three or more of those at once. It also opens when a request has failed for the last time, and
-   * nothing has been answered since its first attempt. Failures are 408 and 5xx, broken connections and timeouts;
+   * and for failures of three or more of those at once. It also opens when a request has failed its last attempt,
+   * without any response since its first. Failures are 408 and 5xx, broken connections and timeouts;
    * a certificate, an abort or a lack of file descriptors is none.
    *
-   * While it is open probes go, first within half a second. Requests that may be retried (`maxRetries`) wait in line,
+   * While it is open probes are sent, first within half a second. Requests that may be retried (`maxRetries`) wait,
    * holding neither socket nor quota, for as long as `maxRetryAfter` and `queueTimeout` allow; others get the next probe's
    * verdict: a `RequestError` "Connection" whose `processed` is "no" and whose `retryAfter` is the time until the next
    * probe. docs/overload.md has the whole policy.
@@ -120,13 +120,13 @@ export interface TransportOptions {
   readonly circuitCooldown?: Duration.DurationInput | undefined
   /**
    * The http or https URL of a proxy to tunnel through. User and password in it are kept secret. A proxy that refuses the
-   * tunnel, with 407 or another status below 500, fails the request at once; with 408, 425, 429 and from 500 on it is asked
-   * again.
+   * tunnel, with 407 or another status below 500, fails the request at once; with 408, 425, 429 and from 500 on CONNECT is
+   * retried.
    *
    * `"env"` is what the environment names: `https_proxy` or `HTTPS_PROXY` for https addresses, `http_proxy` or
    * `HTTP_PROXY` for http ones, unless `no_proxy` or `NO_PROXY` has the host. That is a list, with commas: names stand for
    * themselves and what ends in them (`example.com`, `.example.com`), `*` for all, and `:8080` after a name for that port
-   * alone; ranges such as `10.0.0.0/8` are not understood. It is read when the config is made and is part of the key as
+   * alone; ranges such as `10.0.0.0/8` are not supported. It is read when the config is made and is part of the key as
    * it was found.
    *
    * @default none: the environment is not read, as the SDKs do not read it. Node's own NODE_USE_ENV_PROXY and
@@ -160,7 +160,7 @@ export interface TransportOptions {
 }
 
 /**
- * `TransportOptions` with all said aloud: durations in milliseconds, `Infinity` for none. Equal by value.
+ * `TransportOptions` with all defaults: durations in milliseconds, `Infinity` for none. Equal by value.
  *
  * @since 0.1.0
  * @category models

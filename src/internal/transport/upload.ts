@@ -20,7 +20,7 @@ async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export const shared = (bytes: Uint8Array): Uint8Array | StreamedBody =>
   bytes.length <= long ? bytes : { length: bytes.length, open: () => piecesOf(bytes) }
 
-/** The same body, whose chunks are told as they are sent. */
+/** The same body, whose chunks are reported as they are sent. */
 export const noting = (
   body: Uint8Array | StreamedBody,
   note: (chunk: Uint8Array) => void
@@ -81,13 +81,13 @@ interface Framing {
 }
 
 /**
- * Writes a body to a stream and ends it, both as `framing` does. Stops quietly when the stream closes; rejects when the body
- * itself fails, or is not as long as it says.
+ * Writes a body to a stream and ends it, both as `framing` does. Stops quietly when the stream closes; rejects when the
+ * body itself fails, or differs from its announced length.
  */
 export const upload = async (body: StreamedBody, stream: Writable, framing?: Framing): Promise<void> => {
   const { end, write } = framing ?? plain(stream)
   const chunks = body.open()[Symbol.asyncIterator]()
-  // A body that waits for its own source would otherwise never learn that nobody wants it any more.
+  // Otherwise a body that waits for its own source would never notice that it is not wanted any more.
   const stop = (): void => void chunks.return?.().catch(() => undefined)
   stream.once("close", stop)
   let sent = 0

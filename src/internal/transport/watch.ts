@@ -1,6 +1,6 @@
 /**
- * A pool's clock: one interval that looks after lanes, and that alone keeps the process alive, only while somebody waits
- * for a socket, for headers, or in a read.
+ * A pool's clock: one interval that looks after lanes, and that alone keeps the process alive, only while a request
+ * waits for a socket, for headers, or in a read.
  */
 import { WireError } from "../wire/errors.ts"
 import { root } from "../util/asyncContext.ts"
@@ -20,7 +20,7 @@ export interface Watched {
   readonly bound: () => Pick<Starved, "bound" | "limit"> | undefined
   /** Since when another pool has waited for a socket. */
   readonly othersWaitSince: () => number | undefined
-  /** Since when the server has let nobody in, on any session; `undefined` if it does, or may yet. */
+  /** Time since which the server has allowed no streams, on any session; `undefined` if it does, or may yet. */
   readonly barredSince: () => number | undefined
 }
 
@@ -84,14 +84,14 @@ export class Watch {
     }
   }
 
-  /** A server that lets nobody in is as good as one that does not answer. */
+  /** A server that allows no streams is treated like one that does not answer. */
   #barred(now: number): void {
     const { connectTimeout, origin } = this.#pool.settings
     const since = this.#pool.barredSince()
     if (since === undefined || now - since <= connectTimeout) return
     for (const exchange of this.#pool.queue.all()) {
       if (now - exchange.since <= connectTimeout) continue
-      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no requests for ${connectTimeout} ms`))
+      exchange.fail(new WireError("Timeout", "no", `${origin} has allowed no streams for ${connectTimeout} ms`))
     }
   }
 
@@ -104,7 +104,7 @@ export class Watch {
     onStarved({ ...bound, origin, queued: this.#pool.queue.size, waited })
   }
 
-  /** Bodies that nobody ever read, and that hold sockets which others have waited for, are cut: the oldest first. */
+  /** Cuts unread bodies that hold sockets for which others have waited: the oldest first. */
   #unread(now: number, since: number, most: number): void {
     const { unreadTimeout } = this.#pool.settings
     if (now - since < unreadTimeout || (this.#pool.queue.size > 0 && this.#pool.bound() === undefined)) return
@@ -118,7 +118,7 @@ export class Watch {
     }
     unread.sort((a, b) => a.pausedAt - b.pausedAt)
     for (const { exchange } of unread.slice(0, most)) {
-      const why = `nobody read the body for ${unreadTimeout} ms while other requests waited for its socket`
+      const why = `the body was unread for ${unreadTimeout} ms while other requests waited for its socket`
       exchange.fail(new WireError("Aborted", "yes", why), true)
     }
   }

@@ -7,7 +7,7 @@ import { AsyncResource } from "node:async_hooks"
 /** Runs `f` in the asynchronous context in which it was made. */
 export type Context = <Args extends ReadonlyArray<unknown>, R>(f: (...args: Args) => R, ...args: Args) => R
 
-/** The context of the moment, as `AsyncLocalStorage.snapshot` gives it, but for whoever looks for open handles. */
+/** The current context, as `AsyncLocalStorage.snapshot` gives it, but invisible to searches for open handles. */
 export const snapshot = (): Context => {
   const resource = new AsyncResource("clientele", { requireManualDestroy: true })
   // Nothing is pending: without this `jest --detectOpenHandles` reports it. It goes on keeping its context.

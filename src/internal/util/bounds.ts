@@ -24,10 +24,10 @@ export interface TransportLimits extends QueueLimits, BodyLimits, HeadLimits {}
 
 const MiB = 2 ** 20
 
-/** Most requests that wait in one line for the quota of a credential and a model: `QuotaOptions` says why. */
+/** Most requests that wait for the quota of a credential and a model: `QuotaOptions` has the reason. */
 export const defaultMaxWaiters = 100_000
 
-/** `TransportOptions` says why these. */
+/** `TransportOptions` has the reasons for these. */
 export const transportLimits: TransportLimits = {
   maxQueue: 100_000,
   maxQueueBytes: 512 * MiB,

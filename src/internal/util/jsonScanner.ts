@@ -38,7 +38,7 @@ const endOfString = (text: string, at: number): number => {
 /** Receives the position of a string in a text: between its quotes. */
 export type OnString = (start: number, end: number) => void
 
-/** Past the value that begins at `at`. `onString` hears of each string in it. */
+/** Position past the value that begins at `at`. `onString` is called for each string in it. */
 export const endOfValue = (text: string, at: number, onString?: OnString): number => {
   let depth = 0
   while (at < text.length) {
@@ -89,12 +89,12 @@ export const numberAt = (text: string, at: number): number | undefined => {
   return Number.isNaN(value) ? undefined : value
 }
 
-/** Longer than any key that somebody looks for. */
+/** Longer than any key that is looked for. */
 const longestKey = 100
 
 /**
- * Tells `visit` of each entry of the object that `text` is: its key, and where its value begins. Ends when `visit`
- * returns true, or where the text is no JSON. `onString` hears of each string in the values passed over.
+ * Calls `visit` for each entry of the object that `text` is, with its key and the position of its value. Ends when
+ * `visit` returns true, or where the text is not JSON. `onString` is called for each string in the values passed over.
  */
 export const entries = (text: string, visit: (key: string, at: number) => boolean, onString?: OnString): void => {
   let at = skipSpace(text, 0)

@@ -7,16 +7,13 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Date, clearTimeout, performance, setTimeout } from "./timers.ts"
+import { Date, MAX_TIMEOUT_MS, clearTimeout, performance, setTimeout } from "./timers.ts"
 
 /**
  * Rest of a wait, in milliseconds. Clocks count in floating point, so a timer may end a trifle before the wait that it
  * is for: then the rest is 0.
  */
 export const remaining = (ms: number): number => (ms < 1e-3 ? 0 : ms)
-
-/** Beyond this setTimeout fires at once. */
-export const LONGEST = 2 ** 31 - 1
 
 export interface Ticker {
   /** Milliseconds, monotonic, from any start. */
@@ -34,7 +31,7 @@ export const live: Ticker = {
   now: () => performance.now(),
   date: () => Date.now(),
   after: (ms, f, holds = true) => {
-    const timer = setTimeout(f, Math.min(LONGEST, Math.ceil(ms)))
+    const timer = setTimeout(f, Math.min(MAX_TIMEOUT_MS, Math.ceil(ms)))
     if (!holds) timer.unref()
     return () => clearTimeout(timer)
   },
@@ -53,7 +50,7 @@ const of = (clock: Clock.Clock): Ticker => ({
   lateness: 0
 })
 
-export const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
+const isLive = (clock: Clock.Clock): boolean => clock === Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** Ticker of the fiber's clock. */
 export const current: Effect.Effect<Ticker> = Effect.clockWith((clock) =>

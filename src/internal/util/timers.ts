@@ -8,6 +8,9 @@ import * as timers from "node:timers"
 
 export const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = timers
 
+/** The longest delay of a timer, 24.8 days: beyond this setTimeout fires at once. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
 /** Monotonic. */
 export const performance = { now: clock.now.bind(clock) }
 

@@ -1,7 +1,7 @@
 /**
- * First in, first out, with two additions: whoever comes back goes to its old place, and whoever gave up is skipped.
- * Those who come in order, as nearly all do, stand in a line, where every operation is O(1), amortised; the others are
- * kept in a heap (O(log n)), since thousands may come back at once.
+ * First in, first out, with two additions: a returning waiter gets its old place, and a cancelled one is skipped.
+ * Waiters that come in order, as nearly all do, stand in a line, where every operation is O(1), amortised; the others
+ * are kept in a heap (O(log n)), since thousands may come back at once.
  */
 export interface Waiter {
   /** Its place in the line: smaller goes first. */
@@ -125,7 +125,7 @@ export class RequestQueue<T extends Waiter> {
     this.#returned.push(item)
   }
 
-  /** To where its order says, wherever that is. */
+  /** Inserts by `order`. */
   insert(item: T): void {
     const last = this.#line.last()
     if (last === undefined || last.order < item.order) this.push(item)
@@ -157,14 +157,14 @@ export class RequestQueue<T extends Waiter> {
     return first === undefined || returned.order < first.order ? this.#returned : this.#line
   }
 
-  /** All who wait, in their order. */
+  /** All waiters, in their order. */
   all(): ReadonlyArray<T> {
     const returned = this.#returned.queued()
     const line = this.#line.queued()
     return returned.length === 0 ? line : [...returned, ...line].sort(byOrder)
   }
 
-  /** The first of those who wait, in their order. */
+  /** The first waiters, in their order. */
   first(most: number): ReadonlyArray<T> {
     return this.#returned.isEmpty ? this.#line.first(most) : this.all().slice(0, most)
   }

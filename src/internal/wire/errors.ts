@@ -1,4 +1,4 @@
-/** Failures of an HTTP exchange, as the sockets and the policies below the `fetch` tell them. */
+/** Failures of an HTTP exchange, as the sockets and the policies below the `fetch` report them. */
 import type { Processed } from "../../ClientError.ts"
 
 export type WireReason =
@@ -13,15 +13,15 @@ export type WireReason =
   | "Server"
   | "QuotaExceeded"
   /**
-   * The server is not who it should be, our own certificate can't be used, or the proxy refuses the tunnel: no other attempt
-   * would find it otherwise.
+   * The server has the wrong identity, our own certificate can't be used, or the proxy refuses the tunnel: another
+   * attempt would fail alike.
    */
   | "Untrusted"
   /** It would have to be sent where it must not go. */
   | "Refused"
   | "Closed"
 
-/** Something that nothing here has heard of. */
+/** An unknown value. */
 export interface Oddity {
   readonly kind: "status" | "error" | "http2"
   readonly value: string
@@ -43,7 +43,7 @@ export class WireError extends Error {
   }
 }
 
-/** The request has had all its time. The words are those by which SDKs know a timeout. */
+/** The request has had all its time. The text is that by which SDKs recognize a timeout. */
 export class DeadlinePassed extends WireError {
   /** True if at least half of that time was spent waiting for a response: it then counts against the server. */
   readonly isTelling: boolean

@@ -1,4 +1,4 @@
-/** A request as every layer below the `fetch` knows it: its body, and what that says of it. */
+/** A request as every layer below the `fetch` sees it: its body, and facts about it. */
 
 /** A retry calls `open` again. */
 export interface StreamedBody {

@@ -6,12 +6,12 @@
 import { Date } from "../util/timers.ts"
 
 /**
- * 62 days, in milliseconds: twice a month, the longest window that providers count by. A longer wait is another format
- * than it should be (a Unix time, say), or nonsense, and must not shut anybody out.
+ * 62 days, in milliseconds: twice a month, the longest window that providers count by. A longer wait is in another
+ * format than expected (a Unix time, for instance), or nonsense, and must not shut requests out.
  */
 const senseless = 62 * 86_400_000
 
-/** `ms` if somebody may have meant it. */
+/** `ms` if it is plausible. */
 export const sensible = (ms: number | undefined): number | undefined =>
   ms !== undefined && ms >= 0 && ms < senseless ? ms : undefined
 

@@ -28,14 +28,14 @@ const text = { "content-type": "text/plain" }
 const page = "<!doctype html><title>Welcome to the airport</title>"
 const gzip = { ...json, "content-encoding": "gzip" }
 
-/** What is said in the place of an answer. */
+/** Nonsense in the place of an answer. */
 const nonsense: ReadonlyArray<readonly [name: string, strike: (held: Arrival) => void]> = [
   ["HTML", (held) => say(held, 200, html, page)],
   ["HTML of unknown length", (held) => stream(held, html, page)],
-  ["HTML that is called JSON", (held) => say(held, 200, json, page)],
+  ["HTML as application/json", (held) => say(held, 200, json, page)],
   ["plain text that begins as JSON does", (held) => say(held, 200, text, "[error] upstream")],
   ["null", (held) => say(held, 200, json, "null")],
-  ["events where one answer is asked for", (held) => stream(held, events, event(held.id, held.id, "stop"))],
+  ["events where one answer is requested", (held) => stream(held, events, event(held.id, held.id, "stop"))],
   ["plain text", (held) => say(held, 200, text, "upstream connect error")],
   ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
   ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
@@ -50,7 +50,7 @@ const encoded: ReadonlyArray<readonly [name: string, strike: (held: Arrival) => 
     "gzip of unknown length that is cut",
     (held) => stream(held, gzip, gzipSync(completionFor(held.id).padEnd(200_000)).subarray(0, -12))
   ],
-  ["gzip that is none", (held) => say(held, 200, gzip, completionFor(held.id))],
+  ["invalid gzip", (held) => say(held, 200, gzip, completionFor(held.id))],
   ["an unknown encoding", (held) => say(held, 200, { ...json, "content-encoding": "rot13" }, completionFor(held.id))],
   [
     "6 encodings",
@@ -87,12 +87,12 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: malformed }
   },
   {
-    name: "200 with an answer in JSON that is called plain text",
+    name: "200 with an answer in JSON as text/plain",
     strike: (held) => say(held, 200, text, completionFor(held.id)),
     expect: {}
   },
   {
-    name: "200 with an answer in JSON of no type and unknown length",
+    name: "200 with an answer in JSON without a type, of unknown length",
     strike: (held) => stream(held, {}, completionFor(held.id)),
     expect: {}
   },
@@ -115,16 +115,16 @@ export const rows: ReadonlyArray<Row> = [
       ["half JSON", (held) => say(held, 200, json, completionFor(held.id).slice(0, 50))],
       ["half JSON of unknown length", (held) => stream(held, json, completionFor(held.id).slice(0, 50))],
       ["an answer in JSON", (held) => say(held, 200, json, completionFor(held.id))],
-      ["JSON that is called plain text", (held) => say(held, 200, text, completionFor(held.id))]
+      ["JSON as text/plain", (held) => say(held, 200, text, completionFor(held.id))]
     ] satisfies typeof nonsense
   ).map(([name, strike]): Row => ({
-    name: `200 with ${name} where events are asked for`,
+    name: `200 with ${name} where events are requested`,
     kinds: ["stream"],
     strike,
     expect: { inFlight: malformed }
   })),
   {
-    name: "200 with an error in JSON where events are asked for",
+    name: "200 with an error in JSON where events are requested",
     kinds: ["stream"],
     strike: (held) => say(held, 200, json, refusal("overloaded")),
     expect: { inFlight: fails("Server", { processed: "yes", attempts: 1, says: "overloaded" }) }
@@ -142,19 +142,19 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
   },
   {
-    name: "an event stream in half an event",
+    name: "an event stream cut in an event",
     kinds: ["stream"],
     strike: (held) => stream(held, events, `${event(held.id, "half ")}data: {"choices":[{"finish_reason":`),
     expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
   },
   {
-    name: "an event stream in half an event that tells the finish reason",
+    name: "an event stream cut in the event with the finish reason",
     kinds: ["stream"],
     strike: (held) => stream(held, events, event(held.id, "half ") + event(held.id, held.id, "stop").slice(0, -4)),
     expect: { inFlight: fails("Connection", { processed: "maybe", attempts: 1 }) }
   },
   {
-    name: "an event stream without [DONE], its finish reason told",
+    name: "an event stream with a finish reason, without [DONE]",
     kinds: ["stream"],
     strike: (held) =>
       stream(held, events, `${event(held.id, "answer to ")}${event(held.id, held.id)}${event(held.id, "", "stop")}`),
@@ -217,7 +217,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: resent }
   },
   {
-    name: "503 for what must not be repeated",
+    name: "503 for a request that must not be repeated",
     kinds: ["stored"],
     strike: refused(503),
     expect: { inFlight: fails("Server", { status: 503, attempts: 1 }) }

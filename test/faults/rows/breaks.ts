@@ -19,7 +19,7 @@ const begin = (held: Arrival): void => {
   }
 }
 
-/** What was written must be on the wire first: a reset would overtake it. */
+/** Lets written bytes reach the wire first: a reset would overtake them. */
 const afterwards = (f: () => void): void => void setTimeout(f, 20)
 
 /** Codes of RST_STREAM, of which each in flight meets another; 99 is none. */
@@ -62,7 +62,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: cut }
   },
   ...breach({
-    name: "bytes that are no HTTP",
+    name: "bytes that are not HTTP",
     strike: ({ line }) => line.raw(Buffer.alloc(64, "\u00ff\u00fe no HTTP\r\n\r\n", "latin1")),
     expect: { inFlight: fails("Malformed", { processed: "maybe", attempts: 1 }) }
   }),

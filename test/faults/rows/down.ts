@@ -13,7 +13,7 @@ const transport = { circuitFailures: 1, circuitCooldown: 400 }
 
 export const rows: ReadonlyArray<Row> = [
   {
-    name: "a provider that is down, for those who may wait until it is back",
+    name: "a provider that is down, for requests that may wait until it is back",
     kinds: ["chat", "stream"],
     options: { maxRetries: 1, transport },
     queued: 3,

@@ -11,12 +11,12 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   {
     name: "EMFILE while some sockets are open",
     file: "transport/descriptors.slow.ts",
-    title: "whoever waits goes on the sockets that there are, and when descriptors are free there are more"
+    title: "waiting requests use the existing sockets, and more once descriptors are free"
   },
   {
     name: "EMFILE, and no socket is open",
     file: "transport/descriptors.slow.ts",
-    title: "without a descriptor that is what is said, also of a name that can't be looked up"
+    title: "without a descriptor the error is FileDescriptors, also for a failed lookup"
   },
   {
     name: "EMFILE, and another pool has sockets",
@@ -26,32 +26,32 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   {
     name: "two copies, or four worker threads, under `ulimit -n 256`",
     file: "packaging/descriptors.slow.ts",
-    title: "under ulimit -n 256 nobody fails"
+    title: "under ulimit -n 256 no request fails"
   },
   {
     name: "a reset while a request is still being written",
     file: "transport/h2/readOn.test.ts",
-    title: "a connection that is reset while a request is written over TLS is found dead, though Node is not told"
+    title: "a connection that is reset while a request is written over TLS is found dead, though Node reports nothing"
   },
   {
-    name: "bytes that are no TLS",
+    name: "bytes that are not TLS",
     file: "transport/tls.test.ts",
-    title: "bytes that are no TLS break what is under way at once, and nothing else"
+    title: "bytes that are not TLS break requests in flight at once, and no others"
   },
   {
-    name: "a server that wants a certificate",
+    name: "a server that requires a certificate",
     file: "transport/tls.test.ts",
-    title: "a server that wants a certificate, and says so when the handshake is over, is not trusted, at once"
+    title: "a server that requires a certificate, with an alert after the handshake, fails at once"
   },
   {
-    name: "an event of a stream that is no JSON",
+    name: "an event of a stream that is invalid JSON",
     file: "redaction/foreignText.test.ts",
-    title: "an event that is no JSON"
+    title: "an event that is invalid JSON"
   },
   {
-    name: "nobody can be connected to, and hundreds wait",
+    name: "an unreachable server, and hundreds of waiting requests",
     file: "request/unsent.test.ts",
-    title: "is sent with all others that waited, who were not dialled for one by one"
+    title: "is sent with all others that waited, without a dial for each"
   },
   {
     name: "a slow reader",
@@ -61,32 +61,32 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   {
     name: "a bomb of a gigabyte of gzip",
     file: "http/bombs.slow.ts",
-    title: "is Malformed, compressed or not, and what it is read into stays small"
+    title: "is Malformed, compressed or not, and its buffer stays small"
   },
   {
-    name: "a provider that is down, for those who may not retry",
+    name: "a provider that is down, for requests without retries",
     file: "overload/circuits.slow.ts",
-    title: "gives who may not retry the next probe's verdict, unsent, with the time until the next"
+    title: "gives requests without retries the next probe's verdict, unsent, with the time until the next"
   },
   {
     name: "a provider that is down for longer, by 503",
     file: "overload/circuits.slow.ts",
-    title: "is probed, and answers all who waited when it is back"
+    title: "is probed, and answers all waiting requests when it is back"
   },
   {
     name: "a provider that is down, by silence",
     file: "overload/circuits.slow.ts",
-    title: "by silence fails each in its time, and holds back those who come later"
+    title: "by silence fails each request in its time, and holds back later ones"
   },
   {
     name: "a provider that refuses connections",
     file: "overload/circuits.slow.ts",
-    title: "by refusing connections is dialled by probes, and answers all who waited when it is back"
+    title: "by refusing connections is dialled by probes, and answers all waiting requests when it is back"
   },
   {
     name: "workers of nginx that are killed under 500 requests",
     file: "overload/nginx.slow.ts",
-    title: "are answered whose workers are killed"
+    title: "are answered though their workers are killed"
   },
   {
     name: "an event loop that is blocked",

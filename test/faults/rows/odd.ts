@@ -35,7 +35,7 @@ const early = (held: Arrival): void => {
 
 export const rows: ReadonlyArray<Row> = [
   {
-    name: "bytes on a connection that has nothing to do",
+    name: "bytes on an idle connection",
     over: h1,
     queued: 0,
     strike: (held) => {
@@ -49,7 +49,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     // HTTP/1.1 answers in order and by no name: whatever comes next is the answer to whatever was asked last. No
     // client can know better once the next request has left.
-    name: "bytes that come when the next request has left",
+    name: "bytes that arrive after the next request was sent",
     over: h1,
     strike: (held) => say(held),
     again: ({ id }) => (id.startsWith("queued") ? ({ line }) => line.raw(written("nobody")) : undefined),
@@ -71,27 +71,27 @@ export const rows: ReadonlyArray<Row> = [
     expect: {}
   },
   {
-    name: "a length said twice, in two ways",
+    name: "both Content-Length and Transfer-Encoding",
     over: h1,
     strike: ({ id, line }) => line.raw(written(id, "transfer-encoding: chunked\r\n")),
     expect: { inFlight: malformed("maybe") }
   },
   {
-    name: "a chunk whose length is none",
+    name: "a chunk with an invalid length",
     over: h1,
     strike: ({ line }) =>
       line.raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}"),
     expect: { inFlight: malformed("yes") }
   },
   {
-    name: "101, which nobody asked for",
+    name: "101 without a request for it",
     over: h1,
     strike: ({ line }) => line.raw("HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
     expect: { inFlight: malformed("maybe") }
   },
   { name: "100 before the answer", strike: early, expect: {} },
   { name: "299", strike: (held) => say(held, 299), expect: {} },
-  { name: "a status that is none", strike: (held) => say(held, 999), expect: { inFlight: fails("Malformed") } },
+  { name: "an invalid status", strike: (held) => say(held, 999), expect: { inFlight: fails("Malformed") } },
   {
     name: "trailers",
     over: h2,
@@ -104,8 +104,8 @@ export const rows: ReadonlyArray<Row> = [
     expect: {}
   },
   {
-    // Whoever gets them must ignore them (RFC 9113, section 4.1), and nghttp2 tells nobody.
-    name: "frames of a kind that nobody knows",
+    // Receivers must ignore them (RFC 9113, section 4.1), and nghttp2 reports them to nobody.
+    name: "frames of an unknown type",
     over: h2,
     strike: (held) => {
       held.line.raw(frame(0x77, 0xff, held.stream, [1, 2, 3]))
@@ -128,7 +128,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: processed() }
   },
   {
-    name: "a body longer than it says",
+    name: "a body longer than its Content-Length",
     over: h2,
     strike: (held) => {
       held.head(200, { ...json, "content-length": "5" })
@@ -138,7 +138,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: deaf ? fails("Connection", { processed: "yes", attempts: 1 }) : malformed("yes") }
   },
   {
-    name: "a body shorter than it says",
+    name: "a body shorter than its Content-Length",
     over: h2,
     strike: (held) => {
       held.head(200, { ...json, "content-length": "5000" })

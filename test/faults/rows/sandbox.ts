@@ -18,14 +18,14 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: cut }
   },
   {
-    name: "sandbox: a reset in mid body that says it is no error",
+    name: "sandbox: a reset in mid body with NO_ERROR",
     over: ["HTTP/2"],
     kinds: ["chat", "stream"],
     sandbox: { fault: { type: "resetMidBody", code: 0 } },
     expect: { inFlight: cut }
   },
   {
-    name: "sandbox: an answer that is shorter than it says",
+    name: "sandbox: an answer shorter than its Content-Length",
     sandbox: { fault: { type: "truncate" } },
     expect: { inFlight: cut }
   },
@@ -55,7 +55,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: fails("Malformed", { processed: "yes", attempts: 1 }) }
   },
   {
-    name: "sandbox: bytes that are no HTTP",
+    name: "sandbox: bytes that are not HTTP",
     over: ["HTTP/1.1", "HTTP/1.1 over TLS"],
     sandbox: { fault: { type: "garbage", what: "protocol" } },
     expect: { inFlight: fails("Malformed", { processed: "maybe", attempts: 1 }) }
@@ -68,7 +68,7 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: resent }
   },
   {
-    name: "sandbox: 429 that says when to come again",
+    name: "sandbox: 429 with a Retry-After",
     kinds: ["chat", "stream"],
     sandbox: { fault: { type: "status", status: 429, headers: { "retry-after-ms": "50" } }, times: 1 },
     expect: { inFlight: resent }

@@ -24,7 +24,7 @@ const most = (sent: number) => (world: World) => {
 
 export const rows: ReadonlyArray<Row> = [
   {
-    name: "GOAWAY on a session that has nothing to do",
+    name: "GOAWAY on an idle session",
     over: h2,
     queued: 0,
     heal: async ({ provider }) => {

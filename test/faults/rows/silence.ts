@@ -51,15 +51,15 @@ export const rows: ReadonlyArray<Row> = [
     expect: { inFlight: resent }
   },
   {
-    name: "no headers, for what must not be repeated",
+    name: "no headers, for a request that must not be repeated",
     kinds: ["stored"],
     options: hasty,
     strike: silence,
     expect: { inFlight: fails("Timeout", { processed: "maybe", attempts: 1 }) }
   },
   always({
-    name: "no headers before a deadline, whatever the time for them and the retries",
-    // Whoever waits for a connection may get one in the moment before their deadline passes.
+    name: "no headers before a deadline, whatever the timeout and the retries",
+    // A request that waits for a connection may get one in the moment before its deadline passes.
     queued: 0,
     options: { deadline: 3_000 },
     strike: silence,
@@ -132,7 +132,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     name: "a body that drips for ever",
     kinds: ["chat", "stream"],
-    // Whoever waits for its connection has the same deadline.
+    // A request that waits for its connection has the same deadline.
     queued: 0,
     options: { bodyTimeout: 10_000, deadline: 3_000 },
     strike: (held) => {

@@ -15,7 +15,7 @@ export interface Line {
   readonly fin: () => void
   /** A TCP reset. */
   readonly rst: () => void
-  /** Of HTTP/2 alone. */
+  /** Sends GOAWAY; HTTP/2 alone. */
   readonly goaway: (lastId: number, code?: number) => void
   /** MAX_CONCURRENT_STREAMS; of HTTP/2 alone. */
   readonly allow: (streams: number) => void
@@ -41,13 +41,13 @@ export interface Arrival {
   readonly refused: () => void
 }
 
-/** What a transport of bytes gives for each request; the tally adds the rest. */
+/** A transport's part of each request; the tally adds the rest. */
 export type Wire = Omit<Arrival, "id" | "streamed" | "refused">
 
 export const json: Fields = { "content-type": "application/json" }
 export const events: Fields = { "content-type": "text/event-stream" }
 
-/** What a request that asks as `id` is answered: nobody else's answer. */
+/** The answer to a request with this id: nobody else's. */
 export const contentFor = (id: string): string => `answer to ${id}`
 
 export const completionFor = (id: string): string =>

@@ -1,4 +1,4 @@
-/** HTTP/1.1 by hand, over clear text or TLS: it reads requests of known length, and says what it is told. */
+/** HTTP/1.1 by hand, over plain TCP or TLS: it reads requests of known length, and writes the given bytes. */
 import * as net from "node:net"
 import * as tls from "node:tls"
 import { certificate } from "../../../src/internal/sandbox/certificate.ts"

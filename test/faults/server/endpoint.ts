@@ -1,4 +1,4 @@
-/** What both hand-written servers have in common. */
+/** Common parts of both hand-written servers. */
 import type { Line, Wire } from "./arrival.ts"
 
 /** A certificate of one's own, in PEM. */

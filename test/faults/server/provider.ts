@@ -19,7 +19,7 @@ export interface Provider extends Endpoint {
   readonly arrivals: ReadonlyArray<Arrival>
   /** Connections, in their order. */
   readonly lines: ReadonlyArray<Line>
-  /** How often a request came, refusals included. */
+  /** Arrivals of a request, refused ones included. */
   readonly count: (id: string) => number
   /** Requests that were repeated although they must not be. */
   readonly duplicates: () => ReadonlyArray<string>
@@ -29,12 +29,12 @@ export interface Provider extends Endpoint {
   readonly arrived: (count: number) => Promise<void>
 }
 
-/** What SDKs want as base URL for a server at `origin`. */
+/** Base URL for an SDK and a server at `origin`. */
 export const baseURL = (origin: string) => (provider: ProviderName) => (provider === "openai" ? `${origin}/v1` : origin)
 
 interface Life {
   refused: boolean
-  /** Whether a byte of a success's body was sent. */
+  /** True once a byte of a success's body was sent. */
   begun: boolean
   status: number | undefined
 }

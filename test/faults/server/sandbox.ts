@@ -1,4 +1,4 @@
-/** The sandbox as the provider of a row: what a hand-written one tells, read from its own statistics. */
+/** The sandbox as the provider of a row: the facts of a hand-written one, read from its own statistics. */
 import * as Sandbox from "../../../src/testing/Sandbox.ts"
 import { until } from "../../support/wait.ts"
 import type { Protocol } from "./arrival.ts"
@@ -7,7 +7,7 @@ import type { Provider } from "./provider.ts"
 /** From a request's arrival to its fault, in ms: others can line up behind it. */
 const latency = 150
 
-/** Those in flight meet the fault, `times` times, or whenever they come. */
+/** Requests in flight meet the fault, `times` times, or each time they come. */
 export const serveSandbox = async (
   protocol: Protocol,
   { fault, times }: Pick<Sandbox.FaultRule, "fault" | "times">
@@ -31,7 +31,7 @@ export const serveSandbox = async (
     open: () => sandbox.stats().connections.open,
     aborts: () => sandbox.stats().aborts,
     count: (id) => log(id).length,
-    // Who began to be answered must not be asked again.
+    // A request whose response has begun must not come again.
     duplicates: () => {
       const begun = new Set<string>()
       const repeated: Array<string> = []

@@ -1,7 +1,8 @@
 /** Events that reach an SDK which would print those that are no JSON. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { jsonEvents } from "../../../src/internal/http/sse/jsonEvents.ts"
+import { EventFilter } from "../../../src/internal/http/bodyFilter.ts"
+import { streamOf } from "../../../src/internal/http/streamedResponse.ts"
 
 const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   let at = 0
@@ -15,13 +16,13 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   }
 }
 
-/** What passes, and why no more does. */
+/** The text that passes, and the error that ends it. */
 const through = async (chunks: ReadonlyArray<Uint8Array>, most: number) => {
   const { body, isCancelled } = bodyOf(chunks)
-  const events = jsonEvents(body, most)
+  const stream = streamOf(body, new EventFilter({}, most, undefined, true), (failure) => failure)
   const all: Array<Uint8Array> = []
   const error = await (async () => {
-    for (let chunk = await events.read(); chunk !== undefined; chunk = await events.read()) all.push(chunk)
+    for await (const chunk of stream) all.push(chunk)
   })().catch((thrown: unknown) => String(thrown))
   return { text: Buffer.concat(all).toString(), error, cancelled: isCancelled() }
 }
@@ -45,7 +46,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     .map(([before, field, data, after]) => `${before}${field}${data}${after}`)
   const stream = fc.array(good).map((events) => events.join(""))
 
-  it("pass as they came if they are JSON, however they are cut, and so does what is no event yet", async () => {
+  it("pass as they came if they are JSON, however they are cut, and so do incomplete events", async () => {
     const unfinished = fc.constantFrom("", "data: {", "event: \x1b", "\r")
     await fc.assert(
       fc.asyncProperty(stream, unfinished, fc.array(fc.nat()), async (events, tail, at) => {
@@ -55,7 +56,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
     )
   })
 
-  it("end with a failure at the first that is no JSON, and those before it are not lost", async () => {
+  it("end with a failure at the first that is invalid JSON, and those before it are not lost", async () => {
     const bad = fc.constantFrom('{"a":"\x1b[2J"}', "{}\ndata: forged", "\x00", '{"half": "', "a\r\ndata: b")
     await fc.assert(
       fc.asyncProperty(stream, bad, end, stream, fc.array(fc.nat()), async (before, data, after, later, at) => {
@@ -64,7 +65,7 @@ describe("events for an SDK that prints those which it can't parse", () => {
           { ...passed, text: passed.text.trimEnd() },
           {
             text: before.trimEnd(),
-            error: "WireError: an event in the response's stream is no JSON",
+            error: "WireError: an event in the response's stream is invalid JSON",
             cancelled: true
           }
         )
@@ -74,7 +75,12 @@ describe("events for an SDK that prints those which it can't parse", () => {
 
   it("are held only until they are longer than an event may be", async () => {
     const endless = Array.from({ length: 100 }, () => Buffer.from("x".repeat(100)))
-    const first = await jsonEvents(bodyOf([Buffer.from("data: "), ...endless]).body, 1_000).read()
-    assert.isBelow(first?.byteLength ?? Infinity, 3_500)
+    const { body, isCancelled } = bodyOf([Buffer.from("data: "), ...endless])
+    const stream = streamOf(body, new EventFilter({}, 1_000, undefined, true), (failure) => failure)
+    const error = await stream.getReader().read().catch(String)
+    assert.include(String(error), "longer than transport.maxLineBytes (1000)")
+    assert.isTrue(isCancelled())
+    // "data: " and nine chunks may be held.
+    assert.strictEqual(await body.read(), endless[10])
   })
 })

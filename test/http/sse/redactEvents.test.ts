@@ -1,8 +1,9 @@
-/** Events of streams that tell errors, on their way to an SDK. */
+/** Error events of streams, on their way to an SDK. */
 import * as Redacted from "effect/Redacted"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { CleanEvents } from "../../../src/internal/http/sse/redactEvents.ts"
+import { EventFilter } from "../../../src/internal/http/bodyFilter.ts"
+import { cleanEvents } from "../../../src/internal/http/sse/redactEvents.ts"
 
 const key = 'sk-CANARY"key'
 const header = "CANARY-hüader"
@@ -10,10 +11,10 @@ const secret = Redacted.make(key)
 
 const hidden = [header]
 
-/** What is given on of each chunk, and at the end. */
+/** Bytes passed on after each chunk, and at the end. */
 const pass = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array | undefined> => {
-  const clean = new CleanEvents(secret, hidden)
-  return [...chunks.map((chunk) => clean.chunk(chunk)), clean.rest()]
+  const filter = new EventFilter({ clean: () => cleanEvents(secret, hidden) }, Infinity, undefined, false)
+  return [...chunks.map((chunk) => filter.chunk(chunk)), filter.end()]
 }
 
 const join = (chunks: ReadonlyArray<Uint8Array | undefined>): Buffer =>
@@ -49,7 +50,7 @@ const words = [
 ]
 
 describe("an event with a secret in it", () => {
-  it.each(errors)("loses it where an SDK makes an error of it: %j", (event) => {
+  it.each(errors)("is redacted if an SDK makes an error of it: %j", (event) => {
     const before = 'data: {"choices":[]}\n\n'
     const told = clean(before + event)
     assert.isTrue(told.startsWith(before))
@@ -58,7 +59,7 @@ describe("an event with a secret in it", () => {
     assert.isTrue(/[\r\n]{2}$/.test(told))
   })
 
-  it.each(words)("is as it came where it is no error: %j", (event) => {
+  it.each(words)("is unchanged if it is no error: %j", (event) => {
     assert.strictEqual(clean(event), event)
   })
 
@@ -85,7 +86,7 @@ describe("a stream without a secret", () => {
     )
   })
 
-  it("is given on event by event, as soon as each has ended, and in the chunk that it came in", () => {
+  it("is passed on event by event, as soon as each has ended, and in the chunk that it came in", () => {
     const [a, b, c] = ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"].map((text) => Buffer.from(text)) as [
       Buffer,
       Buffer,

@@ -79,7 +79,7 @@ describe("a raw key", () => {
     assert.ok(met > 300, String(met))
   })
 
-  it("is not there for what can't be told by its text", () => {
+  it("is absent for values without a text form", () => {
     const { rawKey } = openai
     const none: ReadonlyArray<unknown> = [
       { fetch },
@@ -105,7 +105,7 @@ describe("a raw key", () => {
     assert.equal(rawKey(), rawKey({}))
   })
 
-  it("tells loggers and key functions apart by which object they are", () => {
+  it("compares loggers and key functions by identity", () => {
     const { rawKey } = openai
     const f = token
     assert.equal(rawKey({ apiKey: f }), rawKey({ apiKey: f }))

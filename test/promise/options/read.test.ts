@@ -60,7 +60,7 @@ describe("the config", () => {
     )
   })
 
-  it("comes from the environment where options say nothing", () => {
+  it("comes from the environment for absent options", () => {
     setEnv({
       OPENAI_API_KEY: " sk-env ",
       OPENAI_BASE_URL: "https://gateway.test/v1",
@@ -87,11 +87,11 @@ describe("the config", () => {
     assert.equal(read(groq, { apiKey: credential }).config, Effect.runSync(GroqClient.config({ apiKey: credential })))
     const slow = Credential.make({ id: "x", load: Effect.succeed(apiKey), version: Effect.as(Effect.yieldNow(), 1) })
     const never = Credential.make({ id: "x", load: Effect.succeed(apiKey), version: Effect.never })
-    assert.equal(refusal(openai, { apiKey: never }).received, "a Credential whose version is not there at once")
+    assert.equal(refusal(openai, { apiKey: never }).received, "a Credential whose version effect is asynchronous")
     assert.equal(openai.rawKey({ apiKey: slow }), undefined)
   })
 
-  it("leaves to the SDK what else there is, and says aloud what is none", () => {
+  it("passes other options to the SDK, and makes none explicit", () => {
     const none = { adminAPIKey: null, webhookSecret: null, organization: null, project: null }
     assert.deepEqual({ ...read(openai, { apiKey }).sdk }, none)
     const more = { apiKey, logger: console, dangerouslyAllowBrowser: true, fetchOptions: { redirect: "manual" } }
@@ -162,7 +162,7 @@ describe("a key that is a function", () => {
 })
 
 describe("null", () => {
-  it("is none, whatever the environment says, where the SDK has it so", () => {
+  it("is none, over the environment, where the SDK has it so", () => {
     setEnv({ OPENAI_ORG_ID: "org", OPENAI_BASE_URL: "https://gateway.test", OPENAI_WEBHOOK_SECRET: "whsec" })
     const { config, sdk } = read(openai, { apiKey: "sk-test", organization: null, baseURL: null, webhookSecret: null })
     assert.equal(config.baseURL, "https://api.openai.com/v1")
@@ -176,12 +176,12 @@ describe("null", () => {
     assert.equal(read(azure, { ...place, baseURL: null }).config.baseURL, "https://films.azure.test/openai")
   })
 
-  it("is the same as absent where it says nothing", () => {
+  it("is the same as absent elsewhere", () => {
     const options = { apiKey: "sk-test", timeout: null, maxRetries: null, fetch: null, logger: null, quota: null }
     assert.ok(isSame(read(openai, options), read(openai, { apiKey: "sk-test" })))
   })
 
-  it("as openai's key leaves the admin's, or nobody's", () => {
+  it("as openai's key leaves the admin's, or none", () => {
     const { config, sdk } = read(openai, { apiKey: null, adminAPIKey: "sk-admin" })
     assert.equal(config, read(openai, { apiKey: "sk-admin" }).config)
     assert.equal(sdk["apiKey"], null)
@@ -229,7 +229,7 @@ describe("an option that can't be used", () => {
     assert.equal(refusal(openai, secret).received, `a string of ${secret.length} characters`)
   })
 
-  it("that is nothing to the SDK is no matter: names without a value are passed over", () => {
+  it("without a value is ignored, as by the SDK", () => {
     assert.ok(
       isSame(read(openai, { apiKey: "x", httpAgent: undefined, other: undefined }), read(openai, { apiKey: "x" }))
     )
@@ -268,7 +268,7 @@ describe("an option that can't be used", () => {
   })
 })
 
-it("what was read shows no secret when it is printed", () => {
+it("of any kind shows no secret when it is printed", () => {
   const all = read(openai, {
     apiKey: "sk-key",
     adminAPIKey: "sk-admin",

@@ -56,7 +56,7 @@ const known = (table: Table) => new Set(Object.values(table).map((row) => row.en
 
 describe("the table", () => {
   for (const { door, name, provider, row } of rows) {
-    it(`of ${provider} keeps its word for ${name}: ${row.fate}`, () => {
+    it(`of ${provider} is true of ${name}: ${row.fate}`, () => {
       const { least } = door
       const value = samples[name] ?? { made: "by the caller" }
       const options: Record<string, unknown> = name.startsWith("fetchOptions.")
@@ -66,7 +66,7 @@ describe("the table", () => {
       if (name === "baseURL") delete options["endpoint"]
       if (row.fate === "refused") {
         const { expected, field, received } = refusal(door, options)
-        return assert.deepEqual([field, received, expected], [name, "given", `nothing there: ${row.note}`])
+        return assert.deepEqual([field, received, expected], [name, "given", `no value: ${row.note}`])
       }
       if (row.fate === "unpooled") {
         assert.equal(bypass(door, options), `option ${name}: ${row.note}`)
@@ -84,7 +84,7 @@ describe("the table", () => {
 
     const { env } = row
     if (env === undefined) continue
-    it(`of ${provider} keeps its word for ${env}, which ${row.merged === true ? "goes under" : "stands in for"} ${name}`, () => {
+    it(`of ${provider} is true of ${env}, which ${row.merged === true ? "goes under" : "stands in for"} ${name}`, () => {
       const value = row.merged === true ? "X-Film: alien" : String(samples[name])
       const least: Record<string, unknown> = { ...door.least, [name]: undefined }
       if (name === "baseURL") delete least["endpoint"]
@@ -135,7 +135,7 @@ describe("the table", () => {
     expectTypeOf<Exclude<keyof CerebrasClientOptions, keyof typeof cerebras.table>>().toEqualTypeOf<never>()
   })
 
-  it("is what docs/options.md says", () => {
+  it("equals docs/options.md", () => {
     assert.equal(
       readFileSync(new URL("../../../docs/options.md", import.meta.url), "utf8"),
       render(),

@@ -353,7 +353,7 @@ describe("the global fetch, pooled for an origin", () => {
     )
   })
 
-  it("asks in the name of the provider that the environment names for the origin", async () => {
+  it("uses the provider that the environment names for the origin", async () => {
     await closeAll()
     const names = { AZURE_OPENAI_ENDPOINT: "azure", GROQ_BASE_URL: "groq", CEREBRAS_BASE_URL: "cerebras" }
     const headers = { "api-key": "sk-named-1" }

@@ -100,7 +100,7 @@ describe("with clientele/register", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("a process without an SDK loads nothing and says nothing", () => {
+  it("a process without an SDK loads nothing and prints nothing", () => {
     const program = `
       import { registerHooks } from "node:module"
       const seen = []
@@ -117,7 +117,7 @@ describe("with clientele/register", () => {
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
   })
 
-  it("a process that dies of a signal tells what came of its clients", () => {
+  it("a process that dies of a signal prints the report of its clients", () => {
     const program = `
       import { OpenAI } from "openai"
       new OpenAI({ apiKey: "sk-child" })
@@ -134,7 +134,7 @@ describe("with clientele/register", () => {
     assert.strictEqual(signal, "SIGTERM")
   })
 
-  it.live("requests to a provider that are not pooled are told of once a road, and counted", () =>
+  it.live("requests to a provider that are not pooled are warned of once a caller, and counted", () =>
     Effect.gen(function* () {
       const sandbox = yield* openSandbox
       const { code, stderr } = yield* node("roads", [sandbox.origin], { OPENAI_BASE_URL: sandbox.baseURL("openai") })
@@ -150,7 +150,7 @@ describe("with clientele/register", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("a request of fetch with a dispatcher of its own is not pooled, and told of", () =>
+  it.live("a request of fetch with a dispatcher of its own is not pooled, with a warning", () =>
     Effect.gen(function* () {
       const sandbox = yield* openSandbox
       const { code, stderr } = yield* node("dispatcher", [sandbox.origin], { CLIENTELE_FETCH: sandbox.origin })
@@ -162,7 +162,7 @@ describe("with clientele/register", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("a process that dies of a signal tells what was not pooled", () =>
+  it.live("a process that dies of a signal prints requests that were not pooled", () =>
     Effect.gen(function* () {
       const sandbox = yield* openSandbox
       const env = { OPENAI_BASE_URL: sandbox.baseURL("openai") }
@@ -186,7 +186,7 @@ describe("with clientele/register", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("a version of an SDK that is not known is left alone, with a warning", () => {
+  it("an unknown version of an SDK is left alone, with a warning", () => {
     const folder = mkdtempSync(join(tmpdir(), "clientele-register-"))
     try {
       const sdk = join(folder, "node_modules/openai")
@@ -203,7 +203,7 @@ describe("with clientele/register", () => {
       assert.strictEqual(stdout, "false\n")
       assert.match(
         stderr,
-        /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: this version is not known, versions 5 to 7 would be\n/
+        /ClienteleWarning: clients of openai 4\.104\.0 are not pooled: unsupported version, supported: versions 5 to 7\n/
       )
       assert.strictEqual(status, 0)
     } finally {

@@ -14,7 +14,7 @@ import { eventually } from "../../support/wait.ts"
 
 const [openai] = subjects as readonly [Subject, ...ReadonlyArray<Subject>]
 
-/** What a process of its own would have: a client layer, a connection to Redis, and a log. */
+/** Parts of a process of its own: a client layer, a connection to Redis, and a log. */
 const process = (url: string) =>
   Effect.gen(function* () {
     const lines: Array<string> = []
@@ -61,7 +61,7 @@ describe("agents of two processes on one budget in Redis", () => {
       for (const { lines } of processes) {
         assert.match(
           lines[0]!,
-          /^WARN Redis at .+ can't count quotas: .+; until it can, each process counts for itself$/
+          /^WARN Redis at .+ can't count quotas: .+; until it recovers, each process counts for itself$/
         )
         assert.match(lines[1]!, /^INFO Redis at .+ counts quotas again$/)
         assert.strictEqual(lines.length, 2)
@@ -75,7 +75,7 @@ describe("agents of two processes on one budget in Redis", () => {
     })
   )
 
-  it.scopedLive("wait all together when one of them is told to", () =>
+  it.scopedLive("wait all together when one of them gets a Retry-After", () =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make()
       const sandbox = yield* Sandbox.make({

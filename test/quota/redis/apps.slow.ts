@@ -25,7 +25,7 @@ const crowd = <R>(size: number, agent: Effect.Effect<unknown, ClientError, R>) =
   )
 
 describe("apps with one budget in Redis", () => {
-  it.scopedLive("share what a minute holds, and nobody fails for it", () =>
+  it.scopedLive("share a minute's budget, and no request fails for it", () =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make()
       const sandbox = yield* Sandbox.make()
@@ -45,7 +45,7 @@ describe("apps with one budget in Redis", () => {
     })
   )
 
-  it.scopedLive("show in their stats what Redis says is left", () =>
+  it.scopedLive("show in their stats the budget left in Redis", () =>
     Effect.gen(function* () {
       const redis = yield* RedisServer.make()
       const sandbox = yield* Sandbox.make({ latency: 50 })

@@ -8,7 +8,7 @@ import * as RedisServer from "../../support/redis.ts"
 import { rates, recorder, connect, open, connectionOf, reserve, refused, available } from "../../support/stores.ts"
 
 describe("a Redis that goes away", () => {
-  it.scopedLive("is warned of once, and counts again by itself when it is back", () =>
+  it.scopedLive("logs one warning, and counts again by itself when it is back", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const server = yield* RedisServer.make()
@@ -18,14 +18,14 @@ describe("a Redis that goes away", () => {
         assert.strictEqual((yield* reserve(store)).taken, 0)
         yield* server.kill
         yield* available(store, false)
-        assert.match(yield* refused(store), /^Redis doesn't count/)
+        assert.match(yield* refused(store), /^Redis is unavailable/)
         store.budget("digest", "model").correct(1, 1, rates)
         store.budget("digest", "model").close(1)
         yield* Effect.sleep(300)
         assert.strictEqual(lines.length, 1)
         assert.match(
           lines[0]!,
-          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it can, each process counts for itself$/
+          /^WARN Redis at 127\.0\.0\.1:\d+ can't count quotas: .+; until it recovers, each process counts for itself$/
         )
         yield* server.start
         yield* available(store, true)
@@ -36,7 +36,7 @@ describe("a Redis that goes away", () => {
     })
   )
 
-  it.scopedLive("refuses at once what was asked for when the connection broke, and takes nothing for it later", () =>
+  it.scopedLive("rejects at once calls made when the connection broke, and takes no budget for them later", () =>
     Effect.gen(function* () {
       const server = yield* RedisServer.make()
       // ioredis by default sends again what had no answer.
@@ -47,14 +47,14 @@ describe("a Redis that goes away", () => {
       const asked = yield* Effect.fork(refused(store))
       yield* Effect.sleep(50)
       yield* server.kill
-      assert.match(yield* asked, /^Redis didn't count: (the connection was closed|read ECONNRESET)$/)
+      assert.match(yield* asked, /^Redis command failed: (the connection was closed|read ECONNRESET)$/)
       yield* server.start
       yield* available(store, true)
       assert.strictEqual((yield* reserve(store)).taken, 1)
     })
   )
 
-  it.scopedLive("may hang: then nobody waits longer for it than commandTimeout", () =>
+  it.scopedLive("may hang: then no request waits longer for it than commandTimeout", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const server = yield* RedisServer.make()
@@ -63,7 +63,7 @@ describe("a Redis that goes away", () => {
         const admin = yield* connect(server.port)
         const connection = yield* connectionOf(admin)
         yield* server.pause
-        assert.strictEqual(yield* refused(store), "Redis didn't count: no answer within 150 ms")
+        assert.strictEqual(yield* refused(store), "Redis command failed: no reply within 150 ms")
         assert.isFalse(store.isAvailable())
         assert.deepStrictEqual(lines.length, 1)
         yield* server.resume
@@ -172,7 +172,7 @@ describe("a password", () => {
     }
   ]
   for (const { flags, name, reason, user } of cases) {
-    it.scopedLive(`${name} is said to be so, and printed nowhere`, () =>
+    it.scopedLive(`${name} is reported as such, and printed nowhere`, () =>
       Effect.gen(function* () {
         const { lines, layer: logger } = recorder()
         const { port } = yield* RedisServer.make(flags)
@@ -187,7 +187,7 @@ describe("a password", () => {
     )
   }
 
-  it.scopedLive("that is missing is said to be so", () =>
+  it.scopedLive("that is missing is reported as such", () =>
     Effect.gen(function* () {
       const { lines, layer: logger } = recorder()
       const { url } = yield* RedisServer.make(["--requirepass", secret])

@@ -49,7 +49,7 @@ const withRedis = <A>(f: (redis: Redis) => Promise<A>) =>
     })
   )
 
-/** Somebody with more to do than the budget lets it, who asks again exactly when it is told to. */
+/** A client with more to do than the budget lets it, which asks again exactly at the given time. */
 const hurry = async (one: ReturnType<typeof budget>, until: number, cost: number): Promise<Array<number>> => {
   const departures: Array<number> = []
   for (let now = 0; now < until;) {
@@ -109,7 +109,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("lets as many go at once as the burst says, and saves up no more however long nobody came", () =>
+  it.live("lets the burst go at once, and saves up no more however long it is idle", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 60, burst: 3 }))
       for (const start of [0, 3_600_000]) {
@@ -133,7 +133,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("can't be broken by costs that are no numbers", () =>
+  it.live("can't be broken by costs that are not numbers", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ tokensPerMinute: 60_000 }))
       const odd = [Number.NaN, -5, 0, 10]
@@ -143,7 +143,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("forgives lateness to those who waited, not to those who did not", () =>
+  it.live("forgives lateness to requests that waited, and to no others", () =>
     withRedis(async (redis) => {
       // With what is forgiven, one every 10 ms.
       const one = budget(redis, limits({ requestsPerMinute: 6_020 }), 200)
@@ -157,7 +157,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("tells those who wait for a fast one to ask together", () =>
+  it.live("makes waiters for a fast one ask together", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 60_200 }), 200)
       assert.strictEqual((await one.reserve(0, [1, 1])).wait, 1)
@@ -176,7 +176,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("closes for as long as it is told, never for less, and opens without a rush", () =>
+  it.live("closes for the given time, never for less, and opens without a rush", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 6_020 }), 200)
       const many = Array.from({ length: 64 }, () => 1)
@@ -195,7 +195,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("tells who asks ahead when each turn comes, and when to ask for the next", () =>
+  it.live("returns for requests ahead the time of each turn, and of the next call", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 600, tokensPerMinute: 60_000 }))
       const four = [200, 10, 10, 10]
@@ -215,7 +215,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("lets those who are near take turns as far ahead as those who are distant", () =>
+  it.live("lets near processes take turns as far ahead as distant ones", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 6_000 }))
       const many = Array.from({ length: 64 }, () => 1)
@@ -254,7 +254,7 @@ describe("a budget in Redis", () => {
     })
   )
 
-  it.live("has nothing to give back of what has been paid for long ago", () =>
+  it.live("has nothing to give back for costs paid long ago", () =>
     withRedis(async (redis) => {
       const one = budget(redis, limits({ requestsPerMinute: 60, tokensPerMinute: 60_000 }))
       await one.reserve(0, [1_000])

@@ -50,7 +50,7 @@ const scripts: Record<string, (client: OpenAI) => Promise<void>> = {
   },
   flying: async (client) => {
     void ask(client, { "x-sandbox-latency": "4000" }).then(() => say("answered"))
-    // Whoever listens for a signal keeps nothing alive.
+    // Listening for a signal keeps nothing alive.
     await once(process, "SIGUSR2")
   },
   fails: async (client) => {

@@ -1,14 +1,14 @@
 /**
- * What a test framework would find open: `handles.ts BASE_URL`, and the server's authority in SANDBOX_CA. It prints what is
- * left by loading the package, what
- * keeps the process alive after the last answer, and what is left at all when clients have been closed, and when they have
- * been idle for long enough. That is found as Jest's --detectOpenHandles does: made since, neither destroyed nor unref'd.
+ * Prints handles that a test framework would find open: `handles.ts BASE_URL`, and the server's authority in
+ * SANDBOX_CA. They are those left by loading the package, those that keep the process alive after the last answer, and
+ * those left when clients have been closed, and when they have been idle for long enough. They are found as Jest's
+ * --detectOpenHandles does: made since, neither destroyed nor unref'd.
  */
 import { createHook } from "node:async_hooks"
 
 const [baseURL = ""] = process.argv.slice(2)
 
-/** What Jest 30 passes over too. */
+/** Kinds that Jest 30 passes over too. */
 const ignored =
   /^(PROMISE|TIMERWRAP|ELDHISTOGRAM|PerformanceObserver|RANDOMBYTESREQUEST|DNSCHANNEL|ZLIB|SIGNREQUEST|TLSWRAP|TCPWRAP|PendingRequest)$/
 
@@ -60,7 +60,7 @@ const use = async (openai: ReturnType<typeof getOpenAIClient>): Promise<void> =>
 const openai = getOpenAIClient(options)
 await use(openai)
 unread.push(await openai.chat.completions.create({ ...question, stream: true }))
-// What ends with a turn of the event loop keeps nothing alive.
+// A handle that ends with a turn of the event loop keeps nothing alive.
 const answered = process
   .getActiveResourcesInfo()
   .slice(before)

@@ -56,7 +56,7 @@ const restless = async (set: Sets.ClientSet): Promise<void> => {
   for (;;) await read(set)
 }
 
-/** Whoever waits for its drain timeout is seen to do so. */
+/** A process that waits for this drain timeout is seen to do so. */
 const slow = (): Sets.ClientSet => Sets.make({ drainTimeout: 60_000 })
 
 const modes: Record<string, () => Promise<void>> = {
@@ -172,7 +172,7 @@ const modes: Record<string, () => Promise<void>> = {
     stay()
   },
   modest: async () => {
-    // What signal-exit 4 does.
+    // Exits as signal-exit 4 does.
     const emitter = { count: 1 }
     Object.assign(globalThis, { [Symbol.for("signal-exit emitter")]: emitter })
     const listener = (): void => {

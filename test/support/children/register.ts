@@ -28,7 +28,7 @@ say({
   versions: new OpenAI(v1) instanceof OpenAI6,
   subclass: [mine.mine, mine instanceof Mine, mine instanceof OpenAI, mine.constructor === Mine],
   own: [own instanceof OpenAI, own === new OpenAI({ ...v1 })],
-  // What the SDK itself would take without a word.
+  // The SDK itself takes these silently.
   refused: [1, 2].map(() => new OpenAI(unheard) instanceof OpenAI),
   options: new OpenAI(v1).withOptions({ timeout: 1 }).timeout
 })

@@ -1,4 +1,4 @@
-/** What an app sees of an SDK's class, for the scripts that run with `clientele/register`. */
+/** An SDK's class as an app uses it, for the scripts that run with `clientele/register`. */
 
 interface Client {
   readonly chat: {

@@ -1,4 +1,6 @@
-/** On a thread of its own, which is blocked until its first word is notified: whoever connects meanwhile is not accepted. */
+/**
+ * On a thread of its own, which is blocked until its first word is notified: connections are not accepted meanwhile.
+ */
 import { once } from "node:events"
 import * as net from "node:net"
 import { parentPort, workerData } from "node:worker_threads"

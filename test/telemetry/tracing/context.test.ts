@@ -1,4 +1,4 @@
-/** The async context in which requests are dispatched, and what undici's diagnostics channels tell of them. */
+/** The async context in which requests are dispatched, and their messages on undici's diagnostics channels. */
 import { AsyncLocalStorage } from "node:async_hooks"
 import * as diagnostics from "node:diagnostics_channel"
 import * as http2 from "node:http2"
@@ -103,7 +103,7 @@ for (const { name, serve, version } of protocols) {
     expect(server.total).toBe(1)
   })
 
-  test(`${name}: undici's channels tell of a request in undici's words`, async () => {
+  test(`${name}: undici's channels report a request in undici's form`, async () => {
     const heard: Array<string> = []
     const messages = new Map<string, Message>()
     for (const channel of names) {
@@ -138,7 +138,7 @@ for (const { name, serve, version } of protocols) {
     expect(headers.map(String)).toEqual(expect.arrayContaining(["x-told", "yes"]))
   })
 
-  test(`${name}: an abort is told as AbortError, a timeout as what it is, and neither twice`, async () => {
+  test(`${name}: an abort is published as AbortError, a timeout as itself, and each once`, async () => {
     const told: Array<string> = []
     listen("request:error", ({ error, request }) => told.push(`${request.path} ${error!.name}`))
     const server = await serve((() => undefined) as Handler)

@@ -1,4 +1,4 @@
-/** What OpenTelemetry's SDK exports of fibers, through @effect/opentelemetry. */
+/** Spans of fibers as OpenTelemetry's SDK exports them, through @effect/opentelemetry. */
 import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
@@ -130,7 +130,7 @@ describe("with Effect, OpenTelemetry's SDK exports", () => {
     )
   }
 
-  it.scopedLive("one span for embeddings that several ask for: below the first of them, linked to the others", () =>
+  it.scopedLive("one span for embeddings of several callers: below the first of them, linked to the others", () =>
     Effect.gen(function* () {
       const seen = yield* app
       const sandbox = yield* Sandbox.make({ protocol: "http/1.1" })

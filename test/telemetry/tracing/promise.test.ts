@@ -1,4 +1,4 @@
-/** What OpenTelemetry's SDK exports of clients that are made without Effect. */
+/** Spans and metrics of clients that are made without Effect, as OpenTelemetry's SDK exports them. */
 import { context, SpanKind, trace } from "@opentelemetry/api"
 import { DataPointType, type HistogramMetricData } from "@opentelemetry/sdk-metrics"
 import * as Effect from "effect/Effect"

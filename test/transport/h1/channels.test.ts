@@ -32,7 +32,7 @@ const heard = (onCreate?: (message: Message) => void): Array<string> => {
   return all
 }
 
-test("HTTP/1.1: a request tells undici's channels, and takes the headers that subscribers add", async () => {
+test("HTTP/1.1: a request is published to undici's channels, and takes the headers that subscribers add", async () => {
   let traced: unknown
   const server = await serveH1((request, response) => {
     traced = request.headers["traceparent"]
@@ -43,7 +43,7 @@ test("HTTP/1.1: a request tells undici's channels, and takes the headers that su
   expect({ all, traced }).toEqual({ all: channels.slice(0, 6), traced: "00-1-2-01" })
 })
 
-test("HTTP/1.1: a request that is cut tells undici's channel of errors, once", async () => {
+test("HTTP/1.1: a request that is cut is published to undici's channel of errors, once", async () => {
   const server = await serveH1((_, response) => void response.destroy())
   const all = heard()
   expect((await failure(ask(pool(server.origin)))).reason).toBe("Connection")

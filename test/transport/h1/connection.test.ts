@@ -155,7 +155,7 @@ test("a connection whose response came before the whole of the request carries n
   expect(it.stats().opened).toBe(2)
 })
 
-test("a body that yields more than it announced is told to end", async () => {
+test("a body that yields more than it announced is ended", async () => {
   const server = await serveH1((request, response) => void request.resume().on("end", () => response.end("ok")))
   let isOver = false
   const chunks = async function* () {

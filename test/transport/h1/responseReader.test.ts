@@ -1,4 +1,4 @@
-/** What comes on a connection of HTTP/1.1, read whole, cut anywhere, and beside undici's own parser. */
+/** Responses of HTTP/1.1, read whole, cut anywhere, and beside undici's own parser. */
 import * as net from "node:net"
 import fc from "fast-check"
 import { Client } from "undici"
@@ -151,12 +151,12 @@ for (const [name, bytes] of cuts) {
   })
 }
 
-test("a response to HEAD ends with its head, whatever length it tells", () => {
+test("a response to HEAD ends with its head, whatever its Content-Length", () => {
   const whole = read([`${ok}content-length: 500\r\n\r\n`], { method: "HEAD", isClosed: false })
   expect(whole).toMatchObject({ keeps: true, seen: { body: "" } })
 })
 
-test("what comes after a response is given back", () => {
+test("bytes after a response are given back", () => {
   expect(read([`${ok}content-length: 1\r\n\r\nab`]).rest).toBe("b")
   expect(read([`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\nHTTP`]).rest).toBe("HTTP")
 })
@@ -209,7 +209,7 @@ const fields = fc.array(
   { maxLength: 3 }
 )
 
-/** What delimits a body, and a body, not always of each other. */
+/** Framing headers and a body, which may belong to different framings. */
 const bodies = fc.oneof(
   { weight: 3, arbitrary: fc.constant(["content-length: 5", "hello"] as const) },
   {

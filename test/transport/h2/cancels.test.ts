@@ -23,7 +23,7 @@ test("places are held until the answer to a ping, and then for as long as that t
       for (let i = 0; i < count; i++) cancels.closed()
       vi.advanceTimersByTime(0)
     }
-    /** What is held just before so many ms have passed, and then. */
+    /** Places held just before so many ms have passed, and then. */
     const around = (ms: number) => {
       vi.advanceTimersByTime(ms - 1)
       const before = cancels.held
@@ -45,7 +45,7 @@ test("places are held until the answer to a ping, and then for as long as that t
     expect(pongs).toHaveLength(1)
     cancels.heard()
     expect(pongs).toHaveLength(2)
-    // What is closed while it is asked has a ping of its own; an answer that took an hour is no reason to wait for one.
+    // A close while a ping is out gets a ping of its own; an answer that took an hour is no reason to wait for one.
     cancels.heard()
     close(1)
     expect(pongs).toHaveLength(2)
@@ -91,7 +91,7 @@ test("HTTP/2: a busy server gets nothing in a cancelled stream's place before it
   expect(server.pings).toBe(1)
 })
 
-test("HTTP/2: a server is asked again whether it has read a reset only when it has sent an answer meanwhile", async () => {
+test("HTTP/2: a server gets another ping about resets only when it has sent a response meanwhile", async () => {
   const asked: Array<number> = []
   const server = await serveScript({
     onRequest: (to, id) => {

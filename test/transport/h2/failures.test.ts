@@ -8,7 +8,7 @@ for (const [name, code] of [
   ["NO_ERROR", 0],
   ["INTERNAL_ERROR", 2]
 ] as const) {
-  test(`HTTP/2: a body that RST_STREAM(${name}) cuts is an error, after what had come`, async () => {
+  test(`HTTP/2: a body that RST_STREAM(${name}) cuts is an error, after the chunks before it`, async () => {
     const server = await serveScript({
       onRequest: (to, id) => {
         to.headers(id)
@@ -58,7 +58,7 @@ test("HTTP/2: REFUSED_STREAM for every second request, and all are answered", as
   expect(all).toEqual(all.map(() => "ok"))
 })
 
-test("HTTP/2: who is always refused fails as not processed after 6 attempts", async () => {
+test("HTTP/2: a request that is always refused fails as not processed after 6 attempts", async () => {
   const server = await serveScript({ onRequest: (to, id) => to.reset(id, 7) })
   expect(await verdict(ask(pool2(server.origin)))).toBe("Connection, no")
   expect(server.requests).toBe(6)
@@ -100,7 +100,7 @@ const pool2Once = (origin: string): ReturnType<typeof pool2> => {
   return shared
 }
 
-test("HTTP/2: GOAWAY with an error and a low id: those below may have been processed, the rest is sent again", async () => {
+test("HTTP/2: GOAWAY with an error and a low id: requests below it may have been processed, the rest is sent again", async () => {
   const held: Array<number> = []
   const server = await serveScript({
     onRequest: (to, id) => {
@@ -129,7 +129,7 @@ test("HTTP/2: GOAWAY on every connection fails as not processed, after few conne
 
 const calm = "GOAWAY ENHANCE_YOUR_CALM (11): too_many_pings"
 
-test("HTTP/2: a request that a GOAWAY ends tells its reason, answered or not, processed or not", async () => {
+test("HTTP/2: a request that a GOAWAY ends has its reason, answered or not, processed or not", async () => {
   const before = await serveScript({ onRequest: (to, id) => to.goaway(id, 11, "too_many_pings") })
   const lost = await failure(ask(pool2(before.origin)))
   expect([lost.reason, lost.processed]).toEqual(["Connection", "maybe"])
@@ -164,11 +164,11 @@ test("HTTP/2: the reason of a GOAWAY outlives the notice of shutdown that came b
 })
 
 for (const [code, told] of [
-  // What Apache's mod_http2 sends when it restarts under POSTs.
+  // Code and text of Apache's mod_http2 when it restarts under POSTs.
   [2 ** 32 - 902, "GOAWAY -902: The user callback function failed; try `transport: { http2: false }`"],
   [13, "GOAWAY HTTP_1_1_REQUIRED (13): The user callback function failed; try `transport: { http2: false }`"]
 ] as const) {
-  test(`HTTP/2: GOAWAY with code ${code} tells how to do without HTTP/2`, async () => {
+  test(`HTTP/2: GOAWAY with code ${code} names the option to turn HTTP/2 off`, async () => {
     const server = await serveScript({
       onRequest: (to, id) => to.goaway(id, code, "The user callback function failed")
     })
@@ -237,7 +237,7 @@ test("HTTP/2: nothing is sent while the server allows no streams, and all once i
   expect(server.connections).toBe(1)
 })
 
-test("HTTP/2: a session that answers no pings is dropped, what was on it may have been processed", async () => {
+test("HTTP/2: a session that answers no pings is dropped, and its requests may have been processed", async () => {
   const server = await serveScript({
     onPing: (to, answer) => void (to.index === 1 ? 0 : answer()),
     onRequest: (to, id) => (to.index === 1 ? undefined : to.respond(id))
@@ -329,11 +329,11 @@ test("HTTP/2: a session is left before servers kill it for its resets", async ()
   await until(() => server.resets.length === 900)
   expect(server.connections).toBeGreaterThan(1)
   expect(Math.max(...perConnection)).toBeLessThanOrEqual(600)
-  // Those that were left are closed.
+  // The sessions that were left are closed.
   await until(() => server.open <= 1)
 })
 
-/** What Node's sessions keep from their users: the number that their next stream will have. */
+/** Internals of Node's sessions: the number that their next stream will have. */
 interface Handle {
   readonly setNextStreamID: (id: number) => boolean
 }

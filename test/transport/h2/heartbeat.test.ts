@@ -17,7 +17,7 @@ import {
   verdict
 } from "../harness.ts"
 
-/** What it does at each of these times. */
+/** Its actions at each of these times. */
 const beats = (heart: Heartbeat, times: ReadonlyArray<number>, active = 1, held = 0) =>
   times.map((now) => heart.beat(now, active, held, 0, 0))
 
@@ -54,13 +54,13 @@ test("an event loop that was blocked for long is one ping missed, not the end", 
   expect(heart.suspect).toBe(false)
 })
 
-test("whoever sends is there, though its answer to the ping still stands in line", () => {
+test("a peer that sends is alive, though its answer to the ping is still queued", () => {
   const heart = new Heartbeat(10, 0)
   for (let now = 11, bytes = 0; now < 1_000; now += 11, bytes += 1) expect(heart.beat(now, 1, 0, bytes, 0)).toBe("ping")
   expect(heart.suspect).toBe(false)
 })
 
-test("whoever takes more of an upload is there, but gets nothing new before it answers", () => {
+test("a peer that takes more of an upload is alive, but gets no new requests before it answers", () => {
   const heart = new Heartbeat(10, 0)
   for (let now = 11, left = 1; now < 1_000; now += 11, left += 1) {
     expect(heart.beat(now, 1, 0, 0, left)).toBe("ping")
@@ -69,7 +69,7 @@ test("whoever takes more of an upload is there, but gets nothing new before it a
   expect([1_001, 1_012, 1_023].map((now) => heart.beat(now, 1, 0, 0, 91))).toEqual(["ping", "ping", "dead"])
 })
 
-test("HTTP/2: a black hole is left after two pings: what was sent may have been processed, what came later goes elsewhere", async () => {
+test("HTTP/2: a black hole is left after two pings: sent requests may have been processed, later ones go elsewhere", async () => {
   let silent = false
   const server = await serveScript({
     onPing: (to, answer) => void (to.index > 1 || !silent ? answer() : 0),
@@ -147,7 +147,7 @@ test("a doubt makes it suspect at once, is hoped to be cleared for a second, and
   expect(beats(heart, [11_000, 11_001])).toEqual([undefined, "dead"])
 })
 
-test("HTTP/2: who gets no headers in time casts doubt on the session: nothing new goes on it until it answers a ping", async () => {
+test("HTTP/2: a request without headers in time makes its session suspect: it gets no new requests until it answers a ping", async () => {
   const unanswered: Array<() => void> = []
   let answered = false
   let after: boolean | undefined
@@ -196,7 +196,7 @@ test("HTTP/2: a session in doubt with nothing on it gives up its place, if there
   await until(() => server.open === 1)
 })
 
-/** What a server lets a client send ahead: as much as all of what is sent here. */
+/** The window that a server grants: larger than all that is sent here. */
 const window = 64 * 1024 * 1024
 const size = 40_000_000
 

@@ -6,16 +6,16 @@ import { ask, defer, pool, serveScript, serveTls, until, verdict } from "../harn
 /** More than the buffers of two sockets hold. */
 const body = Buffer.alloc(8_000_000)
 
-/** So that no ping tells. */
+/** Without pings, which would notice the reset. */
 const patient = { pingInterval: 3_600_000 }
 
 /** WINDOW_UPDATE by all that there may be, for the connection as for a stream. */
 const windowOf = (id: number): Buffer => Buffer.from([0, 0, 4, 8, 0, 0, 0, 0, id, 0x3f, 0xff, 0, 0])
 
-/** What makes a session that is writing stop reading, since it wants to write even more: the answer. */
+/** A ping to a session that is writing: the answer is even more to write, and the session stops reading. */
 const ping = Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
 
-test("HTTP/2: a connection that is reset while a request is written over TLS is found dead, though Node is not told", async () => {
+test("HTTP/2: a connection that is reset while a request is written over TLS is found dead, though Node reports nothing", async () => {
   const server = await serveScript({
     tls: true,
     onOpen: (connection) => connection.raw(windowOf(0)),

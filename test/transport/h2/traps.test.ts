@@ -1,6 +1,6 @@
 /**
- * What node:http2 and its servers hold in store for a pool of sessions, each found by stepping into it. `docs/http2.md`
- * lists these traps with the tests that keep us out of them; here are those that have no home elsewhere.
+ * Traps of node:http2 and its servers for a pool of sessions, each found by stepping into it. `docs/http2.md` lists
+ * these traps with the tests that keep us out of them; here are those that have no home elsewhere.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import * as http2 from "node:http2"
@@ -36,7 +36,7 @@ test("HTTP/2: bodies that come in the same packet as their headers are not lost,
   expect(all.toSorted()).toEqual(ids.map((id) => `body ${id}`).toSorted())
 })
 
-test("HTTP/2: a session that is too old takes no new streams, and says GOAWAY only when its last has ended", async () => {
+test("HTTP/2: a session that is too old takes no new streams, and sends GOAWAY only when its last has ended", async () => {
   const events: Array<string> = []
   const held: Array<() => void> = []
   const server = await serveScript({
@@ -222,7 +222,7 @@ test("HTTP/2: a shutdown in two GOAWAYs, first of every id and then of the last 
   expect(bodies).toEqual([...Array(5).fill("here"), ...Array(6).fill("elsewhere")])
 })
 
-test("HTTP/2: who waits for a server that allows no streams waits as long as it may, and is unsent", async () => {
+test("HTTP/2: a request to a server that allows no streams waits as long as it may, and is unsent", async () => {
   let allow: (() => void) | undefined
   const server = await serveScript({
     limit: 0,
@@ -239,7 +239,7 @@ test("HTTP/2: who waits for a server that allows no streams waits as long as it 
   expect([server.requests, server.connections]).toEqual([1, 1])
 })
 
-test("HTTP/2: answers are read however much waits to be sent on their session", async () => {
+test("HTTP/2: responses are read however many bytes wait to be sent on their session", async () => {
   const ids: Array<number> = []
   const count = 1_200
   const server = await serveScript({

@@ -41,7 +41,7 @@ describe("an error of a runtime's fetch", () => {
     })
   }
 
-  it("that came after the response's head says that it was worked on", () => {
+  it("that came after the response's head means that it was processed", () => {
     const error = fetchError(origin, failed("ECONNRESET"), true)
     assert.deepStrictEqual([error.reason, error.processed], ["Connection", "yes"])
     assert.strictEqual(fetchError(origin, failed("ZlibError"), true).reason, "Malformed")
@@ -62,7 +62,7 @@ describe("an error of a runtime's fetch", () => {
     ])
   })
 
-  it("that is none, and a code that nobody knows, are noted", () => {
+  it("that is not an Error, and an unknown code, are recorded", () => {
     assert.deepStrictEqual(fetchError(origin, failed("ENEW"), false).oddity, { kind: "error", value: "ENEW" })
     assert.strictEqual(fetchError(origin, "text", false).reason, "Connection")
   })

@@ -23,7 +23,7 @@ const runtime = anyRuntime("Test 1.0")
 
 const over = { runtime, maxConnections: 1 }
 
-/** Answers requests in the order of `release`, and tells how many it has. */
+/** Answers requests in the order of `release`, and counts them. */
 const serveHeld = async () => {
   const held: Array<() => void> = []
   const paths: Array<string> = []
@@ -131,7 +131,7 @@ describe("a pool over a runtime's fetch", () => {
     assert.strictEqual(await third, "/3")
   })
 
-  it("cancels a body that is given up, and one that nobody can reach any more", async () => {
+  it("cancels a cancelled body, and an unreachable one", async () => {
     let closed = 0
     const server = await serveH1((_, response) => {
       response.write("begun")
@@ -166,7 +166,7 @@ describe("a pool over a runtime's fetch", () => {
     await until(() => from.stats().inFlight === 0)
   })
 
-  it("closes: who waits is refused, who is under way has the drain's time", async () => {
+  it("closes: waiting requests are refused, those in flight have the drain's time", async () => {
     const server = await serveHeld()
     const from = pool(server.origin, over)
     const first = text(from, { path: "/1" })
@@ -214,7 +214,7 @@ describe("a pool over a runtime's fetch", () => {
     assert.strictEqual(await send("and on"), "and on 6")
   })
 
-  it("stops reading from the runtime while nobody reads from it", async () => {
+  it("stops reading from the runtime while it is unread", async () => {
     let pulled = 0
     const chunk = new Uint8Array(100 * 1024)
     const source = () =>
@@ -230,7 +230,7 @@ describe("a pool over a runtime's fetch", () => {
     assert.strictEqual((await readAll(body)).length, 20 * chunk.length)
   })
 
-  it("tells decoded bodies without what described their bytes on the wire", async () => {
+  it("gives decoded bodies without the headers of their bytes on the wire", async () => {
     const zipped = zlib.gzipSync("plain")
     const server = await serveH1((_, response) => {
       response.setHeader("content-encoding", "gzip")
@@ -246,7 +246,7 @@ describe("a pool over a runtime's fetch", () => {
     assert.includeMembers(names, ["content-encoding", "content-length"])
   })
 
-  it("says of failures what they are, and whether the request was sent", async () => {
+  it("classifies failures, and reports whether the request was sent", async () => {
     const server = await serveH1((request, response) => {
       if (request.url === "/cut") response.write("begun", () => response.destroy())
       else if (request.url === "/long") response.setHeader("x-long", "x".repeat(200)).end()

@@ -20,8 +20,8 @@ const refused = (input: object, routes = false): string | undefined =>
 const layer = (maxSockets: number, allowAddress?: () => boolean) =>
   unsupportedLayer(runtime(false), { maxSockets, allowAddress })
 
-describe("where requests go through a runtime's own fetch", () => {
-  it("options that it can't keep are refused by name, and their defaults are not", () => {
+describe("with a runtime's own fetch", () => {
+  it("unsupported options are refused by name, and their defaults are not", () => {
     assert.strictEqual(refused({}), undefined)
     assert.strictEqual(refused({ keepAlive: "60 seconds", connectTimeout: 10_000, http2: true }), undefined)
     assert.strictEqual(refused({ keepAlive: 1_000 }), "keepAlive")
@@ -30,7 +30,7 @@ describe("where requests go through a runtime's own fetch", () => {
     assert.strictEqual(refused({ http2: "prior-knowledge" }), "http2")
   })
 
-  it("options that ask for what it does anyhow are taken, and so are our own bounds", () => {
+  it("options that it satisfies anyhow are accepted, and so are our own bounds", () => {
     assert.strictEqual(refused({ maxConnectionAge: Infinity, connectTimeout: Infinity, http2: false }), undefined)
     assert.strictEqual(
       refused({ maxConnections: 3, maxQueue: 5, circuitFailures: false, isolation: "client" }),
@@ -38,7 +38,7 @@ describe("where requests go through a runtime's own fetch", () => {
     )
   })
 
-  it("a proxy and certificates are refused unless it takes them, and no secret is told", () => {
+  it("a proxy and certificates are refused unless it supports them, and no secret is printed", () => {
     const proxy = { proxy: "http://user:secret@proxy.example" }
     assert.strictEqual(refused(proxy), "proxy")
     assert.strictEqual(refused({ ca: certificate.ca }), "ca")
@@ -48,7 +48,7 @@ describe("where requests go through a runtime's own fetch", () => {
     assert.deepStrictEqual(told, {
       field: "proxy",
       received: "given on Test 1.0, where requests go through the runtime's own fetch",
-      expected: "none: its fetch takes no proxy"
+      expected: "unset: its fetch takes no proxy"
     })
   })
 

@@ -16,10 +16,10 @@ export const parts = (
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
 ): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
   const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
-  if (!isSaid(said)) return malformed("the answer is no chat completion")
+  if (!isSaid(said)) return malformed("the response is not a chat completion")
   const choice = said.choices?.[0]
   const message = choice?.message
-  if (choice === undefined || message == null) return malformed("the answer has no choice in it")
+  if (choice === undefined || message == null) return malformed("the chat completion has no choices")
   const { refusal, tool_calls } = message
   const calls = (tool_calls ?? []).map((call, i) => ({
     id: call.id || `call_${i}`,

@@ -1,7 +1,7 @@
 /**
- * Calls of tools that come in pieces. Whose piece it is servers tell in many ways: by index; by id alone; by an index that is
- * the same for all of them and an id that is not (Gemini's); with an id that is empty in all pieces but the first
- * (DashScope's), and a name that is empty in the first (vLLM's, of some models).
+ * Calls of tools that come in pieces. Servers identify the call of a piece in many ways: by index; by id alone; by an
+ * index that is the same for all of them and an id that is not (Gemini's); with an id that is empty in all pieces but
+ * the first (DashScope's), and a name that is empty in the first (vLLM's, of some models).
  */
 import type * as Response from "@effect/ai/Response"
 import type { Asked } from "../calls.ts"

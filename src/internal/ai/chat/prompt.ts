@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { argued, each, encoded, option, told } from "../parts.ts"
+import { argued, each, encoded, option, toolResult } from "../parts.ts"
 
 type Content = Readonly<Record<string, unknown>>
 
@@ -21,18 +21,17 @@ const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp
 const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Either<Content, AiError.MalformedInput> => {
   const { data, mediaType } = part
   const refuse = (why: string) =>
-    Either.left(
-      new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a message of the user` })
-    )
+    Either.left(new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a user message` }))
   if (mediaType.startsWith("image/")) {
-    if (files === "inline images" && data instanceof URL) return refuse("this provider takes no images by a URL")
+    if (files === "inline images" && data instanceof URL)
+      return refuse("this provider accepts images only inline, not by URL")
     const type = mediaType === "image/*" ? "image/jpeg" : mediaType
     const url = data instanceof URL ? data.href : `data:${type};base64,${encoded(data)}`
     const detail = option(part, key, "imageDetail")
     return Either.right({ type: "image_url", image_url: { url, ...(detail !== undefined && { detail }) } })
   }
-  if (files !== "all") return refuse("this provider takes text and images alone")
-  if (data instanceof URL) return refuse("only images may be given by a URL")
+  if (files !== "all") return refuse("this provider accepts only text and images")
+  if (data instanceof URL) return refuse("only images may be given by URL")
   const format = sounds[mediaType]
   if (format !== undefined) return Either.right({ type: "input_audio", input_audio: { data: encoded(data), format } })
   if (mediaType === "application/pdf") {
@@ -42,7 +41,7 @@ const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Eith
       file: { filename, file_data: `data:application/pdf;base64,${encoded(data)}` }
     })
   }
-  return refuse("images, WAV, MP3 and PDF are taken, and nothing else")
+  return refuse("only images, WAV, MP3 and PDF are accepted")
 }
 
 const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message, AiError.MalformedInput> => {
@@ -59,7 +58,7 @@ const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message,
 const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
   parts.flatMap((part) =>
     part.type === "tool-result" && !part.providerExecuted
-      ? [{ role: "tool", tool_call_id: part.id, content: told(part.result) }]
+      ? [{ role: "tool", tool_call_id: part.id, content: toolResult(part.result) }]
       : []
   )
 

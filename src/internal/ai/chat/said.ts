@@ -8,10 +8,10 @@ interface Piece {
 }
 
 export interface Delta {
-  /** Mistral's models that reason say it in pieces. */
+  /** In pieces from Mistral's reasoning models. */
   readonly content?: string | ReadonlyArray<Piece> | null
   readonly refusal?: string | null
-  /** Groq's and Cerebras's; vLLM, DeepSeek and others say `reasoning_content`. */
+  /** Groq's and Cerebras's; vLLM, DeepSeek and others use `reasoning_content`. */
   readonly reasoning?: string | null
   readonly reasoning_content?: string | null
   readonly tool_calls?: ReadonlyArray<ToolCall> | null
@@ -55,7 +55,7 @@ const reasons: Readonly<Record<string, Response.FinishReason>> = {
 }
 
 export const reasonOf = (said: string | null | undefined, hasCalls: boolean): Response.FinishReason =>
-  // Some servers say "stop" after calls.
+  // Some servers send "stop" after calls.
   hasCalls && (said === "stop" || said == null) ? "tool-calls" : said == null ? "unknown" : (reasons[said] ?? "other")
 
 const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)

@@ -57,7 +57,7 @@ class Answer {
   end(origin: Origin, tools: LanguageModel.ProviderOptions["tools"]): Stream.Stream<Part, AiError.AiError> {
     const parts: Array<Part> = []
     if (!this.isBegun) {
-      const description = "the stream has no chat completion in it"
+      const description = "the stream has no chat completion chunk"
       return Stream.fail(new AiError.MalformedOutput({ ...origin, description }))
     }
     this.close(parts)
@@ -108,6 +108,9 @@ export const parts = <E>(
     const next = (event: unknown): Effect.Effect<Array<Part>, AiError.AiError> =>
       isSaid(event)
         ? Effect.succeed(answer.next(event))
-        : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is no chat completion" })
+        : new AiError.MalformedOutput({
+            ...origin,
+            description: "an event of the stream is not a chat completion chunk"
+          })
     return streamOf(events, next, () => answer.end(origin, tools))
   })

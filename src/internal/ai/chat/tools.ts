@@ -10,7 +10,7 @@ type Field = Readonly<Record<string, unknown>>
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
   if (Tool.isProviderDefined(tool)) return { type: tool.providerName, ...(tool.args as object) }
   const { strict, ...rest } = Schemas.functionOf(tool, strictly)
-  // Not all servers know the field.
+  // Some servers reject the field.
   return { type: "function", function: strict ? { ...rest, strict } : rest }
 }
 

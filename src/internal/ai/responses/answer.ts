@@ -16,7 +16,7 @@ export const parts = (
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
 ): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
   const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
-  if (!isSaid(said)) return malformed("the answer is no response")
+  if (!isSaid(said)) return malformed("the body is not a response object")
   const all: Array<Response.PartEncoded> = [metadataOf(said)]
   const calls: Array<Calls.Asked> = []
   let isRefused = false

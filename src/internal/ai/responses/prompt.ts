@@ -3,7 +3,7 @@ import * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
 import type { Taken } from "../model.ts"
-import { argued, each, encoded, option, told } from "../parts.ts"
+import { argued, each, encoded, option, toolResult } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
 
@@ -29,13 +29,13 @@ const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item
   return Either.left(
     new AiError.MalformedInput({
       ...origin,
-      description: `images and PDF are taken, and nothing else: '${mediaType}' in a message of the user`
+      description: `only images and PDF are accepted: '${mediaType}' in a user message`
     })
   )
 }
 
 const result = (part: Prompt.ToolResultPart): ReadonlyArray<Item> =>
-  part.providerExecuted ? [] : [{ type: "function_call_output", call_id: part.id, output: told(part.result) }]
+  part.providerExecuted ? [] : [{ type: "function_call_output", call_id: part.id, output: toolResult(part.result) }]
 
 /** Parts of one item, which is named in their options, are one again. */
 const assistant = ({ content }: Prompt.AssistantMessage, key: string): ReadonlyArray<Item> => {

@@ -140,7 +140,10 @@ class Answer {
 
   private end(said: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
     if (!isSaid(said)) {
-      return new AiError.MalformedOutput({ ...this.origin, description: "the last event of the stream is no response" })
+      return new AiError.MalformedOutput({
+        ...this.origin,
+        description: "the last event of the stream has no response"
+      })
     }
     const parts = [...this.open].map(([id, what]): Part => ({ type: `${what}-end`, id }))
     this.open.clear()
@@ -167,6 +170,6 @@ export const parts = <E>(
     const next = (event: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> =>
       isEvent(event)
         ? answer.next(event)
-        : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is none of a response" })
+        : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is not a response event" })
     return streamOf(events, next, () => answer.rest())
   })

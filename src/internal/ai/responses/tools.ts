@@ -8,7 +8,7 @@ type Field = Readonly<Record<string, unknown>>
 
 const toolOf = (tool: Tool.Any, strictly: boolean): Field => {
   if (Tool.isProviderDefined(tool)) return { type: tool.providerName, ...(tool.args as object) }
-  // The API's own default for `strict` is true, so it is always said.
+  // The API's own default for `strict` is true, so it is always sent.
   return { type: "function", ...Schemas.functionOf(tool, strictly) }
 }
 

@@ -3,7 +3,11 @@
  * past all that looks at errors. What a model says stays as it is, be it the key.
  */
 import type * as Redacted from "effect/Redacted"
-import { WholeEvents } from "./splitter.ts"
+import { type Block, blocksIn } from "./parser.ts"
+import { asBuffer } from "./scanner.ts"
+import { reportsError } from "../errorBody.ts"
+import type { Clean } from "../redactErrorBody.ts"
+import { parseJson } from "../../util/json.ts"
 import { scrub, spellingsOf } from "../../redaction/redact.ts"
 
 type Needles = ReadonlyArray<Buffer>
@@ -22,52 +26,27 @@ const needlesOf = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): Ne
   return all
 }
 
-/** Events, and what parts them, in turn. */
-const apart = /((?:\r\n|\n|\r){2,})/
-
-const tellsError = (event: string): boolean => {
-  if (/^event: ?error/m.test(event)) return true
-  const data = event
-    .split(/[\r\n]+/)
-    .flatMap((line) => (line.startsWith("data:") ? [line.slice(5)] : []))
-    .join("\n")
-  try {
-    const body = JSON.parse(data) as { readonly error?: unknown; readonly type?: unknown } | null
-    return body?.error != null || body?.type === "error"
-  } catch {
-    return true
-  }
+/** True for an event that SDKs make an error of: one that reports it, or that nobody can parse. */
+const isError = ({ data, name }: Block): boolean => {
+  if (name.startsWith("error")) return true
+  const body = parseJson(data ?? "")
+  return body === undefined || reportsError(body)
 }
 
-/**
- * Gives the events of a stream on without secrets, each when all of it has come: before that nobody knows what it is.
- */
-export class CleanEvents {
-  readonly #secret: Redacted.Redacted
-  readonly #hidden: ReadonlyArray<string>
-  readonly #needles: Needles
-  readonly #events = new WholeEvents()
-
-  constructor(secret: Redacted.Redacted, hidden: ReadonlyArray<string>) {
-    this.#secret = secret
-    this.#hidden = hidden
-    this.#needles = needlesOf(secret, hidden)
-  }
-
-  /** Returns the events that are whole now that `chunk` has come, without secrets; `undefined` if none are. */
-  chunk(chunk: Uint8Array): Uint8Array | undefined {
-    return this.#clean(this.#events.chunk(chunk))
-  }
-
-  /** Returns the rest at the end of the stream, without secrets: a reader may take it for an event. */
-  rest(): Uint8Array | undefined {
-    return this.#clean(this.#events.rest())
-  }
-
-  #clean(bytes: Buffer | undefined): Uint8Array | undefined {
-    if (bytes === undefined || !this.#needles.some((needle) => bytes.includes(needle))) return bytes
-    const parts = bytes.toString().split(apart)
-    const clean = parts.map((part) => (tellsError(part) ? scrub(part, this.#secret, this.#hidden) : part))
-    return Buffer.from(clean.join(""))
+/** Redacts the secrets in whole events of a stream. */
+export const cleanEvents = (secret: Redacted.Redacted, hidden: ReadonlyArray<string>): Clean => {
+  const needles = needlesOf(secret, hidden)
+  return (events) => {
+    const bytes = asBuffer(events)
+    if (!needles.some((needle) => bytes.includes(needle))) return events
+    const text = bytes.toString()
+    let clean = ""
+    let at = 0
+    for (const block of blocksIn(text)) {
+      if (!isError(block)) continue
+      clean += text.slice(at, block.start) + scrub(text.slice(block.start, block.end), secret, hidden)
+      at = block.end
+    }
+    return Buffer.from(clean + text.slice(at))
   }
 }

@@ -2,15 +2,18 @@
  * Detects the end of event streams that generate, for any provider that speaks OpenAI's dialects or Anthropic's. SDKs
  * take a stream that just stops for a complete one: here the two are told apart.
  */
+import { eventsIn } from "./parser.ts"
+import { asBuffer } from "./scanner.ts"
+import { reportsError } from "../errorBody.ts"
+import { type Clean, toldFailure } from "../redactErrorBody.ts"
 import { Tail } from "../tailBuffer.ts"
-import { property } from "../errorBody.ts"
+import { parseJson } from "../../util/json.ts"
 import { WireError } from "../../wire/errors.ts"
-import { type Clean, parsed, toldFailure } from "../redactErrorBody.ts"
 
 /** Looks for the last words of an event stream while somebody else reads it. */
 export interface Ending {
-  /** To be given every chunk of the decoded body, cut anywhere. */
-  readonly add: (chunk: Uint8Array) => void
+  /** To be given every chunk of the decoded body, cut anywhere, and what `EventScanner.scan` returned for it. */
+  readonly add: (chunk: Uint8Array, end: number) => void
   /** True if the last words have come, once the body is over. */
   readonly hasCome: () => boolean
   /** The kept end, one character a byte; "" if that is less than an event. */
@@ -22,62 +25,75 @@ export interface Ending {
   readonly failure: (clean: Clean) => WireError | undefined
 }
 
-const cutShort = (): WireError =>
-  new WireError("Connection", "maybe", "the event stream stopped before its last event: it was cut on its way")
+const cutShort = (): WireError => new WireError("Connection", "maybe", "the event stream was cut before its last event")
 
-/** Matches the end of an event. Readers drop an event without it. */
-const blank = /\r\n\r\n|\n\n|\r\r/
-
-const inWhole = (event: RegExp): string => `(?:${event.source})[^]*?(?:${blank.source})`
+/** Last words of a stream. In JSON a quote or line break within a string is escaped, so no generated text can pass for one. */
+interface Words {
+  /** Count wherever they stand. @default none do */
+  readonly anywhere?: RegExp
+  /** Count within an event that has ended: readers drop others. */
+  readonly inEvent: RegExp
+}
 
 /**
- * In JSON a quote within a string is escaped, and so is a line break, so no generated text can pass for one of these. Some
- * servers leave `[DONE]` out, so a finish reason will do, unless another choice says after it that it goes on; an error that
- * all SDKs throw is an end as well.
+ * Some servers leave `[DONE]` out, so a finish reason will do, unless another choice says after it that it goes on; an
+ * error that all SDKs throw is an end as well.
  */
-const ofCompletions = new RegExp(
-  String.raw`[\r\n]data: ?\[DONE\]|` +
-    inWhole(/"finish_reason"\s*:\s*"(?![^]*"finish_reason"\s*:\s*null)|[\r\n]data: ?\{\s*"error"/)
-)
+const ofCompletions: Words = {
+  anywhere: /[\r\n]data: ?\[DONE\]/,
+  inEvent: /"finish_reason"\s*:\s*"(?![^]*"finish_reason"\s*:\s*null)|[\r\n]data: ?\{\s*"error"/
+}
 
-/** The last event that is not `[DONE]`: its name, if that is an error, and what it says. */
-const lastEvent = /[\r\n](event: ?error(?:\r\n|\n|\r))?data: ?([^\r\n]*)[\r\n]*(?:data: ?\[DONE\][\r\n]*)?$/
+/** Anthropic's. */
+const ofMessages: Words = {
+  inEvent: /"type"\s*:\s*"message_stop"|[\r\n]event: ?(?:message_stop|error)|[\r\n]data: ?\{\s*"type"\s*:\s*"error"/
+}
 
 /** The first line has no break before it. */
 const linesOf = (tail: Tail): string => (tail.isWhole ? `\n${tail.text()}` : tail.text())
 
-const tellsError = (said: unknown): boolean => property(said, "error") != null || property(said, "type") === "error"
+/** Parsing costs more than all else that is done at the end of a stream, and few end in an error. */
+const mayTellError = /"error"|event: ?error/
 
+/** Error that the last event reports, but for `[DONE]`. It need not have ended. */
 const errorIn = (tail: Tail, clean: Clean): WireError | undefined => {
-  const [, name, data] = lastEvent.exec(linesOf(tail)) ?? []
-  if (data === undefined || (name === undefined && !data.includes('"error"'))) return undefined
-  const text = Buffer.from(data, "latin1").toString()
-  return name === undefined && !tellsError(parsed(text)) ? undefined : toldFailure(text, clean)
+  const lines = linesOf(tail)
+  if (!mayTellError.test(lines)) return undefined
+  // Past the line that may have begun before the text.
+  const events = eventsIn(lines.slice(lines.search(/[\r\n]/) + 1))
+  const last = events.at(events.at(-1)?.data === "[DONE]" ? -2 : -1)
+  if (last === undefined) return undefined
+  const text = Buffer.from(last.data.replaceAll("\n", " "), "latin1").toString()
+  const isError = last.name.startsWith("error") || (last.data.includes('"error"') && reportsError(parseJson(text)))
+  return isError ? toldFailure(text, clean) : undefined
 }
-
-/** Anthropic's. */
-const ofMessages = new RegExp(
-  inWhole(/"type"\s*:\s*"message_stop"|[\r\n]event: ?(?:message_stop|error)|[\r\n]data: ?\{\s*"type"\s*:\s*"error"/)
-)
 
 /** Bytes kept of the end. Usage and the verdicts of filters, which come after a finish reason, have a few hundred. */
 const tailBytes = 2048
 
 /** Nothing is looked at before the end: this is the path of every token. */
 class ShortEnding implements Ending {
-  readonly #words: RegExp
+  readonly #words: Words
   readonly #tail = new Tail(tailBytes)
+  /** Bytes after the last event that has ended. */
+  #open = 0
 
-  constructor(words: RegExp) {
+  constructor(words: Words) {
     this.#words = words
   }
 
-  add(chunk: Uint8Array): void {
+  add(chunk: Uint8Array, end: number): void {
+    this.#open = end > 0 ? chunk.length - end : this.#open + chunk.length
     this.#tail.add(chunk)
   }
 
   hasCome(): boolean {
-    return this.#words.test(linesOf(this.#tail))
+    const lines = linesOf(this.#tail)
+    const { anywhere, inEvent } = this.#words
+    if (anywhere?.test(lines) === true) return true
+    const at = lines.search(inEvent)
+    // A match may begin with the line break before its event.
+    return at >= 0 && at + 1 < lines.length - this.#open
   }
 
   tail(): string {
@@ -116,23 +132,20 @@ class LongEnding implements Ending {
     this.#first = first
   }
 
-  add(chunk: Uint8Array): void {
+  add(chunk: Uint8Array, end: number): void {
     if (this.#come) return
     this.#tail.add(chunk)
-    let text = this.#rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1")
-    if (this.#first?.test(text) === true) this.#first = undefined
-    if (!this.#isLast) {
-      const at = text.search(this.#last)
-      if (at < 0) {
-        this.#rest = text.slice(-carried)
-        return
-      }
-      this.#isLast = true
-      // Past the line break that ended what was before it.
-      text = text.slice(at + 1)
+    if (this.#isLast) {
+      this.#come = end > 0
+      return
     }
-    this.#come = blank.test(text)
-    this.#rest = text.slice(-3)
+    const text = this.#rest + asBuffer(chunk).toString("latin1")
+    if (this.#first?.test(text) === true) this.#first = undefined
+    const at = text.search(this.#last)
+    this.#isLast = at >= 0
+    // A match may begin with the line break before its event.
+    this.#come = this.#isLast && end > 0 && at + 1 < end + this.#rest.length
+    this.#rest = text.slice(-carried)
   }
 
   hasCome(): boolean {

@@ -14,8 +14,8 @@ import type { PoolOptions, WrappedKey } from "./types.ts"
 type ClientOptions = NonNullable<ConstructorParameters<typeof AzureOpenAI>[0]>
 
 /**
- * All options of `new AzureOpenAI`, in the openai that is installed, and ours beside them. docs/options.md says what
- * each does.
+ * All options of `new AzureOpenAI`, in the openai that is installed, and those of clientele. docs/options.md describes
+ * each.
  *
  * @since 0.1.0
  * @category models
@@ -27,11 +27,11 @@ export interface AzureOpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolO
    * @default the environment's `AZURE_OPENAI_API_KEY`
    */
   readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
-  /** Not read by openai 6 and 7. How connections are made, `transport` says. */
+  /** Not read by openai 6 and 7: use `transport`. */
   readonly httpAgent?: undefined
 }
 
-const notAzure = "AzureOpenAI does not take it"
+const notAzure = "AzureOpenAI does not support it"
 
 export const table = {
   apiKey: { fate: "pool", env: "AZURE_OPENAI_API_KEY", null: true, identity: true, note: apiKeyNote },
@@ -49,7 +49,7 @@ export const table = {
     fate: "pool",
     env: "OPENAI_BASE_URL",
     null: true,
-    note: "Where requests go, if `endpoint` does not say so; `null` is none, whatever the environment says. Reads back as written"
+    note: "Destination of requests, unless `endpoint` is set; `null` is none, over the environment's. Reads back as written"
   },
   adminAPIKey: openai.adminAPIKey,
   organization: openai.organization,
@@ -72,7 +72,7 @@ const settle = (draft: Draft): void => {
   if (given["endpoint"] === "") delete options["endpoint"]
   if (given["baseURL"] === null || given["baseURL"] === "") {
     delete options["baseURL"]
-    // Said aloud, so that the environment's base URL does not come first.
+    // Made explicit, so that the environment's base URL does not take precedence.
     options["endpoint"] ??= variable("AZURE_OPENAI_ENDPOINT")
     if (options["endpoint"] === undefined) {
       throw invalid(
@@ -84,12 +84,12 @@ const settle = (draft: Draft): void => {
   }
   const provider = given["azureADTokenProvider"]
   if (provider === undefined)
-    return wrapKey(draft, "the resource's key as a string; azureADTokenProvider is for tokens")
+    return wrapKey(draft, "the resource's key as a string; tokens come from azureADTokenProvider")
   if (typeof provider !== "function") {
-    throw invalid(at("azureADTokenProvider"), describe(provider), "a function that gives a token")
+    throw invalid(at("azureADTokenProvider"), describe(provider), "a function that returns a token")
   }
   if (given["apiKey"] !== undefined && given["apiKey"] !== null) {
-    throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both say who is asking")
+    throw invalid(at("azureADTokenProvider"), "given beside apiKey", "one of the two: both authenticate requests")
   }
   keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)
 }

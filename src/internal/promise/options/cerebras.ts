@@ -9,7 +9,7 @@ import { apiKeyNote, baseURLNote, common, defaultHeaders, ours, type Table } fro
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
- * All options of `new Cerebras`, and ours beside them. docs/options.md says what each does.
+ * All options of `new Cerebras`, and those of clientele. docs/options.md describes each.
  *
  * @since 0.1.0
  * @category models
@@ -32,8 +32,8 @@ export const table = {
   warmTCPConnection: {
     fate: "nothing",
     note:
-      "Never warmed, where the SDK by itself sends a request for each client: the first real request opens a " +
-      "connection, and those after it find it open"
+      "Connections are never warmed, where the bare SDK sends a request for each client: the first real request opens a " +
+      "connection, and later ones reuse it"
   },
   ...ours
 } as const satisfies Table

@@ -9,7 +9,7 @@ import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Tab
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
- * All options of `new Groq`, and ours beside them. docs/options.md says what each does.
+ * All options of `new Groq`, and those of clientele. docs/options.md describes each.
  *
  * @since 0.1.0
  * @category models
@@ -21,7 +21,7 @@ export interface GroqOptions extends Omit<ClientOptions, "apiKey">, PoolOptions 
    * @default the environment's `GROQ_API_KEY`
    */
   readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
-  /** Not read by groq-sdk 1. How connections are made, `transport` says. */
+  /** Not read by groq-sdk 1: use `transport`. */
   readonly httpAgent?: undefined
 }
 
@@ -31,7 +31,7 @@ export const table = {
   ...common,
   defaultHeaders: defaultHeaders("GROQ_CUSTOM_HEADERS"),
   ...modern,
-  logLevel: { fate: "sdk", type: "string", env: "GROQ_LOG", note: "Goes to the SDK" },
+  logLevel: { fate: "sdk", type: "string", env: "GROQ_LOG", note: "Passed to the SDK" },
   ...ours
 } as const satisfies Table
 

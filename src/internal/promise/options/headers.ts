@@ -24,7 +24,7 @@ export const splitHeaders = (input: unknown): Split => {
 const isBuilt = (input: object): input is { readonly values: Headers; readonly nulls: ReadonlySet<string> } =>
   "values" in input && input.values instanceof Headers && "nulls" in input && input.nulls instanceof Set
 
-/** `undefined` for what is not of pairs: the config says what is wrong with it. */
+/** `undefined` for a value that is not of pairs: the config reports it. */
 const pairsOf = (input: object): ReadonlyArray<readonly [unknown, unknown]> | undefined => {
   if (isBuilt(input)) return [...input.values, ...[...input.nulls].map((name) => [name, null] as const)]
   if (!(Symbol.iterator in input)) return Object.entries(input)

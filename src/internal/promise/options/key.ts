@@ -8,7 +8,7 @@ import { isCredential, settled } from "../../credential/model.ts"
 import type { Door } from "./read.ts"
 import type { Row, Table } from "./table.ts"
 
-/** `undefined` for what can't be told by its text: then the options are to be read. */
+/** `undefined` for options without a text form: then the options are to be read. */
 export type RawKey = (options?: unknown) => string | undefined
 
 interface Variable {
@@ -117,7 +117,7 @@ let last = 0
 const byIdentity = (value: unknown): string | undefined => {
   if (value === null) return "null"
   if (Redacted.isRedacted(value)) return secretText(value)
-  // Which version is current now, only reading it tells.
+  // Only reading it gives the current version.
   if (isCredential(value) && settled(value) !== value) return undefined
   if (typeof value !== "function" && typeof value !== "object") return undefined
   const known = ids.get(value)

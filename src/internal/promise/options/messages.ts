@@ -1,7 +1,7 @@
 import { OptionsError } from "../../../ClientError.ts"
 import type { Table } from "./table.ts"
 
-/** The error of a config in the words of who called a constructor: with the SDK's names of options, and plain keys. */
+/** The error of a config in the words of an SDK's constructor: with the SDK's names of options, and plain keys. */
 export const translate = (table: Table, error: OptionsError): OptionsError => {
   const { expected, field, provider, received } = error
   const [head = "", ...rest] = field.split(".")

@@ -12,8 +12,7 @@ import { apiKeyNote, baseURLNote, common, defaultHeaders, modern, ours, type Tab
 import type { PoolOptions, WrappedKey } from "./types.ts"
 
 /**
- * All options of `new OpenAI`, in the openai that is installed, and ours beside them. docs/options.md says what each
- * does.
+ * All options of `new OpenAI`, in the openai that is installed, and those of clientele. docs/options.md describes each.
  *
  * @since 0.1.0
  * @category models
@@ -25,11 +24,11 @@ export interface OpenAIOptions extends Omit<ClientOptions, "apiKey">, PoolOption
    * @default the environment's `OPENAI_API_KEY`
    */
   readonly apiKey?: ClientOptions["apiKey"] | WrappedKey
-  /** Not read by openai 6 and 7. How connections are made, `transport` says. */
+  /** Not read by openai 6 and 7: use `transport`. */
   readonly httpAgent?: undefined
 }
 
-const identity = "the SDK then has its own way to get tokens, which the pool has no part in"
+const identity = "the SDK gets tokens in its own way, outside the pool"
 
 export const table = {
   apiKey: {
@@ -46,27 +45,27 @@ export const table = {
     type: "string",
     env: "OPENAI_ADMIN_KEY",
     null: true,
-    note: "Goes to the SDK, which uses it for what an admin's key is for; without `apiKey` it is the budget's key too"
+    note: "Passed to the SDK, for the requests of administrators; without `apiKey` it is the budget's key too"
   },
-  organization: { fate: "pool", env: "OPENAI_ORG_ID", null: true, note: "Part of what a budget is counted by" },
-  project: { fate: "pool", env: "OPENAI_PROJECT_ID", null: true, note: "Part of what a budget is counted by" },
+  organization: { fate: "pool", env: "OPENAI_ORG_ID", null: true, note: "Part of a budget's key" },
+  project: { fate: "pool", env: "OPENAI_PROJECT_ID", null: true, note: "Part of a budget's key" },
   webhookSecret: {
     fate: "sdk",
     type: "string",
     env: "OPENAI_WEBHOOK_SECRET",
     null: true,
-    note: "Goes to the SDK, for `webhooks.unwrap`; never sent"
+    note: "Passed to the SDK, for `webhooks.unwrap`; never sent"
   },
   baseURL: { fate: "pool", env: "OPENAI_BASE_URL", null: true, note: baseURLNote },
   dataResidency: { fate: "pool", since: "openai 7", note: "The region's `baseURL`; not beside one" },
   ...common,
   defaultHeaders: defaultHeaders("OPENAI_CUSTOM_HEADERS"),
   ...modern,
-  logLevel: { fate: "sdk", type: "string", env: "OPENAI_LOG", note: "Goes to the SDK" },
+  logLevel: { fate: "sdk", type: "string", env: "OPENAI_LOG", note: "Passed to the SDK" },
   workloadIdentity: { fate: "unpooled", note: identity },
   x509Transport: { fate: "unpooled", since: "openai 7", note: identity },
   credential: { fate: "unpooled", since: "openai 7", note: identity },
-  provider: { fate: "unpooled", note: "it signs requests and says where they go, which the pool has no part in" },
+  provider: { fate: "unpooled", note: "it signs requests and sets their destination, outside the pool" },
   ...ours
 } as const satisfies Table
 
@@ -92,17 +91,17 @@ const settle = (draft: Draft): void => {
     sdk["apiKey"] = null
     return
   }
-  wrapKey(draft, "the provider's key as a string, or a function that gives it")
+  wrapKey(draft, "the provider's key as a string, or a function that returns it")
 }
 
 const baseURL = ({ at, given, options }: Draft): void => {
   const region = given["dataResidency"]
   delete options["dataResidency"]
-  // The SDK takes both as: its own address, whatever the environment says.
+  // The SDK takes both as: its own address, over the environment's.
   if (given["baseURL"] === null || given["baseURL"] === "") options["baseURL"] = spec.baseURL
   if (region === undefined) return
   if (given["baseURL"] !== undefined) {
-    throw invalid(at("dataResidency"), "given beside baseURL", "one of the two: both say where requests go")
+    throw invalid(at("dataResidency"), "given beside baseURL", "one of the two: both set the destination of requests")
   }
   if (typeof region !== "string" || !Object.hasOwn(regions, region)) {
     throw invalid(at("dataResidency"), describe(region), `one of ${Object.keys(regions).join(", ")}`)

@@ -29,7 +29,7 @@ export interface Door<P extends string, X extends string> {
 /** Options on their way. */
 export interface Draft {
   readonly at: (field: string) => At
-  /** As given; `undefined` is absent, and so is `null` where it says nothing else. */
+  /** As given; `undefined` is absent, and so is `null` where it has no meaning of its own. */
   readonly given: Readonly<Record<string, unknown>>
   /** For the config, under the names that it has for them. */
   readonly options: Record<string, unknown>
@@ -45,7 +45,7 @@ export const read = <P extends string, X extends string>(door: Door<P, X>, input
   } catch (error) {
     if (error instanceof OptionsError) throw error
     // The thrown error may contain a secret.
-    throw invalid(at("options"), "something that throws when it is read", "plain values")
+    throw invalid(at("options"), "a value that throws when it is read", "plain values")
   }
 }
 
@@ -76,7 +76,7 @@ const understood = <P extends string, X extends string>(
   return makeReading(config, draft.sdk)
 }
 
-/** The options that say something. Each is read once. */
+/** The options with a value. Each is read once. */
 const present = (table: Table, at: At, input: unknown): Readonly<Record<string, unknown>> => {
   if (isClientConfig(input)) throw invalid(at, "a ClientConfig", "an object of options")
   if (isCredential(input)) throw invalid(at, "a Credential", "an object of options: { apiKey: credential }")
@@ -98,7 +98,7 @@ const rowOf = (table: Table, name: string): Row | undefined => (Object.hasOwn(ta
 const checkNames = (table: Table, at: At, given: Readonly<Record<string, unknown>>): void => {
   const names = Object.keys(table).filter((name) => !name.includes(".") && table[name]?.fate !== "refused")
   for (const name of names) {
-    // Callers who know the Effect modules may use their names.
+    // Users of the Effect modules may use their names.
     const { as } = table[name]!
     if (as !== undefined && as in given) throw invalid({ ...at, field: as }, "unknown", `the SDK's own name, ${name}`)
   }
@@ -120,7 +120,7 @@ const unpooled = (table: Table, at: Draft["at"], given: Draft["given"]): Bypass 
   if (first === undefined) return undefined
   for (const name of names) {
     if (rowOf(table, name)?.ours === true) {
-      throw invalid(at(name), `given beside ${first}`, `one of the two: with ${first} the pool sends no requests`)
+      throw invalid(at(name), `given beside ${first}`, `one of the two: ${first} bypasses the pool`)
     }
   }
   return { bypass: `option ${first}: ${table[first]!.note}` }
@@ -135,7 +135,7 @@ const place = (table: Table, draft: Draft, name: string): void => {
   draft.sdk[name] = checked(draft.at(name), row, value)
 }
 
-const refusal = (at: At, row: Row) => invalid(at, "given", `nothing there: ${row.note}`)
+const refusal = (at: At, row: Row) => invalid(at, "given", `no value: ${row.note}`)
 
 const checked = (at: At, row: Row, value: unknown): unknown => {
   if (value === null || row.type === undefined || typeof value === row.type) return value
@@ -166,7 +166,7 @@ const init = (table: Table, draft: Draft, value: unknown): void => {
   if (redirect !== "follow") draft.sdk["fetchOptions"] = part({ redirect })
 }
 
-/** Ways to say where requests go, other than `baseURL`. */
+/** Options that set the destination of requests, other than `baseURL`. */
 const places = ["endpoint", "dataResidency"]
 
 /** The base URL as the caller or the environment spells it, which is how SDKs' clients show it. */
@@ -203,8 +203,8 @@ const finish = <P extends string, X extends string>(
   } catch {
     throw invalid(
       { provider: spec.id, field: "apiKey" },
-      "a Credential whose version is not there at once",
-      "a version that is a value, or an effect that does not wait"
+      "a Credential whose version effect is asynchronous",
+      "a version that is a value, or a synchronous effect"
     )
   }
   if (Either.isRight(result)) return result.right

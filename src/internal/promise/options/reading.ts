@@ -17,7 +17,7 @@ export interface Reading<P extends string = string> {
   readonly sdk: Readonly<Record<string, unknown>>
 }
 
-/** The options say by themselves how requests are sent: the SDK's class is to be made with them as they are. */
+/** The options replace the sending of requests: the SDK's class is made with them as they are. */
 export interface Bypass {
   /** Which option, and why; for one debug line. */
   readonly bypass: string

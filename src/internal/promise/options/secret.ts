@@ -10,7 +10,7 @@ import type { Draft } from "./read.ts"
 
 export type KeyFunction = (...args: ReadonlyArray<never>) => unknown
 
-/** A string, wrapped. `null` and functions are for those who take them. */
+/** A string, wrapped. `null` and functions are left to the callers that accept them. */
 export const wrapKey = (draft: Draft, expected = "the provider's key, as a string"): void => {
   const value = draft.options["apiKey"]
   if (value === undefined || Redacted.isRedacted(value) || isCredential(value)) return
@@ -41,7 +41,7 @@ export const plain =
   (spec: { readonly baseURL?: string | undefined }) =>
   (draft: Draft): void => {
     const { given, options } = draft
-    // The SDKs take both as: their own address, whatever the environment says.
+    // The SDKs take both as: their own address, over the environment's.
     if (given["baseURL"] === null || given["baseURL"] === "") options["baseURL"] = spec.baseURL
     wrapKey(draft)
   }

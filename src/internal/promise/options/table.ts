@@ -4,10 +4,10 @@
  */
 
 /**
- * - `pool`: the pool does it, for all SDKs alike; it is part of the `ClientConfig`.
- * - `sdk`: goes to the SDK's constructor; other values are another object over the same connections.
- * - `unpooled`: says by itself how requests are sent. The SDK's class is made with all options as they are, uncached.
- * - `nothing`: allowed, and has no effect here; the note says why.
+ * - `pool`: the pool handles it, for all SDKs alike; it is part of the `ClientConfig`.
+ * - `sdk`: passed to the SDK's constructor; other values are another object over the same connections.
+ * - `unpooled`: replaces the sending of requests. The SDK's class is made with all options as they are, uncached.
+ * - `nothing`: accepted, without effect here; the note has the reason.
  * - `refused`: an OptionsError with the note in it.
  */
 export type Fate = "pool" | "sdk" | "unpooled" | "nothing" | "refused"
@@ -39,17 +39,17 @@ export type Table = Readonly<Record<string, Row>>
 /** Options of `fetchOptions` stand in the same table under `fetchOptions.name`. */
 export const INIT = "fetchOptions."
 
-const own = "it sends requests in its own way, so they have no pool, quota or retries of ours"
+const own = "it sends requests itself, without the pool, its quota and its retries"
 
 /** Options of all SDKs. */
 export const common = {
   timeout: {
     fate: "pool",
     note:
-      "Milliseconds until the response's headers, from the moment a request has its turn: connecting is part of it, " +
-      "waiting for quota or for a busy socket is not; `Infinity` is none"
+      "Milliseconds from a request's turn to its response headers: connecting counts, " +
+      "waiting for quota or for a busy socket does not; `Infinity` disables it"
   },
-  maxRetries: { fate: "pool", note: "The SDK itself sends each request once; the pool repeats it, for all SDKs alike" },
+  maxRetries: { fate: "pool", note: "The pool retries, for all SDKs alike; the SDK itself sends each request once" },
   defaultQuery: { fate: "pool", as: "query", note: "Sent with each request" },
   fetch: { fate: "unpooled", note: own }
 } as const satisfies Table
@@ -61,7 +61,7 @@ export const defaultHeaders = <const Variable extends string>(env: Variable) =>
     env,
     merged: true,
     note:
-      "Sent with each request, over the lines of the variable; a `null` takes away a header that the SDK or the " +
+      "Sent with each request, over the lines of the variable; `null` removes a header that the SDK or the " +
       "variable would set"
   }) as const satisfies Row
 
@@ -72,30 +72,30 @@ export const modern = {
     type: "object",
     identity: true,
     note:
-      "The SDK logs to it, by default to the console, without secrets and with control characters escaped; another " +
+      "Receives the SDK's logs (default: the console), without secrets and with control characters escaped; another " +
       "logger object is another client object, so make it once"
   },
-  dangerouslyAllowBrowser: { fate: "sdk", type: "boolean", note: "Goes to the SDK" },
+  dangerouslyAllowBrowser: { fate: "sdk", type: "boolean", note: "Passed to the SDK" },
   httpAgent: {
     fate: "refused",
-    note: "the SDK itself does not read it any more; the options of `transport` say how connections are made"
+    note: "the SDK ignores it; set connections by the options of `transport`"
   },
-  fetchOptions: { fate: "sdk", type: "object", note: "Each of its fields by itself, as the next lines say" },
-  "fetchOptions.redirect": { fate: "sdk", type: "string", note: "Goes to the SDK; redirects stay within one origin" },
+  fetchOptions: { fate: "sdk", type: "object", note: "Field by field, as in the next rows" },
+  "fetchOptions.redirect": { fate: "sdk", type: "string", note: "Passed to the SDK; redirects stay within one origin" },
   "fetchOptions.dispatcher": { fate: "unpooled", note: own },
   "fetchOptions.agent": { fate: "unpooled", note: own },
   "fetchOptions.client": { fate: "unpooled", note: own },
   "fetchOptions.proxy": { fate: "unpooled", note: own },
   "fetchOptions.integrity": { fate: "unpooled", note: "only the SDK's own fetch checks it" },
   "fetchOptions.cache": { fate: "nothing", note: "Nothing is cached" },
-  "fetchOptions.credentials": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.credentials": { fate: "nothing", note: "Applies to browsers" },
   "fetchOptions.duplex": { fate: "nothing", note: "The SDK sets it where it applies" },
-  "fetchOptions.keepalive": { fate: "nothing", note: "It is for browsers" },
-  "fetchOptions.mode": { fate: "nothing", note: "It is for browsers" },
-  "fetchOptions.priority": { fate: "nothing", note: "It is for browsers" },
-  "fetchOptions.referrer": { fate: "nothing", note: "It is for browsers" },
-  "fetchOptions.referrerPolicy": { fate: "nothing", note: "It is for browsers" },
-  "fetchOptions.window": { fate: "nothing", note: "It is for browsers" },
+  "fetchOptions.keepalive": { fate: "nothing", note: "Applies to browsers" },
+  "fetchOptions.mode": { fate: "nothing", note: "Applies to browsers" },
+  "fetchOptions.priority": { fate: "nothing", note: "Applies to browsers" },
+  "fetchOptions.referrer": { fate: "nothing", note: "Applies to browsers" },
+  "fetchOptions.referrerPolicy": { fate: "nothing", note: "Applies to browsers" },
+  "fetchOptions.window": { fate: "nothing", note: "Applies to browsers" },
   "fetchOptions.body": { fate: "refused", note: "the SDK sets it for each request" },
   "fetchOptions.headers": { fate: "refused", note: "it would replace the key's own header: use `defaultHeaders`" },
   "fetchOptions.method": { fate: "refused", note: "the SDK sets it for each request" },
@@ -104,34 +104,38 @@ export const modern = {
 
 /** Ours, beside those of each SDK. */
 export const ours = {
-  bodyTimeout: { fate: "pool", ours: true, note: "Between two chunks of the body; default 5 minutes" },
+  bodyTimeout: { fate: "pool", ours: true, note: "Longest time between two chunks of the body; default 5 minutes" },
   deadline: {
     fate: "pool",
     ours: true,
-    note: "For a whole request, from the call to the last byte: waits, attempts and their pauses; default none"
+    note: "Longest time of a whole request, from the call to the last byte: waits, attempts and their pauses; default none"
   },
   retryAmbiguous: {
     fate: "pool",
     ours: true,
-    note: "What is sent again though it may have been worked on: `generation` (default), `never`, `always`"
+    note: "Requests retried although the provider may have processed them: `generation` (default), `never`, `always`"
   },
   maxRetryAfter: {
     fate: "pool",
     ours: true,
-    note: "The longest that a request waits because of failures; default 60 seconds"
+    note: "Longest time that a request waits because of failures; default 60 seconds"
   },
-  queueTimeout: { fate: "pool", ours: true, note: "How long a request may wait to be sent; default no limit" },
-  quota: { fate: "pool", ours: true, note: "Requests, tokens and concurrency, shared by all who have the same key" },
+  queueTimeout: { fate: "pool", ours: true, note: "Longest time that a request waits to be sent; default no limit" },
+  quota: {
+    fate: "pool",
+    ours: true,
+    note: "Limits on requests, tokens and concurrency, shared by all clients with the same key"
+  },
   transport: {
     fate: "pool",
     ours: true,
     note:
-      "Connections: how many, HTTP/2, proxy (also the environment's), certificates, isolation, circuits; how many requests may " +
-      "wait for one, and how long an answer may be"
+      "Connections: their number, HTTP/2, proxy (also the environment's), certificates, isolation, circuits; limits on the " +
+      "requests that wait for one, and on the length of a response"
   }
 } as const satisfies Table
 
-export const apiKeyNote = "The same key, the same budget; neither errors nor logs show it"
+export const apiKeyNote = "Clients with the same key share a budget; errors and logs omit the key"
 
 export const baseURLNote =
-  "Where requests go; `null` is the provider's own address, whatever the environment says. Reads back as it is written"
+  "Destination of requests; `null` is the provider's own address, over the environment's. Reads back as it is written"

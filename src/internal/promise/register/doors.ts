@@ -21,7 +21,7 @@ type Bare = Readonly<Record<never, never>>
 
 type Sdk = Kind<object>["sdk"]
 
-/** openai 5 knows no admin's key, and has an error for who gives no other. */
+/** openai 5 has no admin's key, and throws if it is the only one. */
 const knowsAdmin = (sdk: Class): boolean => "adminAPIKeyAuth" in (sdk.prototype as object)
 
 const readFor =

@@ -1,6 +1,6 @@
 /**
- * `module.registerHooks` (Node 22.15, Deno), or what stands for it on Bun: a plugin for ES modules, and the loader of `.js` for
- * CommonJS. Only files that the hook has something to say of go through it.
+ * `module.registerHooks` (Node 22.15, Deno), or its replacement on Bun: a plugin for ES modules, and the loader of
+ * `.js` for CommonJS. Only files that concern the hook go through it.
  */
 import { readFileSync } from "node:fs"
 import * as nodeModule from "node:module"

@@ -22,7 +22,7 @@ export interface Found {
   readonly format: "module" | "commonjs"
 }
 
-/** A version of an SDK that the pool does not know. Its class may be in another file. */
+/** An unsupported version of an SDK. Its class may be in another file. */
 export interface Unknown {
   /** The SDK and its version. */
   readonly unknown: string

@@ -1,5 +1,5 @@
 /**
- * The origins of providers that the pool knows: their own, those that the environment names to the SDKs, and those that
+ * The known origins of providers: their own, those that the environment names to the SDKs, and those that
  * `CLIENTELE_FETCH` adds.
  */
 import * as specs from "../../config/specs.ts"

@@ -1,6 +1,6 @@
 /**
- * Reports an app's clients and requests on stderr when its process ends, with CLIENTELE_REPORT=1. Sockets of the first line
- * are counted as Node opens them, whoever asks: those of clients that are not pooled are what one looks for.
+ * Reports an app's clients and requests on stderr when its process ends, with CLIENTELE_REPORT=1. Sockets of the first
+ * line are counted as Node opens them, for all callers: those of unpooled clients are the interesting ones.
  */
 import { Socket } from "node:net"
 import * as Tally from "../../transport/tally.ts"

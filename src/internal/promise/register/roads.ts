@@ -1,6 +1,6 @@
 /**
- * Requests to providers that the pool had no part in: counted for the report, and told of once for each origin and road.
- * They are heard of on the diagnostics channels of Node and undici, so nothing on their way is changed.
+ * Requests to providers outside the pool: counted for the report, and reported once for each origin and caller. They
+ * are observed on the diagnostics channels of Node and undici, so nothing on their way is changed.
  */
 import { subscribe } from "node:diagnostics_channel"
 import * as Tally from "../../transport/tally.ts"
@@ -13,7 +13,7 @@ type Road = "fetch" | "undici" | "node:http"
 
 let isFetchPooled = false
 
-/** Pairs of origin and road that are told of. */
+/** Most pairs of origin and caller that are reported. */
 const MOST = 100
 
 const told = new Set<string>()
@@ -65,7 +65,7 @@ const headerOf = (headers: unknown, name: string): unknown => {
   return at < 0 ? undefined : headers[at + 1]
 }
 
-/** Only `fetch` says this, as the Fetch standard wants it. */
+/** Only `fetch` sends this, by the Fetch standard. */
 const FETCH_HEADER = "sec-fetch-mode"
 
 const onUndici = (message: unknown): void => {
@@ -82,7 +82,7 @@ const onNode = (message: unknown): void => {
   note(Origins.originOf(`${String(request.protocol)}//${String(header("host"))}`), "node:http", header)
 }
 
-/** Begins to listen. `pooled` says that `fetch` is pooled. */
+/** Begins to observe. `pooled` is true if `fetch` is pooled. */
 export const watch = (pooled: boolean): void => {
   isFetchPooled = pooled
   subscribe("undici:request:create", onUndici)

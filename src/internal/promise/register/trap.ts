@@ -1,8 +1,9 @@
 /**
- * A class of an SDK whose `new` gives the client that all share who gave the same options. All else of the class is as it
- * was: its statics, `instanceof`, and subclasses, whose `new` is the SDK's own.
+ * A class of an SDK whose `new` gives the client that equivalent options share. All else of the class is as it was: its
+ * statics, `instanceof`, and subclasses, whose `new` is the SDK's own.
  *
- * It is loaded with every process that asks for it, so it loads next to nothing: what makes clients comes with an SDK.
+ * It is loaded with every process that uses it, so it loads next to nothing: the code that makes clients comes with an
+ * SDK.
  */
 import { createRequire } from "node:module"
 import { extname } from "node:path"

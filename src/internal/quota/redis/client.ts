@@ -1,4 +1,4 @@
-/** The ioredis clients that a store takes, and what may be said of their errors. */
+/** The ioredis clients that a store accepts, and the printable part of their errors. */
 import type { Cluster, Redis } from "ioredis"
 
 export type Client = Redis | Cluster
@@ -23,7 +23,7 @@ const messageOf = (error: unknown): string => {
 
 /**
  * Reason of a failure, without passwords. The error itself is not passed on: ioredis attaches the command to it, with
- * the password if that was AUTH; and Redis itself quotes the arguments of a command that it doesn't know.
+ * the password if that was AUTH; and Redis itself quotes the arguments of an unknown command.
  */
 export const reasonOf = (client: Client, error: unknown): string => {
   let reason = messageOf(error)

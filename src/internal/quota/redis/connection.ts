@@ -38,7 +38,7 @@ export const open = (target: Target): Connection => {
     disableClientInfo: true,
     connectTimeout: CONNECT_TIMEOUT,
     disconnectTimeout: DISCONNECT_TIMEOUT,
-    // The store tries a script before it trusts a connection, which says more.
+    // The store tries a script before it trusts a connection, a stronger check.
     enableReadyCheck: false,
     enableOfflineQueue: false,
     // ioredis would keep the process alive to connect again, and send again what had no answer.
@@ -49,7 +49,7 @@ export const open = (target: Target): Connection => {
   let [closed, pause, readyAt] = [false, FIRST_PAUSE, 0]
   let timer: NodeJS.Timeout | undefined
 
-  // The store hears of errors too; this one is for those that come after it has let go.
+  // The store listens for errors too; this listener is for errors after it has stopped.
   client.on("error", noop)
   client.on("connect", () => client.stream.unref())
   client.on("ready", () => {

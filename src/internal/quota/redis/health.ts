@@ -25,7 +25,7 @@ export interface Watch {
   readonly onUp: () => void
 }
 
-/** A client of somebody else's checks a connection in some round trips of its own; so many times `patience` they may take. */
+/** A user's own client checks a connection in some round trips of its own; so many times `patience` they may take. */
 const HANDSHAKES = 3
 /** Milliseconds between two looks at a connection that is there but doesn't count. */
 const FIRST_PAUSE = 250
@@ -92,7 +92,7 @@ export const watch = ({ client, onDown, onUp, patience, probe }: Watch): Health 
   client.on("error", failed)
   client.on("close", closed)
   if (client.status === "wait") client.connect().catch(failed)
-  else if (client.status === "end") failed(new Error("the connection has been ended"))
+  else if (client.status === "end") failed(new Error("the connection was closed"))
   else look()
 
   return {

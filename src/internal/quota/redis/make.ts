@@ -1,4 +1,4 @@
-/** A store for as long as a scope is open, which tells of Redis through the logger of who made it. */
+/** A store for as long as a scope is open, which logs changes of Redis through its maker's logger. */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
@@ -16,18 +16,18 @@ const start = ({ commandTimeout, prefix, redis }: Plan, log: (line: Effect.Effec
     prefix,
     commandTimeout,
     onDown: (reason) => {
-      log(Effect.logWarning(`${name} can't count quotas: ${reason}; until it can, each process counts for itself`))
+      log(Effect.logWarning(`${name} can't count quotas: ${reason}; until it recovers, each process counts for itself`))
     },
     onUp: () => log(Effect.logInfo(`${name} counts quotas again`)),
     onSlow: (roundTrip) => {
       log(
         Effect.logWarning(
-          `${name} answers too slowly for the quotas counted there: requests wait although budget is left. ` +
+          `${name} responds too slowly for the quotas counted there: requests wait although budget is left. ` +
             `A round trip takes ${Math.round(roundTrip)} ms; move Redis closer, or raise maxConcurrency if it holds requests back`
         )
       )
     },
-    onQuick: () => log(Effect.logInfo(`${name} answers in time for the quotas again`)),
+    onQuick: () => log(Effect.logInfo(`${name} responds in time for the quotas again`)),
     // A command without a reply may have gone nowhere: a dead connection can look alive for a quarter of an hour.
     onTimeout: () => connection?.renew()
   })

@@ -8,6 +8,7 @@ import { reasonOf } from "./client.ts"
 import * as Health from "./health.ts"
 import * as scripts from "./scripts.ts"
 import * as Sender from "./sender.ts"
+import { MAX_TIMEOUT_MS } from "../../util/timers.ts"
 
 export interface Settings {
   /** Prefix of all keys in Redis. */
@@ -72,8 +73,6 @@ const LEARNED = 1 / 4
 const FORGOTTEN = 1 / 100
 /** Milliseconds. Farther ahead nobody asks: what a process has taken when it dies is lost. */
 const MOST_AHEAD = 5_000
-/** Milliseconds that a gate can be closed; setTimeout knows no longer time. */
-const LONGEST = 2 ** 31 - 1
 
 /** A cost as Redis can count it. */
 const tokens = (cost: number): number => (cost > 0 ? Math.min(cost, MOST_TOKENS) : 0)
@@ -96,7 +95,7 @@ export const grantOf = (reply: unknown): Grant => {
     left === undefined ||
     numbers.some(Number.isNaN)
   ) {
-    throw new Error("Redis gave an answer that no script of clientele gives")
+    throw new Error("unexpected reply from Redis to a script of clientele")
   }
   const grant = { taken, wait: wait / 1000, closed: closed / 1000, tokensLeft: left < 0 ? Infinity : left }
   return idle === undefined
@@ -141,9 +140,9 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
           .then(read)
           .catch((error: unknown) => {
             health.failed(error)
-            throw new Error(`Redis didn't count: ${reasonOf(client, error)}`)
+            throw new Error(`Redis command failed: ${reasonOf(client, error)}`)
           })
-      : Promise.reject(new Error("Redis doesn't count at the moment"))
+      : Promise.reject(new Error("Redis is unavailable at the moment"))
   /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
   const tell = (script: scripts.Script, key: string, args: ReadonlyArray<number>): void => {
     run(script, key, args, noop).catch(noop)
@@ -181,7 +180,8 @@ export const makeStore = (client: Client, settings: Partial<Settings> = {}): Red
         if (more !== 0 || moreTokens !== 0) tell(scripts.correct, key, [more, moreTokens])
       },
       close: (ms) => {
-        if (ms > 0) tell(scripts.close, key, [Math.min(ms, LONGEST) * 1000])
+        // A gate opens by a timer.
+        if (ms > 0) tell(scripts.close, key, [Math.min(ms, MAX_TIMEOUT_MS) * 1000])
       }
     }
   }

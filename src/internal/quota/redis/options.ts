@@ -37,7 +37,7 @@ const decoded = (part: string): string => {
   try {
     return decodeURIComponent(part)
   } catch {
-    throw invalid(at("url"), "a URL with a % that escapes nothing", "user and password percent-encoded")
+    throw invalid(at("url"), "a URL with an invalid percent-encoding", "user and password percent-encoded")
   }
 }
 
@@ -48,13 +48,14 @@ const targetOf = (given: unknown): Target => {
   const url = URL.parse(plain)
   const secure = url?.protocol === "rediss:"
   if (url === null || url.hostname === "" || (!secure && url.protocol !== "redis:")) {
-    throw invalid(at("url"), `${describe(plain)} that is none`, form)
+    throw invalid(at("url"), `${describe(plain)} that is not such a URL`, form)
   }
   if (url.search !== "" || url.hash !== "") {
     throw invalid(at("url"), "a URL with parameters", `${form}; for anything more pass an ioredis client as client`)
   }
   const db = /^\/?(\d{0,9})$/.exec(url.pathname)?.[1]
-  if (db === undefined) throw invalid(at("url"), "a URL whose path is no number", `${form}; the path is the database`)
+  if (db === undefined)
+    throw invalid(at("url"), "a URL whose path is not a number", `${form}; the path is the database`)
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 6379 : Number(url.port),
@@ -68,7 +69,7 @@ const targetOf = (given: unknown): Target => {
 const timeoutOf = (given: unknown): number => {
   const ms = millis(at("commandTimeout"), given)
   if (ms !== Infinity) return ms
-  throw invalid(at("commandTimeout"), "Infinity", "a duration with an end: requests wait for it when Redis hangs")
+  throw invalid(at("commandTimeout"), "Infinity", "a finite duration: requests wait for it when Redis hangs")
 }
 
 export const read = (options: Options): Plan | OptionsError => {

@@ -1,6 +1,6 @@
 /**
  * Lua scripts that Redis runs: each is atomic, goes by the server's clock, so that the clocks of processes don't
- * matter, and knows one key, a hash of one model of one credential. Redis 5 or later, for a script that asks for the
+ * matter, and uses one key, a hash of one model of one credential. Redis 5 or later, for a script that asks for the
  * time and writes.
  *
  * All times are microseconds: since 1970 in the hash, where they stay below 2^53 and are written with all their digits
@@ -8,9 +8,9 @@
  *
  * - `requests`, `tokens`: when all that was taken will have been paid for: GCRA (ITU-T I.371, "virtual scheduling"). A
  *   request that comes then may go, and pays after, so that a cost above a minute's limit completes as well. A process
- *   that asks ahead of time gets the time of each turn, so that a distant server costs no budget.
+ *   that asks ahead gets the time of each turn, so that a distant server costs no budget.
  * - `closed`: until when a Retry-After keeps the gate closed.
- * - `awaited`: until when a process is expected that was asked to wait. One that waited departs by the schedule, not by
+ * - `awaited`: until when a waiting process is expected. One that waited departs by the schedule, not by
  *   when a timer woke it; for one that did not, nothing is saved up.
  * - `ahead`: how far ahead turns are taken, by all as far as by the most distant of late. Otherwise that one would have
  *   taken each turn before it is near enough for the others.
@@ -19,7 +19,7 @@ import { createHash } from "node:crypto"
 
 export interface Script {
   readonly lua: string
-  /** SHA-1 of `lua`, for `EVALSHA`: Redis knows the script by it once it has run it. */
+  /** SHA-1 of `lua`, for `EVALSHA`: Redis caches the script under it after its first run. */
   readonly sha: string
 }
 
@@ -35,7 +35,7 @@ local awaited = tonumber(stored[4]) or 0
 local horizon = tonumber(stored[5]) or 0
 `
 
-/** The key goes away a minute after it has nothing more to say than a new one. */
+/** The key expires a minute after it is equivalent to a new one. */
 const save = `
 local function text(number) return string.format("%.17g", number) end
 redis.call("HSET", key, "requests", text(requests), "tokens", text(tokens), "closed", text(closed), "awaited", text(awaited), "ahead", text(horizon))
@@ -46,10 +46,11 @@ redis.call("PEXPIRE", key, string.format("%.0f", math.ceil((last - now) / 1000) 
 const script = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") })
 
 /**
- * Takes for the first requests of a line as far as the budget goes. ARGV: microseconds for a request and for a token (0
- * without a limit), the burst, the lateness that is forgiven, tokens a minute, the shortest wait, how far ahead turns are
- * taken, and each one's cost. Replies with how many were taken, the wait for the next, how long the gate is closed, the
- * tokens left or -1, and to who asks ahead the time that passed unused and when each turn comes.
+ * Takes for the first requests of a queue as far as the budget goes. ARGV: microseconds for a request and for a token
+ * (0 without a limit), the burst, the lateness that is forgiven, tokens a minute, the shortest wait, how far ahead
+ * turns are taken, and each one's cost. Replies with the number taken, the wait for the next, the time for which the
+ * gate is closed, the tokens left or -1, and to a caller that asks ahead the time that passed unused and the time of
+ * each turn.
  */
 export const reserve: Script = script(`${head}
 local every, each = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -65,24 +66,24 @@ local function due(place)
   return at
 end
 
--- Whoever waited has been ready for that long, but not while the gate was closed.
+-- Requests that waited have been ready for that long, but not while the gate was closed.
 local ready = now
 if now <= awaited then ready = math.max(now - lateness, math.min(now, closed)) end
--- What is left of the past when the first comes has been lost, if somebody waited.
+-- The unused rest of the past when the first comes is lost, if a request waited.
 local paid = closed
 if every > 0 then paid = math.max(paid, requests) end
 if each > 0 then paid = math.max(paid, tokens) end
 local idle = 0
 if every > 0 or each > 0 then idle = math.max(0, ready - paid) end
 
--- Nobody is promised a turn behind a closed gate: whoever opens it goes carefully.
+-- No turns are granted behind a closed gate: it is opened carefully.
 local reach = now
 if own > 0 and closed <= now then reach = now + horizon end
 local turns = {}
 while taken < count and due(taken + 1) <= reach do
   taken = taken + 1
   local turn = due(taken)
-  -- What one budget makes wait saves nothing up of the other.
+  -- A wait for one budget saves up nothing of the other.
   local start = ready
   if turn > now then start = turn end
   turns[taken] = math.ceil(math.max(0, turn - now))
@@ -91,7 +92,7 @@ while taken < count and due(taken + 1) <= reach do
 end
 
 if taken < count then
-  -- Where several become due within the shortest wait, they are asked for together.
+  -- Several that become due within the shortest wait are taken together.
   wait = due(taken + 1) - reach
   local last = wait
   for place = taken + 1, count - 1 do last = last + math.max(every, cost(place)) end

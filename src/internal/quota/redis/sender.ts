@@ -1,7 +1,7 @@
 /**
- * Sends scripts to Redis. Whatever is asked in one turn of the event loop goes out in one write. Each call settles
- * within its timeout for each round trip, and at once when the connection breaks: ioredis would queue it, and send it again, whatever the
- * options of the client that we are given, and a budget that is taken later is of no use to who asked.
+ * Sends scripts to Redis. Calls of one turn of the event loop go out in one write. Each call settles within its timeout
+ * for each round trip, and at once when the connection breaks: ioredis would queue it, and send it again, whatever the
+ * options of the given client, and a budget that is taken later is of no use to its caller.
  */
 import type { Client } from "./client.ts"
 import * as RoundTrip from "./roundTrip.ts"
@@ -35,7 +35,7 @@ const PARTS = 4
 
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
 
-/** `timedOut` is told when a call had no answer after so many milliseconds. */
+/** `timedOut` is called when a call had no answer after so many milliseconds. */
 export const make = (client: Client, timeout: number, timedOut: () => void): Sender => {
   const open = new Set<Call>()
   let emptied: (() => void) | undefined
@@ -43,7 +43,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
   const roundTrip = RoundTrip.make()
 
   const failed = (call: Call, error: unknown): void => {
-    // It was not run, so to send it once more costs nothing, unless nobody waits for it any more.
+    // It was not run, so sending it once more costs nothing, unless its caller has left.
     if (!isUnknownScript(error) || !open.has(call)) return call.fail(error)
     call.sent()
     client.eval(call.script.lua, 1, call.key, ...call.args).then(call.succeed, call.fail)
@@ -59,7 +59,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
     pipeline.exec().then(
       (replies) =>
         calls.forEach((call, index) => {
-          const [error, reply] = replies?.[index] ?? [new Error("Redis gave no answer"), undefined]
+          const [error, reply] = replies?.[index] ?? [new Error("no reply from Redis"), undefined]
           if (error === null) call.succeed(reply)
           else failed(call, error)
         }),
@@ -81,7 +81,7 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
   return {
     run: (script, key, args) =>
       new Promise((resolve, reject) => {
-        if (client.status !== "ready") return reject(new Error(`there is no connection (${client.status})`))
+        if (client.status !== "ready") return reject(new Error(`not connected (${client.status})`))
         let sentAt = 0
         let left = 0
         let timer: NodeJS.Timeout | undefined
@@ -119,13 +119,13 @@ export const make = (client: Client, timeout: number, timedOut: () => void): Sen
           // A process that was busy may have the answer already: sockets are read before this runs.
           setImmediate(() => {
             if (!open.has(call) || sentAt !== since) return
-            call.fail(new Error(`no answer within ${timeout} ms`))
+            call.fail(new Error(`no reply within ${timeout} ms`))
             timedOut()
           })
         }
         call.sent()
         open.add(call)
-        // After all promises that are due: then those who start together are sent together.
+        // After all promises that are due: then calls that start together are sent together.
         if (waiting.push(call) === 1) nextTick(flush)
       }),
     roundTrip,

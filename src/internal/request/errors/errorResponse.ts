@@ -51,7 +51,8 @@ export const read = async (response: Response, clean: (text: string) => string, 
     if (straighten(body)) text = JSON.stringify(body)
     detail = messageIn(body)
   } catch {
-    // Not every error is JSON: a proxy's page, say. Then it has no code, and SDKs take all of it for the message.
+    // Not every error is JSON: a proxy's page, for instance. Then it has no code, and SDKs use all of it as the
+    // message.
     if (isPage(headers.get("content-type"), text)) {
       text = withoutStatus(wordsOf(text, clean), status)
       headers.set("content-type", "text/plain; charset=utf-8")

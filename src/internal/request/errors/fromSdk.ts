@@ -18,7 +18,8 @@ import type { TurnedAway } from "../../quota/turnedAway.ts"
 import * as RetryAfter from "../../wire/retryAfter.ts"
 import * as Statuses from "../../http/statuses.ts"
 import { scrub } from "../../redaction/redact.ts"
-import { codeIn, messageIn, property } from "../../http/errorBody.ts"
+import { codeIn, messageIn } from "../../http/errorBody.ts"
+import { jsonOrText, property } from "../../util/json.ts"
 import { CircuitOpen, DeadlinePassed, WireError, type WireReason } from "../../wire/errors.ts"
 
 const requestIdIn = (headers: Pick<Headers, "get">): string | undefined =>
@@ -189,11 +190,7 @@ const eventOf = (thrown: unknown, call: CallContext | undefined): unknown => {
   const error = property(thrown, "error")
   if (error !== undefined || call === undefined || call.failure !== undefined) return error
   if (nameOf(thrown) !== "APIConnectionError" || !(thrown.cause instanceof Error)) return undefined
-  try {
-    return JSON.parse(thrown.cause.message)
-  } catch {
-    return thrown.cause.message
-  }
+  return jsonOrText(thrown.cause.message)
 }
 
 const headersOf = (error: HttpError): Pick<Headers, "get"> => {

@@ -13,7 +13,7 @@ export const closed = (place: Place): PoolError =>
   new PoolError({
     ...place,
     reason: "Closed",
-    detail: "the client layer has been closed and starts no more requests"
+    detail: "the client layer is closed and starts no more requests"
   })
 
 export const released = (place: Place): PoolError =>
@@ -21,7 +21,7 @@ export const released = (place: Place): PoolError =>
     ...place,
     reason: "Released",
     detail:
-      "this client was used after its scope had closed. Take one where it is used, with `use`, or with `get` in the " +
+      "this client was used after its scope had closed. Lease one where it is used, with `use`, or with `get` in the " +
       "scope that needs it: a lease is cheap"
   })
 

@@ -32,7 +32,7 @@ const CLOSE_TIMEOUT_MS = 500
  */
 const UNHINTED_IDLE_MS = 4_000
 
-/** Ms by which a connection closes before the time that the server told (`Keep-Alive: timeout`, in seconds). */
+/** Ms by which a connection closes before the server's own time (`Keep-Alive: timeout`, in seconds). */
 const HINT_MARGIN_MS = 1_000
 
 /** Bytes up to which a body is copied behind its head, to be one write. */
@@ -274,7 +274,7 @@ export class H1Connection implements Connection, ResponseSink {
     while (!this.#paused) {
       const bytes = this.#socket.read() as Buffer | null
       if (bytes === null) return
-      // Nobody has asked for it.
+      // Unsolicited bytes.
       if (!this.#reader.isBusy) return void this.#socket.destroy()
       this.#heard = true
       try {
@@ -344,8 +344,8 @@ export class H1Connection implements Connection, ResponseSink {
 }
 
 /**
- * Calls `left` for each write that the kernel did not refuse there and then, as it does when the connection has been reset
- * and nobody has read that yet. `bytesWritten` counts those too.
+ * Calls `left` for each write that the kernel did not refuse there and then, as it does when the connection has been
+ * reset and that has not been read yet. `bytesWritten` counts those too.
  */
 const noteWrites = (socket: Socket, left: () => void): void => {
   const noting = (write: (done: Done) => void, done: Done): void => {

@@ -10,7 +10,7 @@ const own = new Set(["connection", "content-length", "host", "keep-alive", "te",
 /** Methods whose requests have content, be it empty (RFC 9110, section 8.6). */
 const hasContent = /^(?:POST|PUT|PATCH)$/
 
-/** Bytes of a request's body, `undefined` for none, "chunked" where nobody knows. */
+/** Bytes of a request's body, `undefined` for none, "chunked" if unknown. */
 export type Content = number | "chunked" | undefined
 
 export interface RequestHead {
@@ -32,7 +32,7 @@ export const endsConnection = (method: string, content: Content): boolean =>
 /** One character a byte, the empty line included. Throws for what can't be written. */
 export const requestHead = (host: string, request: RequestHead): string => {
   const { content, headers, keepsAlive, path } = request
-  if (!method.test(request.method)) throw new TypeError("the method is none")
+  if (!method.test(request.method)) throw new TypeError("the method is invalid")
   if (!path.startsWith("/") || notPath.test(path)) throw new TypeError("the path has invalid characters")
   checkHead(headers)
   let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${keepsAlive ? "keep-alive" : "close"}\r\n`

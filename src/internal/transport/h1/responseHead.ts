@@ -1,4 +1,4 @@
-/** The head of an HTTP/1.1 response (RFC 9112): what it says, and how the body that follows is delimited. */
+/** The head of an HTTP/1.1 response (RFC 9112), and the framing of the body that follows. */
 import type { WireResponse } from "../../http/types.ts"
 
 /** The server's bytes are no HTTP/1.1. */
@@ -23,14 +23,14 @@ export interface ResponseHead {
   readonly framing: Framing
   /** True if the connection can carry another request after the body. */
   readonly keepsAlive: boolean
-  /** Ms for which the server keeps an idle connection, where it says so. */
+  /** Ms for which the server keeps an idle connection, if given. */
   readonly idle: number | undefined
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const name = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const notValue = /[^\t\x20-\x7e\x80-\xff]/
-/** A value that goes on in the next line: obsolete, and a space to those who read it (section 5.2). */
+/** A value that goes on in the next line: obsolete, and read as a space (section 5.2). */
 const isFolded = /\r\n[ \t]/
 const fold = /\r\n[ \t]+/g
 
@@ -52,7 +52,7 @@ const trim = (value: string): string => {
 export const parseField = (line: string): readonly [name: string, value: string] => {
   const colon = line.indexOf(":")
   const field = line.slice(0, colon === -1 ? 0 : colon)
-  if (!name.test(field)) throw new ProtocolError("a line of its head is no header")
+  if (!name.test(field)) throw new ProtocolError("a line of its head is not a header")
   const value = trim(line.slice(colon + 1))
   if (notValue.test(value)) throw new ProtocolError("a header has an invalid value")
   return [field.toLowerCase(), value]
@@ -77,7 +77,7 @@ const framingOf = (coding: string | undefined, length: string | undefined): Fram
   }
   if (length === undefined) return "close"
   const bytes = /^\d+$/.test(length) ? Number(length) : NaN
-  if (!Number.isSafeInteger(bytes)) throw new ProtocolError("its Content-Length is no length")
+  if (!Number.isSafeInteger(bytes)) throw new ProtocolError("its Content-Length is invalid")
   return bytes
 }
 

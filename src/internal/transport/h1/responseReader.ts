@@ -26,7 +26,7 @@ const untilClose = 7
 const CR = 13
 const LF = 10
 
-/** Most bytes of the line before a chunk: its size, and extensions that nobody reads. */
+/** Most bytes of the line before a chunk: its size, and extensions, which are ignored. */
 const MAX_CHUNK_LINE_BYTES = 4096
 
 /** Bytes of a head beside names and values: the status line, and for each field what parts name, value and lines. */
@@ -115,7 +115,7 @@ export class ResponseReader {
     this.#held = none
     const parsed = parseHead(all.toString("latin1", 0, end), this.#method)
     const rest = all.subarray(end + emptyLine.length)
-    if (parsed.status === 101) throw new ProtocolError("it switches protocols, which nobody asked for")
+    if (parsed.status === 101) throw new ProtocolError("it switches protocols without being asked to")
     if (parsed.status >= 200) this.#expect(parsed)
     this.#sink.onHead(parsed)
     if (parsed.framing === 0 && parsed.status >= 200) this.#end()
@@ -162,7 +162,7 @@ export class ResponseReader {
 
   #line(line: string): void {
     if (this.#state === chunkEnd) {
-      if (line !== "") throw new ProtocolError("a chunk is longer than it says")
+      if (line !== "") throw new ProtocolError("a chunk is longer than its size")
       this.#state = chunkSize
     } else if (this.#state === chunkSize) {
       const size = chunkLine.exec(line)?.[1]

@@ -410,7 +410,7 @@ function onData(this: Stream, chunk: Uint8Array): void {
 function onEnd(this: Stream): void {
   if (!this.whole || this.exchange.isDone()) return
   end(this)
-  // The server has said all it will while we are still sending: nobody wants the rest.
+  // The server has ended its response while we are still sending: the rest is not wanted.
   if (!this.writableFinished) this.lane.abort(this.exchange)
 }
 

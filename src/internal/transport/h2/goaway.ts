@@ -23,8 +23,8 @@ const names = [
 const mostTold = 100
 
 /**
- * Words that may be a credential: a session is shared, so that whoever reads this may not be whose it is, and nobody but
- * the credential's own requests could tell it from other text.
+ * Text that may be a credential: a session is shared, so its readers may belong to other credentials, and only the
+ * credential's own requests could recognize it.
  */
 const secretive = /(?=\S*\d)\S{16,}/g
 

@@ -27,7 +27,7 @@ export class Heartbeat {
     this.#at = now
   }
 
-  /** A ping was missed: nothing new should be sent until the other side is heard of. */
+  /** A ping was missed: no new requests until the peer sends something. */
   get suspect(): boolean {
     return this.#missed > 0 || this.#behind
   }
@@ -37,7 +37,10 @@ export class Heartbeat {
     return this.#missed > 0 && now - this.#doubtedAt < hope
   }
 
-  /** Somebody has waited too long for an answer: it is suspect until it is heard of. Says whether to ping now. */
+  /**
+   * A request has waited too long for an answer: the session is suspect until the peer sends something. Returns true to
+   * ping now.
+   */
   doubt(now: number, bytes: number, left: number): boolean {
     this.#doubtedAt = now
     this.#missed = Math.max(1, this.#missed)
@@ -57,7 +60,7 @@ export class Heartbeat {
     if (this.#waiting) {
       // An answer may stand in line behind a long response on a slow path.
       if (bytes > this.#bytes) this.answered()
-      // The ping itself may stand behind a long upload, of which somebody takes more.
+      // The ping itself may be queued behind a long upload, of which the kernel takes more.
       else if (left > this.#left) {
         this.#behind = true
         this.#missed = 0

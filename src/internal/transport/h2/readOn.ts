@@ -1,8 +1,8 @@
 /**
- * A session of node:http2 that has something to answer reads nothing while it writes. Over TLS Node (22 and 24; 26.12 is
- * well) loses the failure of a write that had more to follow: the write never ends, the session never reads again, and
- * nobody hears that the connection was reset. Who reads all the same is told at once. What that costs a session that is
- * well is one read beside a write, after which the session stops again.
+ * A session of node:http2 that has something to answer reads nothing while it writes. Over TLS Node (22 and 24; not
+ * 26.12) loses the failure of a write that had more to follow: the write never ends, the session never reads again, and
+ * the reset of the connection goes unnoticed. A read all the same notices it at once. It costs a healthy session one
+ * read beside a write, after which the session stops again.
  */
 import type { Socket } from "node:net"
 

@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:net"
 
-/** No public method says what of it waits. Under TLS there is the handle of TCP. */
+/** No public method gives the bytes that wait. Under TLS there is the handle of TCP. */
 interface Handle {
   readonly _parent?: Handle | null
   /** All that was handed over. */
@@ -19,7 +19,7 @@ export class Outflow {
   #wasBehind = false
   #total = 0
 
-  /** Bytes that the kernel took while more waited, as seen by those who look every so often. */
+  /** Bytes that the kernel took while more waited, as seen from look to look. */
   look(socket: Socket): number {
     let { _handle: handle } = socket as { readonly _handle?: Handle | null }
     while (handle?._parent != null) handle = handle._parent

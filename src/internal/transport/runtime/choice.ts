@@ -9,7 +9,7 @@ const VARIABLE = "CLIENTELE_TRANSPORT"
 const responseOf = (answer: unknown): Response => {
   const { headers, status } = (answer ?? {}) as Partial<Response>
   if (typeof status === "number" && headers !== undefined && Symbol.iterator in headers) return answer as Response
-  throw new TypeError(`globalThis.fetch, which ${VARIABLE}=fetch calls, has returned no Response`)
+  throw new TypeError(`globalThis.fetch, which ${VARIABLE}=fetch calls, did not return a Response`)
 }
 
 const globalFetch: typeof globalThis.fetch = async (input, init) => responseOf(await globalThis.fetch(input, init))

@@ -41,7 +41,7 @@ const cleaned = (error: unknown): Error => {
   return code === "" ? clean : Object.assign(clean, { code: synonyms[code] ?? code })
 }
 
-/** A tunnel that the proxy refused for good, which Bun tells in words. */
+/** A tunnel that the proxy refused for good, which Bun reports as text. */
 const refusedTunnel = (error: Error): WireError | undefined => {
   const status = /^Proxy refused to open a tunnel: (\d{3})/.exec(error.message)?.[1]
   if (status === undefined || !isFinal(Number(status))) return undefined

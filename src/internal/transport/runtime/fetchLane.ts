@@ -29,7 +29,7 @@ export interface SlotOptions {
 export class FetchLane implements Connection {
   readonly protocol = "http/1.1"
   readonly openedAt = performance.now()
-  /** Addresses are the runtime's business, so age tells nothing. */
+  /** Addresses are the runtime's business, so age is irrelevant. */
   readonly expiresAt = Infinity
   idleSince = performance.now()
   active = 0
@@ -118,7 +118,7 @@ export class FetchLane implements Connection {
     else this.#host.freed(this)
   }
 
-  /** The whole exchange, as far as somebody wants it. */
+  /** The whole exchange, until it is no longer wanted. */
   async #attempt(exchange: PendingRequest, headers: WireRequest["headers"]): Promise<WireError | undefined> {
     try {
       checkHead(headers)
@@ -169,7 +169,7 @@ export class FetchLane implements Connection {
     return undefined
   }
 
-  /** Not now: whoever retires it is in the midst of counting. */
+  /** Not now: the caller that retires it is still counting. */
   #leave(): void {
     if (this.#left) return
     this.#left = true

@@ -1,7 +1,7 @@
 /** A streamed request body as the `ReadableStream` that fetch takes: it reads on when the runtime asks for more. */
 import type { StreamedBody } from "../../wire/request.ts"
 
-/** `failed` is told why the body could not be read, before the runtime is. */
+/** `failed` is called with the reason why the body could not be read, before the runtime gets it. */
 export const streamedBody = (
   body: StreamedBody,
   failed: (error: unknown) => void

@@ -21,15 +21,15 @@ interface Rule {
 
 const rules: Partial<Record<Name, Rule>> = {
   http2: { harmless: [false], expected: "true or false: its fetch chooses the protocol" },
-  keepAlive: { expected: "the default: its fetch keeps idle connections as it likes" },
+  keepAlive: { expected: "the default: its fetch decides how long idle connections stay" },
   maxConnectionAge: {
     harmless: [Infinity],
-    expected: "the default or Infinity: its fetch closes connections as it likes"
+    expected: "the default or Infinity: its fetch decides when connections close"
   },
   connectTimeout: { harmless: [Infinity], expected: "the default or Infinity: timeout bounds connecting as well" },
-  proxy: { isOfRoute: true, expected: "none: its fetch takes no proxy" },
-  ca: { isOfRoute: true, expected: "none: its fetch takes no certificates" },
-  cert: { isOfRoute: true, expected: "none: its fetch takes no certificates" }
+  proxy: { isOfRoute: true, expected: "unset: its fetch takes no proxy" },
+  ca: { isOfRoute: true, expected: "unset: its fetch takes no certificates" },
+  cert: { isOfRoute: true, expected: "unset: its fetch takes no certificates" }
 }
 
 /** Numbers and words; of a proxy, a certificate or a function no more than that it is there. */
@@ -65,7 +65,7 @@ export const unsupportedLayer = (
 ): Unsupported | undefined => {
   const { maxRequests, maxRequestsVariable } = runtime
   if (options.allowAddress !== undefined) {
-    const expected = "none: addresses are not seen there. allowHost is asked for the host of each base URL"
+    const expected = "unset: its fetch reports no addresses. allowHost checks the host of each base URL"
     return named(runtime, "allowAddress", told(options.allowAddress, false), expected)
   }
   if (options.maxSockets === undefined || options.maxSockets <= maxRequests) return undefined

@@ -3,7 +3,7 @@ import { named } from "../../../http/bufferedResponse.ts"
 import { carriers } from "../../../http/credential.ts"
 import type { Body, Unpacked } from "./unpack.ts"
 
-/** One request, whose own redirects nobody follows. */
+/** One request, whose own redirects are not followed. */
 export interface Hop {
   readonly url: URL
   readonly method: string | undefined

@@ -1,6 +1,6 @@
 /**
- * A global `fetch` that hands requests for known origins to the pool, and all others to the `fetch` that was there before.
- * Loads next to nothing until the first of them comes. Whoever sets another `fetch` later has that.
+ * A global `fetch` that hands requests for known origins to the pool, and all others to the `fetch` that was there
+ * before. Loads next to nothing until the first of them comes. A `fetch` set later replaces it.
  */
 import { createRequire } from "node:module"
 import { extname } from "node:path"
@@ -71,7 +71,7 @@ const refuse = (entry: number): never => {
   throw new OptionsError({
     provider: "clientele",
     field: "CLIENTELE_FETCH",
-    received: `entry ${entry} is no base URL`,
+    received: `entry ${entry} is not a base URL`,
     expected: "1, or base URLs with http: or https:, without user, query and fragment, separated by commas"
   })
 }
