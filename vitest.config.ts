@@ -7,10 +7,25 @@ const src = fileURLToPath(new URL("./src", import.meta.url))
 /** Drawn once a process, since each project reads this file again. */
 const seed = (process.env["CLIENTELE_SEED"] ??= process.env["SEED"] ?? String(Date.now() % 2 ** 31))
 
-/** Projects by the ends of their files' names; CONTRIBUTING.md says which test belongs to which. */
-const project = (name: string, ...include: ReadonlyArray<string>): TestProjectInlineConfiguration => ({
+/**
+ * Folders whose files share a process and its modules, which halves what they cost the processor: their tests leave global
+ * state alone, and assert nothing of it.
+ */
+const SHARED = "test/{agent,ai,history,http,lease}/**/*.test.ts"
+
+interface ProjectOptions {
+  readonly exclude?: Array<string>
+  readonly isolate?: boolean
+}
+
+/** A project by the ends of its files' names; CONTRIBUTING.md says which test belongs to which. */
+const project = (
+  name: string,
+  include: Array<string>,
+  { exclude = [], isolate = true }: ProjectOptions = {}
+): TestProjectInlineConfiguration => ({
   extends: true,
-  test: { name, include: [...include] }
+  test: { name, include, exclude, poolOptions: { forks: { isolate } } }
 })
 
 export default defineConfig({
@@ -23,9 +38,10 @@ export default defineConfig({
   },
   test: {
     projects: [
-      project("fast", "test/**/*.test.ts", "examples/**/*.test.ts"),
-      project("slow", "test/**/*.slow.ts"),
-      project("nightly", "test/**/*.nightly.ts")
+      project("fast", ["test/**/*.test.ts", "examples/**/*.test.ts"], { exclude: [SHARED] }),
+      project("fast-shared", [SHARED], { isolate: false }),
+      project("slow", ["test/**/*.slow.ts"]),
+      project("nightly", ["test/**/*.nightly.ts"])
     ],
     setupFiles: ["test/support/setup.ts"],
     provide: { seed: Number(seed) },
@@ -33,7 +49,8 @@ export default defineConfig({
     // Logs of failing tests alone.
     silent: "passed-only",
     pool: "forks",
-    poolOptions: { forks: { maxForks: 2, execArgv: ["--expose-gc", "--no-warnings"] } },
+    // One more than the cores of a CI machine, since most tests wait. Node prints no warnings: setup.ts logs them.
+    poolOptions: { forks: { maxForks: 3, execArgv: ["--expose-gc", "--no-warnings"] } },
     // For what hangs: a busy machine may take many times as long as another for what works.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -8,7 +8,7 @@ import { nodeRange, provideNode } from "./nodes.ts"
 import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
-const fast = ["--project=fast"]
+const fast = ["--project=fast*"]
 const all = [...fast, "--project=slow"]
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = [...all, "test/transport", "test/faults"]

@@ -1,60 +1,32 @@
-/** Runs vitest and counts by its report, whichever Node it runs on. */
+/** Runs vitest, on whichever Node, and reads the counts of its reporter. */
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Counts } from "./reporter.ts"
 
-export interface Counts {
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
-}
-
-interface Report {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly testResults: ReadonlyArray<{
-    readonly status: string
-    readonly assertionResults: ReadonlyArray<{ readonly status: string }>
-  }>
-}
+export type { Counts }
 
 export interface VitestOptions {
   /** Files, and flags of vitest's. */
   readonly args: ReadonlyArray<string>
   /** The Node to run on. @default the one of this process */
   readonly node?: string | undefined
-  readonly env?: Readonly<Record<string, string>> | undefined
   /** Keeps the output back until the end, and shows it only if something failed. @default false */
   readonly quiet?: boolean | undefined
 }
 
 const script = join(import.meta.dirname, "..", "node_modules", "vitest", "vitest.mjs")
 
-const counts = (file: string): Counts => {
-  const report = JSON.parse(readFileSync(file, "utf8")) as Report
-  // A file that does not even load has no tests to count; it is one failure.
-  const broken = report.testResults.filter(
-    ({ assertionResults, status }) => status === "failed" && !assertionResults.some((one) => one.status === "failed")
-  ).length
-  return {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests + broken,
-    skipped: report.numPendingTests
-  }
-}
-
 /** Runs vitest and counts its tests; a run that fails without a failed test counts as one failure. */
-export const vitest = async ({ args, env, node = process.execPath, quiet = false }: VitestOptions): Promise<Counts> => {
+export const vitest = async ({ args, node = process.execPath, quiet = false }: VitestOptions): Promise<Counts> => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
-  const file = join(folder, "report.json")
-  const reporters = ["--reporter=scripts/reporter.ts", "--reporter=json", `--outputFile.json=${file}`]
+  const file = join(folder, "counts.json")
   let output = ""
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
-      const child = spawn(node, [script, "run", ...reporters, ...args], {
-        env: { ...process.env, ...env },
+      const child = spawn(node, [script, "run", "--reporter=scripts/reporter.ts", ...args], {
+        env: { ...process.env, CLIENTELE_COUNTS: file },
         stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit"
       })
       for (const stream of [child.stdout, child.stderr]) {
@@ -63,7 +35,7 @@ export const vitest = async ({ args, env, node = process.execPath, quiet = false
       child.once("error", reject)
       child.once("close", resolve)
     })
-    const { failed, passed, skipped } = counts(file)
+    const { failed, passed, skipped } = JSON.parse(readFileSync(file, "utf8")) as Counts
     const bad = code !== 0 || passed === 0
     if (bad) console.log(output)
     return { passed, skipped, failed: bad ? Math.max(1, failed) : failed }

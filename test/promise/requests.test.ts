@@ -136,7 +136,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
 
   it("may take longer than the client's timeout, by its own", async () => {
     await using provider = await serve((_, response) => {
-      setTimeout(() => json(response, 200, completion), 150)
+      setTimeout(() => json(response, 200, completion), 1_000)
     })
     await using clients = makeClients()
     const client = get(provider.origin, { timeout: 20, maxRetries: 0 }, clients)

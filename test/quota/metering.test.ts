@@ -11,6 +11,7 @@ import { overdraft } from "../../src/internal/quota/overdraft.ts"
 import { makeMeter } from "../../src/internal/quota/tokenUsage.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { handTicker } from "../support/handTicker.ts"
+import { hurried } from "../support/hurried.ts"
 import { answer, demand, enter, laneOf } from "../support/limiters.ts"
 import { question, subjects, type Subject } from "../support/providers.ts"
 import { eventually } from "../support/wait.ts"
@@ -147,7 +148,7 @@ const LIMIT = 240_000
 const ANSWER = 500
 
 describe("a budget of tokens", () => {
-  it.scopedLive("is used, and not overdrawn, by streams without usage", () =>
+  it.scoped("is used, and not overdrawn, by streams without usage", () =>
     Effect.gen(function* () {
       const sandbox = yield* Sandbox.make({ tokens: ANSWER, logSize: 1_000 })
       const config = yield* openai.config(sandbox, { quota: { tokensPerMinute: LIMIT } })
@@ -168,7 +169,7 @@ describe("a budget of tokens", () => {
       const allowed = (LIMIT * ms) / 60_000
       assert.isAtLeast(spent / allowed, 0.9)
       assert.isAtMost(spent / allowed, 1.05)
-    }).pipe(Effect.provide(ClientLayer.layer()))
+    }).pipe(hurried, Effect.provide(ClientLayer.layer()))
   )
 
   it.scoped("pays for the received part of a cancelled stream, and no more", () =>

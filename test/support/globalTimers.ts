@@ -17,3 +17,4 @@ export const performance = { now: (): number => globalThis.performance.now() }
 export const queueMicrotask = (f: () => void): void => globalThis.queueMicrotask(f)
 export const nextTick = (f: () => void): void => process.nextTick(f)
 export const Date = globalThis.Date
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1

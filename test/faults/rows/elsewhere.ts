@@ -10,17 +10,17 @@ export interface Elsewhere {
 export const elsewhere: ReadonlyArray<Elsewhere> = [
   {
     name: "EMFILE while some sockets are open",
-    file: "transport/descriptors.test.ts",
+    file: "transport/descriptors.slow.ts",
     title: "waiting requests use the existing sockets, and more once descriptors are free"
   },
   {
     name: "EMFILE, and no socket is open",
-    file: "transport/descriptors.test.ts",
+    file: "transport/descriptors.slow.ts",
     title: "without a descriptor the error is FileDescriptors, also for a failed lookup"
   },
   {
     name: "EMFILE, and another pool has sockets",
-    file: "transport/descriptors.test.ts",
+    file: "transport/descriptors.slow.ts",
     title: "without a descriptor a pool waits for the socket of another pool, and is answered"
   },
   {
@@ -60,7 +60,7 @@ export const elsewhere: ReadonlyArray<Elsewhere> = [
   },
   {
     name: "a bomb of a gigabyte of gzip",
-    file: "http/bombs.test.ts",
+    file: "http/bombs.slow.ts",
     title: "is Malformed, compressed or not, and its buffer stays small"
   },
   {
