@@ -97,7 +97,7 @@ describe("a lane that is shut", () => {
     const [{ of, probeIn, why }] = all.changes as [CircuitChange]
     assert.deepStrictEqual([of, why], ['https://a ("m")', "reset"])
     assert.isAtMost(probeIn, 500)
-    assert.include(all.health.refusal(all.subject()).message, 'https://a ("m") has answered nothing for')
+    assert.include(all.health.refusal(all.subject()).message, 'https://a ("m") has not responded for')
   })
 
   it("is independent of other models and credentials", async () => {
