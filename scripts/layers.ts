@@ -1,7 +1,7 @@
 /**
- * `npm run check`: which folder of `src/internal` may import which. A folder imports whatever its arrows reach, directly
- * or through others, by values and by types alike; each public module belongs to one of the folders. The table admits no
- * circle, since a folder's arrows only lead to folders above it in the table.
+ * `npm run check`: imports between the folders of `src/internal`, and circles of modules. A folder imports whatever its
+ * arrows reach, directly or through others, by values and by types alike; each public module belongs to one of the
+ * folders. The table admits no circle, since a folder's arrows only lead to folders above it in the table.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
@@ -105,6 +105,35 @@ export const breaches = (src: string): ReadonlyArray<string> => {
   return found
 }
 
+/**
+ * Lines that tell each circle of modules, of imports by types too. A public module and its own implementation in
+ * `src/internal` may import each other's types, so paths through public modules are not followed.
+ */
+export const circles = (src: string): ReadonlyArray<string> => {
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) =>
+    /^internal.*\.[cm]?ts$/.test(file)
+  )
+  const imports = new Map(
+    files.toSorted().map((file) => {
+      const { importedFiles } = ts.preProcessFile(readFileSync(join(src, file), "utf8"), true, true)
+      const targets = importedFiles.map(({ fileName }) => relative(src, resolve(src, dirname(file), fileName)))
+      return [file, targets.filter((target) => target.startsWith("internal/"))]
+    })
+  )
+  const found: Array<string> = []
+  const done = new Set<string>()
+  const visit = (file: string, path: ReadonlyArray<string>): void => {
+    const at = path.indexOf(file)
+    if (at >= 0)
+      found.push(`${[...path.slice(at), file].join(" -> ")}: a circle. Move what they share to a third module`)
+    if (at >= 0 || done.has(file)) return
+    for (const target of imports.get(file) ?? []) visit(target, [...path, file])
+    done.add(file)
+  }
+  for (const file of imports.keys()) visit(file, [])
+  return found
+}
+
 /** Folders whose arrows lead down the table, which is how a circle would begin. */
 export const downward = (table: Readonly<Record<string, ReadonlyArray<string>>> = arrows): ReadonlyArray<string> => {
   const order = Object.keys(table)
@@ -114,7 +143,7 @@ export const downward = (table: Readonly<Record<string, ReadonlyArray<string>>> 
 }
 
 if (import.meta.main) {
-  const found = [...downward(), ...breaches(join(root, "src"))]
+  const found = [...downward(), ...breaches(join(root, "src")), ...circles(join(root, "src"))]
   for (const line of found) console.error(line)
   console.log(`${Object.keys(arrows).length} folders, ${found.length} breaches`)
   process.exitCode = found.length > 0 ? 1 : 0

@@ -28,7 +28,8 @@ import { again, registerHooks } from "./internal/promise/register/hooks.ts"
 import { find, type Unknown } from "./internal/promise/register/modules.ts"
 import * as Report from "./internal/promise/register/report.ts"
 import * as Roads from "./internal/promise/register/roads.ts"
-import { type Class, load, type Name, trap, urls } from "./internal/promise/register/trap.ts"
+import type { Class, Name } from "./internal/promise/register/model.ts"
+import { load, trap, urls } from "./internal/promise/register/trap.ts"
 import { warn } from "./internal/util/processWarning.ts"
 
 /** Copies of this package may be registered one after another: the first one has the classes. */
@@ -40,9 +41,9 @@ const instead = (url: string, name: Name): string => {
   const original = JSON.stringify(again(url))
   return [
     `import { trap } from ${JSON.stringify(urls.trap)}`,
-    `import * as doors from ${JSON.stringify(urls.doors)}`,
+    `import * as pooledClasses from ${JSON.stringify(urls.pooledClasses)}`,
     `import * as sdk from ${original}`,
-    `const trapped = trap(sdk.${name}, "${name}", doors)`,
+    `const trapped = trap(sdk.${name}, "${name}", pooledClasses)`,
     `export * from ${original}`,
     `export { trapped as ${name}, trapped as default }`
   ].join("\n")

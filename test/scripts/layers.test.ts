@@ -2,21 +2,26 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { assert, describe, it } from "vitest"
-import { breaches, downward } from "../../scripts/layers.ts"
+import { breaches, circles, downward } from "../../scripts/layers.ts"
 
-/** Breaches of a source folder with these files. */
-const breachesOf = (files: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+/** Lines of a rule on a source folder with these files. */
+const linesOf = (
+  rule: (src: string) => ReadonlyArray<string>,
+  files: Readonly<Record<string, string>>
+): ReadonlyArray<string> => {
   const src = mkdtempSync(join(tmpdir(), "clientele-layers-"))
   try {
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(src, file)), { recursive: true })
       writeFileSync(join(src, file), text)
     }
-    return breaches(src)
+    return rule(src)
   } finally {
     rmSync(src, { recursive: true, force: true })
   }
 }
+
+const breachesOf = (files: Readonly<Record<string, string>>) => linesOf(breaches, files)
 
 describe("the order of folders", () => {
   it("holds for the sources", () => {
@@ -49,7 +54,20 @@ describe("the order of folders", () => {
     ])
   })
 
-  it("admits no circle", () => {
+  it("admits no circle of modules, by types either, but between a public module and its implementation", () => {
+    assert.deepStrictEqual(circles(resolve(import.meta.dirname, "../../src")), [])
+    const files = {
+      "internal/util/a.ts": `import type { B } from "./b.ts"`,
+      "internal/util/b.ts": `import { a } from "./a.ts"`,
+      "internal/lease/map.ts": `import type { Lease } from "../../LeaseMap.ts"`,
+      "LeaseMap.ts": `import { make } from "./internal/lease/map.ts"`
+    }
+    assert.deepStrictEqual(linesOf(circles, files), [
+      "internal/util/a.ts -> internal/util/b.ts -> internal/util/a.ts: a circle. Move what they share to a third module"
+    ])
+  })
+
+  it("admits no circle of folders", () => {
     assert.deepStrictEqual(downward({ a: ["b"], b: ["a"] }), ["a -> b: arrows lead up the table only"])
   })
 })

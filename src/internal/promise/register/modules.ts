@@ -3,7 +3,7 @@
  * from there.
  */
 import { readFileSync } from "node:fs"
-import type { Name } from "./trap.ts"
+import type { Name } from "./model.ts"
 
 interface Sdk {
   /** Major versions that the pool supports. */

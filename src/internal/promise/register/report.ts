@@ -5,7 +5,7 @@
 import { Socket } from "node:net"
 import * as Tally from "../../transport/tally.ts"
 import * as Exit from "../gracefulExit.ts"
-import type { Made } from "./doors.ts"
+import type { Made } from "./model.ts"
 import * as Origins from "./origins.ts"
 
 let wanted = false

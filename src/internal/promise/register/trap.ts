@@ -8,32 +8,27 @@
 import { createRequire } from "node:module"
 import { extname } from "node:path"
 import { fileURLToPath } from "node:url"
-import type * as Doors from "./doors.ts"
+import type { Class, Name } from "./model.ts"
+import type * as PooledClasses from "./pooledClasses.ts"
 import * as Report from "./report.ts"
-
-/** The classes that are trapped. */
-export type Name = "OpenAI" | "AzureOpenAI" | "Groq" | "Cerebras"
-
-/** An SDK's class. */
-export type Class = new (...args: ReadonlyArray<unknown>) => object
 
 /** URLs of this module and of the one that makes clients, for code that imports them by URL. */
 export const urls = {
   trap: import.meta.url,
-  doors: new URL(`./doors${extname(import.meta.url)}`, import.meta.url).href
+  pooledClasses: new URL(`./pooledClasses${extname(import.meta.url)}`, import.meta.url).href
 }
 
 /**
  * The module that makes clients. ES modules import it before any client is made; CommonJS can't, and loads it with the
  * first client.
  */
-let doors: typeof Doors | undefined
+let pooledClasses: typeof PooledClasses | undefined
 
-export const load = (): typeof Doors =>
-  (doors ??= createRequire(import.meta.url)(fileURLToPath(urls.doors)) as typeof Doors)
+export const load = (): typeof PooledClasses =>
+  (pooledClasses ??= createRequire(import.meta.url)(fileURLToPath(urls.pooledClasses)) as typeof PooledClasses)
 
-export const trap = (sdk: Class | undefined, name: Name, loaded?: typeof Doors): Class | undefined => {
-  doors ??= loaded
+export const trap = (sdk: Class | undefined, name: Name, loaded?: typeof PooledClasses): Class | undefined => {
+  pooledClasses ??= loaded
   // A version of the SDK that has it no more under this name.
   if (typeof sdk !== "function") return sdk
   const trapped = new Proxy(sdk, {

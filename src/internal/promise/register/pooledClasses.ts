@@ -5,7 +5,7 @@ import { OptionsError } from "../../../ClientError.ts"
 import { make } from "../../../Provider.ts"
 import * as specs from "../../config/specs.ts"
 import type { Kind } from "../sdkClient.ts"
-import { type GetterSpec, open as openDoor } from "../clientGetter.ts"
+import { type GetterSpec, open as openGetter } from "../clientGetter.ts"
 import type { Classes, Style } from "../errors.ts"
 import * as azure from "../options/azure.ts"
 import * as cerebras from "../options/cerebras.ts"
@@ -14,7 +14,7 @@ import * as openai from "../options/openai.ts"
 import { isBypass } from "../options/reading.ts"
 import { warn } from "../../util/processWarning.ts"
 import { defaultSet } from "../set.ts"
-import type { Class, Name } from "./trap.ts"
+import type { Class, Made, Name } from "./model.ts"
 
 /** Clients are made by the class itself, so there is nothing for the provider to construct. */
 type Bare = Readonly<Record<never, never>>
@@ -40,14 +40,14 @@ const way = <P extends string, Extra extends string>(
   const bare: Bare = Object.freeze({})
   const tag = Context.GenericTag<Bare>(`clientele/internal/register/${spec.id}`)
   const provider = make({ tag, spec, construct: () => bare })
-  const doors = new WeakMap<Class, GetterSpec<object, Bare, Bare, P, Extra>>()
+  const getters = new WeakMap<Class, GetterSpec<object, Bare, Bare, P, Extra>>()
   return (sdk: Class, options: object | undefined): object => {
-    let door = doors.get(sdk)
-    if (door === undefined) {
-      door = { sdk: sdk as unknown as Sdk & Classes, style, spec, provider, read: readFor(sdk, read), rawKey }
-      doors.set(sdk, door)
+    let getter = getters.get(sdk)
+    if (getter === undefined) {
+      getter = { sdk: sdk as unknown as Sdk & Classes, style, spec, provider, read: readFor(sdk, read), rawKey }
+      getters.set(sdk, getter)
     }
-    return openDoor(door, defaultSet(), options)
+    return openGetter(getter, defaultSet(), options)
   }
 }
 
@@ -59,12 +59,6 @@ const ways: Record<Name, (sdk: Class, options: object | undefined) => object> = 
 }
 
 const warned = new Set<string>()
-
-export interface Made {
-  readonly client: object
-  /** True if it has connections of its own. */
-  readonly plain: boolean
-}
 
 /** Throws what the class itself throws. */
 export const open = (name: Name, sdk: Class, args: ReadonlyArray<unknown>): Made => {
