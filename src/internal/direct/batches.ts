@@ -1,0 +1,134 @@
+/**
+ * Values of a streamed answer, in batches of what one read of the socket brought. Over HTTP/2 frames of one read come one
+ * by one, with microtasks between them; a batch ends with the turn of the event loop.
+ */
+import { setImmediate } from "../util/timers.ts"
+import type { Place } from "../request/errors/fromSdk.ts"
+import { property } from "../http/errorBody.ts"
+import { parsed } from "../http/redactErrorBody.ts"
+import { type AnswerFormat, filled, malformed, reported } from "./answer.ts"
+import { EventReader, type ServerEvent } from "./events.ts"
+
+/** More is not read until it is asked for. */
+const MAX_BATCH = 256
+
+interface Waiter {
+  readonly resolve: (batch: ReadonlyArray<unknown> | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** End of a stream that has failed, or has not. */
+interface End {
+  readonly failure: unknown
+}
+
+export class Batches {
+  readonly #place: Place
+  readonly #format: AnswerFormat
+  readonly #body: ReadableStreamDefaultReader<Uint8Array>
+  readonly #events = new EventReader()
+  #batch: Array<unknown> = []
+  #end: End | undefined
+  #waiter: Waiter | undefined
+  #isReading = false
+  #isFlushing = false
+
+  constructor(place: Place, format: AnswerFormat, response: Response) {
+    this.#place = place
+    this.#format = format
+    this.#body = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
+  }
+
+  /** The next batch, `undefined` after the last. One call at a time. Rejects once what came before has been given. */
+  next(): Promise<ReadonlyArray<unknown> | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject }
+      if (this.#batch.length > 0) this.#flushSoon()
+      else if (this.#end !== undefined) return this.#flush()
+      this.#read()
+    })
+  }
+
+  /** Gives up what is left: aborts the request, unless all of it has come. */
+  cancel(): void {
+    this.#end ??= { failure: undefined }
+    this.#batch = []
+    this.#body.cancel().catch(() => undefined)
+  }
+
+  #read(): void {
+    if (this.#isReading || this.#end !== undefined || this.#batch.length >= MAX_BATCH) return
+    this.#isReading = true
+    this.#body.read().then(this.#take, this.#fail)
+  }
+
+  readonly #take = ({ done, value }: { readonly done: boolean; readonly value?: Uint8Array | undefined }): void => {
+    this.#isReading = false
+    if (this.#end !== undefined) return
+    if (done) this.#end = { failure: undefined }
+    else this.#add(this.#events.read(value!))
+    if (this.#end !== undefined && this.#batch.length === 0) this.#flush()
+    else {
+      if (this.#batch.length > 0) this.#flushSoon()
+      if (this.#waiter !== undefined) this.#read()
+    }
+  }
+
+  readonly #fail = (failure: unknown): void => {
+    this.#isReading = false
+    this.#end ??= { failure }
+    if (this.#batch.length === 0) this.#flush()
+    else this.#flushSoon()
+  }
+
+  #add(events: ReadonlyArray<ServerEvent>): void {
+    for (const event of events) {
+      if (event.data.startsWith("[DONE]")) this.#end = { failure: undefined }
+      else {
+        const value = this.#valueOf(event)
+        if (value instanceof Error) this.#end = { failure: value }
+        else this.#batch.push(value)
+      }
+      if (this.#end === undefined) continue
+      this.#body.cancel().catch(() => undefined)
+      return
+    }
+  }
+
+  #valueOf({ data, name }: ServerEvent): unknown {
+    const value = parsed(data)
+    if (value === undefined) return malformed(this.#place, "an event of the stream is invalid JSON")
+    const error = property(value, "error")
+    if (error) return reported(this.#place, error)
+    if (name === "error") return reported(this.#place, value)
+    return this.#format.fillsFinishReason ? filled(value) : value
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#waiter === undefined) return
+    this.#isFlushing = true
+    setImmediate(this.#flushed)
+  }
+
+  readonly #flushed = (): void => {
+    this.#isFlushing = false
+    this.#flush()
+  }
+
+  #flush(): void {
+    const waiter = this.#waiter
+    if (waiter === undefined) return
+    const batch = this.#batch
+    if (batch.length > 0) {
+      this.#waiter = undefined
+      this.#batch = []
+      waiter.resolve(batch)
+    } else if (this.#end !== undefined) {
+      this.#waiter = undefined
+      const { failure } = this.#end
+      this.#end = { failure: undefined }
+      if (failure === undefined) waiter.resolve(undefined)
+      else waiter.reject(failure)
+    }
+  }
+}

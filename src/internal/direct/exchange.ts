@@ -1,0 +1,60 @@
+/** One call over a pooled fetch: what is sent, and how its answer is read. */
+import type { ClientConfig } from "../../ClientConfig.ts"
+import type { Place } from "../request/errors/fromSdk.ts"
+import { accepted, decoded, valueOf } from "./answer.ts"
+import type { Api } from "./apis.ts"
+import { Batches } from "./batches.ts"
+import type { ApiRequest, CallOptions } from "./options.ts"
+import { isDecoded, write, writeCall, type Written } from "./request.ts"
+
+export interface Exchange<A> {
+  readonly written: Written
+  readonly read: (sent: Promise<Response>) => Promise<A>
+}
+
+const reading =
+  <P extends string, Extra extends string>(api: Api<P, Extra>, place: Place) =>
+  async (sent: Promise<Response>): Promise<unknown> =>
+    valueOf(place, api, await accepted(api, sent))
+
+/** Throws a RequestError. */
+export const chat = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>,
+  body: unknown,
+  options?: CallOptions
+): Exchange<unknown> => ({
+  written: writeCall(api, config, "chat", body, options),
+  read: reading(api, config)
+})
+
+/** Throws a RequestError. */
+export const chatStream = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>,
+  body: unknown,
+  options?: CallOptions
+): Exchange<Batches> => ({
+  written: writeCall(api, config, "chatStream", body, options),
+  read: async (sent) => new Batches(config, api, await accepted(api, sent))
+})
+
+/** Throws a RequestError. */
+export const embeddings = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>,
+  body: unknown,
+  options?: CallOptions
+): Exchange<unknown> => {
+  const written = writeCall(api, config, "embeddings", body, options)
+  const read = reading(api, config)
+  if (!isDecoded(api, body as object)) return { written, read }
+  return { written, read: async (sent) => decoded(config, await read(sent)) }
+}
+
+/** Throws a RequestError. */
+export const request = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>,
+  given: ApiRequest
+): Exchange<unknown> => ({ written: write(api, config, given), read: reading(api, config) })
