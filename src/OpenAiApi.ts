@@ -44,10 +44,7 @@ export type { ApiRequest, CallOptions, Query } from "./internal/direct/options.t
  * @since 0.1.0
  * @category models
  */
-export type Client =
-  | ClientConfig.Options<"organization" | "project">
-  | ClientConfig.ClientConfig<"openai">
-  | undefined
+export type Client = ClientConfig.Options<"organization" | "project"> | ClientConfig.ClientConfig<"openai"> | undefined
 
 const api = internal.make(openai)
 

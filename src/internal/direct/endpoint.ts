@@ -78,7 +78,10 @@ const make = <P extends string, Extra extends string>(api: Api<P, Extra>, config
 const endpoints = new WeakMap<ClientConfig, Endpoint>()
 
 /** A config belongs to one provider, and so to one API. */
-export const endpointOf = <P extends string, Extra extends string>(api: Api<P, Extra>, config: ClientConfig<P>): Endpoint => {
+export const endpointOf = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>
+): Endpoint => {
   let endpoint = endpoints.get(config)
   if (endpoint === undefined) endpoints.set(config, (endpoint = make(api, config)))
   return endpoint

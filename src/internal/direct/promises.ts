@@ -140,8 +140,7 @@ export const make = <P extends string, Extra extends string>(
   }
 
   const self: PromiseApi = {
-    chat: (body, options = {}) =>
-      answer(options.signal, () => Exchange.chat(api, config, body, completed(options))),
+    chat: (body, options = {}) => answer(options.signal, () => Exchange.chat(api, config, body, completed(options))),
     chatStream: (body, options = {}) => {
       const site = here(self.chatStream)
       return {

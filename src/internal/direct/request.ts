@@ -165,4 +165,3 @@ export const writeCall = <P extends string, Extra extends string>(
 /** True for embeddings that are asked for in base64, since the caller asked for no format. */
 export const isDecoded = <P extends string, Extra extends string>(api: Api<P, Extra>, body: object): boolean =>
   api.decodesBase64 && !(body as Fields)["encoding_format"]
-
