@@ -41,11 +41,9 @@ const call = fc.record({
 const usage = fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat(), total_tokens: fc.nat() })
 
 /** Fields beside those that are known, which are given on as they are. */
-const more = fc.dictionary(
-  fc.stringMatching(/^x_[a-z]{1,5}$/),
-  fc.jsonValue({ maxDepth: 2, noUnicodeString: false }),
-  { maxKeys: 2 }
-)
+const more = fc.dictionary(fc.stringMatching(/^x_[a-z]{1,5}$/), fc.jsonValue({ maxDepth: 2, noUnicodeString: false }), {
+  maxKeys: 2
+})
 
 const completion = fc
   .tuple(
@@ -59,7 +57,12 @@ const completion = fc
           {
             index: fc.nat(9),
             message: fc.record(
-              { role: fc.constant("assistant"), content: maybe(text), refusal: maybe(text), tool_calls: fc.array(call) },
+              {
+                role: fc.constant("assistant"),
+                content: maybe(text),
+                refusal: maybe(text),
+                tool_calls: fc.array(call)
+              },
               { requiredKeys: ["role", "content"] }
             ),
             finish_reason: maybe(fc.constantFrom("stop", "length", "tool_calls"))
@@ -103,7 +106,8 @@ const piece = fc
 
 const vector = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }).map(Math.fround), { maxLength: 8 })
 
-const ofBase64 = (numbers: ReadonlyArray<number>): string => Buffer.from(Float32Array.from(numbers).buffer).toString("base64")
+const ofBase64 = (numbers: ReadonlyArray<number>): string =>
+  Buffer.from(Float32Array.from(numbers).buffer).toString("base64")
 
 const embeddings = fc.tuple(fc.array(vector, { maxLength: 3 }), fc.boolean()).map(([vectors, isText]) => ({
   object: "list",
@@ -177,7 +181,10 @@ describe.each(providers)("an answer of $name, without an SDK between as with it,
   it("is the same chunks of a stream, however its events are spelt and cut", () =>
     fc.assert(
       fc.asyncProperty(stream, async ({ lineEnd, pieces, places }) => {
-        const text = [...pieces.map(([one, spelling]) => spelt(one, spelling, lineEnd)), `data: [DONE]${lineEnd}${lineEnd}`]
+        const text = [
+          ...pieces.map(([one, spelling]) => spelt(one, spelling, lineEnd)),
+          `data: [DONE]${lineEnd}${lineEnd}`
+        ]
         const chunks = await same(provider, events(cut(text.join(""), places)), (door, config) =>
           Effect.map(Stream.runCollect(door.chatStream(config, body())), Chunk.toReadonlyArray)
         )
@@ -188,14 +195,10 @@ describe.each(providers)("an answer of $name, without an SDK between as with it,
 
   it.skipIf(provider.direct.embeddings === undefined)("is the same embeddings, in numbers or in base64", () =>
     fc.assert(
-      fc.asyncProperty(
-        embeddings,
-        fc.constantFrom(undefined, "float", "base64"),
-        async (answer, encoding_format) => {
-          const input = { model: "m", input: ["a"], ...(encoding_format !== undefined && { encoding_format }) }
-          await same(provider, json(answer), (door, config) => door.embeddings!(config, input))
-        }
-      ),
+      fc.asyncProperty(embeddings, fc.constantFrom(undefined, "float", "base64"), async (answer, encoding_format) => {
+        const input = { model: "m", input: ["a"], ...(encoding_format !== undefined && { encoding_format }) }
+        await same(provider, json(answer), (door, config) => door.embeddings!(config, input))
+      }),
       { numRuns: RUNS }
     )
   )
@@ -204,7 +207,10 @@ describe.each(providers)("an answer of $name, without an SDK between as with it,
     ["JSON", json({ data: [1, "é"] })],
     ["an array", json([1, 2])],
     ["null", json(null)],
-    ["JSON of another type", { headers: { "content-type": "application/problem+json; charset=utf-8" }, pieces: ["{}"] }],
+    [
+      "JSON of another type",
+      { headers: { "content-type": "application/problem+json; charset=utf-8" }, pieces: ["{}"] }
+    ],
     ["text", { headers: { "content-type": "text/plain" }, pieces: ["some ", "words"] }],
     ["no content", { status: 204, pieces: [] }]
   ])("is the same value of any path: %s", async (_, answer) => {
