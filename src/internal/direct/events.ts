@@ -1,6 +1,6 @@
 /**
  * Events of a stream (HTML standard, 9.2), from chunks of its bytes cut anywhere: by fields `event` and `data`, whose
- * lines end with LF, CR or both. Comments, `id` and `retry` are skipped, and events without data.
+ * lines end with LF, CR or both. Comments, `id` and `retry` are skipped, and events whose data is empty, which no JSON is.
  */
 import { WholeEvents } from "../http/sse/splitter.ts"
 
@@ -13,17 +13,21 @@ export interface ServerEvent {
 const LINE_END = /\r\n|\n|\r/
 const EVENT_END = /(?:\r\n|\n|\r(?!\n)){2}/
 
-/** Value of a field; one space after the colon is no part of it. */
-const valueOf = (line: string, field: string): string => line.slice(field.length + (line[field.length] === " " ? 1 : 0))
+/** Value of a line's field, `undefined` if it is another. One space after the colon is no part of it. */
+const valueOf = (line: string, field: "data" | "event"): string | undefined => {
+  if (!line.startsWith(field)) return undefined
+  if (line.length === field.length) return ""
+  if (line[field.length] !== ":") return undefined
+  return line.slice(field.length + (line[field.length + 1] === " " ? 2 : 1))
+}
 
 const parse = (event: string, into: Array<ServerEvent>): void => {
   let name = ""
   let data: string | undefined
   for (const line of event.split(LINE_END)) {
-    if (line.startsWith("data:")) {
-      const value = valueOf(line, "data:")
-      data = data === undefined ? value : `${data}\n${value}`
-    } else if (line.startsWith("event:")) name = valueOf(line, "event:")
+    const value = valueOf(line, "data")
+    if (value !== undefined) data = data === undefined ? value : `${data}\n${value}`
+    else name = valueOf(line, "event") ?? name
   }
   if (data !== undefined && data !== "") into.push({ name, data })
 }
