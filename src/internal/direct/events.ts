@@ -38,7 +38,7 @@ const parsePlain = (text: string, into: Array<ServerEvent>): void => {
   while (from < text.length) {
     const found = text.indexOf("\n\n", from)
     const end = found < 0 ? text.length : found
-    const isOneLine = text.startsWith("data: ", from) && !text.slice(from, end).includes("\n")
+    const isOneLine = end > from + 6 && text.startsWith("data: ", from) && !text.slice(from, end).includes("\n")
     if (isOneLine) into.push({ name: "", data: text.slice(from + 6, end) })
     else parse(text.slice(from, end), into)
     from = end + 2
