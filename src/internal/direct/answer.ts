@@ -1,5 +1,6 @@
 /** Reads answers as the providers' SDKs do: the same values, and failures with the same words. */
 import { RequestError } from "../../ClientError.ts"
+import { WholeResponse } from "../http/bufferedResponse.ts"
 import { codeIn, messageIn, property } from "../http/errorBody.ts"
 import { parsed } from "../http/redactErrorBody.ts"
 import * as CallContext from "../request/callContext.ts"
@@ -35,14 +36,12 @@ const wordsOf = (error: unknown, text: string): string => {
   return text === "" ? "status code (no body)" : text
 }
 
-/** The response if it is a success. Rejects with a ResponseError. */
-export const accepted = async ({ isNested }: AnswerFormat, sent: Promise<Response>): Promise<Response> => {
-  const response = await sent
-  if (response.status < 300) return response
+/** The error of a response that is no success, whose body is buffered. */
+export const refusalOf = async ({ isNested }: AnswerFormat, response: Response): Promise<ResponseError> => {
   const { headers, status } = response
   const text = await response.text()
   const body = parsed(text)
-  throw new ResponseError(status, headers, isNested ? (property(body, "error") ?? body) : body, text)
+  return new ResponseError(status, headers, isNested ? (property(body, "error") ?? body) : body, text)
 }
 
 const attempts = (): number => CallContext.current()?.attempts ?? 1
@@ -67,11 +66,8 @@ const isJson = (type: string | null): boolean => {
   return media !== undefined && (media.includes("application/json") || media.endsWith("+json"))
 }
 
-/** The value of a response: JSON by its content type, else text; `null` without content, `undefined` for empty JSON. */
-export const valueOf = async (place: Place, format: AnswerFormat, response: Response): Promise<unknown> => {
-  if (response.status === 204) return null
-  const { headers } = response
-  const text = await response.text()
+/** JSON by its content type, else text; `undefined` for empty JSON. */
+const read = (place: Place, format: AnswerFormat, headers: Headers, text: string): unknown => {
   if (!isJson(headers.get("content-type"))) return text
   if (text === "") return undefined
   const value = parsed(text)
@@ -80,6 +76,20 @@ export const valueOf = async (place: Place, format: AnswerFormat, response: Resp
     Object.defineProperty(value, "_request_id", { value: headers.get("x-request-id"), enumerable: false })
   }
   return value
+}
+
+/** The value of a response, `null` without content. A promise only for a body that is still to come. */
+export const valueOf = (place: Place, format: AnswerFormat, response: Response): unknown => {
+  const { headers, status } = response
+  if (status === 204) return null
+  if (status >= 300) {
+    return refusalOf(format, response).then((error) => {
+      throw error
+    })
+  }
+  const text = WholeResponse.textOf(response)
+  if (text !== undefined) return read(place, format, headers, text)
+  return response.text().then((text) => read(place, format, headers, text))
 }
 
 const FLOAT_BYTES = 4

@@ -1,71 +1,91 @@
 /** The functions of an API as Effects: a lease and a request for each call; interruption aborts it. */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { RuntimeFiber } from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { ClientConfig, Options } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
-import * as call from "../request/call.ts"
+import { isClientConfig } from "../config/value.ts"
+import * as CallContext from "../request/callContext.ts"
 import type { PooledFetch } from "../request/pooledFetch.ts"
 import * as Failure from "../request/errors/fromSdk.ts"
+import * as Spans from "../telemetry/effectSpans.ts"
 import type { Api } from "./apis.ts"
-import type { Batches } from "./batches.ts"
+import { Batches } from "./batches.ts"
 import * as Exchange from "./exchange.ts"
 import type { ApiRequest, CallOptions } from "./options.ts"
 
-/** Nothing was begun. */
-const unsent: unique symbol = Symbol()
-
 /** Sends the exchanges of a config. Between requests it holds no lease. */
 interface Sender {
-  readonly run: <A>(exchange: Exchange.Exchange<A>) => Effect.Effect<A, ClientError>
-}
-
-const makeSender = <P extends string, Extra extends string>(
-  { provider }: Api<P, Extra>,
-  map: Service,
-  config: ClientConfig<P>
-): Sender => {
-  /** While the client of the last request stands, the next takes its lease with it, in one call. */
-  let last: PooledFetch | undefined
-
-  const leased = <A>({ read, written: { init, url } }: Exchange.Exchange<A>): Effect.Effect<A, ClientError> =>
-    map.useOutlet(provider, config, (outlet) => {
-      last = outlet
-      return call.promise(config, (signal) => read(outlet.fetch(url, { ...init, signal } as RequestInit)))
-    })
-
-  return {
-    run: <A>(exchange: Exchange.Exchange<A>): Effect.Effect<A, ClientError> => {
-      const known = last
-      if (known === undefined) return leased(exchange)
-      const { read, written } = exchange
-      const attempt = call.promise(config, async (signal): Promise<A | typeof unsent> => {
-        const sent = known.tryFetch(written.url, { ...written.init, signal } as RequestInit)
-        return sent === undefined ? unsent : read(sent)
-      })
-      return Effect.flatMap(attempt, (answer) => {
-        if (answer !== unsent) return Effect.succeed(answer)
-        if (last === known) last = undefined
-        return leased(exchange)
-      })
-    }
-  }
+  /** While this client stands, a request takes its lease in one call. */
+  last: PooledFetch | undefined
 }
 
 const senders = new WeakMap<Service, WeakMap<ClientConfig, Sender>>()
 
-const senderOf = <P extends string, Extra extends string>(
-  api: Api<P, Extra>,
-  map: Service,
-  config: ClientConfig<P>
-): Sender => {
+const senderOf = (map: Service, config: ClientConfig): Sender => {
   let ofMap = senders.get(map)
   if (ofMap === undefined) senders.set(map, (ofMap = new WeakMap()))
   let sender = ofMap.get(config)
-  if (sender === undefined) ofMap.set(config, (sender = makeSender(api, map, config)))
+  if (sender === undefined) ofMap.set(config, (sender = { last: undefined }))
   return sender
+}
+
+type Fiber = RuntimeFiber<unknown, unknown>
+type Send = (url: string, init: RequestInit) => Promise<Response> | undefined
+
+/** One attempt with a client, `undefined` if that has gone, and nothing was begun. */
+const attempt = <A>(
+  place: Failure.Place,
+  fiber: Fiber,
+  send: Send,
+  { read, written }: Exchange.Exchange<A>,
+  controller: AbortController,
+  resume: (effect: Effect.Effect<A, ClientError>) => void
+): boolean => {
+  const span = fiber.currentSpan
+  const { signal } = controller
+  const context = CallContext.make(signal, span, Spans.tracing(fiber, span))
+  const sent = CallContext.run(context, () => send(written.url, { ...written.init, signal } as RequestInit))
+  if (sent === undefined) return false
+  sent.then(read).then(
+    (answer) => resume(Effect.succeed(answer)),
+    (thrown: unknown) => resume(Effect.fail(Failure.fromThrown(place, thrown, context)))
+  )
+  return true
+}
+
+/** One step of the fiber, where the client of the last request still stands. */
+const send = <P extends string, Extra extends string, A>(
+  { provider }: Api<P, Extra>,
+  map: Service,
+  config: ClientConfig<P>,
+  fiber: Fiber,
+  exchange: Exchange.Exchange<A>
+): Effect.Effect<A, ClientError> => {
+  const sender = senderOf(map, config)
+  const leased: Effect.Effect<A, ClientError> = Effect.suspend(() =>
+    map.useOutlet(provider, config, (outlet) =>
+      Effect.async<A, ClientError>((resume) => {
+        sender.last = outlet
+        const controller = new AbortController()
+        attempt(config, fiber, outlet.fetch, exchange, controller, resume)
+        return Effect.sync(() => controller.abort())
+      })
+    )
+  )
+  const { last } = sender
+  if (last === undefined) return leased
+  return Effect.async<A, ClientError>((resume) => {
+    const controller = new AbortController()
+    if (attempt(config, fiber, last.tryFetch, exchange, controller, resume))
+      return Effect.sync(() => controller.abort())
+    if (sender.last === last) sender.last = undefined
+    return resume(leased)
+  })
 }
 
 type Client<P extends string, Extra extends string> = Options<Extra> | ClientConfig<P> | undefined
@@ -75,18 +95,20 @@ const running = <P extends string, Extra extends string, A>(
   api: Api<P, Extra>,
   client: Client<P, Extra>,
   make: (config: ClientConfig<P>) => Exchange.Exchange<A>
-): Effect.Effect<A, ClientError, ClientMap> =>
-  Effect.flatMap(ClientMap, (map) =>
-    Effect.flatMap(api.provider.config(client), (config) => {
-      let exchange
-      try {
-        exchange = make(config)
-      } catch (error) {
-        return Effect.fail(Failure.fromThrown(config, error))
-      }
-      return senderOf(api, map, config).run(exchange)
-    })
+): Effect.Effect<A, ClientError, ClientMap> => {
+  const run = (fiber: Fiber, config: ClientConfig<P>): Effect.Effect<A, ClientError> => {
+    try {
+      return send(api, Context.unsafeGet(fiber.currentContext, ClientMap), config, fiber, make(config))
+    } catch (error) {
+      return Effect.fail(Failure.fromThrown(config, error))
+    }
+  }
+  return Effect.withFiberRuntime<A, ClientError, ClientMap>((fiber) =>
+    isClientConfig(client) && client.provider === api.provider.id
+      ? run(fiber, client)
+      : Effect.flatMap(api.provider.config(client), (config) => run(fiber, config))
   )
+}
 
 const END: unique symbol = Symbol()
 
@@ -131,10 +153,15 @@ export const make = <P extends string, Extra extends string>(api: Api<P, Extra>)
       Effect.map(api.provider.config(client), (config) =>
         streaming(config, (opened) =>
           running(api, config, () => {
-            const exchange = Exchange.chatStream(api, config, body, options)
+            const { read, written } = Exchange.chatStream(api, config, body, options)
             return {
-              ...exchange,
-              read: async (sent) => (opened.batches = await exchange.read(sent))
+              written,
+              // In the turn in which it comes, so that whatever ends the stream finds it.
+              read: (response) => {
+                const batches = read(response)
+                if (batches instanceof Batches) opened.batches = batches
+                return batches
+              }
             }
           })
         )

@@ -1,7 +1,7 @@
 /** One call over a pooled fetch: what is sent, and how its answer is read. */
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { Place } from "../request/errors/fromSdk.ts"
-import { accepted, decoded, valueOf } from "./answer.ts"
+import { decoded, refusalOf, valueOf } from "./answer.ts"
 import type { Api } from "./apis.ts"
 import { Batches } from "./batches.ts"
 import type { ApiRequest, CallOptions } from "./options.ts"
@@ -9,13 +9,14 @@ import { isDecoded, write, writeCall, type Written } from "./request.ts"
 
 export interface Exchange<A> {
   readonly written: Written
-  readonly read: (sent: Promise<Response>) => Promise<A>
+  /** Reads a response, also one that is no success, for which it throws or rejects. */
+  readonly read: (response: Response) => A | PromiseLike<A>
 }
 
 const reading =
   <P extends string, Extra extends string>(api: Api<P, Extra>, place: Place) =>
-  async (sent: Promise<Response>): Promise<unknown> =>
-    valueOf(place, api, await accepted(api, sent))
+  (response: Response): unknown =>
+    valueOf(place, api, response)
 
 /** Throws a RequestError. */
 export const chat = <P extends string, Extra extends string>(
@@ -36,7 +37,12 @@ export const chatStream = <P extends string, Extra extends string>(
   options?: CallOptions
 ): Exchange<Batches> => ({
   written: writeCall(api, config, "chatStream", body, options),
-  read: async (sent) => new Batches(config, api, await accepted(api, sent))
+  read: (response) => {
+    if (response.status < 300) return new Batches(config, api, response)
+    return refusalOf(api, response).then((error) => {
+      throw error
+    })
+  }
 })
 
 /** Throws a RequestError. */
@@ -49,7 +55,7 @@ export const embeddings = <P extends string, Extra extends string>(
   const written = writeCall(api, config, "embeddings", body, options)
   const read = reading(api, config)
   if (!isDecoded(api, body as object)) return { written, read }
-  return { written, read: async (sent) => decoded(config, await read(sent)) }
+  return { written, read: async (response) => decoded(config, await read(response)) }
 }
 
 /** Throws a RequestError. */

@@ -128,7 +128,7 @@ export const make = <P extends string, Extra extends string>(
     more?: object
   ): Promise<A> => {
     const { read, written } = make()
-    return read(fetch(written.url, { ...written.init, ...more, signal: signal ?? null } as RequestInit))
+    return read(await fetch(written.url, { ...written.init, ...more, signal: signal ?? null } as RequestInit))
   }
 
   const answer = async (signal: AbortSignal | null | undefined, make: () => Exchange.Exchange<unknown>) => {
