@@ -20,8 +20,9 @@ const streams = {
 } as const
 
 /** Starts the server of streams for as long as `use` runs. */
-const withEvents = async <A>(use: (baseURL: string) => Promise<A>): Promise<A> => {
-  const child = fork(fileURLToPath(new URL("eventsServer.ts", import.meta.url)), [JSON.stringify({ events: EVENTS })])
+const withEvents = async <A>(areTogether: boolean, use: (baseURL: string) => Promise<A>): Promise<A> => {
+  const server = fileURLToPath(new URL("eventsServer.ts", import.meta.url))
+  const child = fork(server, [JSON.stringify({ events: EVENTS, areTogether })])
   try {
     const port = await new Promise<number>((resolve, reject) => {
       child.once("message", (message) => resolve(message as number))
@@ -69,18 +70,23 @@ export const direct: Bench = {
       many: await run(runs, "2,000 in flight", { ...chats, baseURL, atOnce: 2_000 }),
       few: await run(runs, "64 in flight", { ...chats, baseURL, atOnce: 64 })
     }))
-    const streamed = await withEvents((baseURL) => run(runs, "streams", { ...streams, baseURL }))
-    const stream = `stream of ${EVENTS} events`
+    const apart = await withEvents(false, (baseURL) => run(runs, "streams, events apart", { ...streams, baseURL }))
+    const together = await withEvents(true, (baseURL) => run(runs, "streams, events together", { ...streams, baseURL }))
+    const stream = `stream of ${EVENTS} events, each in a write of its own`
+    const whole = `stream of ${EVENTS} events in one write`
     return [
       figure(many, "chat, 2,000 in flight", "direct", "openai", 0.25),
       figure(many, "chat, 2,000 in flight", "direct, Promise", "openai", 0.25),
-      figure(many, "chat, 2,000 in flight", "direct", "bare undici"),
+      figure(many, "chat, 2,000 in flight", "bare undici", "openai"),
       figure(few, "chat, 64 in flight", "direct", "bare undici", 1.5),
       figure(few, "chat, 64 in flight", "direct, Promise", "bare undici", 1.5),
       figure(few, "chat, 64 in flight", "direct", "openai"),
-      figure(streamed, stream, "direct", "openai", 0.45),
-      figure(streamed, stream, "direct, Promise", "openai", 0.45),
-      figure(streamed, stream, "direct", "bare undici")
+      figure(apart, stream, "direct", "openai", 0.45),
+      figure(apart, stream, "direct, Promise", "openai", 0.45),
+      figure(apart, stream, "bare undici", "openai"),
+      figure(together, whole, "direct", "openai", 0.45),
+      figure(together, whole, "direct, Promise", "openai", 0.45),
+      figure(together, whole, "bare undici", "openai")
     ]
   }
 }

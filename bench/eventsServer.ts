@@ -1,9 +1,9 @@
-/** A provider in a process of its own that streams each event in a write of its own, as real ones do. */
+/** A provider in a process of its own that streams events each in a write of its own, as real ones do, or all in one. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { input } from "./child.ts"
 
-const { events } = input<{ readonly events: number }>()
+const { areTogether, events } = input<{ readonly events: number; readonly areTogether: boolean }>()
 
 const event = (delta: object, finish_reason: string | null): string => {
   const choices = [{ index: 0, delta, logprobs: null, finish_reason }]
@@ -20,6 +20,7 @@ const pieces = [
 const server = http.createServer((request, response) => {
   request.resume().on("end", () => {
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-request-id": "req_1" })
+    if (areTogether) return void response.end(`${pieces.join("")}data: [DONE]\n\n`)
     let i = 0
     const step = () => {
       if (i === pieces.length) return void response.end("data: [DONE]\n\n")

@@ -1,5 +1,5 @@
 /**
- * Everything for Effect but what loads a library that not all have: the providers, the models and `QuotaRedis` have paths
+ * Everything for Effect but what loads a library that not all have, or is of one provider: the clients, APIs, the models and `QuotaRedis` have paths
  * of their own, `import * as OpenAiClient from "clientele/OpenAiClient"`. So has the door for code without Effect,
  * `clientele/Promise`. A name of theirs that is imported from here can't be used: the compiler and the error at run time
  * say which path it has.
@@ -33,6 +33,18 @@ export const GroqClient: Elsewhere<"clientele/GroqClient"> = /* @__PURE__ */ els
 
 /** @deprecated `import * as CerebrasClient from "clientele/CerebrasClient"` */
 export const CerebrasClient: Elsewhere<"clientele/CerebrasClient"> = /* @__PURE__ */ elsewhere("CerebrasClient")
+
+/** @deprecated `import * as OpenAiApi from "clientele/OpenAiApi"` */
+export const OpenAiApi: Elsewhere<"clientele/OpenAiApi"> = /* @__PURE__ */ elsewhere("OpenAiApi")
+
+/** @deprecated `import * as AzureOpenAiApi from "clientele/AzureOpenAiApi"` */
+export const AzureOpenAiApi: Elsewhere<"clientele/AzureOpenAiApi"> = /* @__PURE__ */ elsewhere("AzureOpenAiApi")
+
+/** @deprecated `import * as GroqApi from "clientele/GroqApi"` */
+export const GroqApi: Elsewhere<"clientele/GroqApi"> = /* @__PURE__ */ elsewhere("GroqApi")
+
+/** @deprecated `import * as CerebrasApi from "clientele/CerebrasApi"` */
+export const CerebrasApi: Elsewhere<"clientele/CerebrasApi"> = /* @__PURE__ */ elsewhere("CerebrasApi")
 
 /** @deprecated `import * as OpenAiModel from "clientele/OpenAiModel"` */
 export const OpenAiModel: Elsewhere<"clientele/OpenAiModel"> = /* @__PURE__ */ elsewhere("OpenAiModel")

@@ -101,7 +101,7 @@ describe.each(getters)("the API of $name without Effect", ({ get, name }) => {
       while (sandbox.stats().inFlight === 0) await new Promise((resolve) => setTimeout(resolve, 5))
       controller.abort("enough")
       assert.deepInclude({ ...(await answer) }, { _tag: "RequestError", reason: "Aborted" })
-      assert.strictEqual((await answer as RequestError).cause, "enough")
+      assert.strictEqual(((await answer) as RequestError).cause, "enough")
       while (sandbox.stats().aborts === 0) await new Promise((resolve) => setTimeout(resolve, 5))
       const early = await failure(of(sandbox, clients).chat(question(), { signal: AbortSignal.abort() }))
       assert.deepInclude({ ...early }, { _tag: "RequestError", reason: "Aborted" })

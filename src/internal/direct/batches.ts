@@ -5,6 +5,7 @@
 import { setImmediate } from "../util/timers.ts"
 import type { Place } from "../request/errors/fromSdk.ts"
 import { property } from "../http/errorBody.ts"
+import { type ChunkSink, type ChunkSource, chunksOf } from "../http/streamedResponse.ts"
 import { parsed } from "../http/redactErrorBody.ts"
 import { type AnswerFormat, filled, malformed, reported } from "./answer.ts"
 import { EventReader, type ServerEvent } from "./events.ts"
@@ -22,21 +23,36 @@ interface End {
   readonly failure: unknown
 }
 
-export class Batches {
+/** Chunks of a body that is not our own stream: some runtime's, or a test's. */
+const foreign = (reader: ReadableStreamDefaultReader<Uint8Array>): ChunkSource => ({
+  pull: (sink) =>
+    reader.read().then(
+      ({ done, value }) => (done ? sink.close() : sink.enqueue(value)),
+      (error: unknown) => sink.error(error)
+    ),
+  cancel: () => void reader.cancel().catch(() => undefined)
+})
+
+export class Batches implements ChunkSink {
   readonly #place: Place
   readonly #format: AnswerFormat
-  readonly #body: ReadableStreamDefaultReader<Uint8Array>
+  /** Held for as long as the batches are: a stream that nobody holds is cancelled. */
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+  readonly #chunks: ChunkSource
   readonly #events = new EventReader()
   #batch: Array<unknown> = []
   #end: End | undefined
   #waiter: Waiter | undefined
   #isReading = false
   #isFlushing = false
+  #isGivenUp = false
 
   constructor(place: Place, format: AnswerFormat, response: Response) {
     this.#place = place
     this.#format = format
-    this.#body = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
+    const body = response.body as ReadableStream<Uint8Array>
+    this.#reader = body.getReader()
+    this.#chunks = chunksOf(body) ?? foreign(this.#reader)
   }
 
   /** The next batch, `undefined` after the last. One call at a time. Rejects once what came before has been given. */
@@ -53,32 +69,44 @@ export class Batches {
   cancel(): void {
     this.#end ??= { failure: undefined }
     this.#batch = []
-    this.#body.cancel().catch(() => undefined)
+    this.#giveUp()
+  }
+
+  enqueue(chunk: Uint8Array): void {
+    this.#isReading = false
+    if (this.#end !== undefined) return
+    this.#add(this.#events.read(chunk))
+    if (this.#batch.length > 0) this.#flushSoon()
+    else if (this.#end !== undefined) return this.#flush()
+    if (this.#waiter !== undefined) this.#read()
+  }
+
+  close(): void {
+    this.#finish(undefined)
+  }
+
+  error(failure: unknown): void {
+    this.#finish(failure)
   }
 
   #read(): void {
     if (this.#isReading || this.#end !== undefined || this.#batch.length >= MAX_BATCH) return
     this.#isReading = true
-    this.#body.read().then(this.#take, this.#fail)
+    void this.#chunks.pull(this)
   }
 
-  readonly #take = ({ done, value }: { readonly done: boolean; readonly value?: Uint8Array | undefined }): void => {
-    this.#isReading = false
-    if (this.#end !== undefined) return
-    if (done) this.#end = { failure: undefined }
-    else this.#add(this.#events.read(value!))
-    if (this.#end !== undefined && this.#batch.length === 0) this.#flush()
-    else {
-      if (this.#batch.length > 0) this.#flushSoon()
-      if (this.#waiter !== undefined) this.#read()
-    }
-  }
-
-  readonly #fail = (failure: unknown): void => {
+  #finish(failure: unknown): void {
     this.#isReading = false
     this.#end ??= { failure }
     if (this.#batch.length === 0) this.#flush()
     else this.#flushSoon()
+  }
+
+  /** Once: what came before the end may still be read. */
+  #giveUp(): void {
+    if (this.#isGivenUp) return
+    this.#isGivenUp = true
+    this.#chunks.cancel()
   }
 
   #add(events: ReadonlyArray<ServerEvent>): void {
@@ -90,8 +118,7 @@ export class Batches {
         else this.#batch.push(value)
       }
       if (this.#end === undefined) continue
-      this.#body.cancel().catch(() => undefined)
-      return
+      return this.#giveUp()
     }
   }
 

@@ -9,10 +9,27 @@ import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
  * that ended it may have been made under the stream's reader: its stack leads to the stream, which then would never be
  * collected.
  */
-interface Source {
+interface Source extends ChunkSource {
   body: WireBody | undefined
   onAbandoned: (() => void) | undefined
 }
+
+/** Receives a chunk, the end or a failure. A stream's controller is one. */
+export interface ChunkSink {
+  enqueue(chunk: Uint8Array): void
+  close(): void
+  error(reason: unknown): void
+}
+
+/** The chunks of a stream, for a reader that has locked it and needs no promise of each. */
+export interface ChunkSource {
+  /** Calls the sink once. One call at a time. */
+  readonly pull: (sink: ChunkSink) => Promise<void> | void
+  readonly cancel: () => void
+}
+
+/** `undefined` for a body that is no stream of ours. */
+export const chunksOf = (body: ReadableStream): ChunkSource | undefined => sources.get(body)
 
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
@@ -58,12 +75,12 @@ export const streamOf = (
   const tell = () => {
     if (ending !== undefined) listener?.tail(ending.tail())
   }
-  const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
+  const fail = (controller: ChunkSink, error: unknown) => {
     over()
     listener?.over()
     controller.error(failure(error))
   }
-  const end = (controller: ReadableStreamDefaultController) => {
+  const end = (controller: ChunkSink) => {
     const why = ending?.failure(cleaned(tapping))
     if (why !== undefined) return fail(controller, why)
     over()
@@ -78,7 +95,7 @@ export const streamOf = (
     controller.close()
   }
   /** Returns true if the reader has got something: a chunk, the end or a failure. */
-  const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
+  const take = (controller: ChunkSink, chunk: Uint8Array | undefined): boolean => {
     if (chunk === undefined) {
       end(controller)
       return true
@@ -100,33 +117,29 @@ export const streamOf = (
     return true
   }
   /** Reads until there is something for the reader: `pull` is not called again before that. */
-  const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
+  const more = async (controller: ChunkSink): Promise<void> => {
     try {
       while (!take(controller, await body.read()));
     } catch (error) {
       fail(controller, error)
     }
   }
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) =>
-        body.read().then(
-          (chunk) => (take(controller, chunk) ? undefined : more(controller)),
-          (error: unknown) => fail(controller, error)
-        ),
-      cancel: () => {
-        over()
-        // A reader that has seen the last event need not wait for the end.
-        if (listener !== undefined && ending?.hasCome() === true) tell()
-        listener?.over()
-        body.cancel()
-      }
-    },
-    // Nothing is read ahead: back-pressure reaches the wire.
-    { highWaterMark: 0 }
-  )
+  const pull = (controller: ChunkSink): Promise<void> =>
+    body.read().then(
+      (chunk) => (take(controller, chunk) ? undefined : more(controller)),
+      (error: unknown) => fail(controller, error)
+    )
+  const cancel = () => {
+    over()
+    // A reader that has seen the last event need not wait for the end.
+    if (listener !== undefined && ending?.hasCome() === true) tell()
+    listener?.over()
+    body.cancel()
+  }
+  // Nothing is read ahead: back-pressure reaches the wire.
+  const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
   listener?.opened()
-  const source: Source = { body, onAbandoned: undefined }
+  const source: Source = { body, onAbandoned: undefined, pull, cancel }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)
   sources.set(stream, source)
