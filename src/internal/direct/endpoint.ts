@@ -1,5 +1,7 @@
 /** URLs and headers that all requests of a config have in common, read once. */
 import type { ClientConfig } from "../../ClientConfig.ts"
+import { readOnce } from "../http/headers.ts"
+import { ACCEPT_ENCODING } from "../http/prepare.ts"
 import { exactHeaders } from "../redaction/redact.ts"
 import type { Api } from "./apis.ts"
 import type { Query } from "./options.ts"
@@ -22,6 +24,7 @@ const headersOf = <P extends string, Extra extends string>(
   { extra, headers }: ClientConfig<P>
 ): Headers => ({
   accept: "application/json",
+  "accept-encoding": ACCEPT_ENCODING,
   "user-agent": "clientele",
   ...(extra["organization"] !== undefined && { "openai-organization": extra["organization"] }),
   ...(extra["project"] !== undefined && { "openai-project": extra["project"] }),
@@ -70,8 +73,8 @@ const make = <P extends string, Extra extends string>(api: Api<P, Extra>, config
       }
       return url
     },
-    withBody: { ...bodiless, "content-type": "application/json" },
-    bodiless
+    withBody: readOnce({ ...bodiless, "content-type": "application/json" }),
+    bodiless: readOnce(bodiless)
   }
 }
 
