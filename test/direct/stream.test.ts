@@ -11,6 +11,8 @@ import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import { openai } from "../../src/internal/direct/apis.ts"
+import { Batches } from "../../src/internal/direct/batches.ts"
 import * as OpenAiApi from "../../src/OpenAiApi.ts"
 import { getOpenAIApi, makeClients } from "../../src/Promise.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
@@ -124,6 +126,30 @@ describe("a direct stream", () => {
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
     )
   }
+
+  it.live("gives in one batch the frames of one read, which come one by one", () =>
+    Effect.promise(async () => {
+      let left = 20
+      // As node:http2 does: each frame in a tick of its own, all in one turn of the loop.
+      const frames = new ReadableStream<Uint8Array>(
+        {
+          pull: (controller) =>
+            new Promise((resolve) => {
+              process.nextTick(() => {
+                if (left-- > 0) controller.enqueue(Buffer.from(event("x")))
+                else controller.close()
+                resolve()
+              })
+            })
+        },
+        { highWaterMark: 0 }
+      )
+      const place = { provider: "openai", baseURL: "http://127.0.0.1" }
+      const batches = new Batches(place, openai, new Response(frames))
+      assert.lengthOf((await batches.next()) ?? [], 20)
+      assert.isUndefined(await batches.next())
+    })
+  )
 
   it.live("gives the whole events of a read, and the rest of one that was cut when all of it has come", () =>
     Effect.gen(function* () {

@@ -83,7 +83,6 @@ const send = <P extends string, Extra extends string, A>(
     const controller = new AbortController()
     if (attempt(config, fiber, last.tryFetch, exchange, controller, resume))
       return Effect.sync(() => controller.abort())
-    if (sender.last === last) sender.last = undefined
     return resume(leased)
   })
 }
