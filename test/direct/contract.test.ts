@@ -337,27 +337,6 @@ describe.each(providers)("$name", ({ direct, name, sdk, subject }) => {
             })
           )
         )
-
-        it.live("holds the sender back while nobody reads", () =>
-          within(
-            Effect.gen(function* () {
-              const sandbox = yield* Sandbox.make({ ...road.sandbox, tokens: 200_000 })
-              const config = yield* configOf(sandbox)
-              const started = yield* Deferred.make<void>()
-              const reading = yield* Effect.fork(
-                Stream.runForEach(door.chatStream(config, body()), () =>
-                  Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
-                )
-              )
-              yield* Deferred.await(started)
-              yield* Effect.sleep(100)
-              // Forty megabytes would have come by now.
-              assert.strictEqual(sandbox.stats().inFlight, 1)
-              yield* Fiber.interrupt(reading)
-              yield* nothingLeft(sandbox)
-            })
-          )
-        )
       })
     }
 

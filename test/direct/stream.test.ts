@@ -151,6 +151,32 @@ describe("a direct stream", () => {
     })
   )
 
+  it.live("reads nothing that is not asked for, and a bounded batch of what is", () =>
+    Effect.promise(async () => {
+      let pulls = 0
+      const endless = new ReadableStream<Uint8Array>(
+        {
+          pull: (controller) => {
+            pulls++
+            controller.enqueue(Buffer.from(event("x")))
+          }
+        },
+        { highWaterMark: 0 }
+      )
+      const turns = async () => {
+        for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+        return pulls
+      }
+      const batches = new Batches({ provider: "openai", baseURL: "http://127.0.0.1" }, openai, new Response(endless))
+      assert.strictEqual(await turns(), 0)
+      assert.lengthOf((await batches.next()) ?? [], 256)
+      assert.strictEqual(await turns(), 256)
+      await batches.next()
+      assert.strictEqual(await turns(), 512)
+      batches.cancel()
+    })
+  )
+
   it.live("gives the whole events of a read, and the rest of one that was cut when all of it has come", () =>
     Effect.gen(function* () {
       const server = yield* held

@@ -32,8 +32,8 @@ const tallyOf = (protocol: Protocol, row: string) => {
 describe.concurrent("a fault", () => {
   for (const [index, row] of rows.entries()) {
     for (const variant of variants(row, index)) {
-      const { kind, protocol, subject } = variant
-      const title = `${row.name}: ${kind} of ${subject.name} over ${protocol}`
+      const { isDirect, kind, protocol, subject } = variant
+      const title = `${row.name}: ${kind} of ${subject.name}${isDirect === true ? ", direct," : ""} over ${protocol}`
       const whole = Effect.gen(function* () {
         const tally = tallyOf(protocol, row.name)
         tally.runs++
