@@ -92,22 +92,23 @@ describe.each(providers)("$name", ({ direct, name, sdk, subject }) => {
     options: Sandbox.Options,
     client: CommonOptions,
     as: "whole" | "stream" | "both" = "both"
-  ): Effect.Effect<ReadonlyArray<unknown>, unknown, Scope.Scope> =>
-    Effect.gen(function* () {
-      const run = (door: Door, sandbox: Sandbox.Sandbox) =>
-        Effect.gen(function* () {
-          const config = yield* configOf(sandbox, client)
-          const errors: Array<ClientError> = []
-          if (as !== "stream") errors.push(yield* Effect.flip(door.chat(config, body())))
-          if (as !== "whole") errors.push(yield* Effect.flip(Stream.runDrain(door.chatStream(config, body()))))
-          const anonymous = (error: unknown) =>
-            JSON.parse(JSON.stringify(facts(error as ClientError)).replaceAll(String(sandbox.port), "PORT")) as unknown
-          return { errors: errors.map(anonymous), requests: sandbox.stats().requests }
-        })
+  ): Effect.Effect<ReadonlyArray<unknown>, unknown, Scope.Scope> => {
+    const run = (door: Door, sandbox: Sandbox.Sandbox) =>
+      Effect.gen(function* () {
+        const config = yield* configOf(sandbox, client)
+        const errors: Array<ClientError> = []
+        if (as !== "stream") errors.push(yield* Effect.flip(door.chat(config, body())))
+        if (as !== "whole") errors.push(yield* Effect.flip(Stream.runDrain(door.chatStream(config, body()))))
+        const anonymous = (error: unknown) =>
+          JSON.parse(JSON.stringify(facts(error as ClientError)).replaceAll(String(sandbox.port), "PORT")) as unknown
+        return { errors: errors.map(anonymous), requests: sandbox.stats().requests }
+      })
+    return Effect.gen(function* () {
       const [first, second] = yield* compared(options, run, doors)
       assert.deepStrictEqual(second, first)
       return second!.errors
     })
+  }
 
   describe("tells by the same error", () => {
     for (const status of [400, 401, 403, 404, 408, 409, 422, 429, 500, 503]) {

@@ -1,6 +1,6 @@
 /** Both ways to each provider: through its SDK's client, and without an SDK between. */
-import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import * as AzureOpenAiApi from "../../src/AzureOpenAiApi.ts"
 import * as CerebrasApi from "../../src/CerebrasApi.ts"
 import type { ClientConfig } from "../../src/ClientConfig.ts"

@@ -251,35 +251,35 @@ describe("a direct stream", () => {
   )
 })
 
-describe("a direct stream without Effect", () => {
-  const test = (name: string, run: (server: Held, clients: ReturnType<typeof makeClients>) => Promise<void>) =>
-    it(name, async () => {
-      const server = await hold()
-      const clients = makeClients()
-      try {
-        await run(server, clients)
-        await until(() => server.requests() > 0)
-        let left = 1
-        for (let i = 0; i < 1_000 && left > 0; i++) {
-          const { clients: all } = await clients.stats()
-          left = all.reduce((sum, one) => sum + one.leases + one.inFlight + one.queued, 0)
-          if (left > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-        }
-        assert.strictEqual(left, 0)
-      } finally {
-        await clients.close()
-        await server.close()
+const test = (name: string, run: (server: Held, clients: ReturnType<typeof makeClients>) => Promise<void>) =>
+  it(name, async () => {
+    const server = await hold()
+    const clients = makeClients()
+    try {
+      await run(server, clients)
+      await until(() => server.requests() > 0)
+      let left = 1
+      for (let i = 0; i < 1_000 && left > 0; i++) {
+        const { clients: all } = await clients.stats()
+        left = all.reduce((sum, one) => sum + one.leases + one.inFlight + one.queued, 0)
+        if (left > 0) await new Promise((resolve) => setTimeout(resolve, 5))
       }
-    })
+      assert.strictEqual(left, 0)
+    } finally {
+      await clients.close()
+      await server.close()
+    }
+  })
 
-  const api = (server: Held, clients: ReturnType<typeof makeClients>) =>
-    getOpenAIApi({ apiKey: "sk-1", baseURL: server.origin }, clients)
+const api = (server: Held, clients: ReturnType<typeof makeClients>) =>
+  getOpenAIApi({ apiKey: "sk-1", baseURL: server.origin }, clients)
 
-  const answer = async (server: Held, text: string): Promise<void> => {
-    await until(() => server.requests() > 0)
-    server.write(text)
-  }
+const answer = async (server: Held, text: string): Promise<void> => {
+  await until(() => server.requests() > 0)
+  server.write(text)
+}
 
+describe("a direct stream without Effect", () => {
   test("gives its events one by one, and ends its request when its loop is left", async (server, clients) => {
     const stream = api(server, clients).chatStream(question)
     const sent = answer(server, event("a") + event("b") + event("c"))

@@ -14,42 +14,45 @@ import { body, type Door, providers } from "./doors.ts"
 /** Attributes that differ from one request to another. */
 const isPassing = (name: string): boolean => /\.id$|port$|time_to|duration/.test(name)
 
+const seenOf = (
+  door: Door,
+  run: (door: Door, sandbox: Sandbox.Sandbox) => Effect.Effect<unknown, unknown, ClientMap>
+) =>
+  Effect.gen(function* () {
+    const sandbox = yield* Sandbox.make()
+    const { spans, tracer } = recorder()
+    yield* run(door, sandbox).pipe(
+      Effect.exit,
+      Effect.withSpan("agent"),
+      Effect.withTracer(tracer),
+      Effect.provide(ClientLayer.layer())
+    )
+    yield* eventually(
+      Effect.sync(() => spans.every(({ exit }) => exit !== undefined)),
+      (over) => over
+    )
+    const names = new Map(spans.map(({ id, name }) => [id, name]))
+    const plain = spans.map((span) => ({
+      name: span.name,
+      kind: span.kind,
+      parent: span.parent === undefined ? undefined : names.get(span.parent),
+      attributes: Object.fromEntries([...span.attributes].filter(([key]) => !isPassing(key))),
+      events: span.events,
+      exit: span.exit?._tag
+    }))
+    const labels = series("gen_ai.client.operation.duration", { "server.port": String(sandbox.port) }).map(
+      ({ count, labels }) => ({
+        count,
+        labels: Object.entries(labels).filter(([label]) => label !== "server.port")
+      })
+    )
+    const tokens = series("gen_ai.client.token.usage", { "server.port": String(sandbox.port) }).length
+    return { spans: plain, labels, tokens }
+  })
+
 describe.each(providers)("telemetry of $name", ({ direct, name, sdk, subject }) => {
   // The sandbox knows Cerebras by its SDK's User-Agent.
   const headers = { "x-sandbox-provider": name }
-
-  const seenOf = (
-    door: Door,
-    run: (door: Door, sandbox: Sandbox.Sandbox) => Effect.Effect<unknown, unknown, ClientMap>
-  ) =>
-    Effect.gen(function* () {
-      const sandbox = yield* Sandbox.make()
-      const { spans, tracer } = recorder()
-      yield* run(door, sandbox).pipe(
-        Effect.exit,
-        Effect.withSpan("agent"),
-        Effect.withTracer(tracer),
-        Effect.provide(ClientLayer.layer())
-      )
-      yield* eventually(
-        Effect.sync(() => spans.every(({ exit }) => exit !== undefined)),
-        (over) => over
-      )
-      const names = new Map(spans.map(({ id, name }) => [id, name]))
-      const plain = spans.map((span) => ({
-        name: span.name,
-        kind: span.kind,
-        parent: span.parent === undefined ? undefined : names.get(span.parent),
-        attributes: Object.fromEntries([...span.attributes].filter(([key]) => !isPassing(key))),
-        events: span.events,
-        exit: span.exit?._tag
-      }))
-      const labels = series("gen_ai.client.operation.duration", { "server.port": String(sandbox.port) }).map(
-        ({ count, labels: { "server.port": _, ...rest } }) => ({ count, rest })
-      )
-      const tokens = series("gen_ai.client.token.usage", { "server.port": String(sandbox.port) }).length
-      return { spans: plain, labels, tokens }
-    })
 
   const same = (run: (door: Door, sandbox: Sandbox.Sandbox) => Effect.Effect<unknown, unknown, ClientMap>) =>
     Effect.gen(function* () {

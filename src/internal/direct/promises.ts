@@ -61,8 +61,8 @@ class Values implements AsyncIterator<unknown, undefined> {
 
   next(): Promise<IteratorResult<unknown, undefined>> {
     if (this.#pending !== undefined) {
-      const next = () => this.next()
-      return this.#pending.then(next, next)
+      const again = () => this.next()
+      return this.#pending.then(again, again)
     }
     if (this.#isOver) return Promise.resolve(done)
     if (this.#signal?.aborted === true) return this.#fail(this.#signal.reason)
