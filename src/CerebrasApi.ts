@@ -20,7 +20,7 @@
  * export const story = CerebrasApi.chatStream(undefined, {
  *   model: "gpt-oss-120b",
  *   messages: [{ role: "user", content: "Tell me a story." }]
- * }).pipe(Stream.map(({ choices }) => choices[0]?.delta?.content ?? ""))
+ * }).pipe(Stream.map(({ choices }) => choices?.[0]?.delta?.content ?? ""))
  * ```
  *
  * @since 0.1.0
