@@ -169,12 +169,16 @@ describe.each(providers)("$name", ({ direct, name, sdk, subject }) => {
 
     it.scopedLive("a deadline that passes in mid-stream", () =>
       Effect.gen(function* () {
-        const run = (door: Door, sandbox: Sandbox.Sandbox) =>
-          Effect.flatMap(configOf(sandbox, { deadline: 150 }), (config) =>
-            Effect.flip(Stream.runDrain(door.chatStream(config, body())))
-          )
+        const errors = yield* compared(
+          { timePerToken: 20, tokens: 1_000 },
+          (door, sandbox) =>
+            Effect.flatMap(configOf(sandbox, { deadline: 150 }), (config) =>
+              Effect.flip(Stream.runDrain(door.chatStream(config, body())))
+            ),
+          doors
+        )
         // A slow machine may come to it before the answer has begun, which `processed` tells.
-        for (const error of yield* compared({ timePerToken: 20, tokens: 1_000 }, run, doors)) {
+        for (const error of errors) {
           assert.deepInclude({ ...error }, { reason: "Timeout", attempts: 1 })
           assert.match(error.message, /deadline of 150 ms/)
         }
