@@ -13,6 +13,8 @@ import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import { openai } from "../../src/internal/direct/apis.ts"
 import { Batches } from "../../src/internal/direct/batches.ts"
+import { streamOf } from "../../src/internal/http/streamedResponse.ts"
+import { BodyCore } from "../../src/internal/transport/body.ts"
 import * as OpenAiApi from "../../src/OpenAiApi.ts"
 import { getOpenAIApi, makeClients } from "../../src/Promise.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
@@ -26,6 +28,8 @@ const event = (content: string): string =>
 
 const contentOf = (chunk: OpenAiApiChunk): string => chunk.choices[0]?.delta.content ?? ""
 type OpenAiApiChunk = Stream.Stream.Success<ReturnType<typeof OpenAiApi.chatStream>>
+
+const reading = (): void => undefined
 
 interface Held {
   readonly origin: string
@@ -127,53 +131,29 @@ describe("a direct stream", () => {
     )
   }
 
-  it.live("gives in one batch the frames of one read, which come one by one", () =>
+  it.live("gives in one batch the frames of one turn of the loop, and reads nothing that is not asked for", () =>
     Effect.promise(async () => {
-      let left = 20
+      const core = new BodyCore({ pause: () => undefined, resume: () => undefined, giveUp: () => undefined, reading })
+      const stream = streamOf(core.open(), (error) => error, undefined, undefined, {}, true)
+      const batches = new Batches({ provider: "openai", baseURL: "http://127.0.0.1" }, openai, new Response(stream))
+      const push = () => core.push(Buffer.from(event("x")))
+      push()
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.isFalse(core.touched)
+      assert.lengthOf((await batches.next()) ?? [], 1)
+      const next = batches.next()
       // As node:http2 does: each frame in a tick of its own, all in one turn of the loop.
-      const frames = new ReadableStream<Uint8Array>(
-        {
-          pull: (controller) =>
-            new Promise((resolve) => {
-              process.nextTick(() => {
-                if (left-- > 0) controller.enqueue(Buffer.from(event("x")))
-                else controller.close()
-                resolve()
-              })
-            })
-        },
-        { highWaterMark: 0 }
-      )
-      const place = { provider: "openai", baseURL: "http://127.0.0.1" }
-      const batches = new Batches(place, openai, new Response(frames))
-      assert.lengthOf((await batches.next()) ?? [], 20)
+      const tick = (left: number): void =>
+        process.nextTick(() => {
+          push()
+          if (left > 1) tick(left - 1)
+        })
+      tick(600)
+      const sizes = [(await next)?.length, (await batches.next())?.length, (await batches.next())?.length]
+      assert.deepStrictEqual(sizes, [256, 256, 88])
+      assert.isUndefined(core.pending, "no read is pending while nobody waits")
+      core.finish(undefined)
       assert.isUndefined(await batches.next())
-    })
-  )
-
-  it.live("reads nothing that is not asked for, and a bounded batch of what is", () =>
-    Effect.promise(async () => {
-      let pulls = 0
-      const endless = new ReadableStream<Uint8Array>(
-        {
-          pull: (controller) => {
-            pulls++
-            controller.enqueue(Buffer.from(event("x")))
-          }
-        },
-        { highWaterMark: 0 }
-      )
-      const turns = async () => {
-        for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
-        return pulls
-      }
-      const batches = new Batches({ provider: "openai", baseURL: "http://127.0.0.1" }, openai, new Response(endless))
-      assert.strictEqual(await turns(), 0)
-      assert.lengthOf((await batches.next()) ?? [], 256)
-      assert.strictEqual(await turns(), 256)
-      await batches.next()
-      assert.strictEqual(await turns(), 512)
-      batches.cancel()
     })
   )
 
@@ -335,6 +315,19 @@ describe("a direct stream without Effect", () => {
     const texts = (await all).map(({ done, value }) => (done === true ? "end" : contentOf(value)))
     assert.deepStrictEqual(texts, ["a", "b", "c", "end"])
     server.end()
+  })
+
+  test("gives its connection back when it is dropped in mid-stream and collected", async (server, clients) => {
+    await (async () => {
+      const values = api(server, clients).chatStream(question)[Symbol.asyncIterator]()
+      const sent = answer(server, event("a") + event("b"))
+      assert.strictEqual((await values.next()).done, false)
+      await sent
+    })()
+    await until(() => {
+      globalThis.gc!()
+      return server.aborted() === 1
+    })
   })
 
   test("fails with the provider's words after what came before an error event", async (server, clients) => {

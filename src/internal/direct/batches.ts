@@ -1,6 +1,7 @@
 /**
  * Values of a streamed answer, in batches of what one read of the socket brought. Over HTTP/2 frames of one read come one
- * by one, with microtasks between them; a batch ends with the turn of the event loop.
+ * by one, with microtasks between them; a batch ends with the turn of the event loop. Nothing is read ahead of that: a read
+ * that is pending would hold its stream, and the connection of one that nobody reads any more would never be given back.
  */
 import { setImmediate } from "../util/timers.ts"
 import type { Place } from "../request/errors/fromSdk.ts"
@@ -59,9 +60,8 @@ export class Batches implements ChunkSink {
   next(): Promise<ReadonlyArray<unknown> | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject }
-      if (this.#batch.length > 0) this.#flushSoon()
-      else if (this.#end !== undefined) return this.#flush()
-      this.#read()
+      if (this.#batch.length > 0 || this.#end !== undefined) this.#flush()
+      else this.#read()
     })
   }
 
@@ -77,8 +77,8 @@ export class Batches implements ChunkSink {
     if (this.#end !== undefined) return
     this.#add(this.#events.read(chunk))
     if (this.#batch.length > 0) this.#flushSoon()
-    else if (this.#end !== undefined) return this.#flush()
-    if (this.#waiter !== undefined) this.#read()
+    else if (this.#end !== undefined) this.#flush()
+    else if (this.#waiter !== undefined && !this.#isFlushing) this.#read()
   }
 
   close(): void {
@@ -90,7 +90,7 @@ export class Batches implements ChunkSink {
   }
 
   #read(): void {
-    if (this.#isReading || this.#end !== undefined || this.#batch.length >= MAX_BATCH) return
+    if (this.#isReading) return
     this.#isReading = true
     void this.#chunks.pull(this)
   }
@@ -132,12 +132,15 @@ export class Batches implements ChunkSink {
   }
 
   #flushSoon(): void {
-    if (this.#isFlushing || this.#waiter === undefined) return
+    if (this.#isFlushing) return
     this.#isFlushing = true
     setImmediate(this.#flushed)
   }
 
+  readonly #wantsMore = (): boolean => this.#end === undefined && this.#batch.length < MAX_BATCH
+
   readonly #flushed = (): void => {
+    this.#chunks.drain?.(this, this.#wantsMore)
     this.#isFlushing = false
     this.#flush()
   }

@@ -9,7 +9,7 @@ import { cleaned, type Tapping, untapped } from "./bodyObserver.ts"
  * that ended it may have been made under the stream's reader: its stack leads to the stream, which then would never be
  * collected.
  */
-interface Source extends ChunkSource {
+interface Source {
   body: WireBody | undefined
   onAbandoned: (() => void) | undefined
 }
@@ -25,11 +25,16 @@ export interface ChunkSink {
 export interface ChunkSource {
   /** Calls the sink once. One call at a time. */
   readonly pull: (sink: ChunkSink) => Promise<void> | void
+  /** Gives the sink the chunks that have come already, for as long as it wants more. @default none */
+  readonly drain?: (sink: ChunkSink, wantsMore: () => boolean) => void
   readonly cancel: () => void
 }
 
+/** Apart from sources, which outlive their streams and must not lead to them. */
+const chunkSources = new WeakMap<ReadableStream, ChunkSource>()
+
 /** `undefined` for a body that is no stream of ours. */
-export const chunksOf = (body: ReadableStream): ChunkSource | undefined => sources.get(body)
+export const chunksOf = (body: ReadableStream): ChunkSource | undefined => chunkSources.get(body)
 
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
@@ -139,7 +144,15 @@ export const streamOf = (
   // Nothing is read ahead: back-pressure reaches the wire.
   const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
   listener?.opened()
-  const source: Source = { body, onAbandoned: undefined, pull, cancel }
+  const drain = (sink: ChunkSink, wantsMore: () => boolean): void => {
+    while (wantsMore()) {
+      const chunk = body.take?.()
+      if (chunk === undefined) return
+      take(sink, chunk)
+    }
+  }
+  chunkSources.set(stream, { pull, drain, cancel })
+  const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)
   sources.set(stream, source)
