@@ -77,11 +77,15 @@ const direct = async (): Promise<number> => {
     const call = (i: number): Effect<string, unknown, ClientMap> =>
       kind === "chat"
         ? Effect.map(OpenAiApi.chat(config, question(i)), ({ choices }) => choices[0]?.message.content ?? "")
-        : Stream.runFold(
-            OpenAiApi.chatStream(config, question(i)),
-            "",
-            (text, { choices }) => text + (choices[0]?.delta.content ?? "")
-          )
+        : Effect.suspend(() => {
+            let text = ""
+            // Chunk by chunk: what Effect's streams do for each element is the consumer's choice.
+            const add = (chunk: Iterable<Piece>) => {
+              for (const { choices } of chunk) text += choices[0]?.delta.content ?? ""
+              return Effect.void
+            }
+            return Effect.map(Stream.runForEachChunk(OpenAiApi.chatStream(config, question(i)), add), () => text)
+          })
     const run = (size: number) =>
       Effect.forEach(
         Array.from({ length: size }, (_, i) => i),
