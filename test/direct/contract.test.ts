@@ -208,6 +208,24 @@ describe.each(providers)("$name", ({ direct, name, sdk, subject }) => {
       })
     )
 
+    it.scopedLive("an error event, and an invalid one, of a request that was sent again", () =>
+      Effect.gen(function* () {
+        const transport = { circuitFailures: false } as const
+        for (const text of ['data: {"error":{"message":"no more"}}\n\n', "data: {\n\n"]) {
+          const again = { type: "status", status: 503, headers: { "retry-after": "0.01" } } as const
+          const headers = { "content-type": "text/event-stream" }
+          const told = { type: "status", status: 200, headers, body: text } as const
+          const run = (door: Door, sandbox: Sandbox.Sandbox) => {
+            sandbox.faults.replace([{ times: 1, fault: again }, { fault: told }])
+            return Effect.flatMap(configOf(sandbox, { transport }), (config) =>
+              Effect.flip(Stream.runDrain(door.chatStream(config, body())))
+            )
+          }
+          for (const error of yield* compared({}, run, doors)) assert.deepInclude({ ...error }, { attempts: 2 })
+        }
+      })
+    )
+
     it.scopedLive("a page in the place of an answer", () =>
       Effect.gen(function* () {
         const headers = { "content-type": "text/html" }

@@ -44,21 +44,25 @@ export const refusalOf = async ({ isNested }: AnswerFormat, response: Response):
   return new ResponseError(status, headers, isNested ? (property(body, "error") ?? body) : body, text)
 }
 
-const attempts = (): number => CallContext.current()?.attempts ?? 1
+/** Times that the request of the call that is being read was sent. */
+export const attemptsNow = (): number => CallContext.current()?.attempts ?? 1
 
 /** Parsers quote what they could not read, so their error is no cause. */
-export const malformed = ({ baseURL, provider }: Place, detail: string): RequestError =>
-  new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts: attempts() })
+export const malformed = (
+  { baseURL, provider }: Place,
+  detail: string,
+  attempts: number = attemptsNow()
+): RequestError => new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts })
 
 /** Error for an event of a stream that reports a failure. */
-export const reported = ({ baseURL, provider }: Place, error: unknown): RequestError =>
+export const reported = ({ baseURL, provider }: Place, error: unknown, attempts: number): RequestError =>
   new RequestError({
     provider,
     baseURL,
     reason: codeIn(error) === "insufficient_quota" ? "QuotaExceeded" : "Server",
     detail: messageIn(error) ?? JSON.stringify(error),
     processed: "yes",
-    attempts: attempts()
+    attempts
   })
 
 const isJson = (type: string | null): boolean => {

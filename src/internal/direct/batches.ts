@@ -8,7 +8,7 @@ import type { Place } from "../request/errors/fromSdk.ts"
 import { property } from "../http/errorBody.ts"
 import { type ChunkSink, type ChunkSource, chunksOf } from "../http/streamedResponse.ts"
 import { parsed } from "../http/redactErrorBody.ts"
-import { type AnswerFormat, filled, malformed, reported } from "./answer.ts"
+import { type AnswerFormat, attemptsNow, filled, malformed, reported } from "./answer.ts"
 import { EventReader, type ServerEvent } from "./events.ts"
 
 /** More is not read until it is asked for. */
@@ -41,6 +41,7 @@ export class Batches implements ChunkSink {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>
   readonly #chunks: ChunkSource
   readonly #events = new EventReader()
+  readonly #attempts = attemptsNow()
   #batch: Array<unknown> = []
   #end: End | undefined
   #waiter: Waiter | undefined
@@ -124,10 +125,10 @@ export class Batches implements ChunkSink {
 
   #valueOf({ data, name }: ServerEvent): unknown {
     const value = parsed(data)
-    if (value === undefined) return malformed(this.#place, "an event of the stream is invalid JSON")
+    if (value === undefined) return malformed(this.#place, "an event of the stream is invalid JSON", this.#attempts)
     const error = property(value, "error")
-    if (error) return reported(this.#place, error)
-    if (name === "error") return reported(this.#place, value)
+    if (error) return reported(this.#place, error, this.#attempts)
+    if (name === "error") return reported(this.#place, value, this.#attempts)
     return this.#format.fillsFinishReason ? filled(value) : value
   }
 

@@ -49,9 +49,12 @@ const attempt = <A>(
   const span = fiber.currentSpan
   const { signal } = controller
   const context = CallContext.make(signal, span, Spans.tracing(fiber, span))
-  const sent = CallContext.run(context, () => send(written.url, { ...written.init, signal } as RequestInit))
-  if (sent === undefined) return false
-  sent.then(read).then(
+  // The answer is read within it too: its failures tell how often the request was sent.
+  const answered = CallContext.run(context, () =>
+    send(written.url, { ...written.init, signal } as RequestInit)?.then(read)
+  )
+  if (answered === undefined) return false
+  answered.then(
     (answer) => resume(Effect.succeed(answer)),
     (thrown: unknown) => resume(Effect.fail(Failure.fromThrown(place, thrown, context)))
   )
