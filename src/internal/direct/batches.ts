@@ -35,7 +35,7 @@ const foreign = (reader: ReadableStreamDefaultReader<Uint8Array>): ChunkSource =
 })
 
 export class Batches implements ChunkSink {
-  readonly #place: Place
+  readonly place: Place
   readonly #format: AnswerFormat
   /** Held for as long as the batches are: a stream that nobody holds is cancelled. */
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>
@@ -50,7 +50,7 @@ export class Batches implements ChunkSink {
   #isGivenUp = false
 
   constructor(place: Place, format: AnswerFormat, response: Response) {
-    this.#place = place
+    this.place = place
     this.#format = format
     const body = response.body as ReadableStream<Uint8Array>
     this.#reader = body.getReader()
@@ -125,10 +125,10 @@ export class Batches implements ChunkSink {
 
   #valueOf({ data, name }: ServerEvent): unknown {
     const value = parsed(data)
-    if (value === undefined) return malformed(this.#place, "an event of the stream is invalid JSON", this.#attempts)
+    if (value === undefined) return malformed(this.place, "an event of the stream is invalid JSON", this.#attempts)
     const error = property(value, "error")
-    if (error) return reported(this.#place, error, this.#attempts)
-    if (name === "error") return reported(this.#place, value, this.#attempts)
+    if (error) return reported(this.place, error, this.#attempts)
+    if (name === "error") return reported(this.place, value, this.#attempts)
     return this.#format.fillsFinishReason ? filled(value) : value
   }
 

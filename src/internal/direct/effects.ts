@@ -119,17 +119,16 @@ interface Opened {
   batches: Batches | undefined
 }
 
-const pull = (place: Failure.Place, batches: Batches): Effect.Effect<Chunk.Chunk<unknown> | typeof END, ClientError> =>
+const pull = (batches: Batches): Effect.Effect<Chunk.Chunk<unknown> | typeof END, ClientError> =>
   Effect.async((resume) => {
     batches.next().then(
       (batch) => resume(Effect.succeed(batch === undefined ? END : Chunk.unsafeFromArray(batch))),
-      (error: unknown) => resume(Effect.fail(Failure.fromThrown(place, error)))
+      (error: unknown) => resume(Effect.fail(Failure.fromThrown(batches.place, error)))
     )
   })
 
-/** One channel: the request is sent when it begins, and aborted when it ends before the answer has. */
+/** One channel, since each that is put around another costs as much as a request. The request is sent when it begins, and aborted when it ends before the answer has. */
 const streaming = (
-  place: Failure.Place,
   open: (opened: Opened) => Effect.Effect<Batches, ClientError, ClientMap>
 ): Stream.Stream<unknown, ClientError, ClientMap> => {
   type Out = Channel.Channel<Chunk.Chunk<unknown>, unknown, ClientError, unknown, void, unknown, ClientMap>
@@ -140,7 +139,7 @@ const streaming = (
   return Stream.fromChannel(
     Channel.acquireUseRelease(
       Effect.sync((): Opened => ({ batches: undefined })),
-      (opened): Out => Channel.flatMap(Channel.fromEffect(open(opened)), (batches) => loop(pull(place, batches))),
+      (opened): Out => Channel.flatMap(Channel.fromEffect(open(opened)), (batches) => loop(pull(batches))),
       ({ batches }) => Effect.sync(() => batches?.cancel())
     )
   )
@@ -151,23 +150,19 @@ export const make = <P extends string, Extra extends string>(api: Api<P, Extra>)
   chat: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
     running(api, client, (config) => Exchange.chat(api, config, body, options)),
   chatStream: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
-    Stream.unwrap(
-      Effect.map(api.provider.config(client), (config) =>
-        streaming(config, (opened) =>
-          running(api, config, () => {
-            const { read, written } = Exchange.chatStream(api, config, body, options)
-            return {
-              written,
-              // In the turn in which it comes, so that whatever ends the stream finds it.
-              read: (response) => {
-                const batches = read(response)
-                if (batches instanceof Batches) opened.batches = batches
-                return batches
-              }
-            }
-          })
-        )
-      )
+    streaming((opened) =>
+      running(api, client, (config) => {
+        const { read, written } = Exchange.chatStream(api, config, body, options)
+        return {
+          written,
+          // In the turn in which it comes, so that whatever ends the stream finds it.
+          read: (response) => {
+            const batches = read(response)
+            if (batches instanceof Batches) opened.batches = batches
+            return batches
+          }
+        }
+      })
     ),
   embeddings: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
     running(api, client, (config) => Exchange.embeddings(api, config, body, options)),
