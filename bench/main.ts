@@ -10,6 +10,7 @@ import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
 import { cpu } from "./cpu.ts"
+import { direct } from "./direct.ts"
 import { health } from "./health.ts"
 import { heap } from "./heap.ts"
 import { imports } from "./imports.ts"
@@ -34,6 +35,7 @@ const benches: ReadonlyArray<Bench> = [
   promiseHeap,
   promiseExit,
   models,
+  direct,
   quotaCpu,
   budget,
   adaptive,

@@ -18,10 +18,22 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 type Mode = "node16" | "nodenext"
 
 const users = [
-  { name: "openai", sdk: "openai", type: "OpenAI", getter: "getOpenAIClient" },
-  { name: "groq", sdk: "groq-sdk", type: "Groq", getter: "getGroqClient" },
-  { name: "cerebras", sdk: "@cerebras/cerebras_cloud_sdk", type: "Cerebras", getter: "getCerebrasClient" }
+  { name: "openai", sdk: "openai", type: "OpenAI", getter: "getOpenAIClient", api: "OpenAiApi" },
+  { name: "groq", sdk: "groq-sdk", type: "Groq", getter: "getGroqClient", api: "GroqApi" },
+  {
+    name: "cerebras",
+    sdk: "@cerebras/cerebras_cloud_sdk",
+    type: "Cerebras",
+    getter: "getCerebrasClient",
+    api: "CerebrasApi"
+  }
 ]
+
+/** Calls of the APIs, whose types are an SDK's, or none where it is not installed. */
+const calls = (api: string): string => `
+      import * as ${api} from "clientele/${api}"
+      export const answer = ${api}.chat(undefined, { model: "m", messages: [{ role: "user", content: "hi" }] })
+      export const chunks = ${api}.chatStream(undefined, { model: "m", messages: [{ role: "user", content: "hi" }] })`
 
 const link = (from: string, to: string): void => {
   mkdirSync(dirname(to), { recursive: true })
@@ -65,17 +77,31 @@ const everything = (): string => {
   ].join("\n")
 }
 
+/** Their getters, without an SDK. */
+const getters = `
+      import { getGroqApi, getOpenAIApi } from "clientele/Promise"
+      export const text = async (): Promise<string> => {
+        const { choices } = await getGroqApi().chat({ model: "m", messages: [] })
+        for await (const chunk of getOpenAIApi().chatStream({ model: "m", messages: [] })) choices.push(chunk)
+        return choices[0].message.content
+      }`
+
 let code = 0
 try {
-  for (const { getter, name, sdk, type } of users) {
+  for (const { api, getter, name, sdk, type } of users) {
     const program = `
       import { ${type} } from "${sdk}"
       import { ${getter} } from "clientele/promise/${name}"
       export const client: ${type} = ${getter}({ apiKey: "k", timeout: 1000, maxRetries: 1 })
       // @ts-expect-error a number is no key
-      ${getter}({ apiKey: 1 })`
+      ${getter}({ apiKey: 1 })
+      ${calls(api)}
+      // @ts-expect-error a number is no model
+      ${api}.chat(undefined, { model: 1, messages: [] })`
     code ||= compile(name, program, [sdk], "nodenext")
   }
+  const none = [...users.map(({ api }) => calls(api).replace(/export const \w+ = /g, "void ")), getters].join("\n")
+  code ||= compile("no SDK", none, [], "nodenext")
   code ||= compile("everything", everything(), Object.keys(manifest.peerDependencies), "node16")
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -8,6 +8,8 @@ import { join, resolve } from "node:path"
 import ts from "typescript"
 
 const SHARED: ReadonlySet<string> = new Set(["Options"])
+/** Folders whose modules are one for each provider, with the same names in all. */
+const PER_PROVIDER = /^direct\/types\//
 const WORDLESS: ReadonlySet<string> = new Set(["all", "at", "of", "said", "told"])
 
 const isExported = (statement: ts.Statement): boolean =>
@@ -37,6 +39,7 @@ export const ambiguous = (sources: ReadonlyMap<string, string>): ReadonlyArray<s
           found.push(`${file}: "${name}" says nothing where it is imported; name what it makes or does`)
       }
       if (!isType(statement) || statement.name === undefined || SHARED.has(statement.name.text)) continue
+      if (PER_PROVIDER.test(file)) continue
       const name = statement.name.text
       types.set(name, (types.get(name) ?? new Set()).add(file))
     }

@@ -18,6 +18,11 @@ import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as ClientLayer from "./ClientLayer.ts"
 import type * as ClientMap from "./ClientMap.ts"
+import type { PromiseApiRequest, PromiseCallOptions } from "./internal/direct/options.ts"
+import type * as CerebrasSdk from "./internal/direct/types/cerebras.ts"
+import type * as GroqSdk from "./internal/direct/types/groq.ts"
+import type * as OpenAISdk from "./internal/direct/types/openai.ts"
+import * as apis from "./internal/promise/apis.ts"
 import * as fetches from "./internal/promise/fetches.ts"
 import type { PoolOptions, WrappedKey } from "./internal/promise/options/types.ts"
 import * as internal from "./internal/promise/set.ts"
@@ -67,6 +72,81 @@ export interface FetchOptions extends PoolOptions {
   /** Azure. */
   readonly deployment?: string | undefined
 }
+
+/**
+ * For the getters of APIs, in the names of the SDKs' own options. What is absent comes from the provider's usual
+ * environment variables.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ApiOptions = Omit<FetchOptions, "provider">
+
+export type { PromiseApiRequest, PromiseCallOptions } from "./internal/direct/options.ts"
+
+/**
+ * An API without an SDK between. Functions reject with a `ClientError`: a `RequestError`, `PoolError` or `OptionsError`.
+ * They may be kept and called without the object that they come from.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChatApi<Body, Answer, StreamBody, Piece> {
+  /** One completion. */
+  readonly chat: (body: Body, options?: PromiseCallOptions) => Promise<Answer>
+  /**
+   * One completion as it comes. The request is sent when its first value is asked for, and aborted when the loop over it
+   * ends early.
+   */
+  readonly chatStream: (body: StreamBody, options?: PromiseCallOptions) => AsyncIterable<Piece>
+  /** A request to any path below the base URL: the parsed answer if that is JSON, else its text, `null` for a 204. */
+  readonly request: (request: PromiseApiRequest) => Promise<unknown>
+}
+
+/**
+ * OpenAI's API, also on Azure, in the types of `openai`, which are `any` where it is not installed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenAIApi extends ChatApi<
+  OpenAISdk.ChatBody,
+  OpenAISdk.ChatCompletion,
+  OpenAISdk.ChatStreamBody,
+  OpenAISdk.ChatCompletionChunk
+> {
+  /** Embeddings, as numbers. */
+  readonly embeddings: (body: OpenAISdk.EmbeddingsBody, options?: PromiseCallOptions) => Promise<OpenAISdk.Embeddings>
+}
+
+/**
+ * Groq's API, in the types of `groq-sdk`, which are `any` where it is not installed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GroqApi extends ChatApi<
+  GroqSdk.ChatBody,
+  GroqSdk.ChatCompletion,
+  GroqSdk.ChatStreamBody,
+  GroqSdk.ChatCompletionChunk
+> {
+  /** Embeddings, as numbers. */
+  readonly embeddings: (body: GroqSdk.EmbeddingsBody, options?: PromiseCallOptions) => Promise<GroqSdk.Embeddings>
+}
+
+/**
+ * Cerebras's API, in the types of `@cerebras/cerebras_cloud_sdk`, which are `any` where it is not installed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CerebrasApi = ChatApi<
+  CerebrasSdk.ChatBody,
+  CerebrasSdk.ChatCompletion,
+  CerebrasSdk.ChatStreamBody,
+  CerebrasSdk.ChatCompletionChunk
+>
 
 /**
  * A set of clients. The getters take it as their last argument.
@@ -173,3 +253,54 @@ export const stats = (): Promise<Stats> => internal.peekDefault()?.stats() ?? Pr
  */
 export const getFetch = (options?: FetchOptions): typeof globalThis.fetch =>
   fetches.fetchOf(internal.defaultSet(), options)
+
+/**
+ * OpenAI's API without an SDK between, at a third of the CPU, over the connections and budgets of `getOpenAIClient` with
+ * the same options. The same options give the same object. `clients` is a set of one's own, by default the process's.
+ * Throws an `OptionsError` for options that can't be used, and a `PoolError` of reason `Closed` if the set is.
+ *
+ * @example
+ * ```ts
+ * import { getOpenAIApi } from "clientele/Promise"
+ *
+ * export const tell = async (question: string) => {
+ *   const chunks = getOpenAIApi({ timeout: 30_000 }).chatStream({
+ *     model: "gpt-5-mini",
+ *     messages: [{ role: "user", content: question }]
+ *   })
+ *   for await (const { choices } of chunks) process.stdout.write(choices[0]?.delta.content ?? "")
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category APIs
+ */
+export const getOpenAIApi = (options?: ApiOptions, clients?: Clients): OpenAIApi =>
+  apis.openaiApi(internal.setOf(clients), options) as never
+
+/**
+ * The same for OpenAI's models on Azure.
+ *
+ * @since 0.1.0
+ * @category APIs
+ */
+export const getAzureOpenAIApi = (options?: ApiOptions, clients?: Clients): OpenAIApi =>
+  apis.azureApi(internal.setOf(clients), options) as never
+
+/**
+ * The same for Groq.
+ *
+ * @since 0.1.0
+ * @category APIs
+ */
+export const getGroqApi = (options?: ApiOptions, clients?: Clients): GroqApi =>
+  apis.groqApi(internal.setOf(clients), options) as never
+
+/**
+ * The same for Cerebras.
+ *
+ * @since 0.1.0
+ * @category APIs
+ */
+export const getCerebrasApi = (options?: ApiOptions, clients?: Clients): CerebrasApi =>
+  apis.cerebrasApi(internal.setOf(clients), options) as never

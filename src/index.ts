@@ -1,8 +1,8 @@
 /**
- * All modules for Effect, except those that load an optional library: the providers, the models and `QuotaRedis` have
- * paths of their own, `import * as OpenAiClient from "clientele/OpenAiClient"`. So has the API for code without Effect,
- * `clientele/Promise`. Importing one of their names from here fails, at compile time and at run time, with an error that
- * has its path.
+ * All modules for Effect, except those of one provider and those that load an optional library: the clients, the APIs
+ * without an SDK, the models and `QuotaRedis` have paths of their own, `import * as OpenAiClient from
+ * "clientele/OpenAiClient"`. So has the API for code without Effect, `clientele/Promise`. Importing one of their names from
+ * here fails, at compile time and at run time, with an error that has its path.
  *
  * @since 0.1.0
  */
@@ -33,6 +33,18 @@ export const GroqClient: Elsewhere<"clientele/GroqClient"> = /* @__PURE__ */ els
 
 /** @deprecated `import * as CerebrasClient from "clientele/CerebrasClient"` */
 export const CerebrasClient: Elsewhere<"clientele/CerebrasClient"> = /* @__PURE__ */ elsewhere("CerebrasClient")
+
+/** @deprecated `import * as OpenAiApi from "clientele/OpenAiApi"` */
+export const OpenAiApi: Elsewhere<"clientele/OpenAiApi"> = /* @__PURE__ */ elsewhere("OpenAiApi")
+
+/** @deprecated `import * as AzureOpenAiApi from "clientele/AzureOpenAiApi"` */
+export const AzureOpenAiApi: Elsewhere<"clientele/AzureOpenAiApi"> = /* @__PURE__ */ elsewhere("AzureOpenAiApi")
+
+/** @deprecated `import * as GroqApi from "clientele/GroqApi"` */
+export const GroqApi: Elsewhere<"clientele/GroqApi"> = /* @__PURE__ */ elsewhere("GroqApi")
+
+/** @deprecated `import * as CerebrasApi from "clientele/CerebrasApi"` */
+export const CerebrasApi: Elsewhere<"clientele/CerebrasApi"> = /* @__PURE__ */ elsewhere("CerebrasApi")
 
 /** @deprecated `import * as OpenAiModel from "clientele/OpenAiModel"` */
 export const OpenAiModel: Elsewhere<"clientele/OpenAiModel"> = /* @__PURE__ */ elsewhere("OpenAiModel")

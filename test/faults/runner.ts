@@ -23,6 +23,8 @@ export interface Variant {
   readonly protocol: Protocol
   readonly subject: Subject
   readonly kind: Kind
+  /** True without the provider's SDK. @default false */
+  readonly isDirect?: boolean
 }
 
 export interface Verdict {

@@ -10,7 +10,7 @@ describe("clientele", () => {
   it("has each module for Effect under its name, or an error with its path", async () => {
     assert.deepStrictEqual(Object.keys(clientele).sort(), modules.filter((name) => name !== "Promise").sort())
     const elsewhere = Object.entries(clientele).filter(([, module]) => "importItFrom" in module)
-    assert.strictEqual(elsewhere.length, 12)
+    assert.strictEqual(elsewhere.length, 16)
     for (const [name, module] of elsewhere) {
       assert.throws(
         () => Reflect.get(module, "use"),

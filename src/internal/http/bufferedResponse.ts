@@ -62,6 +62,11 @@ export class WholeResponse extends Platform implements Response {
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   }
 
+  /** The text at once, for those who need no promise of it; `undefined` once somebody has asked for the stream. */
+  static textOf(response: Response): string | undefined {
+    return response instanceof WholeResponse && response.#platform === undefined ? response.#takeText() : undefined
+  }
+
   get url(): string {
     return this.#init.url
   }

@@ -54,7 +54,21 @@ export interface HeaderIntake {
 
 const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value
 
-export const readHeaders = (init: unknown): HeaderIntake => {
+const intakes = new WeakMap<object, HeaderIntake>()
+
+/**
+ * Reads headers that many requests have in common once, of which the object may be given to each. They must not change,
+ * and must name what the caller of `readHeaders` adds where it is absent.
+ */
+export const readOnce = <A extends object>(init: A): A => {
+  intakes.set(init, readAll(init))
+  return init
+}
+
+export const readHeaders = (init: unknown): HeaderIntake =>
+  (typeof init === "object" && init !== null ? intakes.get(init) : undefined) ?? readAll(init)
+
+const readAll = (init: unknown): HeaderIntake => {
   const headers: Record<string, string> = new Bare()
   let contentLength: string | undefined
   let host: string | undefined

@@ -32,6 +32,9 @@ export interface Init {
   readonly redirect?: string | undefined
 }
 
+/** Codings that responses may have where the caller names none. */
+export const ACCEPT_ENCODING = "gzip, deflate, br"
+
 export interface RequestTarget {
   readonly url: string
   readonly origin: string
@@ -93,7 +96,7 @@ const assemble = (
     headers["content-type"] = out.contentType
   }
   headers["accept"] ??= "*/*"
-  headers["accept-encoding"] ??= "gzip, deflate, br"
+  headers["accept-encoding"] ??= ACCEPT_ENCODING
   const redirect = init?.redirect
   return {
     url: target.url,

@@ -12,6 +12,28 @@ interface Source {
   onAbandoned: (() => void) | undefined
 }
 
+/** Receives a chunk, the end or a failure. A stream's controller is one. */
+export interface ChunkSink {
+  enqueue(chunk: Uint8Array): void
+  close(): void
+  error(reason: unknown): void
+}
+
+/** The chunks of a stream, for a reader that has locked it and needs no promise of each. */
+export interface ChunkSource {
+  /** Calls the sink once. One call at a time. */
+  readonly pull: (sink: ChunkSink) => Promise<void> | void
+  /** Gives the sink the chunks that have come already, for as long as it wants more. @default none */
+  readonly drain?: (sink: ChunkSink, wantsMore: () => boolean) => void
+  readonly cancel: () => void
+}
+
+/** Apart from sources, which outlive their streams and must not lead to them. */
+const chunkSources = new WeakMap<ReadableStream, ChunkSource>()
+
+/** `undefined` for a body that is no stream of ours. */
+export const chunksOf = (body: ReadableStream): ChunkSource | undefined => chunkSources.get(body)
+
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
   onAbandoned?.()
@@ -45,12 +67,12 @@ export const streamOf = (
     if (!isClosed) filter.close(reason)
     isClosed = true
   }
-  const fail = (controller: ReadableStreamDefaultController, error: unknown) => {
+  const fail = (controller: ChunkSink, error: unknown) => {
     close("failed")
     controller.error(failure(error))
   }
   /** Returns true if the reader has got something: a chunk, the end or a failure. */
-  const take = (controller: ReadableStreamDefaultController, chunk: Uint8Array | undefined): boolean => {
+  const take = (controller: ChunkSink, chunk: Uint8Array | undefined): boolean => {
     let given: Uint8Array | undefined
     try {
       given = chunk === undefined ? filter.end() : filter.chunk(chunk)
@@ -70,28 +92,32 @@ export const streamOf = (
     return given !== undefined || chunk === undefined
   }
   /** Reads until there is something for the reader: `pull` is not called again before that. */
-  const more = async (controller: ReadableStreamDefaultController): Promise<void> => {
+  const more = async (controller: ChunkSink): Promise<void> => {
     try {
       while (!take(controller, await body.read()));
     } catch (error) {
       fail(controller, error)
     }
   }
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) =>
-        body.read().then(
-          (chunk) => (take(controller, chunk) ? undefined : more(controller)),
-          (error: unknown) => fail(controller, error)
-        ),
-      cancel: () => {
-        close("cancelled")
-        body.cancel()
-      }
-    },
-    // Nothing is read ahead: back-pressure reaches the wire.
-    { highWaterMark: 0 }
-  )
+  const pull = (controller: ChunkSink): Promise<void> =>
+    body.read().then(
+      (chunk) => (take(controller, chunk) ? undefined : more(controller)),
+      (error: unknown) => fail(controller, error)
+    )
+  const cancel = () => {
+    close("cancelled")
+    body.cancel()
+  }
+  // Nothing is read ahead: back-pressure reaches the wire.
+  const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
+  const drain = (sink: ChunkSink, wantsMore: () => boolean): void => {
+    while (wantsMore()) {
+      const chunk = body.take?.()
+      if (chunk === undefined) return
+      take(sink, chunk)
+    }
+  }
+  chunkSources.set(stream, { pull, drain, cancel })
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)

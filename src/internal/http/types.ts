@@ -78,6 +78,8 @@ export interface WireRequest {
 export interface WireBody {
   /** The next chunk, `undefined` at the end. One read at a time. Rejects with a WireError if the body is cut. */
   readonly read: () => Promise<Uint8Array | undefined>
+  /** A chunk that has come and was not read, `undefined` for none; not while a read is pending. @default never one */
+  readonly take?: () => Uint8Array | undefined
   /** Gives the rest up: HTTP/2 RST_STREAM(CANCEL), HTTP/1.1 closes the socket. No-op after the end. */
   readonly cancel: () => void
   /**

@@ -110,18 +110,22 @@ export class BodyCore {
   }
 
   read(handle: Body): Promise<Uint8Array | undefined> {
-    this.touched = true
-    const chunk = this.#chunks[this.#head]
-    if (chunk !== undefined) {
-      this.#take(chunk)
-      return Promise.resolve(chunk)
-    }
+    const chunk = this.take()
+    if (chunk !== undefined) return Promise.resolve(chunk)
     if (this.#done) return this.#error === undefined ? ended : Promise.reject(this.#error)
     if (this.#waiter !== undefined) return Promise.reject(new TypeError("one read at a time"))
     return new Promise((resolve, reject) => {
       this.#waiter = { handle, resolve, reject }
       this.#source.reading(true)
     })
+  }
+
+  /** The next chunk, if it has come. */
+  take(): Uint8Array | undefined {
+    this.touched = true
+    const chunk = this.#chunks[this.#head]
+    if (chunk !== undefined) this.#taken(chunk)
+    return chunk
   }
 
   cancel(why: string): void {
@@ -133,7 +137,7 @@ export class BodyCore {
     else (this.#listeners ??= []).push(f)
   }
 
-  #take(chunk: Uint8Array): void {
+  #taken(chunk: Uint8Array): void {
     this.#size -= chunk.length
     if (++this.#head === this.#chunks.length) {
       this.#chunks = []
@@ -161,6 +165,10 @@ class Body implements WireBody {
 
   read(): Promise<Uint8Array | undefined> {
     return this.#core.read(this)
+  }
+
+  take(): Uint8Array | undefined {
+    return this.#core.take()
   }
 
   cancel(): void {

@@ -1,0 +1,127 @@
+/** Reads answers as the providers' SDKs do: the same values, and failures with the same words. */
+import { RequestError } from "../../ClientError.ts"
+import { WholeResponse } from "../http/bufferedResponse.ts"
+import { codeIn, messageIn } from "../http/errorBody.ts"
+import { parseJson, property } from "../util/json.ts"
+import * as CallContext from "../request/callContext.ts"
+import type { ErrorOrigin } from "../request/errors/fromSdk.ts"
+import type { Api, Fields } from "./apis.ts"
+
+/** The parts of an API that tell how its answers are read. */
+export type AnswerFormat = Pick<
+  Api<string, string>,
+  "decodesBase64" | "fillsFinishReason" | "hasRequestId" | "isNested"
+>
+
+/** A response that is no success, with the fields of the SDKs' own `APIError`. The cause of the call's failure. */
+export class ResponseError extends Error {
+  override readonly name = "ResponseError"
+  readonly status: number
+  readonly headers: Headers
+  /** The body, or its `error` where all of it is under that name. */
+  readonly error: unknown
+
+  constructor(status: number, headers: Headers, error: unknown, text: string) {
+    super(`${status} ${wordsOf(error, text)}`)
+    this.status = status
+    this.headers = headers
+    this.error = error
+  }
+}
+
+const wordsOf = (error: unknown, text: string): string => {
+  const message = property(error, "message")
+  if (message) return typeof message === "string" ? message : JSON.stringify(message)
+  if (error) return JSON.stringify(error)
+  return text === "" ? "status code (no body)" : text
+}
+
+/** The error of a response that is no success, whose body is buffered. */
+export const refusalOf = async ({ isNested }: AnswerFormat, response: Response): Promise<ResponseError> => {
+  const { headers, status } = response
+  const text = await response.text()
+  const body = parseJson(text)
+  return new ResponseError(status, headers, isNested ? (property(body, "error") ?? body) : body, text)
+}
+
+/** Times that the request of the call that is being read was sent. */
+export const attemptsNow = (): number => CallContext.current()?.attempts ?? 1
+
+/** Parsers quote what they could not read, so their error is no cause. */
+export const malformed = (
+  { baseURL, provider }: ErrorOrigin,
+  detail: string,
+  attempts: number = attemptsNow()
+): RequestError => new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts })
+
+/** Error for an event of a stream that reports a failure. */
+export const reported = ({ baseURL, provider }: ErrorOrigin, error: unknown, attempts: number): RequestError =>
+  new RequestError({
+    provider,
+    baseURL,
+    reason: codeIn(error) === "insufficient_quota" ? "QuotaExceeded" : "Server",
+    detail: messageIn(error) ?? JSON.stringify(error),
+    processed: "yes",
+    attempts
+  })
+
+const isJson = (type: string | null): boolean => {
+  const media = type?.split(";")[0]?.trim().toLowerCase()
+  return media !== undefined && (media.includes("application/json") || media.endsWith("+json"))
+}
+
+/** JSON by its content type, else text; `undefined` for empty JSON. */
+const read = (place: ErrorOrigin, format: AnswerFormat, headers: Headers, text: string): unknown => {
+  if (!isJson(headers.get("content-type"))) return text
+  if (text === "") return undefined
+  const value = parseJson(text)
+  if (value === undefined) throw malformed(place, "the answer is invalid JSON")
+  if (format.hasRequestId && typeof value === "object" && value !== null && !Array.isArray(value)) {
+    Object.defineProperty(value, "_request_id", { value: headers.get("x-request-id"), enumerable: false })
+  }
+  return value
+}
+
+/** The value of a response, `null` without content. A promise only for a body that is still to come. */
+export const valueOf = (place: ErrorOrigin, format: AnswerFormat, response: Response): unknown => {
+  const { headers, status } = response
+  if (status === 204) return null
+  if (status >= 300) {
+    return refusalOf(format, response).then((error) => {
+      throw error
+    })
+  }
+  const text = WholeResponse.textOf(response)
+  if (text !== undefined) return read(place, format, headers, text)
+  return response.text().then((text) => read(place, format, headers, text))
+}
+
+const FLOAT_BYTES = 4
+
+/** Replaces the base64 of embeddings by numbers, in place. */
+export const decoded = (place: ErrorOrigin, value: unknown): unknown => {
+  const data = property(value, "data")
+  if (!Array.isArray(data)) return value
+  for (const one of data as ReadonlyArray<unknown>) {
+    const embedding = property(one, "embedding")
+    if (typeof embedding !== "string") continue
+    const { buffer, byteOffset, length } = Buffer.from(embedding, "base64")
+    if (length % FLOAT_BYTES !== 0) throw malformed(place, "an embedding is no list of 32-bit numbers in base64")
+    // A copy, since the pooled buffer may begin anywhere.
+    const floats = new Float32Array(buffer.slice(byteOffset, byteOffset + length))
+    ;(one as { embedding: unknown }).embedding = Array.from(floats)
+  }
+  return value
+}
+
+/** A chunk as the SDK gives it: choices of one that says nothing of their end say `null`. In place. */
+export const filled = (chunk: unknown): unknown => {
+  const choices = property(chunk, "choices")
+  if (!Array.isArray(choices)) return chunk
+  for (const choice of choices as ReadonlyArray<Fields | null>) {
+    if (typeof choice === "object" && choice !== null && choice["finish_reason"] === undefined) {
+      ;(choice as { finish_reason: unknown })["finish_reason"] = null
+    }
+  }
+  return chunk
+}
