@@ -28,7 +28,7 @@ export class OptionsError extends Data.TaggedError("OptionsError")<{
   /** Description of valid values. */
   readonly expected: string
 }> {
-  /** Counts what the Promise doors throw, which is an instance of the SDK's own class. @internal */
+  /** Counts what the Promise API throws, which is an instance of the SDK's own class. @internal */
   static override [Symbol.hasInstance](u: unknown): boolean {
     return (this === OptionsError && isTwin(u)) || Function.prototype[Symbol.hasInstance].call(this, u)
   }

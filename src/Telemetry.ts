@@ -65,7 +65,7 @@ export const attempts: Metric.Metric.Counter<number> = Metric.fromMetricKey(Atte
 
 /**
  * `http.client.request.duration`: seconds from sending a request to the headers of its answer or to its failure, each
- * attempt for itself, whichever door it came through. A histogram with the boundaries that OpenTelemetry's conventions
+ * attempt for itself, by SDK, `fetch` or API alike. A histogram with the boundaries that OpenTelemetry's conventions
  * advise. Labels, where they are known, in this order: `http.request.method`, `server.address`, `server.port`,
  * `http.response.status_code`, `error.type` (the status, or the `outcome` of an attempt that had no answer),
  * `network.protocol.version`. Servers beyond the first 100 of the process are `_other`, and so are statuses. Redirects

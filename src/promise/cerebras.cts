@@ -4,7 +4,7 @@
  */
 import "../internal/install/check.cts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
-import { getterOf } from "../internal/promise/doors/cerebras.ts"
+import { getterOf } from "../internal/promise/getters/cerebras.ts"
 import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts" with { "resolution-mode": "import" }
 import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" }
 

@@ -20,7 +20,7 @@
  */
 import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
-import { getterOf } from "../internal/promise/doors/cerebras.ts"
+import { getterOf } from "../internal/promise/getters/cerebras.ts"
 import type { CerebrasOptions } from "../internal/promise/options/cerebras.ts"
 import type { Clients } from "../Promise.ts"
 

@@ -3,7 +3,7 @@
  */
 import "../internal/install/check.cts"
 import { Groq } from "groq-sdk"
-import { getterOf } from "../internal/promise/doors/groq.ts"
+import { getterOf } from "../internal/promise/getters/groq.ts"
 import type { GroqOptions } from "../internal/promise/options/groq.ts" with { "resolution-mode": "import" }
 import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" }
 

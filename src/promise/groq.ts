@@ -20,7 +20,7 @@
  */
 import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { Groq } from "groq-sdk"
-import { getterOf } from "../internal/promise/doors/groq.ts"
+import { getterOf } from "../internal/promise/getters/groq.ts"
 import type { GroqOptions } from "../internal/promise/options/groq.ts"
 import type { Clients } from "../Promise.ts"
 

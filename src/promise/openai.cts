@@ -3,7 +3,7 @@
  */
 import "../internal/install/check.cts"
 import { AzureOpenAI, OpenAI } from "openai"
-import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
+import { azureGetterOf, getterOf } from "../internal/promise/getters/openai.ts"
 import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts" with { "resolution-mode": "import" }
 import type { OpenAIOptions } from "../internal/promise/options/openai.ts" with { "resolution-mode": "import" }
 import type { Clients } from "../Promise.ts" with { "resolution-mode": "import" }

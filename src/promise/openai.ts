@@ -21,7 +21,7 @@
  */
 import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { AzureOpenAI, OpenAI } from "openai"
-import { azureGetterOf, getterOf } from "../internal/promise/doors/openai.ts"
+import { azureGetterOf, getterOf } from "../internal/promise/getters/openai.ts"
 import type { AzureOpenAIOptions } from "../internal/promise/options/azure.ts"
 import type { OpenAIOptions } from "../internal/promise/options/openai.ts"
 import type { Clients } from "../Promise.ts"

@@ -32,7 +32,7 @@ const badOptions: ReadonlyArray<readonly [name: string, options: object, detail:
   ["a timeout that is no duration", { timeout: "soon" }, /timeout is a string/],
   ["retries below 0", { maxRetries: -1 }, /maxRetries is no integer/],
   ["half a retry", { maxRetries: 0.5 }, /maxRetries is no integer/],
-  ["a header with a line break", { headers: { "x-a": "a\nb" } }, /header "x-a" holds characters/],
+  ["a header with a line break", { headers: { "x-a": "a\nb" } }, /header "x-a" has invalid/],
   ["a header without a name", { headers: { "": "a" } }, /header name/],
   ["a header of the connection", { headers: { "Transfer-Encoding": "x" } }, /belongs to the connection/],
   ["a parameter that is an object", { query: { a: { b: 1 } } }, /query parameter "a" is no string/]
@@ -45,7 +45,7 @@ const badRequests: ReadonlyArray<readonly [name: string, request: object, detail
   ["another server", { method: "GET", path: "//evil.example/models" }, /path does not begin with one "\/"/],
   ["a URL", { method: "GET", path: "https://evil.example/models" }, /path does not begin/],
   ["no path", { method: "GET" }, /path does not begin/],
-  ["a GET with a body", { method: "GET", path: "/models", body: {} }, /GET has no body/],
+  ["a GET with a body", { method: "GET", path: "/models", body: {} }, /GET request can.t ha/],
   ["a body that is a text", { method: "POST", path: "/models", body: "x" }, /body is no object/]
 ]
 

@@ -18,7 +18,7 @@ export interface GetterSpec<A extends object, I, Client, P extends string, Extra
   readonly refuse?: (baseURL: string) => void
 }
 
-/** A door whose SDK may be mocked, and is looked at with the first call. */
+/** A getter whose SDK may be mocked, and is looked at with the first call. */
 export interface Entrance<A extends object, I, Client, P extends string, Extra extends string> extends Omit<
   GetterSpec<A, I, Client, P, Extra>,
   "sdk"
@@ -39,8 +39,8 @@ export const accessor = <A extends object, I, Client, P extends string, Extra ex
     const sdk = sdkOf()
     if (Mocked.isMocked(provider, sdk)) return (options) => plain(sdk!, options)
     const refuse = (baseURL: string): void => Mocked.refuseUnreached(provider, sdkPackage, baseURL)
-    const door: GetterSpec<A, I, Client, P, Extra> = { ...more, sdk: sdk!, refuse }
-    return (options, clients) => open(door, setOf(clients), options)
+    const getter: GetterSpec<A, I, Client, P, Extra> = { ...more, sdk: sdk!, refuse }
+    return (options, clients) => open(getter, setOf(clients), options)
   }
   let entered: ReturnType<typeof enter> | undefined
   return (options, clients) => (entered ??= enter())(options, clients)
@@ -59,42 +59,42 @@ class Unpooled {
 
 /** Throws an OptionsError that is the SDK's own kind of error too. */
 export const open = <A extends object, I, Client, P extends string, Extra extends string>(
-  door: GetterSpec<A, I, Client, P, Extra>,
+  getter: GetterSpec<A, I, Client, P, Extra>,
   set: ClientSet,
   options: object | undefined
 ): A => {
   try {
-    return set.object<A>(door, door.rawKey(options), () => {
-      const reading = door.read(options)
+    return set.object<A>(getter, getter.rawKey(options), () => {
+      const reading = getter.read(options)
       if (isBypass(reading)) throw new Unpooled(reading.bypass)
       const { config, sdk } = reading
-      door.refuse?.(config.baseURL)
+      getter.refuse?.(config.baseURL)
       return {
         config,
         sdk,
         make: () => {
           // The caller may change them.
           const given = { ...options }
-          return make(door, reading, set.fetchOf(door.provider, config), (more) =>
-            open(door, set, inherit(given, reading, more))
+          return make(getter, reading, set.fetchOf(getter.provider, config), (more) =>
+            open(getter, set, inherit(given, reading, more))
           )
         }
       }
     })
   } catch (error) {
-    if (error instanceof OptionsError) throw twinOf(door.sdk, error)
+    if (error instanceof OptionsError) throw twinOf(getter.sdk, error)
     if (!(error instanceof Unpooled)) throw error
     if (set.isGuarded) {
       const refused = new OptionsError({
-        provider: door.provider.id,
+        provider: getter.provider.id,
         field: "options",
         received: error.why,
         expected: "options that the pool supports: allowHost and allowAddress apply to pooled clients alone"
       })
-      throw twinOf(door.sdk, refused)
+      throw twinOf(getter.sdk, refused)
     }
-    debug("an unpooled %s, which shares nothing: %s", door.sdk.name, error.why)
-    return plain(door.sdk, options)
+    debug("an unpooled %s, which shares nothing: %s", getter.sdk.name, error.why)
+    return plain(getter.sdk, options)
   }
 }
 

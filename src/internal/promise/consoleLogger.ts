@@ -1,5 +1,5 @@
 /**
- * Logs of the Promise door: warnings as Node's own, on stderr, each once; the rest only with `NODE_DEBUG=clientele`.
+ * Logs of the Promise API: warnings as Node's own, on stderr, each once; the rest only with `NODE_DEBUG=clientele`.
  */
 import { debuglog } from "node:util"
 import * as HashMap from "effect/HashMap"

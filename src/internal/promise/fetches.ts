@@ -14,22 +14,22 @@ import type { ClientSet } from "./set.ts"
 import { here, SITE } from "../sdk/callSite.ts"
 import { withResponse } from "../http/withResponse.ts"
 
-interface Door<P extends string, Extra extends string> {
+interface FetchSpec<P extends string, Extra extends string> {
   readonly provider: Provider<Bare, Bare, P, Extra>
   readonly read: (options?: unknown) => Reading<P> | Bypass
   readonly rawKey: RawKey
 }
 
-const door = <P extends string, Extra extends string>(
+const fetchSpec = <P extends string, Extra extends string>(
   provider: Provider<Bare, Bare, P, Extra>,
-  { rawKey, read }: Pick<Door<P, Extra>, "read" | "rawKey">
-): Door<P, Extra> => ({ provider, read, rawKey })
+  { rawKey, read }: Pick<FetchSpec<P, Extra>, "read" | "rawKey">
+): FetchSpec<P, Extra> => ({ provider, read, rawKey })
 
-const doors = {
-  openai: door(providers.openai, openai),
-  azure: door(providers.azure, azure),
-  groq: door(providers.groq, groq),
-  cerebras: door(providers.cerebras, cerebras)
+const fetchSpecs = {
+  openai: fetchSpec(providers.openai, openai),
+  azure: fetchSpec(providers.azure, azure),
+  groq: fetchSpec(providers.groq, groq),
+  cerebras: fetchSpec(providers.cerebras, cerebras)
 }
 
 /** As libraries write it who ask for a stream: JSON, or text with spaces in it. */
@@ -44,7 +44,7 @@ const watched = (fetch: typeof globalThis.fetch): typeof globalThis.fetch => {
 
 const open = <P extends string, Extra extends string>(
   set: ClientSet,
-  { provider, rawKey, read }: Door<P, Extra>,
+  { provider, rawKey, read }: FetchSpec<P, Extra>,
   options: object
 ): typeof globalThis.fetch =>
   set.object(provider, rawKey(options), () => {
@@ -65,19 +65,19 @@ export const fetchOf = (set: ClientSet, options: FetchOptions = {}): typeof glob
   const { provider = "openai", ...more } = options
   switch (provider) {
     case "openai":
-      return open(set, doors.openai, more)
+      return open(set, fetchSpecs.openai, more)
     case "azure":
-      return open(set, doors.azure, more)
+      return open(set, fetchSpecs.azure, more)
     case "groq":
-      return open(set, doors.groq, more)
+      return open(set, fetchSpecs.groq, more)
     case "cerebras":
-      return open(set, doors.cerebras, more)
+      return open(set, fetchSpecs.cerebras, more)
     default:
       throw new OptionsError({
         provider: "clientele",
         field: "provider",
         received: "an unknown provider",
-        expected: Object.keys(doors).join(", ")
+        expected: Object.keys(fetchSpecs).join(", ")
       })
   }
 }

@@ -94,12 +94,12 @@ const settle = (draft: Draft): void => {
   keyFunction(draft, "azureADTokenProvider", provider as KeyFunction)
 }
 
-const door: SdkOptionsSpec<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
+const sdkSpec: SdkOptionsSpec<"azure", "endpoint" | "apiVersion" | "deployment" | "organization" | "project"> = {
   spec,
   table,
   settle
 }
 
-export const read = (options?: unknown): Reading<"azure"> | Bypass => readOptions(door, options)
+export const read = (options?: unknown): Reading<"azure"> | Bypass => readOptions(sdkSpec, options)
 
-export const rawKey = rawKeyOf(door)
+export const rawKey = rawKeyOf(sdkSpec)

@@ -47,8 +47,8 @@ const settle = (draft: Draft): void => {
   draft.options["headers"] = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? null]))
 }
 
-const door: SdkOptionsSpec<"cerebras", never> = { spec, table, settle }
+const sdkSpec: SdkOptionsSpec<"cerebras", never> = { spec, table, settle }
 
-export const read = (options?: unknown): Reading<"cerebras"> | Bypass => readOptions(door, options)
+export const read = (options?: unknown): Reading<"cerebras"> | Bypass => readOptions(sdkSpec, options)
 
-export const rawKey = rawKeyOf(door)
+export const rawKey = rawKeyOf(sdkSpec)

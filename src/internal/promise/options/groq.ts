@@ -35,8 +35,8 @@ export const table = {
   ...ours
 } as const satisfies Table
 
-const door: SdkOptionsSpec<"groq", never> = { spec, table, settle: plain(spec) }
+const sdkSpec: SdkOptionsSpec<"groq", never> = { spec, table, settle: plain(spec) }
 
-export const read = (options?: unknown): Reading<"groq"> | Bypass => readOptions(door, options)
+export const read = (options?: unknown): Reading<"groq"> | Bypass => readOptions(sdkSpec, options)
 
-export const rawKey = rawKeyOf(door)
+export const rawKey = rawKeyOf(sdkSpec)

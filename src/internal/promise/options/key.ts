@@ -17,8 +17,8 @@ interface Variable {
   readonly option: string | undefined
 }
 
-export const rawKeyOf = <P extends string, X extends string>(door: SdkOptionsSpec<P, X>): RawKey => {
-  const rows = new Map<string, Row>(Object.entries(door.table as Table))
+export const rawKeyOf = <P extends string, X extends string>(sdkSpec: SdkOptionsSpec<P, X>): RawKey => {
+  const rows = new Map<string, Row>(Object.entries(sdkSpec.table as Table))
   const variables: Array<Variable> = []
   for (const [option, row] of rows) {
     if (row.env !== undefined) variables.push({ name: row.env, option: row.merged === true ? undefined : option })

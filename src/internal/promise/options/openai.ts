@@ -109,8 +109,8 @@ const baseURL = ({ at, given, options }: Draft): void => {
   options["baseURL"] = regions[region]
 }
 
-const door: SdkOptionsSpec<"openai", "organization" | "project"> = { spec, table, settle }
+const sdkSpec: SdkOptionsSpec<"openai", "organization" | "project"> = { spec, table, settle }
 
-export const read = (options?: unknown): Reading<"openai"> | Bypass => readOptions(door, options)
+export const read = (options?: unknown): Reading<"openai"> | Bypass => readOptions(sdkSpec, options)
 
-export const rawKey = rawKeyOf(door)
+export const rawKey = rawKeyOf(sdkSpec)

@@ -39,12 +39,12 @@ export interface Draft {
 
 /** Throws an OptionsError. */
 export const read = <P extends string, X extends string>(
-  door: SdkOptionsSpec<P, X>,
+  sdkSpec: SdkOptionsSpec<P, X>,
   input: unknown
 ): Reading<P> | Bypass => {
-  const at = (field: string): At => ({ provider: door.spec.id, field })
+  const at = (field: string): At => ({ provider: sdkSpec.spec.id, field })
   try {
-    return understood(door, at, input)
+    return understood(sdkSpec, at, input)
   } catch (error) {
     if (error instanceof OptionsError) throw error
     // The thrown error may contain a secret.
@@ -53,28 +53,28 @@ export const read = <P extends string, X extends string>(
 }
 
 const understood = <P extends string, X extends string>(
-  door: SdkOptionsSpec<P, X>,
+  sdkSpec: SdkOptionsSpec<P, X>,
   at: Draft["at"],
   input: unknown
 ): Reading<P> | Bypass => {
-  const given = input === undefined ? {} : present(door.table, at("options"), input)
-  const bypass = unpooled(door.table, at, given)
+  const given = input === undefined ? {} : present(sdkSpec.table, at("options"), input)
+  const bypass = unpooled(sdkSpec.table, at, given)
   if (bypass !== undefined) return bypass
   const draft: Draft = { at, given, options: {}, sdk: {} }
-  for (const name of Object.keys(given)) place(door.table, draft, name)
-  environment(door.table, draft)
-  door.settle(draft)
+  for (const name of Object.keys(given)) place(sdkSpec.table, draft, name)
+  environment(sdkSpec.table, draft)
+  sdkSpec.settle(draft)
   const { nulls, set } = splitHeaders(draft.options["headers"])
   if (nulls.length > 0) {
     draft.options["headers"] = set
     draft.sdk["defaultHeaders"] = part(Object.fromEntries(nulls.map((name) => [name, null])))
   }
-  const config = finish(door, draft.options as Options<X>, nulls)
-  const address = written(door.spec, given)
+  const config = finish(sdkSpec, draft.options as Options<X>, nulls)
+  const address = written(sdkSpec.spec, given)
   if (address !== undefined && address !== config.baseURL) draft.sdk["baseURL"] = address
   for (const name of Object.keys(config.extra)) {
     // `null` where the SDK would otherwise read the environment once more.
-    draft.sdk[name] = config.extra[name] ?? (door.table[name]?.null === true ? null : undefined)
+    draft.sdk[name] = config.extra[name] ?? (sdkSpec.table[name]?.null === true ? null : undefined)
   }
   return makeReading(config, draft.sdk)
 }
@@ -191,11 +191,11 @@ const environment = (table: Table, { given, sdk }: Draft): void => {
 }
 
 const finish = <P extends string, X extends string>(
-  door: SdkOptionsSpec<P, X>,
+  sdkSpec: SdkOptionsSpec<P, X>,
   options: Options<X>,
   without: ReadonlyArray<string>
 ) => {
-  const { spec } = door
+  const { spec } = sdkSpec
   if (typeof options.transport?.key === "string") {
     options = { ...options, transport: { ...options.transport, key: Redacted.make(options.transport.key) } }
   }
@@ -211,5 +211,5 @@ const finish = <P extends string, X extends string>(
     )
   }
   if (Either.isRight(result)) return result.right
-  throw result.left instanceof OptionsError ? translate(door.table, result.left) : result.left
+  throw result.left instanceof OptionsError ? translate(sdkSpec.table, result.left) : result.left
 }
