@@ -165,7 +165,7 @@ export const run = <Tools extends Record<string, Tool.Any>, E = never, R = never
   loop(options, Round.whole, () => Effect.void) as never
 
 /** Most parts that wait for their consumer. */
-const CAPACITY = 16
+const MAX_BUFFERED_PARTS = 16
 
 /**
  * The same loop as it goes: each part as soon as the server sent it, or a tool gave it. It has the options, the bounds and
@@ -213,7 +213,7 @@ export const stream = <Tools extends Record<string, Tool.Any>, E = never, R = ne
 ): Stream.Stream<Part<Tools>, Failure<Tools, E>, Requirements<Tools, R>> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
-      const parts = yield* Mailbox.make<unknown, unknown>(CAPACITY)
+      const parts = yield* Mailbox.make<unknown, unknown>(MAX_BUFFERED_PARTS)
       const emit: Round.Emit = (some) => parts.offerAll(some)
       yield* Effect.forkScoped(Mailbox.into(loop(options, Round.streamed(emit), emit), parts))
       return Mailbox.toStream(parts)

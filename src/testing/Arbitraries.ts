@@ -157,7 +157,7 @@ export type Interleaving = <A, E, R>(
 ) => Effect.Effect<Array<Exit.Exit<A, E>>, never, R>
 
 /** Below about a dozen operations a turn effect's own fibers get nowhere. */
-const FEWEST = 12
+const MIN_OPERATIONS_PER_TURN = 12
 
 /**
  * Orders in which effects begin, and are cut into turns: where a step of one may fall between two of another. The same
@@ -168,7 +168,10 @@ const FEWEST = 12
  */
 export const interleaving: FastCheck.Arbitrary<Interleaving> = FastCheck.record({
   delays: FastCheck.array(FastCheck.nat(8), { minLength: 1, maxLength: 32 }),
-  budgets: FastCheck.array(FastCheck.integer({ min: FEWEST, max: 200 }), { minLength: 1, maxLength: 32 })
+  budgets: FastCheck.array(FastCheck.integer({ min: MIN_OPERATIONS_PER_TURN, max: 200 }), {
+    minLength: 1,
+    maxLength: 32
+  })
 }).map(
   ({ budgets, delays }): Interleaving =>
     (effects) =>

@@ -81,7 +81,7 @@ const more = (before: Held, now: Held): ReadonlyArray<Leak> =>
   )
 
 /** Between two looks, by the real clock: a test's own does not move. */
-const PAUSE = 10
+const LOOK_INTERVAL_MS = 10
 
 /**
  * Runs `self`, and fails with a `LeakError` if it succeeds and leaves something: leases and requests of the `ClientMap`
@@ -133,7 +133,7 @@ export const leakCheck = <A, E, R>(
         const leaks = yield* find
         if (leaks.length === 0) return
         if (performance.now() > end) return yield* new LeakError({ leaks })
-        yield* Effect.promise(() => pause(PAUSE))
+        yield* Effect.promise(() => pause(LOOK_INTERVAL_MS))
       }
     })
     return yield* Effect.ensuring(

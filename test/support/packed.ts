@@ -41,7 +41,14 @@ const runIn =
   (cwd: string): Project["run"] =>
   (command, args, env = {}) =>
     new Promise((resolve) => {
-      const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 26, timeout: COMMAND_TIMEOUT_MS }
+      // Errors of npm are read, also where npm itself runs these tests silently.
+      const loglevel = { npm_config_loglevel: "notice" }
+      const options = {
+        cwd,
+        env: { ...process.env, ...loglevel, ...env },
+        maxBuffer: 1 << 26,
+        timeout: COMMAND_TIMEOUT_MS
+      }
       const child = execFile(command, args, options, (error, stdout, stderr) => {
         const reason = error !== null && typeof error.code === "string" ? `${error.code}: ${error.message}` : ""
         resolve({ status: child.exitCode ?? -1, stdout, stderr: stderr + reason })

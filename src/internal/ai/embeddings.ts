@@ -33,7 +33,7 @@ export interface EmbeddingSettings {
   readonly body?: Readonly<Record<string, unknown>> | undefined
 }
 
-const MOST = 2_048
+const MAX_TEXTS_PER_REQUEST = 2_048
 
 interface Said {
   readonly data: ReadonlyArray<{ readonly index?: number; readonly embedding?: unknown }>
@@ -90,7 +90,7 @@ export const make = <P extends string, Extra extends string>(
   const { module, provider } = dialect
   const origin = { module, method: "embedMany" }
   if (Either.isLeft(known)) return Effect.succeed(serviceOf(() => Errors.from(origin, "", known.left)))
-  const { body, dimensions, maxBatchSize = MOST, window = 5 } = settings
+  const { body, dimensions, maxBatchSize = MAX_TEXTS_PER_REQUEST, window = 5 } = settings
   const config = known.right
   const to = place(dialect, config, model, "embeddings")
   const sender = Send.make({ map, provider, config })

@@ -43,7 +43,7 @@ type Config = ClientConfig.ClientConfig
  * A quota that holds anybody back outlives its last client by the time in which any budget of a minute fills up again.
  * Others go with it: of ten thousand tenants who came once, nothing is to be remembered.
  */
-const QUOTA_IDLE = 60_000
+const QUOTA_IDLE_MS = 60_000
 
 const placeOf = ({ baseURL, provider }: Config) => ({ provider, baseURL })
 
@@ -102,7 +102,7 @@ const open = (options: LayerOptions.ClientMapSettings): Effect.Effect<Service, n
           Effect.provideService(Quota.Store, store),
           Effect.withClock(clock)
         ),
-      idleTimeToLive: QUOTA_IDLE,
+      idleTimeToLive: QUOTA_IDLE_MS,
       worthKeeping: (quota) => !quota.isRested()
     })
     const builders = new WeakMap<Config, Builder>()

@@ -14,7 +14,7 @@ type Fetch = typeof globalThis.fetch
 export type Options = Omit<CommonOptions, "apiKey" | "baseURL" | "headers" | "query">
 
 /** Pairs of origin and credential whose `fetch` is kept; beyond that the oldest is dropped, and made again on use. */
-const MOST = 1_024
+const MAX_KEPT_FETCHES = 1_024
 
 /** The `HttpClient` above it has spans of its own. */
 const own: Own = { isTraced: true }
@@ -39,7 +39,7 @@ export const make = (service: Service, options: Options): Fetch => {
         Either.getOrThrowWith(Effect.runSync(config), (error) => error)
       )
       const [oldest] = known.keys()
-      if (known.size >= MOST && oldest !== undefined) known.delete(oldest)
+      if (known.size >= MAX_KEPT_FETCHES && oldest !== undefined) known.delete(oldest)
       known.set(key, fetch)
     }
     return fetch

@@ -6,7 +6,7 @@ import { oneLine } from "../redaction/escapeControl.ts"
 import { scrub } from "../redaction/redact.ts"
 
 /** Enough for a token endpoint's message; an HTML page is cut. */
-const LONGEST = 300
+const MAX_MESSAGE_CHARACTERS = 300
 
 /** Its name and message alone: the rest of an error often holds the request, and with it the secret. */
 export const tell = (cause: Cause.Cause<unknown>, secret: Redacted.Redacted | undefined): string => {
@@ -14,7 +14,7 @@ export const tell = (cause: Cause.Cause<unknown>, secret: Redacted.Redacted | un
   const text =
     error instanceof Error ? `${error.name}: ${error.message}` : typeof error === "string" ? error : tag(error)
   const safe = oneLine(secret === undefined ? text : scrub(text, secret, []))
-  return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe
+  return safe.length > MAX_MESSAGE_CHARACTERS ? `${safe.slice(0, MAX_MESSAGE_CHARACTERS)}...` : safe
 }
 
 const tag = (error: unknown): string =>

@@ -11,7 +11,7 @@ import { parseJson, property } from "../util/json.ts"
 import { type AnswerFormat, attemptsNow, filled, malformed, reported } from "./answer.ts"
 
 /** More is not read until it is asked for. */
-const MAX_BATCH = 256
+const MAX_BATCH_EVENTS = 256
 
 interface Waiter {
   readonly resolve: (batch: ReadonlyArray<unknown> | undefined) => void
@@ -139,7 +139,7 @@ export class Batches implements ChunkSink {
     setImmediate(this.#flushed)
   }
 
-  readonly #wantsMore = (): boolean => this.#end === undefined && this.#batch.length < MAX_BATCH
+  readonly #wantsMore = (): boolean => this.#end === undefined && this.#batch.length < MAX_BATCH_EVENTS
 
   readonly #flushed = (): void => {
     this.#chunks.drain?.(this, this.#wantsMore)

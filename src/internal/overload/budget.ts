@@ -10,10 +10,10 @@
  */
 
 /** Retries that may be made before any answer is known, or as many as are in flight at the first of them. */
-const START = 100
+const INITIAL_RETRIES = 100
 
 /** Retries that an answer pays for. */
-const PER_ANSWER = 7
+const RETRIES_PER_ANSWER = 7
 
 /** Finagle's `minRetriesPerSec`. */
 export const RETRIES_PER_SECOND = 10
@@ -27,10 +27,10 @@ export interface Budget {
   lostAt: number
 }
 
-export const make = (): Budget => ({ tokens: START, paidAt: -Infinity, lostAt: -Infinity })
+export const make = (): Budget => ({ tokens: INITIAL_RETRIES, paidAt: -Infinity, lostAt: -Infinity })
 
 /** `usual`: requests in flight of late. What all of them may need at once is kept, twice over. */
-const most = (usual: number): number => Math.max(START, 2 * usual)
+const most = (usual: number): number => Math.max(INITIAL_RETRIES, 2 * usual)
 
 const income = (budget: Budget, now: number, perSecond: number, usual: number): void => {
   const isFirst = budget.paidAt === -Infinity
@@ -41,7 +41,7 @@ const income = (budget: Budget, now: number, perSecond: number, usual: number): 
 }
 
 export const answered = (budget: Budget, usual: number): void => {
-  if (budget.tokens < most(usual)) budget.tokens = Math.min(most(usual), budget.tokens + PER_ANSWER)
+  if (budget.tokens < most(usual)) budget.tokens = Math.min(most(usual), budget.tokens + RETRIES_PER_ANSWER)
 }
 
 /** Withdraws a retry if there is one. */
@@ -65,4 +65,4 @@ export const isNewCause = (budget: Budget, now: number): boolean => {
 }
 
 /** True if it allows no less than a new one. */
-export const isRested = ({ tokens }: Budget): boolean => tokens >= START
+export const isRested = ({ tokens }: Budget): boolean => tokens >= INITIAL_RETRIES

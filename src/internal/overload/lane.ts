@@ -40,7 +40,7 @@ export class Lane {
 }
 
 /** From so many lanes on unused ones are dropped: names of models come from users. */
-const MANY = 256
+const MAX_UNUSED_LANES = 256
 
 const nobody = {}
 
@@ -48,7 +48,7 @@ const nobody = {}
 export class Lanes {
   readonly #byTenant = new WeakMap<object, Map<string, Lane>>()
   readonly #all = new Map<Lane, Map<string, Lane>>()
-  #many = MANY
+  #many = MAX_UNUSED_LANES
 
   /** `forgotten` is called for each dropped lane. */
   of(tenant: object = nobody, model: string, now: number, forgotten: (lane: Lane) => void): Lane {
@@ -74,6 +74,6 @@ export class Lanes {
       this.#all.delete(lane)
       forgotten(lane)
     }
-    this.#many = Math.max(MANY, 2 * this.#all.size)
+    this.#many = Math.max(MAX_UNUSED_LANES, 2 * this.#all.size)
   }
 }

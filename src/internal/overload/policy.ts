@@ -34,11 +34,11 @@ const OUTAGE_SHARE = 1 / 40
 const LONG_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 5_000
 /** Probes in a pause, where as many wait: one unlucky probe must not cost a whole pause. */
-const PROBES = 3
+const PROBES_PER_PAUSE = 3
 
 /** Goes at once after an outage, however little went before: TCP's initial window (RFC 6928). */
-const LEAST_RECOVERY = 10
-const PER_ANSWER = 2
+const MIN_RECOVERY_REQUESTS = 10
+const GROWTH_PER_ANSWER = 2
 
 /** Failures of so many lanes at once are the origin's. */
 const ORIGIN_LANES = 3
@@ -147,7 +147,7 @@ const shut = (state: OverloadState, now: number, random: number): void => {
 
 const recover = (state: OverloadState, now: number): void => {
   state.mode = "recovering"
-  Recovery.start(state.recovery, now, LEAST_RECOVERY, state.inFlight + state.waiting)
+  Recovery.start(state.recovery, now, MIN_RECOVERY_REQUESTS, state.inFlight + state.waiting)
   flowIfOver(state)
 }
 
@@ -205,7 +205,7 @@ export const admit = (state: OverloadState, now: number, rules: Rules, random: n
   state.inFlight++
   if (state.mode === "recovering") Recovery.take(state.recovery)
   if (state.mode !== "shut") return false
-  const probes = Math.min(PROBES, Math.max(1, state.waiting))
+  const probes = Math.min(PROBES_PER_PAUSE, Math.max(1, state.waiting))
   state.nextProbeAt = now + (state.pause / probes) * (0.8 + 0.4 * random)
   const longest = Math.max(LONG_PAUSE_MS, (now - state.shutAt) * OUTAGE_SHARE)
   const most = Math.min(longest, LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, rules.cooldown))
@@ -240,7 +240,7 @@ export const answered = (state: OverloadState, now: number, sentAt: number, pays
   const { current, previous } = state.peak
   if (pays) Budget.answered(state.budget, Math.max(current, previous))
   if (state.mode !== "recovering") return
-  state.recovery.allowance += PER_ANSWER
+  state.recovery.allowance += GROWTH_PER_ANSWER
   look(state, now)
 }
 
@@ -280,7 +280,7 @@ export const failed = (
     return true
   }
   const { allowance, startedAt } = state.recovery
-  const many = Math.max(LEAST_RECOVERY, allowance / 2)
+  const many = Math.max(MIN_RECOVERY_REQUESTS, allowance / 2)
   if (state.mode !== "recovering" || sentAt <= startedAt || state.failures < many || !isStreak(state, now)) return false
   shut(state, now, random)
   return true

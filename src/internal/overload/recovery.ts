@@ -11,17 +11,17 @@
 const DOUBLING_MS = 300
 
 /** Above a level that was refused the allowance grows by a tenth in the same time. */
-const CAREFUL_GROWTH = 1.1
+const CAREFUL_GROWTH_FACTOR = 1.1
 
 /**
  * The pace is a trifle below what providers see as more than before. It is held for as long as answers of a second or two
  * need to be as many as before, and then doubles, or answers of ten seconds would take ten to come back.
  */
-const PACE = 1.05
+const PACE_FACTOR = 1.05
 const PACE_HELD_MS = 1_500
 const PACE_DOUBLING_MS = 500
 /** A pace is kept from as many a second on. */
-const LEAST_PACE = 20
+const MIN_PACE_PER_SECOND = 20
 /** Interval of releases, in ms. */
 const PACE_TICK_MS = 20
 
@@ -77,7 +77,9 @@ export const isOver = ({ allowance, goal }: Recovery): boolean => allowance >= g
 const pace = ({ goal, rate, startedAt, usual }: Recovery, now: number): number => {
   const held = now - startedAt - PACE_HELD_MS
   const crowd = goal > 2 * usual ? goal / usual : 1
-  return PACE * Math.max(rate, LEAST_PACE) * crowd * 2 ** Math.max(0, Math.ceil(held / PACE_DOUBLING_MS))
+  return (
+    PACE_FACTOR * Math.max(rate, MIN_PACE_PER_SECOND) * crowd * 2 ** Math.max(0, Math.ceil(held / PACE_DOUBLING_MS))
+  )
 }
 
 /** Grows by the time that has passed, unless `isFailing`. `wanted` is as for `start`. */
@@ -92,7 +94,7 @@ export const grow = (
     recovery.grownAt += DOUBLING_MS
     if (isFailing(recovery.allowance)) continue
     const { allowance, threshold } = recovery
-    recovery.allowance = allowance < threshold ? Math.min(2 * allowance, threshold) : allowance * CAREFUL_GROWTH
+    recovery.allowance = allowance < threshold ? Math.min(2 * allowance, threshold) : allowance * CAREFUL_GROWTH_FACTOR
   }
   if (recovery.rate === Infinity) recovery.tokens = Infinity
   else {

@@ -13,7 +13,7 @@ const LONGEST_DELAY_MS = 8_000
 const JITTER = 0.25
 
 /** A 500 may be the request's own fault: before others are held back for it, so many must have failed. */
-const MANY = 10
+const MIN_OWN_FAULT_FAILURES = 10
 
 /** Lacking descriptors is trouble of this process, and soon over: it costs no retry. */
 const DESCRIPTOR_RETRIES = 5
@@ -148,7 +148,9 @@ export class Retries {
     // A probe is sent for all; only one that may have been worked on is a repetition.
     if (isProbe && kind !== "lost" && kind !== "late") return { kind: "wait", delay: own, asked: own }
     if (this.#made >= this.#maxRetries) {
-      return isExhausted(isAbsence ? 1 : MANY) && isAbsence ? { kind: "wait", delay: own, asked: own } : FAIL
+      return isExhausted(isAbsence ? 1 : MIN_OWN_FAULT_FAILURES) && isAbsence
+        ? { kind: "wait", delay: own, asked: own }
+        : FAIL
     }
     this.#made++
     const delay = Math.max(own, backoff(FIRST_DELAY_MS, this.#made, this.#random()))

@@ -36,8 +36,8 @@ export interface Adaptive {
 }
 
 /** The part of a limit that was in flight if it was in use; in slow start a limit doubles while an answer is made. */
-const IN_USE = 0.8
-const IN_USE_AT_START = 0.5
+const IN_USE_SHARE = 0.8
+const IN_USE_SHARE_AT_START = 0.5
 
 /** Growth by an answer in slow start, and the same while answers take a bit longer (RFC 9406, CSS_GROWTH_DIVISOR). */
 const START_STEP = 1
@@ -47,17 +47,17 @@ const CAREFUL_STEP = START_STEP / 4
 const STEP = 0.5
 
 /** CUBIC counts in seconds. */
-const SECOND = 1_000
+const SECOND_MS = 1_000
 
 /** A level that was refused is tried again after so many answers, */
 const ANSWERS_BETWEEN = 100
 
 /** or after so many milliseconds, doubled with each time that it is refused again: about as long as it has been so. */
-const HOLD = 1_000
-const LONGEST_HOLD = 128_000
+const HOLD_MS = 1_000
+const LONGEST_HOLD_MS = 128_000
 
 /** Round trips after a cut until latency is that of the new limit: at first few but old and long requests come back. */
-const SETTLED = 3
+const SETTLING_ROUND_TRIPS = 3
 
 /** A trial of fewer requests at once, because answers take too long. */
 interface Trial {
@@ -90,7 +90,7 @@ export const make = (settings: AdaptiveSettings): Adaptive => {
 
   // The level that was refused last, how long it isn't tried again, and that level while this holds.
   let refusedLevel = Infinity
-  let hold = HOLD
+  let hold = HOLD_MS
   let ceiling = Infinity
 
   let trial: Trial | undefined
@@ -124,7 +124,7 @@ export const make = (settings: AdaptiveSettings): Adaptive => {
       if (window === max) endSlowStart()
       return
     }
-    const time = elapsed + (now - since) / SECOND
+    const time = elapsed + (now - since) / SECOND_MS
     const next = within(Math.min(peak + growth * (time - returnsAt) ** 3, window + STEP))
     if (next >= ceiling) {
       if (answers < ANSWERS_BETWEEN && now - cutAt < hold) return
@@ -180,9 +180,9 @@ export const make = (settings: AdaptiveSettings): Adaptive => {
       latency.add(now - sentAt, limit)
       answers++
       if (sentAt >= cutAt) fresh++
-      if (inFlight < limit * (slowStart ? IN_USE_AT_START : IN_USE)) return
+      if (inFlight < limit * (slowStart ? IN_USE_SHARE_AT_START : IN_USE_SHARE)) return
 
-      const settled = !slowStart && fresh >= SETTLED * Latency.span(limit)
+      const settled = !slowStart && fresh >= SETTLING_ROUND_TRIPS * Latency.span(limit)
       if (trial !== undefined) {
         if (!settled) return
         if (latency.isRaised()) tryFewer(now)
@@ -199,8 +199,8 @@ export const make = (settings: AdaptiveSettings): Adaptive => {
     refused: (now, sentAt, inFlight) => {
       if (sentAt < cutAt) return
       const level = Math.min(Math.floor(window), inFlight)
-      if (Math.abs(level - refusedLevel) > 1) hold = HOLD
-      else if (answers > 0) hold = Math.min(2 * hold, LONGEST_HOLD)
+      if (Math.abs(level - refusedLevel) > 1) hold = HOLD_MS
+      else if (answers > 0) hold = Math.min(2 * hold, LONGEST_HOLD_MS)
       refusedLevel = level
       ceiling = level
       endSlowStart()

@@ -12,7 +12,7 @@ import type { Permit } from "./permit.ts"
 import type { Shared } from "./remote.ts"
 
 /** From this many models on unused limiters are dropped: names of models come from users. */
-const MANY = 64
+const MAX_UNUSED_LIMITERS = 64
 
 export interface CredentialLimiter {
   readonly limiter: (model: string) => ModelLimiter
@@ -51,11 +51,11 @@ export const make = (ticker: Ticker, shared: (model: string) => Shared | undefin
     for (const limiter of limiters.values()) limiter.limit(limits)
   }
   /** At so many limiters it looks which can be forgotten; twice as many as stay, so that it seldom does. */
-  let many = MANY
+  let many = MAX_UNUSED_LIMITERS
   const forget = (): void => {
     const now = ticker.now()
     for (const [model, limiter] of limiters) if (limiter.isForgettable(now)) limiters.delete(model)
-    many = Math.max(MANY, 2 * limiters.size)
+    many = Math.max(MAX_UNUSED_LIMITERS, 2 * limiters.size)
   }
   return {
     limiter: (model) => {

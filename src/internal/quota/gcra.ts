@@ -5,7 +5,7 @@
  */
 import { remaining } from "../util/ticker.ts"
 
-const MINUTE = 60_000
+const MINUTE_MS = 60_000
 
 export class Gcra {
   /** Milliseconds that one unit takes; 0 without a limit. */
@@ -24,7 +24,7 @@ export class Gcra {
 
   /** From now on so many a minute; what has been taken and is not paid for yet has the new price. */
   limit(now: number, perMinute: number, burst: number): void {
-    const unit = perMinute === Infinity ? 0 : (MINUTE + this.#lateness) / perMinute
+    const unit = perMinute === Infinity ? 0 : (MINUTE_MS + this.#lateness) / perMinute
     if (this.#unit > 0 && unit > 0 && this.#paidAt > now) {
       this.#paidAt = now + (this.#paidAt - now) * (unit / this.#unit)
     }
@@ -60,7 +60,7 @@ export class Gcra {
   left(now: number): number {
     if (this.#unit === 0) return Infinity
     const debt = Math.max(0, this.#paidAt - now)
-    return Math.max(0, Math.floor((MINUTE + this.#lateness - debt) / this.#unit))
+    return Math.max(0, Math.floor((MINUTE_MS + this.#lateness - debt) / this.#unit))
   }
 
   isRested(now: number): boolean {

@@ -12,19 +12,19 @@
 /**
  * Answers that the short mean is made of at least: a mean of fewer depends more on these requests than on the server.
  */
-const LEAST = 32
+const MIN_SHORT_ANSWERS = 32
 
 /** Answers until the long mean is first known: of requests that begin together the quick ones are answered first. */
-const FIRST = 2 * LEAST
+const MIN_LONG_ANSWERS = 2 * MIN_SHORT_ANSWERS
 
 /** Factor by which the long mean moves slower than the short one. */
-const SLOWNESS = 8
+const SLOWNESS_FACTOR = 8
 
 /** Deviations of a mean that may be chance, as many as TCP allows before it gives a packet up for lost (RFC 6298). */
-const DEVIATIONS = 4
+const CHANCE_DEVIATIONS = 4
 
 /** A standard deviation by the mean absolute one, in a normal distribution: the root of pi / 2. */
-const STANDARD = 1.25
+const STANDARD_DEVIATION_FACTOR = 1.25
 
 export interface Latency {
   /** An answer took so many milliseconds while so many could be in flight. */
@@ -42,7 +42,7 @@ export interface Latency {
 }
 
 /** Number of answers in the short mean: one round trip of all that may be in flight. */
-export const span = (limit: number): number => Math.max(LEAST, limit)
+export const span = (limit: number): number => Math.max(MIN_SHORT_ANSWERS, limit)
 
 /** The weight of one answer in an exponential moving average of so many. */
 const weightOf = (answers: number): number => 2 / (answers + 1)
@@ -65,15 +65,15 @@ export const make = (tolerance: number): Latency => {
       const weight = count <= answers ? 1 / count : weightOf(answers)
       if (count > 1) deviation += weight * (Math.abs(value - short) - deviation)
       short += weight * (value - short)
-      chance = (DEVIATIONS * STANDARD * deviation) / Math.sqrt(answers)
-      if (count <= FIRST) long = short
+      chance = (CHANCE_DEVIATIONS * STANDARD_DEVIATION_FACTOR * deviation) / Math.sqrt(answers)
+      if (count <= MIN_LONG_ANSWERS) long = short
     },
     mean: () => Math.exp(short),
-    isRaised: () => count > FIRST && short > long + near,
-    isFar: () => count > FIRST && short > long + Math.max(far, chance),
+    isRaised: () => count > MIN_LONG_ANSWERS && short > long + near,
+    isFar: () => count > MIN_LONG_ANSWERS && short > long + Math.max(far, chance),
     learn: (limit, mayRise) => {
       if (short < long || (mayRise && short < long + near)) {
-        long += (weightOf(span(limit)) / SLOWNESS) * (short - long)
+        long += (weightOf(span(limit)) / SLOWNESS_FACTOR) * (short - long)
       }
     },
     accept: () => {

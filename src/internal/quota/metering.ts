@@ -8,9 +8,9 @@ import type { Permit } from "./permit.ts"
 import { type Count, makeMeter } from "./tokenUsage.ts"
 
 /** Tokens beyond what was taken after which a stream pays, and between two payments: a few in the longest answers. */
-const STEP = 64
+const STEP_TOKENS = 64
 /** The part of what has come that is paid at once: the longer a stream, the rarer. */
-const PART = 1 / 8
+const STEP_SHARE = 1 / 8
 
 export interface Metering {
   readonly tap: (bytes: Uint8Array, dataLines: number) => void
@@ -25,13 +25,13 @@ export const metering = (
 ): Metering => {
   const meter = makeMeter()
   const prompt = cost === undefined ? permit.tokens : Math.ceil(cost.prompt)
-  let next = Math.max(0, permit.tokens - prompt) + STEP
+  let next = Math.max(0, permit.tokens - prompt) + STEP_TOKENS
   return {
     tap: (bytes, events) => {
       meter.chunk(bytes, events)
       if (events < next) return
       permit.charge(prompt + events)
-      next = events + Math.max(STEP, events * PART)
+      next = events + Math.max(STEP_TOKENS, events * STEP_SHARE)
     },
     onTapped: () => {
       const count = meter.count()

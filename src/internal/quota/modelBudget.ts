@@ -10,8 +10,8 @@ import type { TokensLeft } from "./rateLimitHeaders.ts"
 import type { Remote } from "./remote.ts"
 
 /** Tokens of an answer before any has been seen, and the weight of a new one in their mean. */
-const FIRST_OUTPUT = 256
-const WEIGHT = 0.1
+const INITIAL_OUTPUT_TOKENS = 256
+const NEW_OUTPUT_WEIGHT = 0.1
 
 /** A request whose cost is estimated; `meanOutput` is the mean output of recent responses. */
 interface Costly {
@@ -23,7 +23,7 @@ export class ModelBudget {
   readonly #requests: Gcra
   readonly #tokens: Gcra
   #limits: QuotaLimits
-  #meanOutput = FIRST_OUTPUT
+  #meanOutput = INITIAL_OUTPUT_TOKENS
 
   /** `lateness` is what timers may be late by, in milliseconds. `limits` hold once `limit` is called. */
   constructor(lateness: number, remote: Remote | undefined, limits: QuotaLimits) {
@@ -92,7 +92,7 @@ export class ModelBudget {
 
   /** The output of an answer. */
   learn(output: number): void {
-    this.#meanOutput += WEIGHT * (output - this.#meanOutput)
+    this.#meanOutput += NEW_OUTPUT_WEIGHT * (output - this.#meanOutput)
   }
 
   correct(now: number, permit: Permit, requests: number, tokens: number): void {

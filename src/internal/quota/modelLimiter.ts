@@ -35,10 +35,10 @@ export interface Whole {
 }
 
 /** Milliseconds after which what was found out of a model that nobody uses is of no use any more: a guess of ours. */
-const MEMORY = 600_000
+const MEMORY_MS = 600_000
 
 /** For a closed time of fewer milliseconds nobody moves: thousands may wait, and refusals come in hundreds. */
-const WORTH_MOVING = 1_000
+const MIN_MOVE_MS = 1_000
 
 export class ModelLimiter implements Issuer {
   readonly #gates: GatePair
@@ -119,7 +119,7 @@ export class ModelLimiter implements Issuer {
   isForgettable(now: number): boolean {
     if (this.isIdle(now)) return true
     const busy = this.#inFlight > 0 || this.queued > 0 || this.gate.closedFor(now) > 0
-    return !busy && now - this.#usedAt > MEMORY && this.#budget.isRested(now)
+    return !busy && now - this.#usedAt > MEMORY_MS && this.#budget.isRested(now)
   }
 
   requestsLeft(now: number): number {
@@ -235,7 +235,7 @@ export class ModelLimiter implements Issuer {
   /** Fails waiters that would wait for too long; movable ones are sent elsewhere. */
   #closed(now: number): void {
     const closed = this.#gates.claimedFor(now)
-    const moves = now + closed - Math.max(now, this.#movedFor) >= WORTH_MOVING
+    const moves = now + closed - Math.max(now, this.#movedFor) >= MIN_MOVE_MS
     if (moves) this.#movedFor = now + closed
     if (moves || closed > this.#leastPatience) {
       this.#leastPatience = Infinity

@@ -5,9 +5,9 @@
  */
 import type { TokensLeft } from "./rateLimitHeaders.ts"
 
-const MINUTE = 60_000
+const MINUTE_MS = 60_000
 /** Parts of a minute's budget that are no matter: both sides count by estimates, and at different moments. */
-const TOLERANCE = 0.05
+const TOLERATED_SHARE = 0.05
 
 export interface Ours {
   readonly tokensPerMinute: number
@@ -29,8 +29,8 @@ export const overdraft = (
 ): number => {
   if (remaining > limit) return 0
   // Without a reset time that a minute's budget can have, it is that of one which fills evenly.
-  const ms = reset !== undefined && reset <= MINUTE ? reset : (1 - remaining / limit) * MINUTE
-  const planned = (tokensPerMinute * ms) / MINUTE - (tokensPerMinute - left)
+  const ms = reset !== undefined && reset <= MINUTE_MS ? reset : (1 - remaining / limit) * MINUTE_MS
+  const planned = (tokensPerMinute * ms) / MINUTE_MS - (tokensPerMinute - left)
   const over = Math.min(tokensPerMinute, planned - remaining - inFlight)
-  return over > TOLERANCE * tokensPerMinute ? Math.ceil(over) : 0
+  return over > TOLERATED_SHARE * tokensPerMinute ? Math.ceil(over) : 0
 }

@@ -89,13 +89,13 @@ export const tokensLeft = (headers: Headers, now: number): TokensLeft | undefine
   return { limit, remaining, reset: resetOf(headers, REMAINING_TOKENS, now) }
 }
 
-const MINUTE = 60_000
-const DAY = 86_400_000
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
 
 const isAbout = (ms: number, window: number): boolean => Math.abs(ms - window) < window / 20
 
 /** Parts of a window, when the share of its budget that the next request takes is unknown: a second of a minute. */
-const SHARES = 60
+const SHARES_PER_WINDOW = 60
 
 /**
  * Milliseconds for which the gate closes for a budget of which nothing remains, `undefined` for one that can't be. All
@@ -109,9 +109,9 @@ const untilNext = (headers: Headers, name: string, now: number): number | undefi
   // A limit below 1, or one that can't be read, means that there is none: nothing to wait for.
   if (given !== undefined && (limit === undefined || limit < 1)) return undefined
   const reset = resetOf(headers, name, now)
-  if (reset === undefined || !(isAbout(reset, MINUTE) || isAbout(reset, DAY))) return reset
+  if (reset === undefined || !(isAbout(reset, MINUTE_MS) || isAbout(reset, DAY_MS))) return reset
   // The number of tokens that the next request needs is unknown.
-  return reset / (limit === undefined || !name.includes("requests") ? SHARES : limit)
+  return reset / (limit === undefined || !name.includes("requests") ? SHARES_PER_WINDOW : limit)
 }
 
 /** By the longest wait for what has run out. */

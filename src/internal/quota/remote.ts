@@ -10,15 +10,15 @@ export interface Shared {
 }
 
 /** After a failure it is left alone for so many milliseconds, in which each process counts for itself. */
-const DISTRUST = 1_000
+const DISTRUST_MS = 1_000
 /** Its failure is not announced; waiting requests then wait no longer than this, in milliseconds. */
-const LOOK = 1_000
+const LONGEST_WAIT_MS = 1_000
 
 /** For how many requests it is asked at once at least, if so many wait, and at most. */
-const LEAST = 64
-const MOST = 4_000
+const MIN_REQUESTS_ASKED = 64
+const MAX_REQUESTS_ASKED = 4_000
 /** Milliseconds beyond what is asked ahead that a grant may cover: the past that it forgives, and some more. */
-const SPARE = 1_000
+const SPARE_MS = 1_000
 
 export class Remote {
   readonly #shared: Shared
@@ -44,7 +44,7 @@ export class Remote {
 
   /** Milliseconds until it is worth while to ask, or to see whether it can still be asked. */
   wait(now: number): number {
-    return Math.min(LOOK, remaining(Math.max(this.#askAt, this.#restsTo) - now))
+    return Math.min(LONGEST_WAIT_MS, remaining(Math.max(this.#askAt, this.#restsTo) - now))
   }
 
   #ahead(): number {
@@ -53,7 +53,7 @@ export class Remote {
 
   /** True if it is worth while to ask for one more than `count` requests, whose budgets take `ms` milliseconds. */
   reaches(count: number, ms: number): boolean {
-    return count < LEAST || (count < MOST && ms < this.#ahead() + SPARE)
+    return count < MIN_REQUESTS_ASKED || (count < MAX_REQUESTS_ASKED && ms < this.#ahead() + SPARE_MS)
   }
 
   /** Discards the wait of the last grant, which no longer holds. */
@@ -92,7 +92,7 @@ export class Remote {
       this.#tokensLeft = grant.tokensLeft
       return grant
     } catch {
-      this.#trustAt = this.#ticker.now() + DISTRUST
+      this.#trustAt = this.#ticker.now() + DISTRUST_MS
       return undefined
     }
   }

@@ -4,10 +4,10 @@
  */
 
 /** Milliseconds of one look. A start with nothing known of the store is no more than a small part of it. */
-const LOOK = 20_000
+const LOOK_MS = 20_000
 /** Parts of the budget that were lost. */
-const TRAILING = 0.05
-const WELL = 0.01
+const TRAILING_SHARE = 0.05
+const WELL_SHARE = 0.01
 
 export class Trailing {
   readonly #tell: (isTrailing: boolean) => void
@@ -25,11 +25,11 @@ export class Trailing {
     this.#since ??= now
     this.#lost += lost
     const ms = now - this.#since
-    if (ms < LOOK) return
+    if (ms < LOOK_MS) return
     const part = this.#lost / ms
     this.#since = now
     this.#lost = 0
-    if (part > TRAILING ? this.#isTrailing : part > WELL || !this.#isTrailing) return
+    if (part > TRAILING_SHARE ? this.#isTrailing : part > WELL_SHARE || !this.#isTrailing) return
     this.#isTrailing = !this.#isTrailing
     this.#tell(this.#isTrailing)
   }

@@ -36,13 +36,13 @@ export const promise = <A>(
   })
 
 /** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
-const CLEANUP = 1_000
+const CLEANUP_TIMEOUT_MS = 1_000
 
 /** Never rejects. By the real clock: under a test's clock an iterator that hangs would hang the test. */
 const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLEANUP)
+    timer = setTimeout(resolve, CLEANUP_TIMEOUT_MS)
   })
   try {
     await Promise.race([iterator.return?.(), late])

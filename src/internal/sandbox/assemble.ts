@@ -6,7 +6,7 @@ import { FaultScript } from "./faults.ts"
 import { RateLimits } from "./limits.ts"
 import type { Options } from "./model.ts"
 
-const LOG_SIZE = 1000
+const MAX_LOG_ENTRIES = 1000
 
 /** The options that have nothing to do with sockets. */
 export type AssembleOptions = Pick<
@@ -18,7 +18,7 @@ const millis = (input: Duration.DurationInput | undefined): number =>
   input === undefined ? 0 : Duration.toMillis(input)
 
 export const assemble = (options: AssembleOptions) => {
-  const counters = new Counters(options.logSize ?? LOG_SIZE)
+  const counters = new Counters(options.logSize ?? MAX_LOG_ENTRIES)
   const limits = new RateLimits(options.rateLimit)
   const faults = new FaultScript(options.faults ?? [])
   const engine = new SandboxEngine(

@@ -1,7 +1,7 @@
 /** A request's body as text. */
 import type { Exchange } from "./exchange.ts"
 
-export const MAX_BODY = 64 * 1024 * 1024
+export const MAX_BODY_BYTES = 64 * 1024 * 1024
 
 /** Calls back with undefined if it is too large, and never if it never ends. */
 export const collect = (exchange: Exchange, done: (body: string | undefined) => void): void => {
@@ -9,10 +9,10 @@ export const collect = (exchange: Exchange, done: (body: string | undefined) => 
   let size = 0
   exchange.body.on("data", (chunk: Buffer) => {
     size += chunk.length
-    if (size <= MAX_BODY) chunks.push(chunk)
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk)
   })
   exchange.body.on("end", () => {
-    if (size > MAX_BODY) return done(undefined)
+    if (size > MAX_BODY_BYTES) return done(undefined)
     const only = chunks[0]
     done(only === undefined ? "" : (chunks.length === 1 ? only : Buffer.concat(chunks)).toString())
   })

@@ -5,7 +5,7 @@ import type { ServedConnection, Exchange } from "./exchange.ts"
 import { Date, performance } from "../util/timers.ts"
 
 /** Closed connections that are kept; a sandbox may run for days. */
-const KEPT_CONNECTIONS = 10_000
+const MAX_CLOSED_CONNECTIONS = 10_000
 
 export interface RequestRecord {
   readonly id: number
@@ -74,8 +74,8 @@ export class Counters {
   disconnect(connection: ServedConnection): void {
     connection.closed = true
     this.#open.delete(connection)
-    if (this.#connections.length > 2 * KEPT_CONNECTIONS) {
-      this.#connections = this.#connections.filter((one, i) => !one.closed || i >= KEPT_CONNECTIONS)
+    if (this.#connections.length > 2 * MAX_CLOSED_CONNECTIONS) {
+      this.#connections = this.#connections.filter((one, i) => !one.closed || i >= MAX_CLOSED_CONNECTIONS)
     }
   }
 

@@ -1,5 +1,5 @@
 /** From a request to its answer: key, fault, content, cost, and time. */
-import { collect, MAX_BODY } from "./body.ts"
+import { collect, MAX_BODY_BYTES } from "./body.ts"
 import { chat, isProblem, type Rendered } from "./chat.ts"
 import { control } from "./control.ts"
 import { type Counters, type RequestRecord, statsJson } from "./counters.ts"
@@ -26,8 +26,8 @@ export interface EngineOptions {
   readonly models: ReadonlyArray<string> | undefined
 }
 
-const CACHED_BODY = 8 * 1024
-const CACHE_SIZE = 1000
+const MAX_CACHED_BODY_BYTES = 8 * 1024
+const MAX_CACHED_BODIES = 1000
 const NO_HEADERS: Headers = {}
 
 export class SandboxEngine {
@@ -103,7 +103,9 @@ export class SandboxEngine {
     }
     collect(exchange, (body) => {
       if (body === undefined) {
-        return answer(problem(to.provider, { status: 413, message: `The body is larger than ${MAX_BODY} bytes.` }))
+        return answer(
+          problem(to.provider, { status: 413, message: `The body is larger than ${MAX_BODY_BYTES} bytes.` })
+        )
       }
       const rendered = this.#render(to, body)
       if (isProblem(rendered)) return answer(problem(to.provider, rendered))
@@ -124,12 +126,13 @@ export class SandboxEngine {
   }
 
   #render(to: EndpointRoute, body: string): Rendered | Problem {
-    const cacheKey = body.length <= CACHED_BODY ? `${to.provider} ${to.endpoint} ${to.deployment ?? ""} ${body}` : ""
+    const cacheKey =
+      body.length <= MAX_CACHED_BODY_BYTES ? `${to.provider} ${to.endpoint} ${to.deployment ?? ""} ${body}` : ""
     const cached = cacheKey === "" ? undefined : this.#cache.get(cacheKey)
     if (cached !== undefined) return cached
     const rendered = this.#think(to, body)
     if (cacheKey !== "") {
-      if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
+      if (this.#cache.size >= MAX_CACHED_BODIES) this.#cache.clear()
       this.#cache.set(cacheKey, rendered)
     }
     return rendered

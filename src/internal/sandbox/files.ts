@@ -7,8 +7,8 @@ import { boundaryOf, Multipart } from "./multipart.ts"
 import { json, type Reply } from "./reply.ts"
 import { Date } from "../util/timers.ts"
 
-const KEPT = 10_000
-const FIELD_LIMIT = 64 * 1024
+const MAX_UPLOADS = 10_000
+const MAX_FIELD_BYTES = 64 * 1024
 
 export class UploadStore {
   readonly all: Array<Upload> = []
@@ -51,7 +51,7 @@ export class UploadStore {
       if (purpose === undefined) return done(missing("purpose"))
       const upload = { id: `file-${id}`, name, purpose, size, sha256: hash.digest("hex") }
       this.all.push(upload)
-      if (this.all.length > KEPT) this.all.shift()
+      if (this.all.length > MAX_UPLOADS) this.all.shift()
       done(upload)
     })
   }
@@ -89,6 +89,6 @@ const field = (fields: Map<string, string>, name: string) => {
   let text = ""
   return (bytes: Uint8Array | undefined) => {
     if (bytes === undefined) fields.set(name, text)
-    else if (text.length < FIELD_LIMIT) text += Buffer.from(bytes).toString()
+    else if (text.length < MAX_FIELD_BYTES) text += Buffer.from(bytes).toString()
   }
 }

@@ -60,7 +60,7 @@ export interface Admission {
   readonly place: AccountShare | undefined
 }
 
-const DAY = 86_400
+const DAY_SECONDS = 86_400
 
 /** The decision without a limit: about the numbers that OpenAI sends for a large account. */
 export const UNLIMITED: Decision = {
@@ -190,7 +190,11 @@ export class RateLimits {
       retryAfter,
       requests: window(account.requests, UNLIMITED.requests),
       tokens: window(account.tokens, UNLIMITED.tokens),
-      day: { limit: perDay, remaining: Math.max(0, perDay - account.today), reset: (account.today * DAY) / perDay }
+      day: {
+        limit: perDay,
+        remaining: Math.max(0, perDay - account.today),
+        reset: (account.today * DAY_SECONDS) / perDay
+      }
     }
   }
 }

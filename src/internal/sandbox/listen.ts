@@ -24,9 +24,9 @@ export interface Listener {
 }
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0")
-const CLOSE_LIMIT = 1000
-const PING_EVERY = 4000
-const MISSED_PINGS = 2
+const CLOSE_TIMEOUT_MS = 1000
+const PING_INTERVAL_MS = 4000
+const MAX_MISSED_PINGS = 2
 
 /** A client that resets much or pipelines much is what we are for, so node's own defences stand far off. */
 const http2Options = (maxStreams: number): http2.ServerOptions => ({
@@ -45,12 +45,12 @@ const http2Options = (maxStreams: number): http2.ServerOptions => ({
 const endWithClient = (session: http2.ServerHttp2Session, socket: net.Socket): void => {
   let missed = 0
   const timer = setInterval(() => {
-    if (session.destroyed || missed === MISSED_PINGS) return void socket.destroy()
+    if (session.destroyed || missed === MAX_MISSED_PINGS) return void socket.destroy()
     missed++
     session.ping(() => {
       missed = 0
     })
-  }, PING_EVERY).unref()
+  }, PING_INTERVAL_MS).unref()
   socket.once("close", () => clearInterval(timer))
 }
 
@@ -162,7 +162,7 @@ export const listen = async (
 
   const close = () =>
     new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CLOSE_LIMIT)
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
       const gone = [...sockets].map((socket) => new Promise<void>((done) => socket.once("close", () => done())))
       const stopped = new Promise<void>((done) => front.close(() => done()))
       void Promise.all([stopped, ...gone]).then(() => {

@@ -12,12 +12,12 @@ const KNOWN: Readonly<Record<ProviderName, ReadonlyArray<string>>> = {
 }
 
 /** Fixed, so that a list is the same each time. */
-const CREATED = 1_735_689_600
+const CREATED_AT_SECONDS = 1_735_689_600
 
 const entry = (provider: ProviderName, id: string): unknown =>
   provider === "anthropic"
-    ? { type: "model", id, display_name: id, created_at: new Date(CREATED * 1000).toISOString() }
-    : { id, object: "model", created: CREATED, owned_by: "sandbox" }
+    ? { type: "model", id, display_name: id, created_at: new Date(CREATED_AT_SECONDS * 1000).toISOString() }
+    : { id, object: "model", created: CREATED_AT_SECONDS, owned_by: "sandbox" }
 
 export const models = (
   provider: ProviderName,

@@ -10,7 +10,7 @@ export type PartSink = (bytes: Uint8Array | undefined) => void
 
 type State = "preamble" | "header" | "body" | "end"
 
-const HEADER_LIMIT = 16 * 1024
+const MAX_HEADER_BYTES = 16 * 1024
 const BLANK_LINE = Buffer.from("\r\n\r\n")
 
 export const boundaryOf = (contentType: string | undefined): string | undefined => {
@@ -55,7 +55,7 @@ export class Multipart {
     }
     const end = bytes.indexOf(BLANK_LINE)
     if (end < 0) {
-      if (bytes.length > HEADER_LIMIT) throw new Error("the headers of a part are too long")
+      if (bytes.length > MAX_HEADER_BYTES) throw new Error("the headers of a part are too long")
       this.#rest = bytes
       return undefined
     }

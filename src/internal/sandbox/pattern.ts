@@ -2,7 +2,7 @@
 import * as FastCheck from "effect/FastCheck"
 import type { Random } from "./text.ts"
 
-const DRAWS = 30
+const MAX_DRAWS = 30
 
 /**
  * Draws a text that `pattern` matches and `fits` accepts. `undefined` for an invalid expression, one with lookarounds,
@@ -11,7 +11,7 @@ const DRAWS = 30
 export const fromPattern = (pattern: string, next: Random, fits: (text: string) => boolean): string | undefined => {
   try {
     const texts = FastCheck.stringMatching(new RegExp(pattern, "u"), { size: "xsmall" })
-    for (let i = 0; i < DRAWS; i++) {
+    for (let i = 0; i < MAX_DRAWS; i++) {
       const [text] = FastCheck.sample(texts, { seed: Math.floor(next() * 2 ** 31), numRuns: 1 })
       if (text !== undefined && fits(text)) return text
     }

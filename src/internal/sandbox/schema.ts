@@ -4,7 +4,7 @@ import { fromPattern } from "./pattern.ts"
 import { prose, type Random, word } from "./text.ts"
 
 /** Below this depth optional properties and array items that need not be there are left out, so that recursion ends. */
-const DEEP = 4
+const MAX_OPTIONAL_DEPTH = 4
 
 export const fromSchema = (schema: unknown, next: Random): unknown => value(schema, object(schema) ?? {}, next, 0)
 
@@ -23,7 +23,8 @@ const value = (schema: unknown, root: JsonObject, next: Random, depth: number): 
   const options = [...array(node["anyOf"]), ...array(node["oneOf"])]
   // At depth the last alternative that is no reference ends a recursive type; null is one often.
   if (options.length > 0) {
-    const flat = depth < DEEP ? options : options.filter((option) => object(option)?.["$ref"] === undefined)
+    const flat =
+      depth < MAX_OPTIONAL_DEPTH ? options : options.filter((option) => object(option)?.["$ref"] === undefined)
     return value(pick(flat.length > 0 ? flat : options, next), { ...root, ...defs(node) }, next, depth)
   }
   const parts = array(node["allOf"])
@@ -87,7 +88,7 @@ const objectValue = (node: JsonObject, root: JsonObject, next: Random, depth: nu
   const required = new Set(array(node["required"]))
   const result: Record<string, unknown> = {}
   for (const [name, property] of Object.entries(object(node["properties"]) ?? {})) {
-    if (required.has(name) || depth < DEEP) result[name] = value(property, root, next, depth + 1)
+    if (required.has(name) || depth < MAX_OPTIONAL_DEPTH) result[name] = value(property, root, next, depth + 1)
   }
   const extra = node["additionalProperties"]
   for (let i = Object.keys(result).length; i < (number(node["minProperties"]) ?? 0); i++) {
@@ -103,7 +104,7 @@ const arrayValue = (node: JsonObject, root: JsonObject, next: Random, depth: num
   const first = Array.isArray(node["items"]) ? node["items"] : array(node["prefixItems"])
   const items = Array.isArray(node["items"]) ? node["additionalItems"] : node["items"]
   const result = first.map((item) => value(item, root, next, depth + 1))
-  const wanted = items === false ? result.length : Math.min(max, Math.max(min, depth < DEEP ? 2 : 0))
+  const wanted = items === false ? result.length : Math.min(max, Math.max(min, depth < MAX_OPTIONAL_DEPTH ? 2 : 0))
   const seen = new Set(result.map((item) => JSON.stringify(item)))
   // Unique items are drawn again, a bounded number of times: an enum may not have enough of them.
   for (let draws = 0; result.length < wanted && draws < wanted * 20; draws++) {

@@ -124,7 +124,7 @@ export interface AttemptRecorder {
 }
 
 /** Requests that are sent within as many milliseconds have not waited. */
-const AT_ONCE = 1
+const NO_WAIT_MS = 1
 
 /** The clock of spans too, outside of tests with a clock of their own. */
 const clock = Clock.make()
@@ -166,7 +166,7 @@ const build = (provider: string, isExported: boolean) => {
     retry: counters(retriesKey, provider, "reason", isExported),
     waited: (ms: number) => waits.update(ms / 1_000),
     dispatched: (ms: number) => {
-      if (ms >= AT_ONCE) sockets.update(ms / 1_000)
+      if (ms >= NO_WAIT_MS) sockets.update(ms / 1_000)
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Most values of a label; all beyond are `_other`. */
-const MOST = 100
+const MAX_LABEL_VALUES = 100
 
 const seen = new Map<string, Set<string>>()
 
@@ -11,7 +11,7 @@ export const bounded = (label: string, value: string): string => {
   let values = seen.get(label)
   if (values === undefined) seen.set(label, (values = new Set()))
   if (values.has(value)) return value
-  if (values.size >= MOST) return OTHER
+  if (values.size >= MAX_LABEL_VALUES) return OTHER
   values.add(value)
   return value
 }

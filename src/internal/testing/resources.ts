@@ -23,11 +23,11 @@ const kinds: Readonly<Record<string, Resource["kind"]>> = {
   Timeout: "timer"
 }
 
-const DEPTH = 30
+const MAX_DEPTH = 30
 
 const site = (): string => {
   const before = Error.stackTraceLimit
-  Error.stackTraceLimit = DEPTH
+  Error.stackTraceLimit = MAX_DEPTH
   const { stack = "" } = new Error()
   Error.stackTraceLimit = before
   const lines = stack

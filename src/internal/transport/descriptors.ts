@@ -28,7 +28,7 @@ export const softLimit = (): number => {
 }
 
 /** Soft limit from which on threads do not share it out: all that a machine runs could have 512 sockets each. */
-const PLENTY = 16_384
+const PLENTIFUL_DESCRIPTORS = 16_384
 
 /** Interval, in ms, at which a thread counts the descriptors open in the process, while it takes or waits. */
 const LOOK_MS = 20
@@ -43,7 +43,7 @@ const EXHAUSTED_MS = 100
 const HOPE_MS = { alone: 500, divided: 5_000 }
 
 /** Descriptors that even a thread without sockets leaves to others. */
-const RESERVE = 16
+const RESERVED_DESCRIPTORS = 16
 
 export class Descriptors implements Places {
   readonly #neighbours = new Neighbours()
@@ -59,7 +59,8 @@ export class Descriptors implements Places {
   take = (user: BudgetUser): boolean => {
     if (this.#admits(user)) {
       // The main thread, which most often is the only one, listens when it holds enough to give.
-      if (softLimit() < PLENTY && (!isMainThread || user.held() >= softLimit() / 16)) this.#neighbours.listen(user)
+      if (softLimit() < PLENTIFUL_DESCRIPTORS && (!isMainThread || user.held() >= softLimit() / 16))
+        this.#neighbours.listen(user)
       return true
     }
     this.#waiting = user
@@ -96,11 +97,11 @@ export class Descriptors implements Places {
 
   othersHold = (): boolean => {
     const now = performance.now()
-    return softLimit() < PLENTY && (now < this.#hopeUntil || this.#neighbours.heldUntil > now)
+    return softLimit() < PLENTIFUL_DESCRIPTORS && (now < this.#hopeUntil || this.#neighbours.heldUntil > now)
   }
 
   #isDivided(): boolean {
-    return softLimit() < PLENTY && (!isMainThread || this.#neighbours.isKnown)
+    return softLimit() < PLENTIFUL_DESCRIPTORS && (!isMainThread || this.#neighbours.isKnown)
   }
 
   #admits(user: BudgetUser): boolean {
@@ -117,7 +118,7 @@ export class Descriptors implements Places {
   /** Others look at the same time, so that each takes an eighth of what is free. */
   #look(held: number, now: number): void {
     this.#lookedAt = now
-    const free = (held === 0 ? softLimit() - RESERVE : softLimit() * 0.75) - openDescriptors()
+    const free = (held === 0 ? softLimit() - RESERVED_DESCRIPTORS : softLimit() * 0.75) - openDescriptors()
     this.#credit = Math.max(0, Math.ceil(free / 8))
   }
 

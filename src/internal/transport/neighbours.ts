@@ -20,7 +20,7 @@ const HELD_MS = 5_000
 const ANSWER_MS = 1_000
 
 /** Sockets that a thread gives up at most for one telling. */
-const MOST = 8
+const MAX_SOCKETS_PER_TELLING = 8
 
 /** A thread waits with so many sockets, or answers one without any that it holds some. */
 type Message =
@@ -143,5 +143,5 @@ export class Neighbours {
 /** Nothing for a small difference, since a socket that changes hands costs a handshake; but the only one is shared in turns. */
 const owed = (own: number, theirs: number): number => {
   if (own === 1 && theirs === 0) return 1
-  return own - theirs < Math.max(2, own / 4) ? 0 : Math.min(MOST, Math.floor((own - theirs) / 2))
+  return own - theirs < Math.max(2, own / 4) ? 0 : Math.min(MAX_SOCKETS_PER_TELLING, Math.floor((own - theirs) / 2))
 }

@@ -23,7 +23,7 @@ interface Shared {
 const shared: Shared = ((globalThis as { [KEY]?: Shared })[KEY] ??= { origins: undefined, isSending: false })
 
 /** Origins that are counted. */
-const MOST = 1_000
+const MAX_ORIGINS = 1_000
 
 /** Begins to count. Pools that stand already are not counted. */
 export const start = (): void => {
@@ -35,7 +35,7 @@ export const countsOf = (origin: string): Tally | undefined => {
   const { origins } = shared
   if (origins === undefined) return undefined
   const known = origins.get(origin)
-  if (known !== undefined || origins.size >= MOST) return known
+  if (known !== undefined || origins.size >= MAX_ORIGINS) return known
   const tally: Tally = { requests: 0, open: 0, peak: 0 }
   origins.set(origin, tally)
   return tally

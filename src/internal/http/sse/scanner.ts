@@ -8,7 +8,7 @@ const CR = 0x0d
 const D = 0x64
 const BRACKET_OPENS = 0x5b
 /** Offset of the bracket in `data: [DONE]`. */
-const BRACKET_AT = 6
+const BRACKET_OFFSET = 6
 
 /** The end of the bytes if it is nowhere. */
 const indexOf = (bytes: Buffer, byte: number, from: number): number => {
@@ -51,7 +51,7 @@ export class EventScanner {
         at = next
         continue
       }
-      if (this.#isLineStart && first === D && bytes[at + BRACKET_AT] !== BRACKET_OPENS) this.dataLines++
+      if (this.#isLineStart && first === D && bytes[at + BRACKET_OFFSET] !== BRACKET_OPENS) this.dataLines++
       if (lf < at) lf = indexOf(bytes, LF, at)
       if (cr < at) cr = indexOf(bytes, CR, at)
       const stop = lf < cr ? lf : cr

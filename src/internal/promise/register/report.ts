@@ -21,10 +21,10 @@ const clients = new Map<string, number>()
 const passed = new Map<string, { readonly origin: string; readonly road: string; requests: number }>()
 
 /** Rows of each kind; more are not counted. */
-const MOST = 100
+const MAX_ROWS = 100
 
 const add = (origin: string): void => {
-  if (clients.size < MOST || clients.has(origin)) clients.set(origin, (clients.get(origin) ?? 0) + 1)
+  if (clients.size < MAX_ROWS || clients.has(origin)) clients.set(origin, (clients.get(origin) ?? 0) + 1)
 }
 
 /** True for an object that was not noted before. */
@@ -62,7 +62,7 @@ export const passedBy = (origin: string, road: string): void => {
   const key = `${origin} ${road}`
   const row = passed.get(key)
   if (row !== undefined) row.requests++
-  else if (passed.size < MOST) passed.set(key, { origin, road, requests: 1 })
+  else if (passed.size < MAX_ROWS) passed.set(key, { origin, road, requests: 1 })
 }
 
 const several = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`

@@ -14,7 +14,7 @@ type Road = "fetch" | "undici" | "node:http"
 let isFetchPooled = false
 
 /** Most pairs of origin and caller that are reported. */
-const MOST = 100
+const MAX_REPORTED_PAIRS = 100
 
 const told = new Set<string>()
 
@@ -43,7 +43,7 @@ const note = (origin: string | undefined, road: Road, header: (name: string) => 
   const by = agent === "" ? road : `${road} (${agent})`
   Report.passedBy(origin, by)
   const key = `${origin} ${road}`
-  if (!isKnown || told.has(key) || told.size >= MOST) return
+  if (!isKnown || told.has(key) || told.size >= MAX_REPORTED_PAIRS) return
   told.add(key)
   warn(`requests to ${origin} by ${by} are not pooled: ${remedy(road)}`)
 }

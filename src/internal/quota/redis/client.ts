@@ -3,7 +3,7 @@ import type { Cluster, Redis } from "ioredis"
 
 export type Client = Redis | Cluster
 
-const LONGEST_REASON = 200
+const MAX_REASON_CHARACTERS = 200
 
 const passwordsOf = ({ options }: Client): ReadonlyArray<string> => {
   const plain = "redisOptions" in options ? options.redisOptions : options
@@ -28,5 +28,5 @@ const messageOf = (error: unknown): string => {
 export const reasonOf = (client: Client, error: unknown): string => {
   let reason = messageOf(error)
   for (const password of passwordsOf(client)) reason = reason.replaceAll(password, "<redacted>")
-  return reason.slice(0, LONGEST_REASON)
+  return reason.slice(0, MAX_REASON_CHARACTERS)
 }

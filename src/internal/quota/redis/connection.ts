@@ -21,12 +21,12 @@ export interface RedisConnection {
 }
 
 /** Milliseconds. */
-const CONNECT_TIMEOUT = 5_000
-const DISCONNECT_TIMEOUT = 250
-const FIRST_PAUSE = 50
-const LONGEST_PAUSE = 2_000
+const CONNECT_TIMEOUT_MS = 5_000
+const DISCONNECT_TIMEOUT_MS = 250
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2_000
 /** A connection that held for so long was a good one: the next is tried soon. */
-const GOOD = 5_000
+const GOOD_CONNECTION_MS = 5_000
 
 const noop = (): void => {}
 
@@ -36,8 +36,8 @@ export const open = (target: RedisTarget): RedisConnection => {
     lazyConnect: true,
     connectionName: "clientele",
     disableClientInfo: true,
-    connectTimeout: CONNECT_TIMEOUT,
-    disconnectTimeout: DISCONNECT_TIMEOUT,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     // The store tries a script before it trusts a connection, a stronger check.
     enableReadyCheck: false,
     enableOfflineQueue: false,
@@ -46,7 +46,7 @@ export const open = (target: RedisTarget): RedisConnection => {
     // A replica that has taken the place of the primary: its name may lead elsewhere by now.
     reconnectOnError: (error) => error.message.startsWith("READONLY")
   })
-  let [closed, pause, readyAt] = [false, FIRST_PAUSE, 0]
+  let [closed, pause, readyAt] = [false, FIRST_PAUSE_MS, 0]
   let timer: NodeJS.Timeout | undefined
 
   // The store listens for errors too; this listener is for errors after it has stopped.
@@ -57,10 +57,10 @@ export const open = (target: RedisTarget): RedisConnection => {
   })
   client.on("end", () => {
     if (closed) return
-    if (performance.now() - readyAt > GOOD) pause = FIRST_PAUSE
+    if (performance.now() - readyAt > GOOD_CONNECTION_MS) pause = FIRST_PAUSE_MS
     // Spread out, for a Redis that comes back is met by all processes at once.
     timer = setTimeout(() => client.connect().catch(noop), pause * (0.5 + Math.random() / 2)).unref()
-    pause = Math.min(pause * 2, LONGEST_PAUSE)
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
   })
 
   return {

@@ -26,17 +26,17 @@ export interface HealthWatch {
 }
 
 /** A user's own client checks a connection in some round trips of its own; so many times `patience` they may take. */
-const HANDSHAKES = 3
+const HANDSHAKE_FACTOR = 3
 /** Milliseconds between two looks at a connection that is there but doesn't count. */
-const FIRST_PAUSE = 250
-const LONGEST_PAUSE = 5_000
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 5_000
 /** After so many milliseconds without a failure the pauses start from the first again. */
-const CALM = 10_000
+const CALM_MS = 10_000
 
 export const watch = ({ client, onDown, onUp, patience, probe }: HealthWatch): RedisHealth => {
   let state: "unknown" | "up" | "down" | "stopped" = "unknown"
   let looking = false
-  let pause = FIRST_PAUSE
+  let pause = FIRST_PAUSE_MS
   let upAt = 0
   let timer: NodeJS.Timeout | undefined
   let decided: (() => void) | undefined
@@ -68,7 +68,7 @@ export const watch = ({ client, onDown, onUp, patience, probe }: HealthWatch): R
   const failed = (error: unknown): void => {
     if (state === "stopped") return
     clearTimeout(first)
-    if (state === "up" && performance.now() - upAt > CALM) pause = FIRST_PAUSE
+    if (state === "up" && performance.now() - upAt > CALM_MS) pause = FIRST_PAUSE_MS
     if (state !== "down") onDown(reasonOf(client, error))
     state = "down"
     decided?.()
@@ -78,11 +78,11 @@ export const watch = ({ client, onDown, onUp, patience, probe }: HealthWatch): R
       timer = undefined
       look()
     }, pause).unref()
-    pause = Math.min(pause * 2, LONGEST_PAUSE)
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
   }
   const closed = (): void => failed(new Error("the connection was closed"))
 
-  let chances = HANDSHAKES
+  let chances = HANDSHAKE_FACTOR
   const missing = (): void => {
     if (client.status === "connect" && --chances > 0) first = setTimeout(missing, patience)
     else failed(new Error(`no connection within ${patience} ms`))

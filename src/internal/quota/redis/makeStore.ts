@@ -52,37 +52,37 @@ export const defaults: RedisStoreSettings = {
   onQuick: noop
 }
 
-const MINUTE = 60_000_000
+const MINUTE_US = 60_000_000
 /** Microseconds: requests that become due within so short a time are asked for together. */
-const SHORTEST_WAIT = 5_000
+const SHORTEST_WAIT_US = 5_000
 /** Bound on the tokens of one request: beyond any model, and far from where numbers lose their units. */
-const MOST_TOKENS = 1e9
+const MAX_TOKENS = 1e9
 /** Requests to ask for at once, so that nobody else at Redis has to wait: they take it some milliseconds. */
-const MOST_REQUESTS = 4_000
+const MAX_REQUESTS = 4_000
 /**
  * Turns are taken two round trips and so many milliseconds before their time: an answer takes one, and up to another
  * half passes before the next question, so that processes take turns. The rest is for timers that are late.
  */
 const ROUND_TRIPS = 2
-const MARGIN = 20
+const TIMER_MARGIN_MS = 20
 /**
  * Refunds of dear estimates come late as well, so that turns may lie in the past when they are taken. Each time that
  * this costs budget, turns are taken farther ahead by a part of it, and each other time a little less far.
  */
-const LEARNED = 1 / 4
-const FORGOTTEN = 1 / 100
+const LEARNED_SHARE = 1 / 4
+const FORGOTTEN_SHARE = 1 / 100
 /** Milliseconds. Farther ahead nobody asks: what a process has taken when it dies is lost. */
-const MOST_AHEAD = 5_000
+const MAX_AHEAD_MS = 5_000
 
 /** A cost as Redis can count it. */
-const tokens = (cost: number): number => (cost > 0 ? Math.min(cost, MOST_TOKENS) : 0)
+const tokens = (cost: number): number => (cost > 0 ? Math.min(cost, MAX_TOKENS) : 0)
 
 /** The same for a correction, which may go both ways. */
 const signed = (amount: number): number => (amount < 0 ? -tokens(-amount) : tokens(amount))
 
 /** Microseconds for one of so many a minute; 0 without a limit. A minute that begins late is that much longer. */
 const each = (perMinute: number, lateness: number): number =>
-  perMinute > 0 && perMinute !== Infinity ? (MINUTE + lateness) / perMinute : 0
+  perMinute > 0 && perMinute !== Infinity ? (MINUTE_US + lateness) / perMinute : 0
 
 /** Parses a reply of the reserving script; throws on anything else. */
 export const grantOf = (reply: unknown): Grant => {
@@ -113,8 +113,8 @@ export const reserveArgs = (
   const micros = lateness * 1000
   const [every, token] = [each(rates.requestsPerMinute, micros), each(rates.tokensPerMinute, micros)]
   const perMinute = token === 0 ? 0 : rates.tokensPerMinute
-  const settings = [every, token, rates.burst, micros, perMinute, SHORTEST_WAIT, Math.round(ahead * 1000)]
-  return [...settings, ...costs.slice(0, MOST_REQUESTS).map(tokens)]
+  const settings = [every, token, rates.burst, micros, perMinute, SHORTEST_WAIT_US, Math.round(ahead * 1000)]
+  return [...settings, ...costs.slice(0, MAX_REQUESTS).map(tokens)]
 }
 
 export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> = {}): RedisStore => {
@@ -161,14 +161,14 @@ export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> 
     // In a cluster, what is in braces says on which node a key lives.
     const key = `${prefix}:quota:{${credential}}:${model}`
     let more = 0
-    const ahead = (): number => Math.min(MOST_AHEAD, ROUND_TRIPS * sender.roundTrip.most() + MARGIN + more)
+    const ahead = (): number => Math.min(MAX_AHEAD_MS, ROUND_TRIPS * sender.roundTrip.most() + TIMER_MARGIN_MS + more)
     return {
       reserve: async (costs, rates) => {
         const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness, ahead()), grantOf)
-        const isBehind = (grant.idle ?? 0) > 0 && grant.taken < costs.length && ahead() < MOST_AHEAD
-        if (isBehind) more += LEARNED * Math.min(grant.idle ?? 0, sender.roundTrip.mean())
-        else more -= FORGOTTEN * more
-        return grant.taken === MOST_REQUESTS && costs.length > MOST_REQUESTS ? { ...grant, wait: 1 } : grant
+        const isBehind = (grant.idle ?? 0) > 0 && grant.taken < costs.length && ahead() < MAX_AHEAD_MS
+        if (isBehind) more += LEARNED_SHARE * Math.min(grant.idle ?? 0, sender.roundTrip.mean())
+        else more -= FORGOTTEN_SHARE * more
+        return grant.taken === MAX_REQUESTS && costs.length > MAX_REQUESTS ? { ...grant, wait: 1 } : grant
       },
       ahead,
       trails: (isTrailing) => trails(key, isTrailing),

@@ -1,10 +1,10 @@
 /** Round-trip time in milliseconds, as TCP measures it (RFC 6298): a mean, and how much it varies. */
 
 /** The weights of a new sample in the mean and in its variation. */
-const WEIGHT = 1 / 8
+const MEAN_WEIGHT = 1 / 8
 const VARIATION_WEIGHT = 1 / 4
 /** Variations above the mean that hardly any answer exceeds. */
-const VARIATIONS = 4
+const VARIATION_FACTOR = 4
 /** The variation that one sample is thought to have: TCP's half would have the first question ask too far ahead. */
 const FIRST_VARIATION = 1 / 8
 
@@ -26,9 +26,9 @@ export const make = (): RoundTrip => {
         return
       }
       variation += VARIATION_WEIGHT * (Math.abs(ms - mean) - variation)
-      mean += WEIGHT * (ms - mean)
+      mean += MEAN_WEIGHT * (ms - mean)
     },
     mean: () => mean ?? 0,
-    most: () => (mean ?? 0) + VARIATIONS * variation
+    most: () => (mean ?? 0) + VARIATION_FACTOR * variation
   }
 }

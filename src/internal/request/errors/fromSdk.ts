@@ -88,13 +88,13 @@ export const andThen = (earlier: Earlier, processed: Processed, failure: Earlier
 })
 
 /** The most that a message quotes of another. */
-const EXCERPT = 300
+const MAX_EXCERPT_CHARACTERS = 300
 
 /** Quotes, for a request whose deadline has passed, the failure that another attempt was about to mend. */
 const mending = ({ failure }: Earlier): string => {
   if (failure === undefined) return ""
   const status = failure._tag === "RequestError" && failure.status !== undefined ? ` ${failure.status}` : ""
-  return `; before that: ${failure.reason}${status}: ${failure.detail.slice(0, EXCERPT)}`
+  return `; before that: ${failure.reason}${status}: ${failure.detail.slice(0, MAX_EXCERPT_CHARACTERS)}`
 }
 
 /** A wire failure as our own error. `Closed` and `Capacity` are no request's failures but the pool's. */

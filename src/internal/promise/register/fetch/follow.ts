@@ -12,7 +12,7 @@ export interface Hop {
 }
 
 /** As in the standard. */
-const MOST_HOPS = 20
+const MAX_REDIRECTS = 20
 
 const statuses = new Set([301, 302, 303, 307, 308])
 
@@ -64,7 +64,7 @@ export const follow = async (
     }
     await response.body?.cancel()
     if (redirect === "error") throw failed(new Error("unexpected redirect"))
-    if (hops >= MOST_HOPS) throw failed(new Error("redirect count exceeded"))
+    if (hops >= MAX_REDIRECTS) throw failed(new Error("redirect count exceeded"))
     const { origin } = hop.url
     hop = next(hop, location, response.status)
     if (hop.url.origin !== origin) type = "cors"

@@ -48,10 +48,10 @@ export const unpack = async (input: Parameters<typeof fetch>[0], init: RequestIn
  * Turns of the microtask queue within which a body that was bytes ends. A `Request` shows every body as a stream. Bytes are
  * sent with their length, and all else as it comes, as `fetch` does.
  */
-const TURNS = 64
+const MAX_TURNS = 64
 
 const later = async (): Promise<undefined> => {
-  for (let i = 0; i < TURNS; i++) await undefined
+  for (let i = 0; i < MAX_TURNS; i++) await undefined
   return undefined
 }
 
