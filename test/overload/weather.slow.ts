@@ -123,6 +123,12 @@ const during =
   ({ ms }: Asked): Fate =>
     ms >= from && ms < to ? fate : "answer"
 
+/** Of the time since all agents had sent a request. */
+const duringAll =
+  (from: number, to: number, fate: Fate) =>
+  ({ msOfAll }: Asked): Fate =>
+    msOfAll >= from && msOfAll < to ? fate : "answer"
+
 /** Model a always fails, b with p = 0.2. */
 const oneDead = (asked: Asked): Fate => (asked.model === "a" ? { status: 500 } : chance(0.2, { status: 500 })(asked))
 
@@ -162,8 +168,7 @@ describe("agents fare no worse than with the bare SDK", () => {
 
   for (const status of [503, 529]) {
     it.concurrent(`when all attempts get ${status} for two seconds, in which no row is lost`, async () => {
-      const law = ({ msOfAll }: Asked): Fate => (msOfAll >= 500 && msOfAll < 2_500 ? { status } : "answer")
-      const { ours } = await both({ law, rows: 2_000, agents: 100, latency: 50 })
+      const { ours } = await both({ law: duringAll(500, 2_500, { status }), rows: 2_000, agents: 100, latency: 50 })
       assert.strictEqual(ours.answered.size, 2_000)
     })
   }
