@@ -6,13 +6,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
-import { SyncScheduler } from "effect/Scheduler"
 import { OptionsError, RequestError } from "../../ClientError.ts"
 import type { Credential } from "../../Credential.ts"
 import { LoadedCredential, members } from "./model.ts"
 import type { Version } from "./check.ts"
 import { tell } from "./tell.ts"
 import { root } from "../util/asyncContext.ts"
+import { startNow } from "../util/startNow.ts"
 
 export interface SecretSource {
   /**
@@ -87,7 +87,7 @@ const loadedSource = (
   // Effects that run here are shared by all requests, so they must not hang on the one that happened to start them.
   const fork = <A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> =>
     root(() => Runtime.runFork(runtime)(effect, options))
-  const later = (effect: Effect.Effect<void>) => fork(effect, { immediate: false })
+  const later = (effect: Effect.Effect<void>) => fork(Effect.zipRight(Effect.yieldNow(), effect))
 
   const peek = (version: Version | undefined): Redacted.Redacted | undefined => {
     const now = clock.unsafeCurrentTimeMillis()
@@ -137,9 +137,7 @@ const loadedSource = (
 
   return {
     peek: () => {
-      const scheduler = new SyncScheduler()
-      const fiber = fork(ask, { scheduler })
-      scheduler.flush()
+      const fiber = startNow((options) => fork(ask, options))
       const exit = fiber.unsafePoll()
       asking = exit === null ? fiber : undefined
       if (exit === null) return undefined

@@ -1,10 +1,7 @@
 /** The functions of an API as Effects: a lease and a request for each call; interruption aborts it. */
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { RuntimeFiber } from "effect/Fiber"
-import * as Stream from "effect/Stream"
 import type { ClientConfig, Options } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import { ClientMap, type Service } from "../../ClientMap.ts"
@@ -17,6 +14,7 @@ import type { Api } from "./apis.ts"
 import { Batches } from "./batches.ts"
 import * as Exchange from "./calls.ts"
 import type { ApiRequest, CallOptions } from "./options.ts"
+import { streaming } from "./streaming.ts"
 
 /** Sends the exchanges of a config. Between requests it holds no lease. */
 interface Sender {
@@ -109,39 +107,6 @@ const running = <P extends string, Extra extends string, A>(
     isClientConfig(client) && client.provider === api.provider.id
       ? run(fiber, client)
       : Effect.flatMap(api.provider.config(client), (config) => run(fiber, config))
-  )
-}
-
-const END: unique symbol = Symbol()
-
-/** `undefined` until its response has come. */
-interface Opened {
-  batches: Batches | undefined
-}
-
-const pull = (batches: Batches): Effect.Effect<Chunk.Chunk<unknown> | typeof END, ClientError> =>
-  Effect.async((resume) => {
-    batches.next().then(
-      (batch) => resume(Effect.succeed(batch === undefined ? END : Chunk.unsafeFromArray(batch))),
-      (error: unknown) => resume(Effect.fail(Failure.fromThrown(batches.place, error)))
-    )
-  })
-
-/** One channel, since each that is put around another costs as much as a request. The request is sent when it begins, and aborted when it ends before the answer has. */
-const streaming = (
-  open: (opened: Opened) => Effect.Effect<Batches, ClientError, ClientMap>
-): Stream.Stream<unknown, ClientError, ClientMap> => {
-  type Out = Channel.Channel<Chunk.Chunk<unknown>, unknown, ClientError, unknown, void, unknown, ClientMap>
-  const loop = (next: ReturnType<typeof pull>): Out =>
-    Channel.flatMap(Channel.fromEffect(next), (chunk): Out =>
-      chunk === END ? Channel.void : Channel.flatMap(Channel.write(chunk), () => loop(next))
-    )
-  return Stream.fromChannel(
-    Channel.acquireUseRelease(
-      Effect.sync((): Opened => ({ batches: undefined })),
-      (opened): Out => Channel.flatMap(Channel.fromEffect(open(opened)), (batches) => loop(pull(batches))),
-      ({ batches }) => Effect.sync(() => batches?.cancel())
-    )
   )
 }
 
