@@ -16,21 +16,20 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const handClock = () => {
   let now = 0
   let sleepers: Array<{ readonly at: number; readonly wake: () => void }> = []
-  const clock: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
+  const clock: Clock.Clock = Object.assign(Clock.make(), {
     unsafeCurrentTimeMillis: () => now,
     unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n,
     currentTimeMillis: Effect.sync(() => now),
     currentTimeNanos: Effect.sync(() => BigInt(now) * 1_000_000n),
-    sleep: (duration) =>
-      Effect.async((resume) => {
+    sleep: (duration: Duration.Duration) =>
+      Effect.async<void>((resume) => {
         const sleeper = { at: now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
         sleepers.push(sleeper)
         return Effect.sync(() => {
           sleepers = sleepers.filter((one) => one !== sleeper)
         })
       })
-  }
+  })
   const pass = async (ms: number): Promise<void> => {
     const until = now + ms
     for (;;) {

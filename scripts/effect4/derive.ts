@@ -53,6 +53,6 @@ export const derive = (folder: string, engine = new Rules(rules)): Derived => {
 
 if (import.meta.main) {
   const engine = new Rules(rules)
-  console.log(derive("src", engine))
+  for (const folder of process.argv.slice(2)) console.log(folder, derive(folder, engine))
   for (const rule of engine.unused) console.log("unused:", rule)
 }

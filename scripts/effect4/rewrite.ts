@@ -1,4 +1,4 @@
-/** Rewrites one file by the rules: names first, then calls, classes and the imports that all of it needs. */
+/** Rewrites one file by the rules: members and names first, then calls, classes and the imports that all of it needs. */
 import ts from "typescript"
 import { rewriteImports, type Scope, scopeOf } from "./imports.ts"
 import { type Captures, isMember, match, parse, type Pattern } from "./pattern.ts"
@@ -19,6 +19,9 @@ interface Compiled {
   readonly pattern: Pattern
   used: number
 }
+
+/** A member of whatever value, where it is read and where an object has it. */
+const isMemberRule = (text: string): boolean => /^\.\w+$/.test(text)
 
 const isName = (text: string): boolean => /^[A-Z]\w*(?:\.\w+)+$/.test(text)
 
@@ -50,7 +53,7 @@ export class Rules {
 
   constructor(rules: ReadonlyArray<Rule>) {
     for (const rule of rules) {
-      if (isName(rule.from)) {
+      if (isName(rule.from) || isMemberRule(rule.from)) {
         this.#names.set(rule.from, { to: rule.to, used: 0 })
         continue
       }
@@ -135,8 +138,9 @@ class Rewriting {
   }
 
   #byName(node: ts.Node): string | undefined {
+    if (ts.isIdentifier(node) && isMember(node)) return this.rules.name(`.${node.text}`)?.slice(1)
     if (ts.isIdentifier(node)) {
-      return isMember(node) || isDeclared(node) ? undefined : this.scope.moved(node)
+      return isDeclared(node) ? undefined : this.scope.moved(node)
     }
     if (!ts.isPropertyAccessExpression(node) && !ts.isQualifiedName(node)) return undefined
     const path = pathOf(node)
@@ -167,7 +171,8 @@ class Rewriting {
       const text = nodes.map((node) => this.print(node)).join(", ")
       if (isList) return nodes.length === 0 ? "" : `<${text}>`
       const isClosed = /[([,{`:]\s*$|=>\s*$|^$/.test(whole.slice(0, at)) && /^\s*[)\],}`]|^$/.test(whole.slice(at + hole.length))
-      return nodes.length === 1 && LOOSE.has(nodes[0]!.kind) && !isClosed ? `(${text})` : text
+      const isBody = /=>\s*$/.test(whole.slice(0, at)) && ts.isObjectLiteralExpression(nodes[0]!)
+      return isBody || (nodes.length === 1 && LOOSE.has(nodes[0]!.kind) && !isClosed) ? `(${text})` : text
     })
     // A list that was empty leaves its comma.
     return filled.replace(/, (?=\))/g, "")

@@ -21,7 +21,7 @@ describe("satisfies", () => {
   })
 
   it("reads each range of this package's own manifest", () => {
-    for (const [name, range] of Object.entries(manifest.peerDependencies)) {
+    for (const [name, range] of Object.entries<string>(manifest.peerDependencies)) {
       const version = installed(name, import.meta.dirname)
       assert.isTrue(version !== undefined && satisfies(version, range), `${name} ${version} ${range}`)
     }

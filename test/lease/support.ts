@@ -55,8 +55,6 @@ export const closeable = <K, A, E>(options: LeaseMap.Options<K, A, E, Scope.Scop
     return { map, close: Scope.close(scope, Exit.void) }
   })
 
-export const fibers = () => Array.from(Effect.runSync(Fiber.roots)).length
-
 /** `p` synchronous operations, so that the automatic yield after 2,048 of them lands anywhere in what follows. */
 export const steps = (p: number): Effect.Effect<void> =>
   Effect.suspend(() => {

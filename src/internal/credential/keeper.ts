@@ -124,7 +124,8 @@ export class Keeper {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.#join(version), (flight) =>
         Effect.ensuring(
-          restore(Deferred.await(flight.done)),
+          // Each waiter wakes in a turn of its own, so that one may tell the next that the secret was refused.
+          restore(Effect.zipLeft(Deferred.await(flight.done), Effect.yieldNow())),
           Effect.suspend(() => this.#leave(flight))
         )
       )
