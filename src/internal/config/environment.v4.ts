@@ -32,7 +32,7 @@ const throughConfig = (
 ): Effect.Effect<Environment, OptionsError> =>
   Effect.map(
     Effect.forEach(variables, (variable) =>
-      Effect.matchCauseEffect(source.load([variable]), {
+      Effect.matchCauseEffect(Effect.suspend(() => source.load([variable])), {
         onFailure: (cause) => {
           if (Cause.hasInterrupts(cause)) return Effect.interrupt
           const error = Option.getOrUndefined(Cause.findErrorOption(cause))

@@ -87,12 +87,11 @@ const loadedSource = (
   // Effects that run here are shared by all requests, so they must not hang on the one that happened to start them.
   const fork = <A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> =>
     root(() => Runtime.runFork(runtime)(effect, options))
-  const later = (effect: Effect.Effect<void>) => fork(Effect.zipRight(Effect.yieldNow(), effect))
 
   const peek = (version: Version | undefined): Redacted.Redacted | undefined => {
     const now = clock.unsafeCurrentTimeMillis()
     const secret = keeper.peek(now, version)
-    if (secret !== undefined && keeper.isDue(now)) keeper.refresh(version, later)
+    if (secret !== undefined && keeper.isDue(now)) keeper.refresh(version, fork)
     return secret
   }
 
@@ -127,7 +126,7 @@ const loadedSource = (
     if (!versions.warned) {
       versions.warned = true
       const why = `reading its version failed (${tell(exit.cause, undefined)})`
-      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last known version stays in use`))
+      fork(Effect.logWarning(`credential ${credential.id}: ${why}; the last known version stays in use`))
     }
     return Exit.succeed(versions.known)
   }
