@@ -3,13 +3,12 @@
  * design differs has a twin beside it, `X.v4.ts`, which is taken as it is.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { dirname, join } from "node:path"
 import { ownPath } from "./imports.ts"
-import { rules } from "./rules.ts"
+import { BUILD, ROOT } from "./paths.ts"
+import { pendingIn } from "./pending.ts"
 import { Rules } from "./rewrite.ts"
-
-const root = resolve(import.meta.dirname, "../..")
-export const BUILD = join(root, "effect4/build")
+import { rules } from "./rules.ts"
 
 const TWIN = /\.v4(?=\.[cm]?ts$)/
 
@@ -18,41 +17,37 @@ export interface Derived {
   readonly shared: number
   readonly rewritten: number
   readonly twins: number
+  readonly pending: ReadonlySet<string>
+  readonly unused: ReadonlyArray<string>
 }
 
+/** Files that are as they were keep their time, by which the compiler finds what to compile. */
 const writeIfOther = (file: string, text: string): void => {
   if (existsSync(file) && readFileSync(file, "utf8") === text) return
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, text)
 }
 
-/** Files that no source stands for any more. */
-const sweep = (folder: string, files: ReadonlySet<string>): void => {
-  for (const file of globSync(`${folder}/**/*.{ts,cts,mts}`, { cwd: BUILD })) {
-    if (!files.has(file)) rmSync(join(BUILD, file))
-  }
-}
+const filesIn = (folder: string, cwd: string): ReadonlyArray<string> =>
+  globSync(`${folder}/**/*.{ts,cts,mts}`, { cwd }).toSorted()
 
-export const derive = (folder: string, engine = new Rules(rules)): Derived => {
-  const files = globSync(`${folder}/**/*.{ts,cts,mts}`, { cwd: root })
-  const twins = new Set(files.filter((file) => TWIN.test(file)).map((file) => file.replace(TWIN, "")))
+export const derive = (folders: ReadonlyArray<string>): Derived => {
+  const engine = new Rules(rules)
+  const sources = new Map(
+    folders.flatMap((folder) => filesIn(folder, ROOT)).map((file) => [file, readFileSync(join(ROOT, file), "utf8")])
+  )
+  const pending = pendingIn(sources)
   const counts = { shared: 0, rewritten: 0, twins: 0 }
   const made = new Set<string>()
-  for (const file of files.toSorted()) {
-    const target = file.replace(TWIN, "")
-    if (target === file && twins.has(file)) continue
-    const text = readFileSync(join(root, file), "utf8")
-    const derived = target === file ? engine.rewrite(file, text) : text
-    counts[target === file ? (derived === text ? "shared" : "rewritten") : "twins"]++
-    made.add(ownPath(target))
-    writeIfOther(join(BUILD, ownPath(target)), derived)
+  for (const [file, text] of sources) {
+    const isTwin = TWIN.test(file)
+    if (pending.has(file) || (!isTwin && sources.has(file.replace(/(?=\.[cm]?ts$)/, ".v4")))) continue
+    const derived = isTwin ? text : engine.rewrite(file, text)
+    counts[isTwin ? "twins" : derived === text ? "shared" : "rewritten"]++
+    const target = ownPath(file.replace(TWIN, ""))
+    made.add(target)
+    writeIfOther(join(BUILD, target), derived)
   }
-  sweep(folder, made)
-  return counts
-}
-
-if (import.meta.main) {
-  const engine = new Rules(rules)
-  for (const folder of process.argv.slice(2)) console.log(folder, derive(folder, engine))
-  for (const rule of engine.unused) console.log("unused:", rule)
+  for (const file of folders.flatMap((folder) => filesIn(folder, BUILD))) if (!made.has(file)) rmSync(join(BUILD, file))
+  return { ...counts, pending, unused: engine.unused }
 }

@@ -4,10 +4,11 @@ type Manifest = Record<string, unknown> & {
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, object>>
   readonly sideEffects: ReadonlyArray<string>
+  readonly exports: Readonly<Record<string, unknown>>
 }
 
 /** Peers of the line for 4: the minors that are tested, since `effect/ai`, `effect/http` and others are unstable. */
-export const EFFECT_4 = ">=4.1.0 <4.2.0"
+export const EFFECT_4 = "~4.1.0"
 /** `Arbitraries` are fast-check's, which Effect 4 no longer brings. */
 const FAST_CHECK = "^4.0.0"
 
@@ -26,10 +27,19 @@ export const versionOf = (version: string): string => {
   return version.replace(/^3/, "4")
 }
 
-export const manifestOf = (manifest: Manifest): object => {
+/** Paths to import that have a source. */
+const exportsOf = (
+  exports: Readonly<Record<string, unknown>>,
+  pending: ReadonlySet<string>
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(exports).filter(([path]) => !pending.has(`src/${path.slice(2)}.ts`)))
+
+/** `pending` are sources that are not derived. */
+export const manifestOf = (manifest: Manifest, pending: ReadonlySet<string>): object => {
   const { devDependencies: _, scripts: __, allowScripts: ___, ...rest } = manifest
   return {
     ...rest,
+    exports: exportsOf(manifest.exports, pending),
     version: versionOf(manifest.version),
     sideEffects: manifest.sideEffects.map((file) =>
       file.replace("needs-effect-3", "needs-effect-4")

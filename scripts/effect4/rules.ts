@@ -158,6 +158,11 @@ const calls: ReadonlyArray<Rule> = [
     why: "a Reference is a value"
   },
   { from: `Deferred.unsafeMake<$$T>($_)`, to: `Deferred.makeUnsafe<$$T>()`, why: "fibers have numbers" },
+  {
+    from: `Effect.useSpan($name, { attributes, captureStackTrace: false }, $f)`,
+    to: `Effect.useSpan($name, { attributes }, $f)`,
+    why: "it captures none"
+  },
   { from: `Exit.interrupt(FiberId.none)`, to: `Exit.interrupt()`, why: "fibers have numbers" },
   { from: `$fiber.unsafeInterruptAsFork($_)`, to: `$fiber.interruptUnsafe()`, why: renamed },
   { from: `$fiber?.unsafeInterruptAsFork($_)`, to: `$fiber?.interruptUnsafe()`, why: renamed },
