@@ -123,7 +123,7 @@ const during =
   ({ ms }: Asked): Fate =>
     ms >= from && ms < to ? fate : "answer"
 
-/** Of the time since all agents had sent a request. */
+/** As `during`, of the time since all agents had sent a request. */
 const duringAll =
   (from: number, to: number, fate: Fate) =>
   ({ msOfAll }: Asked): Fate =>
