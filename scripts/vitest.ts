@@ -32,10 +32,11 @@ export const vitest = async ({
   let output = ""
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
-      const cwd = onEffect4 ? join(root, "effect4") : root
-      const reporter = onEffect4 ? "build/scripts/reporter.ts" : "scripts/reporter.ts"
-      const script = join(cwd, "node_modules/vitest/vitest.mjs")
-      const child = spawn(node, [script, "run", `--reporter=${join(cwd, reporter)}`, ...args], {
+      const cwd = onEffect4 ? join(root, "effect4/build") : root
+      const script = join(root, onEffect4 ? "effect4" : "", "node_modules/vitest/vitest.mjs")
+      const config = onEffect4 ? [`--config=${join(root, "effect4/vitest.config.ts")}`] : []
+      const reporter = `--reporter=${join(cwd, "scripts/reporter.ts")}`
+      const child = spawn(node, [script, "run", reporter, ...config, ...args], {
         cwd,
         env: { ...process.env, CLIENTELE_COUNTS: file },
         stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit"

@@ -30,7 +30,7 @@ if (code === 0) {
   console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
   if (withTests) for (const rule of unused) console.log(`unused rule: ${rule}`)
   rmSync(join(BUILD, "dist/.tsbuildinfo"), { force: true })
-  process.exitCode = run("tsc", "-p", WORKSPACE)
+  process.exitCode = run(process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "-p", WORKSPACE)
 } else {
   process.exitCode = code
 }

@@ -8,7 +8,7 @@ export type SeriesState =
   | { readonly type: "counter" | "gauge"; readonly value: number | bigint }
   | {
       readonly type: "histogram"
-      /** Upper bounds and counts, each with those below it. */
+      /** Finite upper bounds and counts, each with those below it: above them is `count`. */
       readonly buckets: ReadonlyArray<readonly [most: number, count: number]>
       readonly count: number
       readonly sum: number
@@ -25,7 +25,7 @@ const stateOf = (state: MetricState.MetricState.Untyped): SeriesState | undefine
   if (MetricState.isCounterState(state)) return { type: "counter", value: state.count }
   if (MetricState.isGaugeState(state)) return { type: "gauge", value: state.value }
   return MetricState.isHistogramState(state)
-    ? { type: "histogram", buckets: state.buckets, count: state.count, sum: state.sum }
+    ? { type: "histogram", buckets: state.buckets.filter(([most]) => Number.isFinite(most)), count: state.count, sum: state.sum }
     : undefined
 }
 

@@ -7,7 +7,7 @@ export type SeriesState =
   | { readonly type: "counter" | "gauge"; readonly value: number | bigint }
   | {
       readonly type: "histogram"
-      /** Upper bounds and counts, each with those below it. */
+      /** Finite upper bounds and counts, each with those below it: above them is `count`. */
       readonly buckets: ReadonlyArray<readonly [most: number, count: number]>
       readonly count: number
       readonly sum: number
