@@ -34,8 +34,8 @@ export class Passage {
     return Math.max(0, Math.min(maxRetryAfter, queueTimeout) - this.waitedMs)
   }
 
-  /** Waits until a retry is paid for, and until circuits let it through. */
-  async obtain(subject: Subject, perSecond: number): Promise<Denial | undefined> {
+  /** Waits until a retry is paid for, and until circuits let it through; `undefined` if it may go at once. */
+  obtain(subject: Subject, perSecond: number): Promise<Denial | undefined> | undefined {
     const lane = this.#health.laneOf(subject)
     if (this.#pass !== undefined && (this.#pass.lane !== lane || this.#health.isRecalled(this.#pass))) this.drop()
     const owes = this.owesRetry

@@ -17,7 +17,7 @@ import * as Failure from "./errors/fromSdk.ts"
 import { refused } from "./errors/unsent.ts"
 import * as Idempotency from "./idempotency.ts"
 import { type PoolKey, renew } from "./keyPool.ts"
-import { Passage } from "./passage.ts"
+import { type Denial, Passage } from "./passage.ts"
 import type { RequestState } from "./requestState.ts"
 
 /** The last attempt's failure: what the caller gets, unless another attempt fares better. */
@@ -62,11 +62,14 @@ export class RequestLoop {
   async run(): Promise<Response> {
     try {
       for (;;) {
-        const admission = await this.#acquire(this.#pick())
+        const acquired = this.#acquire(this.#pick())
+        // Nothing but what has to wait costs a turn.
+        const admission = acquired instanceof Promise ? await acquired : acquired
         if (admission instanceof Response) return admission
         if (admission === undefined) continue
         const outcome = await this.#dispatch(admission)
-        const response = await this.#decide(admission, outcome)
+        const decided = this.#decide(admission, outcome)
+        const response = decided instanceof Promise ? await decided : decided
         if (response !== undefined) return response
       }
     } catch (error) {
@@ -96,34 +99,51 @@ export class RequestLoop {
   }
 
   /**
-   * Waits for leave, for the secret and for a permit. `undefined` if another credential may be better by now; a response
-   * if it may not wait for longer, and has failed before.
+   * Takes leave, the secret and a permit, or waits for them. `undefined` if another credential may be better by now; a
+   * response if it may not wait for longer, and has failed before.
    */
-  async #acquire(poolKey: PoolKey): Promise<Admission | Response | undefined> {
-    const { deps } = this.#state
-    const { quota, secrets } = poolKey
+  #acquire(poolKey: PoolKey): Admission | undefined | Promise<Admission | Response | undefined> {
     const subject = this.#subjectOf(poolKey)
-    const denied = await this.#passage.obtain(subject, quota.retriesPerSecond())
+    const leave = this.#passage.obtain(subject, poolKey.quota.retriesPerSecond())
+    const secret = leave === undefined ? poolKey.secrets.peek() : undefined
+    if (secret === undefined) return this.#acquireLater(poolKey, subject, leave)
+    const permit = this.#tryEnter(poolKey)
+    return permit === undefined ? this.#wait(poolKey, subject) : this.#admit({ poolKey, subject, permit, secret })
+  }
+
+  async #acquireLater(
+    poolKey: PoolKey,
+    subject: Subject,
+    leave: Promise<Denial | undefined> | undefined
+  ): Promise<Admission | Response | undefined> {
+    const denied = await leave
     if (denied !== undefined) {
       if (this.#failed === undefined) throw denied.error
       return tell(this.#failed, `not retried: ${denied.why}`)
     }
-    const secret = secrets.peek() ?? (await secrets.load(this.#state.signal))
+    const secret = poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#state.signal))
+    const permit = this.#tryEnter(poolKey)
+    return permit === undefined ? this.#wait(poolKey, subject) : this.#admit({ poolKey, subject, permit, secret })
+  }
+
+  #tryEnter({ quota }: PoolKey): Permit | undefined {
+    const { demand, deps } = this.#state
     // Each attempt has all of `queueTimeout`, for its turn, in however many lines, and then for a socket.
     this.#until ??= deps.queueTimeout === Infinity ? Infinity : deps.ticker.now() + deps.queueTimeout
-    const entered = quota.tryEnter(this.#state.demand)
-    const granted = entered === undefined ? await this.#wait(poolKey) : { permit: entered, secret }
-    // The gate closed while it waited, and another credential may be open.
-    if (granted === undefined) return undefined
+    return quota.tryEnter(demand)
+  }
+
+  /** `undefined` if a circuit has opened meanwhile. */
+  #admit(granted: Omit<Admission, "pass">): Admission | undefined {
     this.#counted = true
-    const pass = this.#passage.take(subject)
-    if (pass !== undefined) return { poolKey, subject, pass, ...granted }
+    const pass = this.#passage.take(granted.subject)
+    if (pass !== undefined) return { ...granted, pass }
     giveBack(granted.permit)
     return undefined
   }
 
   /** Waits for a permit, which may take longer than a token lives. */
-  async #wait(poolKey: PoolKey): Promise<Pick<Admission, "permit" | "secret"> | undefined> {
+  async #wait(poolKey: PoolKey, subject: Subject): Promise<Admission | undefined> {
     const { deadline, demand, deps, signal } = this.#state
     const { quota, secrets } = poolKey
     const since = deps.ticker.now()
@@ -141,9 +161,11 @@ export class RequestLoop {
     deps.recorder.waited(deps.ticker.now() - since)
     // Waiting for one's turn is no trouble; a gate that a refusal closed is.
     if (this.#failed !== undefined) this.#passage.waitedMs += quota.shutMs(demand) - shutMs
+    // The gate closed while it waited, and another credential may be open.
     if (permit === undefined) return undefined
     try {
-      return { permit, secret: secrets.peek() ?? (await secrets.load(signal)) }
+      const secret = secrets.peek() ?? (await secrets.load(signal))
+      return this.#admit({ poolKey, subject, permit, secret })
     } catch (error) {
       giveBack(permit)
       throw error
@@ -168,12 +190,12 @@ export class RequestLoop {
   }
 
   /** Returns the response that the caller gets, `undefined` if another attempt follows. */
-  async #decide(admission: Admission, outcome: Outcome): Promise<Response | undefined> {
+  #decide(admission: Admission, outcome: Outcome): Response | undefined | Promise<Response | undefined> {
     if (outcome === "requeued") return undefined
     if (outcome instanceof WireError) return this.#decideUnanswered(admission, outcome)
     if (outcome.status < 300) return outcome
     // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.
-    if (outcome.status < 400) return (await this.#read(outcome, admission)).response
+    if (outcome.status < 400) return this.#read(outcome, admission).then(({ response }) => response)
     return this.#decideRefused(admission, outcome)
   }
 
