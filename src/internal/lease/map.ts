@@ -17,29 +17,37 @@ import { type Refuse, Registry } from "./registry.ts"
 /** Called once, with the value or with why there is none. */
 type Acquired<A, E> = (exit: Exit.Exit<A, E>) => void
 
+/** One lease, without a fiber. */
+export interface OpenLease<A, E> {
+  /** Once. Calls back at once where the value stands, and with an interruption if it is released before. */
+  acquire(acquired: Acquired<A, E>): void
+  /** Idempotent, and valid at any time. The effect waits for finalizers that it begins. */
+  release(): Effect.Effect<void>
+}
+
 /** The lease of one `get` or `use`. Plain callbacks, so that a lease costs no step of a fiber. */
-export class Lease<K, A, E, R> {
+class Lease<K, A, E, R> implements OpenLease<A, E | LeaseMap.LeaseError> {
   readonly #registry: Registry<K, A, E, R>
+  readonly #key: K
   #entry: LeaseEntry<K, A, E, R> | undefined = undefined
   /** Ends the wait for room, or for a build. */
   #leave: (() => void) | undefined = undefined
   isReleased = false
 
-  constructor(registry: Registry<K, A, E, R>) {
+  constructor(registry: Registry<K, A, E, R>, key: K) {
     this.#registry = registry
+    this.#key = key
   }
 
-  /** Once. Calls back at once where the value stands, and not after `release`. */
-  acquire(key: K, acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
+  acquire(acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
     const registry = this.#registry
     if (registry.isClosed) return acquired(Exit.fail(registry.refuse("Closed")))
-    const entry = registry.acquire(key)
+    const entry = registry.acquire(this.#key)
     if (entry !== undefined) this.#await(entry, acquired)
     else if (Duration.isZero(registry.acquireTimeout)) acquired(Exit.fail(registry.refuse("Capacity")))
-    else this.#awaitRoom(key, acquired)
+    else this.#awaitRoom(acquired)
   }
 
-  /** Idempotent, and valid at any time: while it waits, while the value is built, and after. */
   release(): Effect.Effect<void> {
     this.isReleased = true
     this.#leave?.()
@@ -56,10 +64,10 @@ export class Lease<K, A, E, R> {
     this.#leave = () => leave() && acquired(Exit.interrupt(FiberId.none))
   }
 
-  #awaitRoom(key: K, acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
+  #awaitRoom(acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
     const { acquireTimeout, engine, queue, refuse } = this.#registry
     let timer: Fiber.RuntimeFiber<void> | undefined
-    const leave = queue.add(key, {
+    const leave = queue.add(this.#key, {
       granted: (entry) => {
         timer?.unsafeInterruptAsFork(FiberId.none)
         this.#await(entry, acquired)
@@ -82,15 +90,15 @@ export class Lease<K, A, E, R> {
 }
 
 /** The value of a lease. A fiber that stops waiting for it must not keep the build going. */
-const value = <K, A, E, R>(lease: Lease<K, A, E, R>, key: K): Effect.Effect<A, E | LeaseMap.LeaseError> =>
+const value = <A, E>(lease: OpenLease<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    let now: Exit.Exit<A, E | LeaseMap.LeaseError> | undefined
-    let resume = (exit: Exit.Exit<A, E | LeaseMap.LeaseError>): void => {
+    let now: Exit.Exit<A, E> | undefined
+    let resume = (exit: Exit.Exit<A, E>): void => {
       now = exit
     }
-    lease.acquire(key, (exit) => resume(exit))
+    lease.acquire((exit) => resume(exit))
     if (now !== undefined) return now
-    const acquired = Effect.async<A, E | LeaseMap.LeaseError>((then) => {
+    const acquired = Effect.async<A, E>((then) => {
       if (now === undefined) resume = then
       else then(now)
     })
@@ -98,14 +106,14 @@ const value = <K, A, E, R>(lease: Lease<K, A, E, R>, key: K): Effect.Effect<A, E
   })
 
 /** A LeaseMap, and its leases without a fiber. */
-export interface LeaseSource<K, A, E, R> extends LeaseMap.LeaseMap<K, A, E> {
-  readonly lease: () => Lease<K, A, E, R>
+export interface LeaseSource<K, A, E> extends LeaseMap.LeaseMap<K, A, E> {
+  readonly lease: (key: K) => OpenLease<A, E | LeaseMap.LeaseError>
 }
 
 export const make = <K, A, E, R>(
   options: LeaseMap.Options<K, A, E, R>,
   refuse: Refuse
-): Effect.Effect<LeaseSource<K, A, E, R>, never, R | Scope.Scope> =>
+): Effect.Effect<LeaseSource<K, A, E>, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const name = options.name ?? "LeaseMap"
     const drainTimeout = Duration.decode(options.drainTimeout ?? Duration.seconds(10))
@@ -113,23 +121,23 @@ export const make = <K, A, E, R>(
     const ticker = yield* Ticker.current
     const registry = new Registry(options, engine, ticker, drainTimeout, (reason) => refuse(reason, name))
     yield* Effect.addFinalizer(() => registry.close())
-    const lease = () => new Lease(registry)
-    const map: LeaseSource<K, A, E, R> = {
+    const lease = (key: K) => new Lease(registry, key)
+    const map: LeaseSource<K, A, E> = {
       lease,
       get: (key) =>
         Effect.withFiberRuntime((fiber) => {
           const scope = Context.unsafeGet(fiber.currentContext, Scope.Scope)
-          const one = lease()
+          const one = lease(key)
           const release = Effect.suspend(() => one.release())
           // The finalizer first: there is no moment at which a lease is counted and nobody would release it.
           return Effect.flatMap(Scope.addFinalizer(scope, release), () =>
-            one.isReleased ? map.use(key, Effect.succeed) : value(one, key)
+            one.isReleased ? map.use(key, Effect.succeed) : value(one)
           )
         }),
       use: (key, f) =>
         Effect.suspend(() => {
-          const one = lease()
-          return Effect.onExit(Effect.flatMap(value(one, key), f), () => one.release())
+          const one = lease(key)
+          return Effect.onExit(Effect.flatMap(value(one), f), () => one.release())
         }),
       invalidate: (key) => Effect.suspend(() => registry.invalidate(key)),
       stats: Effect.sync(() => registry.snapshot())

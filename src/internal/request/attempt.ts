@@ -103,6 +103,7 @@ export class Attempt implements SendOptions {
     const state = this.#state
     state.attempts++
     state.hold()
+    state.deps.starts?.forSocket(1)
     try {
       const response = await sendRequest(state.deps.transport.pool, state.request, this)
       if (state.call !== undefined) this.#report(state.call, response)
@@ -119,8 +120,7 @@ export class Attempt implements SendOptions {
     const { permit, poolKey } = this.#admission
     const now = deps.ticker.now()
     // Another hop, or one that a server turned away unread, is no wait any more.
-    if (!this.#isDispatched) deps.recorder.dispatched(now - permit.sentAt)
-    this.#isDispatched = true
+    if (!this.#isDispatched) this.#dispatched(now)
     permit.sent(now)
     this.#admission.secret = poolKey.secrets.peek() ?? this.#admission.secret
     const filled = fillIn(headers, deps.headers, this.#admission.secret, deps.authorize)
@@ -128,6 +128,14 @@ export class Attempt implements SendOptions {
     // SDKs count their own retries, which are off. What a caller wrote there stays.
     if (attempts > 1 && filled[RETRY_COUNT] === "0") filled[RETRY_COUNT] = String(attempts - 1)
     return filled
+  }
+
+  #dispatched(now: number): void {
+    const { deps, socketWaitMs } = this.#state
+    this.#isDispatched = true
+    deps.starts?.sent()
+    deps.recorder.dispatched(now - this.#admission.permit.sentAt + socketWaitMs)
+    this.#state.socketWaitMs = 0
   }
 
   readonly recall = (): WireError | undefined => {
@@ -185,6 +193,7 @@ export class Attempt implements SendOptions {
   #failed(error: unknown): void {
     const { permit } = this.#admission
     const state = this.#state
+    if (!this.#isDispatched) state.deps.starts?.unsent(error)
     // The body of an error was cut: there is nothing of it to be read.
     if (this.#isRefused) permit.leave()
     if (error instanceof WireError) {

@@ -26,6 +26,8 @@ export const make = (deps: RequestDeps): Closeable => {
     try {
       const prepared = state.prepare(input, init)
       if (prepared !== undefined) await prepared
+      const started = state.awaitStart()
+      if (started !== undefined) await started
       const loop = new RequestLoop(state)
       const span = state.metered?.span
       return await (span === undefined ? loop.run() : span.within(() => loop.run()))

@@ -5,6 +5,7 @@
 import type { Subject } from "../overload/health.ts"
 import * as Retry from "../overload/retry.ts"
 import { isRefusal, type Permit } from "../quota/permit.ts"
+import type { WaitTerms } from "../quota/waiter.ts"
 import { TurnedAway } from "../quota/turnedAway.ts"
 import { scrub } from "../redaction/redact.ts"
 import * as Attempts from "../telemetry/attempts.ts"
@@ -127,10 +128,15 @@ export class RequestLoop {
   }
 
   #tryEnter({ quota }: PoolKey): Permit | undefined {
-    const { demand, deps } = this.#state
+    const { demand, deps, quotaWaitMs, waitedMs } = this.#state
     // Each attempt has all of `queueTimeout`, for its turn, in however many lines, and then for a socket.
-    this.#until ??= deps.queueTimeout === Infinity ? Infinity : deps.ticker.now() + deps.queueTimeout
-    return quota.tryEnter(demand)
+    const queueTimeout = deps.queueTimeout - (this.#counted ? 0 : waitedMs)
+    this.#until ??= queueTimeout === Infinity ? Infinity : deps.ticker.now() + queueTimeout
+    const permit = quota.tryEnter(demand)
+    if (permit === undefined || quotaWaitMs === 0) return permit
+    deps.recorder.waited(quotaWaitMs)
+    this.#state.quotaWaitMs = 0
+    return permit
   }
 
   /** `undefined` if a circuit has opened meanwhile. */
@@ -150,15 +156,17 @@ export class RequestLoop {
     const shutMs = quota.shutMs(demand)
     const refusedPatience = this.#failed === undefined ? undefined : this.#passage.patience()
     const patience = Math.min(deps.maxRetryAfter, refusedPatience ?? Infinity)
-    const permit = await quota.enter(demand, {
+    const terms = {
       signal,
       maxRetryAfter: Math.min(patience, deadline?.left() ?? Infinity),
       timeout: this.#left(),
       movable: deps.keyPool.isPool,
       again: this.#counted,
       refusedPatience
-    })
-    deps.recorder.waited(deps.ticker.now() - since)
+    }
+    const permit = await this.#enter(poolKey, terms)
+    deps.recorder.waited(deps.ticker.now() - since + this.#state.quotaWaitMs)
+    this.#state.quotaWaitMs = 0
     // Waiting for one's turn is no trouble; a gate that a refusal closed is.
     if (this.#failed !== undefined) this.#passage.waitedMs += quota.shutMs(demand) - shutMs
     // The gate closed while it waited, and another credential may be open.
@@ -169,6 +177,16 @@ export class RequestLoop {
     } catch (error) {
       giveBack(permit)
       throw error
+    }
+  }
+
+  async #enter({ quota }: PoolKey, terms: WaitTerms): Promise<Permit | undefined> {
+    const { demand, deps } = this.#state
+    deps.starts?.forQuota(1)
+    try {
+      return await quota.enter(demand, terms)
+    } finally {
+      deps.starts?.forQuota(-1)
     }
   }
 

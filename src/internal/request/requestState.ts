@@ -21,6 +21,8 @@ import { elsewhere, unsendable } from "./errors/unsent.ts"
 import * as Idempotency from "./idempotency.ts"
 import type { KeyPool } from "./keyPool.ts"
 import { type Own, ownOf } from "./pooledFetch.ts"
+import { awaitStart } from "./requestStart.ts"
+import type { Start, StartBounds, StartQueue } from "./startQueue.ts"
 import type { Waits } from "./waits.ts"
 
 /** Dependencies that all requests of a client share. */
@@ -46,6 +48,9 @@ export interface RequestDeps {
   /** The value of `Definition.printsEvents`. */
   readonly prints: boolean
   readonly queueTimeout: number
+  /** The line of the client's tenant, and its bounds. @default nobody stands in line */
+  readonly starts?: StartQueue | undefined
+  readonly startBounds?: StartBounds | undefined
   readonly ticker: Ticker
   readonly recorder: AttemptRecorder
   readonly calls: Calls
@@ -73,6 +78,10 @@ export class RequestState {
   metered: Call | undefined
   /** True once it was requeued for a new secret. */
   reloaded = false
+  /** Milliseconds that it stood in line before its first attempt, for which the metrics of waits have yet to account. */
+  quotaWaitMs = 0
+  socketWaitMs = 0
+  #start: Start | undefined
   readonly #settings: Own | undefined
   readonly #waits: Waits
   #request: PreparedRequest | undefined
@@ -91,7 +100,9 @@ export class RequestState {
     this.#settings = settings
     this.maxRetries = settings?.maxRetries ?? deps.maxRetries
     this.timeouts = settings?.timeout === undefined ? deps.timeouts : { ...deps.timeouts, headers: settings.timeout }
-    this.deadline = Deadline.make(deps.deadline, deps.ticker)
+    // A call that stood in line before its callback started has had that time already.
+    this.#start = this.call?.start?.take(deps.starts)
+    this.deadline = Deadline.make(deps.deadline, deps.ticker, this.#start?.waitedMs)
     deps.count(1)
   }
 
@@ -126,13 +137,38 @@ export class RequestState {
     const { calls, maxRetryAfter, place, ticker, transport } = this.deps
     if (request.origin !== transport.origin) throw elsewhere(place, transport.origin, request.origin)
     this.#request = request
-    const demand = (this.#demand = new Demand(request, maxRetryAfter))
+    const demand = (this.#demand = new Demand(request, maxRetryAfter, this.#start?.order))
+    this.deps.starts?.sees(demand.model)
     if (this.#settings?.isMetered !== true) {
       const tracing = this.#settings?.isTraced === true ? undefined : (this.call?.tracing ?? Otel.start)
       this.metered = calls(request, demand.model, ticker.now, tracing)
     }
+    if (this.#start !== undefined) this.#waited(this.#start)
+    this.metered?.waited(this.waitedMs)
     const isKeyed = Idempotency.isSafe(request.method) || request.headers[Idempotency.IDEMPOTENCY_KEY] !== undefined
     if (this.maxRetries > 0 && !isKeyed) this.key = randomUUID()
+  }
+
+  /** Milliseconds that it stood in line before its first attempt. */
+  get waitedMs(): number {
+    return this.#start?.waitedMs ?? 0
+  }
+
+  /** Waits behind the agents that came before it. `undefined` if there are none, or it has waited. */
+  awaitStart(): Promise<void> | undefined {
+    const { queueTimeout: timeout, startBounds: bounds, starts, ticker } = this.deps
+    if (starts === undefined || bounds === undefined || this.#start !== undefined || starts.size === 0) return undefined
+    const terms = { order: this.demand.order, signal: this.signal, timeout, bounds, ticker }
+    return awaitStart(starts, terms).then((start) => {
+      this.#start = start
+      this.#waited(start)
+      start.take(starts)
+    })
+  }
+
+  #waited({ waitedFor, waitedMs }: Start): void {
+    if (waitedFor === "quota") this.quotaWaitMs = waitedMs
+    else this.socketWaitMs = waitedMs
   }
 
   /** The caller's own signal, the call's, and that of the client, for waits: made when it is first needed. */

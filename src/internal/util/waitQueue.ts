@@ -26,6 +26,14 @@ class Line<T extends Waiter> {
     return this.#items.at(-1)
   }
 
+  /** The last that is queued. */
+  latest(): T | undefined {
+    for (let at = this.#items.length - 1; at >= this.#head; at--) {
+      if (this.#items[at]?.isQueued() === true) return this.#items[at]
+    }
+    return undefined
+  }
+
   shift(): void {
     this.#items[this.#head++] = undefined
     if (this.#head === this.#items.length) {
@@ -141,6 +149,11 @@ export class RequestQueue<T extends Waiter> {
       line.shift()
       this.#givenUp--
     }
+  }
+
+  /** The one that came last of those that came in order; it stays in the queue. */
+  latest(): T | undefined {
+    return this.#line.latest()
   }
 
   /** Takes out what `peek` just returned. */
