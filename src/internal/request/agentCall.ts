@@ -44,6 +44,7 @@ type Fiber = RuntimeFiber<unknown, unknown>
 class AgentCall<Client, A> implements Starter {
   readonly order = nextOrder()
   since = 0
+  readonly isAgent = true
   isWaiting = false
   waitsFor: Starter["waitsFor"] = "socket"
   readonly #source: AgentSource

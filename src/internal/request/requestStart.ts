@@ -6,6 +6,8 @@ import type { Start, StartBounds, Starter, StartQueue } from "./startQueue.ts"
 /** Conditions of the wait. */
 export interface StartTerms {
   readonly order: number
+  /** Milliseconds that its call has waited before it started early. */
+  readonly waitedMs: number
   readonly signal: AbortSignal
   /** Milliseconds, `Infinity` for as long as it takes. */
   readonly timeout: number
@@ -16,6 +18,7 @@ export interface StartTerms {
 class RequestStarter implements Starter {
   readonly order: number
   readonly since: number
+  readonly isAgent = false
   isWaiting = false
   waitsFor: Starter["waitsFor"] = "socket"
   readonly #queue: StartQueue
@@ -26,13 +29,13 @@ class RequestStarter implements Starter {
 
   constructor(
     queue: StartQueue,
-    { bounds, order, signal, ticker, timeout }: StartTerms,
+    { bounds, order, signal, ticker, timeout, waitedMs }: StartTerms,
     resolve: (start: Start) => void,
     reject: (error: unknown) => void
   ) {
     this.#queue = queue
     this.order = order
-    this.since = ticker.now()
+    this.since = ticker.now() - waitedMs
     this.#signal = signal
     this.#resolve = resolve
     this.#reject = reject
@@ -42,7 +45,7 @@ class RequestStarter implements Starter {
       return
     }
     signal.addEventListener("abort", this, { once: true })
-    if (timeout !== Infinity) this.#cancel = ticker.after(timeout, this.#late)
+    if (timeout !== Infinity) this.#cancel = ticker.after(Math.max(0, timeout - waitedMs), this.#late)
   }
 
   /** The signal of the request ends its wait when the client closes. */

@@ -22,7 +22,7 @@ import * as Idempotency from "./idempotency.ts"
 import type { KeyPool } from "./keyPool.ts"
 import { type Own, ownOf } from "./pooledFetch.ts"
 import { awaitStart } from "./requestStart.ts"
-import type { Start, StartBounds, StartQueue } from "./startQueue.ts"
+import type { StartBounds, StartFacts, StartQueue } from "./startQueue.ts"
 import type { Waits } from "./waits.ts"
 
 /** Dependencies that all requests of a client share. */
@@ -81,7 +81,8 @@ export class RequestState {
   /** Milliseconds that it stood in line before its first attempt, for which the metrics of waits have yet to account. */
   quotaWaitMs = 0
   socketWaitMs = 0
-  #start: Start | undefined
+  /** Of the line of its tenant. */
+  #start: StartFacts | undefined
   readonly #settings: Own | undefined
   readonly #waits: Waits
   #request: PreparedRequest | undefined
@@ -101,7 +102,7 @@ export class RequestState {
     this.maxRetries = settings?.maxRetries ?? deps.maxRetries
     this.timeouts = settings?.timeout === undefined ? deps.timeouts : { ...deps.timeouts, headers: settings.timeout }
     // A call that stood in line before its callback started has had that time already.
-    this.#start = this.call?.start?.take(deps.starts)
+    this.#start = this.call?.start?.take(deps.starts)?.facts
     this.deadline = Deadline.make(deps.deadline, deps.ticker, this.#start?.waitedMs)
     deps.count(1)
   }
@@ -157,16 +158,17 @@ export class RequestState {
   /** Waits behind the agents that came before it. `undefined` if there are none, or it has waited. */
   awaitStart(): Promise<void> | undefined {
     const { queueTimeout: timeout, startBounds: bounds, starts, ticker } = this.deps
-    if (starts === undefined || bounds === undefined || this.#start !== undefined || starts.size === 0) return undefined
-    const terms = { order: this.demand.order, signal: this.signal, timeout, bounds, ticker }
+    if (starts === undefined || bounds === undefined || !starts.holds(this.#start)) return undefined
+    const { signal, waitedMs } = this
+    const terms = { order: this.demand.order, waitedMs, signal, timeout, bounds, ticker }
     return awaitStart(starts, terms).then((start) => {
-      this.#start = start
-      this.#waited(start)
-      start.take(starts)
+      this.#start = start.facts
+      this.#waited(start.facts)
+      start.end()
     })
   }
 
-  #waited({ waitedFor, waitedMs }: Start): void {
+  #waited({ waitedFor, waitedMs }: StartFacts): void {
     if (waitedFor === "quota") this.quotaWaitMs = waitedMs
     else this.socketWaitMs = waitedMs
   }

@@ -17,7 +17,7 @@ import { queueMicrotask, setImmediate } from "../util/timers.ts"
 import { RequestQueue, type Waiter } from "../util/waitQueue.ts"
 
 /** Started requests of a tenant that may wait: more than sockets come free before others have started. */
-const MAX_WAITING = 128
+const MAX_WAITING = 64
 /** The same where tenants are many, and those that wait for the sockets of a pool in all. */
 const MIN_WAITING = 4
 const MAX_WAITING_IN_POOL = 1_024
@@ -36,6 +36,8 @@ export interface Starter extends Waiter {
   readonly owner: object
   /** Time at which it came, of the queue's ticker. */
   readonly since: number
+  /** True for a callback that has not started, of which no model is known. */
+  readonly isAgent: boolean
   /** Set by the queue. */
   isWaiting: boolean
   waitsFor: Resource
@@ -58,22 +60,27 @@ interface Turn {
   isOver: boolean
 }
 
-/** The leave of a call to send: its first request, and those of the same turn, have waited for their start already. */
-export class Start {
+/** The wait that led to a start. */
+export interface StartFacts {
   /** Place among all requests of the process. */
   readonly order: number
   readonly waitedMs: number
   readonly waitedFor: Resource
+  /** Its turn has not come: it was started for its model to be known. */
+  readonly isEarly: boolean
+}
+
+/** The leave of a call to send: its first request, and those of the same turn, have waited for their start already. */
+export class Start {
+  readonly facts: StartFacts
   readonly #queue: StartQueue
   readonly #turn: Turn
   #isUsed = false
 
-  constructor(queue: StartQueue, turn: Turn, order: number, waitedMs: number, waitedFor: Resource) {
+  constructor(queue: StartQueue, turn: Turn, facts: StartFacts) {
     this.#queue = queue
     this.#turn = turn
-    this.order = order
-    this.waitedMs = waitedMs
-    this.waitedFor = waitedFor
+    this.facts = facts
   }
 
   /** Returns this for a request that need not wait in that queue. */
@@ -133,17 +140,22 @@ export class StartQueue {
 
   /** Starts one that need not wait. */
   begin(order: number): Start {
-    return this.#begin(order, 0, "socket")
+    return this.#begin({ order, waitedMs: 0, waitedFor: "socket", isEarly: false })
   }
 
-  /** Appends to the line. Returns the error of one that must not, since too many wait. */
+  /** True if a request has to stand in line, whose call has started with `start`. */
+  holds(start: StartFacts | undefined): boolean {
+    return this.#line.size > 0 && (start === undefined || (start.isEarly && !this.#isMixed()))
+  }
+
+  /** Inserts by order. Returns the error of one that must not wait, since too many do. */
   join(starter: Starter, bounds: StartBounds): WireError | TurnedAway | undefined {
     const full = this.#full()
     const error = this.#refusal(full, bounds)
     if (error !== undefined) return error
     starter.isWaiting = true
     starter.waitsFor = full ?? "socket"
-    this.#line.push(starter)
+    this.#line.insert(starter)
     this.#pool.lined++
     if (full === undefined) this.#pumpSoon()
     else this.#watch()
@@ -228,13 +240,13 @@ export class StartQueue {
     return ofModel < maxWaiters ? undefined : tooManyWaiters(ofModel, maxWaiters)
   }
 
-  #begin(order: number, waitedMs: number, waitedFor: Resource): Start {
+  #begin(facts: StartFacts): Start {
     this.#starting++
     if (this.#turn === undefined) {
       this.#turn = { isOver: false }
       root(setImmediate, this.#endTurn)
     }
-    return new Start(this, this.#turn, order, waitedMs, waitedFor)
+    return new Start(this, this.#turn, facts)
   }
 
   /** Callbacks that have sent nothing by now wait for something else. */
@@ -257,14 +269,15 @@ export class StartQueue {
     for (let next = this.#line.peek(); next !== undefined && this.#full() === undefined; next = this.#line.peek()) {
       this.#left(next)
       this.#line.shift()
-      this.#start(next)
+      this.#start(next, false)
     }
     this.#watch()
   }
 
-  #start(starter: Starter): void {
-    const waitedMs = Math.max(0, this.#ticker.now() - starter.since)
-    starter.start(this.#begin(starter.order, waitedMs, starter.waitsFor))
+  #start(starter: Starter, isEarly: boolean): void {
+    const { order, since, waitsFor: waitedFor } = starter
+    const waitedMs = Math.max(0, this.#ticker.now() - since)
+    starter.start(this.#begin({ order, waitedMs, waitedFor, isEarly }))
   }
 
   #left(starter: Starter): void {
@@ -282,18 +295,20 @@ export class StartQueue {
     this.#cancelProbe = undefined
   }
 
-  /** Starts the latest; in the queues below it is the last all the same. */
+  /** Starts the latest agent. If it asks for the same model, its request goes back to its place in line. */
   readonly #probe = (): void => {
     this.#cancelProbe = undefined
-    const latest = this.#full() === "quota" ? this.#line.latest() : undefined
+    const latest = this.#full() === "quota" ? this.#line.latest(isAgent) : undefined
     if (latest !== undefined) {
       this.#left(latest)
       this.#line.gaveUp()
-      this.#start(latest)
+      this.#start(latest, true)
     }
     this.#watch()
   }
 }
+
+const isAgent = ({ isAgent }: Starter): boolean => isAgent
 
 /** True if others would fare no better. */
 const isFailure = (error: unknown): boolean =>

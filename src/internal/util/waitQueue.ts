@@ -26,10 +26,11 @@ class Line<T extends Waiter> {
     return this.#items.at(-1)
   }
 
-  /** The last that is queued. */
-  latest(): T | undefined {
+  /** The last of those wanted that is queued. */
+  latest(isWanted: (item: T) => boolean): T | undefined {
     for (let at = this.#items.length - 1; at >= this.#head; at--) {
-      if (this.#items[at]?.isQueued() === true) return this.#items[at]
+      const item = this.#items[at]
+      if (item?.isQueued() === true && isWanted(item)) return item
     }
     return undefined
   }
@@ -151,9 +152,9 @@ export class RequestQueue<T extends Waiter> {
     }
   }
 
-  /** The one that came last of those that came in order; it stays in the queue. */
-  latest(): T | undefined {
-    return this.#line.latest()
+  /** The one that came last of those wanted that came in order; it stays in the queue. */
+  latest(isWanted: (item: T) => boolean): T | undefined {
+    return this.#line.latest(isWanted)
   }
 
   /** Takes out what `peek` just returned. */
