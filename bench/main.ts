@@ -27,6 +27,7 @@ import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
 import { sizes } from "./sizes.ts"
 import { sockets } from "./sockets.ts"
+import { waiting } from "./waiting.ts"
 
 const benches: ReadonlyArray<Bench> = [
   cpu,
@@ -42,6 +43,7 @@ const benches: ReadonlyArray<Bench> = [
   redis,
   sockets,
   lease,
+  waiting,
   origins,
   oneOffs,
   aborts,

@@ -184,7 +184,7 @@ export class ModelLimiter implements Issuer {
       const closed = this.#gates.claimedFor(now)
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
       const { maxWaiters } = this.#limits
-      if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
+      if (!again && this.queued >= maxWaiters) return reject(tooManyWaiters(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
       const shutMs = this.#gates.shutMs(now)
       this.#line.queue.insert(
@@ -441,7 +441,8 @@ export class ModelLimiter implements Issuer {
   }
 }
 
-const full = (queued: number, maxWaiters: number): TurnedAway =>
+/** Error for one more request where `queued` wait already. */
+export const tooManyWaiters = (queued: number, maxWaiters: number): TurnedAway =>
   new TurnedAway(
     "Capacity",
     `${queued} requests wait for the quota of this credential and model, which is all that quota.maxWaiters ` +

@@ -2,7 +2,7 @@
 import type { Waiter } from "../util/waitQueue.ts"
 import type { Ticker } from "../util/ticker.ts"
 import type { Permit } from "./permit.ts"
-import { TurnedAway } from "./turnedAway.ts"
+import { queueTimedOut } from "./turnedAway.ts"
 
 /** Conditions of a request's wait. Times are milliseconds. */
 export interface WaitTerms {
@@ -98,6 +98,5 @@ export class QuotaWaiter implements Waiter {
 
   readonly #onAbort = (): void => this.#giveUp(this.#signal!.reason)
 
-  readonly #onTimeout = (): void =>
-    this.#giveUp(new TurnedAway("QueueTimeout", "it waited longer than queueTimeout for its turn; it was not sent"))
+  readonly #onTimeout = (): void => this.#giveUp(queueTimedOut())
 }
