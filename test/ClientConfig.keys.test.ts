@@ -12,14 +12,13 @@ import { sorted, struct } from "../src/internal/options/struct.ts"
 
 const spec = { id: "openai", baseURL: "https://api.example.com/v1", env: {} } as const
 
-const load = Effect.succeed({ secret: Redacted.make("sk-1"), expiresAt: undefined })
-const loaded = (id: string, version?: string) =>
-  Credential.make({ id, load, ...(version !== undefined && { version }) } as Credential.Options)
+const load = Effect.succeed(Redacted.make("sk-1"))
+const loaded = (id: string, version?: string) => Credential.make({ id, load, version })
 
 const secret = (text: string) => Redacted.make(text)
 
-const config = (options: ClientConfig.Options<never>): ClientConfig.ClientConfig =>
-  Effect.runSync(ClientConfig.make(spec as never, { apiKey: secret("sk-1"), ...options }) as never)
+const config = (options: ClientConfig.CommonOptions): ClientConfig.ClientConfig =>
+  Effect.runSync(ClientConfig.make<"openai">(spec, { apiKey: secret("sk-1"), ...options }))
 
 /** Ways to make a key, each twice the same, and no two of them equal. */
 const families: Readonly<Record<string, ReadonlyArray<() => unknown>>> = {

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { setTimeout as delay } from "node:timers/promises"
 import * as LeaseMap from "../../src/LeaseMap.ts"
