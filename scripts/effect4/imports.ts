@@ -66,7 +66,8 @@ export const scopeOf = (source: ts.SourceFile): Scope => {
   const names = new Map<string, string>()
   for (const { local, module } of namespaces) {
     const to = movedTo(module)
-    if (to === module || namespace4.nameOf(to) === local || !/^(?:Either|Mailbox|ConfigError|MetricState)$/.test(local)) names.set(to, local)
+    if (to === module || namespace4.nameOf(to) === local || !/^(?:Either|Mailbox|ConfigError|MetricState)$/.test(local))
+      names.set(to, local)
   }
   const nameFor = (module: string): string => {
     let name = names.get(module)
@@ -105,7 +106,7 @@ const GLOBALS: ReadonlySet<string> = new Set(["Object", "Array", "Number", "Prom
 
 type Use = "value" | "type"
 
-/** In which positions a name occurs. */
+/** Positions in which names occur: as types alone, or as values. */
 const usesOf = (source: ts.SourceFile): ReadonlyMap<string, Use> => {
   const uses = new Map<string, Use>()
   const visit = (node: ts.Node): void => {

@@ -41,9 +41,7 @@ export const manifestOf = (manifest: Manifest, pending: ReadonlySet<string>): ob
     ...rest,
     exports: exportsOf(manifest.exports, pending),
     version: versionOf(manifest.version),
-    sideEffects: manifest.sideEffects.map((file) =>
-      file.replace("needs-effect-3", "needs-effect-4")
-    ),
+    sideEffects: manifest.sideEffects.map((file) => file.replace("needs-effect-3", "needs-effect-4")),
     peerDependencies: sorted({
       ...without(manifest.peerDependencies),
       effect: EFFECT_4,

@@ -22,7 +22,7 @@ const folders: ReadonlyArray<readonly [from: string, to: string]> = [
   ["@effect/platform/", "effect/http/"]
 ]
 
-/** Where a module of Effect 3 is in Effect 4. */
+/** The path in Effect 4 of a module of Effect 3. */
 export const movedTo = (module: string): string => {
   const whole = moves[module]
   if (whole !== undefined) return whole

@@ -25,7 +25,7 @@ export const pendingIn = (sources: ReadonlyMap<string, string>): ReadonlySet<str
   const pending = new Set([...sources.keys()].filter((file) => APART.has(file) || OF_OTHERS.test(file)))
   const isPending = (file: string, specifier: string): boolean =>
     specifier.startsWith(".") ? pending.has(targetOf(file, specifier)) : PENDING.test(specifier)
-  for (let before = -1; before !== pending.size; ) {
+  for (let before = -1; before !== pending.size;) {
     before = pending.size
     for (const [file, specifiers] of imports) {
       if (specifiers.some((specifier) => isPending(file, specifier))) pending.add(file)

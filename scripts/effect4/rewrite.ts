@@ -132,7 +132,10 @@ class Rewriting {
     const module = node.moduleSpecifier.text
     if (!/^@?effect\//.test(module)) return text
     return bindings.elements.reduce((out, { name, propertyName }) => {
-      const to = this.rules.name(`${namespace3.nameOf(module)}.${(propertyName ?? name).text}`)?.split(".").at(-1)
+      const to = this.rules
+        .name(`${namespace3.nameOf(module)}.${(propertyName ?? name).text}`)
+        ?.split(".")
+        .at(-1)
       return to === undefined ? out : out.replace(new RegExp(`\\b${name.text}\\b`), `${to} as ${name.text}`)
     }, text)
   }
@@ -170,7 +173,8 @@ class Rewriting {
       if (nodes === undefined) throw new Error(`the template ${template} has a hole that its pattern lacks: ${hole}`)
       const text = nodes.map((node) => this.print(node)).join(", ")
       if (isList) return nodes.length === 0 ? "" : `<${text}>`
-      const isClosed = /[([,{`:]\s*$|=>\s*$|^$/.test(whole.slice(0, at)) && /^\s*[)\],}`]|^$/.test(whole.slice(at + hole.length))
+      const isClosed =
+        /[([,{`:]\s*$|=>\s*$|^$/.test(whole.slice(0, at)) && /^\s*[)\],}`]|^$/.test(whole.slice(at + hole.length))
       const isBody = /=>\s*$/.test(whole.slice(0, at)) && ts.isObjectLiteralExpression(nodes[0]!)
       return isBody || (nodes.length === 1 && LOOSE.has(nodes[0]!.kind) && !isClosed) ? `(${text})` : text
     })
@@ -179,7 +183,7 @@ class Rewriting {
   }
 }
 
-/** Where a name is made, it stays. */
+/** True for the name of a declaration, which stays. */
 const isDeclared = (node: ts.Identifier): boolean => {
   const { parent } = node
   return (

@@ -1,4 +1,4 @@
-/** What Effect 4 has in place of names and calls of Effect 3, each with the reason. */
+/** Names and calls of Effect 3 with those of Effect 4 in their place, each with the reason. */
 import type { Rule } from "./rewrite.ts"
 
 const renamed = "renamed"
@@ -109,7 +109,11 @@ const calls: ReadonlyArray<Rule> = [
     to: `Effect.provideService(Clock.Clock, $clock)`,
     why: "services with a default are References"
   },
-  { from: `Effect.tracerWith($f)`, to: `Effect.flatMap(Tracer.Tracer, $f)`, why: "services with a default are References" },
+  {
+    from: `Effect.tracerWith($f)`,
+    to: `Effect.flatMap(Tracer.Tracer, $f)`,
+    why: "services with a default are References"
+  },
   { from: `Effect.contextWithEffect($f)`, to: `Effect.flatMap(Effect.context(), $f)`, why: "removed" },
   {
     from: `Effect.withMaxOpsBeforeYield($self, $n)`,
@@ -172,7 +176,11 @@ const calls: ReadonlyArray<Rule> = [
     why: "removed"
   },
   { from: `FiberRef.get($ref)`, to: `$ref`, why: "References are effects" },
-  { from: `Clock.make()`, to: `Object.create(Context.get(Context.empty(), Clock.Clock))`, why: "the one clock is everybody's" },
+  {
+    from: `Clock.make()`,
+    to: `Object.create(Context.get(Context.empty(), Clock.Clock))`,
+    why: "the one clock is everybody's"
+  },
   {
     from: `Exit.flatten($exit)`,
     to: `Effect.runSyncExit(Effect.flatten($exit))`,
@@ -212,16 +220,30 @@ const calls: ReadonlyArray<Rule> = [
   { from: `Effect.repeatN($self, $n)`, to: `Effect.repeat($self, { times: $n })`, why: "removed" }
 ]
 
-/** What tests, benches and examples use beside. */
+/** Names and calls that tests and snippets use beside. */
 const testing: ReadonlyArray<Rule> = [
   { from: `.runtimeEffect`, to: `.contextEffect`, why: "a runtime is no more than its services" },
   { from: `.onLeft`, to: `.onFailure`, why: "Either is Result" },
   { from: `.onRight`, to: `.onSuccess`, why: "Either is Result" },
   { from: `Stream.Stream.Success`, to: `Stream.Success`, why: renamed },
   { from: `logLevel._tag === "Warning"`, to: `logLevel === "Warn"`, why: "levels are strings" },
-  { from: `$result._tag === "Left"`, to: `$result._tag === "Failure"`, why: "Either is Result", within: "effect/Effect" },
-  { from: `$result._tag === "Right"`, to: `$result._tag === "Success"`, why: "Either is Result", within: "effect/Effect" },
-  { from: `Stream.runFold($stream, $zero, $f)`, to: `Stream.runFold($stream, () => $zero, $f)`, why: "folds begin lazily" },
+  {
+    from: `$result._tag === "Left"`,
+    to: `$result._tag === "Failure"`,
+    why: "Either is Result",
+    within: "effect/Effect"
+  },
+  {
+    from: `$result._tag === "Right"`,
+    to: `$result._tag === "Success"`,
+    why: "Either is Result",
+    within: "effect/Effect"
+  },
+  {
+    from: `Stream.runFold($stream, $zero, $f)`,
+    to: `Stream.runFold($stream, () => $zero, $f)`,
+    why: "folds begin lazily"
+  },
   { from: `Stream.runFold($zero, $f)`, to: `Stream.runFold(() => $zero, $f)`, why: "folds begin lazily" },
   {
     from: `Stream.filterMap($stream, $f)`,
@@ -231,7 +253,11 @@ const testing: ReadonlyArray<Rule> = [
   { from: `$fc.fullUnicodeString()`, to: `$fc.string({ unit: "binary" })`, why: "fast-check 4" },
   { from: `$fc.fullUnicodeString($o)`, to: `$fc.string({ ...$o, unit: "binary" })`, why: "fast-check 4" },
   { from: `ConfigProvider.fromMap(new Map())`, to: `ConfigProvider.fromEnvRecord({})`, why: "removed" },
-  { from: `ConfigProvider.mapInputPath(($x) => $f)`, to: `ConfigProvider.mapInput((path) => path.map(($x) => $f))`, why: renamed },
+  {
+    from: `ConfigProvider.mapInputPath(($x) => $f)`,
+    to: `ConfigProvider.mapInput((path) => path.map(($x) => $f))`,
+    why: renamed
+  },
   { from: `Effect.when($condition)`, to: `Effect.when(Effect.sync($condition))`, why: "conditions are effects" },
   { from: `Cause.pretty($cause, { renderErrorCause: true })`, to: `Cause.pretty($cause)`, why: "it always does" },
   {
@@ -285,7 +311,11 @@ const testing: ReadonlyArray<Rule> = [
     to: `Effect.andThen(Fiber.interrupt($fiber), Fiber.await($fiber))`,
     why: "its exit is no longer the result"
   },
-  { from: `Metric.tagged($name, $value)`, to: `Metric.withAttributes({ [$name]: $value })`, why: "tags are attributes" },
+  {
+    from: `Metric.tagged($name, $value)`,
+    to: `Metric.withAttributes({ [$name]: $value })`,
+    why: "tags are attributes"
+  },
   {
     from: `Metric.tagged($metric, $name, $value)`,
     to: `Metric.withAttributes($metric, { [$name]: $value })`,

@@ -14,7 +14,10 @@ const installs: ReadonlyArray<readonly [from: RegExp, to: string]> = [
 ]
 
 const rewritten = (text: string): string => {
-  const fenced = text.replace(/^```ts\n([\s\S]*?)^```/gm, (_, code: string) => `\`\`\`ts\n${engine.rewrite("x.ts", code)}\`\`\``)
+  const fenced = text.replace(
+    /^```ts\n([\s\S]*?)^```/gm,
+    (_, code: string) => `\`\`\`ts\n${engine.rewrite("x.ts", code)}\`\`\``
+  )
   return installs.reduce((all, [from, to]) => all.replace(from, to), fenced)
 }
 

@@ -93,7 +93,9 @@ const cutAnywhere = (
 
 describe("an answer that ends anywhere is whole or fails", () => {
   it("if it is a stream", () =>
-    cutAnywhere(streams, (subject, config) => Effect.map(Stream.runCollect(subject.stream(config)), (pieces) => Chunk.join(pieces, ""))))
+    cutAnywhere(streams, (subject, config) =>
+      Effect.map(Stream.runCollect(subject.stream(config)), (pieces) => Chunk.join(pieces, ""))
+    ))
 
   it("if it comes in one piece", () => cutAnywhere(wholes, (subject, config) => subject.ask(config)))
 })

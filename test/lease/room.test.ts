@@ -170,7 +170,7 @@ describe("room", () => {
             )
           yield* Effect.repeatN(go(), k)
           yield* end === "a lease ends" ? a.end : close
-          // What is built for it meanwhile takes turns of others.
+          // Its value is built meanwhile, in turns of others.
           yield* settle
           while (turns.length > 0) yield* go()
           const exit = Exit.flatten(

@@ -57,10 +57,41 @@ const crowdOf = async (project: Project): Promise<void> => {
   const { status, stderr, stdout } = await project.run(process.execPath, ["crowd.mjs"], environment(sandbox))
   assert.strictEqual(status, 0, stderr)
   // Warnings of the wait for sockets come before it.
-  assert.deepStrictEqual(JSON.parse(stdout.trim().split("\n").at(-1)!), { answers: 10_000, built: 1, leases: 10_000, left: 0 })
+  assert.deepStrictEqual(JSON.parse(stdout.trim().split("\n").at(-1)!), {
+    answers: 10_000,
+    built: 1,
+    leases: 10_000,
+    left: 0
+  })
   assert.strictEqual(sandbox.stats().requests, 10_000)
   assert.isAtMost(sandbox.stats().connections.total, 16)
 }
+
+/** Source of a function that runs 200 agents with the package of a project. */
+const runnerOf = (folder: string) => `
+  (await (async () => {
+    const { createRequire } = await import("node:module")
+    const { pathToFileURL } = await import("node:url")
+    const require = createRequire("${folder}/index.js")
+    const load = (name) => import(pathToFileURL(require.resolve(name).replace("/dist/require/", "/dist/").replace(".cjs", ".js")))
+    const [Effect, ClientLayer, OpenAiClient] = [
+      await load("effect/Effect").then((one) => one),
+      await load("clientele/ClientLayer"),
+      await load("clientele/OpenAiClient")
+    ]
+    const ask = OpenAiClient.use({}, (openai) =>
+      openai.chat.completions.create({ model: "m", messages: [{ role: "user", content: "hi" }] })
+    )
+    return () => Effect.runPromise(
+      Effect.provide(Effect.all(Array.from({ length: 200 }, () => ask), { concurrency: "unbounded" }), ClientLayer.layer({ maxSockets: 8 }))
+    )
+  })())`
+
+const firstLine = ({ stderr }: { readonly stderr: string }): string =>
+  stderr
+    .split("\n")
+    .find((line) => /^(?:\w*Error\b|clientele)/.test(line))!
+    .replace(/^\w*Error(?: \[\w+\])?: /, "")
 
 describe("the package for Effect 4", () => {
   let project: Project
@@ -93,7 +124,7 @@ describe("the package for Effect 4", () => {
     const { exports } = JSON.parse(
       readFileSync(join(project.folder, "node_modules/clientele/package.json"), "utf8")
     ) as { readonly exports: Readonly<Record<string, unknown>> }
-    // Those that need a library that is not installed here.
+    // They need libraries that are not installed here.
     const lacking = /json$|\*|QuotaRedis|Cerebras|cerebras|Arbitraries/
     const names = Object.keys(exports)
       .filter((path) => !lacking.test(path))
@@ -135,27 +166,9 @@ describe("the package for Effect 4", () => {
     const other = await projectWith("clientele", "effect@3", "@effect/platform@0.97", "openai@7")
     try {
       await using sandbox = await Sandbox.start()
-      const load = (folder: string) => `
-        (await (async () => {
-          const { createRequire } = await import("node:module")
-          const { pathToFileURL } = await import("node:url")
-          const require = createRequire("${folder}/index.js")
-          const load = (name) => import(pathToFileURL(require.resolve(name).replace("/dist/require/", "/dist/").replace(".cjs", ".js")))
-          const [Effect, ClientLayer, OpenAiClient] = [
-            await load("effect/Effect").then((one) => one),
-            await load("clientele/ClientLayer"),
-            await load("clientele/OpenAiClient")
-          ]
-          const ask = OpenAiClient.use({}, (openai) =>
-            openai.chat.completions.create({ model: "m", messages: [{ role: "user", content: "hi" }] })
-          )
-          return () => Effect.runPromise(
-            Effect.provide(Effect.all(Array.from({ length: 200 }, () => ask), { concurrency: "unbounded" }), ClientLayer.layer({ maxSockets: 8 }))
-          )
-        })())`
       project.write(
         "both.mjs",
-        `const both = [${load(project.folder)}, ${load(other.folder)}]
+        `const both = [${runnerOf(project.folder)}, ${runnerOf(other.folder)}]
          const answers = await Promise.all(both.map((run) => run()))
          console.log(JSON.stringify(answers.map((all) => all.length)))`
       )
@@ -189,12 +202,6 @@ describe("the package for Effect 4 beside Effect 3", () => {
     assert.strictEqual(forced.status, 0, forced.stderr)
   }, 300_000)
   afterAll(() => project.dispose())
-
-  const firstLine = ({ stderr }: { readonly stderr: string }): string =>
-    stderr
-      .split("\n")
-      .find((line) => /^(?:\w*Error\b|clientele)/.test(line))!
-      .replace(/^\w*Error(?: \[\w+\])?: /, "")
 
   it("is refused by npm", { timeout: 120_000 }, async () => {
     const bare = emptyProject()

@@ -40,7 +40,8 @@ it.effect("docs/metrics.md has each metric, its kind, its unit, and all of its l
     for (const { kind, labels, name, unit } of allSeries()) {
       if (!/^(clientele|gen_ai|http)\./.test(name)) continue
       found.set(name, { kind, unit: unit ?? "" })
-      for (const key of Object.keys(labels)) assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
+      for (const key of Object.keys(labels))
+        assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
     }
     assert.deepStrictEqual(
       [...found].toSorted(),

@@ -43,15 +43,12 @@ describe("arbitraries", () => {
     { numRuns: 30 }
   )
 
-  holds(
-    "of options and of tenants can all be used",
-    [Arbitraries.options, Arbitraries.tenants(3)],
-    ([one, all]) =>
-      Effect.gen(function* () {
-        yield* GroqClient.config(one)
-        const configs = yield* Effect.forEach(all, (options) => GroqClient.config(options))
-        assert.strictEqual(new Set(configs).size, 3)
-      })
+  holds("of options and of tenants can all be used", [Arbitraries.options, Arbitraries.tenants(3)], ([one, all]) =>
+    Effect.gen(function* () {
+      yield* GroqClient.config(one)
+      const configs = yield* Effect.forEach(all, (options) => GroqClient.config(options))
+      assert.strictEqual(new Set(configs).size, 3)
+    })
   )
 
   holds(

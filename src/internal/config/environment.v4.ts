@@ -32,17 +32,20 @@ const throughConfig = (
 ): Effect.Effect<Environment, OptionsError> =>
   Effect.map(
     Effect.forEach(variables, (variable) =>
-      Effect.matchCauseEffect(Effect.suspend(() => source.load([variable])), {
-        onFailure: (cause) => {
-          if (Cause.hasInterrupts(cause)) return Effect.interrupt
-          const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-          const received = `unreadable (${error === undefined ? "the ConfigProvider died" : error._tag})`
-          return Effect.fail(
-            new OptionsError({ provider, field: variable, received, expected: "a readable ConfigProvider" })
-          )
-        },
-        onSuccess: (node) => Effect.succeed(node?.value)
-      })
+      Effect.matchCauseEffect(
+        Effect.suspend(() => source.load([variable])),
+        {
+          onFailure: (cause) => {
+            if (Cause.hasInterrupts(cause)) return Effect.interrupt
+            const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+            const received = `unreadable (${error === undefined ? "the ConfigProvider died" : error._tag})`
+            return Effect.fail(
+              new OptionsError({ provider, field: variable, received, expected: "a readable ConfigProvider" })
+            )
+          },
+          onSuccess: (node) => Effect.succeed(node?.value)
+        }
+      )
     ),
     (values): Environment => {
       const found = new Map(variables.map((variable, i) => [variable, usable(values[i])]))

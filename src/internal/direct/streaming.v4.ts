@@ -15,17 +15,18 @@ export interface Opened {
 
 /** Effect's streams admit no empty batch. */
 const pull = (batches: Batches): Pull.Pull<Arr.NonEmptyReadonlyArray<unknown>, ClientError> =>
-  Effect.callback((resume) => {
-    const next = (): void =>
-      void batches.next().then(
-        (batch) => {
-          if (batch === undefined) return resume(Cause.done())
-          return Arr.isReadonlyArrayNonEmpty(batch) ? resume(Effect.succeed(batch)) : next()
-        },
+  Effect.flatMap(
+    Effect.callback<ReadonlyArray<unknown> | undefined, ClientError>((resume) => {
+      batches.next().then(
+        (batch) => resume(Effect.succeed(batch)),
         (error: unknown) => resume(Effect.fail(Failure.fromThrown(batches.place, error)))
       )
-    next()
-  })
+    }),
+    (batch) => {
+      if (batch === undefined) return Cause.done()
+      return Arr.isReadonlyArrayNonEmpty(batch) ? Effect.succeed(batch) : pull(batches)
+    }
+  )
 
 /** The request is sent when the stream begins, and aborted when it ends before the answer has. */
 export const streaming = <R>(

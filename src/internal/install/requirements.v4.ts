@@ -25,7 +25,7 @@ export const nodeProblem = (versions: Readonly<Record<string, string | undefined
 /** `version` is the installed one, `undefined` for none. */
 export const effectProblem = (version: string | undefined): string | undefined => {
   if (version === undefined) return `clientele 4 needs Effect 4, and finds no effect: run ${INSTALL}`
-  if (/^4\.1\./.test(version)) return undefined
+  if (version.startsWith("4.1.")) return undefined
   const other = version.startsWith("3.") ? ", or npm install clientele@3 for Effect 3" : ""
   return `clientele 4 needs Effect 4.1, and finds effect ${version}: run ${INSTALL}${other}`
 }

@@ -19,7 +19,7 @@ const equals = (a: object, b: object): boolean => {
   )
 }
 
-/** Whatever the order of the names. */
+/** A hash that is the same for any order of the names. */
 const hashOf = (fields: object): number => {
   let hash = 0
   for (const [name, value] of Object.entries(fields)) hash ^= Math.imul(Hash.string(name), 53) + Hash.hash(value)

@@ -42,7 +42,8 @@ export const labelsOf = ({
   Object.entries(attributes ?? {}).filter(([name]) => name !== UNIT || !names.has(id))
 
 /** Tells series apart. */
-export const idOf = ({ id }: Key, labels: Labels): string => [id, ...labels.map(([, value]) => String(value))].join("\n")
+export const idOf = ({ id }: Key, labels: Labels): string =>
+  [id, ...labels.map(([, value]) => String(value))].join("\n")
 
 /** Names and values. */
 export type Labels = ReadonlyArray<readonly [name: string, value: string | number]>

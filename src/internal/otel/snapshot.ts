@@ -25,7 +25,12 @@ const stateOf = (state: MetricState.MetricState.Untyped): SeriesState | undefine
   if (MetricState.isCounterState(state)) return { type: "counter", value: state.count }
   if (MetricState.isGaugeState(state)) return { type: "gauge", value: state.value }
   return MetricState.isHistogramState(state)
-    ? { type: "histogram", buckets: state.buckets.filter(([most]) => Number.isFinite(most)), count: state.count, sum: state.sum }
+    ? {
+        type: "histogram",
+        buckets: state.buckets.filter(([most]) => Number.isFinite(most)),
+        count: state.count,
+        sum: state.sum
+      }
     : undefined
 }
 

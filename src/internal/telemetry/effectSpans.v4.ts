@@ -1,6 +1,6 @@
 /** Spans of requests that fibers make: by the fiber's tracer, with its annotations and links, below its span. */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"

@@ -19,7 +19,11 @@ interface Family {
   readonly lines: Array<string>
 }
 
-const histogram = (name: string, labels: Labels, state: Extract<SeriesState, { readonly type: "histogram" }>): ReadonlyArray<string> => [
+const histogram = (
+  name: string,
+  labels: Labels,
+  state: Extract<SeriesState, { readonly type: "histogram" }>
+): ReadonlyArray<string> => [
   ...state.buckets.map(([most, count]) => `${name}_bucket${labelled([...labels, ["le", number(most)]])} ${count}`),
   `${name}_bucket${labelled([...labels, ["le", "+Inf"]])} ${state.count}`,
   `${name}_sum${labelled(labels)} ${number(state.sum)}`,
