@@ -8,7 +8,7 @@ type Manifest = Record<string, unknown> & {
 }
 
 /** Peers of the line for 4: the minors that are tested, since `effect/ai`, `effect/http` and others are unstable. */
-export const EFFECT_4 = "~4.1.0"
+const EFFECT_4 = "~4.1.0"
 /** `Arbitraries` are fast-check's, which Effect 4 no longer brings. */
 const FAST_CHECK = "^4.0.0"
 
@@ -22,7 +22,7 @@ const sorted = <A>(record: Readonly<Record<string, A>>): Record<string, A> =>
   Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 
 /** `4.n.p` and `3.n.p` come from one commit. */
-export const versionOf = (version: string): string => {
+const versionOf = (version: string): string => {
   if (!/^3\.\d+\.\d+/.test(version)) throw new Error(`${version} is no version of the line for Effect 3`)
   return version.replace(/^3/, "4")
 }

@@ -1,7 +1,7 @@
 /** Modules of Effect by the names that rules have for them, of both majors. */
 
 /** Modules that are elsewhere in Effect 4, with the name that they have there where it is another. */
-export const moves: Readonly<Record<string, string>> = {
+const moves: Readonly<Record<string, string>> = {
   "effect/Either": "effect/Result",
   "effect/Mailbox": "effect/Queue",
   "effect/TestClock": "effect/testing/TestClock",
