@@ -12,7 +12,8 @@ import type { PoolError, RequestError } from "../../ClientError.ts"
 import type { Tracing } from "../telemetry/requestSpan.ts"
 
 export interface CallContext {
-  readonly signal: AbortSignal
+  /** Aborts its requests. `undefined` if their own do. */
+  readonly signal: AbortSignal | undefined
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
   /** Makes spans of its requests. `undefined` without a tracer. */
@@ -32,7 +33,7 @@ export interface CallContext {
 
 const storage = new AsyncLocalStorage<CallContext>()
 
-export const make = (signal: AbortSignal, span: AnySpan | undefined, tracing?: Tracing): CallContext => ({
+export const make = (signal: AbortSignal | undefined, span: AnySpan | undefined, tracing?: Tracing): CallContext => ({
   signal,
   span,
   tracing,

@@ -37,8 +37,8 @@ export const make = (deps: RequestDeps): Closeable => {
   const send = async (input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Response> => {
     let holds = 1
     deps.count(1)
-    const call = CallContext.current()
     const own = ownOf(init)
+    const call = own?.call ?? CallContext.current()
     const maxRetries = own?.maxRetries ?? deps.maxRetries
     const told = own?.told
     const deadline = Deadline.make(deps.deadline, ticker)
