@@ -7,8 +7,9 @@ import type { WireBody } from "./types.ts"
 import { type BodyFilter, EventFilter } from "./bodyFilter.ts"
 import { setImmediate } from "../util/timers.ts"
 
-/** Bytes of a batch, after which no chunk is added. */
-const MAX_BATCH_BYTES = 64 * 1024
+/** Bytes of a batch, after which no chunk is added: for our parser, and for SDKs, some of which copy the rest at each event. */
+const MAX_PARSER_BATCH_BYTES = 64 * 1024
+const MAX_SDK_BATCH_BYTES = 8 * 1024
 
 /**
  * The source of a stream, to be cancelled when the stream has been dropped; emptied once the body has ended. The error
@@ -71,6 +72,7 @@ export const streamOf = (
   failure: (error: unknown) => unknown
 ): ReadableStream<Uint8Array> => {
   const joinsChunks = filter instanceof EventFilter
+  let maxBatchBytes = MAX_SDK_BATCH_BYTES
   let isClosed = false
   // A read may still fail after the reader has cancelled.
   const close = (reason: Parameters<BodyFilter["close"]>[0]) => {
@@ -110,7 +112,7 @@ export const streamOf = (
     while (next !== undefined) {
       chunks.push(next)
       size += next.length
-      next = size < MAX_BATCH_BYTES ? body.take?.() : undefined
+      next = size < maxBatchBytes ? body.take?.() : undefined
     }
     return Buffer.concat(chunks, size)
   }
@@ -140,6 +142,7 @@ export const streamOf = (
   if (filter instanceof EventFilter) {
     eventSources.set(stream, () => {
       filter.leaveToParser()
+      maxBatchBytes = MAX_PARSER_BATCH_BYTES
       return { pull, cancel }
     })
   }

@@ -51,7 +51,6 @@ type Next<A> = Effect.Effect<Batch<A>, ClientError>
 class Elements<A> {
   readonly #place: Failure.ErrorOrigin
   readonly #context: CallContext.CallContext
-  readonly #controller: AbortController
   readonly #iterator: AsyncIterator<A>
   readonly #isBatched: boolean
   #batch: Array<A> = []
@@ -63,15 +62,9 @@ class Elements<A> {
   /** Events of which the elements have been taken. */
   #taken = 0
 
-  constructor(
-    place: Failure.ErrorOrigin,
-    context: CallContext.CallContext,
-    controller: AbortController,
-    iterable: AsyncIterable<A>
-  ) {
+  constructor(place: Failure.ErrorOrigin, context: CallContext.CallContext, iterable: AsyncIterable<A>) {
     this.#place = place
     this.#context = context
-    this.#controller = controller
     this.#iterator = iteratorOf(iterable)
     this.#isBatched = readsEvents(iterable)
   }
@@ -82,19 +75,13 @@ class Elements<A> {
     if (this.#batch.length > 0 || this.#end !== undefined) return this.#give()
     // Paging and multi-step iterables send requests from `next`, so it needs the context as well.
     if (!this.#isPulling) CallContext.run(this.#context, this.#pull)
-    return this.#abort
   })
 
-  readonly #abort = Effect.sync(() => this.#controller.abort())
-
-  /** Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk. */
+  /** To be run once its requests have been aborted: a generator queues `return` behind a pending `next`. */
   readonly close = Effect.suspend(() =>
     this.#end !== undefined || this.#iterator.return === undefined
-      ? this.#abort
-      : Effect.zipRight(
-          this.#abort,
-          Effect.promise(() => cleanedUp(this.#iterator))
-        )
+      ? Effect.void
+      : Effect.promise(() => cleanedUp(this.#iterator))
   )
 
   readonly #pull = (): void => {
@@ -168,28 +155,33 @@ export interface Asked<A> {
   readonly ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
 }
 
-const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientError, Scope.Scope> => {
-  const controller = new AbortController()
-  const { signal } = controller
-  const abort = Effect.sync(() => controller.abort())
-  const begun = (context: CallContext.CallContext): Effect.Effect<Elements<A>, ClientError> =>
-    Effect.tryPromise({
-      try: () =>
-        CallContext.run(context, () =>
-          ask(signal).then((iterable) => new Elements(place, context, controller, iterable))
-        ),
-      catch: (thrown) => Failure.fromThrown(place, thrown, context)
+/** What its requests are aborted with: nobody reads it, and to make one costs more than to read an event. */
+const isOver = new DOMException("the stream is over", "AbortError")
+
+/** Whatever ends the stream aborts the requests of its call, then closes its iterator, and then gives back its lease. */
+const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const controller = new AbortController()
+    const { signal } = controller
+    let opened: Elements<A> | undefined
+    const close = Effect.suspend(() => {
+      controller.abort(isOver)
+      return opened === undefined ? Effect.void : opened.close
     })
-  return Effect.zipRight(
-    Effect.addFinalizer(() => abort),
-    Effect.flatMap(contextOf(signal), (context) =>
-      Effect.tap(
-        Effect.onInterrupt(begun(context), () => abort),
-        (elements) => Effect.addFinalizer(() => elements.close)
-      )
+    const begun = (context: CallContext.CallContext): Effect.Effect<Elements<A>, ClientError> =>
+      Effect.tryPromise({
+        try: () =>
+          CallContext.run(context, () =>
+            // Noted in the turn in which it comes, so that whatever ends the stream finds it.
+            ask(signal).then((iterable) => (opened = new Elements(place, context, iterable)))
+          ),
+        catch: (thrown) => Failure.fromThrown(place, thrown, context)
+      })
+    return Effect.zipRight(
+      Effect.addFinalizer(() => close),
+      Effect.flatMap(contextOf(signal), begun)
     )
-  )
-}
+  })
 
 /** `ask` may lease what the stream needs until its end. */
 export const scoped = <A, E, R>(
