@@ -78,7 +78,7 @@ const suite = (way: Way, protocol: HeldProtocol): void =>
         await write(abc)
         assert.deepStrictEqual(await ended, { type: "aborted" })
         // An SDK's own stream gives what it has read.
-        if (!way.isSdkStream) assert.deepStrictEqual(seen, ["a", "b"])
+        if (!way.isSdkObject) assert.deepStrictEqual(seen, ["a", "b"])
         await until(() => server.aborted() === 1)
       }))
 
@@ -89,7 +89,7 @@ const suite = (way: Way, protocol: HeldProtocol): void =>
         const outcome = await ended
         assert.strictEqual(outcome.type, "failed")
         // An SDK's own stream fails with the SDK's own error.
-        if (outcome.type === "failed" && !way.isSdkStream) {
+        if (outcome.type === "failed" && !way.isSdkObject) {
           const told = { _tag: "RequestError", reason: "Server", detail: "no more", processed: "yes", attempts: 1 }
           assert.deepInclude({ ...outcome.error }, told)
         }

@@ -30,8 +30,8 @@ export type Each = (text: string) => boolean | void
 export interface Way {
   readonly name: string
   readonly provider: TwoDoors["name"]
-  /** True if its streams are the SDK's own, with nothing of ours between them and their reader. */
-  readonly isSdkStream: boolean
+  /** True if its streams and its errors are the SDK's own. */
+  readonly isSdkObject: boolean
   /** True if its SDK gives an event when the next has come, and drops one that a failure follows: Cerebras's. */
   readonly holdsBack: boolean
   /** Reads the whole answer of one piece. */
@@ -114,7 +114,7 @@ const withEffect = (name: string, door: "sdk" | "direct", two: TwoDoors): Way =>
   return {
     name,
     provider: two.name,
-    isSdkStream: false,
+    isSdkObject: false,
     holdsBack: door === "sdk" && two.name === "cerebras",
     ask: (origin, options, each) =>
       run(
@@ -138,7 +138,7 @@ const throughGetter = ({ name: provider }: TwoDoors): Way => {
   return {
     name: "a getter",
     provider,
-    isSdkStream: true,
+    isSdkObject: true,
     holdsBack: provider === "cerebras",
     ask: (origin, options, each) =>
       attempt(provider, async () => {
@@ -174,7 +174,7 @@ const directly = ({ name: provider }: TwoDoors): Way => {
   return {
     name: "the direct door without Effect",
     provider,
-    isSdkStream: false,
+    isSdkObject: false,
     holdsBack: false,
     ask: (origin, options, each) =>
       attempt(provider, async () => {
@@ -194,7 +194,7 @@ const ofModel = ({ name: provider }: TwoDoors): Way => {
   return {
     name: "a model",
     provider,
-    isSdkStream: false,
+    isSdkObject: false,
     holdsBack: false,
     ask: (origin, options, each) =>
       run(
