@@ -15,7 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import { agentUseOf } from "./internal/client/agentUse.ts"
@@ -238,10 +238,13 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
         return isDone(config) && Exit.isSuccess(config) ? used(config.value) : Effect.flatMap(config, used)
       }),
     stream: (options, f) =>
-      Stream.unwrapScoped(
+      callStream.scoped(
         Effect.flatMap(ClientMap, (map) =>
           Effect.flatMap(provider.config(options), (config) =>
-            Effect.map(map.get(provider, config), (client) => callStream.stream(config, (signal) => f(client, signal)))
+            Effect.map(map.get(provider, config), (client) => ({
+              place: config,
+              ask: (signal: AbortSignal) => f(client, signal)
+            }))
           )
         )
       ),
