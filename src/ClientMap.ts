@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import * as call from "./internal/request/call.ts"
+import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
 import type * as Quota from "./Quota.ts"
 
@@ -228,7 +229,7 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
       Stream.unwrapScoped(
         Effect.flatMap(ClientMap, (map) =>
           Effect.flatMap(provider.config(options), (config) =>
-            Effect.map(map.get(provider, config), (client) => call.stream(config, (signal) => f(client, signal)))
+            Effect.map(map.get(provider, config), (client) => callStream.stream(config, (signal) => f(client, signal)))
           )
         )
       ),

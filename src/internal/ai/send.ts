@@ -11,6 +11,7 @@ import type { Service } from "../../ClientMap.ts"
 import type { Provider } from "../../Provider.ts"
 import type { Bare } from "../client/bareProviders.ts"
 import * as call from "../request/call.ts"
+import * as callStream from "../request/callStream.ts"
 import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
 import * as Events from "./events.ts"
 import { jsonOrText } from "../util/json.ts"
@@ -92,7 +93,7 @@ export const make = <P extends string, Extra extends string>(sender: ModelSender
     events: (request: Request): Stream.Stream<unknown, ClientError> =>
       Stream.unwrapScoped(
         Effect.map(map.pooledFetch(provider, config), (pooledFetch) =>
-          call.stream(config, async (signal) =>
+          callStream.stream(config, async (signal) =>
             Events.decode(config, await accepted(pooledFetch.fetch(request.url, initOf(request, signal))))
           )
         )
