@@ -2,10 +2,11 @@
  * `npm run build`: makes dist/ from src/, step by step; the first step that fails ends it. `node scripts/build.ts FOLDER`
  * makes it elsewhere, without a check of types, for tests of the package.
  */
+import { chunks } from "./build/chunks.ts"
 import { compile } from "./build/compile.ts"
 import type { Step } from "./build/step.ts"
 
-const steps: ReadonlyArray<Step> = [compile]
+const steps: ReadonlyArray<Step> = [compile, chunks]
 
 const [folder] = process.argv.slice(2)
 const target = { out: folder ?? "dist", isChecked: folder === undefined }

@@ -10,13 +10,13 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
+import { ClientMap } from "./internal/client/clientMapTag.ts"
 import * as call from "./internal/request/call.ts"
 import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
@@ -117,13 +117,7 @@ export interface Service {
   readonly stats: Effect.Effect<Stats>
 }
 
-/**
- * The service tag; `ClientLayer.layer` provides it.
- *
- * @since 0.1.0
- * @category tags
- */
-export class ClientMap extends Context.Tag("clientele/ClientMap")<ClientMap, Service>() {}
+export { ClientMap } from "./internal/client/clientMapTag.ts"
 
 /**
  * Makes the next lease of a config build its client anew; those who hold the old one finish on it.
