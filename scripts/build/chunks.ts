@@ -44,10 +44,7 @@ export const chunks: Step = async ({ out }) => {
     dir: out,
     entryFileNames: "[name].js",
     chunkFileNames: "internal/[name].js",
-    manualChunks: (file, { getModuleIds, getModuleInfo: infoOf }) => {
-      chunkOf ??= chunksOf({ source, modules: getModuleIds(), infoOf })
-      return chunkOf.get(file)
-    },
+    manualChunks: (file, { getModuleInfo: infoOf }) => (chunkOf ??= chunksOf({ source, infoOf })).get(file),
     onlyExplicitManualChunks: true,
     hoistTransitiveImports: false,
     minifyInternalExports: false,

@@ -2,18 +2,27 @@
 import { join, matchesGlob, relative } from "node:path"
 import type { GetModuleInfo } from "rollup"
 
+interface Chunk {
+  readonly name: string
+  /** Modules that need it. */
+  readonly roots: ReadonlyArray<string>
+  /** True if modules that only these roots need are left out of it. @default false */
+  readonly isSharedOnly?: boolean
+}
+
 /**
- * Chunks, and the modules that need them. A chunk holds what these import beyond the chunks above it, so it imports those
- * alone, and a path loads no more than the chunks down to its own.
+ * A chunk holds what its roots import beyond the chunks above it, so it imports those alone, and a path loads no more than
+ * the chunks down to its own.
  */
-const CHUNKS: ReadonlyArray<readonly [name: string, roots: ReadonlyArray<string>]> = [
-  ["preload", ["register"]],
-  ["errors", ["ClientError"]],
-  ["engine", ["Promise", "promise/openai", "promise/groq", "promise/cerebras"]],
-  ["clients", ["index", "OpenAiClient", "AzureOpenAiClient", "GroqClient", "CerebrasClient"]],
-  ["apis", ["OpenAiApi", "AzureOpenAiApi", "GroqApi", "CerebrasApi"]],
-  ["models", ["OpenAiModel", "AzureOpenAiModel", "GroqModel", "CerebrasModel", "ToolLoop"]],
-  ["testing", ["testing/Sandbox", "testing/ClientMapTest", "testing/Arbitraries", "testing/leakCheck"]]
+const CHUNKS: ReadonlyArray<Chunk> = [
+  // Loaded where no Effect may be.
+  { name: "preload", roots: ["register", "cli/main", "cli/doctor"], isSharedOnly: true },
+  { name: "errors", roots: ["ClientError"] },
+  { name: "engine", roots: ["Promise", "promise/openai", "promise/groq", "promise/cerebras"] },
+  { name: "clients", roots: ["index", "OpenAiClient", "AzureOpenAiClient", "GroqClient", "CerebrasClient"] },
+  { name: "apis", roots: ["OpenAiApi", "AzureOpenAiApi", "GroqApi", "CerebrasApi"] },
+  { name: "models", roots: ["OpenAiModel", "AzureOpenAiModel", "GroqModel", "CerebrasModel", "ToolLoop"] },
+  { name: "testing", roots: ["testing/Sandbox", "testing/ClientMapTest", "testing/Arbitraries", "testing/leakCheck"] }
 ]
 
 const PUBLIC = "{,promise/,testing/}*.ts"
@@ -32,40 +41,33 @@ export const FILES: ReadonlyArray<string> = [PUBLIC, "internal/promise/getters/*
 export interface Graph {
   /** Folder of the sources. */
   readonly source: string
-  readonly modules: Iterable<string>
   readonly infoOf: GetModuleInfo
 }
 
-/** Rows of CHUNKS by the modules that they reach. */
-const reached = ({ infoOf, source }: Graph): ReadonlyMap<string, ReadonlyArray<number>> => {
-  const rowsOf = new Map<string, Array<number>>()
-  const visit = (file: string, row: number): void => {
-    const rows = rowsOf.get(file) ?? []
+/** Chunks whose roots reach a module, by module. */
+const reached = ({ infoOf, source }: Graph): ReadonlyMap<string, ReadonlyArray<Chunk>> => {
+  const chunksOf = new Map<string, Array<Chunk>>()
+  const visit = (file: string, chunk: Chunk): void => {
+    const chunks = chunksOf.get(file) ?? []
     const info = infoOf(file)
-    if (info === null || info.isExternal || rows.includes(row)) return
-    rowsOf.set(file, [...rows, row])
-    for (const imported of info.importedIds) visit(imported, row)
+    if (info === null || info.isExternal || chunks.includes(chunk)) return
+    chunksOf.set(file, [...chunks, chunk])
+    for (const imported of info.importedIds) visit(imported, chunk)
   }
-  for (const [row, [, roots]] of CHUNKS.entries()) for (const root of roots) visit(join(source, `${root}.ts`), row)
-  return rowsOf
+  for (const chunk of CHUNKS) for (const root of chunk.roots) visit(join(source, `${root}.ts`), chunk)
+  return chunksOf
 }
 
 /** True for a module whose code is in its own file. A public module that no other one imports has its SDK with it. */
 const isAlone = (name: string, importers: ReadonlyArray<string>): boolean =>
   FIXED.some((glob) => matchesGlob(name, glob)) || (matchesGlob(name, PUBLIC) && importers.length === 0)
 
-/** The chunk of each module. Others are files of their own, or in the files of those that need them. */
+/** Names of the chunks of modules. Others are files of their own, or in the files of those that need them. */
 export const chunksOf = (graph: Graph): ReadonlyMap<string, string> => {
-  const rowsOf = reached(graph)
-  const chunks = new Map<string, string>()
-  for (const file of graph.modules) {
-    const rows = rowsOf.get(file) ?? []
-    const [name, roots = []] = CHUNKS[rows[0] ?? -1] ?? []
-    // A chunk for one module has what others share with it.
-    const isShared = rows.length > 1 || roots.length > 1
-    if (name !== undefined && isShared && !isAlone(relative(graph.source, file), graph.infoOf(file)?.importers ?? [])) {
-      chunks.set(file, name)
-    }
+  const names = new Map<string, string>()
+  for (const [file, [chunk, next]] of reached(graph)) {
+    if (chunk === undefined || (chunk.isSharedOnly === true && next === undefined)) continue
+    if (!isAlone(relative(graph.source, file), graph.infoOf(file)?.importers ?? [])) names.set(file, chunk.name)
   }
-  return chunks
+  return names
 }
