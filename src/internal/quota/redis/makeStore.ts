@@ -135,19 +135,15 @@ class Runner {
     })
   }
 
-  async run<A>(
-    script: scripts.Script,
-    key: string,
-    args: ReadonlyArray<number>,
-    read: (reply: unknown) => A
-  ): Promise<A> {
-    if (!this.health.isUp()) throw new Error("Redis is unavailable at the moment")
-    try {
-      return read(await this.sender.run(script, key, args))
-    } catch (error) {
-      this.health.failed(error)
-      throw new Error(`Redis command failed: ${reasonOf(this.#client, error)}`)
-    }
+  run<A>(script: scripts.Script, key: string, args: ReadonlyArray<number>, read: (reply: unknown) => A): Promise<A> {
+    if (!this.health.isUp()) return Promise.reject(new Error("Redis is unavailable at the moment"))
+    return this.sender
+      .run(script, key, args)
+      .then(read)
+      .catch((error: unknown) => {
+        this.health.failed(error)
+        throw new Error(`Redis command failed: ${reasonOf(this.#client, error)}`)
+      })
   }
 
   /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
