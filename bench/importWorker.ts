@@ -10,7 +10,7 @@ export interface Work {
 
 export interface Imported {
   readonly ms: number
-  /** Of all threads. */
+  /** Processor time of all threads. */
   readonly cpuMs: number
   /** Resident memory of the process once the module is loaded. */
   readonly megabytes: number
