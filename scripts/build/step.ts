@@ -1,6 +1,6 @@
 /** Types of the build's steps, each in a file of its own in this folder. */
 
-export interface Target {
+interface Target {
   /** Folder that is filled, dist/ for `npm run build`. */
   readonly out: string
   /** True if types are checked. */
