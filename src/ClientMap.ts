@@ -19,6 +19,7 @@ import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import { agentUseOf } from "./internal/client/agentUse.ts"
+import { ClientMap } from "./internal/client/clientMapTag.ts"
 import * as call from "./internal/request/call.ts"
 import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
@@ -122,13 +123,7 @@ export interface Service {
   readonly stats: Effect.Effect<Stats>
 }
 
-/**
- * The service tag; `ClientLayer.layer` provides it.
- *
- * @since 0.1.0
- * @category tags
- */
-export class ClientMap extends Context.Tag("clientele/ClientMap")<ClientMap, Service>() {}
+export { ClientMap } from "./internal/client/clientMapTag.ts"
 
 /**
  * Makes the next lease of a config build its client anew; those who hold the old one finish on it.
