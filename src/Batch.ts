@@ -29,6 +29,7 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientMap } from "./ClientMap.ts"
@@ -100,8 +101,15 @@ export const run: <Row, A, E, R, E2 = never, R2 = never>(
  * @since 0.1.0
  * @category constructors
  */
-export const prompt: <A = string>(options: PromptOptions<A>) => Effect.Effect<Prompt<A>, BatchError | OptionsError> =
-  prompts.make
+export const prompt: {
+  <A, I>(
+    options: PromptOptions<A> & { readonly schema: Schema.Schema<A, I> }
+  ): Effect.Effect<Prompt<A>, BatchError | OptionsError>
+  (
+    options: PromptOptions<unknown> & { readonly schema: Readonly<Record<string, unknown>> }
+  ): Effect.Effect<Prompt<unknown>, BatchError | OptionsError>
+  <A = string>(options: PromptOptions<A>): Effect.Effect<Prompt<A>, BatchError | OptionsError>
+} = prompts.make
 
 /**
  * A journal in a file: JSON lines, the first of which is the run's identity, appended to and never rewritten. A record is
