@@ -1,4 +1,4 @@
-/** What a run costs beside its requests: CPU, memory, time, the journal. */
+/** Costs of a run beside its requests: CPU, memory, time, the journal. */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

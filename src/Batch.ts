@@ -37,7 +37,7 @@ import type { ClientError, OptionsError } from "./ClientError.ts"
 import type { BatchError, RowFailure } from "./internal/batch/errors.ts"
 import type { Cache, Journal, JournalOptions, JournalReading } from "./internal/batch/journal/model.ts"
 import type { RunOptions } from "./internal/batch/model.ts"
-import type { AgentIdentity, Call, Result } from "./internal/batch/result.ts"
+import type { AgentIdentity, RowCall, Result } from "./internal/batch/result.ts"
 import type { Price, Prices } from "./internal/batch/cost/prices.ts"
 import * as pricing from "./internal/batch/cost/prices.ts"
 import * as directoryCache from "./internal/batch/cache/directoryCache.ts"
@@ -48,8 +48,15 @@ import * as internal from "./internal/batch/run.ts"
 import type { ChatMessage, PromptOptions } from "./internal/batch/prompt/model.ts"
 
 export { BadRow, BatchError, RowFailure } from "./internal/batch/errors.ts"
-export type { Concurrency, HeldBack, Order, Progress, RunOptions, StopAfter } from "./internal/batch/model.ts"
-export type { AgentIdentity, Call, Result, RowReason, Usage } from "./internal/batch/result.ts"
+export type {
+  Concurrency,
+  HeldBack,
+  Order,
+  BatchProgress as Progress,
+  RunOptions,
+  StopAfter
+} from "./internal/batch/model.ts"
+export type { AgentIdentity, RowCall as Call, Result, RowReason, Usage } from "./internal/batch/result.ts"
 export type {
   Cache,
   CacheStore,
@@ -69,7 +76,7 @@ export type { ChatMessage, ModelName, PromptOptions, PromptParams } from "./inte
  * @category models
  */
 export interface Prompt<A> {
-  (row: Readonly<Record<string, unknown>>, call: Call): Effect.Effect<A, ClientError | RowFailure, ClientMap>
+  (row: Readonly<Record<string, unknown>>, call: RowCall): Effect.Effect<A, ClientError | RowFailure, ClientMap>
   readonly identity: AgentIdentity
   readonly model: string
   /** Columns of the templates, in order of their first use. */
