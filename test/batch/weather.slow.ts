@@ -6,11 +6,14 @@ import { join } from "node:path"
 import * as Batch from "../../src/Batch.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { collect, folder, promptAt, rowsOf } from "./support.ts"
+import { collect, folder, promptAt, recordsIn, rowsOf } from "./support.ts"
 
 const MEBI = 1 << 20
 
 const lengthOf = ({ text }: { readonly text: string }) => Effect.succeed(text.length)
+
+const endless = ({ title }: { readonly title: string }) =>
+  title === "film 9" ? Effect.uninterruptible(Effect.never) : Effect.succeed(1)
 
 describe("a batch in a brownout", () => {
   it.live(
@@ -72,5 +75,18 @@ describe("a large input", () => {
         assert.isAtMost((most - before) / MEBI, 500)
       }).pipe(Effect.scoped),
     300_000
+  )
+})
+
+describe("a run that is broken off", () => {
+  it.scopedLive("has its finished rows in the journal, and does not wait for ever for an agent that does not end", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "j.jsonl")
+      const run = Batch.run({ rows: rowsOf(10), agent: endless, journal: Batch.journal(path) })
+      const since = performance.now()
+      yield* Stream.runDrain(Stream.take(run, 9))
+      assert.isAtLeast(performance.now() - since, 9_000)
+      assert.strictEqual(recordsIn(path).length, 9)
+    })
   )
 })

@@ -124,7 +124,9 @@ export class Engine<R> {
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.#end("interrupted", undefined)
     const written = Effect.promise(() => this.#writer?.flush() ?? Promise.resolve())
-    return Effect.zipRight(Fiber.interruptAll(this.#fibers), Effect.timeoutOption(written, CLOSE_TIMEOUT_MS))
+    const ending = Effect.zipRight(Fiber.interruptAll(this.#fibers), written)
+    // Agents that do not end are left to themselves.
+    return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(Effect.disconnect(ending)), CLOSE_TIMEOUT_MS))
   })
 
   readonly #sink: RowSink = {
