@@ -23,7 +23,7 @@ describe("the modules of batches", () => {
     assert.isFalse(has(loadedBy("Promise.ts"), "/internal/batch/"))
   })
 
-  it("load no SDK, no @effect/ai, and no Schema that nobody asked for", () => {
+  it("load no SDK and no @effect/ai", () => {
     for (const path of ["Batch.ts", "promise/batch.ts"]) {
       const urls = loadedBy(path)
       assert.isTrue(has(urls, "/internal/batch/engine.ts"))
