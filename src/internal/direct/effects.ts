@@ -36,6 +36,8 @@ export const make = <P extends string, Extra extends string>(api: Api<P, Extra>)
     )
 
   return {
+    /** Runs a call of one's own, for instance one that reads more of the answer. `make` may throw a ClientError. */
+    call: running,
     chat: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
       running(client, (config) => Calls.chat(api, config, body, options)),
     chatStream: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
