@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { aborts } from "./aborts.ts"
 import { adaptive } from "./adaptive.ts"
+import { batch } from "./batch.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
@@ -28,6 +29,7 @@ import { redis } from "./redis.ts"
 import { sizes } from "./sizes.ts"
 import { sockets } from "./sockets.ts"
 import { waiting } from "./waiting.ts"
+import { stream } from "./stream.ts"
 
 const benches: ReadonlyArray<Bench> = [
   cpu,
@@ -37,6 +39,8 @@ const benches: ReadonlyArray<Bench> = [
   promiseExit,
   models,
   direct,
+  stream,
+  batch,
   quotaCpu,
   budget,
   adaptive,
@@ -60,7 +64,7 @@ const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names};
                 overload runs only by name: it takes 80 minutes
-  --scenario S  scenarios of overload whose name has S in it, repeatable
+  --scenario S  scenarios of overload and stream whose name has S in it, repeatable
   --seeds N     seeds of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text

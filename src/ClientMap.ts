@@ -15,10 +15,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
 import { agentUseOf } from "./internal/client/agentUse.ts"
+import { ClientMap } from "./internal/client/clientMapTag.ts"
 import * as call from "./internal/request/call.ts"
 import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
@@ -122,13 +123,7 @@ export interface Service {
   readonly stats: Effect.Effect<Stats>
 }
 
-/**
- * The service tag; `ClientLayer.layer` provides it.
- *
- * @since 0.1.0
- * @category tags
- */
-export class ClientMap extends Context.Tag("clientele/ClientMap")<ClientMap, Service>() {}
+export { ClientMap } from "./internal/client/clientMapTag.ts"
 
 /**
  * Makes the next lease of a config build its client anew; those who hold the old one finish on it.
@@ -238,10 +233,13 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
         return isDone(config) && Exit.isSuccess(config) ? used(config.value) : Effect.flatMap(config, used)
       }),
     stream: (options, f) =>
-      Stream.unwrapScoped(
+      callStream.scoped(
         Effect.flatMap(ClientMap, (map) =>
           Effect.flatMap(provider.config(options), (config) =>
-            Effect.map(map.get(provider, config), (client) => callStream.stream(config, (signal) => f(client, signal)))
+            Effect.map(map.get(provider, config), (client) => ({
+              place: config,
+              ask: (signal: AbortSignal) => f(client, signal)
+            }))
           )
         )
       ),

@@ -187,9 +187,8 @@ export class ModelLimiter implements Issuer {
       if (!again && this.queued >= maxWaiters) return reject(tooManyWaiters(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
       const shutMs = this.#gates.shutMs(now)
-      this.#line.queue.insert(
-        new QuotaWaiter(demand, this.#budget.cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
-      )
+      const wait = { demand, cost: this.#budget.cost(demand), waiting, shutMs }
+      this.#line.queue.insert(new QuotaWaiter(wait, this.#ticker, { resolve, reject, gaveUp: this.#gaveUp }))
       this.#shutWatch.add(shutMs + (waiting.refusedPatience ?? Infinity))
       this.pump()
     })

@@ -13,7 +13,8 @@ import type { Start } from "./startQueue.ts"
 import type { Tracing } from "../telemetry/requestSpan.ts"
 
 export interface CallContext {
-  readonly signal: AbortSignal
+  /** Aborts its requests. `undefined` if their own do. */
+  readonly signal: AbortSignal | undefined
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
   /** Makes spans of its requests. `undefined` without a tracer. */
@@ -36,7 +37,7 @@ export interface CallContext {
 const storage = new AsyncLocalStorage<CallContext>()
 
 export const make = (
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   span: AnySpan | undefined,
   tracing?: Tracing,
   start?: Start

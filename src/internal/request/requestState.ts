@@ -64,7 +64,7 @@ type Input = Parameters<typeof globalThis.fetch>[0]
 
 export class RequestState {
   readonly deps: RequestDeps
-  readonly call = CallContext.current()
+  readonly call: CallContext.CallContext | undefined
   readonly maxRetries: number
   readonly timeouts: Timeouts
   readonly deadline: Deadline.Deadline | undefined
@@ -99,6 +99,7 @@ export class RequestState {
     this.deps = deps
     this.#waits = waits
     this.#settings = settings
+    this.call = settings?.call ?? CallContext.current()
     this.maxRetries = settings?.maxRetries ?? deps.maxRetries
     this.timeouts = settings?.timeout === undefined ? deps.timeouts : { ...deps.timeouts, headers: settings.timeout }
     // A call that stood in line before its callback started has had that time already.
