@@ -9,7 +9,7 @@ type Manifest = Record<string, unknown> & {
 
 /** Peers of the line for 4: the minors that are tested, since `effect/ai`, `effect/http` and others are unstable. */
 const EFFECT_4 = "~4.1.0"
-/** `Arbitraries` are fast-check's, which Effect 4 no longer brings. */
+/** The sandbox and `Arbitraries` use it. Effect 4 no longer brings it. */
 const FAST_CHECK = "^4.0.0"
 
 /** Parts of Effect 4 that were packages of their own. */
@@ -42,11 +42,8 @@ export const manifestOf = (manifest: Manifest, pending: ReadonlySet<string>): ob
     exports: exportsOf(manifest.exports, pending),
     version: versionOf(manifest.version),
     sideEffects: manifest.sideEffects.map((file) => file.replace("needs-effect-3", "needs-effect-4")),
-    peerDependencies: sorted({
-      ...without(manifest.peerDependencies),
-      effect: EFFECT_4,
-      "fast-check": FAST_CHECK
-    }),
-    peerDependenciesMeta: sorted({ ...without(manifest.peerDependenciesMeta), "fast-check": { optional: true } })
+    dependencies: { "fast-check": FAST_CHECK },
+    peerDependencies: sorted({ ...without(manifest.peerDependencies), effect: EFFECT_4 }),
+    peerDependenciesMeta: without(manifest.peerDependenciesMeta)
   }
 }

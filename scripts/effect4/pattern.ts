@@ -17,6 +17,10 @@ export interface Pattern {
 }
 
 export const parse = (text: string): Pattern => {
+  if (text.startsWith("type ")) {
+    const source = ts.createSourceFile("pattern.ts", `type T = ${text.slice(5)}`, ts.ScriptTarget.Latest, true)
+    return { node: (source.statements[0] as ts.TypeAliasDeclaration).type, source }
+  }
   const isStatement = text.startsWith("class ")
   const source = ts.createSourceFile("pattern.ts", isStatement ? text : `(${text})`, ts.ScriptTarget.Latest, true)
   const [statement] = source.statements

@@ -189,11 +189,19 @@ const calls: ReadonlyArray<Rule> = [
   { from: `Metric.fromMetricKey($key)`, to: `$key`, why: "a metric is its own key" },
   { from: `MetricKey.MetricKey.Histogram`, to: `Metric.Histogram<number>`, why: "a metric is its own key" },
   { from: `Metric.unsafeSnapshot()`, to: `Metric.snapshotUnsafe(Context.empty())`, why: "registries are services" },
+  { from: `type Schema.Schema<$A, $I>`, to: `Schema.Codec<$A, $I>`, why: "a schema with an encoded side is a codec" },
   {
-    from: `Stream.repeatEffectChunkOption($next)`,
-    to: `Stream.fromPull(Effect.succeed(Effect.mapError(Effect.map($next, Chunk.toReadonlyArray), (end) => (Option.isSome(end) ? end.value : Cause.Done()))))`,
-    why: "a pull gives arrays, and ends with a failure of its own"
+    from: `Cause.dieOption($cause)`,
+    to: `Option.map(Option.fromNullishOr($cause.reasons.find(Cause.isDieReason)), ({ defect }) => defect)`,
+    why: "a cause is a list of reasons"
   },
+  {
+    from: `Effect.disconnect($self)`,
+    to: `Effect.flatMap(Effect.forkDetach($self, { startImmediately: true }), Fiber.join)`,
+    why: "removed"
+  },
+  { from: `Stream.StreamTypeId in $value`, to: `Stream.isStream($value)`, why: "removed" },
+  { from: `runtime.context`, to: `runtime`, why: "a runtime is no more than its services" },
   { from: `$fiber.unsafePoll()`, to: `($fiber.pollUnsafe() ?? null)`, why: "undefined where it was null" },
   { from: `$fiber.currentSpan`, to: `$fiber.cache.span`, why: "moved" },
   { from: `FiberId.threadName($id)`, to: "`#${$id}`", why: "fibers have numbers" },

@@ -141,8 +141,9 @@ describe("what is pending", () => {
       version: "4.2.1",
       sideEffects: ["./dist/internal/needs-effect-4/*.js"],
       exports: { "./A": 1 },
-      peerDependencies: { effect: "~4.1.0", "fast-check": "^4.0.0", openai: "7" },
-      peerDependenciesMeta: { "fast-check": { optional: true }, openai: { optional: true } }
+      dependencies: { "fast-check": "^4.0.0" },
+      peerDependencies: { effect: "~4.1.0", openai: "7" },
+      peerDependenciesMeta: { openai: { optional: true } }
     })
   })
 })

@@ -1,13 +1,13 @@
 /** Results on their way to the consumer, in completion or input order. */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Order } from "./model.ts"
 import type { Result } from "./result.ts"
+import type { PullEffect } from "../util/pullStream.ts"
 
 type Item = Result<unknown, unknown>
-type Taken = Effect.Effect<Chunk.Chunk<Item>, Option.Option<unknown>>
+type Taken = PullEffect<Item, unknown>
 
 /** Stands for a row that gives no result. */
 const SKIPPED: unique symbol = Symbol()
@@ -92,7 +92,7 @@ export class Output {
       this.#taker = undefined
       const ready = this.#ready
       this.#ready = []
-      taker(Effect.succeed(Chunk.unsafeFromArray(ready)))
+      taker(Effect.succeed(ready))
       this.#onTaken()
     } else if (this.#ended !== undefined) {
       this.#taker = undefined
