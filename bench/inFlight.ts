@@ -15,6 +15,8 @@ const work = (variant: Work["variant"], atOnce: number, { baseURL, ca }: Server)
   return () => measure<Work, number>("cpuWorker.ts", { variant, target, atOnce, warmUp: agents, agents })
 }
 
+const us = (costs: ReadonlyArray<number>): string => `${round(median(costs), 0)} us`
+
 export const inFlight: Bench = {
   name: "in-flight",
   about: `CPU of a chat request with ${AT_ONCE.join(", ")} agents at once, ${SOCKETS} sockets`,
@@ -31,7 +33,6 @@ export const inFlight: Bench = {
         )
         const { clientele, openai } = results
         const relative = ratios(clientele, openai)
-        const us = (costs: ReadonlyArray<number>) => `${round(median(costs), 0)} us`
         all.push({
           what: `${atOnce} at once: clientele / openai, default fetch`,
           value: median(relative),

@@ -8,7 +8,7 @@
  * another agent of the same line, never holds the line up. Nor does a provider that can't be reached.
  */
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
-import { TurnedAway } from "../quota/turnedAway.ts"
+import type { TurnedAway } from "../quota/turnedAway.ts"
 import { queueFull } from "../transport/backlog.ts"
 import { tooManyWaiters } from "../quota/modelLimiter.ts"
 import { root } from "../util/asyncContext.ts"
