@@ -2,7 +2,7 @@
  * Pairwise: each row meets every protocol that it applies to, and every provider, at least once, and two providers without their
  * SDKs, one of them without Effect.
  */
-import { providers, type TwoDoors } from "../direct/doors.ts"
+import { providers, type Doors } from "../direct/doors.ts"
 import { directSubjects } from "../support/directSubjects.ts"
 import { subjects } from "../support/providers.ts"
 import type { Kind } from "./ask.ts"
@@ -12,7 +12,7 @@ import type { Protocol } from "./server/arrival.ts"
 
 export const protocols: ReadonlyArray<Protocol> = ["HTTP/1.1", "HTTP/1.1 over TLS", "HTTP/2"]
 
-const withoutSdk = (row: Row, kind: Kind, protocol: Protocol, { direct, subject }: TwoDoors): Variant => ({
+const withoutSdk = (row: Row, kind: Kind, protocol: Protocol, { direct, subject }: Doors): Variant => ({
   row,
   kind,
   protocol,
