@@ -15,7 +15,7 @@ import { subjects as models } from "../ai/models.ts"
 import { body, providers, type Doors } from "../direct/doors.ts"
 import { type Client, subjects as getters } from "../promise/doors.ts"
 
-/** How a call came to its end. */
+/** The end of a call. */
 export type Outcome =
   | { readonly type: "ended" }
   | { readonly type: "aborted" }
@@ -41,7 +41,7 @@ export interface Way {
 
 /** One client map for all ways. */
 export const runtime = ManagedRuntime.make(ClientLayer.layer())
-export const clients = Promised.makeClients({ runtime })
+const clients = Promised.makeClients({ runtime })
 
 /** Leases, requests and waiters. */
 export const left = (): Promise<number> =>
@@ -67,7 +67,7 @@ const textOf = (piece: unknown): string => {
 const given = (each: Each, text: string): boolean => text === "" || each(text) !== false
 
 const errorOf = (error: unknown): ClientError =>
-  // Those of models have ours as their cause.
+  // Errors of models have ours as their cause.
   (String((error as { _tag?: string })._tag).endsWith("Output") ||
   String((error as { _tag?: string })._tag).startsWith("Http")
     ? (error as Error).cause
