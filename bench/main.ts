@@ -65,7 +65,7 @@ const names = benches.map(({ name }) => name).join(", ")
 
 const HELP = `usage: npm run bench -- [options]
 
-  --only NAME   one bench, repeatable: ${names};
+  --only NAMES  these benches, with commas between or repeatable: ${names};
                 overload and heap-million run only by name: they take 80 and 10 minutes
   --scenario S  scenarios of overload and stream whose name has S in it, repeatable
   --seeds N     seeds of each scenario of overload; 5, or 1 with --quick
@@ -130,7 +130,8 @@ const main = async (): Promise<number> => {
     console.log(HELP)
     return 0
   }
-  const unknown = values.only?.find((name) => !benches.some((bench) => bench.name === name))
+  const only = values.only?.flatMap((names) => names.split(","))
+  const unknown = only?.find((name) => !benches.some((bench) => bench.name === name))
   if (unknown !== undefined) {
     console.error(`unknown bench "${unknown}"; benches: ${names}`)
     return 2
@@ -146,7 +147,7 @@ const main = async (): Promise<number> => {
   const rows: Array<ReadonlyArray<string>> = [["bench", "figure", "measured", "target", "", "more"]]
   let broken = 0
   for (const bench of benches) {
-    if (values.only === undefined ? bench.isLong === true : !values.only.includes(bench.name)) continue
+    if (only === undefined ? bench.isLong === true : !only.includes(bench.name)) continue
     console.log(`\n${bench.name}: ${bench.about}`)
     try {
       for (const figure of await bench.run({ runs, quick, scenarios: values.scenario, seeds }))
