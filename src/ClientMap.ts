@@ -187,7 +187,7 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
   ) => Effect.Effect<A, ClientError, ClientMap>
   /**
    * Leases a client for one streamed answer: until the last chunk, an error, or the end of the stream's consumer, when
-   * the request is aborted. Back-pressure reaches the provider.
+   * the request is aborted. Back-pressure reaches the provider. Its chunks are the events that came together.
    */
   readonly stream: <A>(
     options: ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined,

@@ -58,7 +58,7 @@ const within = async (way: Way, protocol: HeldProtocol, run: (reading: Reading) 
 
 const abc = event("a") + event("b") + event("c")
 
-const suite = (way: Way, protocol: HeldProtocol): void =>
+const suite = (way: Way, protocol: HeldProtocol): void => {
   describe(`a stream of ${way.provider} by ${way.name}, over ${protocol},`, () => {
     it("ends its request when it is left between two events of one read", () =>
       within(way, protocol, async ({ read, seen, server, write }) => {
@@ -91,7 +91,7 @@ const suite = (way: Way, protocol: HeldProtocol): void =>
         // An SDK's own stream fails with the SDK's own error.
         if (outcome.type === "failed" && !way.isSdkObject) {
           const told = { _tag: "RequestError", reason: "Server", detail: "no more", processed: "yes", attempts: 1 }
-          assert.deepInclude({ ...outcome.error }, told)
+          assert.deepInclude({ ...outcome.error } as object, told)
         }
         assert.deepStrictEqual(seen, ["a", "b"])
       }))
@@ -103,7 +103,7 @@ const suite = (way: Way, protocol: HeldProtocol): void =>
         })
         await write(event("a") + event("b"))
         const outcome = await ended
-        const error = outcome.type === "failed" ? { ...outcome.error } : {}
+        const error: object = outcome.type === "failed" ? { ...outcome.error } : {}
         assert.deepInclude(error, { _tag: "RequestError", reason: "Connection", processed: "yes" })
         assert.deepStrictEqual(seen, way.holdsBack ? ["a"] : ["a", "b"])
       }))
@@ -120,5 +120,6 @@ const suite = (way: Way, protocol: HeldProtocol): void =>
         assert.deepStrictEqual(seen, ["a", "b", "ä"])
       }))
   })
+}
 
 for (const way of ways) for (const protocol of ["http/1.1", "h2"] as const) suite(way, protocol)

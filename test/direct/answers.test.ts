@@ -8,7 +8,7 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import type { ClientConfig } from "../../src/ClientConfig.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import type { ClientMap } from "../../src/ClientMap.ts"
-import { body, type Door, providers, type TwoDoors } from "./doors.ts"
+import { body, type Door, providers, type Doors } from "./doors.ts"
 import { type Answer, events, json, type Recorder, start } from "./recorder.ts"
 
 let server: Recorder
@@ -123,19 +123,21 @@ const embeddings = fc.tuple(fc.array(vector, { maxLength: 3 }), fc.boolean()).ma
 const run = <A>(effect: Effect.Effect<A, unknown, ClientMap>): Promise<A> => runtime.runPromise(effect)
 
 const same = async (
-  { direct, name, sdk }: TwoDoors,
+  { direct, name, sdk, withoutEffect }: Doors,
   answer: Answer,
   ask: (door: Door, config: ClientConfig) => Effect.Effect<unknown, unknown, ClientMap>
 ): Promise<unknown> => {
   server.answer = answer
   const config = configs.get(name)!
   const first = await run(ask(sdk, config))
-  const second = await run(ask(direct, config))
-  assert.deepStrictEqual(second, first)
-  if (typeof first === "object" && first !== null) {
-    assert.strictEqual(Reflect.get(second as object, "_request_id"), Reflect.get(first, "_request_id"))
+  for (const door of [direct, withoutEffect]) {
+    const value = await run(ask(door, config))
+    assert.deepStrictEqual(value, first)
+    if (typeof first === "object" && first !== null) {
+      assert.strictEqual(Reflect.get(value as object, "_request_id"), Reflect.get(first, "_request_id"))
+    }
   }
-  return second
+  return first
 }
 
 /** The bytes, cut at these places. */

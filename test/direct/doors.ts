@@ -1,20 +1,22 @@
-/** Both ways to each provider: through its SDK's client, and without an SDK between. */
-import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+/** The ways to each provider: through its SDK's client, and without an SDK between, with Effect and without. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as AzureOpenAiApi from "../../src/AzureOpenAiApi.ts"
 import * as CerebrasApi from "../../src/CerebrasApi.ts"
 import type { ClientConfig } from "../../src/ClientConfig.ts"
 import type { ClientError } from "../../src/ClientError.ts"
-import type { ClientMap } from "../../src/ClientMap.ts"
+import { ClientMap } from "../../src/ClientMap.ts"
 import * as GroqApi from "../../src/GroqApi.ts"
 import type { ApiRequest, CallOptions } from "../../src/internal/direct/options.ts"
+import type { PromiseApi } from "../../src/internal/direct/promises.ts"
 import * as OpenAiApi from "../../src/OpenAiApi.ts"
+import { apiOf } from "../support/directSubjects.ts"
 import { type Subject, subjects } from "../support/providers.ts"
 
 type Body = Readonly<Record<string, unknown>>
 
 export interface Door {
-  readonly name: "SDK" | "direct"
+  readonly name: "SDK" | "direct" | "direct without Effect"
   readonly chat: (
     config: ClientConfig,
     body: Body,
@@ -34,11 +36,12 @@ export interface Door {
   readonly request: (config: ClientConfig, request: ApiRequest) => Effect.Effect<unknown, ClientError, ClientMap>
 }
 
-export interface TwoDoors {
+export interface Doors {
   readonly name: Subject["name"]
   readonly subject: Subject
   readonly sdk: Door
   readonly direct: Door
+  readonly withoutEffect: Door
 }
 
 /** Members that the four SDKs' clients have in common. */
@@ -79,11 +82,37 @@ const modules = { openai: OpenAiApi, azure: AzureOpenAiApi, groq: GroqApi, cereb
 
 const directDoor = (name: Subject["name"]): Door => ({ ...(modules[name] as unknown as Door), name: "direct" })
 
-export const providers: ReadonlyArray<TwoDoors> = subjects.map((subject) => ({
+const doorWithoutEffect = (name: Subject["name"]): Door => {
+  const call = (config: ClientConfig, f: (api: PromiseApi, signal: AbortSignal) => Promise<unknown>) =>
+    Effect.flatMap(ClientMap, (map) =>
+      Effect.tryPromise({
+        try: (signal) => f(apiOf(name, map, config), signal),
+        catch: (error) => error as ClientError
+      })
+    )
+  const door: Door = {
+    name: "direct without Effect",
+    chat: (config, body, options) => call(config, ({ chat }, signal) => chat(body, { ...options, signal })),
+    chatStream: (config, body, options) =>
+      Stream.unwrap(
+        Effect.map(ClientMap, (map) =>
+          Stream.fromAsyncIterable(apiOf(name, map, config).chatStream(body, options), (error) => error as ClientError)
+        )
+      ),
+    request: (config, request) => call(config, (api, signal) => api.request({ ...request, signal }))
+  }
+  if (name === "cerebras") return door
+  const embeddings: Door["embeddings"] = (config, body, options) =>
+    call(config, (api, signal) => api.embeddings(body, { ...options, signal }))
+  return { ...door, embeddings }
+}
+
+export const providers: ReadonlyArray<Doors> = subjects.map((subject) => ({
   name: subject.name,
   subject,
   sdk: sdkDoor(subject),
-  direct: directDoor(subject.name)
+  direct: directDoor(subject.name),
+  withoutEffect: doorWithoutEffect(subject.name)
 }))
 
 export const body = (content = "hello", model = "test-model"): Body => ({

@@ -13,7 +13,7 @@ import * as CerebrasClient from "../../src/CerebrasClient.ts"
 import * as GroqClient from "../../src/GroqClient.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import type { ApiRequest, CallOptions } from "../../src/internal/direct/options.ts"
-import { body, type Door, providers, type TwoDoors } from "./doors.ts"
+import { body, type Door, providers, type Doors } from "./doors.ts"
 import { events, json, type Recorder, type Sent, start } from "./recorder.ts"
 
 let server: Recorder
@@ -58,7 +58,7 @@ const sentBy = async (run: Effect.Effect<unknown, unknown, never>): Promise<Retu
 }
 
 const same = async (
-  { direct, sdk }: TwoDoors,
+  { direct, sdk }: Doors,
   call: (door: Door) => Effect.Effect<unknown, unknown, ClientMap>
 ): Promise<ReturnType<typeof meaning>> => {
   const run = (door: Door) => Effect.flatMap(runtime.runtimeEffect, (runtime) => Effect.provide(call(door), runtime))
@@ -92,12 +92,12 @@ const clientOptions = fc.record({
 
 type ClientOptions = typeof clientOptions extends fc.Arbitrary<infer A> ? A : never
 
-const configOf = (name: TwoDoors["name"], given: ClientOptions): Promise<ClientConfig> => {
+const configOf = (name: Doors["name"], given: ClientOptions): Promise<ClientConfig> => {
   const { apiVersion, deployment, hasPath, organization, project, ...rest } = given
   const common = { ...rest, apiKey: Redacted.make(given.apiKey), transport: { circuitFailures: false as const } }
   const baseURL = `${server.origin}${hasPath ? "/some/where" : ""}`
   const tenant = { organization, project }
-  const config: Record<TwoDoors["name"], () => Effect.Effect<ClientConfig, unknown>> = {
+  const config: Record<Doors["name"], () => Effect.Effect<ClientConfig, unknown>> = {
     openai: () => OpenAiClient.config({ ...common, ...tenant, baseURL }),
     azure: () =>
       hasPath
@@ -116,7 +116,7 @@ const configOf = (name: TwoDoors["name"], given: ClientOptions): Promise<ClientC
 }
 
 /** The SDKs of Groq and Cerebras take no arrays in a query. */
-const callOptions = (name: TwoDoors["name"]): fc.Arbitrary<CallOptions> => {
+const callOptions = (name: Doors["name"]): fc.Arbitrary<CallOptions> => {
   const simple = fc.oneof(value, fc.nat(9), fc.boolean())
   const parameter = name === "openai" || name === "azure" ? fc.oneof(simple, fc.array(word, { minLength: 1 })) : simple
   return fc.record(
@@ -213,7 +213,7 @@ const fixed: ClientOptions = {
 }
 
 describe("a direct request", () => {
-  const [openai, azure] = providers as [TwoDoors, TwoDoors]
+  const [openai, azure] = providers as [Doors, Doors]
 
   it("carries key, organization, project, the client's headers and an Idempotency-Key", async () => {
     const config = await configOf("openai", fixed)

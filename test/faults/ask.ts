@@ -1,4 +1,4 @@
-/** The requests of the matrix, through any provider's own SDK. */
+/** The requests of the matrix, through any provider's own SDK or without it. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
@@ -6,6 +6,7 @@ import type { ClientConfig } from "../../src/ClientConfig.ts"
 import type { ClientError } from "../../src/ClientError.ts"
 import type { ClientMap } from "../../src/ClientMap.ts"
 import { type Chat, question, type Subject } from "../support/providers.ts"
+import type { Door } from "../direct/doors.ts"
 import type { Outcome } from "./expected.ts"
 
 /**
@@ -67,6 +68,37 @@ const text = (
   }
 }
 
+/** The same through a door that takes no SDK's client. */
+const textBy = (
+  door: Door,
+  config: ClientConfig,
+  kind: Kind,
+  id: string
+): Effect.Effect<string, ClientError, ClientMap> => {
+  const body = { ...question("hello"), model: id }
+  switch (kind) {
+    case "chat":
+      return Effect.map(door.chat(config, body), textOf)
+    case "stream":
+      return Stream.runFold(door.chatStream(config, body), "", (all, piece) => all + textOf(piece))
+    case "stored":
+    case "keyed": {
+      const idempotencyKey = kind === "keyed" ? id : undefined
+      const stored = { model: id, stored: kind === "stored" }
+      const request = { method: "POST", path: "/batches", body: stored, idempotencyKey } as const
+      return Effect.map(door.request(config, request), textOf)
+    }
+  }
+}
+
+export const askBy = (
+  door: Door,
+  config: ClientConfig,
+  kind: Kind,
+  id: string,
+  wanted: string | undefined
+): Effect.Effect<Outcome, never, ClientMap> => outcome(textBy(door, config, kind, id), wanted)
+
 /** Never fails: a failure is an outcome too. */
 export const ask = (
   subject: Subject,
@@ -75,9 +107,14 @@ export const ask = (
   id: string,
   wanted: string | undefined,
   own?: AbortSignal
+): Effect.Effect<Outcome, never, ClientMap> => outcome(text(subject, config, kind, id, own), wanted)
+
+const outcome = (
+  text: Effect.Effect<string, ClientError, ClientMap>,
+  wanted: string | undefined
 ): Effect.Effect<Outcome, never, ClientMap> =>
   Effect.map(
-    Effect.either(text(subject, config, kind, id, own)),
+    Effect.either(text),
     Either.match({
       onLeft: (error): Outcome => ({ type: "error", error }),
       onRight: (text): Outcome => ({ type: "answer", text, wanted })

@@ -1,14 +1,24 @@
 /**
- * Pairwise: each row meets every protocol that it applies to, and every provider, at least once, and one provider without its
- * SDK.
+ * Pairwise: each row meets every protocol that it applies to, and every provider, at least once, and two providers without their
+ * SDKs, one of them without Effect.
  */
+import { providers, type Doors } from "../direct/doors.ts"
 import { directSubjects } from "../support/directSubjects.ts"
 import { subjects } from "../support/providers.ts"
+import type { Kind } from "./ask.ts"
 import type { Row } from "./row.ts"
 import type { Variant } from "./runner.ts"
 import type { Protocol } from "./server/arrival.ts"
 
 export const protocols: ReadonlyArray<Protocol> = ["HTTP/1.1", "HTTP/1.1 over TLS", "HTTP/2"]
+
+const withoutSdk = (row: Row, kind: Kind, protocol: Protocol, { direct, subject }: Doors): Variant => ({
+  row,
+  kind,
+  protocol,
+  subject,
+  direct
+})
 
 /** `index`: the row's, so that over all rows each protocol meets each provider too. */
 export const variants = (row: Row, index: number): ReadonlyArray<Variant> => {
@@ -25,7 +35,11 @@ export const variants = (row: Row, index: number): ReadonlyArray<Variant> => {
       kind,
       protocol: over[index % over.length]!,
       subject: directSubjects[index % directSubjects.length]!,
-      isDirect: true
-    }
+      direct: "without Effect" as const
+    },
+    // Its abort is the interruption of its fiber, which has no outcome.
+    ...(row.aborted === true
+      ? []
+      : [withoutSdk(row, kind, over[(index + 1) % over.length]!, providers[(index + 2) % providers.length]!)])
   ])
 }

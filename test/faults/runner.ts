@@ -7,11 +7,12 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import type { Door } from "../direct/doors.ts"
 import type { Subject } from "../support/providers.ts"
 import { serveToxics } from "../support/toxics.ts"
 import { serveTunnel } from "../support/tunnel.ts"
 import { eventually } from "../support/wait.ts"
-import { ask, type Kind } from "./ask.ts"
+import { ask, askBy, type Kind } from "./ask.ts"
 import { type Expected, mismatch, unaffected } from "./expected.ts"
 import type { Row, World } from "./row.ts"
 import { type Arrival, answer, contentFor, type Protocol } from "./server/arrival.ts"
@@ -23,8 +24,8 @@ export interface Variant {
   readonly protocol: Protocol
   readonly subject: Subject
   readonly kind: Kind
-  /** True without the provider's SDK. @default false */
-  readonly isDirect?: boolean
+  /** Without the provider's SDK: the way that its `subject` has, if that takes no client. @default with it */
+  readonly direct?: "without Effect" | Door
 }
 
 export interface Verdict {
@@ -72,7 +73,7 @@ const names = (name: string, count: number): ReadonlyArray<string> =>
 
 export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Scope> =>
   Effect.gen(function* () {
-    const { kind, protocol, row, subject } = variant
+    const { direct, kind, protocol, row, subject } = variant
     const { strike, world: made } = serve(variant)
     const world = yield* made
     const place = { baseURL: baseURL((row.reach ?? reached)(world)), ca: world.provider.ca }
@@ -92,11 +93,14 @@ export const run = (variant: Variant): Effect.Effect<Verdict, unknown, Scope.Sco
     const wanted = (id: string) => (row.sandbox === undefined ? contentFor(id) : undefined)
     const send = (ids: ReadonlyArray<string>, expected: Expected = unaffected, signal?: AbortSignal) =>
       Effect.forEach(ids, (id) =>
-        Effect.map(Effect.fork(ask(subject, config, kind, id, wanted(id), signal)), (fiber) => ({
-          id,
-          expected,
-          fiber
-        }))
+        Effect.map(
+          Effect.fork(
+            typeof direct === "object"
+              ? askBy(direct, config, kind, id, wanted(id))
+              : ask(subject, config, kind, id, wanted(id), signal)
+          ),
+          (fiber) => ({ id, expected, fiber })
+        )
       )
 
     const flying = yield* send(names("in-flight", inFlight), row.expect.inFlight, abort?.signal)

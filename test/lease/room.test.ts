@@ -170,7 +170,7 @@ describe("room", () => {
             )
           yield* Effect.repeatN(go(), k)
           yield* end === "a lease ends" ? a.end : close
-          // Its value is built meanwhile, in turns of others.
+          // A build for it takes turns of other fibers.
           yield* settle
           while (turns.length > 0) yield* go()
           const exit = Exit.flatten(

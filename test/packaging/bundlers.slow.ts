@@ -1,4 +1,5 @@
 /** The packed package in bundles of esbuild, made without configuration, run in folders without node_modules. */
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -32,6 +33,28 @@ const esbuild = (entry: string, out: string, ...args: ReadonlyArray<string>): Pr
   succeed(project, bin("esbuild"), [entry, "--bundle", "--platform=node", `--outfile=${out}`, ...args])
 
 describe("in a bundle", () => {
+  it("of one function is only what it uses of a chunk", async () => {
+    const bundled = async (name: string, from: string): Promise<string> => {
+      project.write(`${name}.mjs`, `export { ${name} } from "${from}"`)
+      await esbuild(`${name}.mjs`, `out/${name}.js`, "--format=esm")
+      return readFileSync(join(project.folder, `out/${name}.js`), "utf8")
+    }
+    const [fetch, use, error] = [
+      await bundled("getFetch", "clientele/Promise"),
+      await bundled("use", "clientele/OpenAiClient"),
+      await bundled("PoolError", "clientele/ClientError")
+    ]
+    const [ofPromise, ofCallbacks] = ["a client or a fetch of this set", "the callback failed"]
+    assert.include(fetch, ofPromise)
+    assert.notInclude(use, ofPromise)
+    assert.include(use, ofCallbacks)
+    assert.notInclude(error, ofCallbacks)
+    // esbuild names the file of each part.
+    const stream = "effect/dist/esm/internal/stream.js"
+    assert.include(use, stream)
+    assert.notInclude(fetch, stream)
+  })
+
   for (const [format, extension] of [
     ["esm", "mjs"],
     ["cjs", "cjs"]

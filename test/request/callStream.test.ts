@@ -30,6 +30,8 @@ const recorded = Effect.acquireRelease(Effect.promise(start), ({ close }) => Eff
 
 const asked = { model: "test-model", messages: [{ role: "user" as const, content: "hello" }], stream: true as const }
 
+const count = (of: () => number, wanted: number) => eventually(Effect.sync(of), (now) => now === wanted)
+
 /** Sizes of the chunks that have come, as they come. */
 const reading = Effect.gen(function* () {
   const server = yield* held
@@ -39,7 +41,6 @@ const reading = Effect.gen(function* () {
   const fiber = yield* Effect.fork(
     Stream.runForEachChunk(stream, (chunk) => Effect.sync(() => sizes.push(Chunk.size(chunk))))
   )
-  const count = (of: () => number, wanted: number) => eventually(Effect.sync(of), (now) => now === wanted)
   yield* count(server.requests, 1)
   return { server, sizes, fiber, come: (wanted: number) => count(() => sizes.length, wanted) }
 })

@@ -58,6 +58,17 @@ const setup = (queue?: StartQueue) => {
 
 const lost = new WireError("Connection", "no", "refused")
 
+/** Requests wait for the quota of one model. */
+const held = () => {
+  const all = setup()
+  all.starts.sees("one")
+  all.sends((start) => {
+    start.end()
+    all.starts.forQuota(1)
+  })
+  return all
+}
+
 describe("the line of agents", () => {
   it("lets one start for each that gets its socket, in their order, without those who have left", async () => {
     const { crowd, started, starts } = setup()
@@ -135,16 +146,6 @@ describe("the line of agents", () => {
 })
 
 describe("a quota that lets nobody go", () => {
-  const held = () => {
-    const all = setup()
-    all.starts.sees("one")
-    all.sends((start) => {
-      start.end()
-      all.starts.forQuota(1)
-    })
-    return all
-  }
-
   it("keeps agents from starting, but for the latest from time to time, whose model may be another", async () => {
     const { crowd, started, ticker } = held()
     crowd()

@@ -30,7 +30,8 @@ const clientOf = ({ chat, chatStream, request }: PromiseApi) =>
 
 const open = { shut: undefined }
 
-const apiOf = (name: Subject["name"], map: Service, config: ClientConfig): Chat => {
+/** The functions of a provider's API for code without Effect, over the client of a config. */
+export const apiOf = (name: Subject["name"], map: Service, config: ClientConfig): PromiseApi => {
   const fetch = <P extends string, Extra extends string>(api: apis.Api<P, Extra>): PromiseApi =>
     make(
       api,
@@ -44,7 +45,7 @@ const apiOf = (name: Subject["name"], map: Service, config: ClientConfig): Chat 
     groq: () => fetch(apis.groq),
     cerebras: () => fetch(apis.cerebras)
   }
-  return clientOf(all[name]())
+  return all[name]()
 }
 
 export const directSubjects: ReadonlyArray<Subject> = subjects.map((subject) => ({
@@ -53,12 +54,16 @@ export const directSubjects: ReadonlyArray<Subject> = subjects.map((subject) => 
     config: ClientConfig,
     f: (client: Chat, signal: AbortSignal) => PromiseLike<A>
   ): Effect.Effect<A, ClientError, ClientMap> =>
-    Effect.flatMap(ClientMap, (map) => call.promise(config, (signal) => f(apiOf(subject.name, map, config), signal))),
+    Effect.flatMap(ClientMap, (map) =>
+      call.promise(config, (signal) => f(clientOf(apiOf(subject.name, map, config)), signal))
+    ),
   streamWith: <A>(
     config: ClientConfig,
     f: (client: Chat, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
   ): Stream.Stream<A, ClientError, ClientMap> =>
     Stream.unwrap(
-      Effect.map(ClientMap, (map) => callStream.stream(config, (signal) => f(apiOf(subject.name, map, config), signal)))
+      Effect.map(ClientMap, (map) =>
+        callStream.stream(config, (signal) => f(clientOf(apiOf(subject.name, map, config)), signal))
+      )
     )
 }))

@@ -12,10 +12,10 @@ import type { ClientError } from "../../src/ClientError.ts"
 import { fromThrown } from "../../src/internal/request/errors/fromSdk.ts"
 import * as Promised from "../../src/Promise.ts"
 import { subjects as models } from "../ai/models.ts"
-import { body, providers, type TwoDoors } from "../direct/doors.ts"
+import { body, providers, type Doors } from "../direct/doors.ts"
 import { type Client, subjects as getters } from "../promise/doors.ts"
 
-/** How a call came to its end. */
+/** The end of a call. */
 export type Outcome =
   | { readonly type: "ended" }
   | { readonly type: "aborted" }
@@ -29,7 +29,7 @@ export type Each = (text: string) => boolean | void
 
 export interface Way {
   readonly name: string
-  readonly provider: TwoDoors["name"]
+  readonly provider: Doors["name"]
   /** True if its streams and its errors are the SDK's own. */
   readonly isSdkObject: boolean
   /** True if its SDK gives an event when the next has come, and drops one that a failure follows: Cerebras's. */
@@ -41,7 +41,7 @@ export interface Way {
 
 /** One client map for all ways. */
 export const runtime = ManagedRuntime.make(ClientLayer.layer())
-export const clients = Promised.makeClients({ runtime })
+const clients = Promised.makeClients({ runtime })
 
 /** Leases, requests and waiters. */
 export const left = (): Promise<number> =>
@@ -67,7 +67,7 @@ const textOf = (piece: unknown): string => {
 const given = (each: Each, text: string): boolean => text === "" || each(text) !== false
 
 const errorOf = (error: unknown): ClientError =>
-  // Those of models have ours as their cause.
+  // Errors of models have ours as their cause.
   (String((error as { _tag?: string })._tag).endsWith("Output") ||
   String((error as { _tag?: string })._tag).startsWith("Http")
     ? (error as Error).cause
@@ -83,7 +83,7 @@ const run = async (
   return { type: "failed", error: errorOf(Cause.squash(exit.cause)) }
 }
 
-const attempt = async (provider: TwoDoors["name"], f: () => Promise<void>, signal?: AbortSignal): Promise<Outcome> => {
+const attempt = async (provider: Doors["name"], f: () => Promise<void>, signal?: AbortSignal): Promise<Outcome> => {
   try {
     await f()
     // An SDK's stream just ends.
@@ -107,7 +107,7 @@ const giving = (each: Each, text: string, signal: AbortSignal | undefined): Effe
 
 const placed = (origin: string) => ({ baseURL: () => origin, ca: "" })
 
-const withEffect = (name: string, door: "sdk" | "direct", two: TwoDoors): Way => {
+const withEffect = (name: string, door: "sdk" | "direct", two: Doors): Way => {
   const config = (origin: string, options: WayOptions) =>
     two.subject.config(placed(origin), { ...options, transport: { ...options.transport, ca: undefined } })
   const { chat, chatStream } = two[door]
@@ -132,7 +132,7 @@ const withEffect = (name: string, door: "sdk" | "direct", two: TwoDoors): Way =>
   }
 }
 
-const throughGetter = ({ name: provider }: TwoDoors): Way => {
+const throughGetter = ({ name: provider }: Doors): Way => {
   const { get } = getters.find(({ name }) => name === provider)!
   const client = (origin: string, options: WayOptions): Client => get(origin, options as never, clients)
   return {
@@ -166,7 +166,7 @@ const apis = {
   cerebras: Promised.getCerebrasApi
 }
 
-const directly = ({ name: provider }: TwoDoors): Way => {
+const directly = ({ name: provider }: Doors): Way => {
   const api = (origin: string, options: WayOptions) => {
     const place = provider === "azure" ? { endpoint: origin, apiVersion: "2024-10-21" } : { baseURL: origin }
     return apis[provider]({ apiKey: "sk-1", ...place, ...options } as never, clients) as Promised.OpenAIApi
@@ -189,7 +189,7 @@ const directly = ({ name: provider }: TwoDoors): Way => {
   }
 }
 
-const ofModel = ({ name: provider }: TwoDoors): Way => {
+const ofModel = ({ name: provider }: Doors): Way => {
   const { at } = models.find(({ name }) => name === provider)!
   return {
     name: "a model",

@@ -67,7 +67,7 @@ export const make = <P extends string, Extra extends string>(
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: BodyFields) =>
-      Effect.flatMap(Override, (override): Effect.Effect<Send.Body, AiError.AiError> => {
+      Effect.flatMap(Override, (override): Effect.Effect<Send.ModelBody, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }
         const made = Either.map(speech.fields(options, all, taken), (fields) => ({

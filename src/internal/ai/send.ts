@@ -16,7 +16,7 @@ import { OWN, type Own } from "../request/pooledFetch.ts"
 import { property } from "../util/json.ts"
 
 /** Client map, API and config of a model's requests. */
-export interface ModelEndpoint<P extends string, Extra extends string> {
+export interface ModelSender<P extends string, Extra extends string> {
   readonly map: Service
   readonly api: Api<P, Extra>
   readonly config: ClientConfig<P>
@@ -24,12 +24,12 @@ export interface ModelEndpoint<P extends string, Extra extends string> {
   readonly path: string
 }
 
-export type Body = Readonly<Record<string, unknown>>
+export type ModelBody = Readonly<Record<string, unknown>>
 
 /** Models meter their calls, and make spans of them. */
 const metered: Own = { isMetered: true }
 
-/** Whatever the provider, `message` is the error's own. */
+/** The message of a refusal is the error's own, for all providers. */
 const answers: AnswerFormat = { hasRequestId: false, isNested: true }
 
 /** The failure under a status of success: an `error`, and of the Responses API an event or a part of one. */
@@ -50,21 +50,22 @@ const read = async (response: Response, call: ReadCall): Promise<unknown> => {
   return value
 }
 
-export const make = <P extends string, Extra extends string>({ api, config, map, path }: ModelEndpoint<P, Extra>) => {
+export const make = <P extends string, Extra extends string>({ api, config, map, path }: ModelSender<P, Extra>) => {
   const sender: Sender<P, Extra> = { map, provider: api.provider, config, last: undefined }
 
-  const call = <A>(body: Body, read: ApiCall<A>["read"]): ApiCall<A> => {
+  const call = <A>(body: ModelBody, read: ApiCall<A>["read"]): ApiCall<A> => {
     const { init, url } = write(api, config, { method: "POST", path, body })
     return { written: { url, init: { ...init, [OWN]: metered } }, read }
   }
 
   return {
     /** One answer. `span` records attempts. @default the span of the fiber */
-    json: (body: Body, span?: Span): Effect.Effect<unknown, ClientError> => send(sender, () => call(body, read), span),
+    json: (body: ModelBody, span?: Span): Effect.Effect<unknown, ClientError> =>
+      send(sender, () => call(body, read), span),
     /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
-    events: (body: Body): Stream.Stream<unknown, ClientError> =>
+    events: (body: ModelBody): Stream.Stream<unknown, ClientError> =>
       streaming((note) => send(sender, () => note(call(body, readEvents(answers, events))))),
     /** The URL of a request, for its errors. */
-    url: (body: Body): string => urlOf(api, config, path, body)
+    url: (body: ModelBody): string => urlOf(api, config, path, body)
   }
 }

@@ -70,6 +70,8 @@ export class Engine<R> {
   readonly output: Output
   readonly #waiting = new WaitingRows()
   #running = 0
+  /** The fiber of a row that has just ended takes the next one: that costs less than another fiber. */
+  #isSettling = false
   #unwritten = 0
   #isInputOver = false
   #inputCause: Cause.Cause<unknown> | undefined
@@ -94,7 +96,7 @@ export class Engine<R> {
     this.#fork = Runtime.runFork(deps.runtime)
     this.#tally.earlierCost = deps.earlierCost
     this.#tally.damaged = deps.damaged
-    this.output = new Output(settings.order, () => this.#onRoom())
+    this.output = new Output(settings.order, settings.holdBack ?? DEFAULT_HOLD_BACK, () => this.#onRoom())
   }
 
   /** Reads all rows. Never fails: what fails is the output's end. */
@@ -168,6 +170,7 @@ export class Engine<R> {
   }
 
   #onRoom(): void {
+    if (this.#isSettling) return
     this.#pump()
     this.#reader.resume()
   }
@@ -219,7 +222,12 @@ export class Engine<R> {
   #worker(task: Task): Effect.Effect<void, never, R> {
     const run = Effect.suspend(() => this.#deps.agent(task.row, task))
     return Effect.flatMap(Effect.exit(this.#cached?.around(task, run) ?? run), (exit) => {
-      this.#settle(task, exit)
+      this.#isSettling = true
+      try {
+        this.#settle(task, exit)
+      } finally {
+        this.#isSettling = false
+      }
       const next = this.#admit()
       this.#onRoom()
       return next === undefined ? Effect.void : this.#worker(next)
@@ -326,15 +334,16 @@ export class Engine<R> {
 
   #tick(): void {
     const now = performance.now()
-    this.#stats = this.#deps.stats()
+    const isShown = this.#settings.onProgress !== undefined && now - this.#shownAt >= this.#settings.progressInterval
+    // Counting below costs something for each client, so it is done for those who ask.
+    if (isShown || this.#limit.isAuto) this.#stats = this.#deps.stats()
     const queued = this.#stats === undefined ? 0 : queuedIn(this.#stats)
     this.#limit.adapt({ now, queued, running: this.#running, ended: this.#tally.ended })
     this.#tally.sample(now)
     this.#onRoom()
-    if (now - this.#shownAt >= this.#settings.progressInterval) {
-      this.#shownAt = now
-      this.#show()
-    }
+    if (!isShown) return
+    this.#shownAt = now
+    this.#show()
   }
 
   #show(): void {

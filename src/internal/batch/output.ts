@@ -3,11 +3,17 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Order } from "./model.ts"
+import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 import type { Result } from "./result.ts"
 import type { PullEffect } from "../util/pullStream.ts"
 
 type Item = Result<unknown, unknown>
 type Taken = PullEffect<Item, unknown>
+
+/** Least time between two times that the consumer takes what is ready: a pull of a stream costs as much as a row. */
+const GATHER_MS = 5
+/** Results that are given without waiting for more. */
+const MAX_GATHERED = 64
 
 /** Stands for a row that gives no result. */
 const SKIPPED: unique symbol = Symbol()
@@ -22,9 +28,13 @@ export class Output {
   #ready: Array<Item> = []
   #ended: { readonly cause: Cause.Cause<unknown> | undefined } | undefined
   #taker: ((taken: Taken) => void) | undefined
+  readonly #maxGathered: number
+  #takenAt = -Infinity
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(order: Order, onTaken: () => void) {
+  constructor(order: Order, holdBack: number, onTaken: () => void) {
     this.#order = order
+    this.#maxGathered = Math.min(MAX_GATHERED, holdBack)
     this.#onTaken = onTaken
   }
 
@@ -89,15 +99,28 @@ export class Output {
     const taker = this.#taker
     if (taker === undefined) return
     if (this.#ready.length > 0) {
-      this.#taker = undefined
-      const ready = this.#ready
-      this.#ready = []
-      taker(Effect.succeed(ready))
-      this.#onTaken()
+      const early = this.#takenAt + GATHER_MS - performance.now()
+      if (early > 0 && this.#ready.length < this.#maxGathered && this.#ended === undefined) {
+        this.#timer ??= setTimeout(() => this.#give(), early)
+        return
+      }
+      this.#give()
     } else if (this.#ended !== undefined) {
       this.#taker = undefined
       const { cause } = this.#ended
       taker(cause === undefined ? Effect.fail(Option.none()) : Effect.failCause(Cause.map(cause, Option.some)))
     }
+  }
+
+  #give(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const [ready, taker] = [this.#ready, this.#taker]
+    if (taker === undefined || ready.length === 0) return
+    this.#takenAt = performance.now()
+    this.#ready = []
+    this.#taker = undefined
+    taker(Effect.succeed(ready))
+    this.#onTaken()
   }
 }

@@ -1,5 +1,5 @@
 /** The providers of the configs in use, and how the client of each is built. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { OptionsError, type PoolError } from "../../ClientError.ts"

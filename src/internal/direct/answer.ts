@@ -9,7 +9,7 @@ import type { Api } from "./apis.ts"
 /** The parts of an API that tell how its answers are read. */
 export type AnswerFormat = Pick<Api<string, string>, "hasRequestId" | "isNested">
 
-/** What is known of a call when its answer is read. */
+/** Facts about a call, for those who read its answer. */
 export interface ReadCall {
   readonly place: ErrorOrigin
   /** Times that its request was sent. */

@@ -8,7 +8,7 @@ import type { EventFormat } from "./events.ts"
 type Batch = ReadonlyArray<unknown>
 
 /** Receives one batch, `undefined` after the last, or the failure. */
-export interface Waiter {
+export interface BatchWaiter {
   readonly resolve: (batch: Batch | undefined) => void
   readonly reject: (error: unknown) => void
 }
@@ -39,7 +39,7 @@ export class Batches implements ChunkSink {
   readonly #source: EventSource
   readonly #parse: (chunk: Uint8Array) => ReadonlyArray<ServerSentEvent>
   #end: End | undefined
-  #waiter: Waiter | undefined
+  #waiter: BatchWaiter | undefined
   #isGivenUp = false
 
   constructor(call: ReadCall, format: EventFormat, response: Response) {
@@ -57,7 +57,7 @@ export class Batches implements ChunkSink {
   }
 
   /** Asks for the next batch. One call at a time. A failure comes once what came before it has been given. */
-  pull(waiter: Waiter): void {
+  pull(waiter: BatchWaiter): void {
     this.#waiter = waiter
     if (this.#end === undefined) this.#source.pull(this)
     else this.#settle()

@@ -65,87 +65,113 @@ export const watchAbandoned = ({ body }: Response, f: () => void): void => {
   if (source?.body !== undefined) source.onAbandoned = f
 }
 
-// No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
-export const streamOf = (
-  body: WireBody,
-  filter: BodyFilter,
-  failure: (error: unknown) => unknown
-): ReadableStream<Uint8Array> => {
-  const joinsChunks = filter instanceof EventFilter
-  let maxBatchBytes = MAX_SDK_BATCH_BYTES
-  let isClosed = false
-  // A read may still fail after the reader has cancelled.
-  const close = (reason: Parameters<BodyFilter["close"]>[0]) => {
-    if (!isClosed) filter.close(reason)
-    isClosed = true
+/** Reads a body for one sink. Must not lead to its stream. */
+class BodyReader implements EventSource {
+  readonly #body: WireBody
+  readonly #filter: BodyFilter
+  readonly #failure: (error: unknown) => unknown
+  readonly #joinsChunks: boolean
+  #maxBatchBytes = MAX_SDK_BATCH_BYTES
+  #isClosed = false
+
+  constructor(body: WireBody, filter: BodyFilter, failure: (error: unknown) => unknown) {
+    this.#body = body
+    this.#filter = filter
+    this.#failure = failure
+    this.#joinsChunks = filter instanceof EventFilter
   }
-  const fail = (sink: ChunkSink, error: unknown) => {
-    close("failed")
-    sink.error(failure(error))
+
+  /** Reads until there is something for the sink: a stream does not pull again before that. */
+  readonly pull = (sink: ChunkSink): void => {
+    const known = this.#joinsChunks ? this.#body.take?.() : undefined
+    if (known !== undefined) return this.#giveJoined(sink, known)
+    this.#body.read().then(
+      (chunk) => {
+        if (this.#joinsChunks && chunk !== undefined) setImmediate(this.#giveJoined, sink, chunk)
+        else this.#give(sink, chunk)
+      },
+      (error: unknown) => this.#fail(sink, error)
+    )
   }
-  /** Returns true if the reader has got something: a chunk, the end or a failure. */
-  const take = (sink: ChunkSink, chunk: Uint8Array | undefined): boolean => {
-    let given: Uint8Array | undefined
-    try {
-      given = chunk === undefined ? filter.end() : filter.chunk(chunk)
-    } catch (error) {
-      if (chunk !== undefined) body.cancel()
-      fail(sink, error)
-      return true
-    }
-    if (chunk === undefined) close("ended")
-    if (given !== undefined) sink.enqueue(given)
-    if (chunk === undefined) sink.close()
-    else if (filter.failure !== undefined) {
-      // The reader is given the chunk all the same: it waits for it.
-      body.cancel()
-      fail(sink, filter.failure)
-    }
-    return given !== undefined || chunk === undefined
+
+  readonly cancel = (): void => {
+    this.#close("cancelled")
+    this.#body.cancel()
   }
+
+  /** The same for a parser of ours. */
+  forParser(filter: EventFilter): EventSource {
+    filter.leaveToParser()
+    this.#maxBatchBytes = MAX_PARSER_BATCH_BYTES
+    return this
+  }
+
+  readonly #giveJoined = (sink: ChunkSink, chunk: Uint8Array): void => this.#give(sink, this.#joined(chunk))
+
+  #give(sink: ChunkSink, chunk: Uint8Array | undefined): void {
+    // The reader may have cancelled meanwhile.
+    if (!this.#isClosed && !this.#take(sink, chunk)) this.pull(sink)
+  }
+
   /** The chunk with those that have come since. */
-  const joined = (chunk: Uint8Array): Uint8Array => {
-    let next = body.take?.()
+  #joined(chunk: Uint8Array): Uint8Array {
+    let next = this.#body.take?.()
     if (next === undefined) return chunk
     const chunks = [chunk]
     let size = chunk.length
     while (next !== undefined) {
       chunks.push(next)
       size += next.length
-      next = size < maxBatchBytes ? body.take?.() : undefined
+      next = size < this.#maxBatchBytes ? this.#body.take?.() : undefined
     }
     return Buffer.concat(chunks, size)
   }
-  const give = (sink: ChunkSink, chunk: Uint8Array | undefined): void => {
-    // The reader may have cancelled meanwhile.
-    if (!isClosed && !take(sink, chunk)) pull(sink)
+
+  /** Returns true if the sink has got something: a chunk, the end or a failure. */
+  #take(sink: ChunkSink, chunk: Uint8Array | undefined): boolean {
+    const filter = this.#filter
+    let given: Uint8Array | undefined
+    try {
+      given = chunk === undefined ? filter.end() : filter.chunk(chunk)
+    } catch (error) {
+      if (chunk !== undefined) this.#body.cancel()
+      this.#fail(sink, error)
+      return true
+    }
+    if (chunk === undefined) this.#close("ended")
+    if (given !== undefined) sink.enqueue(given)
+    if (chunk === undefined) sink.close()
+    else if (filter.failure !== undefined) {
+      // The reader is given the chunk all the same: it waits for it.
+      this.#body.cancel()
+      this.#fail(sink, filter.failure)
+    }
+    return given !== undefined || chunk === undefined
   }
-  const giveJoined = (sink: ChunkSink, chunk: Uint8Array): void => give(sink, joined(chunk))
-  /** Reads until there is something for the reader: the stream does not pull again before that. */
-  const pull = (sink: ChunkSink): void => {
-    const known = joinsChunks ? body.take?.() : undefined
-    if (known !== undefined) return giveJoined(sink, known)
-    body.read().then(
-      (chunk) => {
-        if (joinsChunks && chunk !== undefined) setImmediate(giveJoined, sink, chunk)
-        else give(sink, chunk)
-      },
-      (error: unknown) => fail(sink, error)
-    )
+
+  #fail(sink: ChunkSink, error: unknown): void {
+    this.#close("failed")
+    sink.error(this.#failure(error))
   }
-  const cancel = () => {
-    close("cancelled")
-    body.cancel()
+
+  /** Once: a read may still fail after the reader has cancelled. */
+  #close(reason: Parameters<BodyFilter["close"]>[0]): void {
+    if (!this.#isClosed) this.#filter.close(reason)
+    this.#isClosed = true
   }
+}
+
+// No byte stream: it would transfer each chunk's ArrayBuffer, which sockets share among chunks.
+export const streamOf = (
+  body: WireBody,
+  filter: BodyFilter,
+  failure: (error: unknown) => unknown
+): ReadableStream<Uint8Array> => {
+  const reader = new BodyReader(body, filter, failure)
+  const { cancel, pull } = reader
   // Nothing is read ahead: back-pressure reaches the wire.
   const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
-  if (filter instanceof EventFilter) {
-    eventSources.set(stream, () => {
-      filter.leaveToParser()
-      maxBatchBytes = MAX_PARSER_BATCH_BYTES
-      return { pull, cancel }
-    })
-  }
+  if (filter instanceof EventFilter) eventSources.set(stream, () => reader.forParser(filter))
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)

@@ -24,7 +24,7 @@ import type { PoolKey } from "./keyPool.ts"
 import type { RequestState } from "./requestState.ts"
 
 /** All that an attempt needs, which it gives back. */
-export interface Admission {
+export interface AdmittedAttempt {
   readonly poolKey: PoolKey
   readonly subject: Subject
   readonly permit: Permit
@@ -42,9 +42,9 @@ export const recalled = new WireError("Aborted", "no", "requeued: rate limited, 
 /** Header in which the SDKs made by Stainless report how often they have retried a request. */
 const RETRY_COUNT = "x-stainless-retry-count"
 
-export class Attempt implements SendOptions {
+export class RequestAttempt implements SendOptions {
   readonly #state: RequestState
-  readonly #admission: Admission
+  readonly #admission: AdmittedAttempt
   readonly timeouts: Timeouts
   readonly tap: SendOptions["tap"]
   readonly onTapped: SendOptions["onTapped"]
@@ -58,7 +58,7 @@ export class Attempt implements SendOptions {
   #isOver = false
 
   /** `queue` is how many milliseconds it may wait for a socket. */
-  constructor(state: RequestState, admission: Admission, queue: number) {
+  constructor(state: RequestState, admission: AdmittedAttempt, queue: number) {
     const { call, demand, timeouts } = state
     const { permit } = admission
     this.#state = state

@@ -53,7 +53,7 @@ class Elements<A> {
   readonly #iterator: AsyncIterator<A>
   readonly #isBatched: boolean
   #batch: Array<A> = []
-  /** What is given once the elements before it have been. */
+  /** End of the iterable, given once the elements before it have been. */
   #end: Effect.Effect<undefined, ClientError> | undefined
   #resume: ((next: Next<A>) => void) | undefined
   #isPulling = false
@@ -148,16 +148,16 @@ const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> 
     return Effect.succeed(CallContext.make(signal, span, Spans.tracing(fiber, span)))
   })
 
-/** Who asks for a stream, and how. */
+/** A stream that a caller asks for, and of whom. */
 export interface Asked<A> {
   readonly place: Failure.ErrorOrigin
   readonly ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
 }
 
-/** What its requests are aborted with: nobody reads it, and to make one costs more than to read an event. */
+/** Reason with which requests are aborted: nobody reads it, and to make one costs more than to read an event. */
 const isOver = new DOMException("the stream is over", "AbortError")
 
-/** Whatever ends the stream aborts the requests of its call, then closes its iterator, and then gives back its lease. */
+/** Its finalizer aborts the requests of the call, then closes the iterator; the lease is given back after that. */
 const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
   Effect.suspend(() => {
     const controller = new AbortController()

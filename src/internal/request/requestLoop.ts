@@ -12,7 +12,7 @@ import * as Attempts from "../telemetry/attempts.ts"
 import { isSpent } from "../transport/upload.ts"
 import { sleep } from "../util/ticker.ts"
 import { CircuitOpen, DeadlinePassed, WireError } from "../wire/errors.ts"
-import { type Admission, Attempt, recalled } from "./attempt.ts"
+import { type AdmittedAttempt, RequestAttempt, recalled } from "./attempt.ts"
 import * as ErrorResponse from "./errors/errorResponse.ts"
 import * as Failure from "./errors/fromSdk.ts"
 import { refused } from "./errors/unsent.ts"
@@ -103,7 +103,7 @@ export class RequestLoop {
    * Takes leave, the secret and a permit, or waits for them. `undefined` if another credential may be better by now; a
    * response if it may not wait for longer, and has failed before.
    */
-  #acquire(poolKey: PoolKey): Admission | undefined | Promise<Admission | Response | undefined> {
+  #acquire(poolKey: PoolKey): AdmittedAttempt | undefined | Promise<AdmittedAttempt | Response | undefined> {
     const subject = this.#subjectOf(poolKey)
     const leave = this.#passage.obtain(subject, poolKey.quota.retriesPerSecond())
     const secret = leave === undefined ? poolKey.secrets.peek() : undefined
@@ -116,7 +116,7 @@ export class RequestLoop {
     poolKey: PoolKey,
     subject: Subject,
     leave: Promise<Denial | undefined> | undefined
-  ): Promise<Admission | Response | undefined> {
+  ): Promise<AdmittedAttempt | Response | undefined> {
     const denied = await leave
     if (denied !== undefined) {
       if (this.#failed === undefined) throw denied.error
@@ -140,7 +140,7 @@ export class RequestLoop {
   }
 
   /** `undefined` if a circuit has opened meanwhile. */
-  #admit(granted: Omit<Admission, "pass">): Admission | undefined {
+  #admit(granted: Omit<AdmittedAttempt, "pass">): AdmittedAttempt | undefined {
     this.#counted = true
     const pass = this.#passage.take(granted.subject)
     if (pass !== undefined) return { ...granted, pass }
@@ -149,7 +149,7 @@ export class RequestLoop {
   }
 
   /** Waits for a permit, which may take longer than a token lives. */
-  async #wait(poolKey: PoolKey, subject: Subject): Promise<Admission | undefined> {
+  async #wait(poolKey: PoolKey, subject: Subject): Promise<AdmittedAttempt | undefined> {
     const { deadline, demand, deps, signal } = this.#state
     const { quota, secrets } = poolKey
     const since = deps.ticker.now()
@@ -195,9 +195,9 @@ export class RequestLoop {
     return Math.max(0, this.#until! - this.#state.deps.ticker.now())
   }
 
-  async #dispatch(admission: Admission): Promise<Outcome> {
+  async #dispatch(admission: AdmittedAttempt): Promise<Outcome> {
     try {
-      return await new Attempt(this.#state, admission, this.#left()).send()
+      return await new RequestAttempt(this.#state, admission, this.#left()).send()
     } catch (error) {
       if (error === recalled) return "requeued"
       if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
@@ -208,7 +208,7 @@ export class RequestLoop {
   }
 
   /** Returns the response that the caller gets, `undefined` if another attempt follows. */
-  #decide(admission: Admission, outcome: Outcome): Response | undefined | Promise<Response | undefined> {
+  #decide(admission: AdmittedAttempt, outcome: Outcome): Response | undefined | Promise<Response | undefined> {
     if (outcome === "requeued") return undefined
     if (outcome instanceof WireError) return this.#decideUnanswered(admission, outcome)
     if (outcome.status < 300) return outcome
@@ -217,13 +217,13 @@ export class RequestLoop {
     return this.#decideRefused(admission, outcome)
   }
 
-  #read(response: Response, { secret }: Admission): Promise<ErrorResponse.ErrorResponse> {
+  #read(response: Response, { secret }: AdmittedAttempt): Promise<ErrorResponse.ErrorResponse> {
     const clean = (text: string) => scrub(text, secret, this.#state.hidden)
     return ErrorResponse.read(response, clean, this.#state.attempts)
   }
 
   /** An answer that is no success. */
-  async #decideRefused(admission: Admission, response: Response): Promise<Response | undefined> {
+  async #decideRefused(admission: AdmittedAttempt, response: Response): Promise<Response | undefined> {
     const { attempts, before, deadline, deps } = this.#state
     let next: Retry.Next
     try {
@@ -244,7 +244,7 @@ export class RequestLoop {
   async #nextAfter(
     response: Response,
     { code }: ErrorResponse.ErrorResponse,
-    admission: Admission
+    admission: AdmittedAttempt
   ): Promise<Retry.Next> {
     const { demand, deps, request } = this.#state
     const { pass, permit, poolKey } = admission
@@ -274,7 +274,7 @@ export class RequestLoop {
   }
 
   /** No answer came. */
-  async #decideUnanswered(admission: Admission, error: WireError): Promise<undefined> {
+  async #decideUnanswered(admission: AdmittedAttempt, error: WireError): Promise<undefined> {
     const { before, deadline, deps, request } = this.#state
     this.#state.attempts += error.resent
     if (isSpent(request.body)) throw error
@@ -293,7 +293,7 @@ export class RequestLoop {
 
   #next(
     failure: Retry.Failure,
-    { subject }: Admission,
+    { subject }: AdmittedAttempt,
     how: Pick<Retry.Circumstances, "isProbe" | "isGated" | "isElsewhere">
   ): Retry.Next {
     const firstFailedAt = (this.#firstFailedAt ??= this.#state.deps.ticker.now())

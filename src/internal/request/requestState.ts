@@ -81,7 +81,7 @@ export class RequestState {
   /** Milliseconds that it stood in line before its first attempt, for which the metrics of waits have yet to account. */
   quotaWaitMs = 0
   socketWaitMs = 0
-  /** Of the line of its tenant. */
+  /** Its start in the line of its tenant. */
   #start: StartFacts | undefined
   readonly #settings: Own | undefined
   readonly #waits: Waits

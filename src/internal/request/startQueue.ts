@@ -8,7 +8,7 @@
  * another agent of the same line, never holds the line up. Nor does a provider that can't be reached.
  */
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
-import { TurnedAway } from "../quota/turnedAway.ts"
+import type { TurnedAway } from "../quota/turnedAway.ts"
 import { queueFull } from "../transport/backlog.ts"
 import { tooManyWaiters } from "../quota/modelLimiter.ts"
 import { root } from "../util/asyncContext.ts"
@@ -220,8 +220,9 @@ export class StartQueue {
 
   /** The resource for which those that wait are too many. */
   #full(): Resource | undefined {
+    // All of a crowd share one verdict on a provider that can't be reached.
+    if (this.#isFailing) return undefined
     const most = this.#pool.waiting > MAX_WAITING_IN_POOL ? MIN_WAITING : MAX_WAITING
-    if (this.#isFailing) return this.#starting < most ? undefined : "socket"
     const waiting = this.#forSocket + this.#starting
     if (waiting >= most) return "socket"
     return waiting + this.#forQuota < MAX_WAITING || this.#isMixed() ? undefined : "quota"

@@ -23,7 +23,7 @@ export const asBuffer = (bytes: Uint8Array): Buffer =>
 export class EventScanner {
   /** Lines of data so far, but for `[DONE]`: about one for each token generated. */
   dataLines = 0
-  /** Those of events that are whole. */
+  /** Lines of data in whole events, counted alike. */
   wholeDataLines = 0
   /** Bytes of the longest event so far, line ends left out. One that has come in part counts. */
   longest = 0

@@ -136,16 +136,26 @@ export class ResponseReader {
     const chunk = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left)
     this.#left -= chunk.length
     this.#sink.onData(chunk)
-    if (this.#left === 0) {
-      if (this.#state === chunkData) this.#state = chunkEnd
-      else this.#end()
-    }
-    return bytes.subarray(chunk.length)
+    if (this.#left > 0) return none
+    const { length } = chunk
+    if (this.#state === fixed) this.#end()
+    else if (bytes[length] === CR && bytes[length + 1] === LF) {
+      // Mostly it has come with its data, and needs no turn of its own.
+      this.#state = chunkSize
+      return bytes.subarray(length + 2)
+    } else this.#state = chunkEnd
+    return bytes.subarray(length)
   }
 
   #readLine(bytes: Buffer): Buffer {
     const before = this.#held.length
     const end = bytes.indexOf(LF)
+    const size = before === 0 && this.#state === chunkSize ? plainSize(bytes, end) : 0
+    if (size > 0) {
+      this.#left = size
+      this.#state = chunkData
+      return bytes.subarray(end + 1)
+    }
     const most = this.#state === trailers ? this.#maxHead - this.#trailing : MAX_CHUNK_LINE_BYTES
     if (before + (end === -1 ? bytes.length : end) > most)
       throw new ProtocolError("a line between its chunks is too long")
@@ -180,6 +190,28 @@ export class ResponseReader {
     this.#state = idle
     this.#sink.onEnd()
   }
+}
+
+/** Digits of a size that is read without making a text of its line. */
+const MAX_PLAIN_DIGITS = 6
+
+/** The size in the line of a chunk that is nothing but digits, and whose LF is at `end`; 0 for any other line. */
+const plainSize = (bytes: Buffer, end: number): number => {
+  if (end < 2 || end > MAX_PLAIN_DIGITS + 1 || bytes[end - 1] !== CR) return 0
+  let size = 0
+  for (let at = 0; at < end - 1; at++) {
+    const digit = hexDigit(bytes[at]!)
+    if (digit < 0) return 0
+    size = size * 16 + digit
+  }
+  return size
+}
+
+/** -1 for another character. */
+const hexDigit = (byte: number): number => {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const lower = byte | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
 const hasBareLineFeed = (bytes: Buffer, from: number): boolean => {

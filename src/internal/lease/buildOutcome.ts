@@ -1,7 +1,7 @@
 /** The outcome of a build, for callbacks instead of fibers: ten thousand may wait for one. */
 import type * as Exit from "effect/Exit"
 
-export class Outcome<A, E> {
+export class BuildOutcome<A, E> {
   #exit: Exit.Exit<A, E> | undefined
   readonly #waiting = new Set<(exit: Exit.Exit<A, E>) => void>()
 
