@@ -235,6 +235,8 @@ const testing: ReadonlyArray<Rule> = [
   { from: `.onRight`, to: `.onSuccess`, why: "Either is Result" },
   { from: `Stream.Stream.Success`, to: `Stream.Success`, why: renamed },
   { from: `logLevel._tag === "Warning"`, to: `logLevel === "Warn"`, why: "levels are strings" },
+  { from: `_tag === "Left"`, to: `_tag === "Failure"`, why: "Either is Result" },
+  { from: `_tag === "Right"`, to: `_tag === "Success"`, why: "Either is Result" },
   {
     from: `$result._tag === "Left"`,
     to: `$result._tag === "Failure"`,
@@ -333,6 +335,13 @@ const testing: ReadonlyArray<Rule> = [
     from: `Effect.map($effect, Chunk.unsafeFromArray)`,
     to: `$effect`,
     why: "streams carry arrays"
+  },
+  { from: `Chunk.map($all, $f)`, to: `$all.map($f)`, why: "streams are collected into arrays" },
+  { from: `Schema.Literal($a, $b)`, to: `Schema.Literals([$a, $b])`, why: "one literal is another schema" },
+  {
+    from: `$schema.pipe(Schema.between($least, $most))`,
+    to: `$schema.check(Schema.isBetween({ minimum: $least, maximum: $most }))`,
+    why: "filters are checks"
   },
   { from: `Chunk.size($all)`, to: `$all.length`, why: "streams are collected into arrays" },
   { from: `Chunk.unsafeLast($all)`, to: `$all.at(-1)!`, why: "streams are collected into arrays" },
