@@ -1,0 +1,296 @@
+/** Types of a run: its options, what its agent is given, its results and its progress. */
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { BadRow } from "./errors.ts"
+import type { Cache, Journal } from "./journal/model.ts"
+import type { Prices } from "./cost/prices.ts"
+
+/**
+ * Tokens, as the provider counts them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Usage {
+  /** Tokens of the prompt, those from the provider's cache included. */
+  readonly input: number
+  readonly output: number
+  /** Tokens of the prompt that came from the provider's cache. */
+  readonly cachedInput: number
+}
+
+/**
+ * The row's failure. Tags to expect: reasons of `ClientError`s (`BadRequest`, `Timeout`, ...), `length`, `content_filter`,
+ * `refusal`, `empty` and `schema` for answers that can't be used, `bad_row`, `missing_column` and `duplicate_key` for rows,
+ * Errors of other agents have their `_tag` or `name`; defects `Defect`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RowReason {
+  readonly tag: string
+  /** One line, without secrets. */
+  readonly message: string
+  /** The answer that could not be used. */
+  readonly answer?: string | undefined
+}
+
+interface ResultFields<Row> {
+  /** Position of the row in the input, from 0. */
+  readonly index: number
+  /** Value of the option `key`, if there is one. */
+  readonly key: string | undefined
+  /** From 1 to the option `repeat`. */
+  readonly repeat: number
+  /** Absent in `Batch.records`, since journals hold no rows. A `BadRow` where that stood in the input. */
+  readonly row: Row
+  /** Sum over all requests of the row that reported theirs. */
+  readonly usage: Usage
+  /** In US dollars; `undefined` if the price is unknown. 0 for cached results. */
+  readonly cost: number | undefined
+  /** Requests sent, retries and repairs included; 0 if none was. */
+  readonly attempts: number
+  /** Milliseconds from the agent's start to its end. */
+  readonly ms: number
+  /** Out of the cache. */
+  readonly cached: boolean
+  /** Out of the journal: done by an earlier run. */
+  readonly restored: boolean
+  /** The model that answered, if the agent reported it. */
+  readonly model: string | undefined
+}
+
+/**
+ * The outcome of a row.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Result<Row, A> =
+  | (ResultFields<Row> & { readonly status: "done"; readonly value: A })
+  | (ResultFields<Row> & { readonly status: "failed"; readonly reason: RowReason })
+
+/**
+ * What an agent is given beside its row.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call {
+  readonly index: number
+  readonly key: string | undefined
+  /** From 1 to the option `repeat`. */
+  readonly repeat: number
+  /**
+   * Counts the usage of an answer towards the row. Takes what providers return: a completion or embeddings with `model` and
+   * `usage`. May be called for each request of the row.
+   */
+  readonly report: (answer: { readonly model?: unknown; readonly usage?: unknown }) => void
+}
+
+/**
+ * Content that makes one run differ from another, as JSON. `Batch.prompt` has its own; of other agents it is `name` and
+ * `version`, which change when their answers would.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AgentIdentity = Readonly<Record<string, unknown>>
+
+/**
+ * Rows at a time: a number, or `"auto"`, which keeps quota and sockets busy and little more, since what waits costs memory.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Concurrency = number | "auto"
+
+/**
+ * Order of results: that of the input, or as they are finished.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Order = "input" | "completion"
+
+/**
+ * Failures at which a run stops. Absent fields set no bound.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StopAfter {
+  /** Rows failed in this run. */
+  readonly failures?: number | undefined
+  /** Share of this run's rows, above 0 and at most 1, once 100 rows have ended. */
+  readonly share?: number | undefined
+}
+
+/**
+ * Options of a run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunOptions<Row, A, E, R, E2, R2> {
+  /** Any number of rows; they are read as they are needed. A `BadRow` among them is recorded as a failure. */
+  readonly rows: Stream.Stream<Row | BadRow, E2, R2> | Iterable<Row | BadRow> | AsyncIterable<Row | BadRow>
+  /** Any function of a row that returns an Effect: an `Agent`, or what `Batch.prompt` makes. */
+  readonly agent: (row: Row, call: Call) => Effect.Effect<A, E, R>
+  /**
+   * Changes when the agent's answers would: part of the run's identity. `Batch.prompt` needs none.
+   *
+   * @default none
+   */
+  readonly version?: string | number | undefined
+  /**
+   * The row's identity: a column's name, or a function. A second row with a key is a failure, `duplicate_key`; a row whose
+   * content has changed since it was recorded is done again.
+   *
+   * @default the row's content; equal rows are told apart by number
+   */
+  readonly key?: string | ((row: Row) => string | number) | undefined
+  /** @default "auto" */
+  readonly concurrency?: Concurrency | undefined
+  /** @default "completion" */
+  readonly order?: Order | undefined
+  /**
+   * Finished results that may wait for their turn or for the consumer. At it no further row begins.
+   *
+   * @default 1,000, or twice the concurrency if that is more
+   */
+  readonly holdBack?: number | undefined
+  /** Answers to each row, each with its own number. @default 1 */
+  readonly repeat?: number | undefined
+  /** Keeps what is finished. Without one a run begins from the start each time. @default none */
+  readonly journal?: Journal | undefined
+  /**
+   * Gives results that are in the journal too, in their places, `restored`. Without it they are passed over.
+   *
+   * @default true
+   */
+  readonly replay?: boolean | undefined
+  /** Does rows again that the journal has as failed: all, or those with these tags. @default false */
+  readonly retryFailed?: boolean | ReadonlyArray<string> | undefined
+  /** Keeps answers beyond the run: same request, same answer. @default none */
+  readonly cache?: Cache | undefined
+  /** @default none: the run goes on whatever fails */
+  readonly stopAfter?: StopAfter | undefined
+  /**
+   * When the provider refuses the account (key, quota, permission, model): end with `Refused` once rows in flight have
+   * ended, or hold all rows and try one every half minute until it is let in. Rows that were refused are done again.
+   *
+   * @default "stop"
+   */
+  readonly whenRefused?: "stop" | "pause" | undefined
+  /**
+   * US dollars, over all runs of the journal. What is in flight counts by its upper bound, so it is never passed. Needs an
+   * agent of `Batch.prompt` with a known price and an output bound.
+   *
+   * @default none
+   */
+  readonly maxCost?: number | undefined
+  /** Prices of models, over those of the package. @default the package's */
+  readonly prices?: Prices | undefined
+  /** When this effect ends no further row begins; the run ends when those in flight have. @default never */
+  readonly drainWhen?: Effect.Effect<unknown> | undefined
+  /** Rows of the input, if known: for the estimate of the end. @default known once the input has ended */
+  readonly total?: number | undefined
+  /** Called every `progressInterval`, and once at the end. What it throws is ignored. @default none */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Milliseconds. @default 250 */
+  readonly progressInterval?: number | undefined
+}
+
+/**
+ * What holds the run back at this moment.
+ *
+ * - `answers`: nothing does; all slots wait for the provider.
+ * - `concurrency`: the option `concurrency` is used up, and quota and sockets have room.
+ * - `requests`, `tokens`, `quota`: the quota's limits; `quota` is its `maxConcurrency`.
+ * - `retry_after`: the provider wants no requests until `until`.
+ * - `circuit`: the provider does not respond; probes are sent.
+ * - `sockets`: requests wait for a connection.
+ * - `refused`: the account is refused; one row is tried at a time.
+ * - `budget`: `maxCost` leaves no room beside what is in flight.
+ * - `output`: results wait for the consumer, or for an earlier row in input order.
+ * - `journal`, `input`: writing, or reading rows, is the slowest part.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HeldBack {
+  readonly by:
+    | "answers"
+    | "concurrency"
+    | "requests"
+    | "tokens"
+    | "quota"
+    | "retry_after"
+    | "circuit"
+    | "sockets"
+    | "refused"
+    | "budget"
+    | "output"
+    | "journal"
+    | "input"
+  /** For people: "waiting for tokens: 60,000 a minute". */
+  readonly detail: string
+  /** Milliseconds since 1970. */
+  readonly until?: number | undefined
+}
+
+/**
+ * Counts of a run at one moment. Rows count once for each repeat.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  /** Rows of the input, once known. */
+  readonly total: number | undefined
+  /** Rows read so far. */
+  readonly read: number
+  /** Rows with an answer, restored ones included. */
+  readonly done: number
+  /** Rows that failed, restored ones included. */
+  readonly failed: number
+  /** Failed rows by tag, restored ones included. */
+  readonly failures: Readonly<Record<string, number>>
+  /** Among both: out of the journal. */
+  readonly restored: number
+  /** Out of the cache, in this run. */
+  readonly cached: number
+  /** Rows done again since their content changed under their key. */
+  readonly changed: number
+  /** Damaged records of the journal, whose rows are done again. */
+  readonly damaged: number
+  /** Rows whose agents run now. */
+  readonly running: number
+  /** Rows that may run at this moment. */
+  readonly concurrency: number
+  /** Requests that wait for quota or a socket, where there is a `ClientMap`. */
+  readonly queued: number
+  /** Sockets open, where there is a `ClientMap`. */
+  readonly sockets: number
+  /** Results that wait for the consumer. */
+  readonly held: number
+  /** Rows of this run a second, over the last ten seconds. */
+  readonly rowsPerSecond: number
+  readonly elapsedMs: number
+  /** Milliseconds to the end, if `total` and the rate are known. */
+  readonly etaMs: number | undefined
+  /** Of this run. */
+  readonly usage: Usage
+  /** US dollars of this run, without rows of unknown price. */
+  readonly cost: number
+  /** US dollars of the journal's earlier runs. */
+  readonly earlierCost: number
+  /** Rows whose cost is unknown, which `cost` is short of. */
+  readonly unpriced: number
+  /** Cost of this run at its end by its mean so far; `undefined` while unknown. */
+  readonly expectedCost: number | undefined
+  readonly heldBack: HeldBack
+  /** Set once the run has ended. */
+  readonly ended: "complete" | "drained" | "failed" | undefined
+}
