@@ -43,6 +43,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free some space",
   EDQUOT: "the disk quota is used up; free some space",
   EROFS: "the file system is read-only",
+  EPIPE: "its reader has gone",
   EMFILE: "too many open files; raise ulimit -n"
 }
 

@@ -2,7 +2,7 @@
 /** The `clientele` command: finds the subcommand, which is loaded only when it is called. */
 import { problemIn } from "../internal/install/surroundings.ts"
 import { folder, manifest } from "./manifest.ts"
-import { UsageError } from "./usage.ts"
+import { CommandError, UsageError } from "./exit.ts"
 
 interface Command {
   readonly summary: string
@@ -12,12 +12,20 @@ interface Command {
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  run: {
+    summary: "a model or an agent for each row of a file, with a file of results",
+    load: () => import("./run.ts")
+  },
+  stats: {
+    summary: "what a run has done so far: rows, failures, tokens, cost",
+    load: () => import("./stats.ts")
+  },
   sandbox: {
     summary: "a provider server on this machine, to develop and test against",
     load: () => import("./sandbox.ts")
   },
   doctor: {
-    summary: "installed versions of Node, Effect and the SDKs, against the required ones",
+    summary: "what may keep a run from working: versions, keys, endpoints, limits",
     runsAnyhow: true,
     load: () => import("./doctor.ts")
   }
@@ -61,7 +69,7 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
     return await (await command.load()).run(rest)
   } catch (error) {
     process.stderr.write(`clientele: ${error instanceof Error ? error.message : String(error)}\n`)
-    return error instanceof UsageError ? 2 : 1
+    return error instanceof CommandError ? error.exitCode : 1
   }
 }
 

@@ -83,7 +83,11 @@ const textBytes = (
       throw new CommandError(`can't read ${sourceName(file)}: ${ioReason(error)}`, EXIT.io)
     }
   }
-  return { chunks: decoded(sourceName(file), decompressed(sourceName(file), counted()), encoding), size, position: () => position }
+  return {
+    chunks: decoded(sourceName(file), decompressed(sourceName(file), counted()), encoding),
+    size,
+    position: () => position
+  }
 }
 
 /** Joins chunks until `least` bytes are there, if there are as many. */
@@ -127,7 +131,7 @@ async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): Async
   }
 }
 
-const decoderOf = (encoding: string): TextDecoder => {
+const decoderOf = (encoding: string): InstanceType<typeof TextDecoder> => {
   try {
     return new TextDecoder(encoding, { fatal: true })
   } catch {
@@ -141,7 +145,11 @@ const markedEncoding = (head: Buffer): string | undefined =>
 
 const isUtf8Name = (encoding: string): boolean => /^utf-?8$/i.test(encoding)
 
-async function* decoded(name: string, chunks: AsyncIterable<Buffer>, asked: string | undefined): AsyncGenerator<Buffer> {
+async function* decoded(
+  name: string,
+  chunks: AsyncIterable<Buffer>,
+  asked: string | undefined
+): AsyncGenerator<Buffer> {
   const first = await chunks[Symbol.asyncIterator]().next()
   if (first.done === true) return
   const encoding = asked ?? markedEncoding(first.value) ?? "utf-8"

@@ -26,10 +26,7 @@ export const csvTable = async (chunks: AsyncIterable<Buffer>, delimiter: string)
 
 async function* noRows(): RowChunks {}
 
-async function* csvRecords(
-  chunks: AsyncIterable<Buffer>,
-  delimiter: string
-): AsyncGenerator<ReadonlyArray<CsvRecord>> {
+async function* csvRecords(chunks: AsyncIterable<Buffer>, delimiter: string): AsyncGenerator<ReadonlyArray<CsvRecord>> {
   const splitter = new CsvSplitter(delimiter)
   for await (const chunk of chunks) {
     const records = splitter.push(chunk.toString("utf8"), false)
@@ -49,7 +46,8 @@ const columnNames = (header: ReadonlyArray<string>): Pick<CsvTable, "columns" | 
     let name = wanted
     for (let i = 2; taken.has(name) || (name !== cell && given.has(name)); i++) name = `${wanted}_${i}`
     taken.add(name)
-    if (name !== cell) notes.push(`column ${index + 1}, ${cell === "" ? "without a name" : `again "${cell}"`}, is {{${name}}}`)
+    if (name !== cell)
+      notes.push(`column ${index + 1}, ${cell === "" ? "without a name" : `again "${cell}"`}, is {{${name}}}`)
     return name
   })
   return { columns, notes }

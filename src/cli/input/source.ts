@@ -138,7 +138,10 @@ class CountedRows {
   total(size: number | undefined, position: number): ReturnType<RowSource["total"]> {
     if (this.#isAtEnd) return { rows: this.#count, isExact: true }
     if (size === undefined || position === 0) return undefined
-    return { rows: Math.min(this.#limit, Math.max(this.#count, Math.round((this.#count * size) / position))), isExact: false }
+    return {
+      rows: Math.min(this.#limit, Math.max(this.#count, Math.round((this.#count * size) / position))),
+      isExact: false
+    }
   }
 }
 

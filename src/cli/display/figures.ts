@@ -1,0 +1,51 @@
+/** Figures as people read them. */
+
+export const count = (value: number): string => Math.round(value).toLocaleString("en-US")
+
+/** `1,234 rows`, `1 row`. */
+export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`
+
+const UNITS: ReadonlyArray<readonly [size: number, suffix: string]> = [
+  [1e9, " G"],
+  [1e6, " M"],
+  [1e4, " k"]
+]
+
+/** Three digits and more: `9,999`, `12.3 k`, `4.56 M`. */
+export const short = (value: number): string => {
+  for (const [size, suffix] of UNITS) {
+    if (value < size) continue
+    const scaled = value / (suffix === " k" ? 1e3 : size)
+    return `${scaled >= 100 ? Math.round(scaled) : scaled.toPrecision(3)}${suffix}`
+  }
+  return count(value)
+}
+
+/** Cents, and four digits below a dollar. */
+export const dollars = (value: number): string =>
+  value === 0 || value >= 1
+    ? `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
+    : smallDollars(value)
+
+const LEAST_DOLLARS = 0.0001
+
+const smallDollars = (value: number): string =>
+  value < LEAST_DOLLARS ? `below $${LEAST_DOLLARS}` : `$${value.toFixed(4)}`
+
+/** `0:09`, `12:34`, `3:07:00`. */
+export const duration = (ms: number): string => {
+  const seconds = Math.round(ms / 1000)
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
+  const two = (value: number) => String(value).padStart(2, "0")
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
+}
+
+export const rate = (perSecond: number): string =>
+  `${perSecond >= 100 ? count(perSecond) : perSecond.toFixed(1)} rows/s`
+
+/** Failures by reason, the most frequent first. */
+export const reasons = (failures: Readonly<Record<string, number>>, most = 5): string => {
+  const sorted = Object.entries(failures).toSorted(([, a], [, b]) => b - a)
+  const listed = sorted.slice(0, most).map(([reason, times]) => `${reason} ${count(times)}`)
+  return [...listed, ...(sorted.length > most ? ["..."] : [])].join(", ")
+}

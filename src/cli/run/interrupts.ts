@@ -1,0 +1,37 @@
+/** Signals while a run goes on: the first drains it, the second stops it at once. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { EXIT, type ExitCode } from "../exit.ts"
+
+export interface Interrupts {
+  /** Ends with the first signal. */
+  readonly drain: Effect.Effect<void>
+  /** Ends with the second. */
+  readonly stop: Effect.Effect<void>
+  /** Of the first signal; `undefined` before it. */
+  readonly exitCode: () => ExitCode | undefined
+}
+
+const CODES = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const
+
+export const listen: Effect.Effect<Interrupts, never, Scope.Scope> = Effect.gen(function* () {
+  const drain = yield* Deferred.make<void>()
+  const stop = yield* Deferred.make<void>()
+  let first: ExitCode | undefined
+  const onSignal = (signal: NodeJS.Signals) => {
+    const next = first === undefined ? drain : stop
+    first ??= CODES[signal as keyof typeof CODES]
+    Deferred.unsafeDone(next, Effect.void)
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      for (const signal of Object.keys(CODES)) process.on(signal, onSignal)
+    }),
+    () =>
+      Effect.sync(() => {
+        for (const signal of Object.keys(CODES)) process.off(signal, onSignal)
+      })
+  )
+  return { drain: Deferred.await(drain), stop: Deferred.await(stop), exitCode: () => first }
+})

@@ -1,0 +1,123 @@
+/** What a run has come to: counted as it goes, told at its end. */
+import { readdirSync } from "node:fs"
+import type { Progress } from "../../Batch.ts"
+import { count, counted, duration, reasons } from "../display/figures.ts"
+import { costText, tokensText } from "../display/view.ts"
+import { EXIT, type ExitCode } from "../exit.ts"
+import { STDIN } from "../input/bytes.ts"
+import type { RowResult } from "../output/lines.ts"
+import { Latencies } from "./latencies.ts"
+import type { RunPlan } from "./plan.ts"
+
+/** An error that ended the run. */
+export interface RunEnd {
+  readonly message: string
+  readonly code: ExitCode
+}
+
+const openFiles = (): number | undefined => {
+  try {
+    return readdirSync("/proc/self/fd").length - 1
+  } catch {
+    return undefined
+  }
+}
+
+/** A word of a command as a shell takes it. */
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
+/** Longest command that is repeated in messages. */
+const MAX_COMMAND_CHARACTERS = 300
+
+export class RunReport {
+  readonly #plan: RunPlan
+  readonly #command: string
+  readonly #latencies = new Latencies()
+  readonly #cpu = process.cpuUsage()
+  #last: Progress | undefined
+  #peakSockets = 0
+  #peakFiles: number | undefined
+
+  constructor(plan: RunPlan, args: ReadonlyArray<string>) {
+    this.#plan = plan
+    const command = ["clientele", "run", ...args].map(shellWord).join(" ")
+    this.#command = command.length > MAX_COMMAND_CHARACTERS || command.includes("\n") ? "the same command" : command
+  }
+
+  sample(progress: Progress): void {
+    this.#last = progress
+    this.#peakSockets = Math.max(this.#peakSockets, progress.sockets)
+    const files = openFiles()
+    if (files !== undefined) this.#peakFiles = Math.max(this.#peakFiles ?? 0, files)
+  }
+
+  add({ cached, ms, restored, status }: RowResult): void {
+    if (status === "done" && !restored && !cached) this.#latencies.add(ms)
+  }
+
+  exitCode(end: RunEnd | undefined, signalled: ExitCode | undefined): ExitCode {
+    if (end !== undefined) return end.code
+    if (signalled !== undefined && this.#last?.ended !== "complete") return signalled
+    return (this.#last?.failed ?? 0) > 0 ? EXIT.rowsFailed : EXIT.done
+  }
+
+  /** Lines for people. */
+  summary(code: ExitCode): ReadonlyArray<string> {
+    const last = this.#last
+    if (last === undefined) return []
+    const { journal, out } = this.#plan
+    const files = [
+      ...(out.file === STDIN ? [] : [`results: ${out.file}`]),
+      ...(journal === undefined ? [] : [`journal: ${journal.file}`])
+    ]
+    const view = { progress: last, total: undefined, isDraining: false }
+    return [
+      this.#rows(last),
+      `${tokensText(view)}; ${costText(view)}`,
+      ...(files.length === 0 ? [] : [files.join(", ")]),
+      ...this.#advice(last, code)
+    ]
+  }
+
+  #rows({ cached, done, elapsedMs, failed, failures, restored }: Progress): string {
+    const parts = [
+      ...(failed === 0 ? [] : [`${count(failed)} failed (${reasons(failures)})`]),
+      ...(restored === 0 ? [] : [`${count(restored)} of an earlier run`]),
+      ...(cached === 0 ? [] : [`${count(cached)} from the cache`])
+    ]
+    const more = parts.length === 0 ? "" : `; ${parts.join("; ")}`
+    return `${counted(done, "row")} answered in ${duration(elapsedMs)}${more}`
+  }
+
+  #advice({ ended, failed }: Progress, code: ExitCode): ReadonlyArray<string> {
+    const hasJournal = this.#plan.journal !== undefined
+    if (ended !== "complete" && code !== EXIT.usage && code !== EXIT.locked) {
+      return [
+        hasJournal ? `stopped; to go on: ${this.#command}` : "stopped; without a journal, the next run begins anew"
+      ]
+    }
+    if (failed === 0 || !hasJournal || ended !== "complete") return []
+    const isSame = this.#command === "the same command"
+    return [`to do failed rows again: ${this.#command}${isSame ? " with" : ""} --retry-failed`]
+  }
+
+  /** The last record of `--json`. */
+  record(code: ExitCode, end: RunEnd | undefined): Readonly<Record<string, unknown>> {
+    const { system, user } = process.cpuUsage(this.#cpu)
+    const { journal, out } = this.#plan
+    return {
+      event: "end",
+      exitCode: code,
+      error: end?.message ?? null,
+      ...this.#last,
+      p50Ms: this.#latencies.percentile(0.5) ?? null,
+      p99Ms: this.#latencies.percentile(0.99) ?? null,
+      cpuMs: (user + system) / 1000,
+      peakSockets: this.#peakSockets,
+      peakOpenFiles: this.#peakFiles ?? null,
+      out: out.file,
+      journal: journal?.file ?? null
+    }
+  }
+}

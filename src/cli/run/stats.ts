@@ -1,0 +1,122 @@
+/** Sums up a journal. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import * as Batch from "../../Batch.ts"
+import { count, counted, dollars, short } from "../display/figures.ts"
+import { CommandError, EXIT } from "../exit.ts"
+import { Latencies } from "./latencies.ts"
+
+interface FailureStats {
+  readonly reason: string
+  readonly count: number
+  /** Of the latest row. */
+  readonly message: string
+}
+
+interface JournalStats {
+  readonly journal: string
+  readonly done: number
+  readonly failed: number
+  readonly failures: ReadonlyArray<FailureStats>
+  readonly models: ReadonlyArray<string>
+  readonly tokens: Batch.Usage
+  /** US dollars of rows whose cost is known. */
+  readonly cost: number
+  readonly unpriced: number
+  readonly attempts: number
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
+}
+
+class StatsCount {
+  readonly #latencies = new Latencies()
+  readonly #failures = new Map<string, FailureStats>()
+  readonly #models = new Set<string>()
+  #done = 0
+  #failed = 0
+  #input = 0
+  #output = 0
+  #cachedInput = 0
+  #cost = 0
+  #unpriced = 0
+  #attempts = 0
+
+  add(record: Batch.Result<undefined, unknown>): void {
+    const { attempts, cached, cost, model, ms, usage } = record
+    if (record.status === "done") {
+      this.#done++
+      if (!cached) this.#latencies.add(ms)
+    } else {
+      this.#failed++
+      const { message, tag } = record.reason
+      this.#failures.set(tag, { reason: tag, count: (this.#failures.get(tag)?.count ?? 0) + 1, message })
+    }
+    if (model !== undefined) this.#models.add(model)
+    this.#input += usage.input
+    this.#output += usage.output
+    this.#cachedInput += usage.cachedInput
+    this.#attempts += attempts
+    if (cost === undefined) this.#unpriced++
+    else this.#cost += cost
+  }
+
+  of(journal: string): JournalStats {
+    return {
+      journal,
+      done: this.#done,
+      failed: this.#failed,
+      failures: [...this.#failures.values()].toSorted((a, b) => b.count - a.count),
+      models: [...this.#models],
+      tokens: { input: this.#input, output: this.#output, cachedInput: this.#cachedInput },
+      cost: this.#cost,
+      unpriced: this.#unpriced,
+      attempts: this.#attempts,
+      p50Ms: this.#latencies.percentile(0.5),
+      p99Ms: this.#latencies.percentile(0.99)
+    }
+  }
+}
+
+const seconds = (ms: number | undefined): string => (ms === undefined ? "n/a" : `${(ms / 1000).toFixed(2)} s`)
+
+const costOf = ({ cost, done, failed, unpriced }: JournalStats): string =>
+  unpriced === 0
+    ? dollars(cost)
+    : unpriced === done + failed
+      ? "unknown"
+      : `${dollars(cost)}, and ${counted(unpriced, "row")} of unknown cost`
+
+const forPeople = (stats: JournalStats): string => {
+  const { attempts, done, failed, failures, models, tokens } = stats
+  const lines: ReadonlyArray<readonly [label: string, figure: string]> = [
+    ["rows answered", count(done)],
+    ["rows failed", count(failed)],
+    ...failures.map(
+      ({ count: times, message, reason }) => [`  ${reason}`, `${count(times)}, such as: ${message}`] as const
+    ),
+    ["model", models.length === 0 ? "unknown" : models.join(", ")],
+    ["requests", count(attempts)],
+    [
+      "tokens in",
+      `${short(tokens.input)}${tokens.cachedInput === 0 ? "" : `, ${short(tokens.cachedInput)} of them cached`}`
+    ],
+    ["tokens out", short(tokens.output)],
+    ["cost", costOf(stats)],
+    ["latency, p50", seconds(stats.p50Ms)],
+    ["latency, p99", seconds(stats.p99Ms)]
+  ]
+  const width = Math.max(...lines.map(([label]) => label.length))
+  return lines.map(([label, figure]) => `${label.padEnd(width)}   ${figure}`).join("\n")
+}
+
+/** Resolves to the exit code. */
+export const printStats = async (journal: string, isJson: boolean): Promise<number> => {
+  const counted = new StatsCount()
+  const read = Stream.runForEach(Batch.records(journal), (record) => Effect.sync(() => counted.add(record)))
+  const ended = await Effect.runPromise(Effect.either(read))
+  if (Either.isLeft(ended)) throw new CommandError(ended.left.message, EXIT.io)
+  const stats = counted.of(journal)
+  process.stdout.write(`${isJson ? JSON.stringify(stats) : forPeople(stats)}\n`)
+  return EXIT.done
+}

@@ -1,0 +1,73 @@
+import * as FastCheck from "effect/FastCheck"
+import { assert, describe, inject, it } from "vitest"
+import { jsonArray } from "../../../src/cli/input/jsonArray.ts"
+import { jsonLines } from "../../../src/cli/input/jsonLines.ts"
+import { collect, inChunks } from "./support.ts"
+
+const failure = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "no error",
+    (error: unknown) => (error as Error).message
+  )
+
+/** Chunks of the reader end between characters. */
+async function* inCharacters(text: string, size: number): AsyncGenerator<Buffer> {
+  const characters = [...text]
+  for (let at = 0; at < characters.length; at += size) yield Buffer.from(characters.slice(at, at + size).join(""))
+}
+
+const value = FastCheck.jsonValue({ maxDepth: 3 })
+const row = FastCheck.dictionary(FastCheck.string(), value, { maxKeys: 4 })
+
+describe("JSON lines", () => {
+  it("are rows, with blank lines left out and bad ones malformed alone", async () => {
+    const rows = await collect(jsonLines("x", inChunks('{"a":1}\r\n\n  \n{"a":\n[2]\n"text"\n{"a":3}')))
+    assert.deepStrictEqual(rows.slice(0, 1), [{ a: 1 }])
+    assert.match(String(rows[1]), /^line 4 is invalid JSON: /)
+    assert.deepStrictEqual(rows.slice(2), ["line 5 is no JSON object", "line 6 is no JSON object", { a: 3 }])
+  })
+
+  it("may be none", async () => {
+    assert.deepStrictEqual(await collect(jsonLines("x", inChunks(""))), [])
+    assert.deepStrictEqual(await collect(jsonLines("x", inChunks("\n\n"))), [])
+  })
+
+  it("are read whatever the chunks", async () => {
+    await FastCheck.assert(
+      FastCheck.asyncProperty(FastCheck.array(row), FastCheck.integer({ min: 1, max: 50 }), async (rows, size) => {
+        const text = rows.map((one) => JSON.stringify(one)).join("\n")
+        assert.deepStrictEqual(await collect(jsonLines("x", inCharacters(text, size))), JSON.parse(JSON.stringify(rows)))
+      }),
+      { seed: inject("seed"), numRuns: 200 }
+    )
+  })
+})
+
+describe("a JSON array", () => {
+  it("is one row an element, with bad ones malformed alone", async () => {
+    const rows = await collect(jsonArray("x", inChunks(' [ {"a":"],\\"}"}, 2,\n {bad}, {"a":[{},[]]} ] ')))
+    assert.deepStrictEqual(rows[0], { a: '],"}' })
+    assert.strictEqual(rows[1], "element 2 is no JSON object")
+    assert.match(String(rows[2]), /^element 3 is invalid JSON: /)
+    assert.deepStrictEqual(rows[3], { a: [{}, []] })
+  })
+
+  it("may be empty", async () => {
+    assert.deepStrictEqual(await collect(jsonArray("x", inChunks(" [ ] \n"))), [])
+  })
+
+  it("is read whatever the chunks", async () => {
+    await FastCheck.assert(
+      FastCheck.asyncProperty(FastCheck.array(row), FastCheck.integer({ min: 1, max: 50 }), async (rows, size) => {
+        const text = JSON.stringify(rows, null, 1)
+        assert.deepStrictEqual(await collect(jsonArray("x", inCharacters(text, size))), JSON.parse(text))
+      }),
+      { seed: inject("seed"), numRuns: 200 }
+    )
+  })
+
+  it("without an end, and other text, are errors that say so", async () => {
+    assert.match(await failure(collect(jsonArray("movies.json", inChunks('[{"a":1},')))), /array of movies\.json has no end/)
+    assert.match(await failure(collect(jsonArray("movies.json", inChunks("title,year")))), /movies\.json is no JSON array/)
+  })
+})
