@@ -3,14 +3,14 @@
  * packages that it imports, into one file that is loaded when it is used. Nothing else is bundled, so that the command and
  * an agent of the user's share `effect`, the SDKs and this package. The packages' licenses go into a file beside them.
  */
-import { build } from "esbuild"
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { build, type BuildOptions, type Metafile } from "esbuild"
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dirname, "..")
 const source = join(root, "src/cli/vendor")
 
-export const NOTICES = "THIRD-PARTY-NOTICES.md"
+const NOTICES = "THIRD-PARTY-NOTICES.md"
 
 interface Bundled {
   readonly name: string
@@ -38,28 +38,35 @@ const notices = (packages: ReadonlyArray<Bundled>): string =>
     ...packages.flatMap(({ license, name, text, version }) => ["", `## ${name} ${version} (${license})`, "", text])
   ].join("\n") + "\n"
 
-/** Modules that are bundled, in `src/cli/vendor`. */
-export const vendored = (): ReadonlyArray<string> => readdirSync(source).map((file) => join(source, file))
+const options = {
+  entryPoints: readdirSync(source).map((file) => join(source, file)),
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node22",
+  minify: true,
+  // Escaped, the ranks of a tokenizer would be a quarter longer.
+  charset: "utf8",
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning"
+} as const satisfies BuildOptions
 
-/** Bundles into a build of this package, and returns the names of the bundled packages. */
-export const bundleVendored = async (dist: string): Promise<ReadonlyArray<string>> => {
+const namesIn = ({ inputs }: Metafile): ReadonlyArray<string> =>
+  [...new Set(Object.keys(inputs).flatMap((input) => packageOf(input) ?? []))].toSorted()
+
+/** Names of the packages that are bundled, and of those that they bring. */
+export const bundledPackages = async (): Promise<ReadonlyArray<string>> =>
+  namesIn((await build({ ...options, outdir: "unwritten", write: false })).metafile)
+
+/** Bundles into a build of this package. */
+const bundleInto = async (dist: string): Promise<void> => {
   const folder = join(dist, "cli/vendor")
   if (!existsSync(folder)) throw new Error(`${folder} is not there; compile first`)
-  const { metafile } = await build({
-    entryPoints: [...vendored()],
-    outdir: folder,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node22",
-    minify: true,
-    legalComments: "none",
-    metafile: true,
-    logLevel: "warning"
-  })
-  const names = [...new Set(Object.keys(metafile.inputs).flatMap((input) => packageOf(input) ?? []))].toSorted()
-  writeFileSync(join(folder, NOTICES), notices(names.map(bundled)))
-  return names
+  const { metafile } = await build({ ...options, outdir: folder })
+  // The compiler's, which describe files that are no more.
+  for (const file of readdirSync(folder)) if (/\.(d\.ts|map)$/.test(file)) rmSync(join(folder, file))
+  writeFileSync(join(folder, NOTICES), notices(namesIn(metafile).map(bundled)))
 }
 
-if (import.meta.main) await bundleVendored(resolve(process.argv[2] ?? join(root, "dist")))
+if (import.meta.main) await bundleInto(resolve(process.argv[2] ?? join(root, "dist")))

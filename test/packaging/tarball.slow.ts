@@ -9,7 +9,7 @@ describe("the tarball", () => {
       .trim()
       .split("\n")
     const expected =
-      /^package\/(package\.json|README\.md|SECURITY\.md|LICENSE|docs\/[\w-]+\.md|src\/.+\.[cm]?ts|dist\/.+\.(js|cjs|d\.ts|d\.cts|map))$/
+      /^package\/(package\.json|README\.md|SECURITY\.md|LICENSE|docs\/[\w-]+\.md|src\/.+\.[cm]?ts|dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/vendor\/THIRD-PARTY-NOTICES\.md)$/
     assert.include(files, "package/dist/index.js")
     assert.deepStrictEqual(
       files.filter((file) => !expected.test(file)),

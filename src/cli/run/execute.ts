@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { existsSync } from "node:fs"
 import * as Batch from "../../Batch.ts"
 import * as ClientLayer from "../../ClientLayer.ts"
+import * as ClientMap from "../../ClientMap.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import { type Display, jsonDisplay, logDisplay, quietDisplay, terminalDisplay } from "../display/display.ts"
 import { CommandError, EXIT, type ExitCode } from "../exit.ts"
@@ -173,7 +174,9 @@ const program = (plan: RunPlan, args: ReadonlyArray<string>, shown: Shown) =>
     const exit = yield* Effect.exit(Effect.raceFirst(toFile(running, file, lines), interrupts.stop))
     const end = endOf(exit)
     const code = report.exitCode(end, interrupts.exitCode())
-    display.end({ lines: report.summary(code), record: report.record(code, end) })
+    const { built, hits } = yield* ClientMap.stats
+    const record = { ...report.record(code, end), clientsBuilt: built, clientHits: hits }
+    display.end({ lines: report.summary(code), record })
     if (end !== undefined) return yield* Effect.fail(new CommandError(end.message, end.code))
     return code
   })

@@ -36,7 +36,10 @@ describe("JSON lines", () => {
     await FastCheck.assert(
       FastCheck.asyncProperty(FastCheck.array(row), FastCheck.integer({ min: 1, max: 50 }), async (rows, size) => {
         const text = rows.map((one) => JSON.stringify(one)).join("\n")
-        assert.deepStrictEqual(await collect(jsonLines("x", inCharacters(text, size))), JSON.parse(JSON.stringify(rows)))
+        assert.deepStrictEqual(
+          await collect(jsonLines("x", inCharacters(text, size))),
+          JSON.parse(JSON.stringify(rows))
+        )
       }),
       { seed: inject("seed"), numRuns: 200 }
     )
@@ -67,7 +70,13 @@ describe("a JSON array", () => {
   })
 
   it("without an end, and other text, are errors that say so", async () => {
-    assert.match(await failure(collect(jsonArray("movies.json", inChunks('[{"a":1},')))), /array of movies\.json has no end/)
-    assert.match(await failure(collect(jsonArray("movies.json", inChunks("title,year")))), /movies\.json is no JSON array/)
+    assert.match(
+      await failure(collect(jsonArray("movies.json", inChunks('[{"a":1},')))),
+      /array of movies\.json has no end/
+    )
+    assert.match(
+      await failure(collect(jsonArray("movies.json", inChunks("title,year")))),
+      /movies\.json is no JSON array/
+    )
   })
 })

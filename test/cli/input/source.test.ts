@@ -66,7 +66,10 @@ describe("a file of rows", () => {
     const latin = file(Buffer.from("a,b\n1,é\n", "latin1"))
     assert.deepStrictEqual((await rowsOf({ file: latin, encoding: "windows-1252" })).read, [{ a: "1", b: "é" }])
     assert.match(await failure(rowsOf({ file: latin })), /is not UTF-8; name its encoding, for instance --encoding/)
-    assert.match(await failure(rowsOf({ file: latin, encoding: "klingon" })), /--encoding is "klingon"; expected a name/)
+    assert.match(
+      await failure(rowsOf({ file: latin, encoding: "klingon" })),
+      /--encoding is "klingon"; expected a name/
+    )
   })
 
   it("keeps characters whole that lie across two reads", async () => {
@@ -131,7 +134,10 @@ describe("a sample", () => {
   it("has so many rows in their order, the same for a seed", async () => {
     const one = await drawn(1000, 50, 7)
     assert.strictEqual(new Set(one).size, 50)
-    assert.deepStrictEqual(one, one.toSorted((a, b) => a - b))
+    assert.deepStrictEqual(
+      one,
+      one.toSorted((a, b) => a - b)
+    )
     assert.deepStrictEqual(await drawn(1000, 50, 7), one)
     assert.notDeepEqual(await drawn(1000, 50, 8), one)
     assert.deepStrictEqual(await drawn(3, 50, 7), [0, 1, 2])
