@@ -35,7 +35,13 @@ import type { ClientError, OptionsError } from "./ClientError.ts"
 import type { BatchError, RowFailure } from "./internal/batch/errors.ts"
 import type { Cache, Journal, JournalOptions } from "./internal/batch/journal/model.ts"
 import type { AgentIdentity, Call, Result, RunOptions } from "./internal/batch/model.ts"
-import type { Prices } from "./internal/batch/cost/prices.ts"
+import type { Price, Prices } from "./internal/batch/cost/prices.ts"
+import * as pricing from "./internal/batch/cost/prices.ts"
+import * as directoryCache from "./internal/batch/cache/directoryCache.ts"
+import * as fileJournal from "./internal/batch/journal/fileJournal.ts"
+import * as reading from "./internal/batch/journal/records.ts"
+import * as prompts from "./internal/batch/prompt/prompt.ts"
+import * as internal from "./internal/batch/run.ts"
 import type { ChatMessage, PromptOptions } from "./internal/batch/prompt/model.ts"
 
 export { BadRow, BatchError, RowFailure } from "./internal/batch/errors.ts"
@@ -85,9 +91,9 @@ export interface Prompt<A> {
  * @since 0.1.0
  * @category constructors
  */
-export declare const run: <Row, A, E, R, E2 = never, R2 = never>(
+export const run: <Row, A, E, R, E2 = never, R2 = never>(
   options: RunOptions<Row, A, E, R, E2, R2>
-) => Stream.Stream<Result<Row, A>, BatchError | E2, R | R2>
+) => Stream.Stream<Result<Row, A>, BatchError | E2, R | R2> = internal.run as never
 
 /**
  * An agent made of a template, over the provider's direct door. Validates its options; nothing is sent.
@@ -95,9 +101,8 @@ export declare const run: <Row, A, E, R, E2 = never, R2 = never>(
  * @since 0.1.0
  * @category constructors
  */
-export declare const prompt: <A = string>(
-  options: PromptOptions<A>
-) => Effect.Effect<Prompt<A>, BatchError | OptionsError>
+export const prompt: <A = string>(options: PromptOptions<A>) => Effect.Effect<Prompt<A>, BatchError | OptionsError> =
+  prompts.make
 
 /**
  * A journal in a file: JSON lines, the first of which is the run's identity, appended to and never rewritten. A record is
@@ -107,7 +112,7 @@ export declare const prompt: <A = string>(
  * @since 0.1.0
  * @category constructors
  */
-export declare const journal: (path: string, options?: JournalOptions) => Journal
+export const journal: (path: string, options?: JournalOptions) => Journal = fileJournal.make
 
 /**
  * Answers in a directory, shared by runs and processes: append-only files of JSON lines. Made if it is not there.
@@ -115,7 +120,7 @@ export declare const journal: (path: string, options?: JournalOptions) => Journa
  * @since 0.1.0
  * @category constructors
  */
-export declare const cache: (directory: string) => Cache
+export const cache: (directory: string) => Cache = directoryCache.make
 
 /**
  * The current records of a journal in a file, oldest first, without a lock: of two for one row the later. `row` is absent.
@@ -123,7 +128,7 @@ export declare const cache: (directory: string) => Cache
  * @since 0.1.0
  * @category accessors
  */
-export declare const records: (path: string) => Stream.Stream<Result<undefined, unknown>, BatchError>
+export const records: (path: string) => Stream.Stream<Result<undefined, unknown>, BatchError> = reading.records
 
 /**
  * The package's price of a model, under `prices` if given; `undefined` if it is unknown.
@@ -131,10 +136,7 @@ export declare const records: (path: string) => Stream.Stream<Result<undefined, 
  * @since 0.1.0
  * @category accessors
  */
-export declare const priceOf: (
-  model: string,
-  prices?: Prices
-) => import("./internal/batch/cost/prices.ts").Price | undefined
+export const priceOf: (model: string, prices?: Prices) => Price | undefined = pricing.priceOf
 
 /**
  * Date of the package's prices.
@@ -142,4 +144,4 @@ export declare const priceOf: (
  * @since 0.1.0
  * @category accessors
  */
-export declare const pricesAsOf: string
+export const pricesAsOf: string = pricing.PRICES_AS_OF

@@ -178,11 +178,13 @@ export interface RunOptions<Row, A, E, R, E2, R2> {
   readonly stopAfter?: StopAfter | undefined
   /**
    * When the provider refuses the account (key, quota, permission, model): end with `Refused` once rows in flight have
-   * ended, or hold all rows and try one every half minute until it is let in. Rows that were refused are done again.
+   * ended, or hold all rows and try one each `probeInterval` until it is let in. Rows that were refused are done again.
    *
    * @default "stop"
    */
   readonly whenRefused?: "stop" | "pause" | undefined
+  /** Milliseconds between rows that are tried while the account is refused. @default 30,000 */
+  readonly probeInterval?: number | undefined
   /**
    * US dollars, over all runs of the journal. What is in flight counts by its upper bound, so it is never passed. Needs an
    * agent of `Batch.prompt` with a known price and an output bound.
@@ -292,5 +294,5 @@ export interface Progress {
   readonly expectedCost: number | undefined
   readonly heldBack: HeldBack
   /** Set once the run has ended. */
-  readonly ended: "complete" | "drained" | "failed" | undefined
+  readonly ended: "complete" | "drained" | "failed" | "interrupted" | undefined
 }

@@ -147,6 +147,11 @@ const streaming = (
 
 /** The functions of a provider's module. Their public types are narrower. */
 export const make = <P extends string, Extra extends string>(api: Api<P, Extra>) => ({
+  /** Runs a call of one's own, for instance one that reads more of the answer. `make` may throw a ClientError. */
+  call: <A>(
+    client: Client<P, Extra>,
+    make: (config: ClientConfig<P>) => Exchange.ApiCall<A>
+  ): Effect.Effect<A, ClientError, ClientMap> => running(api, client, make),
   chat: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>
     running(api, client, (config) => Exchange.chat(api, config, body, options)),
   chatStream: (client: Client<P, Extra>, body: unknown, options?: CallOptions) =>

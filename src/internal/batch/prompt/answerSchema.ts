@@ -1,0 +1,118 @@
+/** Schemas of answers: how they are asked for, and how answers are checked by them. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Schema from "effect/Schema"
+import { BatchError } from "../errors.ts"
+import { jsonIn } from "./answerText.ts"
+import { errorsOf, type JsonSchema } from "./jsonSchema.ts"
+import type { ChatMessage } from "./model.ts"
+
+export type AnswerFormat = "json_schema" | "json_object" | "text"
+
+export interface AnswerSchema {
+  readonly json: JsonSchema
+  /** Parameters that ask for it. */
+  readonly params: Readonly<Record<string, unknown>>
+  /** Added to the system message, "" if the parameters say all. */
+  readonly instruction: string
+  /** `Left` has the errors, for the model. */
+  readonly read: (text: string) => Either.Either<unknown, string>
+}
+
+/** As effect marks its schemas. Their module is loaded only for those who have one. */
+const SCHEMA: unique symbol = Symbol.for("effect/Schema") as never
+
+const isEffectSchema = (schema: object): schema is Schema.Schema<unknown, unknown> => SCHEMA in schema
+
+const isRecord = (value: unknown): value is JsonSchema =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** True if OpenAI's strict mode takes it: objects name all their properties, and require each. */
+const isStrict = (schema: unknown): boolean => {
+  if (Array.isArray(schema)) return schema.every(isStrict)
+  if (!isRecord(schema)) return true
+  if (schema["type"] === "object" || "properties" in schema) {
+    const names = Object.keys(isRecord(schema["properties"]) ? schema["properties"] : {})
+    const required = schema["required"]
+    const isWhole = Array.isArray(required) && names.every((name) => required.includes(name))
+    if (schema["additionalProperties"] !== false || !isWhole) return false
+  }
+  return Object.values(schema).every((one) => (typeof one === "object" ? isStrict(one) : true))
+}
+
+const instructionFor = (json: JsonSchema): string =>
+  `Answer with JSON alone, which fits this JSON schema:\n${JSON.stringify(json)}`
+
+const paramsFor = (json: JsonSchema, format: AnswerFormat): Readonly<Record<string, unknown>> => {
+  if (format === "text") return {}
+  if (format === "json_object") return { response_format: { type: "json_object" } }
+  const schema = { name: "answer", schema: json, strict: isStrict(json) }
+  return { response_format: { type: "json_schema", json_schema: schema } }
+}
+
+type Decode = (value: unknown) => Either.Either<unknown, string>
+
+const answerSchema = (json: JsonSchema, format: AnswerFormat, decode: Decode): AnswerSchema => ({
+  json,
+  params: paramsFor(json, format),
+  instruction: format === "json_schema" ? "" : instructionFor(json),
+  read: (text) => {
+    const found = jsonIn(text)
+    return found === undefined ? Either.left("answer: is no JSON") : decode(found.value)
+  }
+})
+
+const ofEffect = async (schema: Schema.Schema<unknown, unknown>, format: AnswerFormat): Promise<AnswerSchema> => {
+  const [{ decodeUnknownEither }, JSONSchema] = await Promise.all([
+    import("effect/Schema"),
+    import("effect/JSONSchema")
+  ])
+  const decodeEither = decodeUnknownEither(schema)
+  const { $schema: _, ...json } = JSONSchema.make(schema) as unknown as Record<string, unknown>
+  return answerSchema(json, format, (value) => Either.mapLeft(decodeEither(value), ({ message }) => message))
+}
+
+const ofJson = (json: JsonSchema, format: AnswerFormat): AnswerSchema =>
+  answerSchema(json, format, (value) => {
+    const errors = errorsOf(json, value)
+    return errors.length === 0 ? Either.right(value) : Either.left(errors.join("\n"))
+  })
+
+export const make = (schema: unknown, format: AnswerFormat): Effect.Effect<AnswerSchema, BatchError> => {
+  // Schemas of effect are classes, too, and so functions.
+  const given = schema as object
+  if (isRecord(schema) || typeof schema === "function") {
+    if (!isEffectSchema(given)) return Effect.succeed(ofJson(given as JsonSchema, format))
+    return Effect.tryPromise({
+      try: () => ofEffect(given, format),
+      catch: (cause) =>
+        new BatchError({
+          reason: "Options",
+          detail: `schema has no JSON schema: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause
+        })
+    })
+  }
+  return new BatchError({ reason: "Options", detail: "schema is neither a JSON schema nor an Effect Schema" })
+}
+
+const MAX_ERROR_TEXT = 2_000
+
+/** The messages that ask once more, with what was wrong. */
+export const repairing = (
+  messages: ReadonlyArray<ChatMessage>,
+  answer: string,
+  errors: string
+): ReadonlyArray<ChatMessage> => [
+  ...messages,
+  { role: "assistant", content: answer },
+  {
+    role: "user",
+    content:
+      `That answer does not fit the schema:\n${errors.slice(0, MAX_ERROR_TEXT)}\n` +
+      "Answer again, whole, with JSON alone that fits it."
+  }
+]
+
+/** Tokens that `repairing` adds at most, beside the answer. */
+export const MAX_REPAIR_TOKENS = MAX_ERROR_TEXT + 200
