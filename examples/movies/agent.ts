@@ -4,11 +4,13 @@
  */
 import type { Call } from "clientele/Batch"
 import * as CerebrasClient from "clientele/CerebrasClient"
+import type { ClientError } from "clientele/ClientError"
+import type { ClientMap } from "clientele/ClientMap"
 import * as GroqClient from "clientele/GroqClient"
 import * as OpenAiClient from "clientele/OpenAiClient"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { answer, type Movie, question } from "./chat.ts"
+import { answer, type Completion, type Movie, question } from "./chat.ts"
 import { type Setup, setupOf } from "./setups.ts"
 
 export const version = "1"
@@ -21,7 +23,10 @@ export default (movie: Movie, { index, report }: Call) => {
   })
 }
 
-const ask = ({ provider, ...setup }: Setup, body: ReturnType<typeof question>) => {
+const ask = (
+  { provider, ...setup }: Setup,
+  body: ReturnType<typeof question>
+): Effect.Effect<Completion, ClientError, ClientMap> => {
   const { baseURL, headers, timeout } = setup
   const options = { apiKey: Redacted.make(setup.apiKey), baseURL, headers, timeout }
   switch (provider) {

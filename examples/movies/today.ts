@@ -3,7 +3,7 @@ import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
 import type { Call } from "clientele/Batch"
 import { Groq } from "groq-sdk"
 import { OpenAI } from "openai"
-import { answer, type Movie, question } from "./chat.ts"
+import { answer, type Completion, type Movie, question } from "./chat.ts"
 import { type Setup, setupOf } from "./setups.ts"
 
 export const version = "1"
@@ -23,7 +23,11 @@ export default async (movie: Movie, { index, report, signal }: Call & { readonly
 const deepest = (error: unknown): unknown =>
   error instanceof Error && error.cause instanceof Error ? deepest(error.cause) : error
 
-const ask = ({ provider, ...setup }: Setup, body: ReturnType<typeof question>, signal: AbortSignal) => {
+const ask = (
+  { provider, ...setup }: Setup,
+  body: ReturnType<typeof question>,
+  signal: AbortSignal
+): Promise<Completion> => {
   const { apiKey, baseURL, headers: defaultHeaders, timeout } = setup
   const options = { apiKey, baseURL, defaultHeaders, timeout }
   switch (provider) {

@@ -1,16 +1,6 @@
-/** Shows how a run goes: a block that is rewritten in a terminal, now and then a line elsewhere, or lines of JSON. */
+/** Shows how a run goes, where that is no terminal: now and then a line for people, or lines of JSON. */
 import { performance } from "../../internal/util/timers.ts"
-import {
-  costText,
-  failuresText,
-  holdText,
-  outlook,
-  rowsText,
-  type RunView,
-  speedText,
-  tokensText,
-  workText
-} from "./view.ts"
+import { costText, failuresText, holdText, outlook, rowsText, type RunView, speedText, tokensText } from "./view.ts"
 
 export interface Display {
   /** Called several times a second. */
@@ -31,62 +21,13 @@ const writeLines = (screen: Screen, lines: ReadonlyArray<string>): void => {
   if (lines.length > 0) screen.write(lines.map((line) => `${line}\n`).join(""))
 }
 
-/** The part of a stream that displays use. */
+/** The part of a stream that these displays use. */
 export interface Screen {
-  readonly isTTY?: boolean | undefined
-  readonly columns?: number | undefined
   readonly write: (text: string) => unknown
 }
 
 const LOG_INTERVAL_MS = 5_000
 const JSON_INTERVAL_MS = 1_000
-const BAR_CELLS = 24
-const DEFAULT_COLUMNS = 80
-
-const bar = (share: number): string => {
-  const filled = Math.round(BAR_CELLS * share)
-  return "█".repeat(filled) + "░".repeat(BAR_CELLS - filled)
-}
-
-export const blockLines = (title: string, view: RunView): ReadonlyArray<string> => {
-  const { share } = outlook(view)
-  const percent = share === undefined ? "" : `${bar(share)} ${Math.floor(share * 100)} %  `
-  return [
-    title,
-    `${percent}${rowsText(view)}, ${speedText(view)}`,
-    `${tokensText(view)}; ${costText(view)}`,
-    failuresText(view),
-    workText(view),
-    holdText(view)
-  ]
-}
-
-/** Rewrites its lines in place. Each is cut to the width, since one that wraps could not be rewritten. */
-export const terminalDisplay = (title: string, screen: Screen): Display => {
-  let shown = 0
-  const erase = () => {
-    if (shown > 0) screen.write(`\u001B[${shown}A\r\u001B[J`)
-    shown = 0
-  }
-  return {
-    show: (view) => {
-      const width = Math.max(1, (screen.columns ?? DEFAULT_COLUMNS) - 1)
-      const lines = blockLines(title, view).map((line) => `${[...line].slice(0, width).join("")}\u001B[K\n`)
-      // One write, so that nothing else comes between.
-      screen.write(`${shown > 0 ? `\u001B[${shown}A\r` : ""}${lines.join("")}`)
-      shown = lines.length
-    },
-    note: (line) => {
-      erase()
-      screen.write(`${line}\n`)
-    },
-    end: ({ lines }) => {
-      erase()
-      writeLines(screen, lines)
-    }
-  }
-}
-
 export const logLine = (view: RunView): string =>
   [rowsText(view), speedText(view), failuresText(view), tokensText(view), costText(view), holdText(view)].join("; ")
 

@@ -5,21 +5,10 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 /** `1,234 rows`, `1 row`. */
 export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`
 
-const UNITS: ReadonlyArray<readonly [size: number, suffix: string]> = [
-  [1e9, " G"],
-  [1e6, " M"],
-  [1e4, " k"]
-]
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 })
 
-/** Three digits and more: `9,999`, `12.3 k`, `4.56 M`. */
-export const short = (value: number): string => {
-  for (const [size, suffix] of UNITS) {
-    if (value < size) continue
-    const scaled = value / (suffix === " k" ? 1e3 : size)
-    return `${scaled >= 100 ? Math.round(scaled) : scaled.toPrecision(3)}${suffix}`
-  }
-  return count(value)
-}
+/** `987`, `12.3K`, `4.56M`. */
+export const short = (value: number): string => compact.format(value)
 
 /** Cents, and four digits below a dollar. */
 export const dollars = (value: number): string =>

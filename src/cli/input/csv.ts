@@ -1,6 +1,7 @@
 /** Reads CSV and TSV: the first record names the columns, each later one is a row of texts. */
-import { type CsvRecord, CsvSplitter } from "./csvRecords.ts"
-import { MalformedRow, type Row, type RowChunks, type RowItem } from "./rows.ts"
+import { CommandError, EXIT } from "../exit.ts"
+import { Parser } from "../vendor/csv.ts"
+import { MalformedRow, MAX_ROW_CHARACTERS, type Row, type RowChunks, type RowItem } from "./rows.ts"
 
 export interface CsvTable {
   /** Names of the columns, each once; empty if the file is. */
@@ -10,30 +11,76 @@ export interface CsvTable {
   readonly rows: RowChunks
 }
 
-/** Reads as far as the names of the columns. */
-export const csvTable = async (chunks: AsyncIterable<Buffer>, delimiter: string): Promise<CsvTable> => {
-  const records = csvRecords(chunks, delimiter)
-  let first: ReadonlyArray<CsvRecord> = []
-  while (first.length === 0) {
-    const next = await records.next()
-    if (next.done === true) return { columns: [], notes: [], rows: noRows() }
-    first = next.value
-  }
-  const [header, ...others] = first
+interface CsvRecord {
+  /** Line that it ends in, from 1. */
+  readonly line: number
+  readonly cells: ReadonlyArray<string>
+  /** What is wrong with it. @default nothing */
+  readonly problem?: string | undefined
+}
+
+/** Reads as far as the names of the columns. `name` is that of the source, for errors. */
+export const csvTable = async (name: string, chunks: AsyncIterable<Buffer>, delimiter: string): Promise<CsvTable> => {
+  const records = csvRecords(name, chunks, delimiter)
+  const first = await records.next()
+  if (first.done === true) return { columns: [], notes: [], rows: noRows() }
+  const [header, ...others] = first.value
   const { columns, notes } = columnNames(header?.cells ?? [])
   return { columns, notes, rows: rowsOf(columns, others, records) }
 }
 
 async function* noRows(): RowChunks {}
 
-async function* csvRecords(chunks: AsyncIterable<Buffer>, delimiter: string): AsyncGenerator<ReadonlyArray<CsvRecord>> {
-  const splitter = new CsvSplitter(delimiter)
-  for await (const chunk of chunks) {
-    const records = splitter.push(chunk.toString("utf8"), false)
-    if (records.length > 0) yield records
+/** A parser that hands over its records at once, and keeps none. */
+const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Parser => {
+  const parser = new Parser({
+    delimiter,
+    record_delimiter: ["\r\n", "\n", "\r"],
+    skip_empty_lines: true,
+    // A quote within a cell is a character, as most writers of such files mean it; a row of another length is malformed alone.
+    relax_quotes: true,
+    relax_column_count: true,
+    max_record_size: MAX_ROW_CHARACTERS,
+    skip_records_with_error: true,
+    on_record: (cells: ReadonlyArray<string>, { lines }) => {
+      onRecord({ line: lines, cells })
+      return null
+    },
+    on_skip: (error) => {
+      onRecord({ line: Number(error?.lines ?? 0), cells: [], problem: error?.message ?? "unknown" })
+      return undefined
+    }
+  })
+  return parser.resume()
+}
+
+async function* csvRecords(
+  name: string,
+  chunks: AsyncIterable<Buffer>,
+  delimiter: string
+): AsyncGenerator<ReadonlyArray<CsvRecord>> {
+  let records: Array<CsvRecord> = []
+  const parser = parserOf(delimiter, (record) => void records.push(record))
+  const taken = () => {
+    const read = records
+    records = []
+    return read
   }
-  const last = splitter.push("", true)
-  if (last.length > 0) yield last
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.once("end", resolve)
+    parser.once("error", (error) => reject(new CommandError(`${name} is invalid CSV: ${error.message}`, EXIT.io)))
+  })
+  // Awaited below, unless reading stops before.
+  ended.catch(() => {})
+  for await (const chunk of chunks) {
+    // Parsed before it returns, so that nothing is buffered.
+    parser.write(chunk)
+    if (parser.errored !== null) await ended
+    if (records.length > 0) yield taken()
+  }
+  parser.end()
+  await ended
+  if (records.length > 0) yield taken()
 }
 
 /** A name that is there twice gets a number, and a column without a name its place. */
@@ -46,8 +93,9 @@ const columnNames = (header: ReadonlyArray<string>): Pick<CsvTable, "columns" | 
     let name = wanted
     for (let i = 2; taken.has(name) || (name !== cell && given.has(name)); i++) name = `${wanted}_${i}`
     taken.add(name)
-    if (name !== cell)
+    if (name !== cell) {
       notes.push(`column ${index + 1}, ${cell === "" ? "without a name" : `again "${cell}"`}, is {{${name}}}`)
+    }
     return name
   })
   return { columns, notes }
@@ -65,15 +113,22 @@ async function* rowsOf(
 
 const cells = (count: number): string => `${count} ${count === 1 ? "cell" : "cells"}`
 
+/** A quote that was opened and never closed takes the lines after it into its cell. */
+const isUnclosed = (cell: string): boolean => cell.startsWith('"') && /[\r\n]/.test(cell)
+
+const problemOf = ({ cells: found, problem }: CsvRecord, expected: number): string | undefined => {
+  if (problem !== undefined) return problem
+  if (found.some(isUnclosed)) return "a quote is not closed on its line, and takes those after it"
+  return found.length === expected ? undefined : `it has ${cells(found.length)}, and the header ${expected}`
+}
+
 const rowMaker = (columns: ReadonlyArray<string>): ((record: CsvRecord) => RowItem) => {
   // Assigning this name would change the object's prototype.
   const make = columns.includes("__proto__") ? definedRow(columns) : assignedRow(columns)
   return (record) => {
-    const { line, problem, raw = "" } = record
-    if (problem !== undefined) return new MalformedRow(line, `line ${line} is invalid CSV: ${problem}`, raw)
-    if (record.cells.length === columns.length) return make(record.cells)
-    const counts = `${cells(record.cells.length)}, and the header ${columns.length}`
-    return new MalformedRow(line, `line ${line} has ${counts}`, record.cells.join(","))
+    const problem = problemOf(record, columns.length)
+    if (problem === undefined) return make(record.cells)
+    return new MalformedRow(record.line, `line ${record.line}: ${problem}`, record.cells.join(","))
   }
 }
 

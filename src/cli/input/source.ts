@@ -1,9 +1,7 @@
 /** Opens rows of any format. */
 import type { Readable } from "node:stream"
 import { openBytes, sourceName } from "./bytes.ts"
-import { csvTable } from "./csv.ts"
 import { type Format, formatOfName, formatOfText } from "./format.ts"
-import { jsonArray } from "./jsonArray.ts"
 import { jsonLines } from "./jsonLines.ts"
 import { MalformedRow, type Row, type RowChunks, type RowItem } from "./rows.ts"
 
@@ -46,14 +44,7 @@ export const openSource = async (options: SourceOptions): Promise<RowSource> => 
   const text = await withFirst(bytes.chunks)
   const format = options.format ?? formatOfText(file, text.first?.toString("utf8", 0, 1000) ?? "", named)
   const name = sourceName(file)
-  const table =
-    format === "csv" || format === "tsv"
-      ? await csvTable(text.chunks, DELIMITERS[format])
-      : {
-          columns: undefined,
-          notes: [],
-          rows: format === "json" ? jsonArray(name, text.chunks) : jsonLines(name, text.chunks)
-        }
+  const table = await tableOf(name, format, text.chunks)
   const counted = new CountedRows(table.rows, limit)
   const head = await counted.head()
   return {
@@ -61,10 +52,23 @@ export const openSource = async (options: SourceOptions): Promise<RowSource> => 
     format,
     columns: table.columns ?? fieldsOf(head),
     head,
-    notes: table.notes,
+    notes: table.notes ?? [],
     rows: counted.all(),
     total: () => counted.total(bytes.size, bytes.position())
   }
+}
+
+interface Table {
+  readonly columns?: ReadonlyArray<string>
+  readonly notes?: ReadonlyArray<string>
+  readonly rows: RowChunks
+}
+
+/** Parsers are loaded when they are needed. */
+const tableOf = async (name: string, format: Format, chunks: AsyncIterable<Buffer>): Promise<Table> => {
+  if (format === "jsonl") return { rows: jsonLines(name, chunks) }
+  if (format === "json") return { rows: (await import("./jsonArray.ts")).jsonArray(name, chunks) }
+  return (await import("./csv.ts")).csvTable(name, chunks, DELIMITERS[format])
 }
 
 const withFirst = async (

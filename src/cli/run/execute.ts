@@ -10,7 +10,7 @@ import * as Batch from "../../Batch.ts"
 import * as ClientLayer from "../../ClientLayer.ts"
 import * as ClientMap from "../../ClientMap.ts"
 import type { OptionsError } from "../../ClientError.ts"
-import { type Display, jsonDisplay, logDisplay, quietDisplay, terminalDisplay } from "../display/display.ts"
+import { type Display, jsonDisplay, logDisplay, quietDisplay } from "../display/display.ts"
 import { CommandError, EXIT, type ExitCode } from "../exit.ts"
 import { STDIN } from "../input/bytes.ts"
 import { MalformedRow, type Row, type RowItem } from "../input/rows.ts"
@@ -48,11 +48,12 @@ const attempt = <A>(f: () => A | Promise<A>): Effect.Effect<A, CommandError> =>
     catch: (error) => (error instanceof CommandError ? error : new CommandError(String(error), EXIT.io))
   })
 
-const displayOf = ({ display, out, rows }: RunPlan, work: Work): Display => {
+const displayOf = async ({ display, out, rows }: RunPlan, work: Work): Promise<Display> => {
   if (display === "quiet") return quietDisplay
   // Standard output is for results, where they go there.
   if (display === "json") return jsonDisplay(out.file === STDIN ? process.stderr : process.stdout)
   if (process.stderr.isTTY !== true) return logDisplay(process.stderr)
+  const { terminalDisplay } = await import("../display/terminal.ts")
   return terminalDisplay(`${rows.file} -> ${out.file}   ${work.name}`, process.stderr)
 }
 
@@ -116,12 +117,8 @@ const results = (running: Running) => {
 const writeResults = (running: Running, file: ResultFile, lines: ResultLines) =>
   Stream.runForEachChunk(results(running), (chunk) =>
     attempt(() => {
-      let text = ""
-      for (const result of chunk) {
-        running.report.add(result)
-        text += lines.line(result)
-      }
-      return file.write(text)
+      for (const result of chunk) running.report.add(result)
+      return file.write(lines.text(chunk))
     })
   )
 
@@ -149,16 +146,16 @@ const prepare = (plan: RunPlan, shown: Shown) =>
     if (work.prompt !== undefined)
       yield* attempt(() => checkColumns(source, work.prompt?.columns ?? [], "the prompt asks for"))
     if (rows.key !== undefined) yield* attempt(() => checkColumns(source, [rows.key ?? ""], "--key is"))
-    const display = displayOf(plan, work)
+    const display = yield* attempt(() => displayOf(plan, work))
     shown.display = display
     for (const note of source.notes) display.note(`note: ${source.name}: ${note}`)
     return { source, work, display }
   })
 
 const openResults = ({ journal, out, repeat }: RunPlan, source: RowSource, work: Work) =>
-  attempt(() => {
+  attempt(async () => {
     const { columns } = source
-    const lines = resultLines({ out, columns, fields: work.fields, isRepeated: repeat > 1 })
+    const lines = await resultLines({ out, columns, fields: work.fields, isRepeated: repeat > 1 })
     const mayReplace = out.overwrite || (journal !== undefined && existsSync(journal.file))
     return { lines, file: ResultFile.open({ file: out.file, header: lines.header, mayReplace }) }
   })

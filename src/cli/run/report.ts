@@ -1,12 +1,12 @@
 /** What a run has come to: counted as it goes, told at its end. */
 import { readdirSync } from "node:fs"
+import { createHistogram } from "node:perf_hooks"
 import type { Progress } from "../../Batch.ts"
 import { count, counted, duration, reasons } from "../display/figures.ts"
 import { costText, tokensText } from "../display/view.ts"
 import { EXIT, type ExitCode } from "../exit.ts"
 import { STDIN } from "../input/bytes.ts"
 import type { RowResult } from "../output/lines.ts"
-import { Latencies } from "./latencies.ts"
 import type { RunPlan } from "./plan.ts"
 
 /** An error that ended the run. */
@@ -33,7 +33,7 @@ const MAX_COMMAND_CHARACTERS = 300
 export class RunReport {
   readonly #plan: RunPlan
   readonly #command: string
-  readonly #latencies = new Latencies()
+  readonly #latencies = createHistogram()
   readonly #cpu = process.cpuUsage()
   #last: Progress | undefined
   #peakSockets = 0
@@ -53,7 +53,7 @@ export class RunReport {
   }
 
   add({ cached, ms, restored, status }: RowResult): void {
-    if (status === "done" && !restored && !cached) this.#latencies.add(ms)
+    if (status === "done" && !restored && !cached) this.#latencies.record(Math.max(1, Math.round(ms)))
   }
 
   exitCode(end: RunEnd | undefined, signalled: ExitCode | undefined): ExitCode {
@@ -106,13 +106,14 @@ export class RunReport {
   record(code: ExitCode, end: RunEnd | undefined): Readonly<Record<string, unknown>> {
     const { system, user } = process.cpuUsage(this.#cpu)
     const { journal, out } = this.#plan
+    const latency = (p: number) => (this.#latencies.count === 0 ? null : this.#latencies.percentile(p))
     return {
       event: "end",
       exitCode: code,
       error: end?.message ?? null,
       ...this.#last,
-      p50Ms: this.#latencies.percentile(0.5) ?? null,
-      p99Ms: this.#latencies.percentile(0.99) ?? null,
+      p50Ms: latency(50),
+      p99Ms: latency(99),
       cpuMs: (user + system) / 1000,
       peakSockets: this.#peakSockets,
       peakOpenFiles: this.#peakFiles ?? null,

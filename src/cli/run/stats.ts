@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as Batch from "../../Batch.ts"
+import { createHistogram } from "node:perf_hooks"
 import { count, counted, dollars, short } from "../display/figures.ts"
 import { CommandError, EXIT } from "../exit.ts"
-import { Latencies } from "./latencies.ts"
 
 interface FailureStats {
   readonly reason: string
@@ -25,12 +25,12 @@ interface JournalStats {
   readonly cost: number
   readonly unpriced: number
   readonly attempts: number
-  readonly p50Ms: number | undefined
-  readonly p99Ms: number | undefined
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
 }
 
 class StatsCount {
-  readonly #latencies = new Latencies()
+  readonly #latencies = createHistogram()
   readonly #failures = new Map<string, FailureStats>()
   readonly #models = new Set<string>()
   #done = 0
@@ -46,7 +46,7 @@ class StatsCount {
     const { attempts, cached, cost, model, ms, usage } = record
     if (record.status === "done") {
       this.#done++
-      if (!cached) this.#latencies.add(ms)
+      if (!cached) this.#latencies.record(Math.max(1, Math.round(ms)))
     } else {
       this.#failed++
       const { message, tag } = record.reason
@@ -62,6 +62,7 @@ class StatsCount {
   }
 
   of(journal: string): JournalStats {
+    const latency = (p: number) => (this.#latencies.count === 0 ? null : this.#latencies.percentile(p))
     return {
       journal,
       done: this.#done,
@@ -72,13 +73,13 @@ class StatsCount {
       cost: this.#cost,
       unpriced: this.#unpriced,
       attempts: this.#attempts,
-      p50Ms: this.#latencies.percentile(0.5),
-      p99Ms: this.#latencies.percentile(0.99)
+      p50Ms: latency(50),
+      p99Ms: latency(99)
     }
   }
 }
 
-const seconds = (ms: number | undefined): string => (ms === undefined ? "n/a" : `${(ms / 1000).toFixed(2)} s`)
+const seconds = (ms: number | null): string => (ms === null ? "n/a" : `${(ms / 1000).toFixed(2)} s`)
 
 const costOf = ({ cost, done, failed, unpriced }: JournalStats): string =>
   unpriced === 0

@@ -113,7 +113,7 @@ describe("a file of rows", () => {
     const rows = Array.from({ length: 5000 }, (_, i) => `{"i":${i}}\n`)
     const { head, read, total } = await rowsOf({ file: file(rows.join(""), "jsonl"), limit: 3 })
     assert.deepStrictEqual(read, [{ i: 0 }, { i: 1 }, { i: 2 }])
-    assert.deepStrictEqual(head, read)
+    assert.deepStrictEqual<unknown>(head, read)
     assert.deepStrictEqual(total(), { rows: 3, isExact: true })
   })
 
