@@ -10,16 +10,12 @@ const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSig
 /** `987`, `12.3K`, `4.56M`. */
 export const short = (value: number): string => compact.format(value)
 
-/** Cents, and four digits below a dollar. */
-export const dollars = (value: number): string =>
-  value === 0 || value >= 1
-    ? `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
-    : smallDollars(value)
+const cents = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" })
 
-const LEAST_DOLLARS = 0.0001
+const fractions = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumSignificantDigits: 2 })
 
-const smallDollars = (value: number): string =>
-  value < LEAST_DOLLARS ? `below $${LEAST_DOLLARS}` : `$${value.toFixed(4)}`
+/** `$12.34`; below a dollar two digits that count, as `$0.0042`. */
+export const dollars = (value: number): string => (value === 0 || value >= 1 ? cents : fractions).format(value)
 
 /** `0:09`, `12:34`, `3:07:00`. */
 export const duration = (ms: number): string => {

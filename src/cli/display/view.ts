@@ -49,10 +49,9 @@ export const tokensText = ({ progress: { usage } }: RunView): string => {
 
 /** An unknown price is said to be unknown, never 0. */
 export const costText = (view: RunView): string => {
-  const { cost, done, earlierCost, failed, restored, unpriced } = view.progress
-  const own = done + failed - restored
+  const { cost, earlierCost, unpriced } = view.progress
   const earlier = earlierCost > 0 ? `, ${dollars(earlierCost)} in earlier runs` : ""
-  if (unpriced > 0 && unpriced >= own) return `cost unknown${earlier}`
+  if (unpriced > 0 && cost === 0) return `cost unknown${earlier}`
   if (unpriced > 0) return `${dollars(cost)} and ${counted(unpriced, "row")} of unknown cost${earlier}`
   const { expectedCost } = outlook(view)
   const isOver = view.progress.ended !== undefined
@@ -63,11 +62,9 @@ export const costText = (view: RunView): string => {
 export const failuresText = ({ progress }: RunView): string =>
   progress.failed === 0 ? "0 failed" : `${count(progress.failed)} failed: ${reasons(progress.failures)}`
 
-/** What holds the run back now. */
+/** Reason why it is no faster at this moment. */
 export const holdText = ({ isDraining, progress }: RunView): string =>
-  isDraining
-    ? `stopping: ${counted(progress.running, "row")} still at work; Ctrl-C again stops at once`
-    : progress.heldBack.detail
+  isDraining ? `stopping: ${counted(progress.running, "row")} still at work` : progress.heldBack.detail
 
 export const workText = ({ progress }: RunView): string => {
   const { concurrency, queued, running, sockets } = progress

@@ -1,6 +1,7 @@
 /** Shows what a run would send, and estimates what it would cost; sends nothing. */
 import * as Either from "effect/Either"
 import * as Batch from "../../Batch.ts"
+import { internalsOf } from "../../internal/batch/prompt/internals.ts"
 import { count, counted, dollars, short } from "../display/figures.ts"
 import { EXIT, type ExitCode } from "../exit.ts"
 import { MalformedRow, type Row } from "../input/rows.ts"
@@ -65,7 +66,7 @@ const between = (low: number, high: number, format: (value: number) => string): 
   format(low) === format(high) ? format(low) : `${format(low)} to ${format(high)}`
 
 const costLines = (estimate: Estimate, price: Batch.Price | undefined, model: string): ReadonlyArray<string> => {
-  if (price === undefined) return [`cost: unknown, since the price of ${model} is; add --prices FILE`]
+  if (price === undefined) return [`cost: unknown, since the price of ${model} at this address is; add --prices FILE`]
   const input = (tokens: number) => (tokens * price.input) / 1e6
   const low = input(estimate.input.low) + (estimate.output.low * price.output) / 1e6
   const rates = `${dollars(price.input)} and ${dollars(price.output)} for a million tokens in and out`
@@ -93,7 +94,7 @@ const estimateLines = async (plan: RunPlan, found: Survey, { name, prompt }: Wor
   return [
     `tokens in: ${between(estimate.input.low, estimate.input.high, short)} (${estimate.method})`,
     `tokens out: ${outputs}`,
-    ...costLines(estimate, Batch.priceOf(name, plan.bounds.prices), name)
+    ...costLines(estimate, internalsOf(prompt)?.price(plan.bounds.prices), name)
   ]
 }
 

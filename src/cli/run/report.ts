@@ -36,13 +36,23 @@ export class RunReport {
   readonly #latencies = createHistogram()
   readonly #cpu = process.cpuUsage()
   #last: Progress | undefined
+  #out: string
+  #journal: string | undefined
   #peakSockets = 0
   #peakFiles: number | undefined
 
   constructor(plan: RunPlan, args: ReadonlyArray<string>) {
     this.#plan = plan
+    this.#out = plan.out.file
+    this.#journal = plan.journal?.file
     const command = ["clientele", "run", ...args].map(shellWord).join(" ")
     this.#command = command.length > MAX_COMMAND_CHARACTERS || command.includes("\n") ? "the same command" : command
+  }
+
+  /** The files that were chosen, where runs stand beside each other. */
+  opened(out: string, journal: string | undefined): void {
+    this.#out = out
+    this.#journal = journal
   }
 
   sample(progress: Progress): void {
@@ -66,10 +76,9 @@ export class RunReport {
   summary(code: ExitCode): ReadonlyArray<string> {
     const last = this.#last
     if (last === undefined) return []
-    const { journal, out } = this.#plan
     const files = [
-      ...(out.file === STDIN ? [] : [`results: ${out.file}`]),
-      ...(journal === undefined ? [] : [`journal: ${journal.file}`])
+      ...(this.#out === STDIN ? [] : [`results: ${this.#out}`]),
+      ...(this.#journal === undefined ? [] : [`journal: ${this.#journal}`])
     ]
     const view = { progress: last, total: undefined, isDraining: false }
     return [
@@ -83,7 +92,7 @@ export class RunReport {
   #rows({ cached, done, elapsedMs, failed, failures, restored }: Progress): string {
     const parts = [
       ...(failed === 0 ? [] : [`${count(failed)} failed (${reasons(failures)})`]),
-      ...(restored === 0 ? [] : [`${count(restored)} of an earlier run`]),
+      ...(restored === 0 ? [] : [`${count(restored)} out of the journal`]),
       ...(cached === 0 ? [] : [`${count(cached)} from the cache`])
     ]
     const more = parts.length === 0 ? "" : `; ${parts.join("; ")}`
@@ -105,7 +114,6 @@ export class RunReport {
   /** The last record of `--json`. */
   record(code: ExitCode, end: RunEnd | undefined): Readonly<Record<string, unknown>> {
     const { system, user } = process.cpuUsage(this.#cpu)
-    const { journal, out } = this.#plan
     const latency = (p: number) => (this.#latencies.count === 0 ? null : this.#latencies.percentile(p))
     return {
       event: "end",
@@ -117,8 +125,8 @@ export class RunReport {
       cpuMs: (user + system) / 1000,
       peakSockets: this.#peakSockets,
       peakOpenFiles: this.#peakFiles ?? null,
-      out: out.file,
-      journal: journal?.file ?? null
+      out: this.#out,
+      journal: this.#journal ?? null
     }
   }
 }

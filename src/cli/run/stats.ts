@@ -81,10 +81,10 @@ class StatsCount {
 
 const seconds = (ms: number | null): string => (ms === null ? "n/a" : `${(ms / 1000).toFixed(2)} s`)
 
-const costOf = ({ cost, done, failed, unpriced }: JournalStats): string =>
+const costOf = ({ cost, unpriced }: JournalStats): string =>
   unpriced === 0
     ? dollars(cost)
-    : unpriced === done + failed
+    : cost === 0
       ? "unknown"
       : `${dollars(cost)}, and ${counted(unpriced, "row")} of unknown cost`
 
