@@ -29,12 +29,14 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientMap } from "./ClientMap.ts"
 import type { ClientError, OptionsError } from "./ClientError.ts"
 import type { BatchError, RowFailure } from "./internal/batch/errors.ts"
-import type { Cache, Journal, JournalOptions } from "./internal/batch/journal/model.ts"
-import type { AgentIdentity, Call, Result, RunOptions } from "./internal/batch/model.ts"
+import type { Cache, Journal, JournalOptions, JournalReading } from "./internal/batch/journal/model.ts"
+import type { RunOptions } from "./internal/batch/model.ts"
+import type { AgentIdentity, Call, Result } from "./internal/batch/result.ts"
 import type { Price, Prices } from "./internal/batch/cost/prices.ts"
 import * as pricing from "./internal/batch/cost/prices.ts"
 import * as directoryCache from "./internal/batch/cache/directoryCache.ts"
@@ -45,20 +47,17 @@ import * as internal from "./internal/batch/run.ts"
 import type { ChatMessage, PromptOptions } from "./internal/batch/prompt/model.ts"
 
 export { BadRow, BatchError, RowFailure } from "./internal/batch/errors.ts"
+export type { Concurrency, HeldBack, Order, Progress, RunOptions, StopAfter } from "./internal/batch/model.ts"
+export type { AgentIdentity, Call, Result, RowReason, Usage } from "./internal/batch/result.ts"
 export type {
-  AgentIdentity,
-  Call,
-  Concurrency,
-  HeldBack,
-  Order,
-  Progress,
-  Result,
-  RowReason,
-  RunOptions,
-  StopAfter,
-  Usage
-} from "./internal/batch/model.ts"
-export type { Cache, Journal, JournalOptions, JournalStore, RecordHead } from "./internal/batch/journal/model.ts"
+  Cache,
+  CacheStore,
+  Journal,
+  JournalOptions,
+  JournalReading,
+  JournalStore,
+  RecordHead
+} from "./internal/batch/journal/model.ts"
 export type { Price, Prices } from "./internal/batch/cost/prices.ts"
 export type { ChatMessage, ModelName, PromptOptions, PromptParams } from "./internal/batch/prompt/model.ts"
 
@@ -121,6 +120,15 @@ export const journal: (path: string, options?: JournalOptions) => Journal = file
  * @category constructors
  */
 export const cache: (directory: string) => Cache = directoryCache.make
+
+/**
+ * Reads a journal in a file without its lock, also while a run has it: for those who look on. The file is open until the
+ * scope closes. Takes 31 bytes of memory a record.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const readJournal: (path: string) => Effect.Effect<JournalReading, BatchError, Scope.Scope> = reading.read
 
 /**
  * The current records of a journal in a file, oldest first, without a lock: of two for one row the later. `row` is absent.

@@ -9,6 +9,7 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import { type Elsewhere, elsewhere } from "./internal/install/elsewhere.ts"
 
+export * as Batch from "./Batch.ts"
 export * as ClientConfig from "./ClientConfig.ts"
 export * as ClientError from "./ClientError.ts"
 export * as ClientLayer from "./ClientLayer.ts"

@@ -12,27 +12,27 @@ import { clearInterval, Date, performance, setInterval } from "../util/timers.ts
 import { CachedAnswers } from "./cache/cachedAnswers.ts"
 import { ConcurrencyLimit } from "./concurrency.ts"
 import { Budget } from "./cost/budget.ts"
-import { BadRow, BatchError } from "./errors.ts"
+import { BatchError } from "./errors.ts"
 import { type AgentFailure, failureOf } from "./failure.ts"
 import { queuedIn } from "./heldBack.ts"
 import type { CacheStore, JournalStore } from "./journal/model.ts"
-import { lineOf, resultOf } from "./journal/record.ts"
+import { lineOf } from "./journal/record.ts"
 import { RecordWriter } from "./journal/recordWriter.ts"
-import type { Call, Result } from "./model.ts"
+import type { Progress } from "./model.ts"
+import type { Call, Result } from "./result.ts"
 import { DEFAULT_HOLD_BACK, type Settings } from "./options.ts"
 import { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
-import { Intake, type Intaken } from "./rows/intake.ts"
 import { idOf } from "./rows/rowIdentity.ts"
 import type { RowIndex } from "./rows/rowIndex.ts"
+import { RowReader, type RowSink } from "./rows/rowReader.ts"
 import type { RowSource } from "./rows/rowSource.ts"
+import { WaitingRows } from "./rows/waitingRows.ts"
 import { Tally } from "./tally.ts"
-import { Task, type TaskRow } from "./task.ts"
+import { Task } from "./task.ts"
 
 /** Rows that wait for a slot. */
 const READ_AHEAD = 64
-/** Records that are read from the journal at once. */
-const RESTORED_AT_ONCE = 256
 const TICK_MS = 100
 /** Rows that must have ended before their share of failures counts. */
 const MIN_ROWS_FOR_SHARE = 100
@@ -54,12 +54,12 @@ export interface EngineDeps<R> {
   readonly stats: () => Stats | undefined
 }
 
-type Ended = "complete" | "drained" | "failed" | "interrupted"
+type Ended = NonNullable<Progress["ended"]>
 
 export class Engine<R> {
   readonly #deps: EngineDeps<R>
   readonly #settings: Settings
-  readonly #intake: Intake
+  readonly #reader: RowReader
   readonly #writer: RecordWriter | undefined
   readonly #budget: Budget | undefined
   readonly #cached: CachedAnswers | undefined
@@ -68,11 +68,7 @@ export class Engine<R> {
   readonly #fibers = new Set<Fiber.RuntimeFiber<void>>()
   readonly #fork: (worker: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly output: Output
-  /** Rows that wait, the first at `#head`. */
-  #queue: Array<Task> = []
-  #head = 0
-  /** Rows that were refused and wait to be done again. */
-  #again: Array<Task> = []
+  readonly #waiting = new WaitingRows()
   #running = 0
   #unwritten = 0
   #isInputOver = false
@@ -81,17 +77,16 @@ export class Engine<R> {
   /** The account is refused: when the next row is tried. */
   #refused: { readonly detail: string; probeAt: number } | undefined
   #lacksBudget = false
-  #wakeReader: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #shownAt = -Infinity
   #stats: Stats | undefined
   #ended: Ended | undefined
 
   constructor(deps: EngineDeps<R>) {
-    const { settings, store } = deps
+    const { index, settings, store } = deps
     this.#deps = deps
     this.#settings = settings
-    this.#intake = new Intake(settings, deps.index)
+    this.#reader = new RowReader(settings, store, index, this.#sink)
     this.#writer = store === undefined ? undefined : new RecordWriter(store, (error) => this.#abort(error))
     this.#budget = settings.maxCost === undefined ? undefined : new Budget(settings.maxCost, deps.earlierCost)
     this.#cached = deps.cache === undefined ? undefined : new CachedAnswers(deps.cache, settings)
@@ -104,7 +99,7 @@ export class Engine<R> {
 
   /** Reads all rows. Never fails: what fails is the output's end. */
   read<E>(source: RowSource<E, R>): Effect.Effect<void, never, R> {
-    return Effect.matchCause(this.#readAll(source), {
+    return Effect.matchCause(this.#reader.readAll(source), {
       onFailure: (cause) => {
         if (!Cause.isInterruptedOnly(cause)) this.#inputCause = cause
         this.#endInput()
@@ -117,10 +112,7 @@ export class Engine<R> {
   stop(error?: BatchError): void {
     if (this.#stopping !== undefined || this.#ended !== undefined) return
     this.#stopping = { error }
-    for (const { sequence } of [...this.#again, ...this.#queue.slice(this.#head)]) this.output.skip(sequence)
-    this.#queue = []
-    this.#head = 0
-    this.#again = []
+    for (const { sequence } of this.#waiting.clear()) this.output.skip(sequence)
     this.#endIfIdle()
   }
 
@@ -135,87 +127,29 @@ export class Engine<R> {
     return Effect.zipRight(Fiber.interruptAll(this.#fibers), Effect.timeoutOption(written, CLOSE_TIMEOUT_MS))
   })
 
-  #readAll<E>(source: RowSource<E, R>): Effect.Effect<void, BatchError | E, R> {
-    const self = this
-    return Effect.gen(function* () {
-      for (;;) {
-        if (!self.#hasRoom) yield* self.#untilRoom
-        const rows = yield* source(Math.max(1, READ_AHEAD - self.#waiting))
-        if (rows === undefined) return
-        let at = 0
-        while (at < rows.length) {
-          const restored: Array<Intaken> = []
-          while (at < rows.length && restored.length < RESTORED_AT_ONCE && self.#hasRoom) {
-            const lacking = self.#lacking(rows[at])
-            if (lacking !== undefined) return yield* lacking
-            self.#intake.add(rows[at++], (intaken) => self.#take(intaken, restored))
-          }
-          if (restored.length > 0) yield* self.#restore(restored)
-          self.#pump()
-          if (at < rows.length && !self.#hasRoom) yield* self.#untilRoom
-        }
-      }
-    })
-  }
-
-  /** The first row tells of a column that all will lack, before anything is sent. */
-  #lacking(row: unknown): BatchError | undefined {
-    const { prompt } = this.#settings
-    const isRow = typeof row === "object" && row !== null && !(row instanceof BadRow)
-    if (this.#intake.rows > 0 || prompt === undefined || !isRow) return undefined
-    const column = prompt.lacks(row)
-    if (column === undefined) return undefined
-    const columns = Object.keys(row).join(", ")
-    return new BatchError({
-      reason: "Template",
-      detail: `the prompt names the column ${column}, which the rows lack; they have ${columns || "none"}. Nothing was sent`
-    })
-  }
-
-  #take(intaken: Intaken, restored: Array<Intaken>): void {
-    const { failure, isChanged, position, recordedTag, task } = intaken
-    this.#tally.read++
-    if (isChanged) this.#tally.changed++
-    if (position === undefined) {
-      const own = this.#taskOf(task)
-      if (failure === undefined) this.#queue.push(own)
-      else this.#finish(own, own.failed(failure, 0, 0))
-    } else if (this.#settings.replay) restored.push(intaken)
-    else {
-      this.#tally.restore(recordedTag)
-      this.output.skip(task.sequence)
-    }
-  }
-
-  #taskOf(row: TaskRow): Task {
-    return new Task(row, this.#settings.priceOf)
-  }
-
-  #restore(restored: ReadonlyArray<Intaken>): Effect.Effect<void, BatchError> {
-    return Effect.map(this.#deps.store!.read(restored.map(({ position }) => position!)), (lines) => {
-      restored.forEach(({ task }, i) => {
-        const line = lines[i]
-        const result = line === undefined ? undefined : resultOf(line)
-        if (result === undefined) {
-          this.#tally.damaged++
-          this.#queue.push(this.#taskOf(task))
-          return
-        }
-        this.#tally.restore(result.status === "failed" ? result.reason.tag : undefined)
-        const { index, key, row, sequence } = task
-        this.output.give(sequence, { ...result, index, key, row: row as never })
-      })
-    })
+  readonly #sink: RowSink = {
+    room: () => this.#room,
+    begin: (row, failure) => {
+      this.#tally.read++
+      const task = new Task(row, this.#settings.priceOf)
+      if (failure !== undefined) return this.#finish(task, task.failed(failure, 0, 0))
+      this.#waiting.push(task)
+      this.#pump()
+    },
+    restore: ({ index, key, row, sequence }, failed, result) => {
+      this.#tally.read++
+      this.#tally.restore(failed)
+      if (result === undefined) this.output.skip(sequence)
+      else this.output.give(sequence, { ...result, index, key, row: row as never })
+    },
+    noteChanged: () => this.#tally.changed++,
+    noteDamaged: () => this.#tally.damaged++
   }
 
   #endInput(): void {
     this.#isInputOver = true
     this.#pump()
     this.#endIfIdle()
-  }
-
-  get #waiting(): number {
-    return this.#queue.length - this.#head
   }
 
   get #holdBack(): number {
@@ -226,21 +160,14 @@ export class Engine<R> {
     return this.#unwritten + this.output.held
   }
 
-  get #hasRoom(): boolean {
-    return this.#stopping === undefined && this.#waiting < READ_AHEAD && this.#held < this.#holdBack
+  get #room(): number {
+    if (this.#stopping !== undefined || this.#held >= this.#holdBack) return 0
+    return Math.max(0, READ_AHEAD - this.#waiting.size)
   }
-
-  readonly #untilRoom: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.#hasRoom) return resume(Effect.void)
-    this.#wakeReader = () => resume(Effect.void)
-  })
 
   #onRoom(): void {
     this.#pump()
-    if (this.#wakeReader === undefined || !this.#hasRoom) return
-    const wake = this.#wakeReader
-    this.#wakeReader = undefined
-    wake()
+    this.#reader.resume()
   }
 
   #pump(): void {
@@ -257,24 +184,15 @@ export class Engine<R> {
       return undefined
     if (this.#refused !== undefined && (this.#running > 0 || performance.now() < this.#refused.probeAt))
       return undefined
-    const task = this.#again.at(-1) ?? this.#queue[this.#head]
+    const task = this.#waiting.first()
     if (task === undefined) return undefined
     // The one that all held results wait for begins whatever is held.
     if (this.#running + this.#held >= this.#holdBack && task.sequence !== this.output.next) return undefined
     if (!this.#reserve(task)) return undefined
-    if (this.#again.length > 0) this.#again.pop()
-    else this.#shift()
+    this.#waiting.shift()
     this.#running++
     task.startedAt = performance.now()
     return task
-  }
-
-  #shift(): void {
-    this.#head++
-    if (this.#head < READ_AHEAD && this.#head < this.#queue.length) return
-    this.#queue = this.#queue.slice(this.#head)
-    this.#head = 0
-    if (this.#wakeReader !== undefined && this.#hasRoom) this.#onRoom()
   }
 
   #reserve(task: Task): boolean {
@@ -287,7 +205,6 @@ export class Engine<R> {
   }
 
   #overBudget(most: number): BatchError {
-    const dollars = (value: number): string => `$${value.toPrecision(3)}`
     const { maxCost } = this.#settings
     return new BatchError({
       reason: "MaxCost",
@@ -302,7 +219,7 @@ export class Engine<R> {
     return Effect.flatMap(Effect.exit(this.#cached?.around(task, run) ?? run), (exit) => {
       this.#settle(task, exit)
       const next = this.#admit()
-      this.#pump()
+      this.#onRoom()
       return next === undefined ? Effect.void : this.#worker(next)
     })
   }
@@ -347,8 +264,7 @@ export class Engine<R> {
     this.#refused = { detail, probeAt: performance.now() + this.#settings.probeInterval }
     if (this.#stopping !== undefined) return this.#endIfIdle()
     task.reset()
-    this.#again.push(task)
-    this.#again.sort((a, b) => b.sequence - a.sequence)
+    this.#waiting.putBack(task)
   }
 
   #stopIfFailing(): void {
@@ -383,7 +299,7 @@ export class Engine<R> {
 
   get #isIdle(): boolean {
     if (this.#running > 0 || this.#unwritten > 0) return false
-    return this.#stopping !== undefined || (this.#isInputOver && this.#waiting === 0 && this.#again.length === 0)
+    return this.#stopping !== undefined || (this.#isInputOver && this.#waiting.size === 0)
   }
 
   #endIfIdle(): void {
@@ -422,7 +338,7 @@ export class Engine<R> {
   #show(): void {
     const { onProgress, repeat, total } = this.#settings
     if (onProgress === undefined) return
-    const rows = total === undefined ? (this.#isInputOver ? this.#intake.rows : undefined) : total
+    const rows = total === undefined ? (this.#isInputOver ? this.#reader.rows : undefined) : total
     try {
       onProgress(
         progressOf({
@@ -430,7 +346,7 @@ export class Engine<R> {
           now: performance.now(),
           total: rows === undefined ? undefined : rows * repeat,
           running: this.#running,
-          waiting: this.#waiting + this.#again.length,
+          waiting: this.#waiting.size,
           unwritten: this.#unwritten,
           held: this.#held,
           holdBack: this.#holdBack,
@@ -448,6 +364,8 @@ export class Engine<R> {
     }
   }
 }
+
+const dollars = (value: number): string => `$${value.toPrecision(3)}`
 
 /** The record of a result. One that JSON can't hold is a failure. */
 const recordOf = (task: Task, result: AnyResult): readonly [line: string, recorded: AnyResult] => {

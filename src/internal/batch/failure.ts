@@ -6,7 +6,7 @@ import { oneLine } from "../redaction/escapeControl.ts"
 import { property } from "../util/json.ts"
 import { tagIn } from "./journal/record.ts"
 import { RowFailure } from "./errors.ts"
-import type { RowReason } from "./model.ts"
+import type { RowReason } from "./result.ts"
 
 const MAX_MESSAGE = 2_000
 

@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import { describe } from "../options/validate.ts"
 import { BatchError } from "./errors.ts"
-import type { AgentIdentity, Concurrency, Order, Progress, RunOptions } from "./model.ts"
+import type { Concurrency, Order, Progress, RunOptions } from "./model.ts"
+import type { AgentIdentity } from "./result.ts"
 import { internalsOf, type PromptInternals } from "./prompt/internals.ts"
 import { type Price, priceOf } from "./cost/prices.ts"
 
@@ -10,6 +11,8 @@ export const DEFAULT_HOLD_BACK = 1_000
 const PROGRESS_INTERVAL_MS = 250
 const PROBE_INTERVAL_MS = 30_000
 
+/** Of any run: rows are what its agent takes. */
+// oxlint-disable-next-line typescript/no-explicit-any -- an agent's row is contravariant
 export type AnyOptions = RunOptions<any, unknown, unknown, unknown, unknown, unknown>
 
 export interface Settings {
@@ -58,10 +61,11 @@ const oneOf = <A extends string>(field: string, value: unknown, all: ReadonlyArr
 const optional = <A>(value: unknown, f: (value: unknown) => A): A | undefined =>
   value === undefined ? undefined : f(value)
 
+const text = (value: unknown): string | undefined =>
+  (typeof value === "string" && value !== "") || typeof value === "number" ? String(value) : undefined
+
 const keyOf = (key: AnyOptions["key"]): Pick<Settings, "keyOf" | "keyName"> => {
   if (key === undefined) return { keyOf: undefined, keyName: undefined }
-  const text = (value: unknown): string | undefined =>
-    (typeof value === "string" && value !== "") || typeof value === "number" ? String(value) : undefined
   if (typeof key === "function") return { keyOf: (row) => text(key(row)), keyName: "a function" }
   if (typeof key !== "string" || key === "") throw refuse("key", key, "a column's name or a function")
   return {
@@ -101,12 +105,14 @@ const pricing = ({ agent, prices }: AnyOptions): Settings["priceOf"] => {
   }
 }
 
+/** Throws a BatchError. */
+const fail = (why: string): never => {
+  throw new BatchError({ reason: "Options", detail: `maxCost can't be kept: ${why}` })
+}
+
 const maxCostOf = ({ agent, maxCost }: AnyOptions, price: Settings["priceOf"]): number | undefined => {
   if (maxCost === undefined) return undefined
   within("maxCost", maxCost, Infinity)
-  const fail = (why: string): never => {
-    throw new BatchError({ reason: "Options", detail: `maxCost can't be kept: ${why}` })
-  }
   const { maxOutputTokens, model } = agent as { readonly maxOutputTokens?: number; readonly model?: string }
   if (internalsOf(agent) === undefined) fail("the agent is not of Batch.prompt, so the cost of a row has no bound")
   if (price(undefined) === undefined) fail(`the price of ${model} is unknown; give it in prices`)

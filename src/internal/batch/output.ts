@@ -3,7 +3,8 @@ import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Order, Result } from "./model.ts"
+import type { Order } from "./model.ts"
+import type { Result } from "./result.ts"
 
 type Item = Result<unknown, unknown>
 type Taken = Effect.Effect<Chunk.Chunk<Item>, Option.Option<unknown>>

@@ -1,5 +1,5 @@
 /** Counts of a run. */
-import type { Result, Usage } from "./model.ts"
+import type { Result, Usage } from "./result.ts"
 import { noUsage, sumOf } from "./cost/cost.ts"
 
 /** The rate is that of these last milliseconds. */

@@ -1,10 +1,10 @@
 /** A row on its way: what its agent is given, and what was counted for it. */
-import type { Call, Result, Usage } from "./model.ts"
+import type { Call, Result, Usage } from "./result.ts"
 import { costOfUsage, noUsage, sumOf, usageIn } from "./cost/cost.ts"
 import type { Price } from "./cost/prices.ts"
 import { ATTEMPTS } from "./prompt/internals.ts"
 import type { RowHash } from "./rows/rowIndex.ts"
-import type { RowReason } from "./model.ts"
+import type { RowReason } from "./result.ts"
 
 /** Identity of a row in the input. */
 export interface TaskRow {

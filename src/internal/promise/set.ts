@@ -6,9 +6,9 @@
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Effect from "effect/Effect"
 import type { ClientConfig } from "../../ClientConfig.ts"
-import { OptionsError } from "../../ClientError.ts"
+import { OptionsError, PoolError } from "../../ClientError.ts"
 import type * as ClientLayer from "../../ClientLayer.ts"
-import type { ClientMap, Stats } from "../../ClientMap.ts"
+import type { ClientMap, Service, Stats } from "../../ClientMap.ts"
 import type { Clients } from "../../Promise.ts"
 import type { Provider } from "../../Provider.ts"
 import * as Destination from "../client/allowHost.ts"
@@ -35,6 +35,8 @@ export interface ClientSet {
    * that `wanted` would read. Errors of `wanted` or its `make` are thrown, and nothing is kept.
    */
   readonly object: <A extends object>(kind: unknown, raw: string | undefined, wanted: () => Objects.Wanted<A>) => A
+  /** Its client map, for Effects that are run beside it. Throws a PoolError once the set is closed. */
+  readonly service: () => Service | Promise<Service>
   /** Invalidates the client of an object that `object` returned; without one, those of all that are not collected. */
   readonly invalidate: (of?: object) => Promise<void>
   readonly stats: () => Promise<SetStats>
@@ -114,6 +116,15 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
     object: (kind, raw, wanted) => {
       if (gate.shut === "closed") throw Leasing.closed(wanted().config)
       return objects.get(kind, raw, wanted)
+    },
+    service: () => {
+      if (gate.shut !== "closed") return host.service()
+      throw new PoolError({
+        reason: "Closed",
+        provider: "clientele",
+        baseURL: "",
+        detail: "this set of clients is closed"
+      })
     },
     invalidate: async (of) => release(of === undefined ? objects.configs() : [configOf(of)]),
     stats: async () => ({ ...(await stats()), objects: objects.counts().held }),

@@ -1,7 +1,7 @@
 /** Answers of agents out of the cache, and into it. */
 import * as Effect from "effect/Effect"
 import type { CacheStore } from "../journal/model.ts"
-import type { Usage } from "../model.ts"
+import type { Usage } from "../result.ts"
 import type { Settings } from "../options.ts"
 import { canonical, hashOf, idOf } from "../rows/rowIdentity.ts"
 import type { Task } from "../task.ts"

@@ -1,5 +1,5 @@
 /** Costs of usage, and their upper bounds. */
-import type { Usage } from "../model.ts"
+import type { Usage } from "../result.ts"
 import type { Price } from "./prices.ts"
 
 const TOKENS_PER_UNIT = 1_000_000

@@ -1,6 +1,6 @@
 /** The difference between a run's identity and that of a journal. */
 import { BatchError, type IdentityChange } from "../errors.ts"
-import type { AgentIdentity } from "../model.ts"
+import type { AgentIdentity } from "../result.ts"
 import { canonical } from "../rows/rowIdentity.ts"
 
 const MAX_SHOWN = 80

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { clearInterval, Date, setInterval } from "../../util/timers.ts"
 import { BatchError } from "../errors.ts"
-import type { AgentIdentity } from "../model.ts"
+import type { AgentIdentity } from "../result.ts"
 import { AppendFile } from "./appendFile.ts"
 import { changed, differenceOf } from "./change.ts"
 import { fileError } from "./fileErrors.ts"
@@ -26,11 +26,16 @@ const MAX_RUNS_BESIDE = 10_000
 interface Header {
   readonly format: string
   readonly version: number
+  readonly at: string
   readonly identity: AgentIdentity
 }
 
-const headerLine = (identity: AgentIdentity): string =>
-  JSON.stringify({ format: FORMAT, version: VERSION, at: new Date().toISOString(), identity })
+const newHeader = (identity: AgentIdentity): Header => ({
+  format: FORMAT,
+  version: VERSION,
+  at: new Date().toISOString(),
+  identity
+})
 
 const parse = (line: string | undefined): Header | undefined => {
   try {
@@ -44,6 +49,18 @@ const parse = (line: string | undefined): Header | undefined => {
 /** True if it is a part of what every journal begins with: its process ended while it wrote that. */
 const isTornHeader = (text: string): boolean => text.startsWith(`{"format":"${FORMAT}`.slice(0, text.length))
 
+const notOurs = (path: string, header: Header | undefined): BatchError => {
+  const what = header === undefined ? "no journal of a batch" : `a journal of version ${header.version}`
+  return new BatchError({ reason: "Journal", detail: `${path} is ${what}; give another path, it is left as it is` })
+}
+
+/** The header of a journal that is there. Throws a BatchError for a file that is none of ours. */
+export const readHeader = async (path: string, file: FileHandle): Promise<Header> => {
+  const header = parse(await new LineReader(file).lineAt(0))
+  if (header?.version !== VERSION) throw notOurs(path, header)
+  return header
+}
+
 /** The header, written if the file is empty. Throws a BatchError for a file that is none of ours. */
 const headerOf = async (path: string, file: FileHandle, identity: AgentIdentity): Promise<Header> => {
   const first = await new LineReader(file).lineAt(0)
@@ -54,11 +71,11 @@ const headerOf = async (path: string, file: FileHandle, identity: AgentIdentity)
   const isFresh = size === 0 || (first === undefined && isTornHeader(buffer.toString("latin1", 0, bytesRead)))
   if (isFresh) {
     await file.truncate(0)
-    await new AppendFile(file, 0).append([headerLine(identity)])
-    return { format: FORMAT, version: VERSION, identity }
+    const fresh = newHeader(identity)
+    await new AppendFile(file, 0).append([JSON.stringify(fresh)])
+    return fresh
   }
-  const what = header === undefined ? "no journal of a batch" : `a journal of version ${header.version}`
-  throw new BatchError({ reason: "Journal", detail: `${path} is ${what}; give another path, it is left as it is` })
+  throw notOurs(path, header)
 }
 
 /** Visits all records, and returns the end of the last whole line. */
@@ -136,7 +153,7 @@ interface Opened {
   readonly close: () => Promise<void>
 }
 
-const openAt = async (path: string, identity: AgentIdentity, { fsync }: JournalOptions): Promise<Opened> => {
+const openAt = async (path: string, identity: AgentIdentity, { fsync, onOpen }: JournalOptions): Promise<Opened> => {
   let store: OpenJournal | undefined
   let lock: Lock | undefined
   let file: FileHandle | undefined
@@ -160,6 +177,7 @@ const openAt = async (path: string, identity: AgentIdentity, { fsync }: JournalO
     if (difference.length > 0) throw changed(path, difference)
     const opened = (store = new OpenJournal(path, file, fsync))
     if (fsync !== undefined && fsync > 0) timer = setInterval(() => void opened.sync(), fsync).unref()
+    onOpen?.(path)
     return { store: opened, close }
   } catch (error) {
     await close()

@@ -2,7 +2,8 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BatchError } from "../errors.ts"
-import type { AgentIdentity } from "../model.ts"
+import type * as Stream from "effect/Stream"
+import type { AgentIdentity, Result } from "../result.ts"
 
 /**
  * A record without its value: what a run must know of it to pass over its row.
@@ -66,6 +67,29 @@ export interface JournalOptions {
    * @default none
    */
   readonly fsync?: number | undefined
+  /** Called with the path of the file once the run has it. @default none */
+  readonly onOpen?: ((path: string) => void) | undefined
+}
+
+/**
+ * A journal as those see it who look on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JournalReading {
+  /** Content of the run, by which it is told from others. */
+  readonly identity: AgentIdentity
+  /** When it was begun, as an ISO date. */
+  readonly createdAt: string
+  /** Rows recorded. */
+  readonly rows: number
+  /** Lines that can't be read. */
+  readonly damaged: number
+  /** US dollars, of records that were replaced too; those of unknown cost left out. */
+  readonly cost: number
+  /** Current records, oldest first: of two for one row the later. */
+  readonly records: Stream.Stream<Result<undefined, unknown>, BatchError>
 }
 
 /**

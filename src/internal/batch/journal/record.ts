@@ -2,7 +2,7 @@
  * Records of results, each one line of JSON. What a scan reads comes first and in a fixed order, so that passing over a
  * record needs no parser.
  */
-import type { Result, RowReason, Usage } from "../model.ts"
+import type { Result, RowReason, Usage } from "../result.ts"
 import { ID_LENGTH } from "../rows/rowIdentity.ts"
 import type { RecordHead } from "./model.ts"
 

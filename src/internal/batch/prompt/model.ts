@@ -29,6 +29,9 @@ export interface ChatMessage {
   readonly content: string
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever it is encoded as
+type AnswerSchema<A> = Schema.Schema<A, any>
+
 /**
  * Options of a prompt.
  *
@@ -47,7 +50,7 @@ export interface PromptOptions<A> {
    *
    * @default none
    */
-  readonly schema?: Schema.Schema<A, any> | Readonly<Record<string, unknown>> | undefined
+  readonly schema?: AnswerSchema<A> | Readonly<Record<string, unknown>> | undefined
   /**
    * How the schema is sent: as the provider's `response_format` of that type, or in the system message alone.
    *

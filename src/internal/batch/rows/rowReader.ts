@@ -1,0 +1,128 @@
+/** Reads the input: gives each row its identity, and takes what the journal has of it from there. */
+import * as Effect from "effect/Effect"
+import { BadRow, BatchError } from "../errors.ts"
+import type { JournalStore } from "../journal/model.ts"
+import { type Recorded, resultOf } from "../journal/record.ts"
+import type { Settings } from "../options.ts"
+import type { KnownFailure, TaskRow } from "../task.ts"
+import { Intake, type Intaken } from "./intake.ts"
+import type { RowIndex } from "./rowIndex.ts"
+import type { RowSource } from "./rowSource.ts"
+
+/** Records that are read from the journal at once. */
+const RESTORED_AT_ONCE = 256
+
+/** Below it the reader sleeps on, so that it does not wake for every row. */
+const WAKING_ROOM = 32
+
+/** Where rows go. */
+export interface RowSink {
+  /** Rows that may be read now; 0 if there is no room. */
+  readonly room: () => number
+  /** Takes a row that is to be done, or that has failed before its agent runs. */
+  readonly begin: (row: TaskRow, failure: KnownFailure | undefined) => void
+  /** Takes a row whose record is in the journal, with its result if results are replayed. */
+  readonly restore: (row: TaskRow, failed: string | undefined, result: Recorded | undefined) => void
+  /** Counts a row whose content has changed under its key. */
+  readonly noteChanged: () => void
+  /** Counts a record that can't be read. */
+  readonly noteDamaged: () => void
+}
+
+type ReaderSettings = Pick<Settings, "keyOf" | "keyName" | "prompt" | "repeat" | "replay" | "retries">
+
+export class RowReader {
+  readonly #settings: ReaderSettings
+  readonly #store: JournalStore | undefined
+  readonly #sink: RowSink
+  readonly #intake: Intake
+  #isChecked = false
+  #wake: (() => void) | undefined
+
+  constructor(settings: ReaderSettings, store: JournalStore | undefined, index: RowIndex | undefined, sink: RowSink) {
+    this.#settings = settings
+    this.#store = store
+    this.#sink = sink
+    this.#intake = new Intake(settings, index)
+  }
+
+  /** Rows of the input that have been read. */
+  get rows(): number {
+    return this.#intake.rows
+  }
+
+  /** To be called when there may be room again. */
+  resume(): void {
+    if (this.#wake === undefined || this.#sink.room() < WAKING_ROOM) return
+    const wake = this.#wake
+    this.#wake = undefined
+    wake()
+  }
+
+  readonly #untilRoom: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.#sink.room() > 0) return resume(Effect.void)
+    this.#wake = () => resume(Effect.void)
+  })
+
+  readAll<E, R>(source: RowSource<E, R>): Effect.Effect<void, BatchError | E, R> {
+    const rows = Effect.flatMap(this.#untilRoom, () => source(Math.max(1, this.#sink.room())))
+    return Effect.flatMap(rows, (some) =>
+      some === undefined ? Effect.void : Effect.flatMap(this.#addAll(some, 0), () => this.readAll(source))
+    )
+  }
+
+  #addAll(rows: ReadonlyArray<unknown>, at: number): Effect.Effect<void, BatchError> {
+    if (at >= rows.length) return Effect.void
+    const restored: Array<Intaken> = []
+    const added = Effect.flatMap(this.#untilRoom, () => this.#addSome(rows, at, restored))
+    return Effect.flatMap(added, (next) =>
+      Effect.flatMap(restored.length > 0 ? this.#restore(restored) : Effect.void, () => this.#addAll(rows, next))
+    )
+  }
+
+  /** Adds rows from `at` on while there is room, and returns the first that was not added. */
+  #addSome(rows: ReadonlyArray<unknown>, at: number, restored: Array<Intaken>): Effect.Effect<number, BatchError> {
+    let next = at
+    while (next < rows.length && restored.length < RESTORED_AT_ONCE && this.#sink.room() > 0) {
+      const row = rows[next]
+      const lacking = this.#isChecked ? undefined : this.#lackingIn(row)
+      if (lacking !== undefined) return lacking
+      this.#intake.add(row, (intaken) => this.#take(intaken, restored))
+      next++
+    }
+    return Effect.succeed(next)
+  }
+
+  /** The first row tells of a column that all will lack, before anything is sent. */
+  #lackingIn(row: unknown): BatchError | undefined {
+    if (typeof row !== "object" || row === null || row instanceof BadRow) return undefined
+    this.#isChecked = true
+    const column = this.#settings.prompt?.lacks(row)
+    if (column === undefined) return undefined
+    const columns = Object.keys(row).join(", ") || "none"
+    return new BatchError({
+      reason: "Template",
+      detail: `the prompt names the column ${column}, which the rows lack; they have ${columns}. Nothing was sent`
+    })
+  }
+
+  #take(intaken: Intaken, restored: Array<Intaken>): void {
+    const { failure, isChanged, position, recordedTag, task } = intaken
+    if (isChanged) this.#sink.noteChanged()
+    if (position === undefined) this.#sink.begin(task, failure)
+    else if (this.#settings.replay) restored.push(intaken)
+    else this.#sink.restore(task, recordedTag, undefined)
+  }
+
+  #restore(restored: ReadonlyArray<Intaken>): Effect.Effect<void, BatchError> {
+    return Effect.map(this.#store!.read(restored.map(({ position }) => position!)), (lines) => {
+      restored.forEach(({ recordedTag, task }, i) => {
+        const line = lines[i]
+        const result = line === undefined ? undefined : resultOf(line)
+        if (result !== undefined) return this.#sink.restore(task, recordedTag, result)
+        this.#sink.noteDamaged()
+        this.#sink.begin(task, undefined)
+      })
+    })
+  }
+}
