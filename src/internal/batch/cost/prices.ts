@@ -98,8 +98,7 @@ const onlyOne = (name: string): Price | undefined => {
 /** The user's price of a model. */
 export const ownPriceOf = (model: string, own: Prices = {}): Price | undefined => {
   for (const name of [model, withoutDate(model)]) {
-    const price = own[name] ?? own[bareName(name)]
-    if (price !== undefined) return price
+    for (const key of [name, bareName(name)]) if (Object.hasOwn(own, key)) return own[key]
   }
   return undefined
 }
