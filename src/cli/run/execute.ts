@@ -9,7 +9,8 @@ import type { OptionsError } from "../../ClientError.ts"
 import * as ClientLayer from "../../ClientLayer.ts"
 import * as ClientMap from "../../ClientMap.ts"
 import { type Display, jsonDisplay, logDisplay, quietDisplay } from "../display/display.ts"
-import { CommandError, EXIT, type ExitCode } from "../exit.ts"
+import { internalsOf } from "../../internal/batch/prompt/internals.ts"
+import { CommandError, EXIT, type ExitCode, UsageError } from "../exit.ts"
 import { STDIN } from "../input/bytes.ts"
 import { openSource, type RowSource } from "../input/source.ts"
 import { resultLines } from "../output/lines.ts"
@@ -52,6 +53,12 @@ interface Shown {
   display: Display
 }
 
+/** A bound on cost that can't be kept is refused. */
+const checkPrice = ({ bounds }: RunPlan, { name, prompt }: Work): void => {
+  if (bounds.maxCost === undefined || internalsOf(prompt)?.price(bounds.prices) !== undefined) return
+  throw new UsageError(`--max-cost needs the price of ${name} at this address, which is unknown; add --prices FILE`)
+}
+
 const prepare = (plan: RunPlan, shown: Shown) =>
   Effect.gen(function* () {
     const { rows } = plan
@@ -60,6 +67,7 @@ const prepare = (plan: RunPlan, shown: Shown) =>
     if (work.prompt !== undefined)
       yield* attempt(() => checkColumns(source, work.prompt?.columns ?? [], "the prompt asks for"))
     if (rows.key !== undefined) yield* attempt(() => checkColumns(source, [rows.key ?? ""], "--key is"))
+    yield* attempt(() => checkPrice(plan, work))
     const display = yield* attempt(() => displayOf(plan, work))
     shown.display = display
     for (const note of source.notes) display.note(`note: ${source.name}: ${note}`)

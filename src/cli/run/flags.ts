@@ -117,7 +117,7 @@ results
   --dry-run            show three prompts, and estimate tokens and cost; send nothing
   --quiet              print errors alone
   --json               print progress as lines of JSON
-  --config FILE        options as JSON, {"model": "groq:NAME", "param": {"temperature": 0}} (default clientele.json, if there is one)
+  --config FILE        options as JSON: {"model": "groq:NAME", "param": {"temperature": 0}} (default clientele.json)
   --help               this text
 
 A flag counts before its variable (CLIENTELE_RUN_MAX_COST is --max-cost), and that before the file.

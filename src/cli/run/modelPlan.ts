@@ -92,10 +92,15 @@ const readParams = (values: Values): Record<string, unknown> => {
   return params
 }
 
+const BOUNDS = ["max_tokens", "max_completion_tokens"]
+
 const readMaxTokens = (values: Values, field: string, params: Record<string, unknown>): void => {
   const tokens = number(values, "max-tokens", { min: 1, max: 10_000_000, whole: true })
-  if (tokens === undefined) return
-  for (const other of ["max_tokens", "max_completion_tokens"]) {
+  if (tokens === undefined) {
+    if (values["max-cost"] === undefined || BOUNDS.some((name) => params[name] !== undefined)) return
+    throw new UsageError(`${labelOf(values, "max-cost")} needs a bound on answers; add --max-tokens N`)
+  }
+  for (const other of BOUNDS) {
     if (params[other] !== undefined)
       throw new UsageError(`--max-tokens and --param ${other} are both given; choose one`)
   }

@@ -87,7 +87,8 @@ const asEffect =
     Effect.flatMap(
       Effect.tryPromise({
         try: async (signal) => {
-          const answer = agent(row, { ...call, signal })
+          const { index, key, repeat } = call
+          const answer = agent(row, { index, key, repeat, report: (answered) => call.report(answered), signal })
           // An Effect is not awaited: it is run below, in this fiber.
           return Effect.isEffect(answer) ? { effect: answer } : { value: await answer }
         },
