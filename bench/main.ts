@@ -9,6 +9,7 @@ import { adaptive } from "./adaptive.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
+import { command } from "./command.ts"
 import { cpu } from "./cpu.ts"
 import { direct } from "./direct.ts"
 import { health } from "./health.ts"
@@ -49,6 +50,7 @@ const benches: ReadonlyArray<Bench> = [
   health,
   heap,
   imports,
+  command,
   sizes,
   overload
 ]

@@ -455,11 +455,14 @@ describe("clientele stats", () => {
     folder.write("rows.jsonl", '{"title":"Alien"}\nnonsense\n{"title":"Brazil"}\n')
     await folder.run("run", "rows.jsonl", ...MODEL, "--out", "out.jsonl")
     const people = await folder.run("stats", "out.jsonl")
-    assert.match(people.out, /^rows answered +2\nrows failed +1\n {2}bad_row +1, such as: line 2 is invalid JSON/)
+    assert.match(
+      people.out,
+      /\nprompt +Sum up \{\{title\}\}\nrows answered +2\nrows failed +1\n {2}bad_row +1, such as: line 2 is invalid JSON/
+    )
     assert.match(people.out, /\ntokens out +8\ncost +unknown\n/)
     const { code, out } = await folder.run("stats", "out.journal.jsonl", "--json")
     assert.strictEqual(code, 0)
-    assert.deepInclude(JSON.parse(out), { done: 2, failed: 1, attempts: 2, models: ["gpt-5-mini"] })
+    assert.deepInclude(JSON.parse(out), { done: 2, failed: 1, attempts: 2, models: ["gpt-5-mini"], damaged: 0 })
     const none = await folder.run("stats", "none.jsonl")
     assert.deepStrictEqual([none.code, lineCount(none.err)], [2, 1])
   })

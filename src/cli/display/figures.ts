@@ -5,17 +5,21 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 /** `1,234 rows`, `1 row`. */
 export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`
 
-const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 })
+/** A format takes milliseconds to make, which a start need not wait for. */
+const lazily = (options: Intl.NumberFormatOptions): ((value: number) => string) => {
+  let made: Intl.NumberFormat | undefined
+  return (value) => (made ??= new Intl.NumberFormat("en-US", options)).format(value)
+}
 
 /** `987`, `12.3K`, `4.56M`. */
-export const short = (value: number): string => compact.format(value)
+export const short = lazily({ notation: "compact", maximumSignificantDigits: 3 })
 
-const cents = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" })
+const cents = lazily({ style: "currency", currency: "USD" })
 
-const fractions = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumSignificantDigits: 2 })
+const fractions = lazily({ style: "currency", currency: "USD", maximumSignificantDigits: 2 })
 
 /** `$12.34`; below a dollar two digits that count, as `$0.0042`. */
-export const dollars = (value: number): string => (value === 0 || value >= 1 ? cents : fractions).format(value)
+export const dollars = (value: number): string => (value === 0 || value >= 1 ? cents(value) : fractions(value))
 
 /** `0:09`, `12:34`, `3:07:00`. */
 export const duration = (ms: number): string => {

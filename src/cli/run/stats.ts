@@ -16,6 +16,12 @@ interface FailureStats {
 
 interface JournalStats {
   readonly journal: string
+  /** ISO date of its beginning. */
+  readonly createdAt: string
+  /** Content of the run, by which it is told from others. */
+  readonly identity: Batch.AgentIdentity
+  /** Lines that can't be read. */
+  readonly damaged: number
   readonly done: number
   readonly failed: number
   readonly failures: ReadonlyArray<FailureStats>
@@ -28,6 +34,8 @@ interface JournalStats {
   readonly p50Ms: number | null
   readonly p99Ms: number | null
 }
+
+type Head = Pick<JournalStats, "createdAt" | "damaged" | "identity">
 
 class StatsCount {
   readonly #latencies = createHistogram()
@@ -61,10 +69,13 @@ class StatsCount {
     else this.#cost += cost
   }
 
-  of(journal: string): JournalStats {
+  of(journal: string, { createdAt, damaged, identity }: Head): JournalStats {
     const latency = (p: number) => (this.#latencies.count === 0 ? null : this.#latencies.percentile(p))
     return {
       journal,
+      createdAt,
+      identity,
+      damaged,
       done: this.#done,
       failed: this.#failed,
       failures: [...this.#failures.values()].toSorted((a, b) => b.count - a.count),
@@ -88,15 +99,25 @@ const costOf = ({ cost, unpriced }: JournalStats): string =>
       ? "unknown"
       : `${dollars(cost)}, and ${counted(unpriced, "row")} of unknown cost`
 
+const SHOWN_CHARACTERS = 60
+
+const shortened = (value: unknown): string => {
+  const text = (typeof value === "string" ? value : JSON.stringify(value)).replace(/\s+/g, " ")
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text
+}
+
 const forPeople = (stats: JournalStats): string => {
-  const { attempts, done, failed, failures, models, tokens } = stats
+  const { attempts, createdAt, damaged, done, failed, failures, identity, models, tokens } = stats
   const lines: ReadonlyArray<readonly [label: string, figure: string]> = [
+    ["begun", createdAt],
+    ...Object.entries(identity).map(([name, value]) => [name, shortened(value)] as const),
     ["rows answered", count(done)],
     ["rows failed", count(failed)],
     ...failures.map(
       ({ count: times, message, reason }) => [`  ${reason}`, `${count(times)}, such as: ${message}`] as const
     ),
-    ["model", models.length === 0 ? "unknown" : models.join(", ")],
+    ...(damaged === 0 ? [] : [["damaged records", count(damaged)] as const]),
+    ["answered by", models.length === 0 ? "unknown" : models.join(", ")],
     ["requests", count(attempts)],
     [
       "tokens in",
@@ -111,13 +132,22 @@ const forPeople = (stats: JournalStats): string => {
   return lines.map(([label, figure]) => `${label.padEnd(width)}   ${figure}`).join("\n")
 }
 
+const read = (journal: string): Effect.Effect<JournalStats, Batch.BatchError> =>
+  Effect.gen(function* () {
+    const reading = yield* Batch.readJournal(journal)
+    const counted = new StatsCount()
+    yield* Stream.runForEachChunk(reading.records, (records) =>
+      Effect.sync(() => {
+        for (const record of records) counted.add(record)
+      })
+    )
+    return counted.of(journal, reading)
+  }).pipe(Effect.scoped)
+
 /** Resolves to the exit code. */
 export const printStats = async (journal: string, isJson: boolean): Promise<number> => {
-  const counted = new StatsCount()
-  const read = Stream.runForEach(Batch.records(journal), (record) => Effect.sync(() => counted.add(record)))
-  const ended = await Effect.runPromise(Effect.either(read))
+  const ended = await Effect.runPromise(Effect.either(read(journal)))
   if (Either.isLeft(ended)) throw new CommandError(ended.left.message, EXIT.io)
-  const stats = counted.of(journal)
-  process.stdout.write(`${isJson ? JSON.stringify(stats) : forPeople(stats)}\n`)
+  process.stdout.write(`${isJson ? JSON.stringify(ended.right) : forPeople(ended.right)}\n`)
   return EXIT.done
 }
