@@ -31,6 +31,17 @@ export const csvTable = async (name: string, chunks: AsyncIterable<Buffer>, deli
 
 async function* noRows(): RowChunks {}
 
+interface RawRecord {
+  readonly record: ReadonlyArray<string>
+  readonly raw: string
+}
+
+const UNCLOSED = "a quote is not closed on its line, and takes those after it"
+
+/** True for a cell whose quote is a character of it, with line ends that no quotes hold together. */
+const isUnclosed = (cell: string, raw: string): boolean =>
+  cell.startsWith('"') && /[\r\n]/.test(cell) && !raw.includes(`"${cell.replaceAll('"', '""')}"`)
+
 /** A parser that hands over its records at once, and keeps none. */
 const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Parser => {
   const parser = new Parser({
@@ -42,8 +53,13 @@ const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Par
     relax_column_count: true,
     max_record_size: MAX_ROW_CHARACTERS,
     skip_records_with_error: true,
-    on_record: (cells: ReadonlyArray<string>, { lines }) => {
-      onRecord({ line: lines, cells })
+    // Tells a quote that was never closed from one that a cell begins with.
+    raw: true,
+    on_record: (read, { lines }) => {
+      // Typed as it is without `raw`.
+      const { raw, record } = read as unknown as RawRecord
+      const isBroken = record.some((cell) => isUnclosed(cell, raw))
+      onRecord({ line: lines, cells: record, problem: isBroken ? UNCLOSED : undefined })
       return null
     },
     on_skip: (error) => {
@@ -113,12 +129,8 @@ async function* rowsOf(
 
 const cells = (count: number): string => `${count} ${count === 1 ? "cell" : "cells"}`
 
-/** A quote that was opened and never closed takes the lines after it into its cell. */
-const isUnclosed = (cell: string): boolean => cell.startsWith('"') && /[\r\n]/.test(cell)
-
 const problemOf = ({ cells: found, problem }: CsvRecord, expected: number): string | undefined => {
   if (problem !== undefined) return problem
-  if (found.some(isUnclosed)) return "a quote is not closed on its line, and takes those after it"
   return found.length === expected ? undefined : `it has ${cells(found.length)}, and the header ${expected}`
 }
 

@@ -23,7 +23,7 @@ export interface RowSource {
   readonly format: Format
   /** The columns of CSV, else the fields of the first rows. */
   readonly columns: ReadonlyArray<string>
-  /** The first rows, which are in `rows` as well. At most `HEAD_ROWS`. */
+  /** The first rows, which are in `rows` as well. They are some thousand, or some megabytes. */
   readonly head: ReadonlyArray<RowItem>
   readonly notes: ReadonlyArray<string>
   readonly rows: RowChunks
@@ -32,11 +32,14 @@ export interface RowSource {
 }
 
 /** Rows that are looked at before anything is sent. */
-export const HEAD_ROWS = 1000
+const HEAD_ROWS = 1000
+
+/** Characters of text that are read for them at most, but for the row that goes beyond. */
+const HEAD_BYTES = 8 << 20
 
 const DELIMITERS = { csv: ",", tsv: "\t" } as const
 
-/** Reads as far as `HEAD_ROWS`. */
+/** Reads as far as the first rows. */
 export const openSource = async (options: SourceOptions): Promise<RowSource> => {
   const { encoding, file, limit = Infinity, stdin } = options
   const named = options.format ?? formatOfName(file)
@@ -46,7 +49,7 @@ export const openSource = async (options: SourceOptions): Promise<RowSource> => 
   const name = sourceName(file)
   const table = await tableOf(name, format, text.chunks)
   const counted = new CountedRows(table.rows, limit)
-  const head = await counted.head()
+  const head = await counted.head(() => text.bytesRead() < HEAD_BYTES)
   return {
     name,
     format,
@@ -71,17 +74,23 @@ const tableOf = async (name: string, format: Format, chunks: AsyncIterable<Buffe
   return (await import("./csv.ts")).csvTable(name, chunks, DELIMITERS[format])
 }
 
-const withFirst = async (
-  chunks: AsyncIterable<Buffer>
-): Promise<{ readonly first: Buffer | undefined; readonly chunks: AsyncIterable<Buffer> }> => {
+interface Text {
+  readonly first: Buffer | undefined
+  readonly chunks: AsyncIterable<Buffer>
+  readonly bytesRead: () => number
+}
+
+const withFirst = async (chunks: AsyncIterable<Buffer>): Promise<Text> => {
   const iterator = chunks[Symbol.asyncIterator]()
   const first = await iterator.next()
+  let bytesRead = 0
   async function* all(): AsyncGenerator<Buffer> {
-    if (first.done === true) return
-    yield first.value
-    yield* { [Symbol.asyncIterator]: () => iterator }
+    for (let next = first; next.done !== true; next = await iterator.next()) {
+      bytesRead += next.value.length
+      yield next.value
+    }
   }
-  return { first: first.done === true ? undefined : first.value, chunks: all() }
+  return { first: first.done === true ? undefined : first.value, chunks: all(), bytesRead: () => bytesRead }
 }
 
 const fieldsOf = (head: ReadonlyArray<RowItem>): ReadonlyArray<string> => {
@@ -120,8 +129,8 @@ class CountedRows {
     return items
   }
 
-  async head(): Promise<ReadonlyArray<RowItem>> {
-    while (this.#count < HEAD_ROWS) {
+  async head(mayRead: () => boolean): Promise<ReadonlyArray<RowItem>> {
+    while (this.#count < HEAD_ROWS && (this.#count === 0 || mayRead())) {
       const items = await this.#next()
       if (items === undefined) break
       this.#held.push(items)

@@ -72,6 +72,11 @@ describe("CSV", () => {
     assert.strictEqual(open.rows.length, 2)
   })
 
+  it("has cells of several lines that begin with a quote", async () => {
+    const { rows } = await read('a,b\n"""Yes,"" she said,\nand left.",1\n')
+    assert.deepStrictEqual(rows, [{ a: '"Yes," she said,\nand left.', b: "1" }])
+  })
+
   it("counts the lines of quoted cells", async () => {
     const { rows } = await read('a,b\n"1\n2\n3",x\nshort\n')
     assert.strictEqual(rows[1], "line 5: it has 1 cell, and the header 2")
@@ -108,7 +113,17 @@ describe("CSV", () => {
 
   it("has the same rows whatever the chunks, and those that were written", async () => {
     const cell = FastCheck.oneof(
-      FastCheck.constantFrom("", "plain", 'in "quotes"', "a,b", "line\nend", "cr\r\nlf", "\u{1F600}é", " spaced "),
+      FastCheck.constantFrom(
+        "",
+        "plain",
+        'in "quotes"',
+        '"at\n the start',
+        "a,b",
+        "line\nend",
+        "cr\r\nlf",
+        "\u{1F600}é",
+        " spaced "
+      ),
       FastCheck.fullUnicodeString()
     )
     const table = FastCheck.array(FastCheck.tuple(cell, cell, FastCheck.constant("z")), { maxLength: 6 })
