@@ -1,9 +1,9 @@
 /** The journal of a run, which is opened before its file of results: that is of the same number where runs stand beside each other. */
 import * as Effect from "effect/Effect"
-import { existsSync } from "node:fs"
-import { extname } from "node:path"
+import { existsSync, mkdirSync } from "node:fs"
+import { dirname, extname } from "node:path"
 import * as Batch from "../../Batch.ts"
-import { type CommandError, EXIT } from "../exit.ts"
+import { type CommandError, EXIT, ioReason } from "../exit.ts"
 import type { JournalPlan } from "./plan.ts"
 
 /** Runs with one journal's name that may stand beside each other. */
@@ -37,6 +37,11 @@ export const runJournal = (
     Effect.suspend(() => {
       const path = numbered(file, number)
       const isOld = existsSync(path)
+      try {
+        mkdirSync(dirname(path), { recursive: true })
+      } catch (error) {
+        return new Batch.BatchError({ reason: "Journal", detail: `can't write ${path}: ${ioReason(error)}` })
+      }
       return Batch.journal(path, { fsync })
         .open(identity)
         .pipe(
