@@ -1,5 +1,6 @@
 /** The process of one variant of the batch bench. Each loads only what it uses. */
 import type { Effect } from "effect/Effect"
+import type { ClientMap } from "clientele/ClientMap"
 import { input, report } from "./child.ts"
 
 export type Variant = "p-limit + openai" | "loop" | "Batch.run" | "Batch.prompt"
@@ -122,7 +123,7 @@ const batch = async (work: Work): Promise<Measured> => {
     const chat = (one: { readonly review: string }) =>
       Effect.map(OpenAiApi.chat(config, bodyOf(one)), ({ choices }) => choices[0]?.message.content ?? "")
     const prompted = yield* Batch.prompt({ model: "openai:gpt-5-mini", prompt, client })
-    const services = yield* Effect.context<import("clientele/ClientMap").ClientMap>()
+    const services = yield* Effect.context<ClientMap>()
     const { journal } = work
     const results = (first: number, rows: number, isMeasured: boolean) =>
       Batch.run({
@@ -139,7 +140,7 @@ const batch = async (work: Work): Promise<Measured> => {
         discard: true
       })
     const run = (first: number, rows: number, isMeasured: boolean, ended: () => void) => {
-      const all: Effect<void, unknown, import("clientele/ClientMap").ClientMap> =
+      const all: Effect<void, unknown, ClientMap> =
         work.variant === "loop"
           ? loop(first, rows, ended)
           : Stream.runForEachChunk(results(first, rows, isMeasured), (chunk) =>

@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { aborts } from "./aborts.ts"
 import { adaptive } from "./adaptive.ts"
+import { batch } from "./batch.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
@@ -37,6 +38,7 @@ const benches: ReadonlyArray<Bench> = [
   promiseExit,
   models,
   direct,
+  batch,
   quotaCpu,
   budget,
   adaptive,

@@ -29,6 +29,7 @@
 import "./internal/needs-effect-3/run-npm-install-effect@3.ts"
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientMap } from "./ClientMap.ts"
@@ -36,7 +37,7 @@ import type { ClientError, OptionsError } from "./ClientError.ts"
 import type { BatchError, RowFailure } from "./internal/batch/errors.ts"
 import type { Cache, Journal, JournalOptions, JournalReading } from "./internal/batch/journal/model.ts"
 import type { RunOptions } from "./internal/batch/model.ts"
-import type { AgentIdentity, Call, Result } from "./internal/batch/result.ts"
+import type { AgentIdentity, RowCall, Result } from "./internal/batch/result.ts"
 import type { Price, Prices } from "./internal/batch/cost/prices.ts"
 import * as pricing from "./internal/batch/cost/prices.ts"
 import * as directoryCache from "./internal/batch/cache/directoryCache.ts"
@@ -47,8 +48,15 @@ import * as internal from "./internal/batch/run.ts"
 import type { ChatMessage, PromptOptions } from "./internal/batch/prompt/model.ts"
 
 export { BadRow, BatchError, RowFailure } from "./internal/batch/errors.ts"
-export type { Concurrency, HeldBack, Order, Progress, RunOptions, StopAfter } from "./internal/batch/model.ts"
-export type { AgentIdentity, Call, Result, RowReason, Usage } from "./internal/batch/result.ts"
+export type {
+  Concurrency,
+  HeldBack,
+  Order,
+  BatchProgress as Progress,
+  RunOptions,
+  StopAfter
+} from "./internal/batch/model.ts"
+export type { AgentIdentity, RowCall as Call, Result, RowReason, Usage } from "./internal/batch/result.ts"
 export type {
   Cache,
   CacheStore,
@@ -68,7 +76,7 @@ export type { ChatMessage, ModelName, PromptOptions, PromptParams } from "./inte
  * @category models
  */
 export interface Prompt<A> {
-  (row: Readonly<Record<string, unknown>>, call: Call): Effect.Effect<A, ClientError | RowFailure, ClientMap>
+  (row: Readonly<Record<string, unknown>>, call: RowCall): Effect.Effect<A, ClientError | RowFailure, ClientMap>
   readonly identity: AgentIdentity
   readonly model: string
   /** Columns of the templates, in order of their first use. */
@@ -100,8 +108,15 @@ export const run: <Row, A, E, R, E2 = never, R2 = never>(
  * @since 0.1.0
  * @category constructors
  */
-export const prompt: <A = string>(options: PromptOptions<A>) => Effect.Effect<Prompt<A>, BatchError | OptionsError> =
-  prompts.make
+export const prompt: {
+  <A, I>(
+    options: PromptOptions<A> & { readonly schema: Schema.Schema<A, I> }
+  ): Effect.Effect<Prompt<A>, BatchError | OptionsError>
+  (
+    options: PromptOptions<unknown> & { readonly schema: Readonly<Record<string, unknown>> }
+  ): Effect.Effect<Prompt<unknown>, BatchError | OptionsError>
+  <A = string>(options: PromptOptions<A>): Effect.Effect<Prompt<A>, BatchError | OptionsError>
+} = prompts.make
 
 /**
  * A journal in a file: JSON lines, the first of which is the run's identity, appended to and never rewritten. A record is

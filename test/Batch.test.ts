@@ -26,6 +26,33 @@ const echo = () => {
   return { agent, asked }
 }
 
+const uneven = (row: Row) => Effect.as(Effect.sleep(Math.random() * 5), row.title)
+
+const nines = (row: Row) => (row.title.endsWith("9") ? Effect.fail({ _tag: "Nine" }) : Effect.succeed(1))
+
+const failing = () => Effect.fail({ _tag: "Always" })
+
+const failingApart = ({ title }: Row) => Effect.fail({ _tag: title === "film 1" ? "A" : "B" })
+
+const neverSecond = (row: Row) => (row.title === "film 2" ? Effect.never : Effect.succeed(row.title))
+
+const numbered = (row: Row, { repeat }: Batch.Call) => Effect.succeed(`${row.title} ${repeat}`)
+
+const unwritable = (row: Row): Effect.Effect<unknown> => Effect.succeed(row.title === "film 0" ? 1n : undefined)
+
+const thrown = function* () {
+  yield* rowsOf(3)
+  throw new Error("torn")
+}
+
+/** One key comes twice, and one row has none. */
+const keyed = (title: string) => [
+  { id: 1, title },
+  { id: 2, title: "two" },
+  { id: 2, title: "second" },
+  { title: "none" } as { id: number; title: string }
+]
+
 describe("Batch.run", () => {
   for (const [kind, rows] of [
     ["an array", rowsOf(300)],
@@ -88,8 +115,7 @@ describe("Batch.run", () => {
 
   it.live("keeps the order of the input if asked to, whatever ends first", () =>
     Effect.gen(function* () {
-      const agent = (row: Row) => Effect.as(Effect.sleep(Math.random() * 5), row.title)
-      const { results } = yield* collect({ rows: rowsOf(300), agent, order: "input", concurrency: 30 })
+      const { results } = yield* collect({ rows: rowsOf(300), agent: uneven, order: "input", concurrency: 30 })
       assert.deepStrictEqual(
         results.map(({ index }) => index),
         rowsOf(300).map((_, i) => i)
@@ -173,8 +199,7 @@ describe("Batch.run", () => {
 
   it.effect("stops after so many failures, once rows in flight have ended", () =>
     Effect.gen(function* () {
-      const agent = (row: Row) => (row.title.endsWith("9") ? Effect.fail({ _tag: "Nine" }) : Effect.succeed(1))
-      const options = { rows: rowsOf(1_000), agent, concurrency: 1, stopAfter: { failures: 3 } }
+      const options = { rows: rowsOf(1_000), agent: nines, concurrency: 1, stopAfter: { failures: 3 } }
       const { error, progress, results } = yield* collect(options)
       assert.instanceOf(error, Batch.BatchError)
       assert.strictEqual((error as Batch.BatchError).reason, "Failures")
@@ -185,8 +210,12 @@ describe("Batch.run", () => {
 
   it.effect("stops at a share of failures, once 100 rows have ended", () =>
     Effect.gen(function* () {
-      const agent = () => Effect.fail({ _tag: "Always" })
-      const { results } = yield* collect({ rows: rowsOf(1_000), agent, concurrency: 1, stopAfter: { share: 0.5 } })
+      const { results } = yield* collect({
+        rows: rowsOf(1_000),
+        agent: failing,
+        concurrency: 1,
+        stopAfter: { share: 0.5 }
+      })
       assert.strictEqual(results.length, 100)
     })
   )
@@ -229,10 +258,6 @@ describe("Batch.run", () => {
       const rows = Stream.concat(Stream.fromIterable(rowsOf(5)), Stream.fail("broken" as const))
       const { error, results } = yield* collect({ rows, agent: echo().agent })
       assert.deepStrictEqual([results.length, error], [5, "broken"])
-      const thrown = function* () {
-        yield* rowsOf(3)
-        throw new Error("torn")
-      }
       const second = yield* collect({ rows: thrown(), agent: echo().agent })
       assert.deepStrictEqual([second.results.length, (second.error as Batch.BatchError).reason], [3, "Input"])
     })
@@ -240,8 +265,7 @@ describe("Batch.run", () => {
 
   it.effect("asks as often as repeat has it, each with its number", () =>
     Effect.gen(function* () {
-      const agent = (row: Row, { repeat }: Batch.Call) => Effect.succeed(`${row.title} ${repeat}`)
-      const { results } = yield* collect({ rows: rowsOf(2), agent, repeat: 3, order: "input" })
+      const { results } = yield* collect({ rows: rowsOf(2), agent: numbered, repeat: 3, order: "input" })
       assert.deepStrictEqual(values(results), ["film 0 1", "film 0 2", "film 0 3", "film 1 1", "film 1 2", "film 1 3"])
       assert.deepStrictEqual(
         results.map(({ index }) => index),
@@ -346,8 +370,7 @@ describe("a run with a journal", () => {
   it.scoped("keeps failures, and does them again if asked to, by tag", () =>
     Effect.gen(function* () {
       const journal = Batch.journal(join(yield* folder, "j.jsonl"))
-      const fails = ({ title }: Row) => (title === "film 1" ? Effect.fail({ _tag: "A" }) : Effect.fail({ _tag: "B" }))
-      yield* collect({ rows: rowsOf(4), agent: fails, journal })
+      yield* collect({ rows: rowsOf(4), agent: failingApart, journal })
       const run = (retryFailed: boolean | ReadonlyArray<string>) => {
         const { agent, asked } = echo()
         return Effect.map(collect({ rows: rowsOf(4), agent, journal, retryFailed, order: "input" }), ({ results }) => ({
@@ -372,21 +395,15 @@ describe("a run with a journal", () => {
       Effect.gen(function* () {
         const path = join(yield* folder, "j.jsonl")
         const journal = Batch.journal(path)
-        const rows = (title: string) => [
-          { id: 1, title },
-          { id: 2, title: "two" },
-          { id: 2, title: "second" },
-          { title: "none" } as { id: number; title: string }
-        ]
         const first = echo()
-        const one = yield* collect({ rows: rows("one"), agent: first.agent, journal, key: "id", order: "input" })
+        const one = yield* collect({ rows: keyed("one"), agent: first.agent, journal, key: "id", order: "input" })
         assert.deepStrictEqual(values(one.results), ["ONE", "TWO", "duplicate_key", "missing_key"])
         assert.deepStrictEqual(
           one.results.map(({ key }) => key),
           ["1", "2", "2", undefined]
         )
         const second = echo()
-        const two = yield* collect({ rows: rows("other"), agent: second.agent, journal, key: "id", order: "input" })
+        const two = yield* collect({ rows: keyed("other"), agent: second.agent, journal, key: "id", order: "input" })
         assert.deepStrictEqual(second.asked, ["other"])
         assert.deepStrictEqual(values(two.results), ["OTHER", "TWO", "duplicate_key", "missing_key"])
         assert.strictEqual(two.progress.changed, 1)
@@ -456,13 +473,12 @@ describe("a run with a journal", () => {
   it.scoped("fails a row whose value JSON can't hold, and goes on", () =>
     Effect.gen(function* () {
       const journal = Batch.journal(join(yield* folder, "j.jsonl"))
-      const agent = (row: Row): Effect.Effect<unknown> => Effect.succeed(row.title === "film 0" ? 1n : undefined)
-      const { results } = yield* collect({ rows: rowsOf(2), agent, journal, order: "input" })
+      const { results } = yield* collect({ rows: rowsOf(2), agent: unwritable, journal, order: "input" })
       assert.deepStrictEqual(values(results), ["value", undefined])
-      assert.deepStrictEqual(values((yield* collect({ rows: rowsOf(2), agent, journal, order: "input" })).results), [
-        "value",
-        null
-      ])
+      assert.deepStrictEqual(
+        values((yield* collect({ rows: rowsOf(2), agent: unwritable, journal, order: "input" })).results),
+        ["value", null]
+      )
     })
   )
 })
@@ -472,10 +488,8 @@ describe("Batch.readJournal", () => {
     Effect.gen(function* () {
       const path = join(yield* folder, "j.jsonl")
       const journal = Batch.journal(path)
-      const fails = () => Effect.fail({ _tag: "A" })
-      yield* collect({ rows: rowsOf(3), agent: fails, journal, version: 1 })
-      const slow = (row: Row) => (row.title === "film 2" ? Effect.never : Effect.succeed(row.title))
-      yield* Effect.forkScoped(collect({ rows: rowsOf(3), agent: slow, journal, version: 1, retryFailed: true }))
+      yield* collect({ rows: rowsOf(3), agent: failing, journal, version: 1 })
+      yield* Effect.forkScoped(collect({ rows: rowsOf(3), agent: neverSecond, journal, version: 1, retryFailed: true }))
       const reading = yield* eventually(
         Effect.sync(() => recordsIn(path).length),
         (lines) => lines === 5
@@ -485,7 +499,7 @@ describe("Batch.readJournal", () => {
         [{ agent: "a function", version: 1 }, 3, 0]
       )
       const records = [...(yield* Stream.runCollect(reading.records))]
-      assert.deepStrictEqual(values(records), ["A", "film 0", "film 1"])
+      assert.deepStrictEqual(values(records), ["Always", "film 0", "film 1"])
       assert.strictEqual([...(yield* Stream.runCollect(Batch.records(path)))].length, 3)
     })
   )

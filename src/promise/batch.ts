@@ -32,7 +32,7 @@ export { BadRow, BatchError, RowFailure } from "../Batch.ts"
 export type { Call, Progress, Prompt, Result, Usage } from "../Batch.ts"
 
 /**
- * What an agent is given beside its row.
+ * A row's place in the run, given to its agent beside the row.
  *
  * @since 0.1.0
  * @category models
@@ -56,7 +56,7 @@ type Same = Omit<
 export interface RunOptions<Row, A> extends Same {
   /** Any number of rows; they are read as they are needed. A `BadRow` among them is recorded as a failure. */
   readonly rows: Iterable<Row | Batch.BadRow> | AsyncIterable<Row | Batch.BadRow>
-  /** What `prompt` makes, or any function of a row. */
+  /** An agent of `prompt`, or any function of a row. */
   readonly agent: Batch.Prompt<A> | ((row: Row, call: PromiseCall) => PromiseLike<A> | A)
   /** The row's identity: a column's name, or a function. @default the row's content */
   readonly key?: string | ((row: Row) => string | number) | undefined

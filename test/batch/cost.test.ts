@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { Budget } from "../../src/internal/batch/cost/budget.ts"
+import { CostBudget } from "../../src/internal/batch/cost/budget.ts"
 import { costOfUsage, mostOf, usageIn } from "../../src/internal/batch/cost/cost.ts"
 import { PRICES_AS_OF, priceOf } from "../../src/internal/batch/cost/prices.ts"
 
@@ -70,9 +70,9 @@ describe("the price of a model", () => {
   })
 })
 
-describe("Budget", () => {
+describe("CostBudget", () => {
   it("reserves no more than is left, and counts a row of unknown cost as its bound", () => {
-    const budget = new Budget(10, 4)
+    const budget = new CostBudget(10, 4)
     assert.isTrue(budget.reserve(3))
     assert.isTrue(budget.reserve(3))
     assert.isFalse(budget.reserve(0.1))

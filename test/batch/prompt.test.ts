@@ -64,6 +64,8 @@ const promptTo = ({ baseURL }: Server, options: Partial<Batch.PromptOptions<unkn
     ...options
   })
 
+const errorBody = (code: string) => JSON.stringify({ error: { message: "no", code, type: "invalid_request_error" } })
+
 const year = {
   type: "object",
   properties: { year: { type: "integer" } },
@@ -100,8 +102,8 @@ describe("Batch.prompt", () => {
         const agent = yield* Batch.prompt({ model: "azure:ours", prompt: "Sum up {{title}}.", client })
         const { results } = yield* collect({ rows: rowsOf(3), agent })
         assert.deepStrictEqual(
-          results.map(({ cost, status }) => [status, cost]),
-          Array(3).fill(["done", undefined])
+          results.map(({ cost, status }) => `${status} ${cost}`),
+          Array.from({ length: 3 }, () => "done undefined")
         )
       })
     )
@@ -115,7 +117,7 @@ describe("Batch.prompt", () => {
         const rows = [{ title: "Alien", tone: "short" }]
         const { results } = yield* collect({ rows, agent })
         assert.deepStrictEqual(values(results), ["fine"])
-        const messages = [
+        const messages: ReadonlyArray<Batch.ChatMessage> = [
           { role: "system", content: "Be short." },
           { role: "user", content: "Sum up Alien." }
         ]
@@ -169,11 +171,10 @@ describe("Batch.prompt", () => {
     within(
       Effect.gen(function* () {
         const sandbox = yield* Sandbox.make({})
-        const body = (code: string) => JSON.stringify({ error: { message: "no", code, type: "invalid_request_error" } })
         sandbox.faults.push(
-          { times: 1, fault: { type: "status", status: 400, body: body("content_filter") } },
-          { times: 1, fault: { type: "status", status: 400, body: body("context_length_exceeded") } },
-          { times: 1, fault: { type: "status", status: 400, body: body("other") } }
+          { times: 1, fault: { type: "status", status: 400, body: errorBody("content_filter") } },
+          { times: 1, fault: { type: "status", status: 400, body: errorBody("context_length_exceeded") } },
+          { times: 1, fault: { type: "status", status: 400, body: errorBody("other") } }
         )
         const agent = yield* promptAt(sandbox)
         const { results } = yield* collect({ rows: rowsOf(3), agent, concurrency: 1, order: "input" })
@@ -213,8 +214,8 @@ describe("Batch.prompt", () => {
         const local = yield* server(() => chat("In 1979."))
         const agent = yield* promptTo(local, { schema: year, format: "text" })
         const { results } = yield* collect({ rows: rowsOf(1), agent })
-        const [result] = results
-        assert.deepStrictEqual(result!.status === "failed" && result.reason, {
+        const result = results[0]!
+        assert.deepStrictEqual(result.status === "failed" && result.reason, {
           tag: "schema",
           message: "the answer does not fit the schema: answer: is no JSON",
           answer: "In 1979."
@@ -237,7 +238,8 @@ describe("Batch.prompt", () => {
           kind: Schema.Literal("kind", "unkind"),
           stars: Schema.Int.pipe(Schema.between(1, 5))
         })
-        const agent = yield* promptAt(sandbox, { schema })
+        const client = { baseURL: sandbox.baseURL("openai"), apiKey: Redacted.make("sk-test") }
+        const agent = yield* Batch.prompt({ model: "openai:gpt-5-mini", prompt: "Rate {{title}}.", schema, client })
         const { results } = yield* collect({ rows: rowsOf(10), agent })
         for (const result of results) assert.isTrue(result.status === "done" && Schema.is(schema)(result.value))
       })
@@ -328,7 +330,7 @@ describe("a cache", () => {
         assert.deepStrictEqual(values(restored), values(first.results))
         assert.deepStrictEqual(
           restored.map(({ attempts, cost }) => [attempts, cost]),
-          Array(10).fill([0, 0])
+          Array.from({ length: 10 }, () => [0, 0])
         )
         assert.deepStrictEqual(restored[0]!.usage, first.results[0]!.usage)
         const other = yield* promptAt(sandbox, { params: { temperature: 0 } })

@@ -2,12 +2,13 @@ import { assert, describe, it } from "vitest"
 import { canonical, hashOf, hashOfId, hashOfKey, idOf } from "../../src/internal/batch/rows/rowIdentity.ts"
 import { DONE, FAILED, RowIndex, UNRECORDED } from "../../src/internal/batch/rows/rowIndex.ts"
 
+/** Positions beyond 4 GiB take their high byte. */
+const positionOf = (i: number) => i * 4_000_003
+
 describe("RowIndex", () => {
   it("finds each of 50,000 rows with its state and position, in at most 31 bytes a row", () => {
     const index = new RowIndex(false)
     const rows = 50_000
-    // Positions beyond 4 GiB take their high byte.
-    const positionOf = (i: number) => i * 4_000_003
     for (let i = 0; i < rows; i++)
       index.record(hashOf(`row ${i}`), i % 7 === 0 ? `tag ${i % 3}` : undefined, positionOf(i))
     assert.strictEqual(index.size, rows)

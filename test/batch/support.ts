@@ -1,4 +1,4 @@
-/** What tests of batches share: folders, prompts against a sandbox, and runs that are collected with their end. */
+/** Parts that tests of batches share: folders, prompts against a sandbox, and runs that are collected with their end. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

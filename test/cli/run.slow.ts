@@ -197,10 +197,12 @@ describe("clientele run, called wrongly", () => {
   })
 })
 
+/** Finished rows. The journal's first line is its header. */
+const recorded = (): number => folder.records("out.journal.jsonl").length - 1
+
 describe("clientele run, interrupted", () => {
   const args = ["run", "films.csv", ...MODEL, "--out", "out.jsonl", "--concurrency", "10"]
   const env = { OPENAI_CUSTOM_HEADERS: "x-sandbox-latency: 60" }
-  const recorded = (): number => folder.records("out.journal.jsonl").length - 1
 
   it.each([
     ["SIGINT", 130],

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import type { Readable, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 
-export const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
 /** Agents of the tests import `clientele`, which is the sources. */
 const SOURCES = new URL("../support/sources.ts", import.meta.url).href
@@ -20,7 +20,7 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly ended: Promise<Ended>
-  /** What standard error has so far. */
+  /** Standard error so far. */
   readonly err: () => string
 }
 

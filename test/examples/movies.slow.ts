@@ -45,9 +45,13 @@ describe("figures", () => {
     const lines = render({ clientele: ours, "a client a row": report }).split("\n")
     const body = lines.slice(0, -1)
     assert.deepStrictEqual([...new Set(body.map((line) => line.length))], [body[0]?.length])
-    assert.include(body, "rows done                             3,201            3,195")
-    assert.include(body, "cache hits                            3,189              n/a")
-    assert.include(body, "peak file descriptors                   n/a            1,024")
+    for (const line of [
+      /^rows done +3,201 +3,195$/,
+      /^cache hits +3,189 +n\/a$/,
+      /^peak file descriptors +n\/a +1,024$/
+    ]) {
+      assert.match(body.find((one) => line.test(one)) ?? "none", line)
+    }
     assert.strictEqual(lines.at(-1), "most common failure, a client a row: EMFILE, 5 times")
   })
 

@@ -8,23 +8,33 @@ import * as Sandbox from "../../src/testing/Sandbox.ts"
 
 const rows = Array.from({ length: 30 }, (_, i) => ({ title: `film ${i}` }))
 
+const given = async function* () {
+  yield* rows
+}
+
+const one = async () => 1
+
+const lengthOf = async ({ title }: { readonly title: string }, { index }: { readonly index: number }) => {
+  if (index === 3) throw new RangeError("too much")
+  return title.length
+}
+
+const all = async <A>(given: AsyncIterable<A>): Promise<ReadonlyArray<A>> => {
+  const values: Array<A> = []
+  for await (const value of given) values.push(value)
+  return values
+}
+
 describe("clientele/promise/batch", () => {
   it("runs an async function for each row of an async iterable", async () => {
-    const given = async function* () {
-      yield* rows
-    }
-    const agent = async ({ title }: { readonly title: string }, { index }: { readonly index: number }) => {
-      if (index === 3) throw new RangeError("too much")
-      return title.length
-    }
-    const results = await Array.fromAsync(run({ rows: given(), agent, order: "input" }))
+    const results = await all(run({ rows: given(), agent: lengthOf, order: "input" }))
     assert.strictEqual(results.length, 30)
     assert.deepStrictEqual(
       results.filter(({ status }) => status === "failed").map(({ index }) => index),
       [3]
     )
-    const [first] = results
-    assert.strictEqual(first!.status === "done" && first.value, 6)
+    const first = results[0]!
+    assert.strictEqual(first.status === "done" && first.value, 6)
   })
 
   it("asks by a prompt, over a set of clients, and goes on from its journal", async () => {
@@ -40,7 +50,7 @@ describe("clientele/promise/batch", () => {
         assert.strictEqual(status, "done")
         if (++some === 5) break
       }
-      const results = await Array.fromAsync(run(options))
+      const results = await all(run(options))
       assert.strictEqual(results.length, 30)
       assert.isAtLeast(results.filter(({ restored }) => restored).length, 5)
       assert.isAtMost(sandbox.stats().requests, 30 + 2)
@@ -69,14 +79,13 @@ describe("clientele/promise/batch", () => {
     const drain = new AbortController()
     const agent = async () => drain.abort()
     const results = run({ rows, agent, concurrency: 1, drainSignal: drain.signal })
-    const [one, two] = await Promise.all([results.next(), results.next()])
-    assert.strictEqual(one.done, false)
-    assert.isTrue(two.done === true || two.value!.index === 1)
+    const [first, second] = await Promise.all([results.next(), results.next()])
+    assert.strictEqual(first.done, false)
+    assert.isTrue(second.done === true || second.value!.index === 1)
   })
 
   it("rejects with a BatchError, also for options, and with what the rows throw", async () => {
-    const agent = async () => 1
-    const refused: unknown = await run({ rows, agent, concurrency: 0 })
+    const refused: unknown = await run({ rows, agent: one, concurrency: 0 })
       .next()
       .catch((error: unknown) => error)
     assert.instanceOf(refused, BatchError)
@@ -84,7 +93,7 @@ describe("clientele/promise/batch", () => {
       yield rows[0]!
       throw new Error("torn")
     }
-    const results = run({ rows: broken(), agent })
+    const results = run({ rows: broken(), agent: one })
     assert.strictEqual((await results.next()).done, false)
     const error: unknown = await results.next().catch((error: unknown) => error)
     assert.strictEqual((error as BatchError).message, "reading the rows failed: torn")

@@ -12,7 +12,7 @@ export interface Display {
 }
 
 /** The end of a run: for people, and for programs. */
-export interface Outcome {
+interface Outcome {
   readonly lines: ReadonlyArray<string>
   readonly record: Readonly<Record<string, unknown>>
 }

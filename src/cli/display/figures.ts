@@ -21,12 +21,13 @@ const fractions = lazily({ style: "currency", currency: "USD", maximumSignifican
 /** `$12.34`; below a dollar two digits that count, as `$0.0042`. */
 export const dollars = (value: number): string => (value === 0 || value >= 1 ? cents(value) : fractions(value))
 
+const padded = (value: number): string => String(value).padStart(2, "0")
+
 /** `0:09`, `12:34`, `3:07:00`. */
 export const duration = (ms: number): string => {
   const seconds = Math.round(ms / 1000)
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
-  const two = (value: number) => String(value).padStart(2, "0")
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
+  return h > 0 ? `${h}:${padded(m)}:${padded(s)}` : `${m}:${padded(s)}`
 }
 
 export const rate = (perSecond: number): string =>

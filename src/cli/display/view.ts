@@ -10,7 +10,7 @@ export interface RunView {
   readonly isDraining: boolean
 }
 
-/** What can be said of the end of a run. */
+/** Expectations of the end of a run. */
 export interface Outlook {
   readonly share: number | undefined
   readonly etaMs: number | undefined

@@ -1,4 +1,4 @@
-/** What the doctor finds. */
+/** Findings of the doctor. */
 export interface Finding {
   readonly state: "ok" | "none" | "problem"
   readonly text: string

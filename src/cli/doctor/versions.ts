@@ -1,4 +1,4 @@
-/** What is installed, against what this package needs. Loads none of it, so it runs with any of it. */
+/** Installed versions, against those that this package needs. Loads none of it, so it runs with any of it. */
 import { effectProblem, nodeProblem } from "../../internal/install/requirements.ts"
 import { installed, satisfies } from "../../internal/install/versions.ts"
 import { folder, manifest } from "../manifest.ts"

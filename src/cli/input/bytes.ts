@@ -24,7 +24,7 @@ export interface ByteOptions {
   readonly stdin?: Readable | undefined
 }
 
-/** How messages name a source. */
+/** The name of a source in messages. */
 export const sourceName = (file: string): string => (file === STDIN ? "standard input" : file)
 
 const CHUNK_BYTES = 1 << 18

@@ -6,7 +6,7 @@ import { MalformedRow, MAX_ROW_CHARACTERS, type Row, type RowChunks, type RowIte
 export interface CsvTable {
   /** Names of the columns, each once; empty if the file is. */
   readonly columns: ReadonlyArray<string>
-  /** What was changed in the names, for people. */
+  /** Changes of the names, for people. */
   readonly notes: ReadonlyArray<string>
   readonly rows: RowChunks
 }
@@ -15,7 +15,7 @@ interface CsvRecord {
   /** Line that it ends in, from 1. */
   readonly line: number
   readonly cells: ReadonlyArray<string>
-  /** What is wrong with it. @default nothing */
+  /** The reason why it can't be used. @default none */
   readonly problem?: string | undefined
 }
 

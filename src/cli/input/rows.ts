@@ -5,7 +5,7 @@ export type Row = Readonly<Record<string, unknown>>
 /** A row that can't be read; the others can. */
 export class MalformedRow {
   readonly line: number
-  /** What is wrong, and where. */
+  /** The problem and its place. */
   readonly message: string
   /** Its text, cut to `MALFORMED_EXCERPT_CHARACTERS`. */
   readonly raw: string
@@ -21,7 +21,7 @@ const MALFORMED_EXCERPT_CHARACTERS = 1000
 
 export type RowItem = Row | MalformedRow
 
-/** What one read of the source brought. */
+/** Rows, one array for each read of the source. */
 export type RowChunks = AsyncGenerator<ReadonlyArray<RowItem>>
 
 /** Longest row. Beyond it a file is most likely of another format. */

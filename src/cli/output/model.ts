@@ -1,4 +1,4 @@
-/** Where results go, and in which form. */
+/** Place and form of results. */
 export const OUT_FORMATS = ["jsonl", "csv", "tsv"] as const
 
 export type OutFormat = (typeof OUT_FORMATS)[number]

@@ -5,7 +5,7 @@ export interface Estimate {
   readonly input: { readonly low: number; readonly high: number }
   /** `high` is `undefined` where nothing bounds an answer. */
   readonly output: { readonly low: number; readonly high: number | undefined }
-  /** How tokens were counted. */
+  /** Tells how tokens were counted. */
   readonly method: string
 }
 

@@ -48,7 +48,7 @@ const displayOf = async ({ display, out, rows }: RunPlan, work: Work): Promise<D
   return terminalDisplay(`${rows.file} -> ${out.file}   ${work.name}`, process.stderr)
 }
 
-/** What the command's display is, once there is one. */
+/** The command's display, once there is one. */
 interface Shown {
   display: Display
 }

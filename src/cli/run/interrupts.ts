@@ -9,7 +9,7 @@ export interface Interrupts {
   readonly drain: Effect.Effect<void>
   /** Ends with the second. */
   readonly stop: Effect.Effect<void>
-  /** Of the first signal; `undefined` before it. */
+  /** The exit code of the first signal; `undefined` before it. */
   readonly exitCode: () => ExitCode | undefined
 }
 

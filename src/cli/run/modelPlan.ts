@@ -2,9 +2,9 @@
 import { UsageError } from "../exit.ts"
 import { labelOf, number, text, texts, type Values } from "../usage.ts"
 
-export const PROVIDERS = ["openai", "azure", "groq", "cerebras"] as const
+const PROVIDERS = ["openai", "azure", "groq", "cerebras"] as const
 
-export type ProviderName = (typeof PROVIDERS)[number]
+type ProviderName = (typeof PROVIDERS)[number]
 
 export interface ModelPlan {
   readonly provider: ProviderName
@@ -21,7 +21,7 @@ export interface ModelPlan {
   readonly tpm: number | undefined
 }
 
-export const KEY_VARIABLES: Readonly<Record<ProviderName, string>> = {
+const KEY_VARIABLES: Readonly<Record<ProviderName, string>> = {
   openai: "OPENAI_API_KEY",
   azure: "AZURE_OPENAI_API_KEY",
   groq: "GROQ_API_KEY",

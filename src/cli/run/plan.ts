@@ -1,9 +1,9 @@
-/** What a run is to do, read from its options and their files, and checked. Nothing is sent, and no Effect is loaded. */
+/** Plans a run: reads its options and their files, and checks them. Nothing is sent, and no Effect is loaded. */
 import { readFileSync, realpathSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import type { Price } from "../../Batch.ts"
 import { ioReason, UsageError } from "../exit.ts"
-import { sourceName, STDIN } from "../input/bytes.ts"
+import { STDIN } from "../input/bytes.ts"
 import { FORMATS, type Format } from "../input/format.ts"
 import { OUT_FORMATS, type OutFormat, type OutPlan } from "../output/model.ts"
 import { labelOf, number, oneOf, text, type Values } from "../usage.ts"
@@ -28,7 +28,7 @@ export interface JournalPlan {
   readonly fsync: number | undefined
 }
 
-export interface BoundsPlan {
+interface BoundsPlan {
   readonly concurrency: number | "auto"
   readonly maxCost: number | undefined
   readonly stopAfter: { readonly failures?: number; readonly share?: number } | undefined
@@ -36,7 +36,7 @@ export interface BoundsPlan {
   readonly prices: Readonly<Record<string, Price>> | undefined
 }
 
-export interface RowsPlan {
+interface RowsPlan {
   readonly file: string
   readonly format: Format | undefined
   readonly encoding: string | undefined
@@ -280,6 +280,3 @@ export const readPlan = (values: Values, env: NodeJS.ProcessEnv): RunPlan => {
     dryRun: values["dry-run"] === true
   }
 }
-
-/** How the plan's rows are named in messages. */
-export const rowsName = (plan: RunPlan): string => sourceName(plan.rows.file)

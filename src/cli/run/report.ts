@@ -1,4 +1,4 @@
-/** What a run has come to: counted as it goes, told at its end. */
+/** Counts a run as it goes, and sums it up at its end. */
 import { readdirSync } from "node:fs"
 import { createHistogram } from "node:perf_hooks"
 import type { Progress } from "../../Batch.ts"

@@ -35,14 +35,15 @@ export const attempt = <A>(f: () => A | Promise<A>): Effect.Effect<A, CommandErr
     catch: (error) => (error instanceof CommandError ? error : new CommandError(String(error), EXIT.io))
   })
 
+const asBatchRow = (item: RowItem): Row | Batch.BadRow =>
+  item instanceof MalformedRow ? new Batch.BadRow({ message: item.message, raw: item.raw }) : item
+
 const batchRows = (source: RowSource, plan: RunPlan): Stream.Stream<Row | Batch.BadRow, CommandError> => {
   const { sample, seed } = plan.rows
   const chunks = sample === undefined ? source.rows : sampleRows(source.rows, sample, seed)
   const read = Stream.fromAsyncIterable(chunks, (error) =>
     error instanceof CommandError ? error : new CommandError(String(error), EXIT.io)
   )
-  const asBatchRow = (item: RowItem): Row | Batch.BadRow =>
-    item instanceof MalformedRow ? new Batch.BadRow({ message: item.message, raw: item.raw }) : item
   return Stream.flattenIterables(Stream.map(read, (items) => items.map(asBatchRow)))
 }
 

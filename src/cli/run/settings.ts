@@ -138,7 +138,7 @@ const merged = (layers: ReadonlyArray<Layer>): Values => {
     const closed = GROUPS.filter((group) => group.some((flag) => values[flag] !== undefined)).flat()
     for (const [flag, value] of Object.entries(settings)) {
       const own = values[flag]
-      // Of parameters with one name the last counts.
+      // The last of parameters with one name counts.
       if (Array.isArray(own) && Array.isArray(value)) values[flag] = [...value, ...own]
       if (own !== undefined || closed.includes(flag as RunFlag)) continue
       values[flag] = value

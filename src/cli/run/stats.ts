@@ -10,7 +10,7 @@ import { CommandError, EXIT } from "../exit.ts"
 interface FailureStats {
   readonly reason: string
   readonly count: number
-  /** Of the latest row. */
+  /** The message of the latest row. */
   readonly message: string
 }
 

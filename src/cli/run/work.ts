@@ -17,7 +17,7 @@ export interface Work {
   readonly version: string | undefined
   /** @default none: an agent renders its own prompts */
   readonly prompt: Batch.Prompt<unknown> | undefined
-  /** Of the model, or of the agent's file. */
+  /** The model's name, or the agent's file. */
   readonly name: string
   /** Fields of an answer that is an object. */
   readonly fields: ReadonlyArray<string>

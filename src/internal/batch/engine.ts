@@ -11,16 +11,16 @@ import type { Stats } from "../../ClientMap.ts"
 import { clearInterval, Date, performance, setInterval } from "../util/timers.ts"
 import { CachedAnswers } from "./cache/cachedAnswers.ts"
 import { ConcurrencyLimit } from "./concurrency.ts"
-import { Budget } from "./cost/budget.ts"
+import { CostBudget } from "./cost/budget.ts"
 import { BatchError } from "./errors.ts"
 import { type AgentFailure, failureOf } from "./failure.ts"
 import { queuedIn } from "./heldBack.ts"
 import type { CacheStore, JournalStore } from "./journal/model.ts"
 import { lineOf } from "./journal/record.ts"
 import { RecordWriter } from "./journal/recordWriter.ts"
-import type { Progress } from "./model.ts"
-import type { Call, Result } from "./result.ts"
-import { DEFAULT_HOLD_BACK, type Settings } from "./options.ts"
+import type { BatchProgress } from "./model.ts"
+import type { RowCall, Result } from "./result.ts"
+import { DEFAULT_HOLD_BACK, type BatchSettings } from "./options.ts"
 import { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import { idOf } from "./rows/rowIdentity.ts"
@@ -28,7 +28,7 @@ import type { RowIndex } from "./rows/rowIndex.ts"
 import { RowReader, type RowSink } from "./rows/rowReader.ts"
 import type { RowSource } from "./rows/rowSource.ts"
 import { WaitingRows } from "./rows/waitingRows.ts"
-import { Tally } from "./tally.ts"
+import { RunTally } from "./tally.ts"
 import { Task } from "./task.ts"
 
 /** Rows that wait for a slot. */
@@ -41,8 +41,8 @@ const CLOSE_TIMEOUT_MS = 10_000
 type AnyResult = Result<unknown, unknown>
 
 export interface EngineDeps<R> {
-  readonly settings: Settings
-  readonly agent: (row: unknown, call: Call) => Effect.Effect<unknown, unknown, R>
+  readonly settings: BatchSettings
+  readonly agent: (row: unknown, call: RowCall) => Effect.Effect<unknown, unknown, R>
   readonly runtime: Runtime.Runtime<R>
   readonly store: JournalStore | undefined
   /** With the records of `store` in it. */
@@ -50,21 +50,21 @@ export interface EngineDeps<R> {
   readonly cache: CacheStore | undefined
   readonly earlierCost: number
   readonly damaged: number
-  /** Of the client map, if there is one. */
+  /** Counts of the client map, if there is one. */
   readonly stats: () => Stats | undefined
 }
 
-type Ended = NonNullable<Progress["ended"]>
+type Ended = NonNullable<BatchProgress["ended"]>
 
 export class Engine<R> {
   readonly #deps: EngineDeps<R>
-  readonly #settings: Settings
+  readonly #settings: BatchSettings
   readonly #reader: RowReader
   readonly #writer: RecordWriter | undefined
-  readonly #budget: Budget | undefined
+  readonly #budget: CostBudget | undefined
   readonly #cached: CachedAnswers | undefined
   readonly #limit: ConcurrencyLimit
-  readonly #tally = new Tally(performance.now())
+  readonly #tally = new RunTally(performance.now())
   readonly #fibers = new Set<Fiber.RuntimeFiber<void>>()
   readonly #fork: (worker: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly output: Output
@@ -88,7 +88,7 @@ export class Engine<R> {
     this.#settings = settings
     this.#reader = new RowReader(settings, store, index, this.#sink)
     this.#writer = store === undefined ? undefined : new RecordWriter(store, (error) => this.#abort(error))
-    this.#budget = settings.maxCost === undefined ? undefined : new Budget(settings.maxCost, deps.earlierCost)
+    this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierCost)
     this.#cached = deps.cache === undefined ? undefined : new CachedAnswers(deps.cache, settings)
     this.#limit = new ConcurrencyLimit(settings.concurrency)
     this.#fork = Runtime.runFork(deps.runtime)
@@ -124,7 +124,9 @@ export class Engine<R> {
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.#end("interrupted", undefined)
     const written = Effect.promise(() => this.#writer?.flush() ?? Promise.resolve())
-    return Effect.zipRight(Fiber.interruptAll(this.#fibers), Effect.timeoutOption(written, CLOSE_TIMEOUT_MS))
+    const ending = Effect.zipRight(Fiber.interruptAll(this.#fibers), written)
+    // Agents that do not end are left to themselves.
+    return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(Effect.disconnect(ending)), CLOSE_TIMEOUT_MS))
   })
 
   readonly #sink: RowSink = {
@@ -309,7 +311,7 @@ export class Engine<R> {
     this.#end(cause !== undefined ? "failed" : this.#stopping === undefined ? "complete" : "drained", cause)
   }
 
-  /** What fails now can't be recorded, so nothing is waited for. */
+  /** Ends at once: rows that end later could not be recorded. */
   #abort(error: BatchError): void {
     this.#end("failed", Cause.fail(error))
   }

@@ -49,7 +49,7 @@ export interface LockHolder {
  */
 export class BatchError extends Data.TaggedError("BatchError")<{
   readonly reason: BatchReason
-  /** What happened, and what to do. */
+  /** The failure, and what to do. */
   readonly detail: string
   readonly difference?: ReadonlyArray<IdentityChange> | undefined
   readonly holder?: LockHolder | undefined

@@ -46,7 +46,7 @@ const ofQuota = ({ model, quota }: Waiting, meanTokens: number): HeldBack => {
 
 const isBroken = ({ openCircuits }: ClientStats): boolean => openCircuits > 0
 
-/** What holds requests back, `undefined` if nothing does. */
+/** The limit that holds requests back, `undefined` if none does. */
 export const belowRun = (stats: Stats, meanTokens: number): HeldBack | undefined => {
   const broken = stats.clients.find(isBroken)
   if (broken !== undefined) {

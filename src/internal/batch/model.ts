@@ -4,7 +4,7 @@ import type * as Stream from "effect/Stream"
 import type { BadRow } from "./errors.ts"
 import type { Cache, Journal } from "./journal/model.ts"
 import type { Prices } from "./cost/prices.ts"
-import type { Call, Usage } from "./result.ts"
+import type { RowCall, Usage } from "./result.ts"
 
 /**
  * Rows at a time: a number, or `"auto"`, which keeps quota and sockets busy and little more, since what waits costs memory.
@@ -45,7 +45,7 @@ export interface RunOptions<Row, A, E, R, E2, R2> {
   /** Any number of rows; they are read as they are needed. A `BadRow` among them is recorded as a failure. */
   readonly rows: Stream.Stream<Row | BadRow, E2, R2> | Iterable<Row | BadRow> | AsyncIterable<Row | BadRow>
   /** Any function of a row that returns an Effect: an `Agent`, or what `Batch.prompt` makes. */
-  readonly agent: (row: Row, call: Call) => Effect.Effect<A, E, R>
+  readonly agent: (row: Row, call: RowCall) => Effect.Effect<A, E, R>
   /**
    * Changes when the agent's answers would: part of the run's identity. `Batch.prompt` needs none.
    *
@@ -108,13 +108,13 @@ export interface RunOptions<Row, A, E, R, E2, R2> {
   /** Rows of the input, if known: for the estimate of the end. @default known once the input has ended */
   readonly total?: number | undefined
   /** Called every `progressInterval`, and once at the end. What it throws is ignored. @default none */
-  readonly onProgress?: ((progress: Progress) => void) | undefined
+  readonly onProgress?: ((progress: BatchProgress) => void) | undefined
   /** Milliseconds. @default 250 */
   readonly progressInterval?: number | undefined
 }
 
 /**
- * What holds the run back at this moment.
+ * The limit that holds the run back at this moment.
  *
  * - `answers`: nothing does; all slots wait for the provider.
  * - `concurrency`: the option `concurrency` is used up, and quota and sockets have room.
@@ -157,7 +157,7 @@ export interface HeldBack {
  * @since 0.1.0
  * @category models
  */
-export interface Progress {
+export interface BatchProgress {
   /** Rows of the input, once known. */
   readonly total: number | undefined
   /** Rows read so far. */
@@ -191,7 +191,7 @@ export interface Progress {
   readonly elapsedMs: number
   /** Milliseconds to the end, if `total` and the rate are known. */
   readonly etaMs: number | undefined
-  /** Of this run. */
+  /** Tokens of this run. */
   readonly usage: Usage
   /** US dollars of this run, without rows of unknown price. */
   readonly cost: number

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { describe } from "../options/validate.ts"
 import { BatchError } from "./errors.ts"
-import type { Concurrency, Order, Progress, RunOptions } from "./model.ts"
+import type { Concurrency, Order, BatchProgress, RunOptions } from "./model.ts"
 import type { AgentIdentity } from "./result.ts"
 import { internalsOf, type PromptInternals } from "./prompt/internals.ts"
 import { type Price, priceOf } from "./cost/prices.ts"
@@ -11,11 +11,11 @@ export const DEFAULT_HOLD_BACK = 1_000
 const PROGRESS_INTERVAL_MS = 250
 const PROBE_INTERVAL_MS = 30_000
 
-/** Of any run: rows are what its agent takes. */
+/** Options of any run: rows are what its agent takes. */
 // oxlint-disable-next-line typescript/no-explicit-any -- an agent's row is contravariant
 export type AnyOptions = RunOptions<any, unknown, unknown, unknown, unknown, unknown>
 
-export interface Settings {
+export interface BatchSettings {
   readonly identity: AgentIdentity
   readonly prompt: PromptInternals | undefined
   readonly keyOf: ((row: unknown) => string | undefined) | undefined
@@ -32,10 +32,10 @@ export interface Settings {
   readonly pauses: boolean
   readonly probeInterval: number
   readonly maxCost: number | undefined
-  /** Of the prompt, or of the model that an answer names. */
+  /** The price of the prompt's model, or of the one that an answer names. */
   readonly priceOf: (model: string | undefined) => Price | undefined
   readonly total: number | undefined
-  readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly onProgress: ((progress: BatchProgress) => void) | undefined
   readonly progressInterval: number
 }
 
@@ -64,7 +64,7 @@ const optional = <A>(value: unknown, f: (value: unknown) => A): A | undefined =>
 const text = (value: unknown): string | undefined =>
   (typeof value === "string" && value !== "") || typeof value === "number" ? String(value) : undefined
 
-const keyOf = (key: AnyOptions["key"]): Pick<Settings, "keyOf" | "keyName"> => {
+const keyOf = (key: AnyOptions["key"]): Pick<BatchSettings, "keyOf" | "keyName"> => {
   if (key === undefined) return { keyOf: undefined, keyName: undefined }
   if (typeof key === "function") return { keyOf: (row) => text(key(row)), keyName: "a function" }
   if (typeof key !== "string" || key === "") throw refuse("key", key, "a column's name or a function")
@@ -84,14 +84,14 @@ const identityOf = ({ agent, key, version }: AnyOptions): AgentIdentity => {
   }
 }
 
-const retriesOf = (retryFailed: AnyOptions["retryFailed"]): Settings["retries"] => {
+const retriesOf = (retryFailed: AnyOptions["retryFailed"]): BatchSettings["retries"] => {
   if (retryFailed === undefined || typeof retryFailed === "boolean") return () => retryFailed === true
   if (!Array.isArray(retryFailed)) throw refuse("retryFailed", retryFailed, "true, false or an array of tags")
   const tags = new Set<string>(retryFailed)
   return (tag) => tags.has(tag)
 }
 
-const pricing = ({ agent, prices }: AnyOptions): Settings["priceOf"] => {
+const pricing = ({ agent, prices }: AnyOptions): BatchSettings["priceOf"] => {
   const prompt = internalsOf(agent)
   if (prompt !== undefined) {
     const price = prompt.price(prices)
@@ -110,7 +110,7 @@ const fail = (why: string): never => {
   throw new BatchError({ reason: "Options", detail: `maxCost can't be kept: ${why}` })
 }
 
-const maxCostOf = ({ agent, maxCost }: AnyOptions, price: Settings["priceOf"]): number | undefined => {
+const maxCostOf = ({ agent, maxCost }: AnyOptions, price: BatchSettings["priceOf"]): number | undefined => {
   if (maxCost === undefined) return undefined
   within("maxCost", maxCost, Infinity)
   const { maxOutputTokens, model } = agent as { readonly maxOutputTokens?: number; readonly model?: string }
@@ -131,7 +131,7 @@ const checkCache = ({ agent, cache, version }: AnyOptions): void => {
   )
 }
 
-const settings = (options: AnyOptions): Settings => {
+const settings = (options: AnyOptions): BatchSettings => {
   if (typeof options.agent !== "function") throw refuse("agent", options.agent, "a function of a row")
   checkCache(options)
   const { concurrency = "auto", onProgress, stopAfter } = options
@@ -159,7 +159,7 @@ const settings = (options: AnyOptions): Settings => {
   }
 }
 
-export const read = (options: AnyOptions): Effect.Effect<Settings, BatchError> =>
+export const read = (options: AnyOptions): Effect.Effect<BatchSettings, BatchError> =>
   Effect.suspend(() => {
     try {
       return Effect.succeed(settings(options))

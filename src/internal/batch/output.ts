@@ -76,7 +76,7 @@ export class Output {
     this.#wake()
   }
 
-  /** What is ready, once there is something; then the end. */
+  /** Results that are ready, once there are some; then the end. */
   readonly take: Taken = Effect.async((resume) => {
     this.#taker = resume
     this.#wake()

@@ -2,11 +2,11 @@
 import type { Stats } from "../../ClientMap.ts"
 import type { ConcurrencyLimit } from "./concurrency.ts"
 import { belowRun, queuedIn } from "./heldBack.ts"
-import type { HeldBack, Progress } from "./model.ts"
-import type { Tally } from "./tally.ts"
+import type { HeldBack, BatchProgress } from "./model.ts"
+import type { RunTally } from "./tally.ts"
 
 export interface Moment {
-  readonly tally: Tally
+  readonly tally: RunTally
   readonly now: number
   readonly total: number | undefined
   readonly running: number
@@ -21,7 +21,7 @@ export interface Moment {
   readonly probeAt: number | undefined
   readonly lacksBudget: boolean
   readonly stats: Stats | undefined
-  readonly ended: Progress["ended"]
+  readonly ended: BatchProgress["ended"]
 }
 
 const answers: HeldBack = { by: "answers", detail: "waiting for answers" }
@@ -49,7 +49,7 @@ const heldBackOf = (moment: Moment): HeldBack => {
   return { by: "concurrency", detail: `${limit.limit} rows run at a time, as the option concurrency has it` }
 }
 
-export const progressOf = (moment: Moment): Progress => {
+export const progressOf = (moment: Moment): BatchProgress => {
   const { ended, held, limit, now, running, stats, tally, total } = moment
   const rowsPerSecond = tally.rowsPerSecond(now)
   const left = total === undefined ? undefined : Math.max(0, total - tally.done - tally.failed)

@@ -66,12 +66,12 @@ export type Result<Row, A> =
   | (ResultFields<Row> & { readonly status: "failed"; readonly reason: RowReason })
 
 /**
- * What an agent is given beside its row.
+ * A row's place in the run, given to its agent beside the row.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Call {
+export interface RowCall {
   readonly index: number
   readonly key: string | undefined
   /** From 1 to the option `repeat`. */

@@ -9,7 +9,7 @@ import { Engine } from "./engine.ts"
 import type { BatchError } from "./errors.ts"
 import type { JournalStore } from "./journal/model.ts"
 import type { Result } from "./result.ts"
-import { type AnyOptions, read, type Settings } from "./options.ts"
+import { type AnyOptions, read, type BatchSettings } from "./options.ts"
 import { hashOfId } from "./rows/rowIdentity.ts"
 import { RowIndex } from "./rows/rowIndex.ts"
 import * as RowSource from "./rows/rowSource.ts"
@@ -23,7 +23,7 @@ interface Known {
 
 const opened = (
   { journal }: AnyOptions,
-  { identity, keyOf }: Settings
+  { identity, keyOf }: BatchSettings
 ): Effect.Effect<Known, BatchError, Scope.Scope> =>
   Effect.gen(function* () {
     const isKeyed = keyOf !== undefined

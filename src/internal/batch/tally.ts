@@ -6,7 +6,7 @@ import { noUsage, sumOf } from "./cost/cost.ts"
 const RATE_WINDOW_MS = 10_000
 const SAMPLE_MS = 250
 
-export class Tally {
+export class RunTally {
   readonly startedAt: number
   read = 0
   done = 0

@@ -1,5 +1,5 @@
 /** A row on its way: what its agent is given, and what was counted for it. */
-import type { Call, Result, Usage } from "./result.ts"
+import type { RowCall, Result, Usage } from "./result.ts"
 import { costOfUsage, noUsage, sumOf, usageIn } from "./cost/cost.ts"
 import type { Price } from "./cost/prices.ts"
 import { ATTEMPTS } from "./prompt/internals.ts"
@@ -24,7 +24,7 @@ export interface KnownFailure {
   readonly message: string
 }
 
-export class Task implements Call {
+export class Task implements RowCall {
   readonly index: number
   readonly repeat: number
   readonly sequence: number
@@ -57,7 +57,7 @@ export class Task implements Call {
   }
 
   /** A property, so that it may be passed on by itself. */
-  get report(): Call["report"] {
+  get report(): RowCall["report"] {
     return ({ model, usage }) => {
       this.#reports++
       if (typeof model === "string") this.model = model

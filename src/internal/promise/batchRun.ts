@@ -8,7 +8,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { ClientMap, type Service } from "../../ClientMap.ts"
 import { internalsOf } from "../batch/prompt/internals.ts"
-import type { Call, Result } from "../batch/result.ts"
+import type { RowCall, Result } from "../batch/result.ts"
 
 type Item = Result<unknown, unknown>
 type Pull = Effect.Effect<Chunk.Chunk<Item>, Option.Option<unknown>>
@@ -26,10 +26,10 @@ export const untilAborted = (signal: AbortSignal): Effect.Effect<void> =>
 
 /** The agent of a run, of one that returns a promise or a value. What it throws is what it fails with. */
 export const agentOf = (
-  agent: (row: never, call: Call & { readonly signal: AbortSignal }) => unknown
-): ((row: unknown, call: Call) => Effect.Effect<unknown, unknown, ClientMap>) => {
+  agent: (row: never, call: RowCall & { readonly signal: AbortSignal }) => unknown
+): ((row: unknown, call: RowCall) => Effect.Effect<unknown, unknown, ClientMap>) => {
   if (internalsOf(agent) !== undefined) return agent as never
-  const run = (row: unknown, call: Call) =>
+  const run = (row: unknown, call: RowCall) =>
     Effect.tryPromise({
       try: async (signal) => await agent(row as never, withSignal(call, signal)),
       catch: (error) => error
@@ -37,7 +37,7 @@ export const agentOf = (
   return Object.assign(run, { agentName: (agent as { readonly agentName?: string }).agentName })
 }
 
-const withSignal = (call: Call, signal: AbortSignal): Call & { readonly signal: AbortSignal } => ({
+const withSignal = (call: RowCall, signal: AbortSignal): RowCall & { readonly signal: AbortSignal } => ({
   index: call.index,
   key: call.key,
   repeat: call.repeat,

@@ -16,6 +16,8 @@ async function* inCharacters(text: string, size: number): AsyncGenerator<Buffer>
   for (let at = 0; at < characters.length; at += size) yield Buffer.from(characters.slice(at, at + size).join(""))
 }
 
+const failed = (text: string): Promise<string> => failure(collect(jsonArray("movies.json", inChunks(text))))
+
 const value = FastCheck.jsonValue({ maxDepth: 3 })
 const row = FastCheck.dictionary(FastCheck.string(), value, { maxKeys: 4 })
 
@@ -72,7 +74,6 @@ describe("a JSON array", () => {
   })
 
   it("that is invalid is an error after the rows before it", async () => {
-    const failed = async (text: string): Promise<string> => failure(collect(jsonArray("movies.json", inChunks(text))))
     assert.match(
       await failed('[{"a":1},'),
       /^movies\.json is no valid JSON array after element 1: it has no end; is the file/

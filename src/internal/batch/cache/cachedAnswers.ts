@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { CacheStore } from "../journal/model.ts"
 import type { Usage } from "../result.ts"
-import type { Settings } from "../options.ts"
+import type { BatchSettings } from "../options.ts"
 import { canonical, hashOf, idOf } from "../rows/rowIdentity.ts"
 import type { Task } from "../task.ts"
 
@@ -33,7 +33,7 @@ export class CachedAnswers {
   readonly #store: CacheStore
   readonly #requestOf: (row: unknown) => string | undefined
 
-  constructor(store: CacheStore, { identity, prompt }: Pick<Settings, "identity" | "prompt">) {
+  constructor(store: CacheStore, { identity, prompt }: Pick<BatchSettings, "identity" | "prompt">) {
     this.#store = store
     const agent = canonical(identity)
     this.#requestOf = prompt?.request ?? ((row) => `${agent}\n${canonical(row)}`)

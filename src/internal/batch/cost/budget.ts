@@ -1,5 +1,5 @@
 /** The bound on cost: what was spent, and what rows in flight may still cost. */
-export class Budget {
+export class CostBudget {
   readonly #max: number
   #spent: number
   #reserved = 0

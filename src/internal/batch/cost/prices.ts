@@ -89,7 +89,7 @@ const withoutDate = (model: string): string => model.replace(/-\d{4}-\d{2}-\d{2}
 
 const bareName = (model: string): string => model.replace(/^(?:openai|azure|groq|cerebras):/, "")
 
-/** Of a model without a provider, if one provider alone has it. */
+/** The price of a model without a provider, if one provider alone has it. */
 const onlyOne = (name: string): Price | undefined => {
   const found = [...known].filter(([key]) => bareName(key) === name)
   return found.length === 1 ? found[0]![1] : undefined

@@ -36,7 +36,7 @@ export interface JournalStore {
 }
 
 /**
- * Where finished rows are kept. `Batch.journal` is a file; another store implements `open`.
+ * A place for finished rows. `Batch.journal` is a file; another store implements `open`.
  *
  * @since 0.1.0
  * @category models

@@ -72,7 +72,7 @@ export class RecordWriter {
           this.#failed = true
           this.#onError(asBatchError(exit.cause))
         }
-        // What came meanwhile waits no longer for others, if somebody waits for it.
+        // Records that came meanwhile wait no longer for others, if somebody waits for them.
         if (this.#idle.length > 0 || this.#bytes >= MAX_GATHERED) this.#write()
         else if (this.#lines.length > 0) this.#timer ??= setTimeout(() => this.#write(), GATHER_MS)
       }

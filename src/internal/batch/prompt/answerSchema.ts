@@ -7,7 +7,7 @@ import { jsonIn } from "./answerText.ts"
 import { errorsOf, type JsonSchema } from "./jsonSchema.ts"
 import type { ChatMessage } from "./model.ts"
 
-export type AnswerFormat = "json_schema" | "json_object" | "text"
+export type SchemaFormat = "json_schema" | "json_object" | "text"
 
 export interface AnswerSchema {
   readonly json: JsonSchema
@@ -43,7 +43,7 @@ const isStrict = (schema: unknown): boolean => {
 const instructionFor = (json: JsonSchema): string =>
   `Answer with JSON alone, which fits this JSON schema:\n${JSON.stringify(json)}`
 
-const paramsFor = (json: JsonSchema, format: AnswerFormat): Readonly<Record<string, unknown>> => {
+const paramsFor = (json: JsonSchema, format: SchemaFormat): Readonly<Record<string, unknown>> => {
   if (format === "text") return {}
   if (format === "json_object") return { response_format: { type: "json_object" } }
   const schema = { name: "answer", schema: json, strict: isStrict(json) }
@@ -52,7 +52,7 @@ const paramsFor = (json: JsonSchema, format: AnswerFormat): Readonly<Record<stri
 
 type Decode = (value: unknown) => Either.Either<unknown, string>
 
-const answerSchema = (json: JsonSchema, format: AnswerFormat, decode: Decode): AnswerSchema => ({
+const answerSchema = (json: JsonSchema, format: SchemaFormat, decode: Decode): AnswerSchema => ({
   json,
   params: paramsFor(json, format),
   instruction: format === "json_schema" ? "" : instructionFor(json),
@@ -62,7 +62,7 @@ const answerSchema = (json: JsonSchema, format: AnswerFormat, decode: Decode): A
   }
 })
 
-const ofEffect = async (schema: Schema.Schema<unknown, unknown>, format: AnswerFormat): Promise<AnswerSchema> => {
+const ofEffect = async (schema: Schema.Schema<unknown, unknown>, format: SchemaFormat): Promise<AnswerSchema> => {
   const [{ decodeUnknownEither }, JSONSchema] = await Promise.all([
     import("effect/Schema"),
     import("effect/JSONSchema")
@@ -72,13 +72,13 @@ const ofEffect = async (schema: Schema.Schema<unknown, unknown>, format: AnswerF
   return answerSchema(json, format, (value) => Either.mapLeft(decodeEither(value), ({ message }) => message))
 }
 
-const ofJson = (json: JsonSchema, format: AnswerFormat): AnswerSchema =>
+const ofJson = (json: JsonSchema, format: SchemaFormat): AnswerSchema =>
   answerSchema(json, format, (value) => {
     const errors = errorsOf(json, value)
     return errors.length === 0 ? Either.right(value) : Either.left(errors.join("\n"))
   })
 
-export const make = (schema: unknown, format: AnswerFormat): Effect.Effect<AnswerSchema, BatchError> => {
+export const make = (schema: unknown, format: SchemaFormat): Effect.Effect<AnswerSchema, BatchError> => {
   // Schemas of effect are classes, too, and so functions.
   const given = schema as object
   if (isRecord(schema) || typeof schema === "function") {

@@ -1,4 +1,4 @@
-/** What a run must know of its agent, if that is a prompt. */
+/** Parts of a prompt that a run needs. */
 import type { Price, Prices } from "../cost/prices.ts"
 
 export const PROMPT: unique symbol = Symbol("clientele/Batch/prompt")
@@ -14,7 +14,7 @@ export interface PromptInternals {
   readonly lacks: (row: unknown) => string | undefined
 }
 
-/** How a prompt tells how often it sent a request. */
+/** Counts the requests that a prompt sent for a row. */
 export const ATTEMPTS: unique symbol = Symbol("clientele/Batch/attempts")
 
 export const internalsOf = (agent: unknown): PromptInternals | undefined =>

@@ -52,7 +52,7 @@ export interface PromptOptions<A> {
    */
   readonly schema?: AnswerSchema<A> | Readonly<Record<string, unknown>> | undefined
   /**
-   * How the schema is sent: as the provider's `response_format` of that type, or in the system message alone.
+   * The way in which the schema is sent: as the provider's `response_format` of that type, or in the system message alone.
    *
    * @default "json_schema"; "json_object" for Groq, most of whose models take no schemas
    */

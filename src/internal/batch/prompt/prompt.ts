@@ -7,7 +7,7 @@ import type { ClientMap } from "../../../ClientMap.ts"
 import { mostOf } from "../cost/cost.ts"
 import { ownPriceOf, type Price, priceOf } from "../cost/prices.ts"
 import { BatchError, RowFailure } from "../errors.ts"
-import type { AgentIdentity, Call } from "../result.ts"
+import type { AgentIdentity, RowCall } from "../result.ts"
 import { canonical } from "../rows/rowIdentity.ts"
 import * as AnswerSchema from "./answerSchema.ts"
 import { textOf } from "./answerText.ts"
@@ -16,7 +16,7 @@ import { ATTEMPTS, PROMPT, type PromptInternals } from "./internals.ts"
 import type { ChatMessage, PromptOptions } from "./model.ts"
 import { compile, type Template, type TemplateRow } from "./template.ts"
 
-/** What the formats of models add to each message, at most: role, separators. */
+/** Most that a model's own format adds to a message: role, separators. */
 const TOKENS_PER_MESSAGE = 16
 
 /** Set by the prompt itself, or of no use in a batch. */
@@ -83,7 +83,7 @@ type Answered = Effect.Effect<unknown, ClientError | RowFailure, ClientMap>
 const ask = (
   plan: Plan,
   messages: ReadonlyArray<ChatMessage>,
-  call: Call
+  call: RowCall
 ): Effect.Effect<string | RowFailure, ClientError, ClientMap> =>
   Effect.map(plan.chat.send(bodyOf(plan, messages)), ({ answer, attempts }: ChatAnswer) => {
     ;(call as { readonly [ATTEMPTS]?: (attempts: number) => void })[ATTEMPTS]?.(attempts)
@@ -95,7 +95,7 @@ const checked = (
   plan: Plan,
   schema: AnswerSchema.AnswerSchema,
   messages: ReadonlyArray<ChatMessage>,
-  call: Call,
+  call: RowCall,
   repairs: number
 ): Answered =>
   Effect.flatMap(ask(plan, messages, call), (text) => {
@@ -111,7 +111,7 @@ const checked = (
 const missing = (column: string): RowFailure =>
   new RowFailure({ tag: "missing_column", detail: `the row has no column ${column}, which the prompt names` })
 
-const run = (plan: Plan, row: TemplateRow, call: Call): Answered => {
+const run = (plan: Plan, row: TemplateRow, call: RowCall): Answered => {
   const messages = rendered(plan, row)
   if (Either.isLeft(messages)) return missing(messages.left)
   if (plan.schema !== undefined) return checked(plan, plan.schema, messages.right, call, plan.repairs)
@@ -200,7 +200,7 @@ const identityOf = <A>(
 
 export const make = <A>(options: PromptOptions<A>): Effect.Effect<Prompt<A>, BatchError | OptionsError> =>
   Effect.map(planOf(options), (plan) => {
-    const agent = (row: TemplateRow, call: Call) => run(plan, row, call) as never
+    const agent = (row: TemplateRow, call: RowCall) => run(plan, row, call) as never
     return Object.assign(agent, {
       identity: plan.identity,
       model: `${plan.chat.provider}:${plan.model}`,

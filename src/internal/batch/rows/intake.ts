@@ -1,11 +1,11 @@
 /** Gives each row its identity, and finds what the journal has of it. */
 import { BadRow } from "../errors.ts"
-import type { Settings } from "../options.ts"
+import type { BatchSettings } from "../options.ts"
 import type { KnownFailure, TaskRow } from "../task.ts"
 import { canonical, hashOf, hashOfKey } from "./rowIdentity.ts"
 import { FAILED, type RowEntry, type RowHash, type RowIndex, UNRECORDED } from "./rowIndex.ts"
 
-/** What is to be done with a row. */
+/** A row with what is to be done with it. */
 export interface Intaken {
   readonly task: TaskRow
   /** Known before its agent runs. */
@@ -36,12 +36,12 @@ const contentOf = (row: unknown, index: number): Content => {
 }
 
 export class Intake {
-  readonly #settings: Pick<Settings, "keyOf" | "keyName" | "repeat" | "retries">
+  readonly #settings: Pick<BatchSettings, "keyOf" | "keyName" | "repeat" | "retries">
   /** Absent where nothing asks for identities. */
   readonly #index: RowIndex | undefined
   #rows = 0
 
-  constructor(settings: Pick<Settings, "keyOf" | "keyName" | "repeat" | "retries">, index: RowIndex | undefined) {
+  constructor(settings: Pick<BatchSettings, "keyOf" | "keyName" | "repeat" | "retries">, index: RowIndex | undefined) {
     this.#settings = settings
     this.#index = index
   }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { BadRow, BatchError } from "../errors.ts"
 import type { JournalStore } from "../journal/model.ts"
 import { type Recorded, resultOf } from "../journal/record.ts"
-import type { Settings } from "../options.ts"
+import type { BatchSettings } from "../options.ts"
 import type { KnownFailure, TaskRow } from "../task.ts"
 import { Intake, type Intaken } from "./intake.ts"
 import type { RowIndex } from "./rowIndex.ts"
@@ -15,7 +15,7 @@ const RESTORED_AT_ONCE = 256
 /** Below it the reader sleeps on, so that it does not wake for every row. */
 const WAKING_ROOM = 32
 
-/** Where rows go. */
+/** Receives rows that were read. */
 export interface RowSink {
   /** Rows that may be read now; 0 if there is no room. */
   readonly room: () => number
@@ -29,7 +29,7 @@ export interface RowSink {
   readonly noteDamaged: () => void
 }
 
-type ReaderSettings = Pick<Settings, "keyOf" | "keyName" | "prompt" | "repeat" | "replay" | "retries">
+type ReaderSettings = Pick<BatchSettings, "keyOf" | "keyName" | "prompt" | "repeat" | "replay" | "retries">
 
 export class RowReader {
   readonly #settings: ReaderSettings
