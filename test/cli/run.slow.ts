@@ -233,8 +233,10 @@ describe("clientele run, interrupted", () => {
     await until(() => sandbox.stats().requests >= 10)
     running.child.kill("SIGINT")
     await until(() => running.err().includes("stopping"))
-    running.child.kill("SIGINT")
+    // Signals at the same time are one press of keys, so this is sent until it counts.
+    const again = setInterval(() => running.child.kill("SIGINT"), 100)
     const { code, err } = await running.ended
+    clearInterval(again)
     assert.strictEqual(code, 130)
     assert.include(err, "stopped; to go on: ")
   })
@@ -289,16 +291,35 @@ describe("clientele run, with files that fail", () => {
 })
 
 describe("clientele run, with a key that dies", () => {
-  it("stops with the reason and exit code 3, and goes on when the key is fixed", async () => {
-    await using strict = await Sandbox.start({ apiKeys: ["sk-good"], tokens: 4 })
-    folder.write("films.csv", films(20))
-    const args = ["run", "films.csv", ...MODEL, "--out", "out.jsonl", "--base-url", strict.baseURL("openai")]
-    const dead = await folder.begin(args, { OPENAI_API_KEY: "sk-dead" }).ended
+  const args = ["run", "films.csv", ...MODEL, "--out", "out.jsonl", "--concurrency", "5"]
+  const slow = { OPENAI_CUSTOM_HEADERS: "x-sandbox-latency: 40" }
+
+  it("in mid-run stops with the reason and exit code 3, and goes on when the key is fixed", async () => {
+    folder.write("films.csv", films(100))
+    const running = folder.begin(args, slow)
+    await until(() => recorded() >= 10)
+    sandbox.apiKeys(["sk-good"])
+    const dead = await running.ended
     assert.strictEqual(dead.code, 3)
     assert.match(dead.err, /stopped; to go on: .*\nclientele: [^\n]*(key|401)[^\n]*\n$/)
-    assert.notInclude(dead.err, "sk-dead")
+    assert.notInclude(dead.err, "sk-canary")
+    assert.isTrue(folder.records("out.jsonl").every(({ status }) => status === "done"))
     const { code } = await folder.begin(args, { OPENAI_API_KEY: "sk-good" }).ended
-    assert.deepStrictEqual([code, answers("out.jsonl").length], [0, 20])
+    assert.deepStrictEqual([code, answers("out.jsonl").length], [0, 100])
+  })
+
+  it("pauses if it is to, and goes on by itself when the key is let in", async () => {
+    folder.write("films.csv", films(100))
+    const running = folder.begin([...args, "--when-refused", "pause", "--json"], slow)
+    let out = ""
+    running.child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()))
+    await until(() => recorded() >= 10)
+    sandbox.apiKeys(["sk-good"])
+    await until(() => out.includes('"by":"refused"'))
+    sandbox.apiKeys(undefined)
+    assert.strictEqual((await running.ended).code, 0)
+    assert.isTrue(folder.records("out.jsonl").every(({ status }) => status === "done"))
+    assert.strictEqual(answers("out.jsonl").length, 100)
   })
 })
 

@@ -68,6 +68,7 @@ export const holdText = ({ isDraining, progress }: RunView): string =>
 
 export const workText = ({ progress }: RunView): string => {
   const { concurrency, queued, running, sockets } = progress
-  const of = Number.isFinite(concurrency) ? ` of ${count(concurrency)}` : ""
+  // Rows that were begun before the bound was lowered are above it for a while.
+  const of = running <= concurrency && Number.isFinite(concurrency) ? ` of ${count(concurrency)}` : ""
   return `${count(running)}${of} at work, ${count(queued)} queued, ${counted(sockets, "socket")}`
 }

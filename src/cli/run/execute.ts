@@ -43,7 +43,8 @@ const displayOf = async ({ display, out, rows }: RunPlan, work: Work): Promise<D
   if (display === "quiet") return quietDisplay
   // Standard output is for results, where they go there.
   if (display === "json") return jsonDisplay(out.file === STDIN ? process.stderr : process.stdout)
-  if (process.stderr.isTTY !== true) return logDisplay(process.stderr)
+  // Pseudo-terminals of build machines have no width.
+  if (process.stderr.isTTY !== true || process.stderr.columns === 0) return logDisplay(process.stderr)
   const { terminalDisplay } = await import("../display/terminal.ts")
   return terminalDisplay(`${rows.file} -> ${out.file}   ${work.name}`, process.stderr)
 }
