@@ -118,6 +118,53 @@ describe("clientele run", () => {
     assert.notDeepEqual(titles, ["Film 0", "Film 1", "Film 2", "Film 3", "Film 4", "Film 5", "Film 6"])
   })
 
+  it("checks answers by a schema, each property a column, and takes them from the cache of another run", async () => {
+    folder.write("films.csv", films(3))
+    folder.write(
+      "schema.json",
+      JSON.stringify({
+        type: "object",
+        properties: { kind: { enum: ["good", "bad"] }, year: { type: "integer", minimum: 1, maximum: 5 } },
+        required: ["kind", "year"],
+        additionalProperties: false
+      })
+    )
+    const asked = ["run", "films.csv", ...MODEL, "--schema", "schema.json", "--cache"]
+    const { code, err } = await folder.run(...asked, "--out", "out.csv")
+    assert.strictEqual(code, 0, err)
+    assert.match(
+      folder.read("out.csv"),
+      /^title,year,kind,answer_year,status,error\n(Film \d,190\d,(good|bad),[1-5],done,\n){3}$/
+    )
+    const { requests } = sandbox.stats()
+    const again = await folder.run(...asked, "--out", "again.jsonl")
+    assert.match(again.err, /3 rows answered in .*; 3 from the cache\n/)
+    assert.strictEqual(sandbox.stats().requests, requests)
+  })
+
+  it("asks as often as --repeat tells", async () => {
+    folder.write("films.csv", films(2))
+    await folder.run("run", "films.csv", ...MODEL, "--repeat", "2", "--out", "out.csv", "--keep", "title")
+    assert.match(
+      folder.read("out.csv"),
+      /^title,repeat,answer,status,error\nFilm 0,1,.*\nFilm 0,2,.*\nFilm 1,1,.*\nFilm 1,2,.*\n$/
+    )
+    assert.strictEqual(sandbox.stats().requests, 4)
+  })
+
+  it("does failed rows again by their reasons", async () => {
+    folder.write("films.csv", films(2))
+    const asked = ["run", "films.csv", ...MODEL, "--max-tokens", "2", "--out", "out.jsonl"]
+    const first = await folder.run(...asked)
+    assert.strictEqual(first.code, 1)
+    assert.match(first.err, /2 failed \(length 2\)/)
+    await folder.run(...asked)
+    await folder.run(...asked, "--retry-failed=content_filter")
+    assert.strictEqual(sandbox.stats().requests, 2)
+    await folder.run(...asked, "--retry-failed=length")
+    assert.strictEqual(sandbox.stats().requests, 4)
+  })
+
   it("keeps cells with quotes, line ends and emoji beside their answers", async () => {
     folder.write("rows.csv", '\uFEFFtitle,answer\r\n"A ""quoted"", long\r\ntitle \u{1F600}",mine\r\n')
     const { code } = await folder.run("run", "rows.csv", ...MODEL, "--out", "out.csv")

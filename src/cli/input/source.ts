@@ -85,9 +85,14 @@ const withFirst = async (chunks: AsyncIterable<Buffer>): Promise<Text> => {
   const first = await iterator.next()
   let bytesRead = 0
   async function* all(): AsyncGenerator<Buffer> {
-    for (let next = first; next.done !== true; next = await iterator.next()) {
-      bytesRead += next.value.length
-      yield next.value
+    try {
+      for (let next = first; next.done !== true; next = await iterator.next()) {
+        bytesRead += next.value.length
+        yield next.value
+      }
+    } finally {
+      // Closes the file, or ends standard input, where no more rows are wanted.
+      await iterator.return?.()
     }
   }
   return { first: first.done === true ? undefined : first.value, chunks: all(), bytesRead: () => bytesRead }

@@ -30,6 +30,9 @@ const shellWord = (word: string): string =>
 /** Longest command that is repeated in messages. */
 const MAX_COMMAND_CHARACTERS = 300
 
+/** Stands for a command that is too long. */
+const SAME_COMMAND = "the same command"
+
 export class RunReport {
   readonly #plan: RunPlan
   readonly #command: string
@@ -46,7 +49,7 @@ export class RunReport {
     this.#out = plan.out.file
     this.#journal = plan.journal?.file
     const command = ["clientele", "run", ...args].map(shellWord).join(" ")
-    this.#command = command.length > MAX_COMMAND_CHARACTERS || command.includes("\n") ? "the same command" : command
+    this.#command = command.length > MAX_COMMAND_CHARACTERS || command.includes("\n") ? SAME_COMMAND : command
   }
 
   /** The files that were chosen, where runs stand beside each other. */
@@ -107,8 +110,9 @@ export class RunReport {
       ]
     }
     if (failed === 0 || !hasJournal || ended !== "complete") return []
-    const isSame = this.#command === "the same command"
-    return [`to do failed rows again: ${this.#command}${isSame ? " with" : ""} --retry-failed`]
+    const retries = this.#plan.retryFailed === false ? " --retry-failed" : ""
+    const joint = this.#command === SAME_COMMAND && retries !== "" ? " with" : ""
+    return [`to do failed rows again: ${this.#command}${joint}${retries}`]
   }
 
   /** The last record of `--json`. */
