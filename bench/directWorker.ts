@@ -6,7 +6,6 @@ import { question } from "./question.ts"
 
 export interface Work {
   readonly variant: "openai" | "direct" | "direct, Promise" | "bare undici"
-  readonly kind: "chat" | "stream"
   readonly baseURL: string
   readonly maxConnections: number
   /** Calls at the same time. */
@@ -17,7 +16,7 @@ export interface Work {
   readonly calls: number
 }
 
-const { atOnce, baseURL, calls, kind, maxConnections, variant, warmUp } = input<Work>()
+const { atOnce, baseURL, calls, maxConnections, variant, warmUp } = input<Work>()
 const { origin, pathname } = new URL(`${baseURL}/chat/completions`)
 const apiKey = "sk-bench-0"
 
@@ -43,29 +42,16 @@ const measured = async (call: (i: number) => Promise<unknown>): Promise<number> 
   return perCall(from)
 }
 
-type Piece = { readonly choices: ReadonlyArray<{ readonly delta: { readonly content?: string | null } }> }
-
-const textOf = async (pieces: AsyncIterable<Piece>): Promise<string> => {
-  let text = ""
-  for await (const { choices } of pieces) text += choices[0]?.delta.content ?? ""
-  return text
-}
-
 const openai = async (): Promise<number> => {
   const { OpenAI } = await import("openai")
   const client = new OpenAI({ baseURL, apiKey })
   const { completions } = client.chat
-  return measured(
-    kind === "chat"
-      ? async (i) => (await completions.create(question(i))).choices[0]?.message.content ?? ""
-      : async (i) => textOf(await completions.create({ ...question(i), stream: true }))
-  )
+  return measured(async (i) => (await completions.create(question(i))).choices[0]?.message.content ?? "")
 }
 
 const direct = async (): Promise<number> => {
   const Effect = await import("effect/Effect")
   const Redacted = await import("effect/Redacted")
-  const Stream = await import("effect/Stream")
   const ClientLayer = await import("clientele/ClientLayer")
   const OpenAiApi = await import("clientele/OpenAiApi")
   return Effect.gen(function* () {
@@ -75,17 +61,7 @@ const direct = async (): Promise<number> => {
       transport: { maxConnections }
     })
     const call = (i: number): Effect<string, unknown, ClientMap> =>
-      kind === "chat"
-        ? Effect.map(OpenAiApi.chat(config, question(i)), ({ choices }) => choices[0]?.message.content ?? "")
-        : Effect.suspend(() => {
-            let text = ""
-            // Chunk by chunk: what Effect's streams do for each element is the consumer's choice.
-            const add = (chunk: Iterable<Piece>) => {
-              for (const { choices } of chunk) text += choices[0]?.delta.content ?? ""
-              return Effect.void
-            }
-            return Effect.map(Stream.runForEachChunk(OpenAiApi.chatStream(config, question(i)), add), () => text)
-          })
+      Effect.map(OpenAiApi.chat(config, question(i)), ({ choices }) => choices[0]?.message.content ?? "")
     const run = (size: number) =>
       Effect.forEach(
         Array.from({ length: size }, (_, i) => i),
@@ -102,11 +78,7 @@ const direct = async (): Promise<number> => {
 const promise = async (): Promise<number> => {
   const { getOpenAIApi } = await import("clientele/Promise")
   const api = () => getOpenAIApi({ baseURL, apiKey, transport: { maxConnections } })
-  return measured(
-    kind === "chat"
-      ? async (i) => (await api().chat(question(i))).choices[0]?.message.content ?? ""
-      : (i) => textOf(api().chatStream(question(i)))
-  )
+  return measured(async (i) => (await api().chat(question(i))).choices[0]?.message.content ?? "")
 }
 
 const bare = async (): Promise<number> => {
@@ -114,9 +86,8 @@ const bare = async (): Promise<number> => {
   const pool = new Pool(origin, { connections: maxConnections })
   const headers = { "content-type": "application/json", authorization: `Bearer ${apiKey}` }
   const cost = await measured(async (i) => {
-    const body = JSON.stringify(kind === "chat" ? question(i) : { ...question(i), stream: true })
-    const response = await pool.request({ path: pathname, method: "POST", headers, body })
-    return kind === "chat" ? response.body.json() : response.body.text()
+    const body = JSON.stringify(question(i))
+    return (await pool.request({ path: pathname, method: "POST", headers, body })).body.json()
   })
   await pool.close()
   return cost

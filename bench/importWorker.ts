@@ -1,4 +1,4 @@
-/** Imports one module and says how long that took, or what it loaded. Imports nothing but what Node has in itself. */
+/** Imports one module and reports what that cost, or what it loaded. Imports nothing but what Node has in itself. */
 import { registerHooks } from "node:module"
 import { input, report } from "./child.ts"
 
@@ -10,6 +10,10 @@ export interface Work {
 
 export interface Imported {
   readonly ms: number
+  /** Processor time of all threads. */
+  readonly cpuMs: number
+  /** Resident memory of the process once the module is loaded. */
+  readonly megabytes: number
   /** URLs. */
   readonly modules: ReadonlyArray<string>
 }
@@ -24,6 +28,12 @@ if (list) {
     }
   })
 }
-const start = performance.now()
+const [start, before] = [performance.now(), process.cpuUsage()]
 await import(module)
-report({ ms: performance.now() - start, modules } satisfies Imported)
+const [ms, { system, user }] = [performance.now() - start, process.cpuUsage(before)]
+report({
+  ms,
+  cpuMs: (user + system) / 1000,
+  megabytes: process.memoryUsage.rss() / 1e6,
+  modules
+} satisfies Imported)

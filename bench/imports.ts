@@ -1,5 +1,5 @@
-/** Time to import the package, and the modules that it loads. */
-import { type Bench, interleaved, median, ratios, round, spread } from "./bench.ts"
+/** Time and memory to import the package, and the modules that it loads. */
+import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./child.ts"
 import type { Imported, Work } from "./importWorker.ts"
 
@@ -8,35 +8,71 @@ const TIMES = 5
 
 const load = (module: string) => () => measure<Work, Imported>("importWorker.ts", { module, list: false })
 
+interface Comparison {
+  readonly module: string
+  readonly results: ReadonlyArray<Imported>
+  readonly base: string
+  readonly baseResults: ReadonlyArray<Imported>
+}
+
+/** One import against another, in time, processor time and memory of the process. */
+const compare = (
+  { base, baseResults, module, results }: Comparison,
+  atMost: Readonly<Record<keyof Omit<Imported, "modules">, number>>
+): ReadonlyArray<Figure> => {
+  const units = { ms: "ms", cpuMs: "ms of the processor", megabytes: "MB of the process" } as const
+  return (["ms", "cpuMs", "megabytes"] as const).map((quantity) => {
+    const [values, baseValues] = [results, baseResults].map((all) => all.map((one) => one[quantity])) as [
+      Array<number>,
+      Array<number>
+    ]
+    return {
+      what: `import of ${module} / import of ${base}, ${units[quantity]}`,
+      value: median(values) / median(baseValues),
+      unit: "x",
+      atMost: atMost[quantity],
+      note: `${round(median(values), 0)} and ${round(median(baseValues), 0)}; runs ${spread(ratios(values, baseValues), 2)}`
+    }
+  })
+}
+
+/** A package that the path needs none of. */
+const foreign = async (module: string, allowed: RegExp): Promise<Figure> => {
+  const { modules } = await measure<Work, Imported>("importWorker.ts", { module, list: true })
+  const others = modules.filter((url) => !allowed.test(url) && url.includes("/node_modules/"))
+  return {
+    what: `modules that ${module} loads of other packages than it needs`,
+    value: others.length,
+    unit: "modules",
+    atMost: 0,
+    note: others[0] ?? `of ${modules.length} modules in all`
+  }
+}
+
 export const imports: Bench = {
   name: "imports",
-  about: "importing the barrel, in fresh processes",
+  about: "importing the barrel and the getter of openai, in fresh processes",
   run: async ({ runs }) => {
-    await load("effect")()
-    await load("clientele")()
-    const results = await interleaved({ effect: load("effect"), clientele: load("clientele") }, runs * TIMES)
-    const effect = results.effect.map(({ ms }) => ms)
-    const clientele = results.clientele.map(({ ms }) => ms)
-    const all = ratios(clientele, effect)
-    const { modules } = await measure<Work, Imported>("importWorker.ts", { module: "clientele", list: true })
-    const foreign = modules.filter(
-      (url) => !/\/node_modules\/(effect|@effect)\//.test(url) && url.includes("/node_modules/")
-    )
+    const getter = "clientele/promise/openai"
+    const variants = {
+      effect: load("effect"),
+      clientele: load("clientele"),
+      openai: load("openai"),
+      [getter]: load(getter)
+    }
+    for (const variant of Object.values(variants)) await variant()
+    const results = await interleaved(variants, runs * TIMES)
     return [
-      {
-        what: "import of clientele / import of effect",
-        value: median(clientele) / median(effect),
-        unit: "x",
-        atMost: 1.3,
-        note: `${round(median(clientele), 0)} and ${round(median(effect), 0)} ms; runs ${spread(all, 2)}`
-      },
-      {
-        what: "modules that it loads of packages other than effect's",
-        value: foreign.length,
-        unit: "modules",
-        atMost: 0,
-        note: foreign[0] ?? `of ${modules.length} modules in all`
-      }
+      ...compare(
+        { module: "clientele", results: results["clientele"]!, base: "effect", baseResults: results["effect"]! },
+        { ms: 1.3, cpuMs: 1.3, megabytes: 1.2 }
+      ),
+      ...compare(
+        { module: getter, results: results[getter]!, base: "openai", baseResults: results["openai"]! },
+        { ms: 2.5, cpuMs: 2.4, megabytes: 1.4 }
+      ),
+      await foreign("clientele", /\/node_modules\/(effect|@effect)\//),
+      await foreign(getter, /\/node_modules\/(effect|openai)\//)
     ]
   }
 }

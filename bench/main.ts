@@ -29,6 +29,8 @@ import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
 import { sizes } from "./sizes.ts"
 import { sockets } from "./sockets.ts"
+import { waiting } from "./waiting.ts"
+import { stream } from "./stream.ts"
 
 const benches: ReadonlyArray<Bench> = [
   cpu,
@@ -38,6 +40,7 @@ const benches: ReadonlyArray<Bench> = [
   promiseExit,
   models,
   direct,
+  stream,
   batch,
   quotaCpu,
   budget,
@@ -45,6 +48,7 @@ const benches: ReadonlyArray<Bench> = [
   redis,
   sockets,
   lease,
+  waiting,
   origins,
   oneOffs,
   aborts,
@@ -62,7 +66,7 @@ const HELP = `usage: npm run bench -- [options]
 
   --only NAME   one bench, repeatable: ${names};
                 overload runs only by name: it takes 80 minutes
-  --scenario S  scenarios of overload whose name has S in it, repeatable
+  --scenario S  scenarios of overload and stream whose name has S in it, repeatable
   --seeds N     seeds of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text

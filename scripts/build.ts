@@ -1,9 +1,17 @@
-/** `npm run build`: makes dist/ from src/, step by step; the first step that fails ends it. */
-import { run } from "./run.ts"
+/**
+ * `npm run build`: makes dist/ from src/, step by step; the first step that fails ends it. `node scripts/build.ts FOLDER`
+ * makes it elsewhere, without a check of types, for tests of the package.
+ */
+import { chunks } from "./build/chunks.ts"
+import { compile } from "./build/compile.ts"
+import type { Step } from "./build/step.ts"
 
-const steps: ReadonlyArray<() => number> = [
-  () => run("tsc", "-p", "tsconfig.build.json"),
-  () => run("node", "scripts/vendor.ts")
-]
+const steps: ReadonlyArray<Step> = [compile, chunks]
 
-process.exitCode = steps.some((step) => step() !== 0) ? 1 : 0
+const [folder] = process.argv.slice(2)
+const target = { out: folder ?? "dist", isChecked: folder === undefined }
+
+for (const step of steps) {
+  process.exitCode = await step(target)
+  if (process.exitCode !== 0) break
+}

@@ -28,7 +28,7 @@ const arrows = {
   sdk: ["request"],
   client: ["sdk"],
   direct: ["client"],
-  ai: ["client"],
+  ai: ["direct"],
   agent: ["ai"],
   batch: ["agent", "direct"],
   promise: ["batch"],

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { bundledPackages } from "./vendor.ts"
+import { bundledPackages } from "./build/vendored.ts"
 
 interface Locked {
   readonly resolved?: string

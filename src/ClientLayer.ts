@@ -11,7 +11,7 @@ import type { ConfigError } from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { ClientMap } from "./ClientMap.ts"
+import { ClientMap } from "./internal/client/clientMapTag.ts"
 import * as internal from "./internal/client/clientMap.ts"
 import { publicAddress as isPublic } from "./internal/transport/publicAddress.ts"
 

@@ -12,12 +12,16 @@ import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
+import { agentUseOf } from "./internal/client/agentUse.ts"
+import { ClientMap } from "./internal/client/clientMapTag.ts"
 import * as call from "./internal/request/call.ts"
+import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
 import type * as Quota from "./Quota.ts"
 
@@ -36,7 +40,10 @@ export interface ClientStats {
   readonly leases: number
   /** Its requests under way, bodies included; also those that wait for quota or for a socket. */
   readonly inFlight: number
-  /** Requests that wait for this client's quota or transport, which it may share with other clients. */
+  /**
+   * Requests that wait for this client's quota or transport, which it may share with other clients, and agents that are
+   * started when their turn has come.
+   */
   readonly queued: number
   /** Sockets of its transport, which it may share with other clients. */
   readonly sockets: number
@@ -116,13 +123,7 @@ export interface Service {
   readonly stats: Effect.Effect<Stats>
 }
 
-/**
- * The service tag; `ClientLayer.layer` provides it.
- *
- * @since 0.1.0
- * @category tags
- */
-export class ClientMap extends Context.Tag("clientele/ClientMap")<ClientMap, Service>() {}
+export { ClientMap } from "./internal/client/clientMapTag.ts"
 
 /**
  * Makes the next lease of a config build its client anew; those who hold the old one finish on it.
@@ -140,6 +141,7 @@ export const invalidate = (config: ClientConfig.ClientConfig): Effect.Effect<voi
  * ```ts
  * import * as ClientMap from "clientele/ClientMap"
  * import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
  *
  * // Every ten seconds, for as long as the app runs.
  * export const watch = Effect.forever(
@@ -201,6 +203,8 @@ export interface Accessors<I, Client, P extends string, Extra extends string> {
   ) => Layer.Layer<I, ClientError | ConfigError, ClientMap>
 }
 
+const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
+
 /**
  * The functions of a provider's module, for a provider of your own. Make them once, at the top of a module: all who use
  * them share clients by configuration. A second provider of the same `spec.id` is refused the clients of the first, with an
@@ -219,16 +223,23 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
     config: provider.config,
     get,
     use: (options, f) =>
-      Effect.flatMap(ClientMap, (map) =>
-        Effect.flatMap(provider.config(options), (config) =>
+      Effect.withFiberRuntime((fiber) => {
+        const map = Context.unsafeGet(fiber.currentContext, ClientMap) as Service
+        const used = (config: ClientConfig.ClientConfig<P>) =>
+          agentUseOf(map)?.(provider, config, fiber, f) ??
           map.use(provider, config, (client) => call.promise(config, (signal) => f(client, signal)))
-        )
-      ),
+        const config = provider.config(options)
+        // A config that was made before takes no step of the fiber.
+        return isDone(config) && Exit.isSuccess(config) ? used(config.value) : Effect.flatMap(config, used)
+      }),
     stream: (options, f) =>
-      Stream.unwrapScoped(
+      callStream.scoped(
         Effect.flatMap(ClientMap, (map) =>
           Effect.flatMap(provider.config(options), (config) =>
-            Effect.map(map.get(provider, config), (client) => call.stream(config, (signal) => f(client, signal)))
+            Effect.map(map.get(provider, config), (client) => ({
+              place: config,
+              ask: (signal: AbortSignal) => f(client, signal)
+            }))
           )
         )
       ),

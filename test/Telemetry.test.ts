@@ -9,6 +9,7 @@ import * as Tracer from "effect/Tracer"
 import { assert } from "vitest"
 import * as Attempts from "../src/internal/telemetry/attempts.ts"
 import * as call from "../src/internal/request/call.ts"
+import * as callStream from "../src/internal/request/callStream.ts"
 import * as CallContext from "../src/internal/request/callContext.ts"
 import { WireError } from "../src/internal/wire/errors.ts"
 import * as Telemetry from "../src/Telemetry.ts"
@@ -312,7 +313,7 @@ describe("the span of a call's requests", () => {
   it.effect("is the span around a stream, at its first request and at each later one", () =>
     Effect.gen(function* () {
       const spans: Array<string | undefined> = []
-      const pages = call.stream(place, async () => {
+      const pages = callStream.stream(place, async () => {
         spans.push(spanOfCall())
         return (async function* () {
           for (let page = 0; page < 2; page++) {

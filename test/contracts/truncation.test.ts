@@ -1,18 +1,11 @@
-/** An answer whose bytes end anywhere, politely, is whole to its reader or fails: none is shorter than it should be. */
+/** An answer whose bytes end anywhere, politely, is whole to its reader or fails, by every way: none is shorter than it should be. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { gzipSync } from "node:zlib"
-import * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Stream from "effect/Stream"
 import fc from "fast-check"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import type { ClientConfig } from "../../src/ClientConfig.ts"
-import * as ClientLayer from "../../src/ClientLayer.ts"
 import { completionFor, contentFor, event } from "../faults/server/arrival.ts"
-import { type Subject, subjects } from "../support/providers.ts"
+import { type Each, type Outcome, runtime, type Way, type WayOptions, ways } from "../support/everyWay.ts"
 
 const id = "ünder way"
 const content = contentFor(id)
@@ -48,17 +41,11 @@ const server = http.createServer((request, response) => {
     response.end(body)
   })
 })
-const runtime = ManagedRuntime.make(ClientLayer.layer())
-const configs = new Map<Subject, ClientConfig>()
+let origin = ""
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  const place = { baseURL: () => `http://127.0.0.1:${port}/v1`, ca: "" }
-  for (const subject of subjects) {
-    const options = { maxRetries: 0, transport: { ca: undefined, circuitFailures: false } } as const
-    configs.set(subject, await runtime.runPromise(subject.config(place, options)))
-  }
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
 
 afterAll(async () => {
@@ -68,7 +55,7 @@ afterAll(async () => {
 
 const cutAnywhere = (
   answers: Readonly<Record<string, Answer>>,
-  ask: (subject: Subject, config: ClientConfig) => ReturnType<Subject["ask"]>
+  ask: (way: Way, options: WayOptions, each: Each) => Promise<Outcome>
 ): Promise<void> => {
   const cut = fc.constantFrom(...Object.entries(answers)).chain(([name, whole]) =>
     // A body that lacks only a few bytes looks most like a complete one.
@@ -76,24 +63,28 @@ const cutAnywhere = (
       name: fc.constant(name),
       whole: fc.constant(whole),
       missing: fc.oneof(fc.nat(whole.body.length), fc.nat(40)),
-      subject: fc.constantFrom(...subjects)
+      way: fc.constantFrom(...ways)
     })
   )
   return fc.assert(
-    fc.asyncProperty(cut, async ({ missing, subject, whole }) => {
+    fc.asyncProperty(cut, async ({ missing, way, whole }) => {
       answer = { ...whole, body: whole.body.subarray(0, Math.max(0, whole.body.length - missing)) }
-      const outcome = await runtime.runPromise(Effect.either(ask(subject, configs.get(subject)!)))
-      if (Either.isRight(outcome)) return assert.strictEqual(outcome.right, content)
-      assert.notStrictEqual(missing, 0, String(outcome.left))
-      assert.strictEqual(outcome.left._tag, "RequestError")
+      let text = ""
+      const options = { maxRetries: 0, transport: { circuitFailures: false } } as const
+      const outcome = await ask(way, options, (piece) => void (text += piece))
+      if (outcome.type === "ended") return assert.strictEqual(text, content)
+      assert.strictEqual(outcome.type, "failed")
+      if (outcome.type !== "failed") return
+      assert.notStrictEqual(missing, 0, String(outcome.error))
+      if (!way.isSdkObject)
+        assert.strictEqual(outcome.error._tag, "RequestError", `${way.provider} by ${way.name}: ${outcome.error}`)
     }),
-    { numRuns: 300 }
+    { numRuns: 400 }
   )
 }
 
 describe("an answer that ends anywhere is whole or fails", () => {
-  it("if it is a stream", () =>
-    cutAnywhere(streams, (subject, config) => Effect.map(Stream.runCollect(subject.stream(config)), Chunk.join(""))))
+  it("if it is a stream", () => cutAnywhere(streams, (way, options, each) => way.stream(origin, options, each)))
 
-  it("if it comes in one piece", () => cutAnywhere(wholes, (subject, config) => subject.ask(config)))
+  it("if it comes in one piece", () => cutAnywhere(wholes, (way, options, each) => way.ask(origin, options, each)))
 })

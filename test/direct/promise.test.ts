@@ -115,6 +115,9 @@ describe.each(getters)("the API of $name without Effect", ({ get, name }) => {
 })
 
 describe("the API of OpenAI without Effect", () => {
+  const of = (sandbox: Sandbox.Sandbox, clients: Clients, more: ApiOptions = {}) =>
+    getOpenAIApi({ ...place("openai", sandbox), ...more }, clients)
+
   it("shares client, budget and connections with the SDK's client", () =>
     within({ latency: 50 }, async (sandbox, clients) => {
       const options = { ...place("openai", sandbox), quota: { maxConcurrency: 1 } } as const
@@ -152,6 +155,20 @@ describe("the API of OpenAI without Effect", () => {
       await clients.close()
       await server.close()
     }
+  })
+
+  it("tells in failures of a stream how often its request was sent", async () => {
+    const again = { type: "status", status: 503, headers: { "retry-after": "0.01" } } as const
+    const stream = (body: string) =>
+      ({ type: "status", status: 200, headers: { "content-type": "text/event-stream" }, body }) as const
+    await within({}, async (sandbox, clients) => {
+      for (const text of ['data: {"error":{"message":"no more"}}\n\n', "data: {\n\n"]) {
+        sandbox.faults.replace([{ times: 1, fault: again }, { fault: stream(text) }])
+        const api = of(sandbox, clients, { transport: { circuitFailures: false } })
+        const error = await failure(api.chatStream(question())[Symbol.asyncIterator]().next())
+        assert.deepInclude({ ...error }, { processed: "yes", attempts: 2 })
+      }
+    })
   })
 
   it("takes a Credential, and gives embeddings as numbers", () =>

@@ -136,7 +136,8 @@ describe("a direct stream", () => {
     Effect.promise(async () => {
       const core = new BodyCore({ pause: () => undefined, resume: () => undefined, giveUp: () => undefined, reading })
       const stream = streamOf(core.open(), new EventFilter({}, 1_000_000, undefined, false), (error) => error)
-      const batches = new Batches({ provider: "openai", baseURL: "http://127.0.0.1" }, openai, new Response(stream))
+      const place = { provider: "openai", baseURL: "http://127.0.0.1" }
+      const batches = new Batches({ place, attempts: 1 }, openai.events, new Response(stream))
       const push = () => core.push(Buffer.from(event("x")))
       push()
       await new Promise((resolve) => setImmediate(resolve))
@@ -149,9 +150,11 @@ describe("a direct stream", () => {
           push()
           if (left > 1) tick(left - 1)
         })
-      tick(600)
+      tick(2_000)
       const sizes = [(await next)?.length, (await batches.next())?.length, (await batches.next())?.length]
-      assert.deepStrictEqual(sizes, [256, 256, 88])
+      // The most bytes of a batch, after which no frame is added to it.
+      const most = Math.ceil(65_536 / event("x").length)
+      assert.deepStrictEqual(sizes, [most, most, 2_000 - 2 * most])
       assert.isUndefined(core.pending, "no read is pending while nobody waits")
       core.finish(undefined)
       assert.isUndefined(await batches.next())

@@ -173,6 +173,8 @@ describe("room", () => {
             )
           yield* Effect.repeatN(go(), k)
           yield* end === "a lease ends" ? a.end : close
+          // What is built for it meanwhile takes turns of others.
+          yield* settle
           while (turns.length > 0) yield* go()
           const exit = Exit.flatten(
             Option.getOrThrowWith(yield* Fiber.poll(b), () => new Error(`it still waits, after ${k} turns`))

@@ -7,7 +7,7 @@ const rules: Policy.Rules = { failures: 64, cooldown: 5_000 }
 const lane = {}
 
 const fail = (state: Policy.OverloadState, now: number, sentAt = now - 20, of: object = lane, by = rules) =>
-  Policy.failed(state, now, sentAt, of, by, 0.5)
+  Policy.failed(state, now, { sentAt, lane: of }, by, 0.5)
 
 /** So many failures, one each `ms`. Returns when the last came. */
 const failMany = (state: Policy.OverloadState, from: number, count: number, ms = 10): number => {

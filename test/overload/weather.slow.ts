@@ -123,7 +123,7 @@ const during =
   ({ ms }: Asked): Fate =>
     ms >= from && ms < to ? fate : "answer"
 
-/** Of the time since all agents had sent a request. */
+/** As `during`, of the time since all agents had sent a request. */
 const duringAll =
   (from: number, to: number, fate: Fate) =>
   ({ msOfAll }: Asked): Fate =>
@@ -147,7 +147,7 @@ const once =
   ({ attempt, row }: Asked): Fate =>
     row === 5 && attempt === 1 ? fate : "answer"
 
-describe("agents fare no worse than with the bare SDK", () => {
+describe("agents fare no worse than with the bare SDK", { timeout: 180_000 }, () => {
   for (const p of [0.3, 0.5, 0.7]) {
     it.concurrent(`when each attempt gets 503 with p = ${p}`, async () => {
       const { bare, ours } = await both({ law: chance(p, { status: 503 }), rows: 300, agents: 60 })

@@ -74,10 +74,7 @@ const run = (cwd: string, ...args: ReadonlyArray<string>) =>
 const node = (cwd: string, program: string) => run(cwd, "--input-type=module", "-e", program)
 
 beforeAll(async () => {
-  // Emits only code: types are checked elsewhere.
-  const emit = ["--incremental", "false", "--noCheck", "--declaration", "false", "--declarationMap", "false"]
-  const args = ["-p", "tsconfig.build.json", "--outDir", join(built, "dist"), ...emit]
-  await promisify(execFile)("tsc", args, { cwd: root })
+  await promisify(execFile)(process.execPath, ["scripts/build.ts", join(built, "dist")], { cwd: root })
   writeFileSync(join(built, "package.json"), JSON.stringify(manifest))
 }, 180_000)
 
@@ -203,6 +200,71 @@ describe("the published package", () => {
       sockets: 1,
       requests: 6
     })
+  })
+
+  it("has one class of each error for all its paths, those of require included", async () => {
+    const program = `
+      import { createRequire } from "node:module"
+      import * as Effect from "effect/Effect"
+      import * as clientele from "clientele"
+      import * as ClientError from "clientele/ClientError"
+      import * as OpenAiClient from "clientele/OpenAiClient"
+      import * as ours from "clientele/Promise"
+      import * as getters from "clientele/promise/openai"
+      const require = createRequire(import.meta.url)
+      const modules = [clientele.ClientError, ClientError, require("clientele").ClientError, require("clientele/ClientError")]
+      const thrown = (f) => { try { return f() } catch (error) { return error } }
+      const clients = ours.makeClients()
+      const required = require("clientele/Promise").makeClients()
+      await Promise.all([clients.close(), required.close()])
+      const key = { apiKey: "k" }
+      const wrong = { apiKey: "k", timeout: -1 }
+      const elsewhere = (fetch) => fetch("https://elsewhere.example").catch((error) => error)
+      const ways = [
+        thrown(() => clients.getFetch(key)),
+        thrown(() => getters.getOpenAIClient(key, clients)),
+        thrown(() => required.getFetch(key)),
+        thrown(() => require("clientele/promise/openai").getOpenAIClient(key, clients)),
+        await elsewhere(ours.getFetch(key)),
+        await elsewhere(require("clientele/Promise").getFetch(key)),
+        thrown(() => ours.getFetch(wrong)),
+        thrown(() => getters.getOpenAIClient(wrong)),
+        thrown(() => require("clientele/promise/openai").getOpenAIClient(wrong)),
+        await Effect.runPromise(Effect.flip(OpenAiClient.config(wrong)))
+      ]
+      console.log(JSON.stringify(ways.map((error) =>
+        error._tag + modules.map((module) => Number(error instanceof module[error._tag])).join("")
+      )))`
+    const { stderr, stdout } = await node(project("identity", "openai"), program)
+    assert.strictEqual(stderr, "")
+    assert.deepStrictEqual(JSON.parse(stdout), [
+      ...Array<string>(4).fill("PoolError1111"),
+      ...Array<string>(2).fill("RequestError1111"),
+      ...Array<string>(4).fill("OptionsError1111")
+    ])
+  })
+
+  it("loads few files of its own for the Promise API, and not Effect's Stream", async () => {
+    const program = `
+      import { createRequire, registerHooks } from "node:module"
+      const seen = []
+      registerHooks({ load: (url, context, next) => (seen.push(url), next(url, context)) })
+      await import("clientele/Promise")
+      await import("clientele/promise/openai")
+      createRequire(import.meta.url)("clientele/promise/openai")
+      const own = seen.filter((url) => url.includes("/clientele/")).length
+      const effect = seen.filter((url) => url.includes("/effect/"))
+      console.log(JSON.stringify({
+        own,
+        effect: effect.length,
+        streams: effect.filter((url) => /stream|channel/i.test(url))
+      }))`
+    const { stderr, stdout } = await node(project("few", "openai"), program)
+    assert.strictEqual(stderr, "")
+    const { effect, own, streams } = JSON.parse(stdout) as { effect: number; own: number; streams: Array<string> }
+    assert.isAtMost(own, 16)
+    assert.isAtMost(effect, 190)
+    assert.deepStrictEqual(streams, [])
   })
 
   it("keeps its internals to itself", async () => {

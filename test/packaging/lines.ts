@@ -45,6 +45,10 @@ const driven: ReadonlyArray<readonly [defines: RegExp, call: string]> = [
     /^const program = /m,
     `import { layer } from "clientele/ClientLayer"\nawait Effect.runPromise(Effect.provide(program, layer()))`
   ],
+  [
+    /^export const agent = /m,
+    `import { layer } from "clientele/ClientLayer"\nconsole.log(await Effect.runPromise(Effect.provide(agent("Alien"), layer())))`
+  ],
   [/^const agent = async /m, `console.log(await agent("Alien"))`],
   [
     /^export const agent = /m,

@@ -135,7 +135,10 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
   })
 
   it("may take longer than the client's timeout, by its own", async () => {
+    let isAnswered = false
     await using provider = await serve((_, response) => {
+      if (isAnswered) return
+      isAnswered = true
       setTimeout(() => json(response, 200, completion), 1_000)
     })
     await using clients = makeClients()

@@ -3,7 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import type { PoolKey } from "../../src/internal/request/keyPool.ts"
 import * as Attempts from "../../src/internal/telemetry/attempts.ts"
+import * as CallContext from "../../src/internal/request/callContext.ts"
 import * as ClientFetch from "../../src/internal/request/clientFetch.ts"
+import { Start, StartQueue } from "../../src/internal/request/startQueue.ts"
 import { transportLimits } from "../../src/internal/util/bounds.ts"
 import { Health } from "../../src/internal/overload/health.ts"
 import type { WaitTerms } from "../../src/internal/quota/waiter.ts"
@@ -26,9 +28,16 @@ const pool: WirePool = {
   close: () => Promise.resolve()
 }
 
-const setup = (queueTimeout: number) => {
+interface Waiting {
+  readonly timeout: number
+  readonly maxRetryAfter: number
+  readonly resolve: (permit: Permit | undefined) => void
+}
+
+const setup = (queueTimeout: number, deadline = Infinity) => {
   const ticker = handTicker()
-  const waits: Array<{ readonly timeout: number; readonly resolve: (permit: Permit | undefined) => void }> = []
+  const starts = new StartQueue(ticker, { waiting: 0, lined: 0 })
+  const waits: Array<Waiting> = []
   const facts = { counted: 0, loads: 0 }
   const secret = Redacted.make("sk")
   let load = Promise.resolve(secret)
@@ -36,7 +45,8 @@ const setup = (queueTimeout: number) => {
   const account: PoolKey = {
     quota: {
       tryEnter: () => undefined,
-      enter: (_, { timeout }: WaitTerms) => new Promise((resolve) => waits.push({ timeout, resolve })),
+      enter: (_, { maxRetryAfter, timeout }: WaitTerms) =>
+        new Promise((resolve) => waits.push({ timeout, maxRetryAfter, resolve })),
       outlook: () => [0, 0, 0],
       refuse: () => {},
       retriesPerSecond: () => Infinity,
@@ -60,7 +70,9 @@ const setup = (queueTimeout: number) => {
     lease: { retain: () => true, join: () => true, release: () => {} },
     isClosed: () => false,
     timeouts: { headers: Infinity, body: Infinity },
-    deadline: Infinity,
+    deadline,
+    starts,
+    startBounds: { origin, maxQueue: Infinity, maxWaiters: Infinity },
     maxRetries: 0,
     retryAmbiguous: "generation",
     maxRetryAfter: 60_000,
@@ -78,7 +90,13 @@ const setup = (queueTimeout: number) => {
     known = false
     load = new Promise((resolve) => void ticker.after(ms, () => resolve(secret)))
   }
-  return { ticker, waits, facts, send, loadsIn }
+  /** The first request of a call that has stood in line for so long. */
+  const sendAfter = (waitedMs: number) => {
+    const start = new Start(starts, { isOver: true }, { order: 1, waitedMs, waitedFor: "quota", isEarly: false })
+    const call = CallContext.make(new AbortController().signal, undefined, undefined, start)
+    return CallContext.run(call, () => [send(), send()])
+  }
+  return { ticker, waits, facts, send, sendAfter, loadsIn }
 }
 
 describe("a request that is moved from queue to queue", () => {
@@ -107,6 +125,19 @@ describe("a request that is moved from queue to queue", () => {
     assert.deepStrictEqual(
       waits.map(({ timeout }) => timeout),
       [1_000, 0]
+    )
+  })
+
+  it("has the rest of its queueTimeout and of its deadline where its call has stood in line, as the first of that call", async () => {
+    const { sendAfter, waits } = setup(1_000, 2_000)
+    void sendAfter(300)
+    await settle()
+    assert.deepStrictEqual(
+      waits.map(({ maxRetryAfter, timeout }) => [timeout, maxRetryAfter]),
+      [
+        [700, 1_700],
+        [1_000, 2_000]
+      ]
     )
   })
 

@@ -33,7 +33,7 @@ interface Answer {
 }
 
 /** A request as bytes over a socket, so that nothing stands between the test and what the server sent. */
-const raw1 = (port: number, body: string, headers: Record<string, string> = {}, wait = 300): Promise<Answer> =>
+const raw1 = (port: number, body: string, headers: Record<string, string> = {}, wait?: number): Promise<Answer> =>
   new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1")
     let text = ""
@@ -50,19 +50,19 @@ const raw1 = (port: number, body: string, headers: Record<string, string> = {}, 
         end
       })
     }
-    const arm = () => {
+    const arm = (ms: number) => {
       clearTimeout(quiet)
-      quiet = setTimeout(() => finish("silence"), wait)
+      quiet = setTimeout(() => finish("silence"), wait ?? ms)
     }
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1")
-      arm()
+      arm(300)
     })
     socket.on("error", () => {})
     socket.on("close", () => finish("closed"))
     const lines = Object.entries({ ...headers, "content-length": `${body.length}` }).map(([k, v]) => `${k}: ${v}\r\n`)
     socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n${lines.join("")}\r\n${body}`)
-    arm()
+    arm(10_000)
   })
 
 const connect2 = (origin: string, options: http2.SecureClientSessionOptions = {}) => {
@@ -72,7 +72,7 @@ const connect2 = (origin: string, options: http2.SecureClientSessionOptions = {}
   return session
 }
 
-const raw2 = (session: http2.ClientHttp2Session, body: string, headers: Record<string, string> = {}, wait = 300) =>
+const raw2 = (session: http2.ClientHttp2Session, body: string, headers: Record<string, string> = {}, wait = 10_000) =>
   new Promise<Answer>((resolve) => {
     const request = session.request({ ":method": "POST", ":path": "/v1/chat/completions", ...headers })
     let received: Readonly<Record<string, unknown>> = {}
@@ -147,7 +147,7 @@ describe("protocols", () => {
     const sandbox = await start({ ...options, maxStreams: 7 })
     const session = connect2(sandbox.origin, { ca: sandbox.ca })
     const settings = new Promise<http2.Settings>((resolve) => session.on("remoteSettings", resolve))
-    const answers = await Promise.all(Array.from({ length: 7 }, () => raw2(session, CHAT, {}, 5000)))
+    const answers = await Promise.all(Array.from({ length: 7 }, () => raw2(session, CHAT)))
     assert.deepEqual(
       answers.map((answer) => answer.end),
       Array.from({ length: 7 }, () => "end")
@@ -179,7 +179,7 @@ describe("protocols", () => {
   it("asks for a client's certificate, and refuses those without", async () => {
     const sandbox = await start({ tls: true, requestClientCert: true })
     const known = connect2(sandbox.origin, { ca: sandbox.ca, ...sandbox.clientCertificate })
-    assert.strictEqual((await raw2(known, CHAT, {}, 5000)).status, 200)
+    assert.strictEqual((await raw2(known, CHAT)).status, 200)
     assert.strictEqual(sandbox.stats().byConnection[0]?.clientName, "clientele-testing-client")
     const unknown = connect2(sandbox.origin, { ca: sandbox.ca })
     await expect.poll(() => unknown.destroyed, { timeout: 30_000 }).toBe(true)
@@ -208,7 +208,7 @@ describe("protocols", () => {
       request.end(CHAT)
       setImmediate(() => request.close(8))
     }
-    assert.strictEqual((await raw2(session, CHAT, {}, 10_000)).end, "end")
+    assert.strictEqual((await raw2(session, CHAT)).end, "end")
     assert.strictEqual(sandbox.stats().connections.total, 1)
   })
 
@@ -362,13 +362,13 @@ describe("faults", () => {
 
   it("stall: silence before the headers or in the body, for a while or for good", async () => {
     const sandbox = await start({ faults: [{ times: 1, fault: { type: "stall", at: "headers" } }] })
-    assert.deepInclude(await raw1(sandbox.port, CHAT), { status: undefined, end: "silence" })
+    assert.deepInclude(await raw1(sandbox.port, CHAT, {}, 300), { status: undefined, end: "silence" })
     sandbox.faults.replace([{ times: 1, fault: { type: "stall", at: "body", afterBytes: 5 } }])
-    const body = await raw2(connect2(sandbox.origin), CHAT)
+    const body = await raw2(connect2(sandbox.origin), CHAT, {}, 300)
     assert.deepInclude(body, { status: 200, end: "silence" })
     assert.strictEqual(body.body.length, 5)
     sandbox.faults.replace([{ times: 1, fault: { type: "stall", at: "body", afterBytes: 5, ms: 30 } }])
-    const late = await raw2(connect2(sandbox.origin), CHAT, {}, 5000)
+    const late = await raw2(connect2(sandbox.origin), CHAT)
     assert.strictEqual(late.end, "end")
     assert.isObject(JSON.parse(late.body))
   })
@@ -388,7 +388,7 @@ describe("faults", () => {
 
   it("slowDrip: the whole body in small pieces", async () => {
     const sandbox = await start({ faults: [{ fault: { type: "slowDrip", bytes: 100, every: 5 } }] })
-    const answer = await raw2(connect2(sandbox.origin), CHAT, {}, 5000)
+    const answer = await raw2(connect2(sandbox.origin), CHAT)
     assert.strictEqual(answer.end, "end")
     assert.isObject(JSON.parse(answer.body))
     assert.isAtLeast(sandbox.stats().log[0]?.duration ?? 0, 15)
@@ -406,7 +406,7 @@ describe("faults", () => {
     const sandbox = await start({ faults: [{ fault: { type: "goAway" } }] })
     const session = connect2(sandbox.origin)
     const told = new Promise<number>((resolve) => session.on("goaway", resolve))
-    assert.strictEqual((await raw2(session, CHAT, {}, 5000)).end, "end")
+    assert.strictEqual((await raw2(session, CHAT)).end, "end")
     assert.strictEqual(await told, 0)
     const answer = await raw1(sandbox.port, CHAT)
     assert.deepInclude(answer, { status: 200, end: "closed" })
@@ -417,7 +417,7 @@ describe("faults", () => {
     const sandbox = await start({ tls: true, protocol: "h2", faults: [{ fault: { type: "goAway", code } }] })
     const session = connect2(sandbox.origin, { ca: sandbox.ca })
     session.on("goaway", () => session.destroy())
-    await raw2(session, CHAT, {}, 5000)
+    await raw2(session, CHAT)
     await until(() => sandbox.stats().connections.open === 0)
   })
 
@@ -434,7 +434,7 @@ describe("faults", () => {
     const statuses = async (key: string, count: number) => {
       const all: Array<number | undefined> = []
       for (let i = 0; i < count; i++) {
-        all.push((await raw2(connect2(sandbox.origin), CHAT, { authorization: `Bearer ${key}` }, 5000)).status)
+        all.push((await raw2(connect2(sandbox.origin), CHAT, { authorization: `Bearer ${key}` })).status)
       }
       return all
     }
@@ -450,7 +450,7 @@ describe("faults", () => {
     assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-fault": "status=503" })).status, 503)
     assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-fault": "truncate=5" })).end, "closed")
     assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-fault": "nonsense" })).status, 400)
-    assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-latency": "60000" })).end, "silence")
+    assert.strictEqual((await raw1(sandbox.port, CHAT, { "x-sandbox-latency": "60000" }, 300)).end, "silence")
   })
 })
 

@@ -8,6 +8,7 @@ import * as Leasing from "../../src/internal/client/leasedFetch.ts"
 import * as apis from "../../src/internal/direct/apis.ts"
 import { make, type PromiseApi } from "../../src/internal/direct/promises.ts"
 import * as call from "../../src/internal/request/call.ts"
+import * as callStream from "../../src/internal/request/callStream.ts"
 import { type Chat, type Subject, subjects } from "./providers.ts"
 
 interface Options {
@@ -58,6 +59,6 @@ export const directSubjects: ReadonlyArray<Subject> = subjects.map((subject) => 
     f: (client: Chat, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
   ): Stream.Stream<A, ClientError, ClientMap> =>
     Stream.unwrap(
-      Effect.map(ClientMap, (map) => call.stream(config, (signal) => f(apiOf(subject.name, map, config), signal)))
+      Effect.map(ClientMap, (map) => callStream.stream(config, (signal) => f(apiOf(subject.name, map, config), signal)))
     )
 }))

@@ -62,7 +62,7 @@ const published = ["package.json", "README.md", "SECURITY.md", "LICENSE", "docs"
 
 const fingerprint = (): string => {
   const hash = createHash("sha256")
-  for (const part of [...published, "tsconfig.json", "tsconfig.build.json", "scripts/vendor.ts"]) {
+  for (const part of [...published, "scripts/build", "tsconfig.json", "tsconfig.build.json"]) {
     for (const file of filesOf(join(root, part)).toSorted()) hash.update(file).update(readFileSync(file))
   }
   return hash.digest("hex").slice(0, 16)
@@ -80,10 +80,7 @@ const pack = async (): Promise<string> => {
   try {
     const run = runIn(stage)
     for (const part of published) cpSync(join(root, part), join(stage, part), { recursive: true })
-    const tsc = join(root, "node_modules/.bin/tsc")
-    const emit = ["--outDir", join(stage, "dist"), "--incremental", "false", "--noCheck"]
-    expectSuccess(await runIn(root)(tsc, ["-p", "tsconfig.build.json", ...emit]), "tsc")
-    expectSuccess(await runIn(root)(process.execPath, ["scripts/vendor.ts", join(stage, "dist")]), "vendor.ts")
+    expectSuccess(await runIn(root)(process.execPath, ["scripts/build.ts", join(stage, "dist")]), "the build")
     const name = expectSuccess(await run("npm", ["pack", "--ignore-scripts", "--silent"]), "npm pack").trim()
     // Older tarballs go after this one is in place; another worker may have packed the same.
     const older = existsSync(cache) ? readdirSync(cache).filter((name) => name !== fingerprint()) : []

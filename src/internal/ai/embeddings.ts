@@ -10,7 +10,7 @@ import type { OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import { RecordContent } from "../telemetry/content.ts"
 import * as RedactSpan from "../telemetry/redactSpan.ts"
-import { type Dialect, place } from "./dialect.ts"
+import { type Dialect, pathOf } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Gather from "./gather.ts"
 import * as Observe from "./observeEmbeddings.ts"
@@ -87,13 +87,13 @@ export const make = <P extends string, Extra extends string>(
   model: string,
   settings: EmbeddingSettings
 ): Effect.Effect<EmbeddingModel.Service, never, Scope.Scope> => {
-  const { module, provider } = dialect
+  const { api, module } = dialect
+  const { provider } = api
   const origin = { module, method: "embedMany" }
   if (Either.isLeft(known)) return Effect.succeed(serviceOf(() => Errors.from(origin, "", known.left)))
   const { body, dimensions, maxBatchSize = MAX_TEXTS_PER_REQUEST, window = 5 } = settings
   const config = known.right
-  const to = place(dialect, config, model, "embeddings")
-  const sender = Send.make({ map, provider, config })
+  const sender = Send.make({ map, api, config, path: pathOf(api, "embeddings") })
   const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
   const send = (
     input: ReadonlyArray<string>,
@@ -101,9 +101,8 @@ export const make = <P extends string, Extra extends string>(
   ): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
     Effect.flatMap(
       observed(by, (span) =>
-        Effect.mapError(
-          sender.json({ ...to, body: { model, input, encoding_format: "float", dimensions, ...body } }, span),
-          (error) => Errors.from(origin, to.url, error)
+        Effect.mapError(sender.json({ model, input, encoding_format: "float", dimensions, ...body }, span), (error) =>
+          Errors.from(origin, sender.url({ model }), error)
         )
       ),
       (said) => vectors(origin, said, input.length)

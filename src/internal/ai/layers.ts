@@ -35,7 +35,7 @@ export const fromConfig = <Settings extends { readonly model: string }, A, R>(
 
 /** Read once, for all calls alike. Typed options may be none all the same. */
 const configured = <P extends string, Extra extends string, A, R>(
-  { provider }: Dialect<P, Extra>,
+  { api: { provider } }: Dialect<P, Extra>,
   check: Effect.Effect<void, OptionsError>,
   options: Pick<Options<P, Extra>, "client">,
   f: (map: Service, config: Either.Either<ClientConfig<P>, OptionsError>) => Effect.Effect<A, never, R>
@@ -59,10 +59,10 @@ export const language = <P extends string, Extra extends string>(
   options: Options<P, Extra> = {}
 ): Model.Model<P, LanguageModel.LanguageModel, ClientMap> =>
   Model.make(
-    dialect.provider.id,
+    dialect.api.provider.id,
     Layer.effect(
       LanguageModel.LanguageModel,
-      configured(dialect, Checks.language(dialect.provider.id, model, options), options, (map, config) =>
+      configured(dialect, Checks.language(dialect.api.provider.id, model, options), options, (map, config) =>
         make(dialect, speech, map, config, model, options)
       )
     )
@@ -74,10 +74,10 @@ export const embeddings = <P extends string, Extra extends string>(
   options: EmbeddingOptions<P, Extra> = {}
 ): Model.Model<P, EmbeddingModel.EmbeddingModel, ClientMap> =>
   Model.make(
-    dialect.provider.id,
+    dialect.api.provider.id,
     Layer.scoped(
       EmbeddingModel.EmbeddingModel,
-      configured(dialect, Checks.embeddings(dialect.provider.id, model, options), options, (map, config) =>
+      configured(dialect, Checks.embeddings(dialect.api.provider.id, model, options), options, (map, config) =>
         Embeddings.make(dialect, map, config, model, options)
       )
     )

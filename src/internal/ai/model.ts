@@ -9,7 +9,7 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError, OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
 import * as Checks from "./checks.ts"
-import { type Dialect, type FileSupport, place, type Road } from "./dialect.ts"
+import { type Dialect, type FileSupport, pathOf, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Observe from "./observe.ts"
 import * as Send from "./send.ts"
@@ -59,20 +59,22 @@ export const make = <P extends string, Extra extends string>(
   model: string,
   settings: Settings
 ): Effect.Effect<LanguageModel.Service> => {
-  const { files, key, module, provider, reasoning } = dialect
+  const { api, files, key, module, reasoning } = dialect
+  const { provider } = api
 
   const open = (config: ClientConfig<P>): Service.Provider => {
-    const to = place(dialect, config, model, speech.road)
-    const send = Send.make({ map, provider, config })
+    const send = Send.make({ map, api, config, path: pathOf(api, speech.road) })
     const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
 
     const request = (origin: Errors.Origin, options: Options, more: BodyFields) =>
-      Effect.flatMap(Override, (override): Effect.Effect<Send.Request, AiError.AiError> => {
+      Effect.flatMap(Override, (override): Effect.Effect<Send.Body, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }
         const made = Either.map(speech.fields(options, all, taken), (fields) => ({
-          ...to,
-          body: { model, ...fields, ...more, ...all.body }
+          model,
+          ...fields,
+          ...more,
+          ...all.body
         }))
         return override === none
           ? made
@@ -82,14 +84,14 @@ export const make = <P extends string, Extra extends string>(
             )
       })
 
-    const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, to.url, error)
+    const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, send.url({ model }), error)
 
     return {
       generateText: (options) => {
         const origin = { module, method: "generateText" }
-        return Effect.flatMap(request(origin, options, {}), (request) =>
+        return Effect.flatMap(request(origin, options, {}), (body) =>
           observed.whole(options, (span) =>
-            Effect.matchEffect(send.json(request, span), {
+            Effect.matchEffect(send.json(body, span), {
               onFailure: (error) => Effect.fail(failed(origin)(error)),
               onSuccess: (said) => speech.parts(origin, key, said, options)
             })
@@ -99,10 +101,10 @@ export const make = <P extends string, Extra extends string>(
       streamText: (options) => {
         const origin = { module, method: "streamText" }
         return Stream.unwrap(
-          Effect.map(request(origin, options, speech.streamed), (request) =>
+          Effect.map(request(origin, options, speech.streamed), (body) =>
             observed.stream(
               options,
-              speech.stream(origin, key, Stream.mapError(send.events(request), failed(origin)), options)
+              speech.stream(origin, key, Stream.mapError(send.events(body), failed(origin)), options)
             )
           )
         )

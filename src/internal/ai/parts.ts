@@ -1,8 +1,8 @@
 /** Helpers for parts of prompts and streams that both API formats share. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Stream from "effect/Stream"
@@ -21,16 +21,32 @@ export const each = <A, B, E>(
   return Either.right(made)
 }
 
-/** The parts of each event, as soon as it arrives, then those of `end`. */
+/** The parts of the events that came together, as soon as they arrive, then those of `end`. */
 export const streamOf = <A, B, E, E2>(
   events: Stream.Stream<A, E>,
-  next: (event: A) => Effect.Effect<ReadonlyArray<B>, E2>,
+  next: (event: A) => Either.Either<ReadonlyArray<B>, E2>,
   end: () => Stream.Stream<B, E2>
-): Stream.Stream<B, E | E2> =>
-  Stream.concat(
-    Stream.flattenChunks(Stream.mapEffect(events, (event) => Effect.map(next(event), Chunk.unsafeFromArray))),
-    Stream.suspend(end)
-  )
+): Stream.Stream<B, E | E2> => {
+  type Out = Channel.Channel<Chunk.Chunk<B>, Chunk.Chunk<A>, E | E2, E, unknown, unknown>
+  const read = (): Out =>
+    Channel.readWithCause({
+      onInput: (chunk: Chunk.Chunk<A>): Out => {
+        const parts: Array<B> = []
+        for (const event of chunk) {
+          const made = next(event)
+          if (Either.isLeft(made)) return Channel.zipRight(written(parts), Channel.fail(made.left))
+          for (const part of made.right) parts.push(part)
+        }
+        return Channel.flatMap(written(parts), read)
+      },
+      onFailure: (cause) => Channel.failCause(cause),
+      onDone: (): Out => Stream.toChannel(end())
+    })
+  return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(events), read()))
+}
+
+const written = <B>(parts: Array<B>): Channel.Channel<Chunk.Chunk<B>> =>
+  parts.length === 0 ? Channel.void : Channel.write(Chunk.unsafeFromArray(parts))
 
 /** Text is base64 already. */
 export const encoded = (data: string | Uint8Array): string =>

@@ -1,101 +1,70 @@
-/**
- * A model's requests over a provider's pooled fetch, without the SDK between: JSON out, and JSON or events back. Quotas,
- * retries, credentials and sockets are the fetch's business; interruption aborts what is under way.
- */
-import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+/** A model's requests, through the direct door: JSON out, and JSON or events back. Interruption aborts them. */
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import type { Span } from "effect/Tracer"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
-import type { Provider } from "../../Provider.ts"
-import type { Bare } from "../client/bareProviders.ts"
-import * as call from "../request/call.ts"
-import { type PooledFetch, OWN, type Own } from "../request/pooledFetch.ts"
-import * as Events from "./events.ts"
-import { jsonOrText } from "../util/json.ts"
+import { type AnswerFormat, type ReadCall, reported, valueOf } from "../direct/answer.ts"
+import type { Api } from "../direct/apis.ts"
+import { type ApiCall, readEvents } from "../direct/calls.ts"
+import type { EventFormat } from "../direct/events.ts"
+import { urlOf, write } from "../direct/request.ts"
+import { send, type Sender } from "../direct/send.ts"
+import { streaming } from "../direct/streaming.ts"
+import { OWN, type Own } from "../request/pooledFetch.ts"
+import { property } from "../util/json.ts"
 
-/** Client map, provider and config of a model's requests. */
-export interface ModelSender<P extends string = string, Extra extends string = string> {
+/** Client map, API and config of a model's requests. */
+export interface ModelEndpoint<P extends string, Extra extends string> {
   readonly map: Service
-  readonly provider: Provider<Bare, Bare, P, Extra>
+  readonly api: Api<P, Extra>
   readonly config: ClientConfig<P>
+  /** Below the base URL. */
+  readonly path: string
 }
 
-export interface Request {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: object
-}
-
-/** Error of a failed response, with the fields that the boundary of SDK errors reads: it is the same response. */
-const refusal = async ({ headers, status }: Response, text: Promise<string>): Promise<Error> => {
-  const error = jsonOrText(await text)
-  const said = Events.messageOf(error) ?? (typeof error === "string" ? error : JSON.stringify(error))
-  return Object.assign(new Error(`${status} ${said === "" ? "with an empty body" : said}`), { status, headers, error })
-}
+export type Body = Readonly<Record<string, unknown>>
 
 /** Models meter their calls, and make spans of them. */
-const own: Own = { isMetered: true }
+const metered: Own = { isMetered: true }
 
-const initOf = ({ body, headers }: Request, signal: AbortSignal) => ({
-  method: "POST",
-  headers,
-  body: JSON.stringify(body),
-  signal,
-  [OWN]: own
-})
+/** Whatever the provider, `message` is the error's own. */
+const answers: AnswerFormat = { hasRequestId: false, isNested: true }
 
-const accepted = async (sent: Promise<Response>): Promise<Response> => {
-  const response = await sent
-  if (response.status >= 400) throw await refusal(response, response.text())
-  return response
+/** The failure under a status of success: an `error`, and of the Responses API an event or a part of one. */
+const failureIn = (value: unknown): unknown => {
+  const failure =
+    property(value, "error") ??
+    property(property(value, "response"), "error") ??
+    (property(value, "type") === "error" ? value : undefined)
+  return typeof failure === "string" ? { message: failure } : (failure ?? undefined)
 }
 
-/** Nothing was begun. */
-const unsent: unique symbol = Symbol()
+const events: EventFormat = { failureIn }
 
-/** Between requests it holds no lease. While the client of the last request stands, the next takes its own in one call. */
-export const make = <P extends string, Extra extends string>(sender: ModelSender<P, Extra>) => {
-  const { config, map, provider } = sender
-  let last: PooledFetch | undefined
+const read = async (response: Response, call: ReadCall): Promise<unknown> => {
+  const value = await valueOf(call, answers, response)
+  const failure = failureIn(value)
+  if (failure !== undefined) throw reported(call, failure)
+  return value
+}
 
-  const read = async (sent: Promise<Response>): Promise<unknown> => {
-    const said: unknown = await (await accepted(sent)).json()
-    return typeof said === "object" && said !== null ? Events.checked(config, said) : said
+export const make = <P extends string, Extra extends string>({ api, config, map, path }: ModelEndpoint<P, Extra>) => {
+  const sender: Sender<P, Extra> = { map, provider: api.provider, config, last: undefined }
+
+  const call = <A>(body: Body, read: ApiCall<A>["read"]): ApiCall<A> => {
+    const { init, url } = write(api, config, { method: "POST", path, body })
+    return { written: { url, init: { ...init, [OWN]: metered } }, read }
   }
 
-  /** Through a client that has to be looked up first, and built, if nobody has it. */
-  const leased = (request: Request, span: Span | undefined): Effect.Effect<unknown, ClientError> =>
-    map.useOutlet(provider, config, (pooledFetch) => {
-      last = pooledFetch
-      return call.promise(config, (signal) => read(pooledFetch.fetch(request.url, initOf(request, signal))), span)
-    })
-
   return {
-    /** One answer. `span` is where attempts are told. @default the span of the fiber */
-    json: (request: Request, span?: Span): Effect.Effect<unknown, ClientError> => {
-      const again = (): Effect.Effect<unknown, ClientError> => leased(request, span)
-      const known = last
-      if (known === undefined) return Effect.suspend(again)
-      const said = call.promise(
-        config,
-        async (signal): Promise<unknown> => {
-          const sent = known.tryFetch(request.url, initOf(request, signal))
-          return sent === undefined ? unsent : read(sent)
-        },
-        span
-      )
-      return Effect.flatMap(said, (said) => (said === unsent ? again() : Effect.succeed(said)))
-    },
+    /** One answer. `span` records attempts. @default the span of the fiber */
+    json: (body: Body, span?: Span): Effect.Effect<unknown, ClientError> => send(sender, () => call(body, read), span),
     /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
-    events: (request: Request): Stream.Stream<unknown, ClientError> =>
-      Stream.unwrapScoped(
-        Effect.map(map.pooledFetch(provider, config), (pooledFetch) =>
-          call.stream(config, async (signal) =>
-            Events.decode(config, await accepted(pooledFetch.fetch(request.url, initOf(request, signal))))
-          )
-        )
-      )
+    events: (body: Body): Stream.Stream<unknown, ClientError> =>
+      streaming((note) => send(sender, () => note(call(body, readEvents(answers, events))))),
+    /** The URL of a request, for its errors. */
+    url: (body: Body): string => urlOf(api, config, path, body)
   }
 }

@@ -7,6 +7,8 @@ import type { Built, Definition, Deps } from "../../Provider.ts"
 import * as KeyPool from "../request/keyPool.ts"
 import * as Attempts from "../telemetry/attempts.ts"
 import * as ClientFetch from "../request/clientFetch.ts"
+import { boundsOf } from "./startBounds.ts"
+import { startQueueOf } from "../request/startQueue.ts"
 import * as SdkLog from "../sdk/sdkLog.ts"
 import { exactHeaders, hiddenOf, PLACEHOLDER, scrub } from "../redaction/redact.ts"
 import { Exported } from "../otel/exported.ts"
@@ -28,6 +30,7 @@ const makeFetch = <I, Client, P extends string, Extra extends string>(
     const { transport } = deps
     const place = placeOf(config)
     const isExported = yield* Exported
+    const ticker = yield* Ticker.current
     const fetch = ClientFetch.make({
       place,
       transport,
@@ -44,7 +47,9 @@ const makeFetch = <I, Client, P extends string, Extra extends string>(
       maxRetryAfter: config.maxRetryAfter,
       prints: definition.printsEvents === true,
       queueTimeout: config.queueTimeout,
-      ticker: yield* Ticker.current,
+      starts: startQueueOf(transport.pool, deps.quotas[0] ?? transport, ticker),
+      startBounds: boundsOf(config),
+      ticker,
       recorder: Attempts.make(place.provider, transport.origin, isExported),
       calls: Calls.make(place.provider, serverOf(transport.origin), isExported),
       note: deps.noteUnclassified,

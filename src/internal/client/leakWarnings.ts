@@ -28,6 +28,14 @@ export const watch = (config: ClientConfig.ClientConfig, after: number): Effect.
     )
   )
 
+/** Watches the lease of an effect while it runs. */
+export const watched = <A, E, R>(
+  config: ClientConfig.ClientConfig,
+  after: number,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.scopedWith((scope) => Effect.zipRight(Scope.extend(watch(config, after), scope), effect))
+
 export const watching =
   <Value, A, E, R>(
     config: ClientConfig.ClientConfig,
@@ -35,4 +43,4 @@ export const watching =
     f: (value: Value) => Effect.Effect<A, E, R>
   ): ((value: Value) => Effect.Effect<A, E, R>) =>
   (value) =>
-    Effect.scopedWith((scope) => Effect.zipRight(Scope.extend(watch(config, after), scope), f(value)))
+    watched(config, after, f(value))

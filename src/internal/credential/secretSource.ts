@@ -12,6 +12,7 @@ import type { Credential } from "../../Credential.ts"
 import { LoadedCredential, members } from "./model.ts"
 import type { Version } from "./check.ts"
 import { tell } from "./tell.ts"
+import type { Versions } from "./versions.ts"
 import { root } from "../util/asyncContext.ts"
 
 export interface SecretSource {
@@ -65,95 +66,124 @@ const fixedSource = (secret: Redacted.Redacted): SecretSource => ({
   isOver: () => false
 })
 
+/** Loads of one credential, and the runtime in which they run. */
+class Loads {
+  readonly keeper: LoadedCredential["keeper"]
+  readonly id: string
+  readonly #place: Place
+  readonly #runtime: Runtime.Runtime<never>
+  readonly #clock: Clock.Clock
+
+  constructor(place: Place, { id, keeper }: LoadedCredential, runtime: Runtime.Runtime<never>, clock: Clock.Clock) {
+    this.keeper = keeper
+    this.#place = place
+    this.id = id
+    this.#runtime = runtime
+    this.#clock = clock
+  }
+
+  // Effects that run here are shared by all requests, so they must not hang on the one that happened to start them.
+  fork<A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> {
+    return root(() => Runtime.runFork(this.#runtime)(effect, options))
+  }
+
+  readonly later = (effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> => this.fork(effect, { immediate: false })
+
+  peek(version: Version | undefined): Redacted.Redacted | undefined {
+    const now = this.#clock.unsafeCurrentTimeMillis()
+    const secret = this.keeper.peek(now, version)
+    if (secret !== undefined && this.keeper.isDue(now)) this.keeper.refresh(version, this.later)
+    return secret
+  }
+
+  async load(
+    secret: Effect.Effect<Redacted.Redacted, unknown>,
+    signal: AbortSignal | undefined
+  ): Promise<Redacted.Redacted> {
+    const exit = await root(() =>
+      Runtime.runPromiseExit(this.#runtime)(secret, signal === undefined ? undefined : { signal })
+    )
+    if (Exit.isSuccess(exit)) return exit.value
+    if (signal?.aborted) throw signal.reason
+    throw this.#failed(Cause.squash(exit.cause))
+  }
+
+  refused(secret: Redacted.Redacted): boolean {
+    return this.keeper.refused(secret, this.#clock.unsafeCurrentTimeMillis())
+  }
+
+  isOver(): boolean {
+    return this.keeper.isOver(this.#clock.unsafeCurrentTimeMillis())
+  }
+
+  #failed(cause: unknown): RequestError {
+    return new RequestError({
+      provider: this.#place.provider,
+      baseURL: this.#place.baseURL,
+      reason: "Authentication",
+      detail: `credential ${this.id} could not be loaded${unfit(cause)}; the request was not sent`,
+      processed: "no",
+      attempts: 0,
+      cause
+    })
+  }
+}
+
 const loadedSource = (
   place: Place,
   credential: LoadedCredential,
   runtime: Runtime.Runtime<never>,
   clock: Clock.Clock
 ): SecretSource => {
-  const { keeper, versions } = credential
-
-  const fail = (cause: unknown): RequestError =>
-    new RequestError({
-      provider: place.provider,
-      baseURL: place.baseURL,
-      reason: "Authentication",
-      detail: `credential ${credential.id} could not be loaded${unfit(cause)}; the request was not sent`,
-      processed: "no",
-      attempts: 0,
-      cause
-    })
-
-  // Effects that run here are shared by all requests, so they must not hang on the one that happened to start them.
-  const fork = <A>(effect: Effect.Effect<A>, options?: Runtime.RunForkOptions): Fiber.RuntimeFiber<A> =>
-    root(() => Runtime.runFork(runtime)(effect, options))
-  const later = (effect: Effect.Effect<void>) => fork(effect, { immediate: false })
-
-  const peek = (version: Version | undefined): Redacted.Redacted | undefined => {
-    const now = clock.unsafeCurrentTimeMillis()
-    const secret = keeper.peek(now, version)
-    if (secret !== undefined && keeper.isDue(now)) keeper.refresh(version, later)
-    return secret
+  const loads = new Loads(place, credential, runtime, clock)
+  const { version, versions } = credential
+  return {
+    refused: (secret) => loads.refused(secret),
+    isOver: () => loads.isOver(),
+    ...(versions === undefined
+      ? {
+          peek: () => loads.peek(version),
+          load: (signal: AbortSignal | undefined) => loads.load(loads.keeper.load(version), signal)
+        }
+      : versioned(loads, versions))
   }
+}
 
-  const load = async (
-    secret: Effect.Effect<Redacted.Redacted, unknown>,
-    signal: AbortSignal | undefined
-  ): Promise<Redacted.Redacted> => {
-    const exit = await root(() =>
-      Runtime.runPromiseExit(runtime)(secret, signal === undefined ? undefined : { signal })
-    )
-    if (Exit.isSuccess(exit)) return exit.value
-    if (signal?.aborted) throw signal.reason
-    throw fail(Cause.squash(exit.cause))
+/**
+ * A version that can't be read stops no request if an earlier one is known: the last known stays, with one warning.
+ */
+const settle = (loads: Loads, versions: Versions, exit: Exit.Exit<Version, unknown>): Exit.Exit<Version, unknown> => {
+  if (Exit.isSuccess(exit) || versions.known === undefined) return exit
+  if (!versions.warned) {
+    versions.warned = true
+    const why = `reading its version failed (${tell(exit.cause, undefined)})`
+    loads.later(Effect.logWarning(`credential ${loads.id}: ${why}; the last known version stays in use`))
   }
+  return Exit.succeed(versions.known)
+}
 
-  const refused = (secret: Redacted.Redacted) => keeper.refused(secret, clock.unsafeCurrentTimeMillis())
-
-  const isOver = () => keeper.isOver(clock.unsafeCurrentTimeMillis())
-
-  if (versions === undefined) {
-    const { version } = credential
-    return { peek: () => peek(version), load: (signal) => load(keeper.load(version), signal), refused, isOver }
-  }
-
+/** Reads the version for each request. */
+const versioned = (loads: Loads, versions: Versions): Pick<SecretSource, "peek" | "load"> => {
   const ask = Effect.exit(versions.ask)
-
-  /**
-   * A version that can't be read stops no request if an earlier one is known: the last known stays, with one warning.
-   */
-  const settle = (exit: Exit.Exit<Version, unknown>): Exit.Exit<Version, unknown> => {
-    if (Exit.isSuccess(exit) || versions.known === undefined) return exit
-    if (!versions.warned) {
-      versions.warned = true
-      const why = `reading its version failed (${tell(exit.cause, undefined)})`
-      later(Effect.logWarning(`credential ${credential.id}: ${why}; the last known version stays in use`))
-    }
-    return Exit.succeed(versions.known)
-  }
-
   /** Version run that `peek` left to `load`. Never interrupted, as others may share what the effect waits for. */
   let asking: Asking | undefined
-
   return {
     peek: () => {
       const scheduler = new SyncScheduler()
-      const fiber = fork(ask, { scheduler })
+      const fiber = loads.fork(ask, { scheduler })
       scheduler.flush()
       const exit = fiber.unsafePoll()
       asking = exit === null ? fiber : undefined
       if (exit === null) return undefined
-      const version = settle(Exit.flatten(exit))
-      return Exit.isSuccess(version) ? peek(version.value) : undefined
+      const version = settle(loads, versions, Exit.flatten(exit))
+      return Exit.isSuccess(version) ? loads.peek(version.value) : undefined
     },
     load: (signal) => {
-      const fiber = asking ?? fork(ask)
+      const fiber = asking ?? loads.fork(ask)
       asking = undefined
-      const version = Effect.flatMap(Fiber.await(fiber), (exit) => settle(Exit.flatten(exit)))
-      const secret = Effect.flatMap(version, (known) => keeper.load(known))
-      return load(secret, signal)
-    },
-    refused,
-    isOver
+      const version = Effect.flatMap(Fiber.await(fiber), (exit) => settle(loads, versions, Exit.flatten(exit)))
+      const secret = Effect.flatMap(version, (known) => loads.keeper.load(known))
+      return loads.load(secret, signal)
+    }
   }
 }

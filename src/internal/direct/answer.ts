@@ -3,15 +3,18 @@ import { RequestError } from "../../ClientError.ts"
 import { WholeResponse } from "../http/bufferedResponse.ts"
 import { codeIn, messageIn } from "../http/errorBody.ts"
 import { parseJson, property } from "../util/json.ts"
-import * as CallContext from "../request/callContext.ts"
 import type { ErrorOrigin } from "../request/errors/fromSdk.ts"
-import type { Api, Fields } from "./apis.ts"
+import type { Api } from "./apis.ts"
 
 /** The parts of an API that tell how its answers are read. */
-export type AnswerFormat = Pick<
-  Api<string, string>,
-  "decodesBase64" | "fillsFinishReason" | "hasRequestId" | "isNested"
->
+export type AnswerFormat = Pick<Api<string, string>, "hasRequestId" | "isNested">
+
+/** What is known of a call when its answer is read. */
+export interface ReadCall {
+  readonly place: ErrorOrigin
+  /** Times that its request was sent. */
+  readonly attempts: number
+}
 
 /** A response that is no success, with the fields of the SDKs' own `APIError`. The cause of the call's failure. */
 export class ResponseError extends Error {
@@ -44,18 +47,12 @@ export const refusalOf = async ({ isNested }: AnswerFormat, response: Response):
   return new ResponseError(status, headers, isNested ? (property(body, "error") ?? body) : body, text)
 }
 
-/** Times that the request of the call that is being read was sent. */
-export const attemptsNow = (): number => CallContext.current()?.attempts ?? 1
-
 /** Parsers quote what they could not read, so their error is no cause. */
-export const malformed = (
-  { baseURL, provider }: ErrorOrigin,
-  detail: string,
-  attempts: number = attemptsNow()
-): RequestError => new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts })
+export const malformed = ({ attempts, place: { baseURL, provider } }: ReadCall, detail: string): RequestError =>
+  new RequestError({ provider, baseURL, reason: "Malformed", detail, processed: "yes", attempts })
 
-/** Error for an event of a stream that reports a failure. */
-export const reported = ({ baseURL, provider }: ErrorOrigin, error: unknown, attempts: number): RequestError =>
+/** Error for a failure that is reported under a status of success. */
+export const reported = ({ attempts, place: { baseURL, provider } }: ReadCall, error: unknown): RequestError =>
   new RequestError({
     provider,
     baseURL,
@@ -71,11 +68,11 @@ const isJson = (type: string | null): boolean => {
 }
 
 /** JSON by its content type, else text; `undefined` for empty JSON. */
-const read = (place: ErrorOrigin, format: AnswerFormat, headers: Headers, text: string): unknown => {
+const read = (call: ReadCall, format: AnswerFormat, headers: Headers, text: string): unknown => {
   if (!isJson(headers.get("content-type"))) return text
   if (text === "") return undefined
   const value = parseJson(text)
-  if (value === undefined) throw malformed(place, "the answer is invalid JSON")
+  if (value === undefined) throw malformed(call, "the answer is invalid JSON")
   if (format.hasRequestId && typeof value === "object" && value !== null && !Array.isArray(value)) {
     Object.defineProperty(value, "_request_id", { value: headers.get("x-request-id"), enumerable: false })
   }
@@ -83,7 +80,7 @@ const read = (place: ErrorOrigin, format: AnswerFormat, headers: Headers, text: 
 }
 
 /** The value of a response, `null` without content. A promise only for a body that is still to come. */
-export const valueOf = (place: ErrorOrigin, format: AnswerFormat, response: Response): unknown => {
+export const valueOf = (call: ReadCall, format: AnswerFormat, response: Response): unknown => {
   const { headers, status } = response
   if (status === 204) return null
   if (status >= 300) {
@@ -92,36 +89,24 @@ export const valueOf = (place: ErrorOrigin, format: AnswerFormat, response: Resp
     })
   }
   const text = WholeResponse.textOf(response)
-  if (text !== undefined) return read(place, format, headers, text)
-  return response.text().then((text) => read(place, format, headers, text))
+  if (text !== undefined) return read(call, format, headers, text)
+  return response.text().then((text) => read(call, format, headers, text))
 }
 
 const FLOAT_BYTES = 4
 
 /** Replaces the base64 of embeddings by numbers, in place. */
-export const decoded = (place: ErrorOrigin, value: unknown): unknown => {
+export const decoded = (call: ReadCall, value: unknown): unknown => {
   const data = property(value, "data")
   if (!Array.isArray(data)) return value
   for (const one of data as ReadonlyArray<unknown>) {
     const embedding = property(one, "embedding")
     if (typeof embedding !== "string") continue
     const { buffer, byteOffset, length } = Buffer.from(embedding, "base64")
-    if (length % FLOAT_BYTES !== 0) throw malformed(place, "an embedding is no list of 32-bit numbers in base64")
+    if (length % FLOAT_BYTES !== 0) throw malformed(call, "an embedding is no list of 32-bit numbers in base64")
     // A copy, since the pooled buffer may begin anywhere.
     const floats = new Float32Array(buffer.slice(byteOffset, byteOffset + length))
     ;(one as { embedding: unknown }).embedding = Array.from(floats)
   }
   return value
-}
-
-/** A chunk as the SDK gives it: choices of one that says nothing of their end say `null`. In place. */
-export const filled = (chunk: unknown): unknown => {
-  const choices = property(chunk, "choices")
-  if (!Array.isArray(choices)) return chunk
-  for (const choice of choices as ReadonlyArray<Fields | null>) {
-    if (typeof choice === "object" && choice !== null && choice["finish_reason"] === undefined) {
-      ;(choice as { finish_reason: unknown })["finish_reason"] = null
-    }
-  }
-  return chunk
 }

@@ -4,6 +4,7 @@ import type { Provider } from "../../Provider.ts"
 import type { Bare } from "../client/bareProviders.ts"
 import * as providers from "../client/bareProviders.ts"
 import { PLACEHOLDER } from "../redaction/redact.ts"
+import { type EventFormat, filled, plain } from "./events.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -24,8 +25,8 @@ export interface Api<P extends string, Extra extends string> {
   readonly hasRequestId: boolean
   /** True if embeddings are asked for in base64, which is a quarter of their size as text, and decoded. */
   readonly decodesBase64: boolean
-  /** True if choices of a chunk without `finish_reason` are given `null`. */
-  readonly fillsFinishReason: boolean
+  /** Events of a streamed chat. */
+  readonly events: EventFormat
 }
 
 const bearer = ["authorization", `Bearer ${PLACEHOLDER}`] as const
@@ -39,7 +40,7 @@ export const openai: Api<"openai", "organization" | "project"> = {
   isNested: true,
   hasRequestId: true,
   decodesBase64: true,
-  fillsFinishReason: true
+  events: filled
 }
 
 /** Paths below a deployment: `_deployments_endpoints` of openai 7.57. */
@@ -85,7 +86,7 @@ export const groq: Api<"groq", never> = {
   isNested: false,
   hasRequestId: false,
   decodesBase64: false,
-  fillsFinishReason: false
+  events: plain
 }
 
 export const cerebras: Api<"cerebras", never> = {
@@ -98,5 +99,5 @@ export const cerebras: Api<"cerebras", never> = {
   isNested: false,
   hasRequestId: false,
   decodesBase64: false,
-  fillsFinishReason: false
+  events: plain
 }

@@ -1,20 +1,15 @@
-/**
- * Values of a streamed answer, in batches of what one read of the socket brought. Over HTTP/2 frames of one read come one
- * by one, with microtasks between them; a batch ends with the turn of the event loop. Nothing is read ahead of that: a read
- * that is pending would hold its stream, and the connection of one that nobody reads any more would never be given back.
- */
-import { setImmediate } from "../util/timers.ts"
-import type { ErrorOrigin } from "../request/errors/fromSdk.ts"
-import { EventParser, type ServerSentEvent } from "../http/sse/parser.ts"
-import { type ChunkSink, type ChunkSource, chunksOf } from "../http/streamedResponse.ts"
-import { parseJson, property } from "../util/json.ts"
-import { type AnswerFormat, attemptsNow, filled, malformed, reported } from "./answer.ts"
+/** Values of a streamed answer, in batches of what one read of the socket brought. Nothing is read before it is asked for. */
+import { EventParser, eventsIn, type ServerSentEvent } from "../http/sse/parser.ts"
+import { type ChunkSink, type EventSource, eventSourceOf } from "../http/streamedResponse.ts"
+import { parseJson } from "../util/json.ts"
+import { malformed, type ReadCall, reported } from "./answer.ts"
+import type { EventFormat } from "./events.ts"
 
-/** More is not read until it is asked for. */
-const MAX_BATCH_EVENTS = 256
+type Batch = ReadonlyArray<unknown>
 
-interface Waiter {
-  readonly resolve: (batch: ReadonlyArray<unknown> | undefined) => void
+/** Receives one batch, `undefined` after the last, or the failure. */
+export interface Waiter {
+  readonly resolve: (batch: Batch | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -24,143 +19,126 @@ interface End {
 }
 
 /** Chunks of a body that is not our own stream: some runtime's, or a test's. */
-const foreign = (reader: ReadableStreamDefaultReader<Uint8Array>): ChunkSource => ({
+const foreign = (reader: ReadableStreamDefaultReader<Uint8Array>): EventSource => ({
   pull: (sink) =>
-    reader.read().then(
+    void reader.read().then(
       ({ done, value }) => (done ? sink.close() : sink.enqueue(value)),
       (error: unknown) => sink.error(error)
     ),
   cancel: () => void reader.cancel().catch(() => undefined)
 })
 
+const whole = ({ buffer, byteLength, byteOffset }: Uint8Array): ReadonlyArray<ServerSentEvent> =>
+  eventsIn(Buffer.from(buffer, byteOffset, byteLength).toString())
+
 export class Batches implements ChunkSink {
-  readonly place: ErrorOrigin
-  readonly #format: AnswerFormat
+  readonly call: ReadCall
+  readonly #format: EventFormat
   /** Held for as long as the batches are: a stream that nobody holds is cancelled. */
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>
-  readonly #chunks: ChunkSource
-  readonly #events = new EventParser()
-  readonly #attempts = attemptsNow()
-  #batch: Array<unknown> = []
+  readonly #source: EventSource
+  readonly #parse: (chunk: Uint8Array) => ReadonlyArray<ServerSentEvent>
   #end: End | undefined
   #waiter: Waiter | undefined
-  #isReading = false
-  #isFlushing = false
   #isGivenUp = false
 
-  constructor(place: ErrorOrigin, format: AnswerFormat, response: Response) {
-    this.place = place
+  constructor(call: ReadCall, format: EventFormat, response: Response) {
+    this.call = call
     this.#format = format
     const body = response.body as ReadableStream<Uint8Array>
     this.#reader = body.getReader()
-    this.#chunks = chunksOf(body) ?? foreign(this.#reader)
+    const source = eventSourceOf(body)
+    this.#source = source ?? foreign(this.#reader)
+    if (source !== undefined) this.#parse = whole
+    else {
+      const parser = new EventParser()
+      this.#parse = (chunk) => parser.push(chunk)
+    }
   }
 
-  /** The next batch, `undefined` after the last. One call at a time. Rejects once what came before has been given. */
-  next(): Promise<ReadonlyArray<unknown> | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject }
-      if (this.#batch.length > 0 || this.#end !== undefined) this.#flush()
-      else this.#read()
-    })
+  /** Asks for the next batch. One call at a time. A failure comes once what came before it has been given. */
+  pull(waiter: Waiter): void {
+    this.#waiter = waiter
+    if (this.#end === undefined) this.#source.pull(this)
+    else this.#settle()
+  }
+
+  /** The same as a promise. */
+  next(): Promise<Batch | undefined> {
+    return new Promise((resolve, reject) => this.pull({ resolve, reject }))
   }
 
   /** Gives up what is left: aborts the request, unless all of it has come. */
   cancel(): void {
-    this.#end ??= { failure: undefined }
-    this.#batch = []
+    this.#end = { failure: undefined }
     this.#giveUp()
+    this.#settle()
   }
 
   enqueue(chunk: Uint8Array): void {
-    this.#isReading = false
     if (this.#end !== undefined) return
-    this.#add(this.#events.push(chunk))
-    if (this.#batch.length > 0) this.#flushSoon()
-    else if (this.#end !== undefined) this.#flush()
-    else if (this.#waiter !== undefined && !this.#isFlushing) this.#read()
+    const batch = this.#read(this.#parse(chunk))
+    const waiter = this.#waiter
+    if (batch.length === 0) {
+      if (this.#end === undefined) this.#source.pull(this)
+      else this.#settle()
+    } else {
+      this.#waiter = undefined
+      waiter?.resolve(batch)
+    }
   }
 
   close(): void {
-    this.#finish(undefined)
+    this.error(undefined)
   }
 
   error(failure: unknown): void {
-    this.#finish(failure)
-  }
-
-  #read(): void {
-    if (this.#isReading) return
-    this.#isReading = true
-    void this.#chunks.pull(this)
-  }
-
-  #finish(failure: unknown): void {
-    this.#isReading = false
     this.#end ??= { failure }
-    if (this.#batch.length === 0) this.#flush()
-    else this.#flushSoon()
+    this.#settle()
   }
 
-  /** Once: what came before the end may still be read. */
+  /** Once: what came before the end may still be given. */
   #giveUp(): void {
     if (this.#isGivenUp) return
     this.#isGivenUp = true
-    this.#chunks.cancel()
+    this.#source.cancel()
   }
 
-  #add(events: ReadonlyArray<ServerSentEvent>): void {
-    for (const event of events) {
+  /** Values of the events up to the end of the stream, if that is among them. */
+  #read(events: ReadonlyArray<ServerSentEvent>): Batch {
+    const batch: Array<unknown> = []
+    for (const { data, name } of events) {
       // Keep-alives of some proxies, which SDKs skip too.
-      if (event.data === "") continue
-      if (event.data.startsWith("[DONE]")) this.#end = { failure: undefined }
+      if (data === "") continue
+      if (data.startsWith("[DONE]")) this.#end = { failure: undefined }
       else {
-        const value = this.#valueOf(event)
-        if (value instanceof Error) this.#end = { failure: value }
-        else this.#batch.push(value)
+        const value = parseJson(data)
+        const failure = this.#failureOf(value, name)
+        if (failure === undefined) {
+          this.#format.complete?.(value)
+          batch.push(value)
+        } else this.#end = { failure }
       }
       if (this.#end === undefined) continue
-      return this.#giveUp()
+      this.#giveUp()
+      break
     }
+    return batch
   }
 
-  #valueOf({ data, name }: ServerSentEvent): unknown {
-    const value = parseJson(data)
-    if (value === undefined) return malformed(this.place, "an event of the stream is invalid JSON", this.#attempts)
-    const error = property(value, "error")
-    if (error) return reported(this.place, error, this.#attempts)
-    if (name === "error") return reported(this.place, value, this.#attempts)
-    return this.#format.fillsFinishReason ? filled(value) : value
+  #failureOf(value: unknown, name: string): Error | undefined {
+    if (value === undefined) return malformed(this.call, "an event of the stream is invalid JSON")
+    const failure = this.#format.failureIn(value, name)
+    return failure === undefined ? undefined : reported(this.call, failure)
   }
 
-  #flushSoon(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    setImmediate(this.#flushed)
-  }
-
-  readonly #wantsMore = (): boolean => this.#end === undefined && this.#batch.length < MAX_BATCH_EVENTS
-
-  readonly #flushed = (): void => {
-    this.#chunks.drain?.(this, this.#wantsMore)
-    this.#isFlushing = false
-    this.#flush()
-  }
-
-  #flush(): void {
+  #settle(): void {
     const waiter = this.#waiter
-    if (waiter === undefined) return
-    const batch = this.#batch
-    if (batch.length > 0) {
-      this.#waiter = undefined
-      this.#batch = []
-      waiter.resolve(batch)
-    } else if (this.#end !== undefined) {
-      this.#waiter = undefined
-      const { failure } = this.#end
-      this.#end = { failure: undefined }
-      if (failure === undefined) waiter.resolve(undefined)
-      else waiter.reject(failure)
-    }
+    if (waiter === undefined || this.#end === undefined) return
+    const { failure } = this.#end
+    this.#waiter = undefined
+    this.#end = { failure: undefined }
+    if (failure === undefined) waiter.resolve(undefined)
+    else waiter.reject(failure)
   }
 }

@@ -1,22 +1,35 @@
 /** One call over a pooled fetch: what is sent, and how its answer is read. */
 import type { ClientConfig } from "../../ClientConfig.ts"
-import type { ErrorOrigin } from "../request/errors/fromSdk.ts"
-import { decoded, refusalOf, valueOf } from "./answer.ts"
+import { type AnswerFormat, decoded, type ReadCall, refusalOf, valueOf } from "./answer.ts"
 import type { Api } from "./apis.ts"
 import { Batches } from "./batches.ts"
+import type { EventFormat } from "./events.ts"
 import type { ApiRequest, CallOptions } from "./options.ts"
 import { isDecoded, write, writeCall, type Written } from "./request.ts"
 
 export interface ApiCall<A> {
   readonly written: Written
   /** Reads a response, also one that is no success, for which it throws or rejects. */
-  readonly read: (response: Response) => A | PromiseLike<A>
+  readonly read: (response: Response, call: ReadCall) => A | PromiseLike<A>
 }
 
-const reading =
-  <P extends string, Extra extends string>(api: Api<P, Extra>, place: ErrorOrigin) =>
-  (response: Response): unknown =>
-    valueOf(place, api, response)
+type Reader<A> = ApiCall<A>["read"]
+
+/** Reads one value. */
+const readValue =
+  (format: AnswerFormat): Reader<unknown> =>
+  (response, call) =>
+    valueOf(call, format, response)
+
+/** Reads the events of a stream. */
+export const readEvents =
+  (format: AnswerFormat, events: EventFormat): Reader<Batches> =>
+  (response, call) => {
+    if (response.status < 300) return new Batches(call, events, response)
+    return refusalOf(format, response).then((error) => {
+      throw error
+    })
+  }
 
 /** Throws a RequestError. */
 export const chat = <P extends string, Extra extends string>(
@@ -26,7 +39,7 @@ export const chat = <P extends string, Extra extends string>(
   options?: CallOptions
 ): ApiCall<unknown> => ({
   written: writeCall(api, config, "chat", body, options),
-  read: reading(api, config)
+  read: readValue(api)
 })
 
 /** Throws a RequestError. */
@@ -37,12 +50,7 @@ export const chatStream = <P extends string, Extra extends string>(
   options?: CallOptions
 ): ApiCall<Batches> => ({
   written: writeCall(api, config, "chatStream", body, options),
-  read: (response) => {
-    if (response.status < 300) return new Batches(config, api, response)
-    return refusalOf(api, response).then((error) => {
-      throw error
-    })
-  }
+  read: readEvents(api, api.events)
 })
 
 /** Throws a RequestError. */
@@ -53,9 +61,9 @@ export const embeddings = <P extends string, Extra extends string>(
   options?: CallOptions
 ): ApiCall<unknown> => {
   const written = writeCall(api, config, "embeddings", body, options)
-  const read = reading(api, config)
+  const read = readValue(api)
   if (!isDecoded(api, body as object)) return { written, read }
-  return { written, read: async (response) => decoded(config, await read(response)) }
+  return { written, read: async (response, call) => decoded(call, await read(response, call)) }
 }
 
 /** Throws a RequestError. */
@@ -63,4 +71,4 @@ export const request = <P extends string, Extra extends string>(
   api: Api<P, Extra>,
   config: ClientConfig<P>,
   given: ApiRequest
-): ApiCall<unknown> => ({ written: write(api, config, given), read: reading(api, config) })
+): ApiCall<unknown> => ({ written: write(api, config, given), read: readValue(api) })

@@ -1,11 +1,13 @@
 /** The functions of an API without Effect: promises and async iterables over a pooled fetch. Rejects with a ClientError. */
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { type ClientError, OptionsError, RequestError } from "../../ClientError.ts"
+import * as CallContext from "../request/callContext.ts"
 import * as Failure from "../request/errors/fromSdk.ts"
+import { OWN, type Own } from "../request/pooledFetch.ts"
 import { here, SITE } from "../sdk/callSite.ts"
 import type { Api } from "./apis.ts"
 import type { Batches } from "./batches.ts"
-import * as Exchange from "./calls.ts"
+import * as Calls from "./calls.ts"
 import type { PromiseApiRequest, PromiseCallOptions } from "./options.ts"
 
 type Fetch = typeof globalThis.fetch
@@ -18,26 +20,37 @@ export interface PromiseApi {
   readonly request: (request: PromiseApiRequest) => Promise<unknown>
 }
 
-const failureOf = (config: ClientConfig, thrown: unknown, signal: AbortSignal | null | undefined): ClientError => {
+/** A call that is made within another, as in the callback of `use`, belongs to that one. */
+const callContext = (): CallContext.CallContext => CallContext.current() ?? CallContext.make(undefined, undefined)
+
+const failureOf = (
+  config: ClientConfig,
+  thrown: unknown,
+  signal: AbortSignal | null | undefined,
+  context: CallContext.CallContext
+): ClientError => {
   if (thrown instanceof OptionsError) return thrown
-  if (signal?.aborted !== true || thrown !== signal.reason) return Failure.fromThrown(config, thrown)
+  if (signal?.aborted !== true || thrown !== signal.reason) return Failure.fromThrown(config, thrown, context)
   return new RequestError({
     provider: config.provider,
     baseURL: config.baseURL,
     reason: "Aborted",
     detail: "the request was aborted by its signal",
     processed: "maybe",
-    attempts: 1,
+    attempts: context.attempts,
     cause: thrown
   })
 }
+
+type Open = (signal: AbortSignal, context: CallContext.CallContext) => Promise<Batches>
 
 const done: IteratorReturnResult<undefined> = { value: undefined, done: true }
 
 /** One request, sent with the first `next`. Values of a batch that has come are given without a turn of the loop. */
 class Values implements AsyncIterator<unknown, undefined> {
   readonly #config: ClientConfig
-  readonly #open: (signal: AbortSignal) => Promise<Batches>
+  readonly #context = callContext()
+  readonly #open: Open
   readonly #signal: AbortSignal | undefined
   readonly #controller = new AbortController()
   #batches: Batches | undefined
@@ -47,11 +60,7 @@ class Values implements AsyncIterator<unknown, undefined> {
   /** The `next` that is under way. */
   #pending: Promise<unknown> | undefined
 
-  constructor(
-    config: ClientConfig,
-    signal: AbortSignal | null | undefined,
-    open: (signal: AbortSignal) => Promise<Batches>
-  ) {
+  constructor(config: ClientConfig, signal: AbortSignal | null | undefined, open: Open) {
     this.#config = config
     this.#open = open
     this.#signal = signal ?? undefined
@@ -80,7 +89,7 @@ class Values implements AsyncIterator<unknown, undefined> {
 
   async #pull(): Promise<IteratorResult<unknown, undefined>> {
     try {
-      this.#batches ??= await this.#open(this.#controller.signal)
+      this.#batches ??= await this.#open(this.#controller.signal, this.#context)
       const batch = await this.#batches.next()
       if (batch === undefined || this.#isOver) {
         this.#end()
@@ -97,7 +106,7 @@ class Values implements AsyncIterator<unknown, undefined> {
 
   #fail(error: unknown): Promise<never> {
     this.#end()
-    return Promise.reject(failureOf(this.#config, error, this.#signal))
+    return Promise.reject(failureOf(this.#config, error, this.#signal, this.#context))
   }
 
   #end(): void {
@@ -124,35 +133,42 @@ export const make = <P extends string, Extra extends string>(
 
   const run = async <A>(
     signal: AbortSignal | null | undefined,
-    make: () => Exchange.ApiCall<A>,
+    context: CallContext.CallContext,
+    make: () => Calls.ApiCall<A>,
     more?: object
   ): Promise<A> => {
-    const { read, written } = make()
-    return read(await fetch(written.url, { ...written.init, ...more, signal: signal ?? null } as RequestInit))
+    const {
+      read,
+      written: { init, url }
+    } = make()
+    const own: Own = { ...init[OWN], call: context }
+    const response = await fetch(url, { ...init, ...more, signal: signal ?? null, [OWN]: own } as RequestInit)
+    return read(response, { place: config, attempts: context.attempts })
   }
 
-  const answer = async (signal: AbortSignal | null | undefined, make: () => Exchange.ApiCall<unknown>) => {
+  const answer = async (signal: AbortSignal | null | undefined, make: () => Calls.ApiCall<unknown>) => {
+    const context = callContext()
     try {
-      return await run(signal, make)
+      return await run(signal, context, make)
     } catch (error) {
-      throw failureOf(config, error, signal)
+      throw failureOf(config, error, signal, context)
     }
   }
 
   const self: PromiseApi = {
-    chat: (body, options = {}) => answer(options.signal, () => Exchange.chat(api, config, body, completed(options))),
+    chat: (body, options = {}) => answer(options.signal, () => Calls.chat(api, config, body, completed(options))),
     chatStream: (body, options = {}) => {
       const site = here(self.chatStream)
       return {
         [Symbol.asyncIterator]: () =>
-          new Values(config, options.signal, (signal) =>
-            run(signal, () => Exchange.chatStream(api, config, body, completed(options)), { [SITE]: site })
+          new Values(config, options.signal, (signal, context) =>
+            run(signal, context, () => Calls.chatStream(api, config, body, completed(options)), { [SITE]: site })
           )
       }
     },
     embeddings: (body, options = {}) =>
-      answer(options.signal, () => Exchange.embeddings(api, config, body, completed(options))),
-    request: (request) => answer(request.signal, () => Exchange.request(api, config, completed(request)))
+      answer(options.signal, () => Calls.embeddings(api, config, body, completed(options))),
+    request: (request) => answer(request.signal, () => Calls.request(api, config, completed(request)))
   }
   return self
 }

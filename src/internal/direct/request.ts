@@ -84,16 +84,32 @@ export const write = <P extends string, Extra extends string>(
     if (!METHODS.has(method)) fail("the method is none of GET, POST, PUT, PATCH and DELETE")
     if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) fail('the path does not begin with one "/"')
     if (body !== undefined && !isObject(body)) fail("the request's body is no object")
-    const route = method === "POST" && body !== undefined ? api.route : undefined
-    return writeTo(
-      api,
-      config,
-      method,
-      route === undefined ? path : route(config, path, body as Fields),
-      body === undefined ? undefined : jsonOf(body),
-      options
-    )
+    const route = method === "POST" && body !== undefined ? routeOf(api, config, path, body as Fields) : path
+    return writeTo(api, config, method, route, body === undefined ? undefined : jsonOf(body), options)
   })
+
+/** Path of a POST with this body. */
+const routeOf = <P extends string, Extra extends string>(
+  { route }: Api<P, Extra>,
+  config: ClientConfig<P>,
+  path: string,
+  body: Fields
+): string => (route === undefined ? path : route(config, path, body))
+
+/** The URL of a POST with this body. */
+export const urlOf = <P extends string, Extra extends string>(
+  api: Api<P, Extra>,
+  config: ClientConfig<P>,
+  path: string,
+  body: Fields
+): string => {
+  try {
+    return endpointOf(api, config).url(routeOf(api, config, path, body), undefined)
+  } catch {
+    // A path that can't be written is what the error is about.
+    return config.baseURL
+  }
+}
 
 const writeTo = <P extends string, Extra extends string>(
   api: Api<P, Extra>,
@@ -158,8 +174,7 @@ export const writeCall = <P extends string, Extra extends string>(
     if (kind === "chatStream") body = { ...body, stream: true }
     else if (kind === "embeddings" && isDecoded(api, body)) body = { ...body, encoding_format: "base64" }
     const path = kind === "embeddings" ? api.embeddingsPath : api.chatPath
-    const route = api.route === undefined ? path : api.route(config, path, body)
-    return writeTo(api, config, "POST", route, jsonOf(body), more)
+    return writeTo(api, config, "POST", routeOf(api, config, path, body), jsonOf(body), more)
   })
 
 /** True for embeddings that are asked for in base64, since the caller asked for no format. */

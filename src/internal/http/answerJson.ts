@@ -6,6 +6,8 @@ export interface LastRead {
   /** A whole answer, or whole events of a stream. */
   readonly text: Uint8Array | string
   readonly isEvents: boolean
+  /** Of a stream: lines of data that its reader has been given so far, so about the number of its events. @default 0 */
+  readonly events?: number
 }
 
 export const isUnreadable = ({ isEvents, text }: LastRead): boolean => {

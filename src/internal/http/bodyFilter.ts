@@ -53,10 +53,12 @@ export class EventFilter implements BodyFilter {
   readonly #tapping: Tapping
   readonly #most: number
   readonly #ending: Termination | undefined
-  readonly #checksJson: boolean
+  #checksJson: boolean
   readonly #clean: Clean | undefined
   /** `undefined` where the reader is given the chunks as they come. */
-  readonly #events: WholeEvents | undefined
+  #events: WholeEvents | undefined
+  /** True if an event that ends with the body, and not with an empty line, is none of the reader's. */
+  #dropsRest = false
 
   /** `most`: bytes that an event may have. */
   constructor(tapping: Tapping, most: number, ending: Termination | undefined, checksJson: boolean) {
@@ -66,6 +68,13 @@ export class EventFilter implements BodyFilter {
     this.#checksJson = checksJson
     this.#clean = tapping.clean?.()
     if (this.#clean !== undefined || checksJson) this.#events = new WholeEvents()
+  }
+
+  /** From now on chunks are whole events, as their parser's own checks want them. To be called before the first. */
+  leaveToParser(): void {
+    this.#events ??= new WholeEvents()
+    this.#checksJson = false
+    this.#dropsRest = true
   }
 
   chunk(bytes: Uint8Array): Uint8Array | undefined {
@@ -86,10 +95,11 @@ export class EventFilter implements BodyFilter {
     const cut = this.#ending?.failure(cleaned(this.#tapping))
     if (cut !== undefined) throw cut
     const rest = this.#events?.rest()
-    if (rest === undefined) return undefined
+    if (rest === undefined || this.#dropsRest) return undefined
     const clean = this.#clean?.(rest) ?? rest
     // Some readers take it for an event.
-    this.#tapping.given?.({ text: Buffer.concat([clean, eventEnd]), isEvents: true })
+    const events = this.#scanner.dataLines
+    this.#tapping.given?.({ text: Buffer.concat([clean, eventEnd]), isEvents: true, events })
     return clean
   }
 
@@ -105,7 +115,7 @@ export class EventFilter implements BodyFilter {
   }
 
   #give(bytes: Uint8Array): Uint8Array {
-    this.#tapping.given?.({ text: bytes, isEvents: true })
+    this.#tapping.given?.({ text: bytes, isEvents: true, events: this.#scanner.wholeDataLines })
     return bytes
   }
 

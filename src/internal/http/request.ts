@@ -12,6 +12,7 @@ import type { Tapping } from "./bodyObserver.ts"
 
 export { prepare, type PreparedRequest } from "./prepare.ts"
 
+/** Settings of one exchange, and the handler of its events: functions or methods, which are called on this object. */
 export interface SendOptions extends Tapping {
   /** In milliseconds. */
   readonly timeouts: Timeouts
@@ -59,31 +60,14 @@ export const sendRequest = async (
   options: SendOptions
 ): Promise<Response> => {
   const { signal: own } = prepared
-  const {
-    clean,
-    about,
-    cut,
-    deadline,
-    given,
-    listener,
-    onEnd,
-    onHead,
-    onTapped,
-    pass,
-    prints,
-    recall,
-    seal,
-    tap,
-    tenant,
-    timeouts
-  } = options
+  const { about, clean, deadline, given, listener, onTapped, pass, prints, tap, tenant, timeouts } = options
   const outer = options.signal === own ? undefined : options.signal
   let ended = false
   let worked = false
   const end = (cut?: WireError) => {
     if (ended) return
     ended = true
-    onEnd?.(cut)
+    options.onEnd?.(cut)
   }
   const failure = (error: unknown): unknown => {
     if (!(error instanceof WireError)) return error
@@ -93,7 +77,7 @@ export const sendRequest = async (
 
   const unreadable = (error: unknown): unknown => {
     const known = failure(error)
-    return cut !== undefined && known instanceof WireError ? cut(known) : known
+    return options.cut !== undefined && known instanceof WireError ? options.cut(known) : known
   }
 
   try {
@@ -105,8 +89,8 @@ export const sendRequest = async (
         method,
         path,
         headers,
-        seal,
-        recall: hops === 0 ? recall : undefined,
+        seal: options.seal,
+        recall: hops === 0 ? options.recall : undefined,
         body,
         about,
         tenant,
@@ -124,7 +108,7 @@ export const sendRequest = async (
         throw error
       }
       if (next === undefined) {
-        onHead?.(wire.status, wire.headers)
+        options.onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const known = { url: hop.url, method, asked: prepared, about, redirected: hops > 0, limits: pool.limits }
         return await respond(wire, { ...known, failure: unreadable, tap, onTapped, given, listener, clean, prints })

@@ -1,6 +1,15 @@
-/** A body as a stream that pulls from the wire chunk by chunk, and cancels what is dropped unread. */
+/**
+ * A body as a stream that pulls from the wire, and cancels what is dropped unread. Event streams are read in batches: their
+ * chunks are small, and each costs its reader as much as a few events. Over HTTP/2 the frames of one read of the socket come
+ * one by one, with microtasks between them, so a batch is what has come by the end of the event loop's turn.
+ */
 import type { WireBody } from "./types.ts"
-import type { BodyFilter } from "./bodyFilter.ts"
+import { type BodyFilter, EventFilter } from "./bodyFilter.ts"
+import { setImmediate } from "../util/timers.ts"
+
+/** Bytes of a batch, after which no chunk is added: for our parser, and for SDKs, some of which copy the rest at each event. */
+const MAX_PARSER_BATCH_BYTES = 64 * 1024
+const MAX_SDK_BATCH_BYTES = 8 * 1024
 
 /**
  * The source of a stream, to be cancelled when the stream has been dropped; emptied once the body has ended. The error
@@ -19,20 +28,21 @@ export interface ChunkSink {
   error(reason: unknown): void
 }
 
-/** The chunks of a stream, for a reader that has locked it and needs no promise of each. */
-export interface ChunkSource {
+/** Whole events of a stream, for a parser that has locked it and needs no promise of each chunk. */
+export interface EventSource {
   /** Calls the sink once. One call at a time. */
-  readonly pull: (sink: ChunkSink) => Promise<void> | void
-  /** Gives the sink the chunks that have come already, for as long as it wants more. @default none */
-  readonly drain?: (sink: ChunkSink, wantsMore: () => boolean) => void
+  readonly pull: (sink: ChunkSink) => void
   readonly cancel: () => void
 }
 
 /** Apart from sources, which outlive their streams and must not lead to them. */
-const chunkSources = new WeakMap<ReadableStream, ChunkSource>()
+const eventSources = new WeakMap<ReadableStream, () => EventSource>()
 
-/** `undefined` for a body that is no stream of ours. */
-export const chunksOf = (body: ReadableStream): ChunkSource | undefined => chunkSources.get(body)
+/**
+ * The events of a stream that nobody has read from: each chunk is whole events, which may be invalid JSON. `undefined` for a
+ * body that is no event stream of ours.
+ */
+export const eventSourceOf = (body: ReadableStream): EventSource | undefined => eventSources.get(body)?.()
 
 /** Cancels bodies that nobody can read any more: otherwise they would keep their sockets for ever. */
 const abandoned = new FinalizationRegistry<Source>(({ body, onAbandoned }) => {
@@ -61,63 +71,81 @@ export const streamOf = (
   filter: BodyFilter,
   failure: (error: unknown) => unknown
 ): ReadableStream<Uint8Array> => {
+  const joinsChunks = filter instanceof EventFilter
+  let maxBatchBytes = MAX_SDK_BATCH_BYTES
   let isClosed = false
   // A read may still fail after the reader has cancelled.
   const close = (reason: Parameters<BodyFilter["close"]>[0]) => {
     if (!isClosed) filter.close(reason)
     isClosed = true
   }
-  const fail = (controller: ChunkSink, error: unknown) => {
+  const fail = (sink: ChunkSink, error: unknown) => {
     close("failed")
-    controller.error(failure(error))
+    sink.error(failure(error))
   }
   /** Returns true if the reader has got something: a chunk, the end or a failure. */
-  const take = (controller: ChunkSink, chunk: Uint8Array | undefined): boolean => {
+  const take = (sink: ChunkSink, chunk: Uint8Array | undefined): boolean => {
     let given: Uint8Array | undefined
     try {
       given = chunk === undefined ? filter.end() : filter.chunk(chunk)
     } catch (error) {
       if (chunk !== undefined) body.cancel()
-      fail(controller, error)
+      fail(sink, error)
       return true
     }
     if (chunk === undefined) close("ended")
-    if (given !== undefined) controller.enqueue(given)
-    if (chunk === undefined) controller.close()
+    if (given !== undefined) sink.enqueue(given)
+    if (chunk === undefined) sink.close()
     else if (filter.failure !== undefined) {
       // The reader is given the chunk all the same: it waits for it.
       body.cancel()
-      fail(controller, filter.failure)
+      fail(sink, filter.failure)
     }
     return given !== undefined || chunk === undefined
   }
-  /** Reads until there is something for the reader: `pull` is not called again before that. */
-  const more = async (controller: ChunkSink): Promise<void> => {
-    try {
-      while (!take(controller, await body.read()));
-    } catch (error) {
-      fail(controller, error)
+  /** The chunk with those that have come since. */
+  const joined = (chunk: Uint8Array): Uint8Array => {
+    let next = body.take?.()
+    if (next === undefined) return chunk
+    const chunks = [chunk]
+    let size = chunk.length
+    while (next !== undefined) {
+      chunks.push(next)
+      size += next.length
+      next = size < maxBatchBytes ? body.take?.() : undefined
     }
+    return Buffer.concat(chunks, size)
   }
-  const pull = (controller: ChunkSink): Promise<void> =>
+  const give = (sink: ChunkSink, chunk: Uint8Array | undefined): void => {
+    // The reader may have cancelled meanwhile.
+    if (!isClosed && !take(sink, chunk)) pull(sink)
+  }
+  const giveJoined = (sink: ChunkSink, chunk: Uint8Array): void => give(sink, joined(chunk))
+  /** Reads until there is something for the reader: the stream does not pull again before that. */
+  const pull = (sink: ChunkSink): void => {
+    const known = joinsChunks ? body.take?.() : undefined
+    if (known !== undefined) return giveJoined(sink, known)
     body.read().then(
-      (chunk) => (take(controller, chunk) ? undefined : more(controller)),
-      (error: unknown) => fail(controller, error)
+      (chunk) => {
+        if (joinsChunks && chunk !== undefined) setImmediate(giveJoined, sink, chunk)
+        else give(sink, chunk)
+      },
+      (error: unknown) => fail(sink, error)
     )
+  }
   const cancel = () => {
     close("cancelled")
     body.cancel()
   }
   // Nothing is read ahead: back-pressure reaches the wire.
   const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
-  const drain = (sink: ChunkSink, wantsMore: () => boolean): void => {
-    while (wantsMore()) {
-      const chunk = body.take?.()
-      if (chunk === undefined) return
-      take(sink, chunk)
-    }
+  if (filter instanceof EventFilter) {
+    eventSources.set(stream, () => {
+      filter.leaveToParser()
+      maxBatchBytes = MAX_PARSER_BATCH_BYTES
+      return { pull, cancel }
+    })
   }
-  chunkSources.set(stream, { pull, drain, cancel })
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))
   abandoned.register(stream, source)

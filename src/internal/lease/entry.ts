@@ -8,6 +8,7 @@ import * as FiberId from "effect/FiberId"
 import type * as LeaseMap from "../../LeaseMap.ts"
 import type { Construction, LeaseEngine, Reference } from "./engine.ts"
 import type { Idle } from "./idle.ts"
+import { Outcome } from "./outcome.ts"
 
 /** The registry, as its entries use it. */
 export interface LeaseOwner<K, A, E, R> {
@@ -36,7 +37,7 @@ export class LeaseEntry<K, A, E, R> implements Construction<A, E, R> {
   leases = 1
   idleSince: number | undefined = undefined
   built: Exit.Success<A, E> | undefined = undefined
-  readonly outcome = Deferred.unsafeMake<A, E | LeaseMap.LeaseError>(FiberId.none)
+  readonly outcome = new Outcome<A, E | LeaseMap.LeaseError>()
   readonly gone = Deferred.unsafeMake<void>(FiberId.none)
 
   constructor(owner: LeaseOwner<K, A, E, R>, key: K, generation: number) {

@@ -2,9 +2,9 @@
  * A LeaseMap as fibers see it: leasing, waiting for a build or for room, and giving back on every way out.
  */
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
@@ -14,106 +14,130 @@ import * as Engine from "./engine.ts"
 import type { LeaseEntry } from "./entry.ts"
 import { type Refuse, Registry } from "./registry.ts"
 
-/** The lease of one `get` or `use`. */
-class Lease<K, A, E, R> {
+/** Called once, with the value or with why there is none. */
+type Acquired<A, E> = (exit: Exit.Exit<A, E>) => void
+
+/** One lease, without a fiber. */
+export interface OpenLease<A, E> {
+  /** Once. Calls back at once where the value stands, and with an interruption if it is released before. */
+  acquire(acquired: Acquired<A, E>): void
+  /** Idempotent, and valid at any time. The effect waits for finalizers that it begins. */
+  release(): Effect.Effect<void>
+}
+
+/** The lease of one `get` or `use`. Plain callbacks, so that a lease costs no step of a fiber. */
+class Lease<K, A, E, R> implements OpenLease<A, E | LeaseMap.LeaseError> {
   readonly #registry: Registry<K, A, E, R>
-  readonly #acquireTimeout: Duration.Duration
+  readonly #key: K
   #entry: LeaseEntry<K, A, E, R> | undefined = undefined
-  /** Ends the wait for room. */
+  /** Ends the wait for room, or for a build. */
   #leave: (() => void) | undefined = undefined
   isReleased = false
 
-  constructor(registry: Registry<K, A, E, R>, acquireTimeout: Duration.Duration) {
+  constructor(registry: Registry<K, A, E, R>, key: K) {
     this.#registry = registry
-    this.#acquireTimeout = acquireTimeout
+    this.#key = key
   }
 
-  /** Once, and with `release` in a finalizer. */
-  acquire(key: K): Effect.Effect<A, E | LeaseMap.LeaseError> {
+  acquire(acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
     const registry = this.#registry
-    if (registry.isClosed) return Effect.fail(registry.refuse("Closed"))
-    const entry = registry.acquire(key)
-    if (entry !== undefined) {
-      this.#entry = entry
-      return this.#value(entry)
-    }
-    if (Duration.isZero(this.#acquireTimeout)) return Effect.fail(registry.refuse("Capacity"))
-    return Effect.flatMap(this.#room(key), (entry) => this.#value(entry))
+    if (registry.isClosed) return acquired(Exit.fail(registry.refuse("Closed")))
+    const entry = registry.acquire(this.#key)
+    if (entry !== undefined) this.#await(entry, acquired)
+    else if (Duration.isZero(registry.acquireTimeout)) acquired(Exit.fail(registry.refuse("Capacity")))
+    else this.#awaitRoom(acquired)
   }
 
-  /** Idempotent, and valid at any time: while it waits, while the value is built, and after. */
-  readonly release: Effect.Effect<void> = Effect.suspend(() => {
+  release(): Effect.Effect<void> {
     this.isReleased = true
     this.#leave?.()
     const entry = this.#entry
     if (entry === undefined) return Effect.void
     this.#entry = undefined
     return entry.release()
+  }
+
+  #await(entry: LeaseEntry<K, A, E, R>, acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
+    this.#entry = entry
+    if (entry.built !== undefined) return acquired(entry.built)
+    const leave = entry.outcome.await(acquired)
+    this.#leave = () => leave() && acquired(Exit.interrupt(FiberId.none))
+  }
+
+  #awaitRoom(acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
+    const { acquireTimeout, engine, queue, refuse } = this.#registry
+    let timer: Fiber.RuntimeFiber<void> | undefined
+    const leave = queue.add(this.#key, {
+      granted: (entry) => {
+        timer?.unsafeInterruptAsFork(FiberId.none)
+        this.#await(entry, acquired)
+      },
+      refused: (reason) => {
+        timer?.unsafeInterruptAsFork(FiberId.none)
+        acquired(Exit.fail(refuse(reason)))
+      }
+    })
+    this.#leave = () => {
+      if (!leave()) return
+      timer?.unsafeInterruptAsFork(FiberId.none)
+      acquired(Exit.interrupt(FiberId.none))
+    }
+    if (!Duration.isFinite(acquireTimeout)) return
+    // By the map's clock, and for those who can't be interrupted too, as `Effect.timeout` would not.
+    const expire = Effect.sync(() => void (leave() && acquired(Exit.fail(refuse("Capacity")))))
+    timer = engine.fork(Effect.zipRight(Effect.sleep(acquireTimeout), expire))
+  }
+}
+
+/** The value of a lease. A fiber that stops waiting for it must not keep the build going. */
+const value = <A, E>(lease: OpenLease<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    let now: Exit.Exit<A, E> | undefined
+    let resume = (exit: Exit.Exit<A, E>): void => {
+      now = exit
+    }
+    lease.acquire((exit) => resume(exit))
+    if (now !== undefined) return now
+    const acquired = Effect.async<A, E>((then) => {
+      if (now === undefined) resume = then
+      else then(now)
+    })
+    return Effect.onError(acquired, () => lease.release())
   })
 
-  #value(entry: LeaseEntry<K, A, E, R>): Effect.Effect<A, E | LeaseMap.LeaseError> {
-    // Released here and not with the scope: a fiber that stops waiting must not keep the build going.
-    return entry.built ?? Effect.onError(Deferred.await(entry.outcome), () => this.release)
-  }
-
-  #room(key: K): Effect.Effect<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError> {
-    const registry = this.#registry
-    const granted = Effect.async<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError>((resume) => {
-      // Since this fiber looked it may have yielded, and room that is made, or a close, wakes only those in the queue.
-      if (this.isReleased) return resume(Effect.interrupt)
-      if (registry.isClosed) return resume(Effect.fail(registry.refuse("Closed")))
-      this.#entry = registry.acquire(key)
-      if (this.#entry !== undefined) return resume(Effect.succeed(this.#entry))
-      let timer: Fiber.RuntimeFiber<void> | undefined
-      const settle = (outcome: Effect.Effect<LeaseEntry<K, A, E, R>, LeaseMap.LeaseError>): void => {
-        timer?.unsafeInterruptAsFork(FiberId.none)
-        resume(outcome)
-      }
-      const leave = registry.queue.add(key, {
-        granted: (entry) => {
-          this.#entry = entry
-          settle(Effect.succeed(entry))
-        },
-        refused: (reason) => settle(Effect.fail(registry.refuse(reason)))
-      })
-      // Its scope has closed, or its fiber was interrupted.
-      this.#leave = () => leave() && settle(Effect.interrupt)
-      if (!Duration.isFinite(this.#acquireTimeout)) return
-      // By the map's clock, and for those who can't be interrupted too, as `Effect.timeout` would not.
-      const expire = Effect.sync(() => void (leave() && resume(Effect.fail(registry.refuse("Capacity")))))
-      timer = registry.engine.fork(Effect.zipRight(Effect.sleep(this.#acquireTimeout), expire))
-    })
-    return Effect.onError(granted, () => this.release)
-  }
+/** A LeaseMap, and its leases without a fiber. */
+export interface LeaseSource<K, A, E> extends LeaseMap.LeaseMap<K, A, E> {
+  readonly lease: (key: K) => OpenLease<A, E | LeaseMap.LeaseError>
 }
 
 export const make = <K, A, E, R>(
   options: LeaseMap.Options<K, A, E, R>,
   refuse: Refuse
-): Effect.Effect<LeaseMap.LeaseMap<K, A, E>, never, R | Scope.Scope> =>
+): Effect.Effect<LeaseSource<K, A, E>, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const name = options.name ?? "LeaseMap"
     const drainTimeout = Duration.decode(options.drainTimeout ?? Duration.seconds(10))
-    const acquireTimeout = Duration.decode(options.acquireTimeout ?? 0)
     const engine = yield* Engine.make<A, E, R>({ name, drainTimeout })
     const ticker = yield* Ticker.current
     const registry = new Registry(options, engine, ticker, drainTimeout, (reason) => refuse(reason, name))
     yield* Effect.addFinalizer(() => registry.close())
-    const map: LeaseMap.LeaseMap<K, A, E> = {
+    const lease = (key: K) => new Lease(registry, key)
+    const map: LeaseSource<K, A, E> = {
+      lease,
       get: (key) =>
         Effect.withFiberRuntime((fiber) => {
           const scope = Context.unsafeGet(fiber.currentContext, Scope.Scope)
-          const lease = new Lease(registry, acquireTimeout)
+          const one = lease(key)
+          const release = Effect.suspend(() => one.release())
           // The finalizer first: there is no moment at which a lease is counted and nobody would release it.
-          return Effect.flatMap(Scope.addFinalizer(scope, lease.release), () =>
-            lease.isReleased ? map.use(key, Effect.succeed) : lease.acquire(key)
+          return Effect.flatMap(Scope.addFinalizer(scope, release), () =>
+            one.isReleased ? map.use(key, Effect.succeed) : value(one)
           )
         }),
       use: (key, f) =>
         Effect.suspend(() => {
-          const lease = new Lease(registry, acquireTimeout)
-          const acquired = Effect.suspend(() => lease.acquire(key))
-          return Effect.onExit(Effect.flatMap(acquired, f), () => lease.release)
+          const one = lease(key)
+          return Effect.onExit(Effect.flatMap(value(one), f), () => one.release())
         }),
       invalidate: (key) => Effect.suspend(() => registry.invalidate(key)),
       stats: Effect.sync(() => registry.snapshot())

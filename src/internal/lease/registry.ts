@@ -30,6 +30,7 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
   readonly capacity: number
   readonly maxEntries: number
   readonly drainTimeout: Duration.Duration
+  readonly acquireTimeout: Duration.Duration
   readonly current = MutableHashMap.empty<K, LeaseEntry<K, A, E, R>>()
   /** Everything whose release has not begun, what was invalidated under its borrowers included. */
   readonly live = new Set<LeaseEntry<K, A, E, R>>()
@@ -55,6 +56,7 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
     this.ticker = ticker
     this.drainTimeout = drainTimeout
     this.refuse = refuse
+    this.acquireTimeout = Duration.decode(options.acquireTimeout ?? 0)
     this.idleTimeToLive = Duration.toMillis(options.idleTimeToLive ?? Duration.minutes(1))
     this.capacity = options.capacity ?? Infinity
     this.maxEntries = options.maxEntries ?? Infinity
@@ -111,7 +113,7 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
       this.emit("Built", entry)
       if (entry.isEnded()) {
         // Abandoned too late to be interrupted.
-        Deferred.unsafeDone(entry.outcome, Exit.interrupt(FiberId.none))
+        entry.outcome.done(Exit.interrupt(FiberId.none))
         return entry.reference.release()
       }
       entry.status = "ready"
@@ -124,7 +126,7 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
       entry.reference.release()
       this.serve()
     }
-    Deferred.unsafeDone(entry.outcome, exit)
+    entry.outcome.done(exit)
   }
 
   /** Nobody waits for the build any more. */
@@ -211,7 +213,7 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
       for (const entry of this.live) {
         if (entry.status === "building") {
           this.abandon(entry)
-          Deferred.unsafeDone(entry.outcome, Effect.fail(this.refuse("Closed")))
+          entry.outcome.done(Exit.fail(this.refuse("Closed")))
         } else {
           this.discard(entry)
         }

@@ -281,12 +281,12 @@ export class Health {
   }
 
   #failed(pass: Pass, why: string): void {
-    const { isProbe, lane, sentAt } = pass
+    const { isProbe, lane } = pass
     const now = this.#ticker.now()
     this.#lastFailure = why
     const random = this.#random()
-    if (Policy.failed(lane.state, now, sentAt, lane, this.#rules, random)) this.#opened(lane.state, lane)
-    if (Policy.failed(this.#origin, now, sentAt, lane, this.#rules, random)) this.#opened(this.#origin, undefined)
+    if (Policy.failed(lane.state, now, pass, this.#rules, random)) this.#opened(lane.state, lane)
+    if (Policy.failed(this.#origin, now, pass, this.#rules, random)) this.#opened(this.#origin, undefined)
     if (isProbe) this.#waiters.refuse(isOpen(this.#origin) ? undefined : lane)
     this.#settle(lane)
   }

@@ -257,12 +257,17 @@ const begin = (state: OverloadState, now: number, lane: object): void => {
   state.lanes?.add(lane)
 }
 
-/** The provider failed it, or broke off. Whether that shuts it. */
+/** The attempt that has failed. */
+interface Failed {
+  readonly sentAt: number
+  readonly lane: object
+}
+
+/** The provider failed it, or broke off. True if that shuts it. */
 export const failed = (
   state: OverloadState,
   now: number,
-  sentAt: number,
-  lane: object,
+  { lane, sentAt }: Failed,
   rules: Rules,
   random: number
 ): boolean => {

@@ -161,7 +161,7 @@ export class Waiters {
         this.#count(lane, -1)
         this.#backlog?.leave(body)
       }
-      queue.insert(new HeldRequest(queue, wait, this.#ticker, resolve, reject, left))
+      queue.insert(new HeldRequest(queue, wait, this.#ticker, { resolve, reject, left }))
       this.#count(lane, 1)
       this.#backlog?.enter(body)
       const now = this.#ticker.now()

@@ -15,6 +15,13 @@ export interface Wait {
   readonly sharesVerdict: boolean
 }
 
+interface Outcomes<Leave extends object> {
+  readonly resolve: (verdict: Verdict<Leave>) => void
+  readonly reject: (reason: unknown) => void
+  /** Called when it waits no more. */
+  readonly left: () => void
+}
+
 export class HeldRequest<Leave extends object> implements Waiter {
   readonly order: number
   readonly sharesVerdict: boolean
@@ -26,14 +33,11 @@ export class HeldRequest<Leave extends object> implements Waiter {
   readonly #cancel: (() => void) | undefined
   #queued = true
 
-  /** `left` is called when it waits no more. */
   constructor(
     queue: RequestQueue<HeldRequest<Leave>>,
     { ms, order, sharesVerdict, signal }: Wait,
     ticker: Ticker,
-    resolve: (verdict: Verdict<Leave>) => void,
-    reject: (reason: unknown) => void,
-    left: () => void
+    { left, reject, resolve }: Outcomes<Leave>
   ) {
     this.order = order
     this.sharesVerdict = sharesVerdict

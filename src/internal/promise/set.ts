@@ -60,48 +60,57 @@ const read = (options: ClientLayer.Options): LayerOptions.ClientMapSettings => {
   return settings
 }
 
+const statsOf = (host: Host.Host): Promise<Stats> => {
+  const service = host.peek()
+  return service === undefined ? Promise.resolve(nothing) : Effect.runPromise(service.stats)
+}
+
+const invalidateIn = async (host: Host.Host, configs: Iterable<ClientConfig>): Promise<void> => {
+  const service = host.peek()
+  if (service === undefined) return
+  await Effect.runPromise(Effect.forEach(configs, service.invalidate, { concurrency: "unbounded", discard: true }))
+}
+
+interface Parts {
+  readonly host: Host.Host
+  readonly objects: Objects.Objects
+  readonly gate: Leasing.Gate
+  readonly drainTimeout: number
+}
+
+/** Ends a set with its process. */
+const endingOf = ({ drainTimeout, gate, host, objects }: Parts): Exit.Drainable => ({
+  inFlight: async () => (await statsOf(host)).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
+  park: (on) => {
+    if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
+  },
+  rest: () => invalidateIn(host, objects.configs()),
+  drainTimeout
+})
+
+const configIn = (objects: Objects.Objects, of: object): ClientConfig => {
+  const config = objects.configOf(of)
+  if (config !== undefined) return config
+  throw new OptionsError({
+    provider: "clientele",
+    field: "client",
+    received: "neither a client nor a fetch of this set",
+    expected: "a client or a fetch of this set"
+  })
+}
+
 /** Throws an OptionsError. `onClose` is called once, as the set begins to close. */
 export const make = (options: Options = {}, onClose?: () => void): ClientSet => {
   const settings = read("runtime" in options ? {} : options)
+  const gate: Leasing.Gate & { ending?: Exit.Drainable } = { shut: undefined }
   // A user's runtime ends when the user closes it.
   const host = "runtime" in options ? Host.shared(options.runtime) : Host.own(options, () => Exit.attachWeakly(ending))
   const objects = Objects.make(settings.capacity, settings.idleTimeToLive)
+  const ending = endingOf({ host, objects, gate, drainTimeout: settings.drainTimeout })
+  // The process has `ending` weakly; here it is held for as long as a request can be sent.
+  gate.ending = ending
   const fetches = new WeakMap<ClientConfig, Fetch>()
   let closing: Promise<void> | undefined
-
-  const stats = (): Promise<Stats> => {
-    const service = host.peek()
-    return service === undefined ? Promise.resolve(nothing) : Effect.runPromise(service.stats)
-  }
-
-  const release = async (all: Iterable<ClientConfig>): Promise<void> => {
-    const service = host.peek()
-    if (service === undefined) return
-    await Effect.runPromise(Effect.forEach(all, service.invalidate, { concurrency: "unbounded", discard: true }))
-  }
-
-  const ending: Exit.Drainable = {
-    inFlight: async () => (await stats()).clients.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    park: (on) => {
-      if (gate.shut !== "closed") gate.shut = on ? "parked" : undefined
-    },
-    rest: () => release(objects.configs()),
-    drainTimeout: settings.drainTimeout
-  }
-  // The process has `ending` weakly; here it is held for as long as a request can be sent.
-  const gate: Leasing.Gate & { readonly ending: Exit.Drainable } = { shut: undefined, ending }
-
-  const configOf = (of: object): ClientConfig => {
-    const config = objects.configOf(of)
-    if (config !== undefined) return config
-    throw new OptionsError({
-      provider: "clientele",
-      field: "client",
-      received: "neither a client nor a fetch of this set",
-      expected: "a client or a fetch of this set"
-    })
-  }
-
   return {
     fetchOf: (provider, config) => {
       let fetch = fetches.get(config)
@@ -117,6 +126,8 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
       if (gate.shut === "closed") throw Leasing.closed(wanted().config)
       return objects.get(kind, raw, wanted)
     },
+    invalidate: async (of) => invalidateIn(host, of === undefined ? objects.configs() : [configIn(objects, of)]),
+    stats: async () => ({ ...(await statsOf(host)), objects: objects.counts().held }),
     service: () => {
       if (gate.shut !== "closed") return host.service()
       throw new PoolError({
@@ -126,8 +137,6 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
         detail: "this set of clients is closed"
       })
     },
-    invalidate: async (of) => release(of === undefined ? objects.configs() : [configOf(of)]),
-    stats: async () => ({ ...(await stats()), objects: objects.counts().held }),
     isGuarded: settings.allowHost !== undefined || settings.allowAddress !== undefined,
     close: () => {
       if (closing === undefined) {

@@ -68,144 +68,159 @@ interface Trial {
   readonly slow: { readonly window: number; readonly mean: number } | undefined
 }
 
-export const make = (settings: AdaptiveSettings): Adaptive => {
-  const { backoff, growth, max, min } = settings
-  const latency = Latency.make(settings.tolerance)
-  const within = (n: number): number => Math.min(max, Math.max(min, n))
+class CubicLimit implements Adaptive {
+  readonly #settings: AdaptiveSettings
+  readonly #latency: Latency.Latency
 
   /** The limit, with its fraction. */
-  let window = within(settings.initial)
-  let slowStart = true
+  #window: number
+  #slowStart = true
 
   // CUBIC: the limit before the last cut, in what time it is reached again, and the time that growth has had.
-  let peak = window
-  let returnsAt = 0
-  let elapsed = 0
+  #peak: number
+  #returnsAt = 0
+  #elapsed = 0
 
   // The last cut, all answers since, and those to requests that were sent after it.
-  let cutAt = -Infinity
-  let answers = 0
-  let fresh = 0
-  let lastAnswerAt = -Infinity
+  #cutAt = -Infinity
+  #answers = 0
+  #fresh = 0
+  #lastAnswerAt = -Infinity
 
   // The level that was refused last, how long it isn't tried again, and that level while this holds.
-  let refusedLevel = Infinity
-  let hold = HOLD_MS
-  let ceiling = Infinity
+  #refusedLevel = Infinity
+  #hold = HOLD_MS
+  #ceiling = Infinity
 
-  let trial: Trial | undefined
+  #trial: Trial | undefined
   /** The last trial made answers faster: the model lets requests wait, so latency depends on the limit. */
-  let queues = false
+  #queues = false
   /** The usual latency is to be learned anew: the first responses in slow start are the quick ones. */
-  let untaught = false
+  #untaught = false
 
-  /** Slow start has found a bound, a refusal or max. What latency finds is only tried, and ends it in `cut`. */
-  const endSlowStart = (): void => {
-    if (slowStart) untaught = true
-    slowStart = false
-    fresh = 0
+  constructor(settings: AdaptiveSettings) {
+    this.#settings = settings
+    this.#latency = Latency.make(settings.tolerance)
+    this.#window = this.#peak = this.#within(settings.initial)
   }
 
-  const cut = (now: number, from: number): void => {
-    slowStart = false
-    peak = from
-    window = within(from * backoff)
-    returnsAt = Math.cbrt(Math.max(0, peak - window) / growth)
-    elapsed = 0
-    cutAt = now
-    answers = 0
-    fresh = 0
+  readonly limit = (): number => Math.floor(this.#window)
+
+  answered(now: number, sentAt: number, inFlight: number): void {
+    const limit = this.limit()
+    // Time in which nothing was asked is no time to grow.
+    const since = Math.max(this.#lastAnswerAt, sentAt, this.#cutAt)
+    this.#lastAnswerAt = now
+    this.#latency.add(now - sentAt, limit)
+    this.#answers++
+    if (sentAt >= this.#cutAt) this.#fresh++
+    if (inFlight < limit * (this.#slowStart ? IN_USE_SHARE_AT_START : IN_USE_SHARE)) return
+
+    const settled = !this.#slowStart && this.#fresh >= SETTLING_ROUND_TRIPS * Latency.span(limit)
+    if (this.#trial !== undefined) {
+      if (!settled) return
+      if (this.#latency.isRaised()) this.#tryFewer(now)
+      else {
+        this.#trial = undefined
+        this.#queues = true
+      }
+    } else if ((settled || this.#slowStart) && this.#latency.isFar()) this.#tryFewer(now)
+    else {
+      if (settled) this.#learn(limit)
+      this.#grow(now, since)
+    }
+  }
+
+  refused(now: number, sentAt: number, inFlight: number): void {
+    if (sentAt < this.#cutAt) return
+    const level = Math.min(this.limit(), inFlight)
+    if (Math.abs(level - this.#refusedLevel) > 1) this.#hold = HOLD_MS
+    else if (this.#answers > 0) this.#hold = Math.min(2 * this.#hold, LONGEST_HOLD_MS)
+    this.#refusedLevel = level
+    this.#ceiling = level
+    this.#endSlowStart()
+    this.#queues = false
+    this.#cut(now, level)
+  }
+
+  #within(n: number): number {
+    return Math.min(this.#settings.max, Math.max(this.#settings.min, n))
+  }
+
+  /** Slow start has found a bound, a refusal or max. What latency finds is only tried, and ends it in `cut`. */
+  #endSlowStart(): void {
+    if (this.#slowStart) this.#untaught = true
+    this.#slowStart = false
+    this.#fresh = 0
+  }
+
+  #cut(now: number, from: number): void {
+    this.#slowStart = false
+    this.#peak = from
+    this.#window = this.#within(from * this.#settings.backoff)
+    this.#returnsAt = Math.cbrt(Math.max(0, this.#peak - this.#window) / this.#settings.growth)
+    this.#elapsed = 0
+    this.#cutAt = now
+    this.#answers = 0
+    this.#fresh = 0
   }
 
   /** Grows as far as the time since `since` allows. */
-  const grow = (now: number, since: number): void => {
-    if (slowStart) {
-      window = within(window + (latency.isRaised() ? CAREFUL_STEP : START_STEP))
-      if (window === max) endSlowStart()
+  #grow(now: number, since: number): void {
+    if (this.#slowStart) {
+      this.#window = this.#within(this.#window + (this.#latency.isRaised() ? CAREFUL_STEP : START_STEP))
+      if (this.#window === this.#settings.max) this.#endSlowStart()
       return
     }
-    const time = elapsed + (now - since) / SECOND_MS
-    const next = within(Math.min(peak + growth * (time - returnsAt) ** 3, window + STEP))
-    if (next >= ceiling) {
-      if (answers < ANSWERS_BETWEEN && now - cutAt < hold) return
-      ceiling = Infinity
+    const time = this.#elapsed + (now - since) / SECOND_MS
+    const cubic = this.#peak + this.#settings.growth * (time - this.#returnsAt) ** 3
+    const next = this.#within(Math.min(cubic, this.#window + STEP))
+    if (next >= this.#ceiling) {
+      if (this.#answers < ANSWERS_BETWEEN && now - this.#cutAt < this.#hold) return
+      this.#ceiling = Infinity
     }
-    elapsed = time
-    if (next > window) window = next
+    this.#elapsed = time
+    if (next > this.#window) this.#window = next
   }
 
   /** Answers take too long: one step of a trial, or its end. */
-  const tryFewer = (now: number): void => {
-    const mean = latency.mean()
+  #tryFewer(now: number): void {
+    const window = this.#window
+    const mean = this.#latency.mean()
+    const trial = this.#trial
     const slow = trial?.slow
-    if (window <= min) return giveUp()
-    if (trial === undefined) trial = { from: window, inSlowStart: slowStart, slow: undefined }
-    else if (slow === undefined) trial = { ...trial, slow: { window, mean } }
+    if (window <= this.#settings.min) return this.#giveUp()
+    if (trial === undefined) this.#trial = { from: window, inSlowStart: this.#slowStart, slow: undefined }
+    else if (slow === undefined) this.#trial = { ...trial, slow: { window, mean } }
     else if (window <= slow.window / 2) {
       // Had they waited for each other, they would now take as much less time. Halfway between that and none decides.
-      if (mean > slow.mean * Math.sqrt(window / slow.window)) return giveUp()
-      trial = { from: window, inSlowStart: false, slow: { window, mean } }
-      queues = true
+      if (mean > slow.mean * Math.sqrt(window / slow.window)) return this.#giveUp()
+      this.#trial = { from: window, inSlowStart: false, slow: { window, mean } }
+      this.#queues = true
     }
-    cut(now, window)
+    this.#cut(now, window)
   }
 
   /** As TCP undoes what it did for a loss that was none (RFC 4015): limit and slow start are what they were. */
-  const giveUp = (): void => {
-    latency.accept()
-    queues = false
+  #giveUp(): void {
+    this.#latency.accept()
+    this.#queues = false
+    const trial = this.#trial
     if (trial === undefined) return
-    window = Math.max(window, Math.min(trial.from, within(ceiling - 1)))
-    slowStart = trial.inSlowStart && ceiling === Infinity
-    peak = window
-    returnsAt = 0
-    elapsed = 0
-    trial = undefined
+    this.#window = Math.max(this.#window, Math.min(trial.from, this.#within(this.#ceiling - 1)))
+    this.#slowStart = trial.inSlowStart && this.#ceiling === Infinity
+    this.#peak = this.#window
+    this.#returnsAt = 0
+    this.#elapsed = 0
+    this.#trial = undefined
   }
 
-  const learn = (limit: number): void => {
+  #learn(limit: number): void {
     // If latency is what bounds the limit, a longer one is of our making and must not become the usual one.
-    if (!untaught) return latency.learn(limit, !queues)
-    untaught = false
-    latency.accept()
-  }
-
-  return {
-    limit: () => Math.floor(window),
-    answered: (now, sentAt, inFlight) => {
-      const limit = Math.floor(window)
-      // Time in which nothing was asked is no time to grow.
-      const since = Math.max(lastAnswerAt, sentAt, cutAt)
-      lastAnswerAt = now
-      latency.add(now - sentAt, limit)
-      answers++
-      if (sentAt >= cutAt) fresh++
-      if (inFlight < limit * (slowStart ? IN_USE_SHARE_AT_START : IN_USE_SHARE)) return
-
-      const settled = !slowStart && fresh >= SETTLING_ROUND_TRIPS * Latency.span(limit)
-      if (trial !== undefined) {
-        if (!settled) return
-        if (latency.isRaised()) tryFewer(now)
-        else {
-          trial = undefined
-          queues = true
-        }
-      } else if ((settled || slowStart) && latency.isFar()) tryFewer(now)
-      else {
-        if (settled) learn(limit)
-        grow(now, since)
-      }
-    },
-    refused: (now, sentAt, inFlight) => {
-      if (sentAt < cutAt) return
-      const level = Math.min(Math.floor(window), inFlight)
-      if (Math.abs(level - refusedLevel) > 1) hold = HOLD_MS
-      else if (answers > 0) hold = Math.min(2 * hold, LONGEST_HOLD_MS)
-      refusedLevel = level
-      ceiling = level
-      endSlowStart()
-      queues = false
-      cut(now, level)
-    }
+    if (!this.#untaught) return this.#latency.learn(limit, !this.#queues)
+    this.#untaught = false
+    this.#latency.accept()
   }
 }
+
+export const make = (settings: AdaptiveSettings): Adaptive => new CubicLimit(settings)

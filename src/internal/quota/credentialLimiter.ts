@@ -31,80 +31,109 @@ export interface CredentialLimiter {
   readonly stats: () => ReadonlyArray<ModelStats>
 }
 
-export const make = (ticker: Ticker, shared: (model: string) => Shared | undefined): CredentialLimiter => {
-  const limiters = new Map<string, ModelLimiter>()
+class Limiter implements CredentialLimiter {
+  readonly #ticker: Ticker
+  readonly #shared: (model: string) => Shared | undefined
+  readonly #limiters = new Map<string, ModelLimiter>()
   // Holders with equal limits are one struct, so count by place, not by value.
-  const holders = new Map<object, QuotaLimits>()
+  readonly #holders = new Map<object, QuotaLimits>()
   /** Time at which the provider last let a request in. */
-  const accepted = { at: -Infinity }
-  let limits = none
-  const gate = new RetryAfterGate(ticker, () => {
+  readonly #accepted = { at: -Infinity }
+  readonly #gate: RetryAfterGate
+  #limits = none
+  /** At so many limiters it looks which can be forgotten; twice as many as stay, so that it seldom does. */
+  #many = MAX_UNUSED_LIMITERS
+
+  constructor(ticker: Ticker, shared: (model: string) => Shared | undefined) {
+    this.#ticker = ticker
+    this.#shared = shared
+    this.#gate = new RetryAfterGate(ticker, () => this.#pump())
+  }
+
+  limiter(model: string): ModelLimiter {
+    const known = this.#limiters.get(model)
+    if (known !== undefined) return known
+    if (this.#limiters.size >= this.#many) this.#forget()
+    const shared = { gate: this.#gate, accepted: this.#accepted }
+    const limiter = new ModelLimiter(this.#ticker, shared, this.#shared(model), this.#limits)
+    this.#limiters.set(model, limiter)
+    return limiter
+  }
+
+  // Both are handed on without their object.
+  readonly refuse = (permit: Permit, error: () => Error): void => {
+    // Others are let in with the same key: then it is that request's own business.
+    if (this.#accepted.at >= permit.sentAt) return
+    this.#gate.bar(this.#ticker.now())
+    for (const limiter of this.#limiters.values()) limiter.turnAway(error)
+  }
+
+  isRefused(): boolean {
+    return !this.#gate.isOpen
+  }
+
+  readonly isRested = (): boolean => {
+    if (!this.#gate.isOpen) return false
+    const now = this.#ticker.now()
+    for (const limiter of this.#limiters.values()) if (!limiter.isIdle(now)) return false
+    return true
+  }
+
+  join(limits: QuotaLimits): () => void {
+    const holder = {}
+    this.#holders.set(holder, limits)
+    this.#relimit()
+    return () => {
+      this.#holders.delete(holder)
+      this.#relimit()
+    }
+  }
+
+  holders(): Iterable<QuotaLimits> {
+    return this.#holders.values()
+  }
+
+  limits(): QuotaLimits {
+    return this.#limits
+  }
+
+  stats(): ReadonlyArray<ModelStats> {
+    const now = this.#ticker.now()
+    return [...this.#limiters].flatMap(([model, limiter]) => {
+      if (limiter.isIdle(now)) return []
+      const closed = limiter.gate.closedFor(now)
+      return {
+        model,
+        inFlight: limiter.inFlight,
+        queued: limiter.queued,
+        limit: limiter.concurrency,
+        requestsLeft: limiter.requestsLeft(now),
+        tokensLeft: limiter.tokensLeft(now),
+        closedUntil: closed > 0 ? Math.ceil(this.#ticker.date() + closed) : undefined
+      }
+    })
+  }
+
+  #pump(): void {
     let waiting = 0
-    for (const limiter of limiters.values()) {
+    for (const limiter of this.#limiters.values()) {
       limiter.pump()
       waiting += limiter.queued
     }
-    if (waiting === 0) gate.rest(ticker.now())
-  })
-  const relimit = (): void => {
-    limits = tightest(holders.values())
-    for (const limiter of limiters.values()) limiter.limit(limits)
+    if (waiting === 0) this.#gate.rest(this.#ticker.now())
   }
-  /** At so many limiters it looks which can be forgotten; twice as many as stay, so that it seldom does. */
-  let many = MAX_UNUSED_LIMITERS
-  const forget = (): void => {
-    const now = ticker.now()
-    for (const [model, limiter] of limiters) if (limiter.isForgettable(now)) limiters.delete(model)
-    many = Math.max(MAX_UNUSED_LIMITERS, 2 * limiters.size)
+
+  #relimit(): void {
+    this.#limits = tightest(this.#holders.values())
+    for (const limiter of this.#limiters.values()) limiter.limit(this.#limits)
   }
-  return {
-    limiter: (model) => {
-      const known = limiters.get(model)
-      if (known !== undefined) return known
-      if (limiters.size >= many) forget()
-      const limiter = new ModelLimiter(ticker, { gate, accepted }, shared(model), limits)
-      limiters.set(model, limiter)
-      return limiter
-    },
-    refuse: (permit, error) => {
-      // Others are let in with the same key: then it is that request's own business.
-      if (accepted.at >= permit.sentAt) return
-      gate.bar(ticker.now())
-      for (const limiter of limiters.values()) limiter.turnAway(error)
-    },
-    isRefused: () => !gate.isOpen,
-    isRested: () => {
-      if (!gate.isOpen) return false
-      const now = ticker.now()
-      for (const limiter of limiters.values()) if (!limiter.isIdle(now)) return false
-      return true
-    },
-    join: (more) => {
-      const holder = {}
-      holders.set(holder, more)
-      relimit()
-      return () => {
-        holders.delete(holder)
-        relimit()
-      }
-    },
-    holders: () => holders.values(),
-    limits: () => limits,
-    stats: () => {
-      const now = ticker.now()
-      return [...limiters].flatMap(([model, limiter]) => {
-        if (limiter.isIdle(now)) return []
-        const closed = limiter.gate.closedFor(now)
-        return {
-          model,
-          inFlight: limiter.inFlight,
-          queued: limiter.queued,
-          limit: limiter.concurrency,
-          requestsLeft: limiter.requestsLeft(now),
-          tokensLeft: limiter.tokensLeft(now),
-          closedUntil: closed > 0 ? Math.ceil(ticker.date() + closed) : undefined
-        }
-      })
-    }
+
+  #forget(): void {
+    const now = this.#ticker.now()
+    for (const [model, limiter] of this.#limiters) if (limiter.isForgettable(now)) this.#limiters.delete(model)
+    this.#many = Math.max(MAX_UNUSED_LIMITERS, 2 * this.#limiters.size)
   }
 }
+
+export const make = (ticker: Ticker, shared: (model: string) => Shared | undefined): CredentialLimiter =>
+  new Limiter(ticker, shared)

@@ -5,9 +5,12 @@ import * as Ask from "./tokenEstimate.ts"
 
 let arrivals = 0
 
+/** The place of whoever arrives now among all requests of the process. */
+export const nextOrder = (): number => ++arrivals
+
 export class Demand implements About {
   /** Its place among all requests of the process: first come first served, also for retries. */
-  readonly order = ++arrivals
+  readonly order: number
   /** As the provider counts: the name of the model, for Azure of the deployment, empty for what has none. */
   readonly model: string
   /** Milliseconds that it waits at most for a gate to open. */
@@ -15,8 +18,9 @@ export class Demand implements About {
   #cost: Ask.TokenCost | undefined
   readonly #request: Pick<PreparedRequest, "path" | "body">
 
-  constructor(request: Pick<PreparedRequest, "path" | "body">, patience = Infinity) {
+  constructor(request: Pick<PreparedRequest, "path" | "body">, patience = Infinity, order = nextOrder()) {
     this.#request = request
+    this.order = order
     this.patience = patience
     this.model = Ask.modelOf(request.path, request.body)
   }

@@ -184,12 +184,11 @@ export class ModelLimiter implements Issuer {
       const closed = this.#gates.claimedFor(now)
       if (closed > maxRetryAfter) return reject(tooLong(closed, maxRetryAfter))
       const { maxWaiters } = this.#limits
-      if (!again && this.queued >= maxWaiters) return reject(full(this.queued, maxWaiters))
+      if (!again && this.queued >= maxWaiters) return reject(tooManyWaiters(this.queued, maxWaiters))
       this.#leastPatience = Math.min(this.#leastPatience, maxRetryAfter)
       const shutMs = this.#gates.shutMs(now)
-      this.#line.queue.insert(
-        new QuotaWaiter(demand, this.#budget.cost(demand), waiting, shutMs, this.#ticker, resolve, reject, this.#gaveUp)
-      )
+      const wait = { demand, cost: this.#budget.cost(demand), waiting, shutMs }
+      this.#line.queue.insert(new QuotaWaiter(wait, this.#ticker, { resolve, reject, gaveUp: this.#gaveUp }))
       this.#shutWatch.add(shutMs + (waiting.refusedPatience ?? Infinity))
       this.pump()
     })
@@ -441,7 +440,8 @@ export class ModelLimiter implements Issuer {
   }
 }
 
-const full = (queued: number, maxWaiters: number): TurnedAway =>
+/** Error for one more request where `queued` wait already. */
+export const tooManyWaiters = (queued: number, maxWaiters: number): TurnedAway =>
   new TurnedAway(
     "Capacity",
     `${queued} requests wait for the quota of this credential and model, which is all that quota.maxWaiters ` +

@@ -10,3 +10,7 @@ export class TurnedAway extends Error {
     this.retryAfter = retryAfter
   }
 }
+
+/** Error for a request that has waited for its turn as long as it may. */
+export const queueTimedOut = (): TurnedAway =>
+  new TurnedAway("QueueTimeout", "it waited longer than queueTimeout for its turn; it was not sent")

@@ -2,7 +2,7 @@
 import type { Waiter } from "../util/waitQueue.ts"
 import type { Ticker } from "../util/ticker.ts"
 import type { Permit } from "./permit.ts"
-import { TurnedAway } from "./turnedAway.ts"
+import { queueTimedOut } from "./turnedAway.ts"
 
 /** Conditions of a request's wait. Times are milliseconds. */
 export interface WaitTerms {
@@ -26,6 +26,23 @@ interface Asked {
   readonly patience?: number | undefined
 }
 
+/** A request that begins to wait. */
+interface QuotaWait {
+  readonly demand: Asked
+  /** In tokens. */
+  readonly cost: number
+  readonly waiting: WaitTerms
+  /** Milliseconds that its gates have not been open so far. */
+  readonly shutMs: number
+}
+
+interface Outcomes {
+  readonly resolve: (permit: Permit | undefined) => void
+  readonly reject: (error: unknown) => void
+  /** Called when it leaves the line of its own accord. */
+  readonly gaveUp: (entry: QuotaWaiter) => void
+}
+
 export class QuotaWaiter implements Waiter {
   readonly order: number
   /** Milliseconds that it waits at most for a gate to open, whatever is left of that. */
@@ -45,17 +62,7 @@ export class QuotaWaiter implements Waiter {
   readonly #cancel: (() => void) | undefined
   #queued = true
 
-  /** `gaveUp` is called when it leaves the line of its own accord. */
-  constructor(
-    demand: Asked,
-    cost: number,
-    waiting: WaitTerms,
-    shutMs: number,
-    ticker: Ticker,
-    resolve: (permit: Permit | undefined) => void,
-    reject: (error: unknown) => void,
-    gaveUp: (entry: QuotaWaiter) => void
-  ) {
+  constructor({ cost, demand, shutMs, waiting }: QuotaWait, ticker: Ticker, { gaveUp, reject, resolve }: Outcomes) {
     this.order = demand.order
     this.patience = demand.patience ?? Infinity
     this.demand = demand
@@ -98,6 +105,5 @@ export class QuotaWaiter implements Waiter {
 
   readonly #onAbort = (): void => this.#giveUp(this.#signal!.reason)
 
-  readonly #onTimeout = (): void =>
-    this.#giveUp(new TurnedAway("QueueTimeout", "it waited longer than queueTimeout for its turn; it was not sent"))
+  readonly #onTimeout = (): void => this.#giveUp(queueTimedOut())
 }

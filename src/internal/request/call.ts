@@ -1,118 +1,59 @@
 /** Runs what a caller does with a client: errors become ours, interruption aborts what is under way. */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import * as Exit from "effect/Exit"
+import type { RuntimeFiber } from "effect/Fiber"
 import type { AnySpan } from "effect/Tracer"
 import type { ClientError } from "../../ClientError.ts"
+import * as Spans from "../telemetry/effectSpans.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
-import { clearTimeout, setTimeout } from "../util/timers.ts"
-import * as Spans from "../telemetry/effectSpans.ts"
+import type { Start } from "./startQueue.ts"
 
-/** `span` records its attempts, and is the parent of its requests. @default the span of the fiber */
+/** A callback to run. */
+export interface Callback<A> {
+  readonly place: Failure.ErrorOrigin
+  readonly fiber: RuntimeFiber<unknown, unknown>
+  readonly f: (signal: AbortSignal) => PromiseLike<A>
+  /** Records its attempts, and is the parent of its requests. @default the span of the fiber */
+  readonly span?: AnySpan | undefined
+  /** @default its first request waits like any other */
+  readonly start?: Start | undefined
+}
+
+/** Runs a callback within its context. Calls `ended` once, perhaps at once. The result aborts its requests. */
+export const run = <A>(callback: Callback<A>, ended: (exit: Exit.Exit<A, ClientError>) => void): (() => void) => {
+  const { f, fiber, place, span, start } = callback
+  const controller = new AbortController()
+  const { signal } = controller
+  const around = span ?? fiber.currentSpan
+  const context = CallContext.make(signal, around, Spans.tracing(fiber, around), start)
+  const failed = (thrown: unknown): void => {
+    CallContext.settled(context, undefined)
+    ended(Exit.fail(Failure.fromThrown(place, thrown, context)))
+  }
+  const answered = (result: A): void => {
+    CallContext.settled(context, result)
+    ended(Exit.succeed(result))
+  }
+  const within = () => CallContext.run(context, () => f(signal))
+  try {
+    const running = span === undefined ? within() : Spans.within(fiber, span, within)
+    running.then(answered, failed)
+  } catch (thrown) {
+    failed(thrown)
+  }
+  return () => controller.abort()
+}
+
+/** `span` is that of `Callback`. */
 export const promise = <A>(
   place: Failure.ErrorOrigin,
   f: (signal: AbortSignal) => PromiseLike<A>,
   span?: AnySpan
 ): Effect.Effect<A, ClientError> =>
-  Effect.withFiberRuntime((fiber) => {
-    let context: CallContext.CallContext | undefined
-    return Effect.tryPromise({
-      try: (signal) => {
-        const around = span ?? fiber.currentSpan
-        const own = (context = CallContext.make(signal, around, Spans.tracing(fiber, around)))
-        const run = () => CallContext.run(own, () => f(signal))
-        return (span === undefined ? run() : Spans.within(fiber, span, run)).then((result) => {
-          CallContext.settled(own, result)
-          return result
-        })
-      },
-      catch: (thrown) => {
-        if (context !== undefined) CallContext.settled(context, undefined)
-        return Failure.fromThrown(place, thrown, context)
-      }
-    })
-  })
-
-/** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
-const CLEANUP_TIMEOUT_MS = 1_000
-
-/** Never rejects. By the real clock: under a test's clock an iterator that hangs would hang the test. */
-const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLEANUP_TIMEOUT_MS)
-  })
-  try {
-    await Promise.race([iterator.return?.(), late])
-  } catch {
-    // It was aborted, and its outcome no longer matters.
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
-  // Types don't bind callers who write JavaScript, or cast.
-  if (typeof iterable?.[Symbol.asyncIterator] === "function") return iterable[Symbol.asyncIterator]()
-  throw new TypeError("not an async iterable, which `stream` needs; SDKs return one for `stream: true`")
-}
-
-const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>
-  Effect.withFiberRuntime((fiber) => {
-    const span = fiber.currentSpan
-    return Effect.succeed(CallContext.make(signal, span, Spans.tracing(fiber, span)))
-  })
-
-export const stream = <A>(
-  place: Failure.ErrorOrigin,
-  f: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
-): Stream.Stream<A, ClientError> =>
-  Stream.unwrapScoped(
-    Effect.gen(function* () {
-      const controller = new AbortController()
-      const context = yield* contextOf(controller.signal)
-      // Aborting goes first: an async generator queues `return` behind a pending `next`, which would wait for a chunk.
-      const abort = Effect.sync(() => controller.abort())
-      yield* Effect.addFinalizer(() => abort)
-      const iterable = yield* Effect.onInterrupt(
-        Effect.tryPromise({
-          try: () => CallContext.run(context, () => f(context.signal)),
-          catch: (thrown) => Failure.fromThrown(place, thrown, context)
-        }),
-        () => abort
-      )
-      const iterator = yield* Effect.try({
-        try: () => CallContext.run(context, () => iteratorOf(iterable)),
-        catch: (thrown) => Failure.fromThrown(place, thrown, context)
-      })
-      let ended = false
-      yield* Effect.addFinalizer(() =>
-        ended || iterator.return === undefined
-          ? Effect.void
-          : Effect.zipRight(
-              abort,
-              Effect.promise(() => cleanedUp(iterator))
-            )
-      )
-      // Paging and multi-step iterables send requests from `next`, so it needs the context as well.
-      const next = Effect.tryPromise({
-        try: () => CallContext.run(context, () => iterator.next()),
-        catch: (thrown) => {
-          ended = true
-          return Option.some(Failure.fromThrown(place, thrown, context))
-        }
-      })
-      return Stream.repeatEffectChunkOption(
-        Effect.flatMap(
-          Effect.onInterrupt(next, () => abort),
-          (result) => {
-            if (result.done !== true) return Effect.succeed(Chunk.of(result.value))
-            ended = true
-            return Effect.fail(Option.none())
-          }
-        )
-      )
+  Effect.withFiberRuntime((fiber) =>
+    Effect.async((resume) => {
+      const abort = run({ place, fiber, f, span }, resume)
+      return Effect.sync(abort)
     })
   )

@@ -9,14 +9,18 @@ import type * as Redacted from "effect/Redacted"
 import type { AnySpan } from "effect/Tracer"
 import type { LastRead } from "../http/answerJson.ts"
 import type { PoolError, RequestError } from "../../ClientError.ts"
+import type { Start } from "./startQueue.ts"
 import type { Tracing } from "../telemetry/requestSpan.ts"
 
 export interface CallContext {
-  readonly signal: AbortSignal
+  /** Aborts its requests. `undefined` if their own do. */
+  readonly signal: AbortSignal | undefined
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
   /** Makes spans of its requests. `undefined` without a tracer. */
   readonly tracing: Tracing | undefined
+  /** The leave that its first request has to be sent, where the call has waited for that. */
+  readonly start: Start | undefined
   /** Times that its last request was sent. */
   attempts: number
   /** Credential that its last answered request was sent with, then its other secrets; errors must not contain them. */
@@ -32,10 +36,16 @@ export interface CallContext {
 
 const storage = new AsyncLocalStorage<CallContext>()
 
-export const make = (signal: AbortSignal, span: AnySpan | undefined, tracing?: Tracing): CallContext => ({
+export const make = (
+  signal: AbortSignal | undefined,
+  span: AnySpan | undefined,
+  tracing?: Tracing,
+  start?: Start
+): CallContext => ({
   signal,
   span,
   tracing,
+  start,
   attempts: 1,
   secret: undefined,
   hidden: undefined,

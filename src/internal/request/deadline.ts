@@ -16,12 +16,13 @@ export class Deadline implements WireDeadline {
   readonly #until: number
   readonly #cancel: () => void
 
-  /** It begins at once, and lasts `ms` of the ticker's milliseconds. */
-  constructor(ms: number, ticker: Ticker) {
+  /** It lasts `ms` of the ticker's milliseconds, of which `passedMs` have passed. */
+  constructor(ms: number, ticker: Ticker, passedMs = 0) {
+    const left = Math.max(0, ms - passedMs)
     this.ms = ms
     this.#ticker = ticker
-    this.#until = ticker.now() + ms
-    this.#cancel = ticker.after(ms, this.#pass, false)
+    this.#until = ticker.now() + left
+    this.#cancel = ticker.after(left, this.#pass, false)
   }
 
   /** Milliseconds. */
@@ -68,5 +69,5 @@ export class Deadline implements WireDeadline {
 }
 
 /** `undefined` for one that never comes. */
-export const make = (ms: number, ticker: Ticker): Deadline | undefined =>
-  ms > MAX_TIMEOUT_MS ? undefined : new Deadline(ms, ticker)
+export const make = (ms: number, ticker: Ticker, passedMs = 0): Deadline | undefined =>
+  ms > MAX_TIMEOUT_MS ? undefined : new Deadline(ms, ticker, passedMs)

@@ -1,5 +1,6 @@
 /** The credentials of one client, each with its own quota: a request goes to the one that opens earliest. */
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import type * as Redacted from "effect/Redacted"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { Quota } from "../../Quota.ts"
@@ -70,5 +71,23 @@ const poolOf = (all: ReadonlyArray<PoolKey>): KeyPool => {
       }
       return best
     }
+  }
+}
+
+/**
+ * Resolves to true if there is another secret than the one that was refused. To false if that can't be loaded: the 401
+ * is the more useful error.
+ */
+export const renew = async (
+  { secrets }: PoolKey,
+  secret: Redacted.Redacted,
+  signal: AbortSignal | undefined
+): Promise<boolean> => {
+  if (!secrets.refused(secret)) return false
+  try {
+    return !Equal.equals(secrets.peek() ?? (await secrets.load(signal)), secret)
+  } catch (error) {
+    if (signal?.aborted === true) throw error
+    return false
   }
 }

@@ -1,5 +1,6 @@
 /** A client's pooled `fetch`, and the settings of one request. */
 import type { PoolError, RequestError } from "../../ClientError.ts"
+import type { CallContext } from "./callContext.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -35,6 +36,8 @@ export interface Own {
   readonly isMetered?: boolean | undefined
   /** True if the sender records a span of it. @default false */
   readonly isTraced?: boolean | undefined
+  /** The call that it belongs to, of a sender that has it at hand. @default that of the async context */
+  readonly call?: CallContext | undefined
   /** Maps a failure to the error that the reader of its body gets. Must not throw. @default the failure itself */
   readonly told?: ((failure: PoolError | RequestError) => unknown) | undefined
 }

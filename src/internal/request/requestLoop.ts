@@ -1,343 +1,322 @@
 /**
- * One request, from the call to the head of its answer: pick a credential, wait for the policy's leave and for a turn,
- * send, and decide what follows. Plain promises: this is the path of every request.
+ * One request, from the call to the head of its answer: pick a credential, acquire what one attempt needs, dispatch it,
+ * and decide what follows. Plain promises: this is the path of every request.
  */
-import type { PoolKey } from "./keyPool.ts"
-import { type AdmittedAttempt, attempt, hiddenOf, recalled, renew, type Underway, type RequestDeps } from "./attempt.ts"
-import * as Attempts from "../telemetry/attempts.ts"
-import { refused } from "./errors/unsent.ts"
-import * as Failure from "./errors/fromSdk.ts"
-import type { PreparedRequest } from "../http/request.ts"
 import type { Subject } from "../overload/health.ts"
-import { Pass } from "../overload/lane.ts"
 import * as Retry from "../overload/retry.ts"
-import type { Verdict } from "../overload/waiting.ts"
-import type { Demand } from "../quota/demand.ts"
-import { isRefusal } from "../quota/permit.ts"
+import { isRefusal, type Permit } from "../quota/permit.ts"
+import type { WaitTerms } from "../quota/waiter.ts"
 import { TurnedAway } from "../quota/turnedAway.ts"
-import * as ErrorResponse from "./errors/errorResponse.ts"
-import * as Idempotency from "./idempotency.ts"
 import { scrub } from "../redaction/redact.ts"
-import { sleep } from "../util/ticker.ts"
+import * as Attempts from "../telemetry/attempts.ts"
 import { isSpent } from "../transport/upload.ts"
+import { sleep } from "../util/ticker.ts"
 import { CircuitOpen, DeadlinePassed, WireError } from "../wire/errors.ts"
-
-/** Names the reason that an answer has for the whole credential, if it has one. */
-const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
-  status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
+import { type Admission, Attempt, recalled } from "./attempt.ts"
+import * as ErrorResponse from "./errors/errorResponse.ts"
+import * as Failure from "./errors/fromSdk.ts"
+import { refused } from "./errors/unsent.ts"
+import * as Idempotency from "./idempotency.ts"
+import { type PoolKey, renew } from "./keyPool.ts"
+import { type Denial, Passage } from "./passage.ts"
+import type { RequestState } from "./requestState.ts"
 
 /** The last attempt's failure: what the caller gets, unless another attempt fares better. */
 type Failed = { readonly answer: Response } | { readonly error: unknown }
 
 /** Tells the caller of the failure, and why no other attempt was made. */
-const tell = (failed: Failed, why?: string): Response => {
-  if ("answer" in failed) {
-    if (why !== undefined) failed.answer.headers.set(Failure.DENIED, why)
-    return failed.answer
-  }
-  throw why === undefined ? failed.error : Failure.withReason(failed.error, why)
+const tell = (failed: Failed, why: string): Response => {
+  if (!("answer" in failed)) throw Failure.withReason(failed.error, why)
+  failed.answer.headers.set(Failure.DENIED, why)
+  return failed.answer
 }
 
-/** An answer, or another turn of the loop. */
-type Turn = Response | "again"
+/** A response, its failure, or a request that was not sent and has its turn again. */
+type Outcome = Response | WireError | "requeued"
 
-export interface LoopOptions {
-  readonly deps: RequestDeps
-  readonly underway: Underway
-  readonly request: PreparedRequest
-  readonly demand: Demand
-  readonly maxRetries: number
-  /** The caller's own, the call's, and that of the client: made when it is first needed. */
-  readonly signal: () => AbortSignal
-}
+/** Names the reason that an answer has for the whole credential, if it has one. */
+const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
+  status === 401 ? "Authentication" : code === "insufficient_quota" ? "QuotaExceeded" : undefined
+
+const AT_ONCE: Retry.Next = { kind: "retry", delay: 0, asked: 0, isCharged: false }
 
 export class RequestLoop {
-  readonly #deps: RequestDeps
-  readonly #underway: Underway
-  readonly #request: PreparedRequest
-  readonly #demand: Demand
-  readonly #maxRetries: number
-  readonly #signal: () => AbortSignal
+  readonly #state: RequestState
+  readonly #passage: Passage
   readonly #retries: Retry.Retries
-  /** Milliseconds that it has waited because of failures. */
-  #waited = 0
-  #pass: Pass | undefined
   #failed: Failed | undefined
   #failedWith: PoolKey | undefined
   #firstFailedAt: number | undefined
-  /** The next attempt needs a retry from the budget, or leave to go as a circuit is open. */
-  #owes: "retry" | "leave" | undefined
   #renewed = false
   #passedOn = 0
   /** It has had its turn once. */
   #counted = false
+  /** Until when the next attempt may wait for its turn and its socket. */
   #until: number | undefined
 
-  constructor({ demand, maxRetries, request, signal, underway, deps }: LoopOptions) {
-    this.#deps = deps
-    this.#underway = underway
-    this.#request = request
-    this.#demand = demand
-    this.#maxRetries = maxRetries
-    this.#signal = signal
-    this.#retries = new Retry.Retries(maxRetries, deps.maxRetryAfter)
+  constructor(state: RequestState) {
+    this.#state = state
+    this.#passage = new Passage(state)
+    this.#retries = new Retry.Retries(state.maxRetries, state.deps.maxRetryAfter)
   }
 
   async run(): Promise<Response> {
     try {
       for (;;) {
-        const turn = await this.#turn()
-        if (turn !== "again") return turn
+        const acquired = this.#acquire(this.#pick())
+        // Nothing but what has to wait costs a turn.
+        const admission = acquired instanceof Promise ? await acquired : acquired
+        if (admission instanceof Response) return admission
+        if (admission === undefined) continue
+        const outcome = await this.#dispatch(admission)
+        const decided = this.#decide(admission, outcome)
+        const response = decided instanceof Promise ? await decided : decided
+        if (response !== undefined) return response
       }
     } catch (error) {
       const isGated = error instanceof TurnedAway && error.reason === "RateLimited"
       if (!isGated || this.#failed === undefined) throw error
       return tell(this.#failed, `not retried: ${error.message}`)
     } finally {
-      this.#drop()
+      this.#passage.drop()
     }
   }
 
   get #health() {
-    return this.#deps.transport.pool.health
+    return this.#state.deps.transport.pool.health
   }
 
-  async #turn(): Promise<Turn> {
-    const { keyPool, ticker } = this.#deps
-    this.#underway.deadline?.check()
-    const poolKey = keyPool.choose(this.#demand, this.#isAvoided)
-    const subject = this.#subjectOf(poolKey)
-    const lane = this.#health.laneOf(subject)
-    if (this.#pass !== undefined && (this.#pass.lane !== lane || this.#health.isRecalled(this.#pass))) this.#drop()
-    if (this.#pass === undefined && (this.#owes !== undefined || !this.#health.isFlowing(lane))) {
-      const denied = await this.#leave(subject, poolKey.quota.retriesPerSecond())
-      if (denied !== undefined) return denied
-    }
-    const secret = poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#signal()))
-    // Each attempt has all of `queueTimeout`, for its turn, in however many lines, and then for a socket.
-    this.#until ??= this.#deps.queueTimeout === Infinity ? Infinity : ticker.now() + this.#deps.queueTimeout
-    const permit = poolKey.quota.tryEnter(this.#demand)
-    const admission = permit === undefined ? await this.#wait(poolKey) : { poolKey, permit, secret }
-    // The gate closed while it waited, and another credential may be open.
-    if (admission === undefined) return "again"
-    this.#counted = true
-    const pass = this.#pass ?? this.#health.enter(subject)
-    if (pass === undefined) {
-      admission.permit.refund()
-      admission.permit.leave()
-      return "again"
-    }
-    this.#pass = undefined
-    return this.#attempt(admission, subject, pass)
-  }
-
-  #subjectOf({ quota }: PoolKey): Subject {
-    return { tenant: quota, about: this.#demand, body: this.#request.body }
+  #pick(): PoolKey {
+    this.#state.deadline?.check()
+    return this.#state.deps.keyPool.choose(this.#state.demand, this.#isAvoided)
   }
 
   /** True for a credential that has just refused this request, or with which nothing gets in. */
   readonly #isAvoided = (poolKey: PoolKey): boolean =>
     poolKey === this.#failedWith || !this.#health.isFlowing(this.#health.laneOf(this.#subjectOf(poolKey)))
 
-  /** True if another credential lets requests through. */
-  #isElsewhere(poolKey: PoolKey): boolean {
-    const other = this.#deps.keyPool.choose(this.#demand, (one) => one === poolKey || this.#isAvoided(one))
-    return other !== poolKey && other.quota.closedFor(this.#demand) === 0
+  #subjectOf({ quota }: PoolKey): Subject {
+    return { tenant: quota, about: this.#state.demand, body: this.#state.request.body }
   }
 
-  #drop(): void {
-    if (this.#pass !== undefined) this.#health.drop(this.#pass)
-    this.#pass = undefined
+  /**
+   * Takes leave, the secret and a permit, or waits for them. `undefined` if another credential may be better by now; a
+   * response if it may not wait for longer, and has failed before.
+   */
+  #acquire(poolKey: PoolKey): Admission | undefined | Promise<Admission | Response | undefined> {
+    const subject = this.#subjectOf(poolKey)
+    const leave = this.#passage.obtain(subject, poolKey.quota.retriesPerSecond())
+    const secret = leave === undefined ? poolKey.secrets.peek() : undefined
+    if (secret === undefined) return this.#acquireLater(poolKey, subject, leave)
+    const permit = this.#tryEnter(poolKey)
+    return permit === undefined ? this.#wait(poolKey, subject) : this.#admit({ poolKey, subject, permit, secret })
   }
 
-  /** A loop that was busy comes too late, and Node warns of a timer for less than nothing. */
-  #left(): number {
-    return Math.max(0, this.#until! - this.#deps.ticker.now())
-  }
-
-  /** Milliseconds that it may yet wait because of failures. */
-  #patience(): number {
-    const { maxRetryAfter, queueTimeout } = this.#deps
-    return Math.max(0, Math.min(maxRetryAfter, queueTimeout) - this.#waited)
-  }
-
-  /** Waits until a retry is paid for, or a circuit lets it through. Returns its failure if that takes too long. */
-  async #leave(subject: Subject, perSecond: number): Promise<Response | undefined> {
-    const owes = this.#owes
-    this.#owes = undefined
-    if (owes === "retry" && this.#health.pay(subject, perSecond)) return undefined
-    const isUnpaid = owes === "retry" && this.#health.isFlowing(this.#health.laneOf(subject))
-    const full = this.#health.isFull(subject)
-    const verdict = full ?? (await this.#await(subject, isUnpaid))
-    if (verdict instanceof Pass) this.#pass = verdict
-    if (verdict instanceof Pass || verdict === "paid") return undefined
-    if (isUnpaid) this.#health.denied(subject)
-    if (this.#failed === undefined) throw full ?? this.#health.refusal(subject)
-    return tell(this.#failed, `not retried: ${full?.message ?? this.#whyLate(isUnpaid)}`)
-  }
-
-  #whyLate(isUnpaid: boolean): string {
-    const seconds = (this.#waited / 1_000).toFixed(1)
-    const what = isUnpaid
-      ? "the retry budget of its model (quota.retriesPerSecond) is used up"
-      : "no response to other requests"
-    return `${what}, and it has waited ${seconds} s because of failures, as long as maxRetryAfter or queueTimeout allows`
-  }
-
-  async #await(subject: Subject, isUnpaid: boolean): Promise<Verdict<Pass>> {
-    const { ticker } = this.#deps
-    const ms = this.#patience()
-    // A request that never waits may be the next probe all the same.
-    if (ms === 0) return (isUnpaid ? undefined : this.#health.enter(subject)) ?? "late"
-    const wait = { order: this.#demand.order, ms, signal: this.#signal(), sharesVerdict: this.#maxRetries === 0 }
-    const since = ticker.now()
-    try {
-      return await (isUnpaid ? this.#health.waitPaid(subject, wait) : this.#health.wait(subject, wait))
-    } finally {
-      this.#waited += ticker.now() - since
+  async #acquireLater(
+    poolKey: PoolKey,
+    subject: Subject,
+    leave: Promise<Denial | undefined> | undefined
+  ): Promise<Admission | Response | undefined> {
+    const denied = await leave
+    if (denied !== undefined) {
+      if (this.#failed === undefined) throw denied.error
+      return tell(this.#failed, `not retried: ${denied.why}`)
     }
+    const secret = poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#state.signal))
+    const permit = this.#tryEnter(poolKey)
+    return permit === undefined ? this.#wait(poolKey, subject) : this.#admit({ poolKey, subject, permit, secret })
+  }
+
+  #tryEnter({ quota }: PoolKey): Permit | undefined {
+    const { demand, deps, quotaWaitMs, waitedMs } = this.#state
+    // Each attempt has all of `queueTimeout`, for its turn, in however many lines, and then for a socket.
+    const queueTimeout = deps.queueTimeout - (this.#counted ? 0 : waitedMs)
+    this.#until ??= queueTimeout === Infinity ? Infinity : deps.ticker.now() + queueTimeout
+    const permit = quota.tryEnter(demand)
+    if (permit === undefined || quotaWaitMs === 0) return permit
+    deps.recorder.waited(quotaWaitMs)
+    this.#state.quotaWaitMs = 0
+    return permit
+  }
+
+  /** `undefined` if a circuit has opened meanwhile. */
+  #admit(granted: Omit<Admission, "pass">): Admission | undefined {
+    this.#counted = true
+    const pass = this.#passage.take(granted.subject)
+    if (pass !== undefined) return { ...granted, pass }
+    giveBack(granted.permit)
+    return undefined
   }
 
   /** Waits for a permit, which may take longer than a token lives. */
-  async #wait(poolKey: PoolKey): Promise<AdmittedAttempt | undefined> {
-    const { keyPool, maxRetryAfter, recorder, ticker } = this.#deps
-    const since = ticker.now()
-    const shutMs = poolKey.quota.shutMs(this.#demand)
-    const refusedPatience = this.#failed === undefined ? undefined : this.#patience()
-    const patience = Math.min(maxRetryAfter, refusedPatience ?? Infinity)
-    const permit = await poolKey.quota.enter(this.#demand, {
-      signal: this.#signal(),
-      maxRetryAfter: Math.min(patience, this.#underway.deadline?.left() ?? Infinity),
+  async #wait(poolKey: PoolKey, subject: Subject): Promise<Admission | undefined> {
+    const { deadline, demand, deps, signal } = this.#state
+    const { quota, secrets } = poolKey
+    const since = deps.ticker.now()
+    const shutMs = quota.shutMs(demand)
+    const refusedPatience = this.#failed === undefined ? undefined : this.#passage.patience()
+    const patience = Math.min(deps.maxRetryAfter, refusedPatience ?? Infinity)
+    const terms = {
+      signal,
+      maxRetryAfter: Math.min(patience, deadline?.left() ?? Infinity),
       timeout: this.#left(),
-      movable: keyPool.isPool,
+      movable: deps.keyPool.isPool,
       again: this.#counted,
       refusedPatience
-    })
-    const waited = ticker.now() - since
-    recorder.waited(waited)
+    }
+    const permit = await this.#enter(poolKey, terms)
+    deps.recorder.waited(deps.ticker.now() - since + this.#state.quotaWaitMs)
+    this.#state.quotaWaitMs = 0
     // Waiting for one's turn is no trouble; a gate that a refusal closed is.
-    if (this.#failed !== undefined) this.#waited += poolKey.quota.shutMs(this.#demand) - shutMs
+    if (this.#failed !== undefined) this.#passage.waitedMs += quota.shutMs(demand) - shutMs
+    // The gate closed while it waited, and another credential may be open.
     if (permit === undefined) return undefined
     try {
-      return { poolKey, permit, secret: poolKey.secrets.peek() ?? (await poolKey.secrets.load(this.#signal())) }
+      const secret = secrets.peek() ?? (await secrets.load(signal))
+      return this.#admit({ poolKey, subject, permit, secret })
     } catch (error) {
-      permit.refund()
-      permit.leave()
+      giveBack(permit)
       throw error
     }
   }
 
-  async #attempt(admission: AdmittedAttempt, subject: Subject, pass: Pass): Promise<Turn> {
+  async #enter({ quota }: PoolKey, terms: WaitTerms): Promise<Permit | undefined> {
+    const { demand, deps } = this.#state
+    deps.starts?.forQuota(1)
     try {
-      const response = await attempt(this.#deps, this.#underway, this.#request, admission, pass, this.#left())
-      if (response.status < 300) return response
-      // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.
-      if (response.status < 400) return (await this.#read(response, admission)).response
-      return await this.#answered(response, admission, subject, pass)
-    } catch (error) {
-      if (error === recalled) return "again"
-      if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
-      if (error instanceof CircuitOpen) {
-        this.#until = undefined
-        return "again"
-      }
-      return await this.#unanswered(error, subject, pass)
+      return await quota.enter(demand, terms)
+    } finally {
+      deps.starts?.forQuota(-1)
     }
   }
 
-  #read(response: Response, { secret }: AdmittedAttempt): Promise<ErrorResponse.ErrorResponse> {
-    const clean = (text: string) => scrub(text, secret, hiddenOf(this.#deps, this.#underway, this.#request))
-    return ErrorResponse.read(response, clean, this.#underway.attempts)
+  /** A loop that was busy comes too late, and Node warns of a timer for less than nothing. */
+  #left(): number {
+    return Math.max(0, this.#until! - this.#state.deps.ticker.now())
+  }
+
+  async #dispatch(admission: Admission): Promise<Outcome> {
+    try {
+      return await new Attempt(this.#state, admission, this.#left()).send()
+    } catch (error) {
+      if (error === recalled) return "requeued"
+      if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
+      if (!(error instanceof CircuitOpen)) return error
+      this.#until = undefined
+      return "requeued"
+    }
+  }
+
+  /** Returns the response that the caller gets, `undefined` if another attempt follows. */
+  #decide(admission: Admission, outcome: Outcome): Response | undefined | Promise<Response | undefined> {
+    if (outcome === "requeued") return undefined
+    if (outcome instanceof WireError) return this.#decideUnanswered(admission, outcome)
+    if (outcome.status < 300) return outcome
+    // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.
+    if (outcome.status < 400) return this.#read(outcome, admission).then(({ response }) => response)
+    return this.#decideRefused(admission, outcome)
+  }
+
+  #read(response: Response, { secret }: Admission): Promise<ErrorResponse.ErrorResponse> {
+    const clean = (text: string) => scrub(text, secret, this.#state.hidden)
+    return ErrorResponse.read(response, clean, this.#state.attempts)
   }
 
   /** An answer that is no success. */
-  async #answered(response: Response, admission: AdmittedAttempt, subject: Subject, pass: Pass): Promise<Turn> {
-    const { deadline } = this.#underway
-    const { poolKey, permit } = admission
-    let refusal: ErrorResponse.ErrorResponse
+  async #decideRefused(admission: Admission, response: Response): Promise<Response | undefined> {
+    const { attempts, before, deadline, deps } = this.#state
     let next: Retry.Next
     try {
-      refusal = await this.#read(response, admission)
-      next = await this.#nextAfter(response, refusal, admission, subject, pass)
+      const refusal = await this.#read(response, admission)
+      next = await this.#nextAfter(response, refusal, admission)
       this.#failed = { answer: refusal.response }
       if (next.kind === "fail") return refusal.response
-      const failure = deadline && Failure.fromAnswer(this.#deps.place, refusal, this.#underway.attempts)
-      this.#underway.before = Failure.andThen(this.#underway.before, Failure.workOn(response.status), failure)
+      const failure = deadline && Failure.fromAnswer(deps.place, refusal, attempts)
+      this.#state.before = Failure.andThen(before, Failure.workOn(response.status), failure)
     } finally {
-      permit.leave()
+      admission.permit.leave()
     }
-    this.#failedWith = poolKey
-    return this.#follow(next, Attempts.outcomeOfStatus(response.status))
+    this.#failedWith = admission.poolKey
+    await this.#follow(next, Attempts.outcomeOfStatus(response.status))
+    return undefined
   }
 
   async #nextAfter(
     response: Response,
     { code }: ErrorResponse.ErrorResponse,
-    { poolKey, permit, ...rest }: AdmittedAttempt,
-    subject: Subject,
-    pass: Pass
+    admission: Admission
   ): Promise<Retry.Next> {
-    const { keyPool, retryAmbiguous } = this.#deps
-    const { replayable } = this.#request
-    const atOnce: Retry.Next = { kind: "retry", delay: 0, asked: 0, isCharged: false }
+    const { demand, deps, request } = this.#state
+    const { pass, permit, poolKey } = admission
+    const { replayable } = request
     const whose = concern(response.status, code)
     if (whose === undefined) {
       if (!replayable) return { kind: "fail" }
-      const failure = Retry.ofAnswer(response, Idempotency.afterAnswer(this.#request, retryAmbiguous))
-      const isGated = isRefusal(response.status) && poolKey.quota.closedFor(this.#demand) > 0
+      const failure = Retry.ofAnswer(response, Idempotency.afterAnswer(request, deps.retryAmbiguous))
+      const isGated = isRefusal(response.status) && poolKey.quota.closedFor(demand) > 0
       const isProbe = pass.isProbe || (isGated && permit.isTrial)
-      return this.#next(failure, subject, {
-        isProbe,
-        isGated,
-        isElsewhere: isGated && this.#isElsewhere(poolKey)
-      })
+      return this.#next(failure, admission, { isProbe, isGated, isElsewhere: isGated && this.#isElsewhere(poolKey) })
     }
     const isStale = whose === "Authentication" && replayable && !this.#renewed
-    if (isStale && (await renew({ poolKey, permit, ...rest }, this.#signal()))) {
+    if (isStale && (await renew(poolKey, admission.secret, this.#state.signal))) {
       this.#renewed = true
-      return atOnce
+      return AT_ONCE
     }
     poolKey.quota.refuse(permit, refused(whose))
-    return replayable && ++this.#passedOn < keyPool.size ? atOnce : { kind: "fail" }
+    return replayable && ++this.#passedOn < deps.keyPool.size ? AT_ONCE : { kind: "fail" }
+  }
+
+  /** True if another credential lets requests through. */
+  #isElsewhere(poolKey: PoolKey): boolean {
+    const { demand, deps } = this.#state
+    const other = deps.keyPool.choose(demand, (one) => one === poolKey || this.#isAvoided(one))
+    return other !== poolKey && other.quota.closedFor(demand) === 0
   }
 
   /** No answer came. */
-  #unanswered(error: WireError, subject: Subject, pass: Pass): Promise<Turn> {
-    const { deadline } = this.#underway
-    this.#underway.attempts += error.resent
-    if (isSpent(this.#request.body)) throw error
-    const failure = Retry.ofError(error, Idempotency.whenUnknown(this.#request, this.#deps.retryAmbiguous))
-    const next = this.#next(failure, subject, { isProbe: pass.isProbe, isGated: false, isElsewhere: false })
+  async #decideUnanswered(admission: Admission, error: WireError): Promise<undefined> {
+    const { before, deadline, deps, request } = this.#state
+    this.#state.attempts += error.resent
+    if (isSpent(request.body)) throw error
+    const failure = Retry.ofError(error, Idempotency.whenUnknown(request, deps.retryAmbiguous))
+    const next = this.#next(failure, admission, {
+      isProbe: admission.pass.isProbe,
+      isGated: false,
+      isElsewhere: false
+    })
     if (next.kind === "fail") throw error
     this.#failed = { error }
-    const told = deadline && Failure.fromWire(this.#deps.place, error, this.#underway.attempts)
-    this.#underway.before = Failure.andThen(this.#underway.before, error.processed, told)
-    return this.#follow(next, Attempts.outcomeOfError(error))
+    const told = deadline && Failure.fromWire(deps.place, error, this.#state.attempts)
+    this.#state.before = Failure.andThen(before, error.processed, told)
+    await this.#follow(next, Attempts.outcomeOfError(error))
   }
 
   #next(
     failure: Retry.Failure,
-    subject: Subject,
+    { subject }: Admission,
     how: Pick<Retry.Circumstances, "isProbe" | "isGated" | "isElsewhere">
   ): Retry.Next {
-    const firstFailedAt = (this.#firstFailedAt ??= this.#deps.ticker.now())
+    const firstFailedAt = (this.#firstFailedAt ??= this.#state.deps.ticker.now())
     return this.#retries.after(failure, {
       ...how,
       isExhausted: (least) => this.#health.isExhausted(subject, firstFailedAt, least),
-      patience: this.#patience(),
+      patience: this.#passage.patience(),
       isNewCause: () => this.#health.isNewCause(subject),
-      deadlineLeft: this.#underway.deadline?.left() ?? Infinity
+      deadlineLeft: this.#state.deadline?.left() ?? Infinity
     })
   }
 
-  async #follow(next: Exclude<Retry.Next, { readonly kind: "fail" }>, outcome: Attempts.Outcome): Promise<"again"> {
-    const { recorder, ticker } = this.#deps
-    const { attempts, call, metered } = this.#underway
-    recorder.retry(call?.span, attempts, outcome, next.delay, metered?.span)
+  async #follow(next: Exclude<Retry.Next, { readonly kind: "fail" }>, outcome: Attempts.Outcome): Promise<void> {
+    const { attempts, call, deps, metered } = this.#state
+    deps.recorder.retry(call?.span, attempts, outcome, next.delay, metered?.span)
     this.#until = undefined
-    this.#waited += next.asked
-    if (next.kind === "retry" && next.isCharged) this.#owes = "retry"
-    if (next.delay > 0) await sleep(ticker, next.delay, this.#signal())
-    return "again"
+    this.#passage.waitedMs += next.asked
+    if (next.kind === "retry" && next.isCharged) this.#passage.owesRetry = true
+    if (next.delay > 0) await sleep(deps.ticker, next.delay, this.#state.signal)
   }
+}
+
+const giveBack = (permit: Permit): void => {
+  permit.refund()
+  permit.leave()
 }

@@ -24,7 +24,7 @@ export class Call implements BodyObserver {
   /** Instruments of a call of a model; `undefined` for other requests. */
   readonly #of: GenAi.Instruments | undefined
   readonly #now: () => number
-  readonly #since: number
+  #since: number
   #error: string | undefined
   #isBegun = false
   #isRead = false
@@ -40,6 +40,11 @@ export class Call implements BodyObserver {
     this.span = span
     this.#now = now
     this.#since = now()
+  }
+
+  /** It had waited for so many ms before there was a request. */
+  waited(ms: number): void {
+    this.#since -= ms
   }
 
   /** There is an answer; there may have been others before. */

@@ -6,10 +6,48 @@ import type { Ticker } from "../util/ticker.ts"
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
 import type { Expiring, WirePool, WireRequest, WireResponse } from "../http/types.ts"
 import { Health, type HealthOptions } from "../overload/health.ts"
+import type { Pass } from "../overload/lane.ts"
 import { MemoryExchange } from "./memoryExchange.ts"
 
 export interface MemoryPoolOptions
   extends BodyLimits, Pick<HealthOptions, "circuitCooldown" | "circuitFailures" | "origin"> {}
+
+const closedError = (): WireError => new WireError("Closed", "no", "the pool is closed")
+
+/** Throws for a request that is not to be sent. */
+const admit = (health: Health, of: WireRequest, isClosed: boolean): Pass => {
+  const ended = isClosed ? closedError() : (whyEnded(of) ?? of.recall?.())
+  const pass = ended === undefined ? (of.pass ?? health.enter(of)) : undefined
+  if (pass !== undefined) return pass
+  if (of.pass !== undefined) health.drop(of.pass)
+  throw ended ?? health.refusal(of)
+}
+
+/** Aborts the exchange when the request is aborted, expires or waits too long; the result ends the watch. */
+const watch = (
+  exchange: MemoryExchange,
+  of: WireRequest,
+  ticker: Ticker
+): { readonly onHead: () => void; readonly onEnd: () => void } => {
+  const { deadline, timeouts } = of
+  const signals = [of.signal, of.outer]
+  const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
+  for (const signal of signals) signal?.addEventListener("abort", abort, { once: true })
+  const late = () =>
+    exchange.abort(new WireError("Timeout", "maybe", `no response headers within ${timeouts.headers} ms`))
+  const cancel = timeouts.headers === Infinity ? undefined : ticker.after(timeouts.headers, late)
+  const ending: Expiring = {
+    expire: () => exchange.abort(new DeadlinePassed(exchange.status === undefined ? "maybe" : "yes", deadline!.ms))
+  }
+  if (deadline !== undefined) deadline.underway = ending
+  return {
+    onHead: () => cancel?.(),
+    onEnd: () => {
+      if (deadline?.underway === ending) deadline.underway = undefined
+      for (const signal of signals) signal?.removeEventListener("abort", abort)
+    }
+  }
+}
 
 export const make = (
   handle: (exchange: MemoryExchange) => void,
@@ -22,33 +60,20 @@ export const make = (
   let isClosed = false
 
   const request = async (of: WireRequest): Promise<WireResponse> => {
-    const ended = isClosed ? new WireError("Closed", "no", "the pool is closed") : (whyEnded(of) ?? of.recall?.())
-    const pass = ended === undefined ? (of.pass ?? health.enter(of)) : undefined
-    if (pass === undefined) {
-      if (of.pass !== undefined) health.drop(of.pass)
-      throw ended ?? health.refusal(of)
-    }
+    const pass = admit(health, of, isClosed)
     health.sent(pass)
     const exchange = new MemoryExchange(of, of.seal?.(of.headers) ?? of.headers, connection)
-    const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
-    for (const signal of [of.signal, of.outer]) signal?.addEventListener("abort", abort, { once: true })
-    const cancel =
-      of.timeouts.headers === Infinity
-        ? undefined
-        : ticker.after(of.timeouts.headers, () =>
-            exchange.abort(new WireError("Timeout", "maybe", `no response headers within ${of.timeouts.headers} ms`))
-          )
-    const { deadline } = of
-    const ending: Expiring = {
-      expire: () => exchange.abort(new DeadlinePassed(exchange.status === undefined ? "maybe" : "yes", deadline!.ms))
+    const { onEnd, onHead } = watch(exchange, of, ticker)
+    const forget = (): void => {
+      under.delete(exchange)
+      onEnd()
     }
-    if (deadline !== undefined) deadline.underway = ending
     under.add(exchange)
     try {
       handle(exchange)
       const response = await exchange.answer
       health.answered(pass, response.status)
-      response.body.onEnd(() => forget())
+      response.body.onEnd(forget)
       return response
     } catch (error) {
       if (error instanceof WireError) health.unanswered(pass, error)
@@ -56,13 +81,7 @@ export const make = (
       forget()
       throw error
     } finally {
-      cancel?.()
-    }
-
-    function forget(): void {
-      under.delete(exchange)
-      if (deadline?.underway === ending) deadline.underway = undefined
-      for (const signal of [of.signal, of.outer]) signal?.removeEventListener("abort", abort)
+      onHead()
     }
   }
 
@@ -81,7 +100,7 @@ export const make = (
     }),
     close: async () => {
       isClosed = true
-      health.close(new WireError("Closed", "no", "the pool is closed"))
+      health.close(closedError())
       for (const exchange of under) exchange.abort(new WireError("Closed", "maybe", "the pool was closed"))
     }
   }

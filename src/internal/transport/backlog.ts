@@ -22,10 +22,11 @@ export class Backlog {
     // A single request waits behind none, and a bound below one body must not shut the origin.
     if (queued === 0) return undefined
     const { maxQueue, maxQueueBytes } = this.#limits
-    if (queued >= maxQueue) return this.#full(`${queued} requests wait`, `transport.maxQueue (${maxQueue})`)
+    if (queued >= maxQueue) return queueFull(this.#origin, queued, maxQueue)
     const bytes = heldBytes(body)
     if (bytes === 0 || this.#bytes + bytes <= maxQueueBytes) return undefined
-    return this.#full(`${queued} requests with ${this.#bytes} bytes wait`, `transport.maxQueueBytes (${maxQueueBytes})`)
+    const what = `${queued} requests with ${this.#bytes} bytes wait`
+    return full(this.#origin, what, `transport.maxQueueBytes (${maxQueueBytes})`)
   }
 
   /** A request waits, again or for the first time. */
@@ -37,13 +38,16 @@ export class Backlog {
   leave(body: RequestBody): void {
     this.#bytes -= heldBytes(body)
   }
-
-  #full(what: string, bound: string): WireError {
-    return new WireError(
-      "Capacity",
-      "no",
-      `${what} for a socket to ${this.#origin}, which is all that ${bound} allows; this one was not sent. ` +
-        "Start fewer agents at once, raise the bound, or allow more sockets (transport.maxConnections)"
-    )
-  }
 }
+
+const full = (origin: string, what: string, bound: string): WireError =>
+  new WireError(
+    "Capacity",
+    "no",
+    `${what} for a socket to ${origin}, which is all that ${bound} allows; this one was not sent. ` +
+      "Start fewer agents at once, raise the bound, or allow more sockets (transport.maxConnections)"
+  )
+
+/** Error for one more request where `queued` wait already. */
+export const queueFull = (origin: string, queued: number, maxQueue: number): WireError =>
+  full(origin, `${queued} requests wait`, `transport.maxQueue (${maxQueue})`)

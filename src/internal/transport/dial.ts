@@ -85,82 +85,98 @@ const serverName = (host: string): { readonly servername?: string } =>
 /** Keeps NATs from forgetting a connection on which a long request is silent. */
 const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
-/**
- * Connects, and calls `done` once: with an error, or with the socket to talk through. The caller bounds the time, by
- * destroying `base`. Throws where the route leads to an address that is not allowed.
- */
-export const dial = (
-  route: Route,
-  protocols: Array<string> | undefined,
-  done: (error: Error | undefined, socket?: net.Socket) => void
-): Dial => {
-  const { allowAddress, proxy } = route
-  checkHost(allowAddress, route.host)
-  if (proxy !== undefined) checkHost(allowAddress, proxy.host)
-  const direct = allowAddress === undefined ? tcp : { ...tcp, lookup: guardedLookup(allowAddress) }
-  let settled = false
-  const settle = (error: Error | undefined, socket?: net.Socket): void => {
-    if (settled) return
-    settled = true
-    if (error !== undefined) base.destroy()
-    done(error, socket)
+type Done = (error: Error | undefined, socket?: net.Socket) => void
+
+/** A connection that is being set up. */
+class Dialing {
+  readonly base: net.Socket
+  readonly #route: Route
+  readonly #protocols: Array<string> | undefined
+  readonly #done: Done
+  /** Options of sockets that connect directly. */
+  readonly #direct: typeof tcp & { readonly lookup?: net.LookupFunction }
+  #settled = false
+
+  constructor(route: Route, protocols: Array<string> | undefined, done: Done) {
+    this.#route = route
+    this.#protocols = protocols
+    this.#done = done
+    const { allowAddress } = route
+    this.#direct = allowAddress === undefined ? tcp : { ...tcp, lookup: guardedLookup(allowAddress) }
+    this.base =
+      route.proxy !== undefined ? this.#throughProxy(route.proxy) : route.secure ? this.#overTls() : this.#plain()
   }
-  const watch = <S extends net.Socket>(socket: S): S => {
+
+  #settle(error: Error | undefined, socket?: net.Socket): void {
+    if (this.#settled) return
+    this.#settled = true
+    if (error !== undefined) this.base.destroy()
+    this.#done(error, socket)
+  }
+
+  #watch<S extends net.Socket>(socket: S): S {
     socket.on("error", (error) => {
-      settle(error)
+      this.#settle(error)
       // Node (26.12 and before) reports a TLS error after the handshake, be it an alert, on this socket alone and
       // leaves it open: readers of the socket would receive nothing more.
       if (!socket.destroyed) socket.destroy()
     })
     socket.once("close", () => {
-      base.destroy()
-      settle(new Error("the connection was closed while it was being set up"))
+      this.base.destroy()
+      this.#settle(new Error("the connection was closed while it was being set up"))
     })
     // Before there is a handle, and again after: happy eyeballs may have replaced it.
     socket.unref()
     socket.once("connect", unref)
     return socket
   }
-  const secured = (over: net.Socket | undefined): tls.TLSSocket => {
+
+  /** TLS with the origin, over a socket of its own by default. */
+  #overTls(over?: net.Socket): tls.TLSSocket {
+    const { context, host, port } = this.#route
     const socket = tls.connect({
-      secureContext: route.context(),
-      ...(over === undefined ? { port: route.port, ...direct } : { socket: over }),
-      host: route.host,
-      ...serverName(route.host),
-      ...(protocols === undefined ? undefined : { ALPNProtocols: protocols })
+      secureContext: context(),
+      ...(over === undefined ? { port, ...this.#direct } : { socket: over }),
+      host,
+      ...serverName(host),
+      ...(this.#protocols === undefined ? undefined : { ALPNProtocols: this.#protocols })
     })
     socket.once("secureConnect", () => {
       socket.unref()
-      settle(undefined, socket)
+      this.#settle(undefined, socket)
     })
-    return socket
+    return this.#watch(socket)
   }
 
-  let base: net.Socket
-  if (proxy !== undefined) {
-    base = watch(
-      proxy.secure
-        ? tls.connect({
-            secureContext: proxy.context(),
-            host: proxy.host,
-            port: proxy.port,
-            ...direct,
-            ...serverName(proxy.host)
-          })
-        : net.connect({ host: proxy.host, port: proxy.port, ...direct })
+  #plain(): net.Socket {
+    const { host, port } = this.#route
+    const socket = this.#watch(net.connect({ host, port, ...this.#direct }))
+    return socket.once("connect", () => this.#settle(undefined, socket))
+  }
+
+  #throughProxy(proxy: Proxy): net.Socket {
+    const { context, host, port, secure } = proxy
+    const socket = this.#watch<net.Socket>(
+      secure
+        ? tls.connect({ secureContext: context(), host, port, ...this.#direct, ...serverName(host) })
+        : net.connect({ host, port, ...this.#direct })
     )
-    base.once(proxy.secure ? "secureConnect" : "connect", () =>
-      connectThrough(base, route, proxy, (error) => {
-        if (error !== undefined) settle(error)
-        else if (route.secure) watch(secured(base))
-        else settle(undefined, base)
+    return socket.once(secure ? "secureConnect" : "connect", () =>
+      connectThrough(socket, this.#route, proxy, (error) => {
+        if (error !== undefined) this.#settle(error)
+        else if (this.#route.secure) this.#overTls(socket)
+        else this.#settle(undefined, socket)
       })
     )
-  } else if (route.secure) {
-    base = watch(secured(undefined))
-  } else {
-    base = watch(net.connect({ host: route.host, port: route.port, ...direct }))
-    base.once("connect", () => settle(undefined, base))
   }
-  return { base }
+}
+
+/**
+ * Connects, and calls `done` once: with an error, or with the socket to talk through. The caller bounds the time, by
+ * destroying `base`. Throws where the route leads to an address that is not allowed.
+ */
+export const dial = (route: Route, protocols: Array<string> | undefined, done: Done): Dial => {
+  checkHost(route.allowAddress, route.host)
+  if (route.proxy !== undefined) checkHost(route.allowAddress, route.proxy.host)
+  return new Dialing(route, protocols, done)
 }

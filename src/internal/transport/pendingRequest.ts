@@ -40,6 +40,11 @@ const sent = 1
 const answered = 2
 const done = 3
 
+interface Outcomes {
+  readonly resolve: (response: WireResponse) => void
+  readonly reject: (error: WireError) => void
+}
+
 export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   readonly order: number
   readonly request: WireRequest
@@ -71,14 +76,7 @@ export class PendingRequest implements BodySource, TenantWaiter, Expiring {
   #resolve: ((response: WireResponse) => void) | undefined
   #reject: ((error: WireError) => void) | undefined
 
-  constructor(
-    owner: Owner,
-    order: number,
-    request: WireRequest,
-    pass: Pass,
-    resolve: (response: WireResponse) => void,
-    reject: (error: WireError) => void
-  ) {
+  constructor(owner: Owner, order: number, request: WireRequest, pass: Pass, { reject, resolve }: Outcomes) {
     this.#owner = owner
     this.order = order
     this.request = request

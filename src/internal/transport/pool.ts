@@ -107,7 +107,7 @@ class OriginPool implements WirePool, Owner, OpeningHost, BudgetUser, Watched, C
 
   #send = (request: WireRequest, pass: Pass): Promise<WireResponse> =>
     new Promise((resolve, reject) => {
-      const pendingRequest = new PendingRequest(this, this.#order++, request, pass, resolve, reject)
+      const pendingRequest = new PendingRequest(this, this.#order++, request, pass, { resolve, reject })
       this.queue.push(pendingRequest)
       this.#backlog.enter(request.body)
       this.pump()

@@ -26,6 +26,15 @@ class Line<T extends Waiter> {
     return this.#items.at(-1)
   }
 
+  /** The last of those wanted that is queued. */
+  latest(isWanted: (item: T) => boolean): T | undefined {
+    for (let at = this.#items.length - 1; at >= this.#head; at--) {
+      const item = this.#items[at]
+      if (item?.isQueued() === true && isWanted(item)) return item
+    }
+    return undefined
+  }
+
   shift(): void {
     this.#items[this.#head++] = undefined
     if (this.#head === this.#items.length) {
@@ -141,6 +150,11 @@ export class RequestQueue<T extends Waiter> {
       line.shift()
       this.#givenUp--
     }
+  }
+
+  /** The one that came last of those wanted that came in order; it stays in the queue. */
+  latest(isWanted: (item: T) => boolean): T | undefined {
+    return this.#line.latest(isWanted)
   }
 
   /** Takes out what `peek` just returned. */

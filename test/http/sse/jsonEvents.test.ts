@@ -1,8 +1,8 @@
-/** Events that reach an SDK which would print those that are no JSON. */
+/** Events that are no JSON: they reach no SDK which would print them, and are left to our own parser. */
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { EventFilter } from "../../../src/internal/http/bodyFilter.ts"
-import { streamOf } from "../../../src/internal/http/streamedResponse.ts"
+import { eventSourceOf, streamOf } from "../../../src/internal/http/streamedResponse.ts"
 
 const bodyOf = (chunks: ReadonlyArray<Uint8Array>) => {
   let at = 0
@@ -82,5 +82,30 @@ describe("events for an SDK that prints those which it can't parse", () => {
     assert.isTrue(isCancelled())
     // "data: " and nine chunks may be held.
     assert.strictEqual(await body.read(), endless[10])
+  })
+})
+
+describe("events for a parser of ours", () => {
+  it("are given whole, invalid JSON among them, which it sees itself; one that has no end is not given", () => {
+    const chunks = ["data: {}\n\nda", "ta: {\x1b\n\n", "data: 1\n"].map((text) => Buffer.from(text))
+    const { body } = bodyOf(chunks)
+    const stream = streamOf(body, new EventFilter({}, 1_000, undefined, true), (failure) => failure)
+    stream.getReader()
+    const source = eventSourceOf(stream)!
+    return new Promise<void>((resolve, reject) => {
+      const seen: Array<string> = []
+      const sink = {
+        enqueue: (chunk: Uint8Array) => {
+          seen.push(Buffer.from(chunk).toString())
+          source.pull(sink)
+        },
+        close: () => {
+          assert.deepStrictEqual(seen, ["data: {}\n\n", "data: {\x1b\n\n"])
+          resolve()
+        },
+        error: reject
+      }
+      source.pull(sink)
+    })
   })
 })

@@ -21,7 +21,7 @@ const fieldsOf = (settings: Settings): BodyFields => ({
 })
 
 export const speech: Speech = {
-  road: "chat/completions",
+  road: "chat",
   streamed: { stream: true, stream_options: { include_usage: true } },
   fields: (options, settings, taken) =>
     Either.flatMap(

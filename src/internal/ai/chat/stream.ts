@@ -2,7 +2,7 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
@@ -105,12 +105,14 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(key)
-    const next = (event: unknown): Effect.Effect<Array<Part>, AiError.AiError> =>
+    const next = (event: unknown): Either.Either<Array<Part>, AiError.AiError> =>
       isSaid(event)
-        ? Effect.succeed(answer.next(event))
-        : new AiError.MalformedOutput({
-            ...origin,
-            description: "an event of the stream is not a chat completion chunk"
-          })
+        ? Either.right(answer.next(event))
+        : Either.left(
+            new AiError.MalformedOutput({
+              ...origin,
+              description: "an event of the stream is not a chat completion chunk"
+            })
+          )
     return streamOf(events, next, () => answer.end(origin, tools))
   })

@@ -2,7 +2,7 @@
 import * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
 import type { Origin } from "../errors.ts"
@@ -45,36 +45,36 @@ class Answer {
     this.tools = tools
   }
 
-  next(event: Event): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+  next(event: Event): Either.Either<ReadonlyArray<Part>, AiError.AiError> {
     const { delta = "", item, item_id = "", response, type } = event
     switch (type) {
       case "response.created":
-        return Effect.succeed(isSaid(response) ? [metadataOf(response)] : [])
+        return Either.right(isSaid(response) ? [metadataOf(response)] : [])
       case "response.output_item.added":
-        return Effect.succeed(item === undefined ? [] : this.begin(item))
+        return Either.right(item === undefined ? [] : this.begin(item))
       case "response.output_text.delta":
-        return Effect.succeed(this.grow("text", item_id, delta))
+        return Either.right(this.grow("text", item_id, delta))
       case "response.reasoning_summary_text.delta":
-        return Effect.succeed(this.grow("reasoning", item_id, delta))
+        return Either.right(this.grow("reasoning", item_id, delta))
       case "response.reasoning_summary_part.added":
         // Between the parts of one summary, as in a whole answer.
-        return Effect.succeed(this.open.has(item_id) ? this.grow("reasoning", item_id, "\n") : [])
+        return Either.right(this.open.has(item_id) ? this.grow("reasoning", item_id, "\n") : [])
       case "response.refusal.delta":
         this.refusal += delta
-        return Effect.succeed([])
+        return Either.right([])
       case "response.function_call_arguments.delta": {
         const id = this.calls.get(item_id)
-        return Effect.succeed(id === undefined ? [] : [{ type: "tool-params-delta", id, delta }])
+        return Either.right(id === undefined ? [] : [{ type: "tool-params-delta", id, delta }])
       }
       case "response.output_item.done":
-        return Effect.succeed(item === undefined ? [] : this.finish(item))
+        return Either.right(item === undefined ? [] : this.finish(item))
       case "response.completed":
       case "response.incomplete":
       case "response.failed":
         return this.end(response)
       default:
         // There are many, and new ones come.
-        return Effect.succeed([])
+        return Either.right([])
     }
   }
 
@@ -138,12 +138,10 @@ class Answer {
     return text === "" ? [] : [...this.grow("text", item.id ?? "", text), ...this.finish(item)]
   }
 
-  private end(said: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> {
+  private end(said: unknown): Either.Either<ReadonlyArray<Part>, AiError.AiError> {
     if (!isSaid(said)) {
-      return new AiError.MalformedOutput({
-        ...this.origin,
-        description: "the last event of the stream has no response"
-      })
+      const description = "the last event of the stream has no response"
+      return Either.left(new AiError.MalformedOutput({ ...this.origin, description }))
     }
     const parts = [...this.open].map(([id, what]): Part => ({ type: `${what}-end`, id }))
     this.open.clear()
@@ -155,7 +153,7 @@ class Answer {
       parts.push({ type: "text-start", id: "refusal", metadata }, { type: "text-end", id: "refusal" })
     }
     if (this.bad.length === 0) parts.push(last)
-    return Effect.succeed(parts)
+    return Either.right(parts)
   }
 }
 
@@ -167,9 +165,11 @@ export const parts = <E>(
 ): Stream.Stream<Part, E | AiError.AiError> =>
   Stream.suspend(() => {
     const answer = new Answer(origin, key, tools)
-    const next = (event: unknown): Effect.Effect<ReadonlyArray<Part>, AiError.AiError> =>
+    const next = (event: unknown): Either.Either<ReadonlyArray<Part>, AiError.AiError> =>
       isEvent(event)
         ? answer.next(event)
-        : new AiError.MalformedOutput({ ...origin, description: "an event of the stream is not a response event" })
+        : Either.left(
+            new AiError.MalformedOutput({ ...origin, description: "an event of the stream is not a response event" })
+          )
     return streamOf(events, next, () => answer.rest())
   })

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import type { ClientConfig } from "../../../ClientConfig.ts"
 import type { ClientError, OptionsError } from "../../../ClientError.ts"
 import type { ClientMap } from "../../../ClientMap.ts"
-import { attemptsNow } from "../../direct/answer.ts"
 import * as apis from "../../direct/apis.ts"
 import * as specs from "../../config/specs.ts"
 import * as calls from "../../direct/calls.ts"
@@ -42,10 +41,10 @@ const chatOf = <P extends string, Extra extends string>(api: apis.Api<P, Extra>,
           const { read, written } = calls.chat(api, config, body)
           return {
             written,
-            read: async (response): Promise<ChatAnswer> => {
-              const attempts = attemptsNow()
-              return { answer: await read(response), attempts }
-            }
+            read: async (response, call): Promise<ChatAnswer> => ({
+              answer: await read(response, call),
+              attempts: call.attempts
+            })
           }
         })
     }))

@@ -23,6 +23,8 @@ export const asBuffer = (bytes: Uint8Array): Buffer =>
 export class EventScanner {
   /** Lines of data so far, but for `[DONE]`: about one for each token generated. */
   dataLines = 0
+  /** Those of events that are whole. */
+  wholeDataLines = 0
   /** Bytes of the longest event so far, line ends left out. One that has come in part counts. */
   longest = 0
   /** Bytes of the event that has come in part, line ends left out. */
@@ -46,6 +48,7 @@ export class EventScanner {
         const next = this.#next(bytes, at)
         if (this.#isLineStart) {
           this.#size = 0
+          this.wholeDataLines = this.dataLines
           end = next
         } else this.#isLineStart = true
         at = next

@@ -33,80 +33,98 @@ const LONGEST_PAUSE_MS = 5_000
 /** After so many milliseconds without a failure the pauses start from the first again. */
 const CALM_MS = 10_000
 
-export const watch = ({ client, onDown, onUp, patience, probe }: HealthWatch): RedisHealth => {
-  let state: "unknown" | "up" | "down" | "stopped" = "unknown"
-  let looking = false
-  let pause = FIRST_PAUSE_MS
-  let upAt = 0
-  let timer: NodeJS.Timeout | undefined
-  let decided: (() => void) | undefined
-  const known = new Promise<void>((resolve) => {
-    decided = resolve
-  })
+class Watch implements RedisHealth {
+  readonly known: Promise<void>
+  readonly #watched: HealthWatch
+  #state: "unknown" | "up" | "down" | "stopped" = "unknown"
+  #looking = false
+  #pause = FIRST_PAUSE_MS
+  #upAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #decided: (() => void) | undefined
+  #chances = HANDSHAKE_FACTOR
+  /** Runs until there is a connection. */
+  #first: NodeJS.Timeout
 
-  const look = (): void => {
-    if (looking || state === "stopped" || client.status !== "ready") return
-    clearTimeout(timer)
-    // There is a connection; what is tried on it has a timeout of its own.
-    clearTimeout(first)
-    timer = undefined
-    looking = true
-    probe().then(succeeded, (error: unknown) => {
-      looking = false
-      failed(error)
+  constructor(watched: HealthWatch) {
+    this.#watched = watched
+    this.known = new Promise((resolve) => {
+      this.#decided = resolve
     })
+    this.#first = setTimeout(this.#missing, watched.patience)
+    const { client } = watched
+    client.on("ready", this.#look)
+    client.on("error", this.failed)
+    client.on("close", this.#closed)
+    if (client.status === "wait") client.connect().catch(this.failed)
+    else if (client.status === "end") this.#closed()
+    else this.#look()
   }
-  const succeeded = (): void => {
-    looking = false
-    if (state === "stopped") return
-    clearTimeout(first)
-    if (state !== "up") upAt = performance.now()
-    if (state === "down") onUp()
-    state = "up"
-    decided?.()
-  }
-  const failed = (error: unknown): void => {
-    if (state === "stopped") return
-    clearTimeout(first)
-    if (state === "up" && performance.now() - upAt > CALM_MS) pause = FIRST_PAUSE_MS
-    if (state !== "down") onDown(reasonOf(client, error))
-    state = "down"
-    decided?.()
+
+  readonly isUp = (): boolean => this.#state === "up"
+
+  readonly failed = (error: unknown): void => {
+    if (this.#state === "stopped") return
+    const { client, onDown } = this.#watched
+    clearTimeout(this.#first)
+    if (this.#state === "up" && performance.now() - this.#upAt > CALM_MS) this.#pause = FIRST_PAUSE_MS
+    if (this.#state !== "down") onDown(reasonOf(client, error))
+    this.#state = "down"
+    this.#decided?.()
     // Without a connection there is nothing to look at; a new one is looked at when it is made.
-    if (timer !== undefined || client.status !== "ready") return
-    timer = setTimeout(() => {
-      timer = undefined
-      look()
-    }, pause).unref()
-    pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
+    if (this.#timer !== undefined || client.status !== "ready") return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#look()
+    }, this.#pause).unref()
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS)
   }
-  const closed = (): void => failed(new Error("the connection was closed"))
 
-  let chances = HANDSHAKE_FACTOR
-  const missing = (): void => {
-    if (client.status === "connect" && --chances > 0) first = setTimeout(missing, patience)
-    else failed(new Error(`no connection within ${patience} ms`))
+  stop(): void {
+    const { client } = this.#watched
+    this.#state = "stopped"
+    clearTimeout(this.#first)
+    clearTimeout(this.#timer)
+    client.off("ready", this.#look)
+    client.off("error", this.failed)
+    client.off("close", this.#closed)
+    this.#decided?.()
   }
-  let first = setTimeout(missing, patience)
-  client.on("ready", look)
-  client.on("error", failed)
-  client.on("close", closed)
-  if (client.status === "wait") client.connect().catch(failed)
-  else if (client.status === "end") failed(new Error("the connection was closed"))
-  else look()
 
-  return {
-    isUp: () => state === "up",
-    failed,
-    known,
-    stop: () => {
-      state = "stopped"
-      clearTimeout(first)
-      clearTimeout(timer)
-      client.off("ready", look)
-      client.off("error", failed)
-      client.off("close", closed)
-      decided?.()
-    }
+  readonly #look = (): void => {
+    const { client, probe } = this.#watched
+    if (this.#looking || this.#state === "stopped" || client.status !== "ready") return
+    clearTimeout(this.#timer)
+    // There is a connection; what is tried on it has a timeout of its own.
+    clearTimeout(this.#first)
+    this.#timer = undefined
+    this.#looking = true
+    probe().then(
+      () => this.#succeeded(),
+      (error: unknown) => {
+        this.#looking = false
+        this.failed(error)
+      }
+    )
+  }
+
+  #succeeded(): void {
+    this.#looking = false
+    if (this.#state === "stopped") return
+    clearTimeout(this.#first)
+    if (this.#state !== "up") this.#upAt = performance.now()
+    if (this.#state === "down") this.#watched.onUp()
+    this.#state = "up"
+    this.#decided?.()
+  }
+
+  readonly #closed = (): void => this.failed(new Error("the connection was closed"))
+
+  readonly #missing = (): void => {
+    const { client, patience } = this.#watched
+    if (client.status === "connect" && --this.#chances > 0) this.#first = setTimeout(this.#missing, patience)
+    else this.failed(new Error(`no connection within ${patience} ms`))
   }
 }
+
+export const watch = (watched: HealthWatch): RedisHealth => new Watch(watched)

@@ -117,37 +117,82 @@ export const reserveArgs = (
   return [...settings, ...costs.slice(0, MAX_REQUESTS).map(tokens)]
 }
 
-export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> = {}): RedisStore => {
-  const { commandTimeout, lateness, onDown, onQuick, onSlow, onTimeout, onUp, prefix } = { ...defaults, ...settings }
-  const sender = Sender.make(client, commandTimeout, onTimeout)
-  const health = Health.watch({
-    client,
-    probe: () => sender.run(scripts.close, `${prefix}:quota:probe`, [0]),
-    patience: commandTimeout,
-    onDown,
-    onUp
-  })
+/** Runs scripts while Redis counts. */
+class Runner {
+  readonly sender: Sender.ScriptSender
+  readonly health: Health.RedisHealth
+  readonly #client: Client
 
-  const run = <A>(
-    script: scripts.Script,
-    key: string,
-    args: ReadonlyArray<number>,
-    read: (reply: unknown) => A
-  ): Promise<A> =>
-    health.isUp()
-      ? sender
-          .run(script, key, args)
-          .then(read)
-          .catch((error: unknown) => {
-            health.failed(error)
-            throw new Error(`Redis command failed: ${reasonOf(client, error)}`)
-          })
-      : Promise.reject(new Error("Redis is unavailable at the moment"))
-  /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
-  const tell = (script: scripts.Script, key: string, args: ReadonlyArray<number>): void => {
-    run(script, key, args, noop).catch(noop)
+  constructor(client: Client, { commandTimeout, onDown, onTimeout, onUp, prefix }: RedisStoreSettings) {
+    this.#client = client
+    const sender = (this.sender = Sender.make(client, commandTimeout, onTimeout))
+    this.health = Health.watch({
+      client,
+      probe: () => sender.run(scripts.close, `${prefix}:quota:probe`, [0]),
+      patience: commandTimeout,
+      onDown,
+      onUp
+    })
   }
 
+  run<A>(script: scripts.Script, key: string, args: ReadonlyArray<number>, read: (reply: unknown) => A): Promise<A> {
+    if (!this.health.isUp()) return Promise.reject(new Error("Redis is unavailable at the moment"))
+    return this.sender
+      .run(script, key, args)
+      .then(read)
+      .catch((error: unknown) => {
+        this.health.failed(error)
+        throw new Error(`Redis command failed: ${reasonOf(this.#client, error)}`)
+      })
+  }
+
+  /** Runs a script and ignores its failure: `health` records it, and calls reject while Redis is down. */
+  tell(script: scripts.Script, key: string, args: ReadonlyArray<number>): void {
+    this.run(script, key, args, noop).catch(noop)
+  }
+}
+
+interface BudgetTerms {
+  /** Its key in Redis. */
+  readonly key: string
+  /** Milliseconds. */
+  readonly lateness: number
+  readonly trails: NonNullable<SharedBudget["trails"]>
+}
+
+const makeBudget = (runner: Runner, { key, lateness, trails }: BudgetTerms): SharedBudget => {
+  const { roundTrip } = runner.sender
+  let more = 0
+  const ahead = (): number => Math.min(MAX_AHEAD_MS, ROUND_TRIPS * roundTrip.most() + TIMER_MARGIN_MS + more)
+  return {
+    reserve: async (costs, rates) => {
+      const grant = await runner.run(scripts.reserve, key, reserveArgs(costs, rates, lateness, ahead()), grantOf)
+      const isBehind = (grant.idle ?? 0) > 0 && grant.taken < costs.length && ahead() < MAX_AHEAD_MS
+      if (isBehind) more += LEARNED_SHARE * Math.min(grant.idle ?? 0, roundTrip.mean())
+      else more -= FORGOTTEN_SHARE * more
+      return grant.taken === MAX_REQUESTS && costs.length > MAX_REQUESTS ? { ...grant, wait: 1 } : grant
+    },
+    ahead,
+    trails,
+    correct: (requests, cost, rates) => {
+      const [more, moreTokens] = [
+        signed(requests) * each(rates.requestsPerMinute, lateness * 1000),
+        signed(cost) * each(rates.tokensPerMinute, lateness * 1000)
+      ]
+      if (more !== 0 || moreTokens !== 0) runner.tell(scripts.correct, key, [more, moreTokens])
+    },
+    close: (ms) => {
+      // A gate opens by a timer.
+      if (ms > 0) runner.tell(scripts.close, key, [Math.min(ms, MAX_TIMEOUT_MS) * 1000])
+    }
+  }
+}
+
+export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> = {}): RedisStore => {
+  const all = { ...defaults, ...settings }
+  const { lateness, onQuick, onSlow, prefix } = all
+  const runner = new Runner(client, all)
+  const { health, sender } = runner
   const trailing = new Set<string>()
   const trails = (key: string, isTrailing: boolean): void => {
     const before = trailing.size
@@ -156,37 +201,12 @@ export const makeStore = (client: Client, settings: Partial<RedisStoreSettings> 
     if (before === 0 && trailing.size > 0) onSlow(sender.roundTrip.mean())
     else if (before > 0 && trailing.size === 0) onQuick()
   }
-
-  const budget = (credential: string, model: string): SharedBudget => {
-    // In a cluster, what is in braces says on which node a key lives.
-    const key = `${prefix}:quota:{${credential}}:${model}`
-    let more = 0
-    const ahead = (): number => Math.min(MAX_AHEAD_MS, ROUND_TRIPS * sender.roundTrip.most() + TIMER_MARGIN_MS + more)
-    return {
-      reserve: async (costs, rates) => {
-        const grant = await run(scripts.reserve, key, reserveArgs(costs, rates, lateness, ahead()), grantOf)
-        const isBehind = (grant.idle ?? 0) > 0 && grant.taken < costs.length && ahead() < MAX_AHEAD_MS
-        if (isBehind) more += LEARNED_SHARE * Math.min(grant.idle ?? 0, sender.roundTrip.mean())
-        else more -= FORGOTTEN_SHARE * more
-        return grant.taken === MAX_REQUESTS && costs.length > MAX_REQUESTS ? { ...grant, wait: 1 } : grant
-      },
-      ahead,
-      trails: (isTrailing) => trails(key, isTrailing),
-      correct: (requests, cost, rates) => {
-        const [more, moreTokens] = [
-          signed(requests) * each(rates.requestsPerMinute, lateness * 1000),
-          signed(cost) * each(rates.tokensPerMinute, lateness * 1000)
-        ]
-        if (more !== 0 || moreTokens !== 0) tell(scripts.correct, key, [more, moreTokens])
-      },
-      close: (ms) => {
-        // A gate opens by a timer.
-        if (ms > 0) tell(scripts.close, key, [Math.min(ms, MAX_TIMEOUT_MS) * 1000])
-      }
-    }
-  }
   return {
-    budget,
+    budget: (credential, model) => {
+      // In a cluster, what is in braces says on which node a key lives.
+      const key = `${prefix}:quota:{${credential}}:${model}`
+      return makeBudget(runner, { key, lateness, trails: (isTrailing) => trails(key, isTrailing) })
+    },
     isAvailable: health.isUp,
     known: health.known,
     stop: () => {

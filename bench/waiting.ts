@@ -1,0 +1,70 @@
+/** Cost of agents that wait for a socket, against as many fibers that wait for a Deferred. */
+import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
+import { measure } from "./child.ts"
+import { type Server, withServer } from "./server.ts"
+import type { Outcome, Work } from "./waitingWorker.ts"
+
+const FEW = 10_000
+const MANY = 50_000
+const SOCKETS = 64
+
+const work = (variant: Work["variant"], agents: number, server: Server) => () =>
+  measure<Work, Outcome>(
+    "waitingWorker.ts",
+    { variant, agents, target: { baseURLs: [server.baseURL], keys: 1, ca: server.ca, maxConnections: SOCKETS } },
+    { nodeArgs: ["--expose-gc"] }
+  )
+
+const figures = (
+  of: string,
+  results: ReadonlyArray<Outcome>,
+  fibers: ReadonlyArray<Outcome>
+): ReadonlyArray<Figure> => {
+  const all = (name: keyof Outcome, outcomes = results) => outcomes.map((outcome) => outcome[name])
+  const heaps = results.map(({ heap }, i) => (heap - (fibers[i]?.heap ?? NaN)) / 1_024)
+  const blocked = ratios(all("blocked"), all("blocked", fibers))
+  return [
+    {
+      what: `${of}: heap of each above a fiber's`,
+      value: median(heaps),
+      unit: "KB",
+      atMost: 4,
+      note: `a fiber ${round(median(all("heap", fibers)) / 1_024, 2)} KB; runs ${spread(heaps, 2)}`
+    },
+    {
+      what: `${of}: event loop blocked / by as many fibers`,
+      value: median(blocked),
+      unit: "x",
+      atMost: 1.5,
+      note: `${round(median(all("blocked")), 0)} ms; runs ${spread(blocked, 2)}`
+    },
+    {
+      what: `${of}: event loop blocked by interrupting all at once`,
+      value: median(all("interrupted")),
+      unit: "ms",
+      note: `fibers ${round(median(all("interrupted", fibers)), 0)} ms`
+    }
+  ]
+}
+
+export const waiting: Bench = {
+  name: "waiting",
+  about: `${FEW} and ${MANY} agents that wait for one of ${SOCKETS} sockets, whose requests get no answer`,
+  run: ({ runs }) =>
+    withServer(["--protocol", "http/1.1", "--fault", "stall=headers"], async (server) => {
+      const all: Array<Figure> = []
+      for (const agents of [FEW, MANY]) {
+        const results = await interleaved(
+          {
+            fibers: work("fibers", agents, server),
+            agents: work("agents", agents, server),
+            cold: work("agents, cold", agents, server)
+          },
+          runs
+        )
+        all.push(...figures(`${agents} agents`, results.agents, results.fibers))
+        all.push(...figures(`${agents} agents before their client is built`, results.cold, results.fibers))
+      }
+      return all
+    })
+}

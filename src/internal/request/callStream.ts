@@ -1,0 +1,208 @@
+/**
+ * A stream of what a caller's function returns: errors become ours, interruption aborts what is under way. One channel, as
+ * each that is put around another costs as much as a few elements, and elements in batches of what has come.
+ */
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ClientError } from "../../ClientError.ts"
+import * as CallContext from "./callContext.ts"
+import * as Failure from "./errors/fromSdk.ts"
+import { clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
+import * as Spans from "../telemetry/effectSpans.ts"
+
+/** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
+const CLEANUP_TIMEOUT_MS = 1_000
+
+/** Never rejects. By the real clock: under a test's clock an iterator that hangs would hang the test. */
+const cleanedUp = async (iterator: AsyncIterator<unknown>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLEANUP_TIMEOUT_MS)
+  })
+  try {
+    await Promise.race([iterator.return?.(), late])
+  } catch {
+    // It was aborted, and its outcome no longer matters.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
+  // Types don't bind callers who write JavaScript, or cast.
+  if (typeof iterable?.[Symbol.asyncIterator] === "function") return iterable[Symbol.asyncIterator]()
+  throw new TypeError("not an async iterable, which `stream` needs; SDKs return one for `stream: true`")
+}
+
+/**
+ * True for the `Stream` of SDKs made by Stainless. It reads one response, event by event, where other iterables may send
+ * requests for their elements: pages, or the steps of a loop.
+ */
+const readsEvents = (iterable: object): boolean =>
+  "controller" in iterable && "tee" in iterable && "toReadableStream" in iterable
+
+type Batch<A> = Chunk.Chunk<A> | undefined
+type Next<A> = Effect.Effect<Batch<A>, ClientError>
+
+/** Elements of an iterable as they are asked for, those that have come together. */
+class Elements<A> {
+  readonly #place: Failure.ErrorOrigin
+  readonly #context: CallContext.CallContext
+  readonly #iterator: AsyncIterator<A>
+  readonly #isBatched: boolean
+  #batch: Array<A> = []
+  /** What is given once the elements before it have been. */
+  #end: Effect.Effect<undefined, ClientError> | undefined
+  #resume: ((next: Next<A>) => void) | undefined
+  #isPulling = false
+  #isFlushing = false
+  /** Events of which the elements have been taken. */
+  #taken = 0
+
+  constructor(place: Failure.ErrorOrigin, context: CallContext.CallContext, iterable: AsyncIterable<A>) {
+    this.#place = place
+    this.#context = context
+    this.#iterator = iteratorOf(iterable)
+    this.#isBatched = readsEvents(iterable)
+  }
+
+  /** `undefined` after the last. */
+  readonly next: Next<A> = Effect.async((resume) => {
+    this.#resume = resume
+    if (this.#batch.length > 0 || this.#end !== undefined) return this.#give()
+    // Paging and multi-step iterables send requests from `next`, so it needs the context as well.
+    if (!this.#isPulling) CallContext.run(this.#context, this.#pull)
+  })
+
+  /** To be run once its requests have been aborted: a generator queues `return` behind a pending `next`. */
+  readonly close = Effect.suspend(() =>
+    this.#end !== undefined || this.#iterator.return === undefined
+      ? Effect.void
+      : Effect.promise(() => cleanedUp(this.#iterator))
+  )
+
+  readonly #pull = (): void => {
+    this.#isPulling = true
+    try {
+      this.#iterator.next().then(this.#take, this.#fail)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  readonly #take = ({ done, value }: IteratorResult<A, unknown>): void => {
+    this.#isPulling = false
+    if (done === true) return this.#finish(Effect.succeed(undefined))
+    this.#batch.push(value)
+    this.#taken++
+    // Late for a batch that has been given: it waits to be asked for.
+    if (this.#resume === undefined) return
+    if (!this.#hasMore()) return this.#give()
+    if (!this.#isFlushing) setImmediate(this.#flush)
+    this.#isFlushing = true
+    this.#pull()
+  }
+
+  readonly #fail = (thrown: unknown): void =>
+    this.#finish(Effect.fail(Failure.fromThrown(this.#place, thrown, this.#context)))
+
+  #finish(end: Effect.Effect<undefined, ClientError>): void {
+    this.#isPulling = false
+    this.#end = end
+    this.#give()
+  }
+
+  /** True if events have been read that are not among the elements taken, unless the SDK passes over them. */
+  #hasMore(): boolean {
+    return this.#isBatched && this.#taken < this.#eventsRead()
+  }
+
+  #eventsRead(): number {
+    return this.#context.read?.events ?? 0
+  }
+
+  /** The SDK takes but microtasks for events that have been read: those that are missing by now it has passed over. */
+  readonly #flush = (): void => {
+    this.#isFlushing = false
+    if (this.#resume === undefined || this.#batch.length === 0) return
+    this.#taken = this.#eventsRead()
+    this.#give()
+  }
+
+  #give(): void {
+    const resume = this.#resume
+    if (resume === undefined) return
+    this.#resume = undefined
+    const batch = this.#batch
+    if (batch.length === 0) return resume(this.#end!)
+    this.#batch = []
+    resume(Effect.succeed(Chunk.unsafeFromArray(batch)))
+  }
+}
+
+const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>
+  Effect.withFiberRuntime((fiber) => {
+    const span = fiber.currentSpan
+    return Effect.succeed(CallContext.make(signal, span, Spans.tracing(fiber, span)))
+  })
+
+/** Who asks for a stream, and how. */
+export interface Asked<A> {
+  readonly place: Failure.ErrorOrigin
+  readonly ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+}
+
+/** What its requests are aborted with: nobody reads it, and to make one costs more than to read an event. */
+const isOver = new DOMException("the stream is over", "AbortError")
+
+/** Whatever ends the stream aborts the requests of its call, then closes its iterator, and then gives back its lease. */
+const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const controller = new AbortController()
+    const { signal } = controller
+    let opened: Elements<A> | undefined
+    const close = Effect.suspend(() => {
+      controller.abort(isOver)
+      return opened === undefined ? Effect.void : opened.close
+    })
+    const begun = (context: CallContext.CallContext): Effect.Effect<Elements<A>, ClientError> =>
+      Effect.tryPromise({
+        try: () =>
+          CallContext.run(context, () =>
+            // Noted in the turn in which it comes, so that whatever ends the stream finds it.
+            ask(signal).then((iterable) => (opened = new Elements(place, context, iterable)))
+          ),
+        catch: (thrown) => Failure.fromThrown(place, thrown, context)
+      })
+    return Effect.zipRight(
+      Effect.addFinalizer(() => close),
+      Effect.flatMap(contextOf(signal), begun)
+    )
+  })
+
+/** `ask` may lease what the stream needs until its end. */
+export const scoped = <A, E, R>(
+  ask: Effect.Effect<Asked<A>, E, R>
+): Stream.Stream<A, E | ClientError, Exclude<R, Scope.Scope>> => {
+  type Out = Channel.Channel<Chunk.Chunk<A>, unknown, E | ClientError, unknown, void, unknown, Exclude<R, Scope.Scope>>
+  const loop = (next: Effect.Effect<Batch<A>, ClientError>): Out =>
+    Channel.flatMap(Channel.fromEffect(next), (batch): Out =>
+      batch === undefined ? Channel.void : Channel.flatMap(Channel.write(batch), () => loop(next))
+    )
+  return Stream.fromChannel(
+    Channel.acquireUseRelease(
+      Scope.make(),
+      (scope): Out =>
+        Channel.flatMap(Channel.fromEffect(Scope.extend(Effect.flatMap(ask, open), scope)), ({ next }) => loop(next)),
+      (scope, exit) => Scope.close(scope, exit)
+    )
+  )
+}
+
+export const stream = <A>(
+  place: Failure.ErrorOrigin,
+  ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+): Stream.Stream<A, ClientError> => scoped(Effect.succeed({ place, ask }))
