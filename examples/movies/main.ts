@@ -1,5 +1,5 @@
 /** `npm start`: see --help. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -42,12 +42,6 @@ const flags = () => {
   return values
 }
 
-/** Interrupted, a run goes on where it was; one that has done all of its rows is begun anew. */
-const forgetIfComplete = (journal: string, limit: number): void => {
-  const rows = Math.min(limit, (JSON.parse(readFileSync(MOVIES, "utf8")) as ReadonlyArray<unknown>).length)
-  if (existsSync(journal) && readFileSync(journal, "utf8").split("\n").length > rows) rmSync(journal)
-}
-
 const words = (args: ReadonlyArray<string>): string =>
   args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `"${arg}"`)).join(" ")
 
@@ -72,8 +66,9 @@ const main = async (): Promise<number> => {
   try {
     const common = ["--concurrency", values.concurrency, ...(limit === undefined ? [] : ["--limit", limit])]
     const trust = { NODE_EXTRA_CA_CERTS: caFile }
-    const args = [MOVIES, "--prompt", PROMPT, "--model", "openai:gpt-5-mini", "--out", out, ...common]
-    forgetIfComplete(out.replace(/(\.\w+)?$/, ".journal.jsonl"), Number(limit ?? Infinity))
+    const args = [MOVIES, "--prompt", PROMPT, "--model", "openai:gpt-5-mini", "--out", out, "--overwrite", ...common]
+    // Each sandbox has an address of its own, and so would be another run in the journal of the one before.
+    rmSync(out.replace(/(\.\w+)?$/, ".journal.jsonl"), { force: true })
     console.log(`$ clientele run ${words(args)}`)
     const code = await watched(args, {
       ...trust,

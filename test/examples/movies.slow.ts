@@ -95,6 +95,8 @@ const results = (out: string): ReadonlyArray<Readonly<Record<string, unknown>>> 
 describe("npm start", () => {
   it("runs the command on the films, and then compares it with a client a row", async () => {
     const out = join(folder, "movies.jsonl")
+    // Results of an earlier start are replaced.
+    writeFileSync(out, "")
     const { code, err, out: said } = await begin(["--limit", "200", "--latency", "50", "--out", out]).ended
     assert.strictEqual(code, 0, err)
     assert.match(said, /^\$ clientele run .*movies\.json --prompt "Sum up in one sentence: /)
