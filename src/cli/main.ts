@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `clientele` command: finds the subcommand, which is loaded only when it is called. */
-import { enableCompileCache } from "node:module"
+import * as nodeModule from "node:module"
 import { problemIn } from "../internal/install/surroundings.ts"
 import { folder, manifest } from "./manifest.ts"
 import { CommandError, UsageError } from "./exit.ts"
@@ -71,8 +71,8 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
       process.stderr.write(`${problem}\n`)
       return 1
     }
-    // Compiling several hundred modules would be most of the time until the first request.
-    enableCompileCache()
+    // Compiling is a part of the time until the first request. Not all runtimes have this cache.
+    nodeModule.enableCompileCache?.()
     return await (await command.load()).run(rest)
   } catch (error) {
     process.stderr.write(`clientele: ${error instanceof Error ? error.message : String(error)}\n`)
