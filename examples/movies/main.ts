@@ -1,5 +1,5 @@
 /** `npm start`: see --help. */
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -68,7 +68,8 @@ const main = async (): Promise<number> => {
     const trust = { NODE_EXTRA_CA_CERTS: caFile }
     const args = [MOVIES, "--prompt", PROMPT, "--model", "openai:gpt-5-mini", "--out", out, "--overwrite", ...common]
     // Each sandbox has an address of its own, and so would be another run in the journal of the one before.
-    rmSync(out.replace(/(\.\w+)?$/, ".journal.jsonl"), { force: true })
+    const journal = out.replace(/(\.\w+)?$/, ".journal.jsonl")
+    if (existsSync(journal)) rmSync(journal)
     console.log(`$ clientele run ${words(args)}`)
     const code = await watched(args, {
       ...trust,

@@ -1,7 +1,6 @@
-/** Signals while a run goes on: the first drains it, the second stops it at once. */
+/** Signals while a run goes on: the first drains it, the second stops it, and the third ends the process. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { performance } from "../../internal/util/timers.ts"
 import { EXIT, type ExitCode } from "../exit.ts"
 
@@ -15,30 +14,25 @@ export interface Interrupts {
 }
 
 /** Milliseconds in which signals count as one: a terminal sends Ctrl-C to npx and to its child, and npx passes it on as well. */
-const SAME_PRESS_MS = 500
+export const SAME_PRESS_MS = 500
 
 const CODES = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const
 
-export const listen: Effect.Effect<Interrupts, never, Scope.Scope> = Effect.gen(function* () {
+/** Listens for the rest of the process, so that a signal never ends it before the results are written. */
+export const listen: Effect.Effect<Interrupts> = Effect.gen(function* () {
   const drain = yield* Deferred.make<void>()
   const stop = yield* Deferred.make<void>()
-  let first: ExitCode | undefined
-  let firstAt = 0
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (first === undefined) {
-      first = CODES[signal as keyof typeof CODES]
-      firstAt = performance.now()
-      Deferred.unsafeDone(drain, Effect.void)
-    } else if (performance.now() - firstAt > SAME_PRESS_MS) Deferred.unsafeDone(stop, Effect.void)
+  const presses = [() => Deferred.unsafeDone(drain, Effect.void), () => Deferred.unsafeDone(stop, Effect.void)]
+  let exitCode: ExitCode | undefined
+  let countedAt = -Infinity
+  const onSignal = (code: ExitCode) => () => {
+    if (performance.now() - countedAt < SAME_PRESS_MS) return
+    countedAt = performance.now()
+    exitCode ??= code
+    const press = presses.shift()
+    if (press === undefined) process.exit(exitCode)
+    press()
   }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      for (const signal of Object.keys(CODES)) process.on(signal, onSignal)
-    }),
-    () =>
-      Effect.sync(() => {
-        for (const signal of Object.keys(CODES)) process.off(signal, onSignal)
-      })
-  )
-  return { drain: Deferred.await(drain), stop: Deferred.await(stop), exitCode: () => first }
+  for (const [signal, code] of Object.entries(CODES)) process.on(signal, onSignal(code))
+  return { drain: Deferred.await(drain), stop: Deferred.await(stop), exitCode: () => exitCode }
 })
