@@ -4,9 +4,10 @@
  */
 import { chunks } from "./build/chunks.ts"
 import { compile } from "./build/compile.ts"
+import { effect4 } from "./build/effect4.ts"
 import type { Step } from "./build/step.ts"
 
-const steps: ReadonlyArray<Step> = [compile, chunks]
+const steps: ReadonlyArray<Step> = [compile, chunks, effect4]
 
 const [folder] = process.argv.slice(2)
 const target = { out: folder ?? "dist", isChecked: folder === undefined }

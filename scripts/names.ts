@@ -50,9 +50,11 @@ export const ambiguous = (sources: ReadonlyMap<string, string>): ReadonlyArray<s
   return found
 }
 
-/** Modules below `folder` by their paths. */
+/** Modules below `folder` by their paths, without twins for Effect 4, whose names are those of their modules. */
 export const sourcesIn = (folder: string): ReadonlyMap<string, string> => {
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => /\.[cm]?ts$/.test(file))
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+    /(?<!\.v4)\.[cm]?ts$/.test(file)
+  )
   return new Map(files.toSorted().map((file) => [file, readFileSync(join(folder, file), "utf8")]))
 }
 

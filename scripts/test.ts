@@ -1,10 +1,12 @@
 /**
  * `npm test`: runs the fast tests. `--all` runs the slow ones too, and on the oldest and the newest Node that the package
  * allows those that lean on Node's insides; `--worlds` runs these alone. `--nightly` runs the files named `*.nightly.ts`,
- * and all others on those Nodes. Each closes with one plain line of counts. Other arguments go to vitest, which then runs
+ * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, its core with `--all`, all with `--nightly`;
+ * `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to vitest, which then runs
  * what they name of the fast and the slow tests.
  */
 import { nodeRange, provideNode } from "./nodes.ts"
+import { run } from "./run.ts"
 import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
@@ -12,6 +14,21 @@ const fast = ["--project=fast*"]
 const all = [...fast, "--project=slow"]
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = [...all, "test/transport", "test/faults"]
+
+/** Derived tests that `npm test` runs on Effect 4. */
+const smokeOnEffect4 = ["test/lease", "test/ClientConfig.test.ts", "test/contracts/requestPath.test.ts"]
+/** Contracts, leases, keys, quotas and fetch. */
+const coreOnEffect4 = [
+  ...["contracts", "lease", "history", "quota", "request", "transport", "http", "promise"].map((it) => `test/${it}/`),
+  ...["ClientConfig", "Credential", "Quota", "Failover", "Telemetry"].map((it) => `test/${it}.`)
+]
+
+const onEffect4 = async (args: ReadonlyArray<string>): Promise<Counts> => {
+  if (run("node", "scripts/effect4/main.ts", "--tests") !== 0) return { passed: 0, failed: 1, skipped: 0 }
+  const counts = await vitest({ args, onEffect4: true })
+  console.log(`Effect 4: ${counts.passed} passed, ${counts.failed} failed`)
+  return counts
+}
 
 const onNode = async (version: string, args: ReadonlyArray<string>): Promise<Counts> => {
   const counts = await vitest({ args, node: provideNode(version), quiet: true })
@@ -32,16 +49,18 @@ const worlds = async (args: ReadonlyArray<string>): Promise<ReadonlyArray<Counts
 
 const args = process.argv.slice(2)
 
-const run = async (): Promise<ReadonlyArray<Counts>> => {
+const counts = async (): Promise<ReadonlyArray<Counts>> => {
   switch (args[0]) {
     case undefined:
-      return [await vitest({ args: fast })]
+      return [await vitest({ args: fast }), await onEffect4(smokeOnEffect4)]
     case "--all":
-      return [await vitest({ args: all }), ...(await worlds(wire))]
+      return [await vitest({ args: all }), await onEffect4(coreOnEffect4), ...(await worlds(wire))]
     case "--worlds":
       return worlds(wire)
     case "--nightly":
-      return [await vitest({ args: ["--project=nightly"] }), ...(await worlds(all))]
+      return [await vitest({ args: ["--project=nightly"] }), await onEffect4([]), ...(await worlds(all))]
+    case "--effect4":
+      return [await onEffect4(args.slice(1))]
     default:
       return [await vitest({ args: [...all, ...args] })]
   }
@@ -49,7 +68,7 @@ const run = async (): Promise<ReadonlyArray<Counts>> => {
 
 // The fast tests start none.
 if (args.length > 0) provideServers()
-const counted = await run()
+const counted = await counts()
 const sum = (of: keyof Counts): number => counted.reduce((total, counts) => total + counts[of], 0)
 const skipped = sum("skipped")
 console.log(`${sum("passed")} passed, ${sum("failed")} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)

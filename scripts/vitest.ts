@@ -12,20 +12,32 @@ export interface VitestOptions {
   readonly args: ReadonlyArray<string>
   /** The Node to run on. @default the one of this process */
   readonly node?: string | undefined
+  /** Runs the tests that are derived for Effect 4, with the Vitest of that line. @default false */
+  readonly onEffect4?: boolean | undefined
   /** Keeps the output back until the end, and shows it only if something failed. @default false */
   readonly quiet?: boolean | undefined
 }
 
-const script = join(import.meta.dirname, "..", "node_modules", "vitest", "vitest.mjs")
+const root = join(import.meta.dirname, "..")
 
 /** Runs vitest and counts its tests; a run that fails without a failed test counts as one failure. */
-export const vitest = async ({ args, node = process.execPath, quiet = false }: VitestOptions): Promise<Counts> => {
+export const vitest = async ({
+  args,
+  node = process.execPath,
+  onEffect4 = false,
+  quiet = false
+}: VitestOptions): Promise<Counts> => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
   const file = join(folder, "counts.json")
   let output = ""
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
-      const child = spawn(node, [script, "run", "--reporter=scripts/reporter.ts", ...args], {
+      const cwd = onEffect4 ? join(root, "effect4/build") : root
+      const script = join(root, onEffect4 ? "effect4" : "", "node_modules/vitest/vitest.mjs")
+      const config = onEffect4 ? [`--config=${join(root, "effect4/vitest.config.ts")}`] : []
+      const reporter = `--reporter=${join(cwd, "scripts/reporter.ts")}`
+      const child = spawn(node, [script, "run", reporter, ...config, ...args], {
+        cwd,
         env: { ...process.env, CLIENTELE_COUNTS: file },
         stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit"
       })

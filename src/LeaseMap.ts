@@ -11,8 +11,9 @@
  * - a value sees the `Context`, FiberRefs and async context of `make`, never those of its first lease;
  * - closing is parallel and bounded in time, and leasing from a closed map is a typed error.
  *
- * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers. It is not a cache of plain results: use
- * effect's `Cache` for values that need no release.
+ * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers, or classes that define `Equal` and `Hash`.
+ * Effect 4 takes other objects for equal that differ in private fields alone, such as two `Headers`: as keys they would share
+ * a value. It is not a cache of plain results: use effect's `Cache` for values that need no release.
  *
  * @since 0.1.0
  */

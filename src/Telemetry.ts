@@ -29,6 +29,7 @@ import { RecordContent } from "./internal/telemetry/content.ts"
 import * as GenAi from "./internal/telemetry/genAi.ts"
 import * as Pool from "./internal/client/poolGauges.ts"
 import * as Requests from "./internal/telemetry/requests.ts"
+import { snapshot } from "./internal/otel/snapshot.ts"
 import * as Prometheus from "./internal/telemetry/prometheus.ts"
 import * as OverloadLog from "./internal/overload/overloadLog.ts"
 import * as Unclassified from "./internal/telemetry/unclassified.ts"
@@ -182,7 +183,7 @@ export const layer = (every: Duration.DurationInput = "10 seconds"): Layer.Layer
 export const prometheus: Effect.Effect<string, never, ClientMap> = Effect.flatMap(ClientMap, (map) =>
   Effect.zipRight(
     Pool.update(map),
-    Effect.sync(() => Prometheus.format(Metric.unsafeSnapshot()))
+    Effect.sync(() => Prometheus.format(snapshot()))
   )
 )
 

@@ -389,9 +389,9 @@ describe.each(all)("the key of $id", (spec) => {
           assert.ok(Object.isFrozen(part))
           assert.equal(Hash.hash(part), Hash.hash(part))
         }
-        assert.deepEqual({ ...one.headers }, m.headers)
-        assert.deepEqual({ ...one.query }, m.query)
-        assert.deepEqual({ ...one.extra }, m.extra)
+        assert.deepEqual({ ...one.headers }, { ...m.headers })
+        assert.deepEqual({ ...one.query }, { ...m.query })
+        assert.deepEqual({ ...one.extra }, { ...m.extra })
         assert.deepEqual(Object.fromEntries(timeNames.map((name) => [name, one[name]])), { ...m.times })
         assert.deepEqual(plain(one.quota), plain(m.quota))
       }),

@@ -10,27 +10,29 @@ import { describe, it } from "vitest"
 import * as Credential from "../src/Credential.ts"
 import { open } from "./support/credentials.ts"
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+/** Turns of the event loop in which whatever is ready has run: effect 4 takes one for each fiber that yields. */
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve))
+}
 
 /** Time that passes on command, with all that happens in between run in its order. */
 const handClock = () => {
   let now = 0
   let sleepers: Array<{ readonly at: number; readonly wake: () => void }> = []
-  const clock: Clock.Clock = {
-    [Clock.ClockTypeId]: Clock.ClockTypeId,
+  const clock: Clock.Clock = Object.assign(Clock.make(), {
     unsafeCurrentTimeMillis: () => now,
     unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n,
     currentTimeMillis: Effect.sync(() => now),
     currentTimeNanos: Effect.sync(() => BigInt(now) * 1_000_000n),
-    sleep: (duration) =>
-      Effect.async((resume) => {
+    sleep: (duration: Duration.Duration) =>
+      Effect.async<void>((resume) => {
         const sleeper = { at: now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
         sleepers.push(sleeper)
         return Effect.sync(() => {
           sleepers = sleepers.filter((one) => one !== sleeper)
         })
       })
-  }
+  })
   const pass = async (ms: number): Promise<void> => {
     const until = now + ms
     for (;;) {

@@ -100,11 +100,10 @@ describe("a secret that is about to expire", () => {
       // A machine so busy that ten milliseconds pass whenever anybody looks.
       const real = yield* Effect.clock
       let now = 0
-      const slow: Clock.Clock = {
-        ...real,
+      const slow: Clock.Clock = Object.assign(Object.create(real), {
         unsafeCurrentTimeMillis: () => (now += 10),
         currentTimeMillis: Effect.sync(() => (now += 10))
-      }
+      })
       let loads = 0
       const credential = Credential.make({
         id: "short",

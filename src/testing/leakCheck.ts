@@ -7,11 +7,9 @@ import "../internal/needs-effect-3/run-npm-install-effect@3.ts"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import * as Supervisor from "effect/Supervisor"
 import { ClientMap, type Service } from "../ClientMap.ts"
+import * as Fibers from "../internal/testing/fibers.ts"
 import * as Resources from "../internal/testing/resources.ts"
 import { performance, setTimeout } from "../internal/util/timers.ts"
 
@@ -48,12 +46,6 @@ export class LeakError extends Data.TaggedError("LeakError")<{ readonly leaks: R
 export interface Options {
   /** By the real clock: what ends within is no leak. @default 1 second */
   readonly within?: Duration.DurationInput | undefined
-}
-
-const alive = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Leak => {
-  const { currentSpan } = fiber
-  const named = currentSpan?._tag === "Span" ? `, in the span '${currentSpan.name}'` : ""
-  return { kind: "fiber", what: `${FiberId.threadName(fiber.id())}${named}` }
 }
 
 /** Counts of leases and requests, by the client's description in a leak. */
@@ -115,15 +107,15 @@ export const leakCheck = <A, E, R>(
     const nothing: Held = new Map()
     const look = map === undefined ? Effect.succeed(nothing) : held(map)
     const before = yield* look
-    const fibers = yield* Supervisor.track
+    const fibers = yield* Fibers.watch
     const resources = Resources.watch()
     const find = Effect.gen(function* () {
-      const running = yield* fibers.value
+      const running = yield* fibers.running
       // Connections that the map keeps have another end, if their server is of this process.
       const left = resources.left().filter(({ isOfPool }) => map === undefined || !isOfPool)
       return [
         ...more(before, yield* look),
-        ...running.filter((fiber) => fiber.unsafePoll() === null).map(alive),
+        ...running.map((what): Leak => ({ kind: "fiber", what })),
         ...left.map(({ kind, madeAt }): Leak => ({ kind, what: `made ${madeAt}` }))
       ]
     })
@@ -137,7 +129,7 @@ export const leakCheck = <A, E, R>(
       }
     })
     return yield* Effect.ensuring(
-      Effect.tap(Effect.supervised(self, fibers), () => settle),
+      Effect.tap(fibers.watched(self), () => settle),
       Effect.sync(resources.stop)
     )
   })

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { assert } from "vitest"
@@ -85,10 +86,8 @@ describe("a stream of a callback", () => {
       Effect.gen(function* () {
         const stream = OpenAiClient.stream(options, () => Promise.resolve(value as AsyncIterable<never>))
         const exit = yield* Effect.exit(Stream.runDrain(stream))
-        assert.isTrue(Exit.isFailure(exit) && Cause.isFailType(exit.cause))
-        if (Exit.isFailure(exit) && Cause.isFailType(exit.cause)) {
-          assert.strictEqual(exit.cause.error._tag, "CallbackError")
-        }
+        const error = Exit.isFailure(exit) ? Cause.failureOption(exit.cause) : Option.none()
+        assert.strictEqual(Option.getOrUndefined(error)?._tag, "CallbackError")
       }).pipe(Effect.provide(ClientLayer.layer()))
     )
   }

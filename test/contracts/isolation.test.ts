@@ -103,6 +103,10 @@ describe("a construction", () => {
       )
       const both = yield* Effect.forEach([1, 2], () => Effect.fork(Effect.scoped(get(options))))
       yield* eventually(ClientMap.stats, ({ hits, misses }) => hits === 1 && misses === 1)
+      yield* eventually(
+        Effect.sync(() => builds),
+        (begun) => begun === 1
+      )
       yield* Effect.forEach(both, Fiber.interrupt)
       assert.deepStrictEqual(yield* Effect.scoped(get(options)), { serial: 2 })
       assert.deepStrictEqual(ends, ["interrupted"])

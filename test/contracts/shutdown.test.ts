@@ -182,8 +182,11 @@ describe("after the layer has closed", () => {
           assert.strictEqual(error._tag === "PoolError" && error.reason, "Closed")
           assert.match(error.message, /client layer is closed/)
         }
-        const raw = yield* Effect.tryPromise(async () => kept.chat.completions.create(question("hi"))).pipe(Effect.flip)
-        const { cause } = raw.error as Error
+        const raw = yield* Effect.tryPromise({
+          try: async () => kept.chat.completions.create(question("hi")),
+          catch: (thrown) => thrown as Error
+        }).pipe(Effect.flip)
+        const { cause } = raw
         assert.strictEqual(cause instanceof PoolError && cause.reason, "Closed")
         assert.strictEqual(sandbox.stats().connections.total, 0)
       }).pipe(Effect.scoped)

@@ -94,9 +94,9 @@ describe("a direct call of Azure", () => {
       yield* AzureOpenAiApi.chat({ ...options, deployment: "mine" }, { messages } as never)
       for (const model of ["..", ".", "%2e%2E"]) {
         const asked = { ...body(), model } as never
-        const error = yield* Effect.either(AzureOpenAiApi.chat(options, asked))
+        const ended = yield* Effect.exit(AzureOpenAiApi.chat(options, asked))
         if (model === "%2e%2E") assert.strictEqual(sandbox.stats().requests, 2)
-        else unsent(yield* Effect.flip(error), /deployment can't be named/)
+        else unsent(yield* Effect.flip(ended), /deployment can't be named/)
       }
       assert.match(sandbox.stats().log[1]!.path, /\/deployments\/%252e%252E\/chat/)
     }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)

@@ -6,6 +6,7 @@ import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as Credential from "../../src/Credential.ts"
 import { open } from "../support/credentials.ts"
+import { schedulerOf } from "../support/scheduler.ts"
 import { checkCredential } from "./checkCredential.ts"
 import { anything, play, setups } from "./credentialRun.ts"
 import { mustHold } from "./history.ts"
@@ -31,10 +32,10 @@ describe("histories of Credential", () => {
     const load = Effect.suspend(() => Effect.as(Effect.yieldNow(), Redacted.make(`token-${++loads}`)))
     let loads = 0
     const source = Effect.runSync(
-      Effect.withScheduler(open(Credential.make({ id: "vault", load })), {
-        scheduleTask: (task) => tasks.push(task),
-        shouldYield: () => false
-      })
+      Effect.withScheduler(
+        open(Credential.make({ id: "vault", load })),
+        schedulerOf((task) => tasks.push(task))
+      )
     )
     const got: Array<string> = []
     for (let i = 0; i < 3; i++) {

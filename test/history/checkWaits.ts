@@ -1,7 +1,6 @@
 /**
  * Invariants of waiting for a map: no request is refused without cause, none is forgotten. Pure: it reads a history.
  */
-import * as Arr from "effect/Array"
 import type { Violation } from "./history.ts"
 import {
   isWanted,
@@ -32,10 +31,11 @@ const nobodyIsForgotten: Check = (leases, { maxEntries }) =>
       (value) => isWanted(value, at) || (isUnderWay(value.build, at) && isAsked(value.key))
     ).length
     // An interrupted `get` gives back first, as the ends of leases do: the last one waits for the release.
-    const [asking, leaving] = Arr.partition(
-      leases.of("get").filter((get) => isUnderWay(get, at)),
-      ({ op }) => leases.of("interrupt").some(({ call, from }) => call.of === op && from < at)
-    )
+    const waiting = leases.of("get").filter((get) => isUnderWay(get, at))
+    const isLeaving = ({ op }: LeaseOperation) =>
+      leases.of("interrupt").some(({ call, from }) => call.of === op && from < at)
+    const leaving = waiting.filter(isLeaving)
+    const asking = waiting.filter((get) => !isLeaving(get))
     const gets = asking.filter(
       ({ call, op }) =>
         !builds.some((build) => build.call.key === call.key) &&

@@ -7,9 +7,9 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as FiberRef from "effect/FiberRef"
 import type * as Scheduler from "effect/Scheduler"
 import type fc from "fast-check"
+import { schedulerOf } from "../support/scheduler.ts"
 
 interface Sleeper {
   readonly at: number
@@ -45,16 +45,10 @@ export class World {
   })
 
   /** One turn of one fiber is one task, and those that are ready go in any order. */
-  readonly scheduler: Scheduler.Scheduler = {
-    scheduleTask: (task) => {
-      // A fiber that goes round for ever would take the test with it: this way it is one that never ends.
-      if (this.#turns++ < most) void this.#tasks.schedule(Promise.resolve(), "fiber").then(task)
-    },
-    shouldYield: (fiber) =>
-      fiber.currentOpCount > fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
-        ? fiber.getFiberRef(FiberRef.currentSchedulingPriority)
-        : false
-  }
+  readonly scheduler: Scheduler.Scheduler = schedulerOf((turn) => {
+    // A fiber that goes round for ever would take the test with it: this way it is one that never ends.
+    if (this.#turns++ < most) void this.#tasks.schedule(Promise.resolve(), "fiber").then(turn)
+  })
 
   /** `budget` is after how many operations it yields to others: wherever that lands. */
   fork<A, E>(effect: Effect.Effect<A, E>, budget = 2_048): Fiber.RuntimeFiber<A, E> {

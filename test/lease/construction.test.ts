@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
+import { mended } from "../history/mended.ts"
 import { Ledger, ledgerMap, settle, steps, range } from "./support.ts"
 
 type MakeGet = (ledger: Ledger) => Effect.Effect<Effect.Effect<string, unknown, Scope.Scope>, never, Scope.Scope>
@@ -38,9 +39,10 @@ const stampedes = async (make: MakeGet, offsets: ReadonlyArray<number>, maxOps =
 }
 
 describe("one construction", () => {
-  it("the harness sees RcMap's own stampede", async () => {
-    assert.isAbove((await stampedes(bare, range(1990, 2040))).length, 0)
-    assert.isAbove((await stampedes(bare, range(0, 120), 100)).length, 0)
+  it("the harness sees RcMap's own stampede, if it has one", async () => {
+    const isMended = [...mended].some((name) => name.startsWith("stampede"))
+    assert.strictEqual((await stampedes(bare, range(1990, 2040))).length === 0, isMended)
+    assert.strictEqual((await stampedes(bare, range(0, 120), 100)).length === 0, isMended)
   })
 
   it("rcmap-1: three fibers share one value wherever the automatic yield lands", async () => {

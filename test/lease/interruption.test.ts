@@ -7,7 +7,8 @@ import * as Scope from "effect/Scope"
 import { setTimeout as delay } from "node:timers/promises"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
-import { Ledger, settle, closeable, fibers, range } from "./support.ts"
+import { fibers } from "./fibers.ts"
+import { Ledger, settle, closeable, range } from "./support.ts"
 
 describe("interruption at any moment", () => {
   const builds = {

@@ -5,12 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
 import { closeable, Ledger, ledgerMap, lease, range, settle } from "./support.ts"
+import { schedulerOf } from "../support/scheduler.ts"
 
 describe("room", () => {
   it.scoped("rcmap-4: beyond capacity the least recently used idle value goes", () =>
@@ -160,10 +160,7 @@ describe("room", () => {
           const b = Effect.runFork(
             Effect.withMaxOpsBeforeYield(Effect.exit(LeaseMap.use(map, "b", Effect.succeed)), 12),
             {
-              scheduler: {
-                scheduleTask: (turn) => turns.push(turn),
-                shouldYield: Scheduler.defaultScheduler.shouldYield
-              }
+              scheduler: schedulerOf((turn) => turns.push(turn))
             }
           )
           const go = (): Effect.Effect<void> =>

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { setTimeout as delay } from "node:timers/promises"
 import * as LeaseMap from "../../src/LeaseMap.ts"
@@ -54,8 +53,6 @@ export const closeable = <K, A, E>(options: LeaseMap.Options<K, A, E, Scope.Scop
     const map = yield* LeaseMap.make(options).pipe(Scope.extend(scope))
     return { map, close: Scope.close(scope, Exit.void) }
   })
-
-export const fibers = () => Array.from(Effect.runSync(Fiber.roots)).length
 
 /** `p` synchronous operations, so that the automatic yield after 2,048 of them lands anywhere in what follows. */
 export const steps = (p: number): Effect.Effect<void> =>

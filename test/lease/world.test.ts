@@ -9,7 +9,8 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { setTimeout as delay } from "node:timers/promises"
 import { assert } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
-import { ledgerMap, fibers, range } from "./support.ts"
+import { fibers } from "./fibers.ts"
+import { ledgerMap, range } from "./support.ts"
 
 const Tenant = Context.GenericTag<string>("test/Tenant")
 

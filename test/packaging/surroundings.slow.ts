@@ -24,7 +24,7 @@ const names = paths.map((path) => `clientele${path.slice(1)}`)
 const pinned = INSTALL.split(" ").slice(2)
 
 const sentence =
-  /^clientele needs Effect 3 \(3\.22 or later\), and finds effect 4\.\d+\.\d+: run npm install effect@3 @effect\/platform@0\.97$/
+  /^clientele needs Effect 3 \(3\.22 or later\), and finds effect 4\.\d+\.\d+: run npm install effect@3 @effect\/platform@0\.97, or npm install clientele@4 for Effect 4$/
 
 /** As the README has it, which names no folder. */
 const generic = (text: string): string =>

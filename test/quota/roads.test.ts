@@ -64,7 +64,7 @@ for (const subject of subjects) {
         const [first, ...others] = roads(subject, yield* subject.config(sandbox))
         const refused = yield* Effect.fork(first!)
         yield* soon(ClientMap.stats, ({ quotas }) => quotas[0]?.models[0]?.closedUntil === 30_000)
-        const waiting = yield* Effect.forEach(others, Effect.fork)
+        const waiting = yield* Effect.forEach(others, (one) => Effect.fork(one))
         yield* soon(ClientMap.stats, ({ quotas }) => quotas[0]?.queued === others.length)
         yield* TestClock.adjust(29_999)
         assert.strictEqual(sandbox.stats().requests, 1)

@@ -7,6 +7,7 @@ import { getCerebrasClient } from "clientele/promise/cerebras"
 import { getGroqClient } from "clientele/promise/groq"
 import { getAzureOpenAIClient, getOpenAIClient } from "clientele/promise/openai"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -145,8 +146,7 @@ const effect: Subject = {
     const options = { apiKey: Redacted.make(apiKey), baseURL: `${origin}/v1`, ...optionsOf(settings) }
     const run = async <A, E>(program: Effect.Effect<A, E, ClientMap>, signal?: AbortSignal): Promise<A> => {
       const result = await runtime.runPromise(Effect.either(program), signal === undefined ? {} : { signal })
-      if (result._tag === "Left") throw result.left
-      return result.right
+      return Either.getOrThrowWith(result, (error) => error)
     }
     return {
       chat: ({ headers, model = "m", signal } = {}) =>

@@ -55,11 +55,11 @@ describe("an SDK's log of an event that is invalid JSON", () => {
           { baseURL: () => `${origin}/v1`, ca: certificate.ca },
           { key, headers: { "x-api-token": header }, maxRetries: 0 }
         )
+        yield* collector.console
         const error = yield* Stream.runDrain(
           subject.streamWith(config, (client) => client.chat.completions.create({ ...question("hello"), stream: true }))
         ).pipe(
           Effect.flip,
-          Effect.zipLeft(collector.console, { concurrent: true }),
           Effect.provide(ClientLayer.layer()),
           Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
           Logger.withMinimumLogLevel(LogLevel.Debug),

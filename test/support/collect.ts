@@ -7,7 +7,8 @@ import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Tracer from "effect/Tracer"
+import { annotationsOf, written } from "./logEntry.ts"
+import { tracerOf } from "./tracer.ts"
 
 const json = (value: unknown): string => {
   try {
@@ -71,42 +72,22 @@ export class Collector {
     Logger.replace(
       Logger.defaultLogger,
       Logger.make((entry) => {
-        const { annotations, cause, context: _, ...rest } = entry
-        this.add(Logger.logfmtLogger.log(entry), Logger.jsonLogger.log(entry), rest, [...annotations])
-        this.add(printCause(cause))
+        this.add(...written(entry), Object.entries(annotationsOf(entry)))
+        this.add(printCause(entry.cause))
       })
     ),
     Logger.minimumLogLevel(LogLevel.All),
     Layer.setTracer(
-      Tracer.make({
-        span: (name, parent, context, links, startTime, kind) => {
-          const attributes = new Map<string, unknown>()
-          this.add(name)
-          return {
-            _tag: "Span",
-            name,
-            spanId: "0",
-            traceId: "0",
-            parent,
-            context,
-            status: { _tag: "Started", startTime },
-            attributes,
-            links,
-            sampled: true,
-            kind,
-            end: (_, exit) => {
-              this.add([...attributes])
-              if (Exit.isFailure(exit)) this.add(printCause(exit.cause))
-            },
-            attribute: (key, value) => {
-              attributes.set(key, value)
-              this.add(key, value)
-            },
-            event: (event, _, of) => this.add(event, of),
-            addLinks: () => undefined
+      tracerOf(({ attributes, name }) => {
+        this.add(name)
+        return {
+          attribute: (key, value) => this.add(key, value),
+          event: (event, of) => this.add(event, of),
+          end: (exit) => {
+            this.add([...attributes])
+            if (Exit.isFailure(exit)) this.add(printCause(exit.cause))
           }
-        },
-        context: (f) => f()
+        }
       })
     )
   )

@@ -99,6 +99,23 @@ let packed: Promise<string> | undefined
 /** The tarball's path. Packed once for each state of the sources. */
 export const tarball = (): Promise<string> => (packed ??= pack())
 
+const packFor4 = async (): Promise<string> => {
+  const build = join(root, "effect4/build")
+  const run = runIn(root)
+  // Does little where that is built already.
+  expectSuccess(await run(process.execPath, ["scripts/effect4/main.ts"]), "the build for Effect 4")
+  const folder = mkdtempSync(join(tmpdir(), "clientele-tarball-4-"))
+  const args = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder]
+  const name = expectSuccess(await runIn(build)("npm", args), "npm pack").trim()
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, name)
+}
+
+let packedFor4: Promise<string> | undefined
+
+/** The path of the tarball for Effect 4. */
+const tarballFor4 = (): Promise<string> => (packedFor4 ??= packFor4())
+
 /** An empty folder with a package.json and nothing installed. */
 export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { type: "module" }): Project => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-project-"))
@@ -115,10 +132,11 @@ export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { typ
   return project
 }
 
-/** Runs `npm install` with these specs, where `clientele` stands for the tarball. */
+/** Runs `npm install` with these specs, where `clientele` and `clientele@4` stand for the tarballs. */
 export const install = async (project: Project, ...specs: ReadonlyArray<string>): Promise<Ended> => {
-  const own = await tarball()
-  const args = specs.map((spec) => (spec === "clientele" ? own : spec))
+  const args = await Promise.all(
+    specs.map((spec) => (spec === "clientele" ? tarball() : spec === "clientele@4" ? tarballFor4() : spec))
+  )
   return project.run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...args])
 }
 

@@ -1,7 +1,6 @@
 /** Series of metrics do not grow with the keys. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as ClientMap from "../../src/ClientMap.ts"
 import * as Credential from "../../src/Credential.ts"
@@ -9,6 +8,7 @@ import * as GroqClient from "../../src/GroqClient.ts"
 import * as Telemetry from "../../src/Telemetry.ts"
 import * as ClientMapTest from "../../src/testing/ClientMapTest.ts"
 import { settle } from "../support/handTicker.ts"
+import { allSeries } from "../support/metrics.ts"
 
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)
 
@@ -30,7 +30,7 @@ const askWith = (keys: ReadonlyArray<number>) =>
   })
 
 /** Number of series, the gauges of all that is held included. */
-const told = Effect.map(Telemetry.prometheus, () => Metric.unsafeSnapshot().length)
+const told = Effect.map(Telemetry.prometheus, () => allSeries().length)
 
 it.effect(
   "ten thousand keys, with budgets that are in use, make no more series than one",

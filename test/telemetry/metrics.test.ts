@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Redacted from "effect/Redacted"
 import * as GroqClient from "../../src/GroqClient.ts"
 import * as Telemetry from "../../src/Telemetry.ts"
 import * as ClientMapTest from "../../src/testing/ClientMapTest.ts"
+import { allSeries, isMetric } from "../support/metrics.ts"
 
 interface Row {
   readonly kind: string
@@ -26,15 +26,6 @@ const documented = (): ReadonlyMap<string, Row> => {
   )
 }
 
-const kindOf = (state: unknown): string =>
-  MetricState.isCounterState(state as never)
-    ? "counter"
-    : MetricState.isGaugeState(state as never)
-      ? "gauge"
-      : "histogram"
-
-const isMetric = (u: object): u is Metric.Metric<unknown, unknown, unknown> => Metric.MetricTypeId in u
-
 it.effect("docs/metrics.md has each metric, its kind, its unit, and all of its labels", () =>
   Effect.gen(function* () {
     // A budget that is in use, and closed.
@@ -46,12 +37,11 @@ it.effect("docs/metrics.md has each metric, its kind, its unit, and all of its l
     yield* Telemetry.prometheus
     const rows = documented()
     const found = new Map<string, Omit<Row, "labels">>()
-    for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
-      const { name, tags } = metricKey
+    for (const { kind, labels, name, unit } of allSeries()) {
       if (!/^(clientele|gen_ai|http)\./.test(name)) continue
-      found.set(name, { kind: kindOf(metricState), unit: tags.find(({ key }) => key === "unit")?.value ?? "" })
-      const labels = tags.filter(({ key }) => key !== "unit")
-      for (const { key } of labels) assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
+      found.set(name, { kind, unit: unit ?? "" })
+      for (const key of Object.keys(labels))
+        assert.isTrue(rows.get(name)?.labels.has(key), `${name} has the label ${key}`)
     }
     assert.deepStrictEqual(
       [...found].toSorted(),

@@ -116,7 +116,9 @@ export const make = <A, E, By>({
       })
       const wait = Effect.raceFirst(pause(window), Deferred.await(isFull))
       // Layers are built without interruption, and what is run in their midst inherits that.
-      batch.fiber = run(Effect.interruptible(Effect.exit(Effect.zipRight(wait, request))), { immediate: false })
+      batch.fiber = run(
+        Effect.interruptible(Effect.zipRight(Effect.yieldNow(), Effect.exit(Effect.zipRight(wait, request))))
+      )
       batch.fiber.addObserver((exit) => settle(batch, Exit.flatten(exit)))
       return (open = batch)
     }

@@ -1,14 +1,14 @@
 /** Results on their way to the consumer, in completion or input order. */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Order } from "./model.ts"
 import { clearTimeout, performance, setTimeout } from "../util/timers.ts"
 import type { Result } from "./result.ts"
+import type { PullEffect } from "../util/pullStream.ts"
 
 type Item = Result<unknown, unknown>
-type Taken = Effect.Effect<Chunk.Chunk<Item>, Option.Option<unknown>>
+type Taken = PullEffect<Item, unknown>
 
 /** Least time between two times that the consumer takes what is ready: a pull of a stream costs as much as a row. */
 const GATHER_MS = 5
@@ -120,7 +120,7 @@ export class Output {
     this.#takenAt = performance.now()
     this.#ready = []
     this.#taker = undefined
-    taker(Effect.succeed(Chunk.unsafeFromArray(ready)))
+    taker(Effect.succeed(ready))
     this.#onTaken()
   }
 }

@@ -13,6 +13,7 @@ import { type AnyOptions, read, type BatchSettings } from "./options.ts"
 import { hashOfId } from "./rows/rowIdentity.ts"
 import { RowIndex } from "./rows/rowIndex.ts"
 import * as RowSource from "./rows/rowSource.ts"
+import { fromPull } from "../util/pullStream.ts"
 
 interface Known {
   readonly store: JournalStore | undefined
@@ -80,4 +81,4 @@ const started = (options: AnyOptions) =>
   })
 
 export const run = (options: AnyOptions): Stream.Stream<Result<unknown, unknown>, unknown, unknown> =>
-  Stream.unwrapScoped(Effect.map(started(options), (take) => Stream.repeatEffectChunkOption(take)))
+  Stream.unwrapScoped(Effect.map(started(options), (take) => fromPull(take)))

@@ -27,7 +27,7 @@ const sums = async (): Promise<Iterable<Sum>> => {
       const id = Series.idOf(key, labels)
       const sum = all.get(id)
       if (sum !== undefined) sum.value += by
-      else all.set(id, { name: key.name, attributes: Object.fromEntries(labels), value: by })
+      else all.set(id, { name: Series.declared(key).name, attributes: Object.fromEntries(labels), value: by })
     })
   }
   return all.values()
@@ -36,7 +36,8 @@ const sums = async (): Promise<Iterable<Sum>> => {
 const observe = (meter: OtelMeter): void => {
   const gauges = new Map<string, Gauge>()
   for (const key of Pool.keys) {
-    gauges.set(key.name, meter.createObservableGauge(key.name, Meter.optionsOf(Series.declared(key))))
+    const declared = Series.declared(key)
+    gauges.set(declared.name, meter.createObservableGauge(declared.name, Meter.optionsOf(declared)))
   }
   const read = async (result: Observed): Promise<void> => {
     for (const { attributes, name, value } of await sums()) result.observe(gauges.get(name)!, value, attributes)

@@ -124,7 +124,7 @@ export class Keeper {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.#join(version), (flight) =>
         Effect.ensuring(
-          restore(Deferred.await(flight.done)),
+          restore(landed(flight)),
           Effect.suspend(() => this.#leave(flight))
         )
       )
@@ -153,9 +153,10 @@ export class Keeper {
     })
   }
 
+  /** Begins in a later turn: others who ask in this one join it. */
   #fly(flight: Flight): Effect.Effect<void> {
     return Effect.uninterruptible(
-      Effect.flatMap(Effect.exit(this.#attempt(flight)), (exit) =>
+      Effect.flatMap(Effect.zipRight(Effect.yieldNow(), Effect.exit(this.#attempt(flight))), (exit) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           flight.over = true
           if (Exit.isSuccess(exit)) flight.held = exit.value
@@ -229,5 +230,9 @@ export class Keeper {
     return Fiber.interruptFork(flight.fiber)
   }
 }
+
+/** Each waiter wakes in a turn of its own, so that one may tell the next that the secret was refused. */
+const landed = ({ done, over }: Flight): Effect.Effect<Held, unknown> =>
+  over ? Deferred.await(done) : Effect.zipLeft(Deferred.await(done), Effect.yieldNow())
 
 const same = (a: Redacted.Redacted, b: Redacted.Redacted): boolean => a === b || Equal.equals(a, b)

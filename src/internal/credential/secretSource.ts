@@ -6,7 +6,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
-import { SyncScheduler } from "effect/Scheduler"
 import { OptionsError, RequestError } from "../../ClientError.ts"
 import type { Credential } from "../../Credential.ts"
 import { LoadedCredential, members } from "./model.ts"
@@ -14,6 +13,7 @@ import type { Version } from "./check.ts"
 import { tell } from "./tell.ts"
 import type { Versions } from "./versions.ts"
 import { root } from "../util/asyncContext.ts"
+import { startNow } from "../util/startNow.ts"
 
 export interface SecretSource {
   /**
@@ -87,12 +87,10 @@ class Loads {
     return root(() => Runtime.runFork(this.#runtime)(effect, options))
   }
 
-  readonly later = (effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> => this.fork(effect, { immediate: false })
-
   peek(version: Version | undefined): Redacted.Redacted | undefined {
     const now = this.#clock.unsafeCurrentTimeMillis()
     const secret = this.keeper.peek(now, version)
-    if (secret !== undefined && this.keeper.isDue(now)) this.keeper.refresh(version, this.later)
+    if (secret !== undefined && this.keeper.isDue(now)) this.keeper.refresh(version, (effect) => this.fork(effect))
     return secret
   }
 
@@ -157,7 +155,7 @@ const settle = (loads: Loads, versions: Versions, exit: Exit.Exit<Version, unkno
   if (!versions.warned) {
     versions.warned = true
     const why = `reading its version failed (${tell(exit.cause, undefined)})`
-    loads.later(Effect.logWarning(`credential ${loads.id}: ${why}; the last known version stays in use`))
+    loads.fork(Effect.logWarning(`credential ${loads.id}: ${why}; the last known version stays in use`))
   }
   return Exit.succeed(versions.known)
 }
@@ -169,9 +167,7 @@ const versioned = (loads: Loads, versions: Versions): Pick<SecretSource, "peek" 
   let asking: Asking | undefined
   return {
     peek: () => {
-      const scheduler = new SyncScheduler()
-      const fiber = loads.fork(ask, { scheduler })
-      scheduler.flush()
+      const fiber = startNow((options) => loads.fork(ask, options))
       const exit = fiber.unsafePoll()
       asking = exit === null ? fiber : undefined
       if (exit === null) return undefined

@@ -26,5 +26,6 @@ export const nodeProblem = (versions: Readonly<Record<string, string | undefined
 export const effectProblem = (version: string | undefined): string | undefined => {
   if (version === undefined) return `clientele needs Effect 3, and finds no effect: run ${INSTALL}`
   if (version.startsWith("3.") && !isOlder(version, "3.22")) return undefined
-  return `clientele needs Effect 3 (3.22 or later), and finds effect ${version}: run ${INSTALL}`
+  const other = version.startsWith("4.") ? ", or npm install clientele@4 for Effect 4" : ""
+  return `clientele needs Effect 3 (3.22 or later), and finds effect ${version}: run ${INSTALL}${other}`
 }

@@ -38,9 +38,14 @@ const inCaret = (version: string, least: string): boolean => {
   return compare(version, least) >= 0 && parts(least).every((part, i) => i > first || parts(version)[i] === part)
 }
 
-/** For the ranges of this package's own manifest: `>=1.2`, `^1.2.3`, and several of them with `||`. */
+/** `~1.2.3` keeps the first two numbers. */
+const inTilde = (version: string, least: string): boolean =>
+  compare(version, least) >= 0 && [0, 1].every((i) => parts(version)[i] === parts(least)[i])
+
+/** For the ranges of this package's own manifest: `>=1.2`, `^1.2.3`, `~1.2.3`, and several of them with `||`. */
 export const satisfies = (version: string, range: string): boolean =>
   range.split("||").some((one) => {
-    const [, sign = "", least = ""] = /^\s*(\^|>=)([\d.]+)\s*$/.exec(one) ?? []
+    const [, sign = "", least = ""] = /^\s*(\^|~|>=)([\d.]+)\s*$/.exec(one) ?? []
+    if (sign === "~") return inTilde(version, least)
     return sign === "^" ? inCaret(version, least) : sign === ">=" && compare(version, least) >= 0
   })

@@ -212,8 +212,10 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
       this.idle.close()
       for (const entry of this.live) {
         if (entry.status === "building") {
-          this.abandon(entry)
+          this.detach(entry)
+          // Before the interruption, with which the build may settle at once.
           entry.outcome.done(Exit.fail(this.refuse("Closed")))
+          entry.reference.abandon()
         } else {
           this.discard(entry)
         }

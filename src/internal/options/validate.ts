@@ -33,12 +33,26 @@ export const describe = (u: unknown): string => {
   }
 }
 
+const UNITS: ReadonlySet<string> = new Set(
+  ["week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond"].map((unit) => `${unit}s`)
+)
+
+/** Effect 4 takes objects of units, and any other object for 0. */
+const isDurationInput = (input: unknown): boolean => {
+  if (typeof input !== "object" || input === null || Array.isArray(input) || Duration.isDuration(input)) return true
+  const names = Object.keys(input)
+  return names.length > 0 && names.every((name) => UNITS.has(name))
+}
+
+const decoded = (input: unknown): Option.Option<Duration.Duration> =>
+  isDurationInput(input) ? Duration.decodeUnknown(input) : Option.none()
+
 /** Whole milliseconds from `least` to what timers can hold, or `Infinity`. */
 export const millis = (at: At, input: unknown, least: 0 | 1 = 1): number => {
   // effect takes negative durations and NaN for zero, so numbers are looked at before.
   const ms = Number.isInteger(input)
     ? (input as number)
-    : Option.match(Duration.decodeUnknown(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+    : Option.match(decoded(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
   // Seconds with decimals come out of effect a nanosecond too long.
   // The 0 keeps -0 away.
   const whole = Math.ceil(ms - 1e-5) + 0

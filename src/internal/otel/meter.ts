@@ -1,7 +1,4 @@
 /** Instruments of the app's `MeterProvider`, made when something is first recorded. */
-import type * as MetricKey from "effect/MetricKey"
-import * as MetricKeyType from "effect/MetricKeyType"
-import * as Option from "effect/Option"
 import { guarded } from "./guarded.ts"
 import { type Attributes, type InstrumentOptions, type Meter, type MeterProvider, registry, SCOPE } from "./registry.ts"
 
@@ -9,8 +6,12 @@ type Record = (value: number, attributes: Attributes) => void
 
 /** A metric as it is declared to effect, with the unit that OpenTelemetry has for it. */
 export interface Declared {
-  readonly key: MetricKey.MetricKey.Histogram | MetricKey.MetricKey.Counter<number> | MetricKey.MetricKey.Gauge<number>
+  readonly name: string
+  readonly kind: "counter" | "gauge" | "histogram"
+  readonly description: string
   readonly unit: string
+  /** Upper bounds of a histogram's buckets. */
+  readonly boundaries: ReadonlyArray<number> | undefined
 }
 
 let provider: MeterProvider | undefined
@@ -37,21 +38,18 @@ const current = (): Meter | undefined => {
   return meter
 }
 
-export const optionsOf = ({ key, unit }: Declared): InstrumentOptions => ({
+export const optionsOf = ({ boundaries, description, unit }: Declared): InstrumentOptions => ({
   unit,
-  description: Option.getOrElse(key.description, () => ""),
-  ...(MetricKeyType.isHistogramKey(key.keyType) && {
-    advice: { explicitBucketBoundaries: key.keyType.boundaries.values.filter(Number.isFinite) }
-  })
+  description,
+  ...(boundaries && { advice: { explicitBucketBoundaries: boundaries.filter(Number.isFinite) } })
 })
 
-const instrumentOf = (of: Meter, declared: Declared): Record => {
-  const { name } = declared.key
+const instrumentOf = (meter: Meter, declared: Declared): Record => {
+  const { kind, name } = declared
   let record = instruments.get(name)
   if (record === undefined) {
     const options = optionsOf(declared)
-    const isHistogram = MetricKeyType.isHistogramKey(declared.key.keyType)
-    const made = isHistogram ? of.createHistogram(name, options) : of.createCounter(name, options)
+    const made = kind === "histogram" ? meter.createHistogram(name, options) : meter.createCounter(name, options)
     record = (value, attributes) => {
       made.record?.(value, attributes)
       made.add?.(value, attributes)

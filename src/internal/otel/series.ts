@@ -5,7 +5,9 @@
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
+import * as MetricKeyType from "effect/MetricKeyType"
 import * as MetricLabel from "effect/MetricLabel"
+import * as Option from "effect/Option"
 import * as Meter from "./meter.ts"
 import type { Attributes } from "./registry.ts"
 
@@ -49,7 +51,7 @@ export interface Series {
   readonly update: (value: number) => void
 }
 
-type Key = Meter.Declared["key"]
+type Key = MetricKey.MetricKey.Histogram | MetricKey.MetricKey.Counter<number> | MetricKey.MetricKey.Gauge<number>
 
 const registered = (key: Key, labels: Labels): Series =>
   Metric.globalMetricRegistry.get(
@@ -59,7 +61,18 @@ const registered = (key: Key, labels: Labels): Series =>
     )
   )
 
-export const declared = (key: Key): Meter.Declared => ({ key, unit: unitOf(key) })
+const kindOf = ({ keyType }: Key): Meter.Declared["kind"] => {
+  if (MetricKeyType.isHistogramKey(keyType)) return "histogram"
+  return MetricKeyType.isCounterKey(keyType) ? "counter" : "gauge"
+}
+
+export const declared = (key: Key): Meter.Declared => ({
+  name: key.name,
+  kind: kindOf(key),
+  description: Option.getOrElse(key.description, () => ""),
+  unit: unitOf(key),
+  boundaries: MetricKeyType.isHistogramKey(key.keyType) ? key.keyType.boundaries.values : undefined
+})
 
 /** `isExported`: through OpenTelemetry's API as well. */
 export const open = (key: Key, labels: Labels, isExported: boolean): Series => {

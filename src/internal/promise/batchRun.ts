@@ -1,6 +1,5 @@
 /** A batch without Effect: an async iterator over the pulls of its stream. */
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -9,9 +8,10 @@ import * as Stream from "effect/Stream"
 import { ClientMap, type Service } from "../../ClientMap.ts"
 import { internalsOf } from "../batch/prompt/internals.ts"
 import type { RowCall, Result } from "../batch/result.ts"
+import { failureOfPull, type PullEffect, toPull } from "../util/pullStream.ts"
 
 type Item = Result<unknown, unknown>
-type Pull = Effect.Effect<Chunk.Chunk<Item>, Option.Option<unknown>>
+type Pull = PullEffect<Item, unknown>
 
 const over: IteratorReturnResult<undefined> = { value: undefined, done: true }
 
@@ -95,11 +95,11 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
       const exit = await Effect.runPromiseExit(pull, { signal: this.#controller.signal })
       this.#signal?.throwIfAborted()
       if (Exit.isSuccess(exit)) {
-        this.#items = Chunk.toReadonlyArray(exit.value)
+        this.#items = exit.value
         this.#at = 0
         return await this.#next()
       }
-      const cause = Cause.flipCauseOption(exit.cause)
+      const cause = failureOfPull(exit.cause)
       if (Option.isSome(cause)) throw Cause.squash(cause.value)
     } catch (error) {
       await this.#end()
@@ -113,7 +113,7 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
     const service = await this.#service()
     const scope = (this.#scope = Effect.runSync(Scope.make()))
     const stream = Stream.provideService(this.#stream, ClientMap, service)
-    return Effect.runPromise(Scope.extend(Stream.toPull(stream), scope))
+    return Effect.runPromise(Scope.extend(toPull(stream), scope))
   }
 
   async #end(): Promise<void> {

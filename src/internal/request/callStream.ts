@@ -2,16 +2,15 @@
  * A stream of what a caller's function returns: errors become ours, interruption aborts what is under way. One channel, as
  * each that is put around another costs as much as a few elements, and elements in batches of what has come.
  */
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type { ClientError } from "../../ClientError.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
 import { clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
 import * as Spans from "../telemetry/effectSpans.ts"
+import { scopedBatches } from "../util/pullStream.ts"
 
 /** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
 const CLEANUP_TIMEOUT_MS = 1_000
@@ -44,7 +43,7 @@ const iteratorOf = <A>(iterable: AsyncIterable<A>): AsyncIterator<A> => {
 const readsEvents = (iterable: object): boolean =>
   "controller" in iterable && "tee" in iterable && "toReadableStream" in iterable
 
-type Batch<A> = Chunk.Chunk<A> | undefined
+type Batch<A> = ReadonlyArray<A> | undefined
 type Next<A> = Effect.Effect<Batch<A>, ClientError>
 
 /** Elements of an iterable as they are asked for, those that have come together. */
@@ -139,7 +138,7 @@ class Elements<A> {
     const batch = this.#batch
     if (batch.length === 0) return resume(this.#end!)
     this.#batch = []
-    resume(Effect.succeed(Chunk.unsafeFromArray(batch)))
+    resume(Effect.succeed(batch))
   }
 }
 
@@ -186,21 +185,8 @@ const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientErr
 /** `ask` may lease what the stream needs until its end. */
 export const scoped = <A, E, R>(
   ask: Effect.Effect<Asked<A>, E, R>
-): Stream.Stream<A, E | ClientError, Exclude<R, Scope.Scope>> => {
-  type Out = Channel.Channel<Chunk.Chunk<A>, unknown, E | ClientError, unknown, void, unknown, Exclude<R, Scope.Scope>>
-  const loop = (next: Effect.Effect<Batch<A>, ClientError>): Out =>
-    Channel.flatMap(Channel.fromEffect(next), (batch): Out =>
-      batch === undefined ? Channel.void : Channel.flatMap(Channel.write(batch), () => loop(next))
-    )
-  return Stream.fromChannel(
-    Channel.acquireUseRelease(
-      Scope.make(),
-      (scope): Out =>
-        Channel.flatMap(Channel.fromEffect(Scope.extend(Effect.flatMap(ask, open), scope)), ({ next }) => loop(next)),
-      (scope, exit) => Scope.close(scope, exit)
-    )
-  )
-}
+): Stream.Stream<A, E | ClientError, Exclude<R, Scope.Scope>> =>
+  scopedBatches<A, E | ClientError, R | Scope.Scope>(Effect.map(Effect.flatMap(ask, open), ({ next }) => next))
 
 export const stream = <A>(
   place: Failure.ErrorOrigin,

@@ -1,9 +1,7 @@
 /** Metrics as the text that Prometheus reads (its "Text-based format", version 0.0.4). */
-import type * as MetricPair from "effect/MetricPair"
-import * as MetricState from "effect/MetricState"
-import { labelsOf } from "../otel/series.ts"
+import type { SeriesSnapshot, SeriesState } from "../otel/snapshot.ts"
 
-type Labels = ReadonlyArray<readonly [name: string, value: string]>
+type Labels = SeriesSnapshot["labels"]
 
 /** Letters, digits and `_`: the conventions' dots are none of them. */
 const nameOf = (name: string): string => name.replace(/[^a-zA-Z0-9_:]/g, "_")
@@ -21,33 +19,32 @@ interface Family {
   readonly lines: Array<string>
 }
 
-const histogram = (name: string, labels: Labels, state: MetricState.MetricState.Histogram): ReadonlyArray<string> => [
+const histogram = (
+  name: string,
+  labels: Labels,
+  state: Extract<SeriesState, { readonly type: "histogram" }>
+): ReadonlyArray<string> => [
   ...state.buckets.map(([most, count]) => `${name}_bucket${labelled([...labels, ["le", number(most)]])} ${count}`),
   `${name}_bucket${labelled([...labels, ["le", "+Inf"]])} ${state.count}`,
   `${name}_sum${labelled(labels)} ${number(state.sum)}`,
   `${name}_count${labelled(labels)} ${state.count}`
 ]
 
-/** Frequencies and summaries, which nothing here makes, are left out. */
-export const format = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
+export const format = (snapshots: ReadonlyArray<SeriesSnapshot>): string => {
   const families = new Map<string, Family>()
-  for (const { metricKey, metricState } of pairs) {
-    const labels: Labels = labelsOf(metricKey).map(({ key, value }) => [key, value])
-    const base = nameOf(metricKey.name)
-    const add = (name: string, type: Family["type"], lines: ReadonlyArray<string>): void => {
-      let family = families.get(name)
-      if (family === undefined) {
-        const help = metricKey.description._tag === "Some" ? metricKey.description.value : metricKey.name
-        families.set(name, (family = { type, help, lines: [] }))
+  for (const { description, labels, name, state } of snapshots) {
+    const base = nameOf(name)
+    const add = (family: string, lines: ReadonlyArray<string>): void => {
+      let known = families.get(family)
+      if (known === undefined) {
+        families.set(family, (known = { type: state.type, help: description ?? name, lines: [] }))
       }
-      family.lines.push(...lines)
+      known.lines.push(...lines)
     }
-    if (MetricState.isCounterState(metricState)) {
-      add(`${base}_total`, "counter", [`${base}_total${labelled(labels)} ${number(metricState.count)}`])
-    } else if (MetricState.isGaugeState(metricState)) {
-      add(base, "gauge", [`${base}${labelled(labels)} ${number(metricState.value)}`])
-    } else if (MetricState.isHistogramState(metricState)) {
-      add(base, "histogram", histogram(base, labels, metricState))
+    if (state.type === "histogram") add(base, histogram(base, labels, state))
+    else {
+      const family = state.type === "counter" ? `${base}_total` : base
+      add(family, [`${family}${labelled(labels)} ${number(state.value)}`])
     }
   }
   return [...families]

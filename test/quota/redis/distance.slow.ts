@@ -1,6 +1,7 @@
 /** Budgets in a Redis that is far away: behind a proxy that lets each byte arrive later. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Account from "../../../src/internal/quota/credentialLimiter.ts"
 import type { ModelLimiter } from "../../../src/internal/quota/modelLimiter.ts"
 import { type QuotaLimits, none } from "../../../src/internal/quota/limits.ts"
@@ -164,7 +165,7 @@ describe("a process far from Redis", () => {
       yield* Effect.sleep(10)
       const until = performance.now() + 500
       while (performance.now() < until);
-      assert.strictEqual((yield* grant).taken, 1)
+      assert.strictEqual((yield* Fiber.join(grant)).taken, 1)
     })
   )
 })

@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { Redis } from "ioredis"
 import * as QuotaRedis from "../../../src/QuotaRedis.ts"
@@ -47,7 +48,7 @@ describe("a Redis that goes away", () => {
       const asked = yield* Effect.fork(refused(store))
       yield* Effect.sleep(50)
       yield* server.kill
-      assert.match(yield* asked, /^Redis command failed: (the connection was closed|read ECONNRESET)$/)
+      assert.match(yield* Fiber.join(asked), /^Redis command failed: (the connection was closed|read ECONNRESET)$/)
       yield* server.start
       yield* available(store, true)
       assert.strictEqual((yield* reserve(store)).taken, 1)

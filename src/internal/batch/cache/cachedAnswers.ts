@@ -53,10 +53,12 @@ export class CachedAnswers {
         task.model = answer.model
         return Effect.succeed(answer.value)
       }
-      return Effect.tap(run, (value) => {
-        const line = lineOf(task, value)
-        if (line !== undefined) this.#store.put(key, line)
-      })
+      return Effect.tap(run, (value) =>
+        Effect.sync(() => {
+          const line = lineOf(task, value)
+          if (line !== undefined) this.#store.put(key, line)
+        })
+      )
     })
   }
 

@@ -1,6 +1,5 @@
 /** The current records of a journal, without its lock: for those who look on. */
 import { type FileHandle, open } from "node:fs/promises"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -13,6 +12,7 @@ import { readHeader, scanFile } from "./fileJournal.ts"
 import { LineReader } from "./lineReader.ts"
 import type { JournalReading } from "./model.ts"
 import { type Recorded, resultOf } from "./record.ts"
+import { fromPull } from "../../util/pullStream.ts"
 
 const AT_ONCE = 256
 
@@ -53,14 +53,14 @@ const scanned = async (path: string): Promise<Scanned> => {
   }
 }
 
-const resultsFrom = async (reader: LineReader, positions: Float64Array): Promise<Chunk.Chunk<Recorded>> => {
+const resultsFrom = async (reader: LineReader, positions: Float64Array): Promise<ReadonlyArray<Recorded>> => {
   const results: Array<Recorded> = []
   for (const position of positions) {
     const line = await reader.lineAt(position)
     const result = line === undefined ? undefined : resultOf(line)
     if (result !== undefined) results.push(result)
   }
-  return Chunk.unsafeFromArray(results)
+  return results
 }
 
 type Attempt = <A>(f: () => Promise<A>) => Effect.Effect<A, BatchError>
@@ -69,7 +69,7 @@ const recordsOf = (attempt: Attempt, { file, positions }: Scanned): Stream.Strea
   Stream.suspend(() => {
     const reader = new LineReader(file)
     let at = 0
-    return Stream.repeatEffectChunkOption(
+    return fromPull(
       Effect.suspend(() => {
         if (at >= positions.length) return Effect.fail(Option.none())
         const some = positions.subarray(at, (at += AT_ONCE))

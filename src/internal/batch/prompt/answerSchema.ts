@@ -1,8 +1,8 @@
 /** Schemas of answers: how they are asked for, and how answers are checked by them. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Schema from "effect/Schema"
 import { BatchError } from "../errors.ts"
+import * as EffectSchema from "./effectSchema.ts"
 import { jsonIn } from "./answerText.ts"
 import { errorsOf, type JsonSchema } from "./jsonSchema.ts"
 import type { ChatMessage } from "./model.ts"
@@ -18,11 +18,6 @@ export interface AnswerSchema {
   /** `Left` has the errors, for the model. */
   readonly read: (text: string) => Either.Either<unknown, string>
 }
-
-/** As effect marks its schemas. Their module is loaded only for those who have one. */
-const SCHEMA: unique symbol = Symbol.for("effect/Schema") as never
-
-const isEffectSchema = (schema: object): schema is Schema.Schema<unknown, unknown> => SCHEMA in schema
 
 const isRecord = (value: unknown): value is JsonSchema =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -62,14 +57,9 @@ const answerSchema = (json: JsonSchema, format: SchemaFormat, decode: Decode): A
   }
 })
 
-const ofEffect = async (schema: Schema.Schema<unknown, unknown>, format: SchemaFormat): Promise<AnswerSchema> => {
-  const [{ decodeUnknownEither }, JSONSchema] = await Promise.all([
-    import("effect/Schema"),
-    import("effect/JSONSchema")
-  ])
-  const decodeEither = decodeUnknownEither(schema)
-  const { $schema: _, ...json } = JSONSchema.make(schema) as unknown as Record<string, unknown>
-  return answerSchema(json, format, (value) => Either.mapLeft(decodeEither(value), ({ message }) => message))
+const ofEffect = async (schema: EffectSchema.AnySchema, format: SchemaFormat): Promise<AnswerSchema> => {
+  const { decode, json } = await EffectSchema.load(schema)
+  return answerSchema(json, format, decode)
 }
 
 const ofJson = (json: JsonSchema, format: SchemaFormat): AnswerSchema =>
@@ -82,7 +72,7 @@ export const make = (schema: unknown, format: SchemaFormat): Effect.Effect<Answe
   // Schemas of effect are classes, too, and so functions.
   const given = schema as object
   if (isRecord(schema) || typeof schema === "function") {
-    if (!isEffectSchema(given)) return Effect.succeed(ofJson(given as JsonSchema, format))
+    if (!EffectSchema.is(given)) return Effect.succeed(ofJson(given as JsonSchema, format))
     return Effect.tryPromise({
       try: () => ofEffect(given, format),
       catch: (cause) =>

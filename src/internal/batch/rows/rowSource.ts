@@ -1,11 +1,10 @@
 /** Rows of any kind, a few at a time. */
-import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { BatchError } from "../errors.ts"
+import { failureOfPull, toPull } from "../../util/pullStream.ts"
 
 /** Gives the next rows, at most `max` of those that are made one by one; `undefined` after the last. */
 export type RowSource<E, R> = (max: number) => Effect.Effect<ReadonlyArray<unknown> | undefined, BatchError | E, R>
@@ -22,13 +21,10 @@ const inputError = (cause: unknown): BatchError =>
 const isStream = <E, R>(rows: Rows<E, R>): rows is Stream.Stream<unknown, E, R> => Stream.StreamTypeId in rows
 
 const ofStream = <E, R>(stream: Stream.Stream<unknown, E, R>): Effect.Effect<RowSource<E, R>, never, Scope.Scope | R> =>
-  Effect.map(Stream.toPull(stream), (pull) => () => {
-    const rows: Effect.Effect<ReadonlyArray<unknown> | undefined, Option.Option<E>, R> = Effect.map(
-      pull,
-      Chunk.toReadonlyArray
-    )
+  Effect.map(toPull(stream), (pull) => () => {
+    const rows: Effect.Effect<ReadonlyArray<unknown> | undefined, Option.Option<E>, R> = pull
     return Effect.catchAllCause(rows, (cause) =>
-      Option.match(Cause.flipCauseOption(cause), {
+      Option.match(failureOfPull(cause), {
         onNone: () => Effect.succeed(undefined),
         onSome: (cause) => Effect.failCause(cause)
       })

@@ -1,0 +1,36 @@
+/**
+ * `npm run build`: derives the package for Effect 4 into `effect4/build`, compiles it against that Effect, and makes it
+ * ready to be packed. `--tests` derives the tests as well. Any type error fails.
+ */
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { run } from "../run.ts"
+import { derive, type Derived } from "./derive.ts"
+import { install } from "./install.ts"
+import { manifestOf } from "./manifest.ts"
+import { BUILD, ROOT, WORKSPACE } from "./paths.ts"
+import { rewriteText } from "./texts.ts"
+
+const COPIED = ["CHANGELOG.md", "SECURITY.md", "LICENSE"]
+const TEXTS = ["README.md", "docs"]
+
+const complete = ({ pending }: Derived): void => {
+  const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as never
+  writeFileSync(join(BUILD, "package.json"), `${JSON.stringify(manifestOf(manifest, pending), null, 2)}\n`)
+  for (const file of COPIED) cpSync(join(ROOT, file), join(BUILD, file))
+  for (const part of TEXTS) rewriteText(part)
+}
+
+const withTests = process.argv.includes("--tests")
+const code = install()
+if (code === 0) {
+  const derived = derive(withTests ? ["src", "test", "scripts"] : ["src"])
+  const { pending, rewritten, shared, twins, unused } = derived
+  complete(derived)
+  console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
+  if (withTests) for (const rule of unused) console.log(`unused rule: ${rule}`)
+  rmSync(join(BUILD, "dist/.tsbuildinfo"), { force: true })
+  process.exitCode = run(process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "-p", WORKSPACE)
+} else {
+  process.exitCode = code
+}

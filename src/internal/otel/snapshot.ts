@@ -1,0 +1,44 @@
+/** Values of all series in effect's registry, as exporters read them. */
+import * as Metric from "effect/Metric"
+import * as MetricState from "effect/MetricState"
+import * as Option from "effect/Option"
+import { labelsOf } from "./series.ts"
+
+export type SeriesState =
+  | { readonly type: "counter" | "gauge"; readonly value: number | bigint }
+  | {
+      readonly type: "histogram"
+      /** Finite upper bounds and counts, each with those below it: above them is `count`. */
+      readonly buckets: ReadonlyArray<readonly [most: number, count: number]>
+      readonly count: number
+      readonly sum: number
+    }
+
+export interface SeriesSnapshot {
+  readonly name: string
+  readonly description: string | undefined
+  readonly labels: ReadonlyArray<readonly [name: string, value: string]>
+  readonly state: SeriesState
+}
+
+const stateOf = (state: MetricState.MetricState.Untyped): SeriesState | undefined => {
+  if (MetricState.isCounterState(state)) return { type: "counter", value: state.count }
+  if (MetricState.isGaugeState(state)) return { type: "gauge", value: state.value }
+  return MetricState.isHistogramState(state)
+    ? {
+        type: "histogram",
+        buckets: state.buckets.filter(([most]) => Number.isFinite(most)),
+        count: state.count,
+        sum: state.sum
+      }
+    : undefined
+}
+
+/** Frequencies and summaries, which this package does not make, are omitted. */
+export const snapshot = (): ReadonlyArray<SeriesSnapshot> =>
+  Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) => {
+    const state = stateOf(metricState)
+    if (state === undefined) return []
+    const labels = labelsOf(metricKey).map(({ key, value }) => [key, value] as const)
+    return [{ name: metricKey.name, description: Option.getOrUndefined(metricKey.description), labels, state }]
+  })
