@@ -10,6 +10,7 @@ import { batch } from "./batch.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
+import { command } from "./command.ts"
 import { cpu } from "./cpu.ts"
 import { direct } from "./direct.ts"
 import { health } from "./health.ts"
@@ -58,6 +59,7 @@ const benches: ReadonlyArray<Bench> = [
   heap,
   heapMillion,
   imports,
+  command,
   sizes,
   overload
 ]

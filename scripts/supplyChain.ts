@@ -1,9 +1,11 @@
 /**
  * Checks the supply chain of this package: every entry of the lockfile comes from the registry with its hash, no
- * package that users get runs install scripts, and no known advisory is about one of those.
+ * package that users get runs install scripts, and no known advisory is about one of those. Packages that are bundled into the
+ * command count as those that users get, and have a license that allows it.
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
+import { bundledPackages } from "./build/vendored.ts"
 
 interface Locked {
   readonly resolved?: string
@@ -11,6 +13,7 @@ interface Locked {
   readonly link?: boolean
   readonly dev?: boolean
   readonly hasInstallScript?: boolean
+  readonly license?: string
 }
 
 const read = (file: string): unknown => JSON.parse(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"))
@@ -24,9 +27,21 @@ const lock = read("package-lock.json") as { readonly packages: Readonly<Record<s
 const parts = Object.entries(lock.packages).filter(([path, { link }]) => path !== "" && link !== true)
 const faults: Array<string> = []
 
-/** By those who install this package: its dependencies and theirs, and its peers. */
-const isUsed = (path: string, dev: boolean | undefined): boolean =>
-  dev !== true || Object.hasOwn(manifest.peerDependencies, path.replace(/^node_modules\//, ""))
+const bundled = await bundledPackages()
+
+/** Licenses under which code may be part of this package, with a notice. */
+const ALLOWED_LICENSES = ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"]
+
+for (const name of bundled) {
+  const license = lock.packages[`node_modules/${name}`]?.license ?? "none"
+  if (!ALLOWED_LICENSES.includes(license)) faults.push(`${name} is bundled, and its license is ${license}`)
+}
+
+/** By those who install this package: its dependencies and theirs, its peers, and what is bundled. */
+const isUsed = (path: string, dev: boolean | undefined): boolean => {
+  const name = path.replace(/^node_modules\//, "")
+  return dev !== true || Object.hasOwn(manifest.peerDependencies, name) || bundled.includes(name)
+}
 
 for (const [path, { dev, hasInstallScript, integrity, resolved }] of parts) {
   if (integrity?.startsWith("sha512-") !== true) faults.push(`${path} has no SHA-512 in the lockfile`)
@@ -39,29 +54,33 @@ for (const name of ["preinstall", "install", "postinstall"]) {
   if (manifest.scripts[name] !== undefined) faults.push(`package.json has a script ${name}, which users would run`)
 }
 const used = parts.filter(([path, { dev }]) => isUsed(path, dev)).length
-console.log(`${parts.length} packages in the lockfile, ${used} of them for users, ${faults.length} faults`)
-
-// As JSON: run by a script that is silent, npm says nothing else of a registry that has no answer.
-const audit = spawnSync("npm", ["audit", "--omit=dev", "--json"], { encoding: "utf8" })
+console.log(
+  `${parts.length} packages in the lockfile, ${used} of them for users, ${bundled.length} bundled (${bundled.join(", ")}), ${faults.length} faults`
+)
 
 interface Audit {
   readonly vulnerabilities?: Readonly<Record<string, unknown>>
   readonly message?: string
 }
 
-const audited = (): Audit => {
+/** As JSON: run by a script that is silent, npm says nothing else of a registry that has no answer. */
+const audited = (...flags: ReadonlyArray<string>): Audit => {
+  const { stderr, stdout } = spawnSync("npm", ["audit", "--json", ...flags], { encoding: "utf8" })
   try {
-    return JSON.parse(audit.stdout) as Audit
+    return JSON.parse(stdout) as Audit
   } catch {
-    return {}
+    return { message: stderr }
   }
 }
 
-const { message = audit.stderr, vulnerabilities } = audited()
-if (vulnerabilities === undefined) {
+const shipped = audited("--omit=dev")
+const all = audited()
+if (shipped.vulnerabilities === undefined || all.vulnerabilities === undefined) {
+  const { message = "" } = shipped.vulnerabilities === undefined ? shipped : all
   console.log(`npm audit: SKIPPED, the registry does not support it (${message.split("\n", 1)[0]})`)
 } else {
-  const names = Object.keys(vulnerabilities)
+  const inBundle = Object.keys(all.vulnerabilities).filter((name) => bundled.includes(name))
+  const names = [...new Set([...Object.keys(shipped.vulnerabilities), ...inBundle])]
   console.log(`npm audit: ${names.length} advisories`)
   if (names.length > 0) faults.push(`npm audit has advisories about what is shipped: ${names.join(", ")}`)
 }

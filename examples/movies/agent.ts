@@ -1,47 +1,40 @@
-/** An agent the clientele way: it holds no client, and leases one for each question. */
-import * as AzureOpenAiClient from "clientele/AzureOpenAiClient"
+/**
+ * The agent of `clientele run --agent`, the clientele way: it holds no client, and leases one for each question. Rows take
+ * turns over twelve configurations.
+ */
+import type { Call } from "clientele/Batch"
 import * as CerebrasClient from "clientele/CerebrasClient"
-import type { CommonOptions } from "clientele/ClientConfig"
-import type { ClientError, OptionsError } from "clientele/ClientError"
+import type { ClientError } from "clientele/ClientError"
 import type { ClientMap } from "clientele/ClientMap"
 import * as GroqClient from "clientele/GroqClient"
 import * as OpenAiClient from "clientele/OpenAiClient"
 import * as Effect from "effect/Effect"
-import { type Answer, answer, type Completion, type Job, type Question, question } from "./chat.ts"
+import * as Redacted from "effect/Redacted"
+import { answer, type Completion, type Movie, question } from "./chat.ts"
+import { type Setup, setupOf } from "./setups.ts"
 
-/** From a row's prompt to the model's answer. */
-export type Agent<E, R = never> = (prompt: string) => Effect.Effect<Answer, E, R>
+export const version = "1"
 
-export const make = (job: Job, options?: CommonOptions): Effect.Effect<Agent<ClientError, ClientMap>, OptionsError> =>
-  Effect.map(
-    asking(job, options),
-    (ask) => (prompt) => Effect.map(ask(question(job, prompt)), (completion) => answer(job, completion))
-  )
+export default (movie: Movie, { index, report }: Call) => {
+  const setup = setupOf(index)
+  return Effect.map(ask(setup, question(setup.model, movie)), (completion) => {
+    report(completion)
+    return answer(completion)
+  })
+}
 
-type Ask = (question: Question) => Effect.Effect<Completion, ClientError, ClientMap>
-
-/** Options are looked at once, here. `use` then finds the client that the config means, or builds it. */
-const asking = ({ provider }: Job, options?: CommonOptions): Effect.Effect<Ask, OptionsError> => {
+const ask = (
+  { provider, ...setup }: Setup,
+  body: ReturnType<typeof question>
+): Effect.Effect<Completion, ClientError, ClientMap> => {
+  const { baseURL, headers, timeout } = setup
+  const options = { apiKey: Redacted.make(setup.apiKey), baseURL, headers, timeout }
   switch (provider) {
     case "openai":
-      return Effect.map(
-        OpenAiClient.config(options),
-        (config) => (question) => OpenAiClient.use(config, (openai) => openai.chat.completions.create(question))
-      )
-    case "azure":
-      return Effect.map(
-        AzureOpenAiClient.config(options),
-        (config) => (question) => AzureOpenAiClient.use(config, (azure) => azure.chat.completions.create(question))
-      )
+      return OpenAiClient.use(options, (openai) => openai.chat.completions.create(body))
     case "groq":
-      return Effect.map(
-        GroqClient.config(options),
-        (config) => (question) => GroqClient.use(config, (groq) => groq.chat.completions.create(question))
-      )
+      return GroqClient.use(options, (groq) => groq.chat.completions.create(body))
     case "cerebras":
-      return Effect.map(
-        CerebrasClient.config(options),
-        (config) => (question) => CerebrasClient.use(config, (cerebras) => cerebras.chat.completions.create(question))
-      )
+      return CerebrasClient.use(options, (cerebras) => cerebras.chat.completions.create(body))
   }
 }

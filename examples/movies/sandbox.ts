@@ -1,47 +1,45 @@
-/** The sandbox, a stand-in for the three providers, in a process of its own for as long as the scope is open. */
-import * as Command from "@effect/platform/Command"
-import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import { fileURLToPath } from "node:url"
+/** The sandbox, a stand-in for the three providers, in a process of its own. */
+import { spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { CLIENTELE } from "./command.ts"
+import type { ProviderName } from "./setups.ts"
 
-export class SandboxFailed extends Data.TaggedError("SandboxFailed")<{ readonly message: string }> {}
+export interface Sandbox {
+  readonly baseURL: Readonly<Record<ProviderName, string>>
+  readonly resetCounts: () => Promise<unknown>
+  /** Most connections at one time since the counts were reset. */
+  readonly peakSockets: () => Promise<number>
+  readonly close: () => void
+}
 
-const CLI = fileURLToPath(new URL("../cli/main.js", import.meta.resolve("clientele/testing/Sandbox")))
+interface Started {
+  readonly controlOrigin: string
+  readonly baseURL: Sandbox["baseURL"]
+}
 
-/** The line that it prints once it listens. */
-const Started = Schema.parseJson(
-  Schema.Struct({
-    controlOrigin: Schema.String,
-    baseURL: Schema.Struct({ openai: Schema.String, groq: Schema.String, cerebras: Schema.String })
+interface Stats {
+  readonly connections: { readonly peak: number }
+}
+
+/** `latency` is milliseconds for an answer; the certificate authority is written to `caFile`. */
+export const start = async (latency: number, caFile: string): Promise<Sandbox> => {
+  const flags = ["--tls", "--write-ca", caFile, "--latency", `${latency}`, "--json", "--stdin-close"]
+  // A group of its own, so that Ctrl-C does not end it before the run that it answers. It ends with its standard input.
+  const child = spawn(process.execPath, [CLIENTELE, "sandbox", ...flags], {
+    stdio: ["pipe", "pipe", "inherit"],
+    detached: true
   })
-)
-
-const Stats = Schema.Struct({ connections: Schema.Struct({ peak: Schema.Number }) })
-
-export const start = (options: { readonly latency: number; readonly caFile: string }) =>
-  Effect.gen(function* () {
-    const flags = ["--tls", "--write-ca", options.caFile, "--latency", `${options.latency}`, "--json", "--stdin-close"]
-    const child = yield* Command.make(process.execPath, CLI, "sandbox", ...flags).pipe(
-      Command.stderr("inherit"),
-      Command.start
-    )
-    const line = yield* child.stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.runHead)
-    const { baseURL, controlOrigin } = yield* Schema.decodeUnknown(Started)(Option.getOrUndefined(line))
-    const control = (path: string, method: string) =>
-      Effect.tryPromise(async () => {
-        const response = await fetch(`${controlOrigin}/__sandbox/${path}`, { method })
-        return (await response.json()) as unknown
-      })
-    return {
-      baseURL,
-      resetCounts: control("reset", "POST"),
-      /** Most connections at one time since the counts were reset. */
-      peakSockets: control("stats", "GET").pipe(
-        Effect.flatMap(Schema.decodeUnknown(Stats)),
-        Effect.map(({ connections }) => connections.peak)
-      )
-    }
-  }).pipe(Effect.mapError((error) => new SandboxFailed({ message: `the sandbox failed: ${error.message}` })))
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve)
+    child.once("close", (code) => reject(new Error(`the sandbox ended with exit code ${code}`)))
+  })
+  const { baseURL, controlOrigin } = JSON.parse(line) as Started
+  const control = async (path: string, method: string): Promise<unknown> =>
+    (await fetch(`${controlOrigin}/__sandbox/${path}`, { method })).json()
+  return {
+    baseURL,
+    resetCounts: () => control("reset", "POST"),
+    peakSockets: async () => ((await control("stats", "GET")) as Stats).connections.peak,
+    close: () => child.stdin.end()
+  }
+}

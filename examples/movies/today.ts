@@ -1,37 +1,36 @@
 /** The way it is mostly done today: each agent makes a client of its own, with the defaults of its SDK. */
 import { Cerebras } from "@cerebras/cerebras_cloud_sdk"
-import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
+import type { Call } from "clientele/Batch"
 import { Groq } from "groq-sdk"
 import { OpenAI } from "openai"
-import type { Agent } from "./agent.ts"
-import { answer, type Completion, type Question, question } from "./chat.ts"
-import type { Setup } from "./setups.ts"
+import { answer, type Completion, type Movie, question } from "./chat.ts"
+import { type Setup, setupOf } from "./setups.ts"
 
-export class RequestFailed extends Data.TaggedError("RequestFailed")<{ readonly cause: unknown }> {
-  /** SDKs say "Connection error." and keep what happened in causes of causes. */
-  override get message(): string {
-    let error = this.cause
-    while (error instanceof Error && error.cause instanceof Error) error = error.cause
-    return error instanceof Error ? error.message : String(error)
+export const version = "1"
+
+export default async (movie: Movie, { index, report, signal }: Call & { readonly signal: AbortSignal }) => {
+  const setup = setupOf(index)
+  try {
+    const completion = await ask(setup, question(setup.model, movie), signal)
+    report(completion)
+    return answer(completion)
+  } catch (error) {
+    throw deepest(error)
   }
 }
 
-export const make =
-  (setup: Setup, onClient: () => void): Agent<RequestFailed> =>
-  (prompt) =>
-    Effect.tryPromise({
-      try: (signal) => {
-        onClient()
-        return ask(setup, question(setup.job, prompt), signal)
-      },
-      catch: (cause) => new RequestFailed({ cause })
-    }).pipe(Effect.map((completion) => answer(setup.job, completion)))
+/** SDKs say "Connection error." and keep what happened in causes of causes. */
+const deepest = (error: unknown): unknown =>
+  error instanceof Error && error.cause instanceof Error ? deepest(error.cause) : error
 
-const ask = (setup: Setup, body: Question, signal: AbortSignal): Promise<Completion> => {
+const ask = (
+  { provider, ...setup }: Setup,
+  body: ReturnType<typeof question>,
+  signal: AbortSignal
+): Promise<Completion> => {
   const { apiKey, baseURL, headers: defaultHeaders, timeout } = setup
   const options = { apiKey, baseURL, defaultHeaders, timeout }
-  switch (setup.job.provider) {
+  switch (provider) {
     case "openai":
       return new OpenAI(options).chat.completions.create(body, { signal })
     case "groq":

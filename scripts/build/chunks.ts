@@ -9,6 +9,7 @@ import { chunksOf, FILES } from "./layout.ts"
 import { MESSAGE, messageFirst } from "./message.ts"
 import { compiled, marked } from "./modules.ts"
 import type { Step } from "./step.ts"
+import { vendored } from "./vendored.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const source = join(root, "src")
@@ -37,7 +38,7 @@ export const chunks: Step = async ({ out }) => {
     // Other packages: their values must be those of the app's own copies.
     external: (id) => /^[\w@]/.test(id),
     treeshake: { moduleSideEffects: (_, isExternal) => !isExternal },
-    plugins: [messageFirst(), marked, compiled]
+    plugins: [messageFirst(), vendored(), marked, compiled]
   })
   let chunkOf: ReadonlyMap<string, string> | undefined
   const { output } = await bundle.write({

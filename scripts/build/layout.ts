@@ -30,6 +30,7 @@ const PUBLIC = "{,promise/,testing/}*.ts"
 /** Modules that depend on the path of their own file. */
 const FIXED = [
   "cli/*.ts",
+  "cli/vendor/*.ts",
   "internal/install/{node,requirements}.ts",
   "internal/promise/register/{trap,pooledClasses}.ts",
   "internal/promise/register/fetch/{install,send}.ts"

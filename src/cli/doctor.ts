@@ -1,65 +1,47 @@
-/** `clientele doctor`: what is installed, against what this package needs. Loads none of it, so it runs with any of it. */
-import { effectProblem, nodeProblem } from "../internal/install/requirements.ts"
-import { installed, satisfies } from "../internal/install/versions.ts"
-import { folder, manifest } from "./manifest.ts"
-import { parse } from "./usage.ts"
+/** `clientele doctor`: what may keep a run from working. Runs whatever Node and Effect are installed. */
+import { endpoints } from "./doctor/endpoints.ts"
+import type { Finding } from "./doctor/finding.ts"
+import { openFiles } from "./doctor/machine.ts"
+import { versions } from "./doctor/versions.ts"
+import { parse, text } from "./usage.ts"
 
-const HELP = `usage: clientele doctor
+const HELP = `usage: clientele doctor [options]
 
-Lists the versions of Node, Effect and the SDKs that are installed, each with the required range. Exit code 1
-if one is missing or out of range.
+Lists the versions of Node, Effect and the SDKs, each with the required range; the limit on open files; and for each provider
+whether its key is set, its endpoint is reached, HTTP/2 is offered, and the key is accepted. Keys are not printed. Exit code 1
+if there is a problem.
 
-  --help   this text
+  --model P:NAME     asks this model for a few tokens, whose response has the limits of the account: groq:llama-3.3-70b-versatile
+  --base-url URL     another server, for the model's provider, or of OpenAI's API
+  --offline          sends nothing
+  --help             this text
 `
 
-interface Finding {
-  readonly state: "ok" | "none" | "problem"
-  readonly text: string
-}
-
-const node = (): Finding => {
-  const problem = nodeProblem(process.versions)
-  return problem === undefined
-    ? { state: "ok", text: `Node ${process.versions.node} (${manifest.engines.node})` }
-    : { state: "problem", text: problem }
-}
-
-const withinRange = (name: string, range: string, isOptional: boolean): Finding => {
-  const version = installed(name, folder)
-  if (name === "effect") {
-    const problem = effectProblem(version)
-    if (problem !== undefined) return { state: "problem", text: problem }
-  }
-  if (version === undefined && isOptional) return { state: "none", text: `${name} (optional, ${range})` }
-  if (version !== undefined && satisfies(version, range)) return { state: "ok", text: `${name} ${version} (${range})` }
-  const remedy = `run npm install "${name}@${range}"`
-  return { state: "problem", text: `clientele needs ${name} ${range}, and finds ${version ?? "none"}: ${remedy}` }
-}
-
-/** Values of one copy of Effect are foreign to another. */
-const oneEffect = (): ReadonlyArray<Finding> => {
-  const [ours, theirs] = [installed("effect", folder), installed("effect", process.cwd())]
-  if (ours === undefined || theirs === undefined || ours === theirs) return []
-  const text = `clientele resolves effect ${ours}, and this folder effect ${theirs}: install one for both, then run npm dedupe`
-  return [{ state: "problem", text }]
-}
-
-const findings = (): ReadonlyArray<Finding> => [
-  node(),
-  ...Object.entries(manifest.peerDependencies).map(([name, range]) =>
-    withinRange(name, range, manifest.peerDependenciesMeta[name]?.optional === true)
-  ),
-  ...oneEffect()
-]
+const FLAGS = {
+  model: { type: "string" },
+  "base-url": { type: "string" },
+  offline: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} as const
 
 const MARKS: Readonly<Record<Finding["state"], string>> = { ok: "ok       ", none: "none     ", problem: "PROBLEM  " }
 
 export const run = async (args: ReadonlyArray<string>): Promise<number> => {
-  if (parse(args, { help: { type: "boolean", short: "h" } }, "doctor")["help"] === true) {
+  const values = parse(args, FLAGS, "doctor")
+  if (values["help"] === true) {
     process.stdout.write(HELP)
     return 0
   }
-  const found = findings()
+  const found = [
+    ...versions(),
+    openFiles(),
+    ...(await endpoints({
+      env: process.env,
+      model: text(values, "model"),
+      baseUrl: text(values, "base-url"),
+      isOffline: values["offline"] === true
+    }))
+  ]
   for (const { state, text } of found) process.stdout.write(`${MARKS[state]}${text}\n`)
   return found.some(({ state }) => state === "problem") ? 1 : 0
 }

@@ -1,24 +1,35 @@
 #!/usr/bin/env node
 /** The `clientele` command: finds the subcommand, which is loaded only when it is called. */
+import * as nodeModule from "node:module"
 import { problemIn } from "../internal/install/surroundings.ts"
 import { folder, manifest } from "./manifest.ts"
-import { UsageError } from "./usage.ts"
+import { CommandError, UsageError } from "./exit.ts"
 
 interface Command {
   readonly summary: string
-  /** Runs whatever Node and Effect are installed. @default false */
-  readonly runsAnyhow?: boolean
+  /** Runs, or prints its help, whatever Node and Effect are installed. @default nothing */
+  readonly anyhow?: "run" | "help"
   readonly load: () => Promise<{ readonly run: (args: ReadonlyArray<string>) => Promise<number> }>
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  run: {
+    summary: "a model or an agent for each row of a file, with a file of results",
+    anyhow: "help",
+    load: () => import("./run.ts")
+  },
+  stats: {
+    summary: "what a run has done so far: rows, failures, tokens, cost",
+    anyhow: "help",
+    load: () => import("./stats.ts")
+  },
   sandbox: {
     summary: "a provider server on this machine, to develop and test against",
     load: () => import("./sandbox.ts")
   },
   doctor: {
-    summary: "installed versions of Node, Effect and the SDKs, against the required ones",
-    runsAnyhow: true,
+    summary: "what may keep a run from working: versions, keys, endpoints, limits",
+    anyhow: "run",
     load: () => import("./doctor.ts")
   }
 }
@@ -53,15 +64,19 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
     if (command === undefined) {
       throw new UsageError(`unknown command "${name}"; commands: ${Object.keys(COMMANDS).join(", ")}`)
     }
-    const problem = command.runsAnyhow === true ? undefined : problemIn(folder)
+    const isHelp = rest.includes("--help") || rest.includes("-h")
+    const needsNothing = command.anyhow === "run" || (command.anyhow === "help" && isHelp)
+    const problem = needsNothing ? undefined : problemIn(folder)
     if (problem !== undefined) {
       process.stderr.write(`${problem}\n`)
       return 1
     }
+    // Compiling is a part of the time until the first request. Not all runtimes have this cache.
+    nodeModule.enableCompileCache?.()
     return await (await command.load()).run(rest)
   } catch (error) {
     process.stderr.write(`clientele: ${error instanceof Error ? error.message : String(error)}\n`)
-    return error instanceof UsageError ? 2 : 1
+    return error instanceof CommandError ? error.exitCode : 1
   }
 }
 

@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs"
 import { parseFault } from "../internal/sandbox/faults.ts"
 import { type FaultRule, type Options, type Sandbox, start } from "../testing/Sandbox.ts"
-import { number, oneOf, parse, text, texts, UsageError, type Values } from "./usage.ts"
+import { UsageError } from "./exit.ts"
+import { number, oneOf, parse, text, texts, type Values } from "./usage.ts"
 
 const HELP = `usage: clientele sandbox [options]
 

@@ -1,17 +1,31 @@
 /** Reading flags, with complaints that name the flag, what was given, and what would do. */
 import { nearest } from "../internal/util/closestName.ts"
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util"
+import { UsageError } from "./exit.ts"
 
-/** The command was called wrongly: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError"
+/** Names of settings for complaints, where they are no flags. */
+export const LABELS: unique symbol = Symbol("labels")
+
+export type Values = Readonly<Record<string, string | boolean | ReadonlyArray<string | boolean> | undefined>> & {
+  readonly [LABELS]?: Readonly<Record<string, string>>
 }
 
-export type Values = Readonly<Record<string, string | boolean | ReadonlyArray<string | boolean> | undefined>>
+/** A setting as its giver named it: `--model`, `CLIENTELE_RUN_MODEL`. */
+export const labelOf = (values: Values, name: string): string => values[LABELS]?.[name] ?? `--${name}`
 
-export const parse = (args: ReadonlyArray<string>, options: ParseArgsOptionsConfig, command: string): Values => {
+export const parse = (args: ReadonlyArray<string>, options: ParseArgsOptionsConfig, command: string): Values =>
+  parseWithOperands(args, options, command, false).values
+
+/** The same for commands that take arguments without a flag. */
+export const parseWithOperands = (
+  args: ReadonlyArray<string>,
+  options: ParseArgsOptionsConfig,
+  command: string,
+  allowPositionals = true
+): { readonly values: Values; readonly operands: ReadonlyArray<string> } => {
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
+    const { positionals, values } = parseArgs({ args: [...args], options, strict: true, allowPositionals })
+    return { values, operands: positionals }
   } catch (error) {
     throw new UsageError(complaint(error, args, options, command))
   }
@@ -26,7 +40,8 @@ const complaint = (
   const code = error instanceof Error && "code" in error ? error.code : undefined
   const hint = `see clientele ${command} --help`
   if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
-    const flag = args.find((arg) => arg.startsWith("-") && !Object.hasOwn(options, nameOf(arg))) ?? "?"
+    const flag =
+      args.find((arg) => arg.length > 1 && arg.startsWith("-") && !Object.hasOwn(options, nameOf(arg))) ?? "?"
     const near = nearest(nameOf(flag), Object.keys(options))
     const guess = near === undefined ? hint : `did you mean --${near}?`
     return `unknown option ${flag.split("=")[0]} of ${command}; ${guess}`
@@ -61,7 +76,7 @@ export const number = (values: Values, name: string, range: Range): number | und
   const kind = range.whole === true ? "a whole number" : "a number"
   const unit = range.unit === undefined ? "" : ` of ${range.unit}`
   const bounds = max === Infinity ? `from ${range.min} up` : `from ${range.min} to ${max}`
-  throw new UsageError(`--${name} is ${JSON.stringify(given)}; expected ${kind}${unit} ${bounds}`)
+  throw new UsageError(`${labelOf(values, name)} is ${JSON.stringify(given)}; expected ${kind}${unit} ${bounds}`)
 }
 
 export const oneOf = <A extends string>(values: Values, name: string, choices: ReadonlyArray<A>): A | undefined => {
@@ -69,7 +84,7 @@ export const oneOf = <A extends string>(values: Values, name: string, choices: R
   if (given === undefined) return undefined
   const choice = choices.find((one) => one === given)
   if (choice !== undefined) return choice
-  throw new UsageError(`--${name} is ${JSON.stringify(given)}; expected one of ${choices.join(", ")}`)
+  throw new UsageError(`${labelOf(values, name)} is ${JSON.stringify(given)}; expected one of ${choices.join(", ")}`)
 }
 
 export const texts = (values: Values, name: string): ReadonlyArray<string> | undefined => {

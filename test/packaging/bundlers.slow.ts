@@ -32,13 +32,14 @@ const runBundle = (file: string): Promise<unknown> => runAlone(project, file, sa
 const esbuild = (entry: string, out: string, ...args: ReadonlyArray<string>): Promise<string> =>
   succeed(project, bin("esbuild"), [entry, "--bundle", "--platform=node", `--outfile=${out}`, ...args])
 
+const bundled = async (name: string, from: string): Promise<string> => {
+  project.write(`${name}.mjs`, `export { ${name} } from "${from}"`)
+  await esbuild(`${name}.mjs`, `out/${name}.js`, "--format=esm")
+  return readFileSync(join(project.folder, `out/${name}.js`), "utf8")
+}
+
 describe("in a bundle", () => {
   it("of one function is only what it uses of a chunk", async () => {
-    const bundled = async (name: string, from: string): Promise<string> => {
-      project.write(`${name}.mjs`, `export { ${name} } from "${from}"`)
-      await esbuild(`${name}.mjs`, `out/${name}.js`, "--format=esm")
-      return readFileSync(join(project.folder, `out/${name}.js`), "utf8")
-    }
     const [fetch, use, error] = [
       await bundled("getFetch", "clientele/Promise"),
       await bundled("use", "clientele/OpenAiClient"),

@@ -1,6 +1,6 @@
 /**
- * Each install line of README and docs, run as it stands in an empty folder with what npm has today, and the snippets
- * below it, up to the next heading, run against the sandbox.
+ * Each install line of README and docs, run as it stands in an empty folder with what npm has today, and the snippets and
+ * commands below it, up to the next heading, run against the sandbox.
  */
 import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
@@ -13,6 +13,8 @@ const root = resolve(import.meta.dirname, "../..")
 export interface Line {
   readonly command: string
   readonly snippets: ReadonlyArray<string>
+  /** Lines that run this package's command. */
+  readonly runs: ReadonlyArray<string>
 }
 
 const linesOf = (file: string): ReadonlyArray<Line> =>
@@ -22,7 +24,8 @@ const linesOf = (file: string): ReadonlyArray<Line> =>
       const [, ...parts] = section.split(/^ {4}(?=npm install )/m)
       return parts.map((part) => ({
         command: part.split("\n", 1)[0]!,
-        snippets: [...part.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => match[1]!)
+        snippets: [...part.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => match[1]!),
+        runs: [...part.matchAll(/^ {4}(npx clientele run .+)$/gm)].map((match) => match[1]!)
       }))
     })
 
@@ -31,7 +34,8 @@ export const lines = ["README.md", ...globSync("docs/*.md", { cwd: root })].flat
 /** A line that stands in several places is run once, with the snippets of all of them. */
 export const byCommand: ReadonlyArray<Line> = [...new Set(lines.map(({ command }) => command))].map((command) => ({
   command,
-  snippets: lines.flatMap((line) => (line.command === command ? line.snippets : []))
+  snippets: lines.flatMap((line) => (line.command === command ? line.snippets : [])),
+  runs: [...new Set(lines.flatMap((line) => (line.command === command ? line.runs : [])))]
 }))
 
 /** Added to a snippet that defines something and does not run it, by what it defines. */
@@ -46,6 +50,10 @@ const driven: ReadonlyArray<readonly [defines: RegExp, call: string]> = [
     `import { layer } from "clientele/ClientLayer"\nconsole.log(await Effect.runPromise(Effect.provide(agent("Alien"), layer())))`
   ],
   [/^const agent = async /m, `console.log(await agent("Alien"))`],
+  [
+    /^export const agent = /m,
+    `import { layer } from "clientele/ClientLayer"\nawait Effect.runPromise(Effect.provide(agent("Alien"), layer()))`
+  ],
   [/^const main = /m, `console.log(await Effect.runPromise(main))`],
   [/^const test = /m, `await Effect.runPromise(test)`],
   [/^export class Agent /m, `console.log(await new Agent().answer("Is it out?"))`]
@@ -84,11 +92,21 @@ export const tryLine = async (line: Line): Promise<void> => {
     expectSuccess(await project.run("npm", ["ls", "--all"]), "npm ls")
     const doctor = await project.run("npx", ["--no-install", "clientele", "doctor"])
     assert.notMatch(expectSuccess(doctor, "clientele doctor"), /PROBLEM/)
-    assert.isAbove(line.snippets.length, 0)
+    assert.isAbove(line.snippets.length + line.runs.length, 0)
     for (const [i, snippet] of line.snippets.entries()) await trySnippet(project, snippet, i)
+    for (const command of line.runs) await tryRun(project, command)
   } finally {
     project.dispose()
   }
+}
+
+const tryRun = async (project: Project, command: string): Promise<void> => {
+  await using sandbox = await Sandbox.start()
+  project.write("films.csv", "title\nAlien\nBrazil\n")
+  // Each sandbox has an address of its own, which would be another run.
+  const anew = `rm -f results.*; ${command}`
+  expectSuccess(await project.run("sh", ["-c", anew], environment(sandbox)), command)
+  assert.strictEqual(sandbox.stats().requests, 2, command)
 }
 
 const trySnippet = async (project: Project, snippet: string, index: number): Promise<void> => {

@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 describe("the tarball", () => {
   it("holds sources, builds, documents and nothing of the compiler's", () => {
     const expected =
-      /^package\/(package\.json|README\.md|SECURITY\.md|LICENSE|docs\/[\w-]+\.md|src\/.+\.[cm]?ts|dist\/.+\.(js|cjs|d\.ts|d\.cts|map))$/
+      /^package\/(package\.json|README\.md|SECURITY\.md|LICENSE|docs\/[\w-]+\.md|src\/.+\.[cm]?ts|dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/vendor\/THIRD-PARTY-NOTICES\.md)$/
     assert.include(files, "package/dist/index.js")
     assert.deepStrictEqual(
       files.filter((file) => !expected.test(file)),
