@@ -63,7 +63,8 @@ const notice = (name: string): ReadonlyArray<string> => {
   return ["", `## ${name} ${version} (${license})`, "", readFileSync(join(place, file), "utf8").trim()]
 }
 
-const notices = (names: ReadonlyArray<string>): string =>
+/** Text of the licenses of packages. */
+export const notices = (names: ReadonlyArray<string>): string =>
   `${["# Third-party notices", "", "Files in this folder hold code of these packages.", ...names.flatMap(notice)].join("\n")}\n`
 
 export const vendored = (): Plugin => {

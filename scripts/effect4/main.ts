@@ -10,6 +10,7 @@ import { install } from "./install.ts"
 import { manifestOf } from "./manifest.ts"
 import { BUILD, ROOT, WORKSPACE } from "./paths.ts"
 import { rewriteText } from "./texts.ts"
+import { bundleVendored } from "./vendor.ts"
 
 const COPIED = ["CHANGELOG.md", "SECURITY.md", "LICENSE"]
 const TEXTS = ["README.md", "docs"]
@@ -31,6 +32,7 @@ if (code === 0) {
   if (withTests) for (const rule of unused) console.log(`unused rule: ${rule}`)
   rmSync(join(BUILD, "dist/.tsbuildinfo"), { force: true })
   process.exitCode = run(process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "-p", WORKSPACE)
+  if (process.exitCode === 0) await bundleVendored()
 } else {
   process.exitCode = code
 }

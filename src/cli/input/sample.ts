@@ -1,6 +1,6 @@
 /** Draws rows at random: every set of `size` rows is as likely as another, and one seed always draws the same. */
-import { PCGRandom } from "effect/Utils"
 import type { RowChunks, RowItem } from "./rows.ts"
+import { seededRandom } from "./seededRandom.ts"
 
 interface DrawnRow {
   readonly index: number
@@ -9,7 +9,7 @@ interface DrawnRow {
 
 /** By Vitter's algorithm R, in one pass that holds `size` rows; in the order of the source. */
 export async function* sampleRows(rows: RowChunks, size: number, seed: number): RowChunks {
-  const random = new PCGRandom(seed)
+  const random = seededRandom(seed)
   const drawn: Array<DrawnRow> = []
   let index = 0
   for await (const items of rows) {
