@@ -261,6 +261,7 @@ const testing: ReadonlyArray<Rule> = [
     to: `Stream.map(Stream.filter(Stream.map($stream, $f), Option.isSome), ({ value }) => value)`,
     why: "filters give Results"
   },
+  { from: `FastCheck.fullUnicodeString()`, to: `FastCheck.string({ unit: "binary" })`, why: "fast-check 4" },
   { from: `$fc.fullUnicodeString()`, to: `$fc.string({ unit: "binary" })`, why: "fast-check 4" },
   { from: `$fc.fullUnicodeString($o)`, to: `$fc.string({ ...$o, unit: "binary" })`, why: "fast-check 4" },
   { from: `ConfigProvider.fromMap(new Map())`, to: `ConfigProvider.fromEnvRecord({})`, why: "removed" },
