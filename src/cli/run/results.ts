@@ -44,7 +44,7 @@ const batchRows = (source: RowSource, plan: RunPlan): Stream.Stream<Row | Batch.
   const read = Stream.fromAsyncIterable(chunks, (error) =>
     error instanceof CommandError ? error : new CommandError(String(error), EXIT.io)
   )
-  return Stream.flattenIterables(Stream.map(read, (items) => items.map(asBatchRow)))
+  return Stream.flatMap(read, (items) => Stream.fromIterable(items.map(asBatchRow)))
 }
 
 const totalOf = (source: RowSource, { repeat, rows }: RunPlan): ReturnType<RowSource["total"]> => {
