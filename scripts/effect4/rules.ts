@@ -52,6 +52,7 @@ const names: ReadonlyArray<readonly [from: string, to: string, why?: string]> = 
   ["Stream.unwrapScoped", "Stream.unwrap", "every unwrap is scoped"],
   ["Stream.flattenIterables", "Stream.flattenIterable"],
   ["Stream.flattenChunks", "Stream.flattenArray", "streams carry arrays"],
+  ["Stream.flattenIterables", "Stream.flattenIterable"],
   ["Stream.mapChunks", "Stream.mapArray", "streams carry arrays"],
   ["Stream.runForEachChunk", "Stream.runForEachArray", "streams carry arrays"],
   ["Stream.ensuringWith", "Stream.onExit"],

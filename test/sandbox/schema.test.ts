@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { fromSchema } from "../../src/internal/sandbox/schema.ts"
-import { random } from "../../src/internal/sandbox/text.ts"
+import { random } from "../../src/internal/util/seededRandom.ts"
 
 interface Tree {
   readonly name: string

@@ -3,7 +3,8 @@ import type { Rendered } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { type JsonObject, number, string } from "./json.ts"
 import { JSON_TYPE } from "./reply.ts"
-import { hash, promptTokens, random } from "./text.ts"
+import { hash, promptTokens } from "./text.ts"
+import { random } from "../util/seededRandom.ts"
 
 const DIMENSIONS = 1536
 

@@ -1,6 +1,6 @@
 /** Text that a regular expression of a JSON schema matches. */
 import * as FastCheck from "effect/FastCheck"
-import type { Random } from "./text.ts"
+import type { Random } from "../util/seededRandom.ts"
 
 const MAX_DRAWS = 30
 

@@ -1,7 +1,8 @@
 /** A value that satisfies a JSON schema, the same one for the same seed. */
 import { array, type JsonObject, number, object, string } from "./json.ts"
 import { fromPattern } from "./pattern.ts"
-import { prose, type Random, word } from "./text.ts"
+import { prose, word } from "./text.ts"
+import { type Random } from "../util/seededRandom.ts"
 
 /** Below this depth optional properties and array items that need not be there are left out, so that recursion ends. */
 const MAX_OPTIONAL_DEPTH = 4

@@ -1,4 +1,5 @@
 /** Text without a model: words that follow from what was asked, and from nothing else. */
+import type { Random } from "../util/seededRandom.ts"
 
 const WORDS =
   "amber arch atlas bell birch brook cedar chalk cliff cloud copper coral crane delta dew dune ember fern field flint fox frost glade grain harbor hazel heron hill iris ivory jade kelp lake lark leaf lime loam lotus maple marsh mint mist moss north oak onyx opal otter pearl pine plum quartz rain reed ridge river sage salt slate snow stone tide wren".split(
@@ -10,19 +11,6 @@ export const hash = (text: string, seed = 0x811c9dc5): number => {
   let h = seed
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
   return h >>> 0
-}
-
-export type Random = () => number
-
-/** mulberry32: numbers in [0, 1) that follow from the seed. */
-export const random = (seed: number): Random => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
 }
 
 export const word = (next: Random): string => WORDS[Math.floor(next() * WORDS.length)] ?? "word"

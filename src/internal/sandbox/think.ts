@@ -3,7 +3,8 @@
  * every four characters of its texts, rounded up; an answer has one for every word of prose and for every four
  * characters of JSON; and each token of an answer is one event of a stream.
  */
-import { hash, pieces, promptTokens, prose, random } from "./text.ts"
+import { hash, pieces, promptTokens, prose } from "./text.ts"
+import { random } from "../util/seededRandom.ts"
 import { fromSchema } from "./schema.ts"
 
 export interface Tool {
