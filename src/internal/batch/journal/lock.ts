@@ -1,12 +1,12 @@
 /**
  * A lock file beside a journal: who writes to it. Made by linking a file that is complete, so that it is never there
- * without its content. That of a process that has ended is taken over: on this machine by asking for the process, from
- * another by the time since it was last touched.
+ * without its content. That of a process that has ended is replaced in one step: one of this machine if its process is
+ * gone, another if it has not been touched for long.
  */
 import { randomUUID } from "node:crypto"
-import { type FileHandle, link, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises"
+import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
-import { clearInterval, Date, setInterval } from "../../util/timers.ts"
+import { clearInterval, Date, setInterval, setTimeout } from "../../util/timers.ts"
 import { BatchError, type LockHolder } from "../errors.ts"
 
 /** Interval between touches of the lock. */
@@ -26,6 +26,8 @@ export interface Lock {
   /** Removes it. Never rejects. */
   readonly release: () => Promise<void>
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 const codeOf = (error: unknown): string | undefined => (error as { readonly code?: string } | undefined)?.code
 
@@ -81,20 +83,6 @@ const refused = (path: string, { host, pid, since }: LockContent): BatchError =>
   })
 }
 
-/** Moves a lock away that was found stale. Another process may have taken it over meanwhile: its lock goes back. */
-const removeStale = async (path: string, stale: LockContent): Promise<void> => {
-  const aside = `${path}.${randomUUID()}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return
-    throw error
-  }
-  const moved = await read(aside)
-  if (moved !== undefined && moved.token !== stale.token) await link(aside, path).catch(() => undefined)
-  await rm(aside, { force: true })
-}
-
 /** File systems without hard links (exFAT, some mounts) refuse with one of these. */
 const NO_LINKS: ReadonlySet<string | undefined> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"])
 
@@ -107,14 +95,36 @@ const place = async (own: string, path: string, content: LockContent): Promise<v
   }
 }
 
+/** Pause between attempts, in which another gets done. */
+const ATTEMPT_PAUSE_MS = 10
+
+/**
+ * Puts a complete lock in the place of a stale one. Only the holder of a lock named after the stale one may, so that no
+ * two of them do, and none replaces a newer lock. False if another has done it, or is about to.
+ */
+const replaceStale = async (own: string, path: string, content: LockContent, stale: LockContent): Promise<boolean> => {
+  const turn = `${path}.after-${stale.token.replaceAll(/[^\w-]/g, "")}`
+  try {
+    await take(turn, content)
+  } catch (error) {
+    if (error instanceof BatchError) return false
+    throw error
+  }
+  try {
+    if ((await read(path))?.token !== stale.token) return false
+    await rename(own, path)
+    return true
+  } finally {
+    await rm(turn, { force: true })
+  }
+}
+
 const take = async (path: string, content: LockContent): Promise<void> => {
   const own = `${path}.${content.token}`
-  let file: FileHandle | undefined
   try {
-    file = await open(own, "wx")
-    await file.writeFile(JSON.stringify(content))
-    await file.close()
+    await writeFile(own, JSON.stringify(content), { flag: "wx" })
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      if (attempt > 0) await pause(ATTEMPT_PAUSE_MS)
       try {
         await place(own, path, content)
         return
@@ -125,7 +135,7 @@ const take = async (path: string, content: LockContent): Promise<void> => {
       // It has just been removed.
       if (holder === undefined) continue
       if (!(await isStale(path, holder))) throw refused(path, holder)
-      await removeStale(path, holder)
+      if (await replaceStale(own, path, content, holder)) return
     }
     throw new Error(`${path} can't be taken over: others try the same`)
   } finally {
