@@ -13,6 +13,7 @@ import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
 import { openai } from "../../src/internal/direct/apis.ts"
 import { Batches } from "../../src/internal/direct/batches.ts"
+import * as CallContext from "../../src/internal/request/callContext.ts"
 import { EventFilter } from "../../src/internal/http/bodyFilter.ts"
 import { streamOf } from "../../src/internal/http/streamedResponse.ts"
 import { BodyCore } from "../../src/internal/transport/body.ts"
@@ -137,7 +138,11 @@ describe("a direct stream", () => {
       const core = new BodyCore({ pause: () => undefined, resume: () => undefined, giveUp: () => undefined, reading })
       const stream = streamOf(core.open(), new EventFilter({}, 1_000_000, undefined, false), (error) => error)
       const place = { provider: "openai", baseURL: "http://127.0.0.1" }
-      const batches = new Batches({ place, attempts: 1 }, openai.events, new Response(stream))
+      const batches = new Batches(
+        { place, attempts: 1, context: CallContext.make(undefined, undefined) },
+        openai.events,
+        new Response(stream)
+      )
       const push = () => core.push(Buffer.from(event("x")))
       push()
       await new Promise((resolve) => setImmediate(resolve))

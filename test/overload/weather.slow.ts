@@ -42,6 +42,8 @@ const answer = JSON.stringify({ choices: [{ message: { role: "assistant", conten
 const serve = async ({ agents, latency = 10, law }: Weather) => {
   const attempts = new Map<number, number>()
   let since: number | undefined
+  /** Each agent begins with one of these. */
+  const firstRows = new Set<number>()
   let allSince = Infinity
   let requests = 0
   const server = http.createServer((request, response) => {
@@ -55,7 +57,8 @@ const serve = async ({ agents, latency = 10, law }: Weather) => {
       attempts.set(row, attempt)
       const now = performance.now()
       since ??= now
-      if (attempts.size >= agents) allSince = Math.min(allSince, now)
+      if (row < agents) firstRows.add(row)
+      if (firstRows.size === agents) allSince = Math.min(allSince, now)
       const fate = law({ row, model: body.model, attempt, ms: now - since, msOfAll: now - allSince })
       if (fate === "reset") return void request.socket.resetAndDestroy()
       if (fate === "answer") {

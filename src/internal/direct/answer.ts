@@ -3,6 +3,7 @@ import { RequestError } from "../../ClientError.ts"
 import { WholeResponse } from "../http/bufferedResponse.ts"
 import { codeIn, messageIn } from "../http/errorBody.ts"
 import { parseJson, property } from "../util/json.ts"
+import type { CallContext } from "../request/callContext.ts"
 import type { ErrorOrigin } from "../request/errors/fromSdk.ts"
 import type { Api } from "./apis.ts"
 
@@ -14,6 +15,8 @@ export interface ReadCall {
   readonly place: ErrorOrigin
   /** Times that its request was sent. */
   readonly attempts: number
+  /** Secrets of the call, which failures must not contain. */
+  readonly context: CallContext
 }
 
 /** A response that is no success, with the fields of the SDKs' own `APIError`. The cause of the call's failure. */

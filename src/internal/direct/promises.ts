@@ -143,7 +143,7 @@ export const make = <P extends string, Extra extends string>(
     } = make()
     const own: Own = { ...init[OWN], call: context }
     const response = await fetch(url, { ...init, ...more, signal: signal ?? null, [OWN]: own } as RequestInit)
-    return read(response, { place: config, attempts: context.attempts })
+    return read(response, { place: config, attempts: context.attempts, context })
   }
 
   const answer = async (signal: AbortSignal | null | undefined, make: () => Calls.ApiCall<unknown>) => {

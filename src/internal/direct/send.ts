@@ -40,7 +40,7 @@ const begin = <A>(
   const sent = fetch(url, { ...init, signal, [OWN]: own } as RequestInit)
   if (sent === undefined) return undefined
   sent
-    .then((response) => read(response, { place, attempts: context.attempts }))
+    .then((response) => read(response, { place, attempts: context.attempts, context }))
     .then(
       (answer) => resume(Effect.succeed(answer)),
       (thrown: unknown) => resume(Effect.fail(Failure.fromThrown(place, thrown, context)))

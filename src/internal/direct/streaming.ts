@@ -25,11 +25,14 @@ const noting = ({ read, written }: ApiCall<Batches>, opened: Opened): ApiCall<Ba
 
 const END: unique symbol = Symbol()
 
+const failureOf = ({ call: { context, place } }: Batches, error: unknown): ClientError =>
+  Failure.fromThrown(place, error, context)
+
 const pull = (batches: Batches): Effect.Effect<Chunk.Chunk<unknown> | typeof END, ClientError> =>
   Effect.async((resume) =>
     batches.pull({
       resolve: (batch) => resume(Effect.succeed(batch === undefined ? END : Chunk.unsafeFromArray(batch))),
-      reject: (error) => resume(Effect.fail(Failure.fromThrown(batches.call.place, error)))
+      reject: (error) => resume(Effect.fail(failureOf(batches, error)))
     })
   )
 

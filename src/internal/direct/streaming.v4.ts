@@ -24,13 +24,16 @@ const noting = ({ read, written }: ApiCall<Batches>, opened: Opened): ApiCall<Ba
   }
 })
 
+const failureOf = ({ call: { context, place } }: Batches, error: unknown): ClientError =>
+  Failure.fromThrown(place, error, context)
+
 /** Effect's streams admit no empty batch. */
 const pull = (batches: Batches): Pull.Pull<Arr.NonEmptyReadonlyArray<unknown>, ClientError> =>
   Effect.flatMap(
     Effect.callback<ReadonlyArray<unknown> | undefined, ClientError>((resume) =>
       batches.pull({
         resolve: (batch) => resume(Effect.succeed(batch)),
-        reject: (error) => resume(Effect.fail(Failure.fromThrown(batches.call.place, error)))
+        reject: (error) => resume(Effect.fail(failureOf(batches, error)))
       })
     ),
     (batch) => {

@@ -53,7 +53,7 @@ class AgentCall<Client, A> implements Starter {
   readonly #resume: (result: Effect.Effect<A, ClientError>) => void
   readonly #lease: OpenLease<Lendable, unknown>
   #lent: Lendable | undefined
-  /** The async context of the call, for a callback that starts later. */
+  /** The async context of the call, for what comes later. */
   #scope: AsyncResource | undefined
   #cancelTimer: (() => void) | undefined
   #started: Start | undefined
@@ -148,7 +148,10 @@ class AgentCall<Client, A> implements Starter {
     if (this.#isOver) return
     this.#leave()
     const rest = this.#lease.release()
-    this.#resume(rest === Effect.void ? result : Effect.zipRight(Effect.uninterruptible(rest), result))
+    const ended = rest === Effect.void ? result : Effect.zipRight(Effect.uninterruptible(rest), result)
+    // Whoever ends one that stands in line is in a context of its own.
+    if (this.#scope === undefined) this.#resume(ended)
+    else this.#scope.runInAsyncScope(this.#resume, undefined, ended)
   }
 
   #leave(): void {

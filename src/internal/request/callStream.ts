@@ -72,8 +72,7 @@ class Elements<A> {
   readonly next: Next<A> = Effect.async((resume) => {
     this.#resume = resume
     if (this.#batch.length > 0 || this.#end !== undefined) return this.#give()
-    // Paging and multi-step iterables send requests from `next`, so it needs the context as well.
-    if (!this.#isPulling) CallContext.run(this.#context, this.#pull)
+    if (!this.#isPulling) this.#pull()
   })
 
   /** To be run once its requests have been aborted: a generator queues `return` behind a pending `next`. */
@@ -83,10 +82,16 @@ class Elements<A> {
       : Effect.promise(() => cleanedUp(this.#iterator))
   )
 
-  readonly #pull = (): void => {
+  readonly #ask = (): Promise<IteratorResult<A, unknown>> => this.#iterator.next()
+
+  /**
+   * Paging and multi-step iterables send requests from `next`, so it needs the context as well. Its reactions are outside, in
+   * that of the fiber, which goes on in them.
+   */
+  #pull(): void {
     this.#isPulling = true
     try {
-      this.#iterator.next().then(this.#take, this.#fail)
+      CallContext.run(this.#context, this.#ask).then(this.#take, this.#fail)
     } catch (thrown) {
       this.#fail(thrown)
     }
