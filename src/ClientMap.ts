@@ -141,7 +141,6 @@ export const invalidate = (config: ClientConfig.ClientConfig): Effect.Effect<voi
  * ```ts
  * import * as ClientMap from "clientele/ClientMap"
  * import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
  *
  * // Every ten seconds, for as long as the app runs.
  * export const watch = Effect.forever(

@@ -92,7 +92,11 @@ const setup = (queueTimeout: number, deadline = Infinity) => {
   }
   /** The first request of a call that has stood in line for so long. */
   const sendAfter = (waitedMs: number) => {
-    const start = new Start(starts, { isOver: true }, { order: 1, waitedMs, waitedFor: "quota", isEarly: false })
+    const start = new Start(
+      starts,
+      { isOver: true },
+      { order: 1, waitedMs, waitedFor: "quota", isEarly: false, isAdmitted: true }
+    )
     const call = CallContext.make(new AbortController().signal, undefined, undefined, start)
     return CallContext.run(call, () => [send(), send()])
   }

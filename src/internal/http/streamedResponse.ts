@@ -169,8 +169,26 @@ export const streamOf = (
 ): ReadableStream<Uint8Array> => {
   const reader = new BodyReader(body, filter, failure)
   const { cancel, pull } = reader
+  /** Resolves once the sink has got something: before that the stream must not pull again, for however many reads wait. */
+  const given = (sink: ChunkSink): Promise<void> =>
+    new Promise((resolve) =>
+      pull({
+        enqueue: (chunk) => {
+          sink.enqueue(chunk)
+          resolve()
+        },
+        close: () => {
+          sink.close()
+          resolve()
+        },
+        error: (reason) => {
+          sink.error(reason)
+          resolve()
+        }
+      })
+    )
   // Nothing is read ahead: back-pressure reaches the wire.
-  const stream = new ReadableStream<Uint8Array>({ pull, cancel }, { highWaterMark: 0 })
+  const stream = new ReadableStream<Uint8Array>({ pull: given, cancel }, { highWaterMark: 0 })
   if (filter instanceof EventFilter) eventSources.set(stream, () => reader.forParser(filter))
   const source: Source = { body, onAbandoned: undefined }
   body.onEnd(emptied(source))

@@ -41,6 +41,8 @@ class Lease<K, A, E, R> implements OpenLease<A, E | LeaseMap.LeaseError> {
 
   acquire(acquired: Acquired<A, E | LeaseMap.LeaseError>): void {
     const registry = this.#registry
+    // Its scope may have closed before its fiber came to this.
+    if (this.isReleased) return acquired(Exit.interrupt(FiberId.none))
     if (registry.isClosed) return acquired(Exit.fail(registry.refuse("Closed")))
     const entry = registry.acquire(this.#key)
     if (entry !== undefined) this.#await(entry, acquired)

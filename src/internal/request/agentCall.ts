@@ -127,6 +127,7 @@ class AgentCall<Client, A> implements Starter {
     if (this.#scope === undefined && !starts.isBusy()) return this.start(starts.begin(this.order))
     const refusal = starts.join(this, bounds)
     if (refusal !== undefined) return this.fail(refusal)
+    if (this.#started !== undefined || this.#isOver) return
     const ms = Math.min(queueTimeout, deadline)
     if (ms <= MAX_TIMEOUT_MS) this.#cancelTimer = ticker.after(ms, () => this.#late(), false)
   }
@@ -168,8 +169,12 @@ export const use = <Client, A>(
   fiber: Fiber,
   f: (client: Client, signal: AbortSignal) => PromiseLike<A>
 ): Effect.Effect<A, ClientError> =>
-  Effect.async((resume) => {
-    const call = new AgentCall(source, fiber, f, resume)
-    call.begin()
-    return Effect.suspend(() => call.interrupt())
+  Effect.suspend(() => {
+    let call: AgentCall<Client, A> | undefined
+    const running = Effect.async<A, ClientError>((resume) => {
+      call = new AgentCall(source, fiber, f, resume)
+      call.begin()
+    })
+    // A finalizer that `async` returned would come too late for a callback that interrupts its own fiber.
+    return Effect.onInterrupt(running, () => call?.interrupt() ?? Effect.void)
   })

@@ -11,7 +11,8 @@ export interface StartTerms {
   readonly signal: AbortSignal
   /** Milliseconds, `Infinity` for as long as it takes. */
   readonly timeout: number
-  readonly bounds: StartBounds
+  /** `undefined` for a request whose call has had a place in line. */
+  readonly bounds: StartBounds | undefined
   readonly ticker: Ticker
 }
 

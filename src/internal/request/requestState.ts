@@ -158,9 +158,10 @@ export class RequestState {
 
   /** Waits behind the agents that came before it. `undefined` if there are none, or it has waited. */
   awaitStart(): Promise<void> | undefined {
-    const { queueTimeout: timeout, startBounds: bounds, starts, ticker } = this.deps
-    if (starts === undefined || bounds === undefined || !starts.holds(this.#start)) return undefined
+    const { queueTimeout: timeout, startBounds, starts, ticker } = this.deps
+    if (starts === undefined || startBounds === undefined || !starts.holds(this.#start)) return undefined
     const { signal, waitedMs } = this
+    const bounds = this.#start?.isAdmitted === true ? undefined : startBounds
     const terms = { order: this.demand.order, waitedMs, signal, timeout, bounds, ticker }
     return awaitStart(starts, terms).then((start) => {
       this.#start = start.facts
@@ -169,7 +170,10 @@ export class RequestState {
     })
   }
 
+  /** Of the last wait, which includes that of an early start. */
   #waited({ waitedFor, waitedMs }: StartFacts): void {
+    this.quotaWaitMs = 0
+    this.socketWaitMs = 0
     if (waitedFor === "quota") this.quotaWaitMs = waitedMs
     else this.socketWaitMs = waitedMs
   }

@@ -68,6 +68,8 @@ export interface StartFacts {
   readonly waitedFor: Resource
   /** Its turn has not come: it was started for its model to be known. */
   readonly isEarly: boolean
+  /** It had a place in line, which its request takes again whatever the bounds. */
+  readonly isAdmitted: boolean
 }
 
 /** The leave of a call to send: its first request, and those of the same turn, have waited for their start already. */
@@ -102,7 +104,7 @@ export class Start {
 interface PoolCounts {
   /** Started requests that wait for a socket. */
   waiting: number
-  /** Agents and requests in line. */
+  /** Agents and requests in line for one. */
   lined: number
 }
 
@@ -140,7 +142,7 @@ export class StartQueue {
 
   /** Starts one that need not wait. */
   begin(order: number): Start {
-    return this.#begin({ order, waitedMs: 0, waitedFor: "socket", isEarly: false })
+    return this.#begin({ order, waitedMs: 0, waitedFor: "socket", isEarly: false, isAdmitted: true })
   }
 
   /** True if a request has to stand in line, whose call has started with `start`. */
@@ -148,15 +150,22 @@ export class StartQueue {
     return this.#line.size > 0 && (start === undefined || (start.isEarly && !this.#isMixed()))
   }
 
-  /** Inserts by order. Returns the error of one that must not wait, since too many do. */
-  join(starter: Starter, bounds: StartBounds): WireError | TurnedAway | undefined {
+  /**
+   * Inserts by order. Returns the error of one that must not wait, since too many do; without bounds none must not. An agent
+   * for whose quota too many wait starts, as only its callback tells its model: its request may be refused.
+   */
+  join(starter: Starter, bounds: StartBounds | undefined): WireError | TurnedAway | undefined {
     const full = this.#full()
-    const error = this.#refusal(full, bounds)
-    if (error !== undefined) return error
-    starter.isWaiting = true
     starter.waitsFor = full ?? "socket"
+    const error = bounds === undefined ? undefined : this.#refusal(full, bounds)
+    if (error !== undefined) {
+      if (full !== "quota" || !starter.isAgent) return error
+      this.#start(starter, true, false)
+      return undefined
+    }
+    starter.isWaiting = true
     this.#line.insert(starter)
-    this.#pool.lined++
+    if (starter.waitsFor === "socket") this.#pool.lined++
     if (full === undefined) this.#pumpSoon()
     else this.#watch()
     return undefined
@@ -275,15 +284,15 @@ export class StartQueue {
     this.#watch()
   }
 
-  #start(starter: Starter, isEarly: boolean): void {
+  #start(starter: Starter, isEarly: boolean, isAdmitted = true): void {
     const { order, since, waitsFor: waitedFor } = starter
     const waitedMs = Math.max(0, this.#ticker.now() - since)
-    starter.start(this.#begin({ order, waitedMs, waitedFor, isEarly }))
+    starter.start(this.#begin({ order, waitedMs, waitedFor, isEarly, isAdmitted }))
   }
 
   #left(starter: Starter): void {
     starter.isWaiting = false
-    this.#pool.lined--
+    if (starter.waitsFor === "socket") this.#pool.lined--
   }
 
   /** While the quota of a model holds up the line, others are looked for in it. */
