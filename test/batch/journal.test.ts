@@ -6,6 +6,7 @@ import { hostname } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { BatchError } from "../../src/internal/batch/errors.ts"
 import { AppendFile } from "../../src/internal/batch/journal/appendFile.ts"
 import * as fileJournal from "../../src/internal/batch/journal/fileJournal.ts"
 import { eachLine, LineReader } from "../../src/internal/batch/journal/lineReader.ts"
@@ -236,6 +237,18 @@ describe("RecordWriter", () => {
       assert.deepStrictEqual(written, [])
       yield* Effect.promise(() => writer.flush())
       assert.deepStrictEqual([written, calls], [Array.from({ length: 500 }, (_, i) => i), [500]])
+    })
+  )
+
+  it.live("keeps nothing that comes after an error", () =>
+    Effect.gen(function* () {
+      const errors: Array<string> = []
+      const full = Effect.fail(new BatchError({ reason: "Journal", detail: "the disk is full" }))
+      const writer = new RecordWriter({ append: () => full }, ({ message }) => errors.push(message))
+      writer.add("1", () => assert.fail("it was written"))
+      yield* Effect.promise(() => writer.flush())
+      writer.add("2", () => assert.fail("it was written"))
+      assert.deepStrictEqual([errors.length, writer.gathered], [1, 0])
     })
   )
 })
