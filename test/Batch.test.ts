@@ -3,11 +3,13 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Agent from "../src/Agent.ts"
 import * as Batch from "../src/Batch.ts"
+import { RequestError } from "../src/ClientError.ts"
 import { collect, folder, recordsIn, rowsOf, values } from "./batch/support.ts"
 import { eventually } from "./support/wait.ts"
 
@@ -31,6 +33,21 @@ const uneven = (row: Row) => Effect.as(Effect.sleep(Math.random() * 5), row.titl
 const nines = (row: Row) => (row.title.endsWith("9") ? Effect.fail({ _tag: "Nine" }) : Effect.succeed(1))
 
 const failing = () => Effect.fail({ _tag: "Always" })
+
+/** Fails as a request does that the provider wants to be sent so much later. */
+const limited = (retryAfter: Duration.Duration, status: number | undefined) => () =>
+  Effect.fail(
+    new RequestError({
+      provider: "openai",
+      baseURL: "https://x",
+      reason: "RateLimited",
+      detail: "a limit of the account",
+      status,
+      retryAfter,
+      processed: "no",
+      attempts: 1
+    })
+  )
 
 const failingApart = ({ title }: Row) => Effect.fail({ _tag: title === "film 1" ? "A" : "B" })
 
@@ -207,6 +224,20 @@ describe("Batch.run", () => {
       assert.deepStrictEqual([results.length, progress.ended], [30, "failed"])
     })
   )
+
+  for (const [name, retryAfter, status, reason] of [
+    ["ends for a wait that is longer than its patience", Duration.hours(20), 429, "Refused"],
+    ["ends for a wait for which nothing is sent", Duration.seconds(90), undefined, "Refused"],
+    ["goes on after a wait within its patience", Duration.seconds(90), 429, undefined]
+  ] as const) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const { error, results } = yield* collect({ rows: rowsOf(50), agent: limited(retryAfter, status) })
+        assert.strictEqual((error as Batch.BatchError | undefined)?.reason, reason)
+        assert.strictEqual(results.length, reason === undefined ? 50 : 0)
+      })
+    )
+  }
 
   it.effect("stops at a share of failures, once 100 rows have ended", () =>
     Effect.gen(function* () {
