@@ -1,10 +1,10 @@
 /** The file of a journal, and its lock, by themselves. */
 import { spawnSync } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { BatchError } from "../../src/internal/batch/errors.ts"
 import { AppendFile } from "../../src/internal/batch/journal/appendFile.ts"
@@ -294,6 +294,41 @@ describe("a lock", () => {
       const old = new Date(Date.now() - 120_000)
       utimesSync(path, old, old)
       yield* take(path)
+    })
+  )
+
+  it.scopedLive("that was removed is written anew, each time, and not after its release", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "j.lock")
+      const lock = yield* Effect.promise(() => acquire(path, () => assert.fail("it was lost"), 1))
+      for (let round = 0; round < 3; round++) {
+        rmSync(path)
+        yield* Effect.promise(() => vi.waitUntil(() => existsSync(path), { interval: 1 }))
+      }
+      rmSync(path)
+      yield* Effect.promise(lock.release)
+      yield* Effect.sleep(5)
+      assert.isFalse(existsSync(path))
+    })
+  )
+
+  it.scopedLive("is lost to another holder alone, and only touched after what can't be read", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "j.lock")
+      const lost: Array<string> = []
+      const lock = yield* Effect.promise(() => acquire(path, ({ message }) => lost.push(message), 1))
+      const own = readFileSync(path)
+      writeFileSync(path, "torn")
+      yield* Effect.sleep(5)
+      writeFileSync(path, own)
+      const old = new Date(Date.now() - 120_000)
+      utimesSync(path, old, old)
+      yield* Effect.promise(() => vi.waitUntil(() => statSync(path).mtimeMs > old.getTime() + 1_000, { interval: 1 }))
+      assert.deepStrictEqual(lost, [])
+      writeFileSync(path, JSON.stringify({ ...LOCK_FIELDS, pid: process.pid }))
+      yield* Effect.promise(() => vi.waitUntil(() => lost.length > 0, { interval: 1 }))
+      yield* Effect.promise(lock.release)
+      assert.isTrue(existsSync(path))
     })
   )
 
