@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Agent from "../src/Agent.ts"
 import * as Batch from "../src/Batch.ts"
-import { RequestError } from "../src/ClientError.ts"
+import { RequestError, type RequestReason } from "../src/ClientError.ts"
 import { collect, folder, recordsIn, rowsOf, values } from "./batch/support.ts"
 import { eventually } from "./support/wait.ts"
 
@@ -34,20 +34,21 @@ const nines = (row: Row) => (row.title.endsWith("9") ? Effect.fail({ _tag: "Nine
 
 const failing = () => Effect.fail({ _tag: "Always" })
 
+const requestError = (reason: RequestReason, status: number | undefined, retryAfter?: Duration.Duration) =>
+  new RequestError({
+    provider: "openai",
+    baseURL: "https://x",
+    reason,
+    detail: "no",
+    status,
+    retryAfter,
+    processed: "no",
+    attempts: 1
+  })
+
 /** Fails as a request does that the provider wants to be sent so much later. */
 const limited = (retryAfter: Duration.Duration, status: number | undefined) => () =>
-  Effect.fail(
-    new RequestError({
-      provider: "openai",
-      baseURL: "https://x",
-      reason: "RateLimited",
-      detail: "a limit of the account",
-      status,
-      retryAfter,
-      processed: "no",
-      attempts: 1
-    })
-  )
+  Effect.fail(requestError("RateLimited", status, retryAfter))
 
 const failingApart = ({ title }: Row) => Effect.fail({ _tag: title === "film 1" ? "A" : "B" })
 
@@ -238,6 +239,28 @@ describe("Batch.run", () => {
       })
     )
   }
+
+  it.scopedLive("stops after rows that fail without their agent, and values that JSON can't hold", () =>
+    Effect.gen(function* () {
+      const bad = Array.from({ length: 100 }, (_, i) => new Batch.BadRow({ message: "torn", raw: `${i}` }))
+      const unasked = yield* collect({ rows: bad, agent: failing, stopAfter: { failures: 3 } })
+      assert.match((unasked.error as Error).message, /^3 of 3 rows failed, most often with bad_row, /)
+      assert.deepStrictEqual(values(unasked.results), ["bad_row", "bad_row", "bad_row"])
+      const agent = (): Effect.Effect<unknown> => Effect.succeed(1n)
+      const journal = Batch.journal(join(yield* folder, "j.jsonl"))
+      const { error } = yield* collect({ rows: rowsOf(100), agent, journal, concurrency: 1, stopAfter: { failures: 3 } })
+      assert.match((error as Error).message, /^3 of 3 rows failed/)
+    })
+  )
+
+  it.effect("takes a refusal for the account's while nothing was answered, whatever failed before", () =>
+    Effect.gen(function* () {
+      const agent = ({ title }: Row) =>
+        title === "film 9" ? Effect.fail(requestError("NotFound", 404)) : Effect.fail({ _tag: "Unsent" })
+      const { error, results } = yield* collect({ rows: rowsOf(20), agent, concurrency: 1 })
+      assert.deepStrictEqual([(error as Batch.BatchError).reason, results.length], ["Refused", 9])
+    })
+  )
 
   it.effect("stops at a share of failures, once 100 rows have ended", () =>
     Effect.gen(function* () {

@@ -24,7 +24,7 @@ import { DEFAULT_HOLD_BACK, type BatchSettings } from "./options.ts"
 import { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import { idOf } from "./rows/rowIdentity.ts"
-import type { RowIndex } from "./rows/rowIndex.ts"
+import type { RowHash, RowIndex } from "./rows/rowIndex.ts"
 import { RowReader, type RowSink } from "./rows/rowReader.ts"
 import type { RowSource } from "./rows/rowSource.ts"
 import { WaitingRows } from "./rows/waitingRows.ts"
@@ -240,19 +240,19 @@ export class Engine<R> {
     if (Exit.isSuccess(exit)) {
       this.#refused = undefined
       this.#tally.agentRuns++
+      if (!task.cached) this.#tally.answered++
       this.#conclude(task, task.done(exit.value, ms))
       return
     }
     const failure = failureOf(exit.cause)
     task.addAttempts(failure.attempts)
     const isRefused =
-      failure.refuses === "always" || (failure.refuses === "unless_answered" && this.#tally.agentRuns === 0)
+      failure.refuses === "always" || (failure.refuses === "unless_answered" && this.#tally.answered === 0)
     if (isRefused) return this.#refuse(task, failure)
     this.#refused = undefined
     this.#tally.agentRuns++
-    this.#tally.agentFailures++
+    if (task.isAnswered) this.#tally.answered++
     this.#conclude(task, task.failed(failure.reason, task.costIf(failure.isFree), ms))
-    this.#stopIfFailing()
   }
 
   /** An agent has ended. */
@@ -278,7 +278,7 @@ export class Engine<R> {
   }
 
   #stopIfFailing(): void {
-    const { agentFailures: failures, agentRuns: rows } = this.#tally
+    const { concluded: rows, concludedFailures: failures } = this.#tally
     const { maxFailures, maxShare } = this.#settings
     const isShare = rows >= MIN_ROWS_FOR_SHARE && failures / rows >= maxShare
     if (failures < maxFailures && !isShare) return
@@ -291,10 +291,18 @@ export class Engine<R> {
   /** Records a result, then gives it. */
   #finish(task: Task, result: AnyResult): void {
     const { hash } = task
-    if (this.#writer === undefined || hash === undefined) return this.#give(task, result)
-    const [line, recorded] = recordOf(task, result)
+    const isRecorded = this.#writer !== undefined && hash !== undefined
+    const [line, concluded] = isRecorded ? recordOf(task, result) : ["", result]
+    this.#tally.concluded++
+    if (concluded.status === "failed") this.#tally.concludedFailures++
+    if (isRecorded) this.#record(task, hash, line, concluded)
+    else this.#give(task, concluded)
+    if (concluded.status === "failed") this.#stopIfFailing()
+  }
+
+  #record(task: Task, hash: RowHash, line: string, recorded: AnyResult): void {
     this.#unwritten++
-    this.#writer.add(line, (position) => {
+    this.#writer!.add(line, (position) => {
       this.#unwritten--
       this.#deps.index!.record(hash, recorded.status === "failed" ? recorded.reason.tag : undefined, position)
       this.#give(task, recorded)
