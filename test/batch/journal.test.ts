@@ -74,6 +74,14 @@ describe("a record", () => {
     }
   })
 
+  it("has the bound of a cost that is unknown", () => {
+    const head = { id: id("x"), failed: undefined }
+    const headIn = (cost: number | undefined, most: number) => headOf(lineOf(id("x"), { ...done(1), cost }, 1, most))
+    assert.deepStrictEqual(headIn(undefined, 1e-7), { ...head, cost: undefined, most: 1e-7 })
+    assert.deepStrictEqual(headIn(undefined, 0), { ...head, cost: undefined })
+    assert.deepStrictEqual(headIn(0.5, 1), { ...head, cost: 0.5 })
+  })
+
   it("keeps tags short and free of what its head can't hold", () => {
     const reason = { tag: `"evil",\n${"x".repeat(100)}`, message: "" }
     const line = lineOf(id("x"), { ...common, cost: 0, status: "failed", reason }, 1)

@@ -296,6 +296,23 @@ describe("maxCost", () => {
     )
   )
 
+  it.live("counts rows of unknown cost by their bound, those of earlier runs too", () =>
+    within(
+      Effect.gen(function* () {
+        const local = yield* server(() => chat("fine", { usage: undefined }))
+        const agent = yield* promptTo(local, bounded)
+        const path = join(yield* folder, "j.jsonl")
+        const prices = { local: { input: 1_000, output: 1_000 } }
+        const options = { agent, journal: Batch.journal(path), prices, maxCost: 0.3 }
+        const one = yield* collect({ ...options, rows: rowsOf(1) })
+        assert.deepStrictEqual([one.error, values(one.results), one.progress.unpriced], [undefined, ["fine"], 1])
+        assert.isAbove(recordsIn(path)[0]!["most"] as number, 0.15)
+        const two = yield* collect({ ...options, rows: rowsOf(2) })
+        assert.deepStrictEqual([(two.error as Batch.BatchError).reason, local.bodies.length], ["MaxCost", 1])
+      })
+    )
+  )
+
   it.live("is refused without a price or an output bound, and at a base URL of one's own", () =>
     within(
       Effect.gen(function* () {

@@ -49,6 +49,8 @@ export interface EngineDeps<R> {
   readonly index: RowIndex | undefined
   readonly cache: CacheStore | undefined
   readonly earlierCost: number
+  /** `earlierCost`, with rows of unknown cost at their bounds. */
+  readonly earlierMost: number
   readonly damaged: number
   /** Counts of the client map, if there is one. */
   readonly stats: () => Stats | undefined
@@ -90,7 +92,7 @@ export class Engine<R> {
     this.#settings = settings
     this.#reader = new RowReader(settings, store, index, this.#sink)
     this.#writer = store === undefined ? undefined : new RecordWriter(store, (error) => this.#abort(error))
-    this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierCost)
+    this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierMost)
     this.#cached = deps.cache === undefined ? undefined : new CachedAnswers(deps.cache, settings)
     this.#limit = new ConcurrencyLimit(settings.concurrency)
     this.#fork = Runtime.runFork(deps.runtime)
@@ -390,10 +392,10 @@ const dollars = (value: number): string => `$${value.toPrecision(3)}`
 const recordOf = (task: Task, result: AnyResult): readonly [line: string, recorded: AnyResult] => {
   const id = idOf(task.hash!)
   try {
-    return [lineOf(id, result as never, Date.now()), result]
+    return [lineOf(id, result as never, Date.now(), task.most), result]
   } catch (error) {
     const message = `JSON can't hold the agent's value: ${error instanceof Error ? error.message : String(error)}`
     const failed = task.failed({ tag: "value", message }, result.cost, result.ms)
-    return [lineOf(id, failed as never, Date.now()), failed]
+    return [lineOf(id, failed as never, Date.now(), task.most), failed]
   }
 }
