@@ -464,6 +464,17 @@ describe("a run with a journal", () => {
       })
   )
 
+  it.effect("takes a key within a column", () =>
+    Effect.gen(function* () {
+      const rows = [{ title: "a", author: { id: 7 } }, { title: "b", author: null }, { title: "c", "author.id": "x" }]
+      const { results } = yield* collect({ rows, agent: echo().agent, key: "author.id", order: "input" })
+      assert.deepStrictEqual(
+        results.map(({ key }) => key),
+        ["7", undefined, "x"]
+      )
+    })
+  )
+
   it.scoped("refuses another identity with the difference, or begins a file beside it", () =>
     Effect.gen(function* () {
       const path = join(yield* folder, "films.journal.jsonl")

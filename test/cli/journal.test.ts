@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { UsageError } from "../../src/cli/exit.ts"
 import { runJournal } from "../../src/cli/run/journal.ts"
-import { makeWork } from "../../src/cli/run/work.ts"
+import { makeWork, type Work } from "../../src/cli/run/work.ts"
 
 let folder: string
 
@@ -48,7 +48,8 @@ describe("the agent of a module", () => {
   it("is known by its file, since two may have one version", async () => {
     const file = join(folder, "agent.mjs")
     writeFileSync(file, 'export const version = "1"; export default () => 1')
-    const { agent, version } = await Effect.runPromise(makeWork({ kind: "agent", file }, {}))
+    const made: Effect.Effect<Work, unknown> = makeWork({ kind: "agent", file }, {})
+    const { agent, version } = await Effect.runPromise(made)
     assert.deepStrictEqual([(agent as { agentName?: string }).agentName, version], [relative("", file), "1"])
   })
 })
