@@ -46,6 +46,12 @@ const requestError = (reason: RequestReason, status: number | undefined, retryAf
     attempts: 1
   })
 
+/** Fails without an answer, and then as a request does that finds no model. */
+const unsent = ({ title }: Row): Effect.Effect<never, unknown> =>
+  Effect.fail(title === "film 9" ? requestError("NotFound", 404) : { _tag: "Unsent" })
+
+const bigints = (): Effect.Effect<unknown> => Effect.succeed(1n)
+
 /** Fails as a request does that the provider wants to be sent so much later. */
 const limited = (retryAfter: Duration.Duration, status: number | undefined) => () =>
   Effect.fail(requestError("RateLimited", status, retryAfter))
@@ -246,18 +252,21 @@ describe("Batch.run", () => {
       const unasked = yield* collect({ rows: bad, agent: failing, stopAfter: { failures: 3 } })
       assert.match((unasked.error as Error).message, /^3 of 3 rows failed, most often with bad_row, /)
       assert.deepStrictEqual(values(unasked.results), ["bad_row", "bad_row", "bad_row"])
-      const agent = (): Effect.Effect<unknown> => Effect.succeed(1n)
       const journal = Batch.journal(join(yield* folder, "j.jsonl"))
-      const { error } = yield* collect({ rows: rowsOf(100), agent, journal, concurrency: 1, stopAfter: { failures: 3 } })
+      const { error } = yield* collect({
+        rows: rowsOf(100),
+        agent: bigints,
+        journal,
+        concurrency: 1,
+        stopAfter: { failures: 3 }
+      })
       assert.match((error as Error).message, /^3 of 3 rows failed/)
     })
   )
 
   it.effect("takes a refusal for the account's while nothing was answered, whatever failed before", () =>
     Effect.gen(function* () {
-      const agent = ({ title }: Row) =>
-        title === "film 9" ? Effect.fail(requestError("NotFound", 404)) : Effect.fail({ _tag: "Unsent" })
-      const { error, results } = yield* collect({ rows: rowsOf(20), agent, concurrency: 1 })
+      const { error, results } = yield* collect({ rows: rowsOf(20), agent: unsent, concurrency: 1 })
       assert.deepStrictEqual([(error as Batch.BatchError).reason, results.length], ["Refused", 9])
     })
   )
@@ -466,7 +475,11 @@ describe("a run with a journal", () => {
 
   it.effect("takes a key within a column", () =>
     Effect.gen(function* () {
-      const rows = [{ title: "a", author: { id: 7 } }, { title: "b", author: null }, { title: "c", "author.id": "x" }]
+      const rows = [
+        { title: "a", author: { id: 7 } },
+        { title: "b", author: null },
+        { title: "c", "author.id": "x" }
+      ]
       const { results } = yield* collect({ rows, agent: echo().agent, key: "author.id", order: "input" })
       assert.deepStrictEqual(
         results.map(({ key }) => key),

@@ -1,6 +1,15 @@
 /** The file of a journal, and its lock, by themselves. */
 import { spawnSync } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { open } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"

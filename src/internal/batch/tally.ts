@@ -19,7 +19,7 @@ export class RunTally {
   ended = 0
   /** Rows of this run whose outcome is known, be it written or not. */
   concluded = 0
-  /** Those of them that failed. */
+  /** Failures among `concluded`. */
   concludedFailures = 0
   /** Rows of this run whose agents ended. */
   agentRuns = 0

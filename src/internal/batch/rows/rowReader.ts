@@ -18,8 +18,7 @@ const WAKING_ROOM = 32
 /** Columns that an error lists at most. */
 const LISTED_COLUMNS = 50
 
-const isReadable = (row: unknown): row is object =>
-  typeof row === "object" && row !== null && !(row instanceof BadRow)
+const isReadable = (row: unknown): row is object => typeof row === "object" && row !== null && !(row instanceof BadRow)
 
 /** Receives rows that were read. */
 export interface RowSink {
