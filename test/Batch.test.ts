@@ -3,11 +3,13 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as Agent from "../src/Agent.ts"
 import * as Batch from "../src/Batch.ts"
+import { RequestError, type RequestReason } from "../src/ClientError.ts"
 import { collect, folder, recordsIn, rowsOf, values } from "./batch/support.ts"
 import { eventually } from "./support/wait.ts"
 
@@ -31,6 +33,28 @@ const uneven = (row: Row) => Effect.as(Effect.sleep(Math.random() * 5), row.titl
 const nines = (row: Row) => (row.title.endsWith("9") ? Effect.fail({ _tag: "Nine" }) : Effect.succeed(1))
 
 const failing = () => Effect.fail({ _tag: "Always" })
+
+const requestError = (reason: RequestReason, status: number | undefined, retryAfter?: Duration.Duration) =>
+  new RequestError({
+    provider: "openai",
+    baseURL: "https://x",
+    reason,
+    detail: "no",
+    status,
+    retryAfter,
+    processed: "no",
+    attempts: 1
+  })
+
+/** Fails without an answer, and then as a request does that finds no model. */
+const unsent = ({ title }: Row): Effect.Effect<never, unknown> =>
+  Effect.fail(title === "film 9" ? requestError("NotFound", 404) : { _tag: "Unsent" })
+
+const bigints = (): Effect.Effect<unknown> => Effect.succeed(1n)
+
+/** Fails as a request does that the provider wants to be sent so much later. */
+const limited = (retryAfter: Duration.Duration, status: number | undefined) => () =>
+  Effect.fail(requestError("RateLimited", status, retryAfter))
 
 const failingApart = ({ title }: Row) => Effect.fail({ _tag: title === "film 1" ? "A" : "B" })
 
@@ -205,6 +229,45 @@ describe("Batch.run", () => {
       assert.strictEqual((error as Batch.BatchError).reason, "Failures")
       assert.match((error as Error).message, /^3 of 30 rows failed, most often with Nine, /)
       assert.deepStrictEqual([results.length, progress.ended], [30, "failed"])
+    })
+  )
+
+  for (const [name, retryAfter, status, reason] of [
+    ["ends for a wait that is longer than its patience", Duration.hours(20), 429, "Refused"],
+    ["ends for a wait for which nothing is sent", Duration.seconds(90), undefined, "Refused"],
+    ["goes on after a wait within its patience", Duration.seconds(90), 429, undefined]
+  ] as const) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const { error, results } = yield* collect({ rows: rowsOf(50), agent: limited(retryAfter, status) })
+        assert.strictEqual((error as Batch.BatchError | undefined)?.reason, reason)
+        assert.strictEqual(results.length, reason === undefined ? 50 : 0)
+      })
+    )
+  }
+
+  it.scopedLive("stops after rows that fail without their agent, and values that JSON can't hold", () =>
+    Effect.gen(function* () {
+      const bad = Array.from({ length: 100 }, (_, i) => new Batch.BadRow({ message: "torn", raw: `${i}` }))
+      const unasked = yield* collect({ rows: bad, agent: failing, stopAfter: { failures: 3 } })
+      assert.match((unasked.error as Error).message, /^3 of 3 rows failed, most often with bad_row, /)
+      assert.deepStrictEqual(values(unasked.results), ["bad_row", "bad_row", "bad_row"])
+      const journal = Batch.journal(join(yield* folder, "j.jsonl"))
+      const { error } = yield* collect({
+        rows: rowsOf(100),
+        agent: bigints,
+        journal,
+        concurrency: 1,
+        stopAfter: { failures: 3 }
+      })
+      assert.match((error as Error).message, /^3 of 3 rows failed/)
+    })
+  )
+
+  it.effect("takes a refusal for the account's while nothing was answered, whatever failed before", () =>
+    Effect.gen(function* () {
+      const { error, results } = yield* collect({ rows: rowsOf(20), agent: unsent, concurrency: 1 })
+      assert.deepStrictEqual([(error as Batch.BatchError).reason, results.length], ["Refused", 9])
     })
   )
 
@@ -408,6 +471,21 @@ describe("a run with a journal", () => {
         assert.deepStrictEqual(values(two.results), ["OTHER", "TWO", "duplicate_key", "missing_key"])
         assert.strictEqual(two.progress.changed, 1)
       })
+  )
+
+  it.effect("takes a key within a column", () =>
+    Effect.gen(function* () {
+      const rows = [
+        { title: "a", author: { id: 7 } },
+        { title: "b", author: null },
+        { title: "c", "author.id": "x" }
+      ]
+      const { results } = yield* collect({ rows, agent: echo().agent, key: "author.id", order: "input" })
+      assert.deepStrictEqual(
+        results.map(({ key }) => key),
+        ["7", undefined, "x"]
+      )
+    })
   )
 
   it.scoped("refuses another identity with the difference, or begins a file beside it", () =>

@@ -80,10 +80,15 @@ const main = async (args: ReadonlyArray<string>): Promise<number> => {
   }
 }
 
-// A reader that has seen enough and closes the pipe, such as `head`, is no failure.
+const isReaderGone = ({ code }: NodeJS.ErrnoException): boolean => code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
+
+// A reader that has seen enough and closes the pipe, such as `head`, is no failure. A run goes on without its watcher.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error
-  process.exit(0)
+  if (!isReaderGone(error)) throw error
+  if (process.argv[2] !== "run") process.exit(0)
+})
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (!isReaderGone(error)) throw error
 })
 
 process.exitCode = await main(process.argv.slice(2))

@@ -1,11 +1,21 @@
 /** The file of a journal, and its lock, by themselves. */
 import { spawnSync } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { open } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { BatchError } from "../../src/internal/batch/errors.ts"
 import { AppendFile } from "../../src/internal/batch/journal/appendFile.ts"
 import * as fileJournal from "../../src/internal/batch/journal/fileJournal.ts"
 import { eachLine, LineReader } from "../../src/internal/batch/journal/lineReader.ts"
@@ -71,6 +81,14 @@ describe("a record", () => {
       const tag = result.status === "failed" ? result.reason.tag : undefined
       assert.deepStrictEqual(headOf(line.slice(0, 180)), { id: id("x"), failed: tag, cost: result.cost })
     }
+  })
+
+  it("has the bound of a cost that is unknown", () => {
+    const head = { id: id("x"), failed: undefined }
+    const headIn = (cost: number | undefined, most: number) => headOf(lineOf(id("x"), { ...done(1), cost }, 1, most))
+    assert.deepStrictEqual(headIn(undefined, 1e-7), { ...head, cost: undefined, most: 1e-7 })
+    assert.deepStrictEqual(headIn(undefined, 0), { ...head, cost: undefined })
+    assert.deepStrictEqual(headIn(0.5, 1), { ...head, cost: 0.5 })
   })
 
   it("keeps tags short and free of what its head can't hold", () => {
@@ -238,6 +256,18 @@ describe("RecordWriter", () => {
       assert.deepStrictEqual([written, calls], [Array.from({ length: 500 }, (_, i) => i), [500]])
     })
   )
+
+  it.live("keeps nothing that comes after an error", () =>
+    Effect.gen(function* () {
+      const errors: Array<string> = []
+      const full = Effect.fail(new BatchError({ reason: "Journal", detail: "the disk is full" }))
+      const writer = new RecordWriter({ append: () => full }, ({ message }) => errors.push(message))
+      writer.add("1", () => assert.fail("it was written"))
+      yield* Effect.promise(() => writer.flush())
+      writer.add("2", () => assert.fail("it was written"))
+      assert.deepStrictEqual([errors.length, writer.gathered], [1, 0])
+    })
+  )
 })
 
 const LOCK_FIELDS = { host: hostname(), since: "2026-01-01T00:00:00.000Z", token: "t" }
@@ -281,6 +311,41 @@ describe("a lock", () => {
       const old = new Date(Date.now() - 120_000)
       utimesSync(path, old, old)
       yield* take(path)
+    })
+  )
+
+  it.scopedLive("that was removed is written anew, each time, and not after its release", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "j.lock")
+      const lock = yield* Effect.promise(() => acquire(path, () => assert.fail("it was lost"), 1))
+      for (let round = 0; round < 3; round++) {
+        rmSync(path)
+        yield* Effect.promise(() => vi.waitUntil(() => existsSync(path), { interval: 1 }))
+      }
+      rmSync(path)
+      yield* Effect.promise(lock.release)
+      yield* Effect.sleep(5)
+      assert.isFalse(existsSync(path))
+    })
+  )
+
+  it.scopedLive("is lost to another holder alone, and only touched after what can't be read", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "j.lock")
+      const lost: Array<string> = []
+      const lock = yield* Effect.promise(() => acquire(path, ({ message }) => lost.push(message), 1))
+      const own = readFileSync(path)
+      writeFileSync(path, "torn")
+      yield* Effect.sleep(5)
+      writeFileSync(path, own)
+      const old = new Date(Date.now() - 120_000)
+      utimesSync(path, old, old)
+      yield* Effect.promise(() => vi.waitUntil(() => statSync(path).mtimeMs > old.getTime() + 1_000, { interval: 1 }))
+      assert.deepStrictEqual(lost, [])
+      writeFileSync(path, JSON.stringify({ ...LOCK_FIELDS, pid: process.pid }))
+      yield* Effect.promise(() => vi.waitUntil(() => lost.length > 0, { interval: 1 }))
+      yield* Effect.promise(lock.release)
+      assert.isTrue(existsSync(path))
     })
   )
 

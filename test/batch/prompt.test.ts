@@ -129,7 +129,7 @@ describe("Batch.prompt", () => {
     )
   )
 
-  it.live("names a column that the first row lacks before anything is sent, and fails later rows that lack it", () =>
+  it.live("names a column that no row has before anything is sent, and fails rows that lack it", () =>
     within(
       Effect.gen(function* () {
         const local = yield* server(() => chat("fine"))
@@ -137,8 +137,9 @@ describe("Batch.prompt", () => {
         const { error, results } = yield* collect({ rows: [{ name: "Alien", year: 1979 }], agent })
         assert.deepStrictEqual([(error as Batch.BatchError).reason, results, local.bodies], ["Template", [], []])
         assert.match((error as Error).message, /names the column title, which the rows lack; they have name, year\./)
-        const later = yield* collect({ rows: [{ title: "Alien" }, { name: "Brazil" }], agent, order: "input" })
-        assert.deepStrictEqual(values(later.results), ["fine", "missing_column"])
+        const some = [{ name: "Brazil" }, { title: "Alien" }, { name: "Clue" }]
+        const later = yield* collect({ rows: some, agent, order: "input" })
+        assert.deepStrictEqual(values(later.results), ["missing_column", "fine", "missing_column"])
       })
     )
   )
@@ -292,6 +293,23 @@ describe("maxCost", () => {
         assert.isAbove(two.progress.cost, 0)
         const end = yield* collect({ ...options, maxCost: 1_000 })
         assert.deepStrictEqual([end.error, end.progress.done, sandbox.stats().requests], [undefined, 200, 200])
+      })
+    )
+  )
+
+  it.live("counts rows of unknown cost by their bound, those of earlier runs too", () =>
+    within(
+      Effect.gen(function* () {
+        const local = yield* server(() => chat("fine", { usage: undefined }))
+        const agent = yield* promptTo(local, bounded)
+        const path = join(yield* folder, "j.jsonl")
+        const prices = { local: { input: 1_000, output: 1_000 } }
+        const options = { agent, journal: Batch.journal(path), prices, maxCost: 0.3 }
+        const one = yield* collect({ ...options, rows: rowsOf(1) })
+        assert.deepStrictEqual([one.error, values(one.results), one.progress.unpriced], [undefined, ["fine"], 1])
+        assert.isAbove(recordsIn(path)[0]!["most"] as number, 0.15)
+        const two = yield* collect({ ...options, rows: rowsOf(2) })
+        assert.deepStrictEqual([(two.error as Batch.BatchError).reason, local.bodies.length], ["MaxCost", 1])
       })
     )
   )

@@ -42,6 +42,12 @@ describe("the doctor", () => {
     assert.notInclude(lines.join(), "sk-dead")
   })
 
+  it("refuses a key that no header holds, without printing it", async () => {
+    const lines = await found({ OPENAI_API_KEY: "sk-go\nod", OPENAI_BASE_URL: sandbox.baseURL("openai") })
+    matchAll(lines, [/^problem openai: OPENAI_API_KEY has a line break or another character that no key has/, ...NONE])
+    assert.notInclude(lines.join(), "sk-go")
+  })
+
   it("asks a model for a few tokens, and prints the limits of the account", async () => {
     for (const [model, env, base] of [
       ["openai:m", { OPENAI_API_KEY: "sk-good" }, sandbox.baseURL("openai")],

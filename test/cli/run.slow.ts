@@ -275,6 +275,24 @@ describe("clientele run, interrupted", () => {
     }
   )
 
+  it("by SIGINT ends while a pipe of rows is idle", async () => {
+    const running = folder.begin(["run", "-", ...MODEL, "--format", "csv", "--out", "out.jsonl"])
+    // It begins once it has seen some thousand rows.
+    running.child.stdin.write(films(1_100))
+    await until(() => recorded() >= 1_000)
+    running.child.kill("SIGINT")
+    assert.strictEqual((await running.ended).code, 130)
+  })
+
+  it("goes on without those who watched it", async () => {
+    folder.write("films.csv", films(300))
+    const running = folder.begin([...args, "--json"], env)
+    running.child.stdout.destroy()
+    running.child.stderr.destroy()
+    assert.strictEqual((await running.ended).code, 0)
+    assert.strictEqual(recorded(), 300)
+  })
+
   it("by a second signal stops at once", async () => {
     folder.write("films.csv", films(300))
     const running = folder.begin(args, { OPENAI_CUSTOM_HEADERS: "x-sandbox-latency: 30000" })

@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, vi } from "vitest"
 import { makeClients } from "../../src/Promise.ts"
 import { BatchError, prompt, run } from "../../src/promise/batch.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
@@ -72,6 +72,27 @@ describe("clientele/promise/batch", () => {
     const error: unknown = await results.next().catch((error: unknown) => error)
     assert.strictEqual((error as Error).message, "enough")
     assert.strictEqual(aborted, 4)
+    assert.deepStrictEqual(await results.next(), { value: undefined, done: true })
+  })
+
+  it("ends by its signal while nobody asks for the next result, and drops those that wait", async () => {
+    const controller = new AbortController()
+    let begun = 0
+    let ended = 0
+    const agent = async ({ title }: { readonly title: string }, { signal }: { readonly signal: AbortSignal }) => {
+      begun++
+      if (title !== rows.at(-1)!.title) return title
+      await new Promise((resolve) => signal.addEventListener("abort", resolve))
+      ended++
+      return title
+    }
+    const results = run({ rows, agent, signal: controller.signal })
+    assert.strictEqual((await results.next()).done, false)
+    await vi.waitUntil(() => begun === rows.length, { interval: 1 })
+    controller.abort(new Error("enough"))
+    await vi.waitUntil(() => ended === 1, { interval: 1 })
+    const error: unknown = await results.next().catch((error: unknown) => error)
+    assert.strictEqual((error as Error).message, "enough")
     assert.deepStrictEqual(await results.next(), { value: undefined, done: true })
   })
 

@@ -59,6 +59,9 @@ const ENDPOINTS = {
   }
 } as const satisfies Readonly<Record<string, Endpoint>>
 
+/** Visible ASCII. Errors of `fetch` for other headers print them whole. */
+const IN_HEADER = /^[\x21-\x7e]+$/
+
 type Name = keyof typeof ENDPOINTS
 
 const NAMES = Object.keys(ENDPOINTS) as ReadonlyArray<Name>
@@ -188,6 +191,9 @@ export const endpoints = async (options: EndpointOptions): Promise<ReadonlyArray
     const base = (isAsked ? baseUrl : undefined) ?? env[endpoint.baseUrl] ?? endpoint.defaultUrl
     const found =
       key === undefined ? none(`${name}: ${endpoint.key} is not set`) : ok(`${name}: ${endpoint.key} is set`)
+    if (key !== undefined && !IN_HEADER.test(key)) {
+      return [problem(`${name}: ${endpoint.key} has a line break or another character that no key has; set it anew`)]
+    }
     if (key === undefined && !isAsked) return [found]
     if (base === undefined)
       return [found, problem(`${name}: ${endpoint.baseUrl} is not set; set it to the resource's address`)]

@@ -63,13 +63,12 @@ export class ResultFile {
     this.#timer ??= setTimeout(() => void this.#flush().catch(() => {}), FLUSH_INTERVAL_MS)
   }
 
-  /** Writes what is left. A run without a result leaves the header alone. */
+  /** Writes what is left, and fails if any of it could not be written. A run without a result leaves the header alone. */
   async close(): Promise<void> {
     try {
-      if (this.#failure === undefined) {
-        this.#begin()
-        await this.#flush()
-      }
+      if (this.#failure !== undefined) throw this.#failure
+      this.#begin()
+      await this.#flush()
     } finally {
       clearTimeout(this.#timer)
       if (this.#descriptor !== STDOUT_DESCRIPTOR) closeSync(this.#descriptor)

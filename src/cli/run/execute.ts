@@ -129,6 +129,8 @@ export const execute = async (plan: RunPlan, args: ReadonlyArray<string>): Promi
     Logger.withMinimumLogLevel(LogLevel.Warning)
   )
   const exit = await Effect.runPromiseExit(main)
+  // A pipe that is still open would keep the process.
+  if (plan.rows.file === STDIN) process.stdin.destroy()
   if (Exit.isSuccess(exit)) return exit.value
   const end = endOf(exit) ?? { message: "interrupted", code: EXIT.interrupted }
   throw new CommandError(end.message, end.code)

@@ -1,6 +1,6 @@
 /** The journal of a run, which is opened before its file of results: that is of the same number where runs stand beside each other. */
 import * as Effect from "effect/Effect"
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname, extname } from "node:path"
 import * as Batch from "../../Batch.ts"
 import { type CommandError, EXIT, ioReason } from "../exit.ts"
@@ -28,7 +28,19 @@ const asBatchError = (error: CommandError): Batch.BatchError =>
 const named = (file: string, { difference = [] }: Batch.BatchError): string =>
   `${file} is of another run: ${difference.map(({ after, before, field }) => `${field} was ${before} and is ${after}`).join("; ")}`
 
-/** `onOpen` is called with the lock held. */
+const LINE_FEED = 0x0a
+
+/** Removes a journal without a record, so that the next run is a first one as well. */
+const discard = (path: string): void => {
+  try {
+    const content = readFileSync(path)
+    if (content.indexOf(LINE_FEED) === content.length - 1) rmSync(path)
+  } catch {
+    // It is gone, or stays as it is.
+  }
+}
+
+/** `onOpen` is called with the lock held. A journal that was begun for a run that it refuses is removed. */
 export const runJournal = (
   { file, fsync, whenChanged }: JournalPlan,
   onOpen: (run: OpenedRun) => Effect.Effect<void, CommandError>
@@ -45,7 +57,12 @@ export const runJournal = (
       return Batch.journal(path, { fsync })
         .open(identity)
         .pipe(
-          Effect.tap(() => Effect.mapError(onOpen({ number, isOld }), asBatchError)),
+          Effect.tap(() =>
+            Effect.mapError(onOpen({ number, isOld }), (error) => {
+              if (!isOld) discard(path)
+              return asBatchError(error)
+            })
+          ),
           Effect.catchIf(
             ({ reason }) => reason === "Changed",
             (error) => {

@@ -38,10 +38,24 @@ export const attempt = <A>(f: () => A | Promise<A>): Effect.Effect<A, CommandErr
 const asBatchRow = (item: RowItem): Row | Batch.BadRow =>
   item instanceof MalformedRow ? new Batch.BadRow({ message: item.message, raw: item.raw }) : item
 
+/** Rows whose end is not waited for where no more are wanted: a pipe may give the next one never. */
+const unawaited = <A>(rows: AsyncIterable<A>): AsyncIterable<A> => ({
+  [Symbol.asyncIterator]: () => {
+    const iterator = rows[Symbol.asyncIterator]()
+    return {
+      next: () => iterator.next(),
+      return: () => {
+        iterator.return?.().catch(() => undefined)
+        return Promise.resolve({ done: true, value: undefined })
+      }
+    }
+  }
+})
+
 const batchRows = (source: RowSource, plan: RunPlan): Stream.Stream<Row | Batch.BadRow, CommandError> => {
   const { sample, seed } = plan.rows
   const chunks = sample === undefined ? source.rows : sampleRows(source.rows, sample, seed)
-  const read = Stream.fromAsyncIterable(chunks, (error) =>
+  const read = Stream.fromAsyncIterable(unawaited(chunks), (error) =>
     error instanceof CommandError ? error : new CommandError(String(error), EXIT.io)
   )
   return Stream.flattenIterables(Stream.map(read, (items) => items.map(asBatchRow)))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
-import { extname, resolve } from "node:path"
+import { extname, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Batch from "../../Batch.ts"
 import type { ClientMap } from "../../ClientMap.ts"
@@ -116,7 +116,9 @@ const loadAgent = async ({ file }: AgentPlan): Promise<Work> => {
     throw new UsageError(`--agent ${file} exports no function; expected export default (row) => answer`)
   }
   const version = versionOf(file, loaded["version"])
-  return { agent: asEffect(agent as AgentFunction), version, prompt: undefined, name: file, fields: [] }
+  // Two modules may have the same version.
+  const named = Object.assign(asEffect(agent as AgentFunction), { agentName: relative("", resolve(file)) })
+  return { agent: named, version, prompt: undefined, name: file, fields: [] }
 }
 
 const moduleWork = (plan: AgentPlan): Effect.Effect<Work, CommandError> =>

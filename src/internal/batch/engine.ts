@@ -24,7 +24,7 @@ import { DEFAULT_HOLD_BACK, type BatchSettings } from "./options.ts"
 import { Output } from "./output.ts"
 import { progressOf } from "./progress.ts"
 import { idOf } from "./rows/rowIdentity.ts"
-import type { RowIndex } from "./rows/rowIndex.ts"
+import type { RowHash, RowIndex } from "./rows/rowIndex.ts"
 import { RowReader, type RowSink } from "./rows/rowReader.ts"
 import type { RowSource } from "./rows/rowSource.ts"
 import { WaitingRows } from "./rows/waitingRows.ts"
@@ -49,6 +49,8 @@ export interface EngineDeps<R> {
   readonly index: RowIndex | undefined
   readonly cache: CacheStore | undefined
   readonly earlierCost: number
+  /** `earlierCost`, with rows of unknown cost at their bounds. */
+  readonly earlierMost: number
   readonly damaged: number
   /** Counts of the client map, if there is one. */
   readonly stats: () => Stats | undefined
@@ -90,7 +92,7 @@ export class Engine<R> {
     this.#settings = settings
     this.#reader = new RowReader(settings, store, index, this.#sink)
     this.#writer = store === undefined ? undefined : new RecordWriter(store, (error) => this.#abort(error))
-    this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierCost)
+    this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierMost)
     this.#cached = deps.cache === undefined ? undefined : new CachedAnswers(deps.cache, settings)
     this.#limit = new ConcurrencyLimit(settings.concurrency)
     this.#fork = Runtime.runFork(deps.runtime)
@@ -240,19 +242,19 @@ export class Engine<R> {
     if (Exit.isSuccess(exit)) {
       this.#refused = undefined
       this.#tally.agentRuns++
+      if (!task.cached) this.#tally.answered++
       this.#conclude(task, task.done(exit.value, ms))
       return
     }
     const failure = failureOf(exit.cause)
     task.addAttempts(failure.attempts)
     const isRefused =
-      failure.refuses === "always" || (failure.refuses === "unless_answered" && this.#tally.agentRuns === 0)
+      failure.refuses === "always" || (failure.refuses === "unless_answered" && this.#tally.answered === 0)
     if (isRefused) return this.#refuse(task, failure)
     this.#refused = undefined
     this.#tally.agentRuns++
-    this.#tally.agentFailures++
+    if (task.isAnswered) this.#tally.answered++
     this.#conclude(task, task.failed(failure.reason, task.costIf(failure.isFree), ms))
-    this.#stopIfFailing()
   }
 
   /** An agent has ended. */
@@ -278,7 +280,7 @@ export class Engine<R> {
   }
 
   #stopIfFailing(): void {
-    const { agentFailures: failures, agentRuns: rows } = this.#tally
+    const { concluded: rows, concludedFailures: failures } = this.#tally
     const { maxFailures, maxShare } = this.#settings
     const isShare = rows >= MIN_ROWS_FOR_SHARE && failures / rows >= maxShare
     if (failures < maxFailures && !isShare) return
@@ -291,10 +293,18 @@ export class Engine<R> {
   /** Records a result, then gives it. */
   #finish(task: Task, result: AnyResult): void {
     const { hash } = task
-    if (this.#writer === undefined || hash === undefined) return this.#give(task, result)
-    const [line, recorded] = recordOf(task, result)
+    const isRecorded = this.#writer !== undefined && hash !== undefined
+    const [line, concluded] = isRecorded ? recordOf(task, result) : ["", result]
+    this.#tally.concluded++
+    if (concluded.status === "failed") this.#tally.concludedFailures++
+    if (isRecorded) this.#record(task, hash, line, concluded)
+    else this.#give(task, concluded)
+    if (concluded.status === "failed") this.#stopIfFailing()
+  }
+
+  #record(task: Task, hash: RowHash, line: string, recorded: AnyResult): void {
     this.#unwritten++
-    this.#writer.add(line, (position) => {
+    this.#writer!.add(line, (position) => {
       this.#unwritten--
       this.#deps.index!.record(hash, recorded.status === "failed" ? recorded.reason.tag : undefined, position)
       this.#give(task, recorded)
@@ -382,10 +392,10 @@ const dollars = (value: number): string => `$${value.toPrecision(3)}`
 const recordOf = (task: Task, result: AnyResult): readonly [line: string, recorded: AnyResult] => {
   const id = idOf(task.hash!)
   try {
-    return [lineOf(id, result as never, Date.now()), result]
+    return [lineOf(id, result as never, Date.now(), task.most), result]
   } catch (error) {
     const message = `JSON can't hold the agent's value: ${error instanceof Error ? error.message : String(error)}`
     const failed = task.failed({ tag: "value", message }, result.cost, result.ms)
-    return [lineOf(id, failed as never, Date.now()), failed]
+    return [lineOf(id, failed as never, Date.now(), task.most), failed]
   }
 }

@@ -1,11 +1,13 @@
 /** Reads why an agent failed: the row's reason, and what that says of the account. */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { CallbackError, OptionsError, PoolError, RequestError } from "../../ClientError.ts"
 import { oneLine } from "../redaction/escapeControl.ts"
 import { property } from "../util/json.ts"
 import { tagIn } from "./journal/record.ts"
 import { RowFailure } from "./errors.ts"
+import { PATIENCE } from "./patience.ts"
 import type { RowReason } from "./result.ts"
 
 const MAX_MESSAGE = 2_000
@@ -38,6 +40,15 @@ const REFUSALS: Readonly<Record<string, AgentFailure["refuses"]>> = {
   NotFound: "unless_answered"
 }
 
+/**
+ * A wait beyond a batch's patience, such as a day's limit, or one for which nothing was sent at all: every other row would
+ * fail of it at once.
+ */
+const isLongWait = ({ reason, retryAfter, status }: RequestError): boolean =>
+  reason === "RateLimited" &&
+  retryAfter !== undefined &&
+  (status === undefined || Duration.toMillis(retryAfter) > PATIENCE.maxRetryAfter)
+
 const messageOf = (error: unknown): string => {
   try {
     return oneLine(error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE)
@@ -69,7 +80,7 @@ const ofError = (error: unknown): AgentFailure => {
     const { attempts, processed, reason, status } = error
     return {
       ...plain(requestTag(error), error),
-      refuses: REFUSALS[reason],
+      refuses: isLongWait(error) ? "always" : REFUSALS[reason],
       attempts: processed === "no" && status === undefined ? 0 : attempts,
       isFree: processed === "no" || status !== undefined
     }

@@ -53,7 +53,7 @@ export interface RunOptions<Row, A, E, R, E2, R2> {
    */
   readonly version?: string | number | undefined
   /**
-   * The row's identity: a column's name, or a function. A second row with a key is a failure, `duplicate_key`; a row whose
+   * The row's identity: a column's name, a path into one (`author.id`), or a function. A second row with a key is a failure, `duplicate_key`; a row whose
    * content has changed since it was recorded is done again.
    *
    * @default the row's content; equal rows are told apart by number
@@ -86,7 +86,7 @@ export interface RunOptions<Row, A, E, R, E2, R2> {
   /** @default none: the run goes on whatever fails */
   readonly stopAfter?: StopAfter | undefined
   /**
-   * When the provider refuses the account (key, quota, permission, model): end with `Refused` once rows in flight have
+   * When the provider refuses the account (key, quota, permission, model, a limit for more than 10 minutes): end with `Refused` once rows in flight have
    * ended, or hold all rows and try one each `probeInterval` until it is let in. Rows that were refused are done again.
    *
    * @default "stop"

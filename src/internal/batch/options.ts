@@ -5,6 +5,7 @@ import { BatchError } from "./errors.ts"
 import type { Concurrency, Order, BatchProgress, RunOptions } from "./model.ts"
 import type { AgentIdentity } from "./result.ts"
 import { internalsOf, type PromptInternals } from "./prompt/internals.ts"
+import { type TemplateRow, valueOf } from "./prompt/template.ts"
 import { type Price, priceOf } from "./cost/prices.ts"
 
 export const DEFAULT_HOLD_BACK = 1_000
@@ -64,12 +65,18 @@ const optional = <A>(value: unknown, f: (value: unknown) => A): A | undefined =>
 const text = (value: unknown): string | undefined =>
   (typeof value === "string" && value !== "") || typeof value === "number" ? String(value) : undefined
 
+/** A column's value, or that of a path into one, as a prompt reads it. */
+const keyIn = (row: unknown, key: string): unknown => {
+  if (typeof row !== "object" || row === null) return undefined
+  return (row as TemplateRow)[key] ?? valueOf(row as TemplateRow, key)?.value
+}
+
 const keyOf = (key: AnyOptions["key"]): Pick<BatchSettings, "keyOf" | "keyName"> => {
   if (key === undefined) return { keyOf: undefined, keyName: undefined }
   if (typeof key === "function") return { keyOf: (row) => text(key(row)), keyName: "a function" }
   if (typeof key !== "string" || key === "") throw refuse("key", key, "a column's name or a function")
   return {
-    keyOf: (row) => text((row as Readonly<Record<string, unknown>> | null | undefined)?.[key]),
+    keyOf: (row) => text(keyIn(row, key)),
     keyName: key
   }
 }

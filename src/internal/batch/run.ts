@@ -19,6 +19,8 @@ interface Known {
   readonly store: JournalStore | undefined
   readonly index: RowIndex | undefined
   readonly earlierCost: number
+  /** `earlierCost`, with rows of unknown cost at their bounds. */
+  readonly earlierMost: number
   readonly damaged: number
 }
 
@@ -29,16 +31,19 @@ const opened = (
   Effect.gen(function* () {
     const isKeyed = keyOf !== undefined
     if (journal === undefined) {
-      return { store: undefined, index: isKeyed ? new RowIndex(true) : undefined, earlierCost: 0, damaged: 0 }
+      const index = isKeyed ? new RowIndex(true) : undefined
+      return { store: undefined, index, earlierCost: 0, earlierMost: 0, damaged: 0 }
     }
     const store = yield* journal.open(identity)
     const index = new RowIndex(isKeyed)
     let earlierCost = 0
-    const damaged = yield* store.scan(({ cost, failed, id }, position) => {
+    let earlierMost = 0
+    const damaged = yield* store.scan(({ cost, failed, id, most }, position) => {
       index.record(hashOfId(id), failed, position)
       earlierCost += cost ?? 0
+      earlierMost += cost ?? most ?? 0
     })
-    return { store, index, earlierCost, damaged }
+    return { store, index, earlierCost, earlierMost, damaged }
   })
 
 /** Reads the counts of the run's client map, if it has one. Another layer's map may not be ready, and is then left out. */

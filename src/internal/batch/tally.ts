@@ -17,10 +17,14 @@ export class RunTally {
   damaged = 0
   /** Rows of this run that have ended. */
   ended = 0
-  /** Rows of this run whose agents failed. */
-  agentFailures = 0
+  /** Rows of this run whose outcome is known, be it written or not. */
+  concluded = 0
+  /** Failures among `concluded`. */
+  concludedFailures = 0
   /** Rows of this run whose agents ended. */
   agentRuns = 0
+  /** Rows of this run that a provider answered, as far as agents tell. */
+  answered = 0
   usage: Usage = noUsage
   cost = 0
   earlierCost = 0

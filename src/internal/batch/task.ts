@@ -87,6 +87,11 @@ export class Task implements RowCall {
     this.#reports = 0
   }
 
+  /** True if an answer was reported, even one that can't be used. */
+  get isAnswered(): boolean {
+    return this.#reports > 0
+  }
+
   get attempts(): number {
     return this.#attempts > 0 ? this.#attempts : this.#reports
   }

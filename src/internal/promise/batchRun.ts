@@ -55,7 +55,10 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
   #pull: Promise<Pull> | undefined
   #items: ReadonlyArray<Item> = []
   #at = 0
-  #isOver = false
+  /** Set once it is over. */
+  #ending: Promise<void> | undefined
+  /** The signal has been aborted, and nobody was told yet. */
+  #isAborted = false
   /** Calls of `next` answer in their order. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -87,13 +90,14 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
   }
 
   async #next(): Promise<IteratorResult<Item, undefined>> {
+    await this.#throwIfAborted()
     if (this.#at < this.#items.length) return { value: this.#items[this.#at++]!, done: false }
-    if (this.#isOver) return over
+    if (this.#ending !== undefined) return over
     try {
-      this.#signal?.throwIfAborted()
       const pull = await (this.#pull ??= this.#open())
       const exit = await Effect.runPromiseExit(pull, { signal: this.#controller.signal })
-      this.#signal?.throwIfAborted()
+      await this.#throwIfAborted()
+      if (this.#ending !== undefined) return over
       if (Exit.isSuccess(exit)) {
         this.#items = exit.value
         this.#at = 0
@@ -102,6 +106,7 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
       const cause = failureOfPull(exit.cause)
       if (Option.isSome(cause)) throw Cause.squash(cause.value)
     } catch (error) {
+      await this.#throwIfAborted()
       await this.#end()
       throw error
     }
@@ -109,21 +114,39 @@ export class BatchResults implements AsyncIterableIterator<Item, undefined> {
     return over
   }
 
+  /** Throws the signal's reason, once. */
+  async #throwIfAborted(): Promise<void> {
+    if (!this.#isAborted) return
+    this.#isAborted = false
+    await this.#end()
+    this.#signal!.throwIfAborted()
+  }
+
   async #open(): Promise<Pull> {
     const service = await this.#service()
+    if (this.#ending !== undefined) return Effect.fail(Option.none())
     const scope = (this.#scope = Effect.runSync(Scope.make()))
     const stream = Stream.provideService(this.#stream, ClientMap, service)
     return Effect.runPromise(Scope.extend(toPull(stream), scope))
   }
 
-  async #end(): Promise<void> {
-    if (this.#isOver) return
-    this.#isOver = true
+  /** Resolves once the run has ended, whoever ends it. */
+  #end(): Promise<void> {
+    return (this.#ending ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     this.#items = []
+    this.#at = 0
     this.#signal?.removeEventListener("abort", this.#abort)
     this.#controller.abort()
     if (this.#scope !== undefined) await Effect.runPromise(Scope.close(this.#scope, Exit.void))
   }
 
-  readonly #abort = (): void => this.#controller.abort()
+  /** Ends the run at once, whether somebody asks for its next result or not. */
+  readonly #abort = (): void => {
+    if (this.#ending !== undefined) return
+    this.#isAborted = true
+    this.#end().catch(() => undefined)
+  }
 }

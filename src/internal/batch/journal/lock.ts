@@ -147,7 +147,11 @@ const take = async (path: string, content: LockContent): Promise<void> => {
  * Takes the lock at `path`. Rejects with a `BatchError` `Locked`, or the file system's error. `onLost` is called if
  * somebody has removed or replaced it.
  */
-export const acquire = async (path: string, onLost: (error: BatchError) => void): Promise<Lock> => {
+export const acquire = async (
+  path: string,
+  onLost: (error: BatchError) => void,
+  heartbeatMs: number = HEARTBEAT_MS
+): Promise<Lock> => {
   const content: LockContent = {
     pid: process.pid,
     host: hostname(),
@@ -156,22 +160,32 @@ export const acquire = async (path: string, onLost: (error: BatchError) => void)
     started: await startOf(process.pid)
   }
   await take(path, content)
+  let isReleased = false
+  let beating: Promise<void> = Promise.resolve()
   const beat = async (): Promise<void> => {
     const holder = await read(path)
-    if (holder?.token === content.token) {
+    if (isReleased) return
+    if (holder === undefined) {
+      // It was removed. One that is there and can't be read now is left, and looked at again.
+      await writeFile(path, JSON.stringify(content), { flag: "wx" })
+    } else if (holder.token === content.token) {
       const now = new Date()
       await utimes(path, now, now)
-      return
+    } else {
+      clearInterval(timer)
+      onLost(refused(path, holder))
     }
-    clearInterval(timer)
-    if (holder !== undefined) onLost(refused(path, holder))
-    else await writeFile(path, JSON.stringify(content), { flag: "wx" })
   }
-  const timer = setInterval(() => void beat().catch(() => undefined), HEARTBEAT_MS)
+  const timer = setInterval(() => {
+    beating = beating.then(beat).catch(() => undefined)
+  }, heartbeatMs)
   timer.unref()
   return {
     release: async () => {
+      isReleased = true
       clearInterval(timer)
+      // One under way could write the lock anew.
+      await beating
       if ((await read(path))?.token === content.token) await rm(path, { force: true }).catch(() => undefined)
     }
   }

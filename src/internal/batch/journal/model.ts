@@ -18,6 +18,8 @@ export interface RecordHead {
   readonly failed: string | undefined
   /** US dollars, `undefined` if unknown. */
   readonly cost: number | undefined
+  /** US dollars that an unknown cost is at most, where a bound was set. @default unknown */
+  readonly most?: number | undefined
 }
 
 /**

@@ -14,8 +14,11 @@ const MAX_TAG = 60
 /** Tags are read without a parser, and counted: short, and free of quotes. */
 export const tagIn = (tag: string): string => tag.replace(/[^A-Za-z0-9_.:/ -]+/g, "_").slice(0, MAX_TAG) || "unknown"
 
-/** One line without its end. Throws what `JSON.stringify` throws for the value. */
-export const lineOf = (id: string, result: Recorded, at: number): string => {
+/**
+ * One line without its end. `most` bounds a cost that is unknown, 0 if nothing does. Throws what `JSON.stringify` throws for
+ * the value.
+ */
+export const lineOf = (id: string, result: Recorded, at: number, most = 0): string => {
   const { attempts, cost, index, key, model, ms, repeat, usage } = result
   const head = result.status === "done" ? "done" : `failed","tag":"${tagIn(result.reason.tag)}`
   const outcome =
@@ -23,7 +26,7 @@ export const lineOf = (id: string, result: Recorded, at: number): string => {
       ? `"value":${JSON.stringify(result.value) ?? "null"}`
       : `"reason":${JSON.stringify({ message: result.reason.message, answer: result.reason.answer })}`
   return (
-    `{"id":"${id}","status":"${head}","cost":${cost ?? "null"},"index":${index},"repeat":${repeat}` +
+    `{"id":"${id}","status":"${head}","cost":${cost ?? (most > 0 ? `null,"most":${most}` : "null")},"index":${index},"repeat":${repeat}` +
     `${key === undefined ? "" : `,"key":${JSON.stringify(key)}`},${outcome}` +
     `,"usage":{"input":${usage.input},"output":${usage.output},"cachedInput":${usage.cachedInput}}` +
     `${model === undefined ? "" : `,"model":${JSON.stringify(model)}`}` +
@@ -32,15 +35,19 @@ export const lineOf = (id: string, result: Recorded, at: number): string => {
 }
 
 /** Longest head: an id, a tag, a number. */
-export const MAX_HEAD = 64 + ID_LENGTH + MAX_TAG + 32
+export const MAX_HEAD = 80 + ID_LENGTH + MAX_TAG + 32
 
-const HEAD = /^\{"id":"([\w-]{16})","status":"(?:done|failed","tag":"([^"]*))","cost":(null|[\d.e+-]+),/
+const HEAD =
+  /^\{"id":"([\w-]{16})","status":"(?:done|failed","tag":"([^"]*))","cost":(?:null|([\d.e+-]+)),(?:"most":([\d.e+-]+),)?/
+
+const numberIn = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text))
 
 /** Reads the beginning of a line; `undefined` for what is no record. */
 export const headOf = (beginning: string): RecordHead | undefined => {
   const match = HEAD.exec(beginning)
   if (match === null) return undefined
-  return { id: match[1]!, failed: match[2], cost: match[3] === "null" ? undefined : Number(match[3]) }
+  const [, id, failed, cost, most] = match
+  return { id: id!, failed, cost: numberIn(cost), ...(most !== undefined && { most: numberIn(most) }) }
 }
 
 interface RecordFields {

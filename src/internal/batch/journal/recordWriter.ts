@@ -35,8 +35,14 @@ export class RecordWriter {
     this.#onError = onError
   }
 
+  /** Records that wait to be written. */
+  get gathered(): number {
+    return this.#lines.length
+  }
+
   /** `written` is called once the record is in the store, with its position; never after an error. */
   add(line: string, written: Written): void {
+    if (this.#failed) return
     this.#lines.push(line)
     this.#written.push(written)
     this.#bytes += line.length

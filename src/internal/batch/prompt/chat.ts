@@ -7,6 +7,7 @@ import * as apis from "../../direct/apis.ts"
 import * as specs from "../../config/specs.ts"
 import * as calls from "../../direct/calls.ts"
 import * as effects from "../../direct/effects.ts"
+import { PATIENCE } from "../patience.ts"
 
 export interface ChatAnswer {
   readonly answer: unknown
@@ -23,9 +24,6 @@ export interface Chat {
   readonly extra: Readonly<Record<string, string | undefined>>
   readonly send: (body: object) => Effect.Effect<ChatAnswer, ClientError, ClientMap>
 }
-
-/** The least and the longest that a batch waits before it gives a row up. */
-const PATIENCE = { maxRetries: 8, maxRetryAfter: 600_000 } as const
 
 const chatOf = <P extends string, Extra extends string>(api: apis.Api<P, Extra>, ownURL: string | undefined) => {
   const { call } = effects.make(api)

@@ -10,8 +10,8 @@ export interface PromptInternals {
   readonly most: (price: Price, row: unknown) => number | undefined
   /** The request of a row as text: equal for equal requests; `undefined` for a row that can't be rendered. */
   readonly request: (row: unknown) => string | undefined
-  /** The first column that the row lacks. */
-  readonly lacks: (row: unknown) => string | undefined
+  /** The first column that none of the rows has. */
+  readonly lacks: (rows: ReadonlyArray<object>) => string | undefined
 }
 
 /** Counts the requests that a prompt sent for a row. */

@@ -46,7 +46,8 @@ export interface PromptOptions<A> {
   readonly system?: string | undefined
   /**
    * A JSON schema for the answer, or an Effect `Schema`, which also decodes it. Answers are checked; one that does not fit is
-   * asked for once more with its errors. Without one the answer is text.
+   * asked for once more with its errors. Without one the answer is text. A value restored from a journal or a cache is the
+   * JSON of the decoded one, read again, so use schemas whose values are JSON: a `Date` would come back as a text.
    *
    * @default none
    */

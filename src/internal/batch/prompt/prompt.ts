@@ -14,7 +14,7 @@ import { textOf } from "./answerText.ts"
 import { type Chat, type ChatAnswer, providers } from "./chat.ts"
 import { ATTEMPTS, PROMPT, type PromptInternals } from "./internals.ts"
 import type { ChatMessage, PromptOptions } from "./model.ts"
-import { compile, type Template, type TemplateRow } from "./template.ts"
+import { compile, type Template, type TemplateRow, valueOf } from "./template.ts"
 
 /** Most that a model's own format adds to a message: role, separators. */
 const TOKENS_PER_MESSAGE = 16
@@ -120,6 +120,10 @@ const run = (plan: Plan, row: TemplateRow, call: RowCall): Answered => {
   )
 }
 
+const columnsOf = ({ system, template }: Plan): ReadonlyArray<string> => [
+  ...new Set([...(system?.columns ?? []), ...template.columns])
+]
+
 const internals = (plan: Plan): PromptInternals => {
   const { baseURL, isOwnURL, provider } = plan.chat
   const name = `${provider}:${plan.model}`
@@ -133,7 +137,8 @@ const internals = (plan: Plan): PromptInternals => {
         ? undefined
         : canonical({ provider, baseURL, extra: plan.chat.extra, body: bodyOf(plan, messages) })
     },
-    lacks: (row) => Either.getOrUndefined(Either.flip(rendered(plan, row as TemplateRow)))
+    lacks: (rows) =>
+      columnsOf(plan).find((column) => rows.every((row) => valueOf(row as TemplateRow, column) === undefined))
   }
 }
 
@@ -204,7 +209,7 @@ export const make = <A>(options: PromptOptions<A>): Effect.Effect<Prompt<A>, Bat
     return Object.assign(agent, {
       identity: plan.identity,
       model: `${plan.chat.provider}:${plan.model}`,
-      columns: [...new Set([...(plan.system?.columns ?? []), ...plan.template.columns])],
+      columns: columnsOf(plan),
       render: (row: TemplateRow) => rendered(plan, row),
       maxOutputTokens: plan.maxOutputTokens,
       [PROMPT]: internals(plan)

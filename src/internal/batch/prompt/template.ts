@@ -17,7 +17,7 @@ const PLACEHOLDER = /\{\{\s*([^{}]*?)\s*\}\}/g
 const has = (row: TemplateRow, column: string): boolean => Object.hasOwn(row, column)
 
 /** The value of a column, or of a path into one, `{{user.name}}`, if no column has that name. */
-const valueOf = (row: TemplateRow, column: string): { readonly value: unknown } | undefined => {
+export const valueOf = (row: TemplateRow, column: string): { readonly value: unknown } | undefined => {
   if (has(row, column)) return { value: row[column] }
   let value: unknown = row
   for (const part of column.split(".")) {

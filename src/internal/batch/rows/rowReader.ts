@@ -15,6 +15,11 @@ const RESTORED_AT_ONCE = 256
 /** Below it the reader sleeps on, so that it does not wake for every row. */
 const WAKING_ROOM = 32
 
+/** Columns that an error lists at most. */
+const LISTED_COLUMNS = 50
+
+const isReadable = (row: unknown): row is object => typeof row === "object" && row !== null && !(row instanceof BadRow)
+
 /** Receives rows that were read. */
 export interface RowSink {
   /** Rows that may be read now; 0 if there is no room. */
@@ -82,24 +87,24 @@ export class RowReader {
 
   /** Adds rows from `at` on while there is room, and returns the first that was not added. */
   #addSome(rows: ReadonlyArray<unknown>, at: number, restored: Array<Intaken>): Effect.Effect<number, BatchError> {
+    const lacking = this.#isChecked ? undefined : this.#lackingIn(rows)
+    if (lacking !== undefined) return lacking
     let next = at
     while (next < rows.length && restored.length < RESTORED_AT_ONCE && this.#sink.room() > 0) {
-      const row = rows[next]
-      const lacking = this.#isChecked ? undefined : this.#lackingIn(row)
-      if (lacking !== undefined) return lacking
-      this.#intake.add(row, (intaken) => this.#take(intaken, restored))
+      this.#intake.add(rows[next], (intaken) => this.#take(intaken, restored))
       next++
     }
     return Effect.succeed(next)
   }
 
-  /** The first row tells of a column that all will lack, before anything is sent. */
-  #lackingIn(row: unknown): BatchError | undefined {
-    if (typeof row !== "object" || row === null || row instanceof BadRow) return undefined
+  /** The first rows that come together tell of a column that all will lack, before anything is sent. */
+  #lackingIn(rows: ReadonlyArray<unknown>): BatchError | undefined {
+    const readable = rows.filter(isReadable)
+    if (readable.length === 0) return undefined
     this.#isChecked = true
-    const column = this.#settings.prompt?.lacks(row)
+    const column = this.#settings.prompt?.lacks(readable)
     if (column === undefined) return undefined
-    const columns = Object.keys(row).join(", ") || "none"
+    const columns = [...new Set(readable.flatMap(Object.keys))].slice(0, LISTED_COLUMNS).join(", ") || "none"
     return new BatchError({
       reason: "Template",
       detail: `the prompt names the column ${column}, which the rows lack; they have ${columns}. Nothing was sent`
