@@ -150,7 +150,7 @@ class AgentCall<Client, A> implements Starter {
     this.#leave()
     const rest = this.#lease.release()
     const ended = rest === Effect.void ? result : Effect.zipRight(Effect.uninterruptible(rest), result)
-    // Whoever ends one that stands in line is in a context of its own.
+    // In its own context: another ends an agent that stands in line.
     if (this.#scope === undefined) this.#resume(ended)
     else this.#scope.runInAsyncScope(this.#resume, undefined, ended)
   }

@@ -170,7 +170,7 @@ export class RequestState {
     })
   }
 
-  /** Of the last wait, which includes that of an early start. */
+  /** Records the last wait, which includes that of an early start. */
   #waited({ waitedFor, waitedMs }: StartFacts): void {
     this.quotaWaitMs = 0
     this.socketWaitMs = 0
