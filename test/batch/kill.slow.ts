@@ -54,6 +54,10 @@ describe("a batch that is killed", () => {
           const requests = sandbox.stats().requests
           const child = yield* start(work)
           yield* begun(child)
+          if (kill === 0) {
+            const records = Effect.sync(() => whole(readFileSync(work.journal, "utf8")))
+            yield* eventually(records, (count) => count > 0)
+          }
           yield* Effect.sleep(Math.random() * 250)
           child.kill("SIGKILL")
           const { signal, stdout } = yield* Effect.promise(() => child.ended)
