@@ -50,7 +50,6 @@ const names: ReadonlyArray<readonly [from: string, to: string, why?: string]> = 
   ["Scope.extend", "Scope.provide"],
   ["Scope.CloseableScope", "Scope.Closeable"],
   ["Stream.unwrapScoped", "Stream.unwrap", "every unwrap is scoped"],
-  ["Stream.flattenIterables", "Stream.flattenIterable"],
   ["Stream.flattenChunks", "Stream.flattenArray", "streams carry arrays"],
   ["Stream.flattenIterables", "Stream.flattenIterable"],
   ["Stream.mapChunks", "Stream.mapArray", "streams carry arrays"],

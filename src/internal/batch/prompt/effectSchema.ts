@@ -1,6 +1,7 @@
-/** Effect's schemas of answers. Their module is loaded only for those who have one. */
+/** Effect's schemas of answers. */
 import * as Either from "effect/Either"
-import type * as Schema from "effect/Schema"
+import * as JSONSchema from "effect/JSONSchema"
+import * as Schema from "effect/Schema"
 
 export type AnySchema = Schema.Schema<unknown, unknown>
 
@@ -9,18 +10,14 @@ const SCHEMA: unique symbol = Symbol.for("effect/Schema") as never
 
 export const is = (schema: object): schema is AnySchema => SCHEMA in schema
 
-export interface LoadedSchema {
+export interface SchemaParts {
   readonly json: Readonly<Record<string, unknown>>
   /** `Left` has the errors. */
   readonly decode: (value: unknown) => Either.Either<unknown, string>
 }
 
-export const load = async (schema: AnySchema): Promise<LoadedSchema> => {
-  const [{ decodeUnknownEither }, JSONSchema] = await Promise.all([
-    import("effect/Schema"),
-    import("effect/JSONSchema")
-  ])
-  const decode = decodeUnknownEither(schema)
+export const partsOf = (schema: AnySchema): SchemaParts => {
+  const decode = Schema.decodeUnknownEither(schema)
   const { $schema: _, ...json } = JSONSchema.make(schema) as unknown as Record<string, unknown>
   return { json, decode: (value) => Either.mapLeft(decode(value), ({ message }) => message) }
 }
