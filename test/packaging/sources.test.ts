@@ -13,6 +13,9 @@ const root = resolve(import.meta.dirname, "../../src")
 const unbundled =
   /^(?:cli\/|register\.ts$|internal\/promise\/register\/|internal\/install\/(?:check\.cts|versions\.ts)$)/
 
+/** Modules that import effect/Schema when it is needed: on Effect 3 it loads fast-check. Bundlers carry its literal name over. */
+const lazy = /^internal\/batch\/prompt\/effectSchema\.(?:v4\.)?ts$/
+
 const describeNode = (node: ts.Node): string | undefined => {
   if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) return "import.meta"
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return "a dynamic import"
@@ -43,7 +46,9 @@ describe("the published sources", () => {
     )
     assert.isAbove(files.length, 100)
     assert.deepStrictEqual(
-      files.flatMap((file) => faultsIn(file, readFileSync(join(root, file), "utf8"))),
+      files
+        .flatMap((file) => faultsIn(file, readFileSync(join(root, file), "utf8")))
+        .filter((fault) => !(lazy.test(fault.split(":")[0]!) && fault.endsWith("a dynamic import"))),
       []
     )
   })

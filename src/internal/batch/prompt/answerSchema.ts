@@ -57,8 +57,8 @@ const answerSchema = (json: JsonSchema, format: SchemaFormat, decode: Decode): A
   }
 })
 
-const ofEffect = (schema: EffectSchema.AnySchema, format: SchemaFormat): AnswerSchema => {
-  const { decode, json } = EffectSchema.partsOf(schema)
+const ofEffect = async (schema: EffectSchema.AnySchema, format: SchemaFormat): Promise<AnswerSchema> => {
+  const { decode, json } = await EffectSchema.load(schema)
   return answerSchema(json, format, decode)
 }
 
@@ -73,7 +73,7 @@ export const make = (schema: unknown, format: SchemaFormat): Effect.Effect<Answe
   const given = schema as object
   if (isRecord(schema) || typeof schema === "function") {
     if (!EffectSchema.is(given)) return Effect.succeed(ofJson(given as JsonSchema, format))
-    return Effect.try({
+    return Effect.tryPromise({
       try: () => ofEffect(given, format),
       catch: (cause) =>
         new BatchError({

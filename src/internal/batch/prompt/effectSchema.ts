@@ -1,7 +1,6 @@
-/** Effect's schemas of answers. */
+/** Effect's schemas of answers. Their module is loaded only for those who have one. */
 import * as Either from "effect/Either"
-import * as JSONSchema from "effect/JSONSchema"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 
 export type AnySchema = Schema.Schema<unknown, unknown>
 
@@ -10,14 +9,18 @@ const SCHEMA: unique symbol = Symbol.for("effect/Schema") as never
 
 export const is = (schema: object): schema is AnySchema => SCHEMA in schema
 
-export interface SchemaParts {
+export interface LoadedSchema {
   readonly json: Readonly<Record<string, unknown>>
   /** `Left` has the errors. */
   readonly decode: (value: unknown) => Either.Either<unknown, string>
 }
 
-export const partsOf = (schema: AnySchema): SchemaParts => {
-  const decode = Schema.decodeUnknownEither(schema)
+export const load = async (schema: AnySchema): Promise<LoadedSchema> => {
+  const [{ decodeUnknownEither }, JSONSchema] = await Promise.all([
+    import("effect/Schema"),
+    import("effect/JSONSchema")
+  ])
+  const decode = decodeUnknownEither(schema)
   const { $schema: _, ...json } = JSONSchema.make(schema) as unknown as Record<string, unknown>
   return { json, decode: (value) => Either.mapLeft(decode(value), ({ message }) => message) }
 }

@@ -1,6 +1,6 @@
-/** Effect's schemas of answers. */
+/** Effect's schemas of answers. Their module is loaded only for those who have one. */
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 
 export type AnySchema = Schema.Codec<unknown, unknown>
 
@@ -9,15 +9,16 @@ const SCHEMA = "~effect/Schema/Schema"
 
 export const is = (schema: object): schema is AnySchema => SCHEMA in schema
 
-export interface SchemaParts {
+export interface LoadedSchema {
   readonly json: Readonly<Record<string, unknown>>
   /** A failure has the errors. */
   readonly decode: (value: unknown) => Result.Result<unknown, string>
 }
 
-export const partsOf = (schema: AnySchema): SchemaParts => {
-  const decode = Schema.decodeUnknownResult(schema)
-  const { definitions, schema: json } = Schema.toJsonSchemaDocument(schema)
+export const load = async (schema: AnySchema): Promise<LoadedSchema> => {
+  const { decodeUnknownResult, toJsonSchemaDocument } = await import("effect/Schema")
+  const decode = decodeUnknownResult(schema)
+  const { definitions, schema: json } = toJsonSchemaDocument(schema)
   const $defs = Object.keys(definitions).length === 0 ? {} : { $defs: definitions }
   return { json: { ...json, ...$defs }, decode: (value) => Result.mapError(decode(value), ({ message }) => message) }
 }
