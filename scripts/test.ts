@@ -1,7 +1,7 @@
 /**
  * `npm test`: runs the fast tests. `--all` runs the slow ones too, and on the oldest and the newest Node that the package
  * allows those that lean on Node's insides; `--worlds` runs these alone. `--nightly` runs the files named `*.nightly.ts`,
- * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, its core with `--all`, all with `--nightly`;
+ * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, and all with `--nightly`;
  * `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to vitest, which then runs
  * what they name of the fast and the slow tests.
  */
@@ -15,14 +15,8 @@ const all = [...fast, "--project=slow"]
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = [...all, "test/transport", "test/faults"]
 
-/** Derived tests that `npm test` runs on Effect 4. */
+/** Derived tests that `npm test` and `--all` run on Effect 4; the night runs all of them. */
 const smokeOnEffect4 = ["test/lease", "test/ClientConfig.test.ts", "test/contracts/requestPath.test.ts"]
-/** Contracts, leases, keys, quotas and requests. What lies below them is the same text for both, and runs on 4 every night. */
-const coreOnEffect4 = [
-  ...["contracts", "lease", "request"].map((it) => `test/${it}/`),
-  ...["ClientConfig", "Credential", "Quota"].map((it) => `test/${it}.`)
-]
-
 const onEffect4 = async (args: ReadonlyArray<string>): Promise<Counts> => {
   if (run("node", "scripts/effect4/main.ts", "--tests") !== 0) return { passed: 0, failed: 1, skipped: 0 }
   const counts = await vitest({ args, onEffect4: true })
@@ -54,7 +48,7 @@ const counts = async (): Promise<ReadonlyArray<Counts>> => {
     case undefined:
       return [await vitest({ args: fast }), await onEffect4(smokeOnEffect4)]
     case "--all":
-      return [await vitest({ args: all }), ...(await Promise.all([onEffect4(coreOnEffect4), worlds(wire)])).flat()]
+      return [await vitest({ args: all }), await onEffect4(smokeOnEffect4), ...(await worlds(wire))]
     case "--worlds":
       return worlds(wire)
     case "--nightly":
