@@ -2,45 +2,21 @@
 import type { Effect } from "effect/Effect"
 import type { ClientMap } from "clientele/ClientMap"
 import { input, report } from "./child.ts"
+import { cpuPerCall, cpuSince, type CrowdSize } from "./crowd.ts"
 import { question } from "./question.ts"
 
-export interface Work {
+export interface Work extends CrowdSize {
   readonly variant: "openai" | "direct" | "direct, Promise" | "bare undici"
   readonly baseURL: string
   readonly maxConnections: number
-  /** Calls at the same time. */
-  readonly atOnce: number
-  /** Calls that run before those that are measured. */
-  readonly warmUp: number
-  /** Calls that are measured. */
-  readonly calls: number
 }
 
-const { atOnce, baseURL, calls, maxConnections, variant, warmUp } = input<Work>()
+const work = input<Work>()
+const { atOnce, baseURL, calls, maxConnections, variant, warmUp } = work
 const { origin, pathname } = new URL(`${baseURL}/chat/completions`)
 const apiKey = "sk-bench-0"
 
-/** Microseconds of CPU for each call, in all threads of this process. */
-const perCall = (from: NodeJS.CpuUsage): number => {
-  const { system, user } = process.cpuUsage(from)
-  return (system + user) / calls
-}
-
-/** `size` calls, always `atOnce` of them. */
-const crowd = async (size: number, call: (i: number) => Promise<unknown>): Promise<void> => {
-  let next = 0
-  const worker = async () => {
-    while (next < size) await call(next++)
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-}
-
-const measured = async (call: (i: number) => Promise<unknown>): Promise<number> => {
-  await crowd(warmUp, call)
-  const from = process.cpuUsage()
-  await crowd(calls, call)
-  return perCall(from)
-}
+const measured = (call: (i: number) => Promise<unknown>): Promise<number> => cpuPerCall(work, call)
 
 const openai = async (): Promise<number> => {
   const { OpenAI } = await import("openai")
@@ -71,7 +47,7 @@ const direct = async (): Promise<number> => {
     yield* run(warmUp)
     const from = process.cpuUsage()
     yield* run(calls)
-    return perCall(from)
+    return cpuSince(from, calls)
   }).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
 }
 

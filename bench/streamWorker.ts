@@ -6,6 +6,7 @@ import type { Stream } from "effect/Stream"
 import type { ClientMap } from "clientele/ClientMap"
 import type { ClientConfig } from "clientele/ClientConfig"
 import { input, report } from "./child.ts"
+import { cpuPerCall, cpuSince, type CrowdSize } from "./crowd.ts"
 import { question } from "./question.ts"
 
 export type Variant =
@@ -18,46 +19,21 @@ export type Variant =
   | "getOpenAIApi"
   | "bare undici"
 
-export interface Work {
+export interface Work extends CrowdSize {
   readonly variant: Variant
   readonly baseURL: string
   readonly ca: string
   readonly maxConnections: number
-  /** Streams at the same time. */
-  readonly atOnce: number
-  /** Streams that are read before those that are measured. */
-  readonly warmUp: number
-  /** Streams that are measured. */
-  readonly calls: number
 }
 
-const { atOnce, baseURL, ca, calls, maxConnections, variant, warmUp } = input<Work>()
+const work = input<Work>()
+const { atOnce, baseURL, ca, calls, maxConnections, variant, warmUp } = work
 const { origin, pathname } = new URL(`${baseURL}/chat/completions`)
 const apiKey = "sk-bench-0"
 const options = { baseURL, apiKey, transport: { maxConnections } }
 setDefaultCACertificates([ca])
 
-/** Microseconds of CPU for each stream, in all threads of this process. */
-const perCall = (from: NodeJS.CpuUsage): number => {
-  const { system, user } = process.cpuUsage(from)
-  return (system + user) / calls
-}
-
-/** `size` streams, always `atOnce` of them. */
-const crowd = async (size: number, call: (i: number) => Promise<unknown>): Promise<void> => {
-  let next = 0
-  const worker = async () => {
-    while (next < size) await call(next++)
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-}
-
-const measured = async (call: (i: number) => Promise<unknown>): Promise<number> => {
-  await crowd(warmUp, call)
-  const from = process.cpuUsage()
-  await crowd(calls, call)
-  return perCall(from)
-}
+const measured = (call: (i: number) => Promise<unknown>): Promise<number> => cpuPerCall(work, call)
 
 type Piece = { readonly choices: ReadonlyArray<{ readonly delta: { readonly content?: string | null } }> }
 
@@ -128,7 +104,7 @@ const effect = async (open: () => Promise<Open>, isOneByOne = false): Promise<nu
     yield* run(warmUp)
     const from = process.cpuUsage()
     yield* run(calls)
-    return perCall(from)
+    return cpuSince(from, calls)
   }).pipe(Effect.provide(ClientLayer.layer()), Effect.runPromise)
 }
 

@@ -2,24 +2,8 @@
 import * as Metric from "effect/Metric"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
+import type { SeriesSnapshot, SeriesState } from "./seriesModel.ts"
 import { labelsOf } from "./series.ts"
-
-export type SeriesState =
-  | { readonly type: "counter" | "gauge"; readonly value: number | bigint }
-  | {
-      readonly type: "histogram"
-      /** Finite upper bounds and counts, each with those below it: above them is `count`. */
-      readonly buckets: ReadonlyArray<readonly [most: number, count: number]>
-      readonly count: number
-      readonly sum: number
-    }
-
-export interface SeriesSnapshot {
-  readonly name: string
-  readonly description: string | undefined
-  readonly labels: ReadonlyArray<readonly [name: string, value: string]>
-  readonly state: SeriesState
-}
 
 const stateOf = (state: MetricState.MetricState.Untyped): SeriesState | undefined => {
   if (MetricState.isCounterState(state)) return { type: "counter", value: state.count }

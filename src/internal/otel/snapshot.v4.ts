@@ -1,24 +1,8 @@
 /** Values of all series in effect's registry, as exporters read them. */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
+import type { SeriesSnapshot, SeriesState } from "./seriesModel.ts"
 import { labelsOf } from "./series.ts"
-
-export type SeriesState =
-  | { readonly type: "counter" | "gauge"; readonly value: number | bigint }
-  | {
-      readonly type: "histogram"
-      /** Finite upper bounds and counts, each with those below it: above them is `count`. */
-      readonly buckets: ReadonlyArray<readonly [most: number, count: number]>
-      readonly count: number
-      readonly sum: number
-    }
-
-export interface SeriesSnapshot {
-  readonly name: string
-  readonly description: string | undefined
-  readonly labels: ReadonlyArray<readonly [name: string, value: string]>
-  readonly state: SeriesState
-}
 
 const stateOf = (metric: Metric.Metric.Snapshot): SeriesState | undefined => {
   switch (metric.type) {

@@ -1,5 +1,5 @@
 /** Metrics as the text that Prometheus reads (its "Text-based format", version 0.0.4). */
-import type { SeriesSnapshot, SeriesState } from "../otel/snapshot.ts"
+import type { SeriesSnapshot, SeriesState } from "../otel/seriesModel.ts"
 
 type Labels = SeriesSnapshot["labels"]
 
