@@ -187,6 +187,27 @@ describe("a response off the wire", () => {
     })
   })
 
+  it.each(["text/event-stream", "application/octet-stream"])("of %s answers several reads at a time", async (type) => {
+    let next: () => void = stall
+    const handler: Handler = (_, response) => {
+      response.writeHead(200, { "content-type": type })
+      let sent = 0
+      next = () => (sent++ < 3 ? response.write(`data: ${sent}\n\n`) : response.end())
+      next()
+    }
+    await withSite(handler, async ({ ended, fetch, origin }) => {
+      const reader = (await fetch(origin)).body!.getReader()
+      const reads = [reader.read(), reader.read(), reader.read(), reader.read()]
+      const seen: Array<string> = []
+      for (const read of reads) {
+        seen.push(Buffer.from((await read).value ?? []).toString())
+        next()
+      }
+      expect(seen).toEqual(["data: 1\n\n", "data: 2\n\n", "data: 3\n\n", ""])
+      expect(ended()).toBe(1)
+    })
+  })
+
   it("stops the server when its body is cancelled", async () => {
     const handler: Handler = (_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" })

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { assert } from "vitest"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import * as CallContext from "../../src/internal/request/callContext.ts"
 import * as callStream from "../../src/internal/request/callStream.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import { json, start } from "../direct/recorder.ts"
@@ -46,6 +47,29 @@ const reading = Effect.gen(function* () {
 })
 
 describe("a stream of an SDK", () => {
+  it.scopedLive("leaves its fiber in the async context that it had", () =>
+    Effect.gen(function* () {
+      const server = yield* held
+      const config = yield* configOf(server.origin)
+      const stream = OpenAiClient.stream(config, (openai) => openai.chat.completions.create(asked))
+      const seen: Array<CallContext.CallContext | undefined> = []
+      const look = Effect.sync(() => seen.push(CallContext.current()))
+      const fiber = yield* Effect.fork(
+        Effect.zipRight(
+          Stream.runForEach(stream, () => look),
+          look
+        )
+      )
+      yield* count(server.requests, 1)
+      server.write(event("x"))
+      yield* count(() => seen.length, 1)
+      server.write("data: [DONE]\n\n")
+      server.end()
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(seen, [undefined, undefined])
+    }).pipe(Effect.provide(ClientLayer.layer()))
+  )
+
   it.scopedLive("gives in one chunk the events that came in one read", () =>
     Effect.gen(function* () {
       const { come, fiber, server, sizes } = yield* reading

@@ -133,6 +133,28 @@ describe.concurrent("agents that would only wait for a socket", () => {
     )
   )
 
+  it.live("are given up by a callback that interrupts its own fiber", () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* serveHolding
+        const config = yield* configOf(server)
+        yield* warm(config)
+        const runtime = yield* Effect.runtime<ClientMap.ClientMap>()
+        const controller = new AbortController()
+        let signal: AbortSignal | undefined
+        const call = OpenAiClient.use(config, (_, given) => {
+          signal = given
+          controller.abort()
+          return new Promise(() => undefined)
+        })
+        yield* Effect.promise(() => Effect.runPromiseExit(Effect.provide(call, runtime), { signal: controller.signal }))
+        assert.isTrue(signal?.aborted)
+        const { clients } = yield* ClientMap.stats
+        assert.strictEqual(clients[0]?.leases, 0)
+      })
+    )
+  )
+
   it.live("run in the async context of their call", () =>
     run(
       Effect.gen(function* () {
@@ -259,6 +281,23 @@ describe.concurrent("agents that would only wait for a quota", () => {
         yield* Fiber.joinAll(fibers)
         // Some of the last have been asked for their models early, and waited for their turn all the same.
         assert.deepStrictEqual(server.prompts, names())
+      })
+    )
+  )
+
+  it.live("keep their places past quota.maxWaiters once they have them", () =>
+    run(
+      Effect.gen(function* () {
+        const server = yield* serveHolding
+        const config = yield* configOf(server, { quota: { ...quota, maxWaiters: 100 }, transport })
+        yield* warm(config)
+        const { fork } = crowdOf(config, 130)
+        const fibers = yield* fork()
+        // Some have been started early meanwhile.
+        yield* Effect.sleep(300)
+        server.open()
+        yield* Fiber.joinAll(fibers)
+        assert.strictEqual(server.prompts.length, 130)
       })
     )
   )

@@ -3,6 +3,7 @@ import { assert, describe, it } from "vitest"
 import { WireError } from "../../src/internal/wire/errors.ts"
 import { type Start, type Starter, StartQueue, startQueueOf } from "../../src/internal/request/startQueue.ts"
 import { nextOrder } from "../../src/internal/quota/demand.ts"
+import { TurnedAway } from "../../src/internal/quota/turnedAway.ts"
 import { handTicker, settle } from "../support/handTicker.ts"
 
 const bounds = { origin: "https://example.com", maxQueue: Infinity, maxWaiters: Infinity }
@@ -47,6 +48,7 @@ const setup = (queue?: StartQueue) => {
     starts,
     started,
     failed,
+    agent,
     come,
     crowd: () => Array.from({ length: CROWD }, (_, i) => come(String(i))),
     /** From now on. */
@@ -59,8 +61,8 @@ const setup = (queue?: StartQueue) => {
 const lost = new WireError("Connection", "no", "refused")
 
 /** Requests wait for the quota of one model. */
-const held = () => {
-  const all = setup()
+const held = (queue?: StartQueue) => {
+  const all = setup(queue)
   all.starts.sees("one")
   all.sends((start) => {
     start.end()
@@ -146,6 +148,26 @@ describe("the line of agents", () => {
 })
 
 describe("a quota that lets nobody go", () => {
+  it("leaves other tenants their places in the line for a socket", () => {
+    const ticker = handTicker()
+    const pool = {}
+    const first = held(startQueueOf(pool, {}, ticker))
+    first.crowd()
+    const { crowd, starts } = setup(startQueueOf(pool, {}, ticker))
+    crowd()
+    const starter = { isWaiting: false, isAgent: true, since: ticker.now(), order: nextOrder() } as Starter
+    assert.isUndefined(starts.join(starter, { ...bounds, maxQueue: CROWD + 100 }))
+  })
+
+  it("starts an agent past its bound, as only the callback tells the model", () => {
+    const { agent, crowd, started, starts } = held()
+    crowd()
+    assert.isUndefined(starts.join(agent("past"), { ...bounds, maxWaiters: CROWD }))
+    assert.strictEqual(started.at(-1), "past")
+    const request = { isWaiting: false, isAgent: false, order: nextOrder() } as Starter
+    assert.instanceOf(starts.join(request, { ...bounds, maxWaiters: CROWD }), TurnedAway)
+  })
+
   it("keeps agents from starting, but for the latest from time to time, whose model may be another", async () => {
     const { crowd, started, ticker } = held()
     crowd()
