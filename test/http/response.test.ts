@@ -193,11 +193,14 @@ describe("a response off the wire", () => {
       response.writeHead(200, { "content-type": type })
       let sent = 0
       next = () => (sent++ < 3 ? response.write(`data: ${sent}\n\n`) : response.end())
-      next()
+      response.flushHeaders()
     }
     await withSite(handler, async ({ ended, fetch, origin }) => {
       const reader = (await fetch(origin)).body!.getReader()
       const reads = [reader.read(), reader.read(), reader.read(), reader.read()]
+      // All wait before anything comes.
+      await new Promise((resolve) => setImmediate(resolve))
+      next()
       const seen: Array<string> = []
       for (const read of reads) {
         seen.push(Buffer.from((await read).value ?? []).toString())
