@@ -147,7 +147,11 @@ describe.concurrent("agents that would only wait for a socket", () => {
           controller.abort()
           return new Promise(() => undefined)
         })
-        yield* Effect.promise(() => Effect.runPromiseExit(Effect.provide(call, runtime), { signal: controller.signal }))
+        yield* Effect.promise(() =>
+          Effect.runPromiseExit(Effect.provide(Effect.zipRight(Effect.yieldNow(), call), runtime), {
+            signal: controller.signal
+          })
+        )
         assert.isTrue(signal?.aborted)
         const { clients } = yield* ClientMap.stats
         assert.strictEqual(clients[0]?.leases, 0)
