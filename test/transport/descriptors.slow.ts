@@ -33,7 +33,7 @@ const script = async (body: string): Promise<ReadonlyArray<string>> => {
   const node = [process.execPath, "--no-warnings", "--input-type=module", "-e", code]
   const { stdout } = await run("bash", ["-c", `ulimit -n 100; exec "$0" "$@"`, ...node], {
     env: { ...process.env, CA: certificate.ca },
-    timeout: 18_000
+    timeout: 55_000
   })
   return stdout.trim().split("\n")
 }
@@ -93,4 +93,28 @@ test("without a descriptor a pool waits for the socket of another pool, and is a
     console.log((await Promise.all([said(held), said(ask(waiter))])).join(), holder.stats().sockets)
   `)
   expect(said).toEqual(["slow,ok 0"])
+})
+
+test("a thread takes an eighth of the free descriptors in one turn of its event loop, in which nothing opens", async () => {
+  const said = await script(`
+    import { Worker } from "node:worker_threads"
+    const thread = new Worker(\`
+      import { parentPort } from "node:worker_threads"
+      import { Descriptors } from ${JSON.stringify(source("transport/descriptors.ts"))}
+      const places = new Descriptors()
+      let held = 0
+      const user = { held: () => held, idleSince: () => undefined, closeIdle: () => {}, offer: () => false }
+      const takeFor = (ms) => {
+        const before = held
+        for (const until = performance.now() + ms; performance.now() < until;) if (places.take(user)) held++
+        return held - before
+      }
+      const inTurn = takeFor(200)
+      // Nothing was opened, so that a later turn finds as much free again.
+      setTimeout(() => parentPort.postMessage([inTurn, takeFor(1)]), 500)
+    \`, { eval: true, execArgv: ["--input-type=module"] })
+    const [inTurn, later] = await new Promise((resolve) => thread.once("message", resolve))
+    console.log(inTurn > 0 && inTurn <= 11, later > 0 && later <= 11)
+  `)
+  expect(said).toEqual(["true true"])
 })

@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { isMainThread } from "node:worker_threads"
-import { clearInterval, performance, setInterval } from "../util/timers.ts"
+import { clearInterval, performance, setInterval, setTimeout } from "../util/timers.ts"
 import { root } from "../util/asyncContext.ts"
 import { isLack } from "./lacking.ts"
 import { Neighbours } from "./neighbours.ts"
@@ -33,6 +33,12 @@ const PLENTIFUL_DESCRIPTORS = 16_384
 /** Interval, in ms, at which a thread counts the descriptors open in the process, while it takes or waits. */
 const LOOK_MS = 20
 
+/**
+ * Time, in ms, after which a socket counts among the open descriptors: it gets its own at the end of the event loop's
+ * turn, or once its host's name is resolved.
+ */
+const OPENING_MS = 50
+
 /** Interval, in ms, at which a thread that waits notifies the others. */
 const ASK_MS = 50
 
@@ -51,6 +57,8 @@ export class Descriptors implements Places {
   #timer: NodeJS.Timeout | undefined
   /** Sockets that may be opened before the next look. */
   #credit = 0
+  /** Sockets that the next look may miss. */
+  #opening = 0
   #lookedAt = -Infinity
   #askedAt = -Infinity
   #exhaustedAt = -Infinity
@@ -109,10 +117,20 @@ export class Descriptors implements Places {
     if (now - this.#exhaustedAt < EXHAUSTED_MS) return false
     if (!this.#isDivided()) return true
     if (this.#neighbours.comesFirst(user.held())) return false
-    if (now - this.#lookedAt >= LOOK_MS) this.#look(user.held(), now)
+    if (now - this.#lookedAt >= LOOK_MS) {
+      // A look before they are open would give out their descriptors once more.
+      if (this.#opening > 0) return false
+      this.#look(user.held(), now)
+    }
     if (this.#credit === 0) return false
     this.#credit--
+    this.#opening++
+    root(setTimeout, this.#isOpen, OPENING_MS).unref()
     return true
+  }
+
+  #isOpen = (): void => {
+    this.#opening--
   }
 
   /** Others look at the same time, so that each takes an eighth of what is free. */
