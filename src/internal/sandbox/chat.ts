@@ -82,47 +82,51 @@ export const chat = (
     }
   }
   const said = think(askOf(body, model, body["messages"]), tokens)
-  const usage = {
-    prompt_tokens: said.promptTokens,
-    completion_tokens: said.answerTokens,
-    total_tokens: said.promptTokens + said.answerTokens
-  }
-  const counted = costOf(said)
-  if (body["stream"] !== true) {
-    const rest = JSON.stringify({ model, ...plainChoice(said), usage, ...extras(provider) }).slice(1)
-    return {
-      model,
-      reply: (id) => ({
-        status: 200,
-        headers: JSON_TYPE,
-        chunks: [`{"id":"chatcmpl-${id}","object":"chat.completion","created":${now()},${rest}`],
-        streamed: false,
-        ...counted
-      })
-    }
-  }
+  if (body["stream"] !== true) return { model, reply: jsonReply(provider, model, said) }
   const includeUsage = object(body["stream_options"])?.["include_usage"] === true
-  const rests = streamChunks(provider, model, said, usage, includeUsage).map(
+  return { model, reply: eventReply(provider, model, said, includeUsage) }
+}
+
+const usageOf = (said: Generation): JsonObject => ({
+  prompt_tokens: said.promptTokens,
+  completion_tokens: said.answerTokens,
+  total_tokens: said.promptTokens + said.answerTokens
+})
+
+const jsonReply = (provider: ProviderName, model: string, said: Generation): Rendered["reply"] => {
+  const rest = JSON.stringify({ model, ...plainChoice(said), usage: usageOf(said), ...extras(provider) }).slice(1)
+  const counted = costOf(said)
+  return (id) => ({
+    status: 200,
+    headers: JSON_TYPE,
+    chunks: [`{"id":"chatcmpl-${id}","object":"chat.completion","created":${now()},${rest}`],
+    streamed: false,
+    ...counted
+  })
+}
+
+/** Azure first sends, in a chunk of its own, its assessment of the prompt. */
+const PROMPT_FILTER = `data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}]}\n\n`
+
+const eventReply = (
+  provider: ProviderName,
+  model: string,
+  said: Generation,
+  includeUsage: boolean
+): Rendered["reply"] => {
+  const rests = streamChunks(provider, model, said, includeUsage).map(
     (chunk) => `${JSON.stringify(chunk).slice(1)}\n\n`
   )
-  // Azure first sends, in a chunk of its own, its assessment of the prompt.
-  const first =
-    provider === "azure"
-      ? [
-          `data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{}}]}\n\n`
-        ]
-      : []
-  return {
-    model,
-    reply: (id) => {
-      const head = `data: {"id":"chatcmpl-${id}","object":"chat.completion.chunk","created":${now()},`
-      return {
-        status: 200,
-        headers: SSE,
-        chunks: [...first, ...rests.map((rest) => head + rest), "data: [DONE]\n\n"],
-        streamed: true,
-        ...counted
-      }
+  const first = provider === "azure" ? [PROMPT_FILTER] : []
+  const counted = costOf(said)
+  return (id) => {
+    const head = `data: {"id":"chatcmpl-${id}","object":"chat.completion.chunk","created":${now()},`
+    return {
+      status: 200,
+      headers: SSE,
+      chunks: [...first, ...rests.map((rest) => head + rest), "data: [DONE]\n\n"],
+      streamed: true,
+      ...counted
     }
   }
 }
@@ -172,9 +176,9 @@ const streamChunks = (
   provider: ProviderName,
   model: string,
   said: Generation,
-  usage: JsonObject,
   includeUsage: boolean
 ): ReadonlyArray<JsonObject> => {
+  const usage = usageOf(said)
   const base = { model, system_fingerprint: "fp_sandbox" }
   const unused = includeUsage && provider === "openai" ? { usage: null } : {}
   const delta = (value: JsonObject, finish: string | null = null): JsonObject => ({

@@ -26,6 +26,12 @@ export interface EngineOptions {
   readonly models: ReadonlyArray<string> | undefined
 }
 
+interface Replies {
+  readonly answer: (reply: Reply) => void
+  /** Answers within the limits of the key and the model, or with the provider's 429. */
+  readonly admit: (model: string, reply: Reply) => void
+}
+
 const MAX_CACHED_BODY_BYTES = 8 * 1024
 const MAX_CACHED_BODIES = 1000
 const NO_HEADERS: Headers = {}
@@ -82,13 +88,15 @@ export class SandboxEngine {
         limitHeaders(to.provider, admission.decision)
       )
     }
-    if (!known) {
-      exchange.body.resume()
-      return answer(problem(to.provider, unauthorized(to.provider, key)))
-    }
+    if (known) return this.#receive(exchange, entry, to, { answer, admit })
+    exchange.body.resume()
+    answer(problem(to.provider, unauthorized(to.provider, key)))
+  }
+
+  #receive(exchange: Exchange, entry: RequestRecord, to: EndpointRoute, { admit, answer }: Replies): void {
     if (to.endpoint === "unknown") {
       exchange.body.resume()
-      return answer(problem(to.provider, noRoute(to.provider, exchange.method, path)))
+      return answer(problem(to.provider, noRoute(to.provider, exchange.method, entry.path)))
     }
     const id = entry.id.toString(16).padStart(12, "0")
     if (exchange.method !== "POST") {

@@ -2,7 +2,7 @@
 import { type Rendered, textOf } from "./chat.ts"
 import { missing, type Problem } from "./errors.ts"
 import { array, type JsonObject, number, object, string } from "./json.ts"
-import { JSON_TYPE, SSE } from "./reply.ts"
+import { JSON_TYPE, type Reply, SSE } from "./reply.ts"
 import { type GenerationRequest, costOf, type Generation, think, type Tool } from "./think.ts"
 import { Date } from "../util/timers.ts"
 
@@ -44,20 +44,16 @@ export const responses = (body: JsonObject, tokens: number): Rendered | Problem 
   if (model === undefined) return missing("model")
   if (body["input"] === undefined) return missing("input")
   const said = think(askOf(body, model), tokens)
-  const counted = costOf(said)
-  const cut = said.finish === "length"
-  const done: JsonObject = {
-    status: cut ? "incomplete" : "completed",
-    incomplete_details: cut ? { reason: "max_output_tokens" } : null,
-    usage: {
-      input_tokens: said.promptTokens,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: said.answerTokens,
-      output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: counted.tokens
-    }
-  }
-  const whole = (id: string, state: JsonObject, output: ReadonlyArray<JsonObject>): JsonObject => ({
+  const reply = body["stream"] === true ? eventReply : jsonReply
+  return { model, reply: (id) => reply(id, frameOf(body, model, id), said) }
+}
+
+type Frame = (state: JsonObject, output: ReadonlyArray<JsonObject>) => JsonObject
+
+/** A response object, of which `state` and `output` alone change. */
+const frameOf =
+  (body: JsonObject, model: string, id: string): Frame =>
+  (state, output) => ({
     id: `resp_${id}`,
     object: "response",
     created_at: Math.floor(Date.now() / 1000),
@@ -79,34 +75,40 @@ export const responses = (body: JsonObject, tokens: number): Rendered | Problem 
     usage: null,
     ...state
   })
-  if (body["stream"] !== true) {
-    return {
-      model,
-      reply: (id) => ({
-        status: 200,
-        headers: JSON_TYPE,
-        chunks: [JSON.stringify(whole(id, done, outputOf(id, said)))],
-        streamed: false,
-        ...counted
-      })
-    }
-  }
+
+const endOf = (said: Generation): JsonObject => {
+  const cut = said.finish === "length"
   return {
-    model,
-    reply: (id) => {
-      const output = outputOf(id, said)
-      const events: Array<JsonObject> = [
-        { type: "response.created", response: whole(id, {}, []) },
-        { type: "response.in_progress", response: whole(id, {}, []) },
-        ...output.flatMap((item, index) => itemEvents(item, index, said)),
-        { type: cut ? "response.incomplete" : "response.completed", response: whole(id, done, output) }
-      ]
-      const chunks = events.map(
-        (event, i) => `event: ${String(event["type"])}\ndata: ${JSON.stringify({ ...event, sequence_number: i })}\n\n`
-      )
-      return { status: 200, headers: SSE, chunks, streamed: true, ...counted }
+    status: cut ? "incomplete" : "completed",
+    incomplete_details: cut ? { reason: "max_output_tokens" } : null,
+    usage: {
+      input_tokens: said.promptTokens,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: said.answerTokens,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: costOf(said).tokens
     }
   }
+}
+
+const jsonReply = (id: string, frame: Frame, said: Generation): Reply => {
+  const chunks = [JSON.stringify(frame(endOf(said), outputOf(id, said)))]
+  return { status: 200, headers: JSON_TYPE, chunks, streamed: false, ...costOf(said) }
+}
+
+const eventReply = (id: string, frame: Frame, said: Generation): Reply => {
+  const output = outputOf(id, said)
+  const end = endOf(said)
+  const events: ReadonlyArray<JsonObject> = [
+    { type: "response.created", response: frame({}, []) },
+    { type: "response.in_progress", response: frame({}, []) },
+    ...output.flatMap((item, index) => itemEvents(item, index, said)),
+    { type: `response.${String(end["status"])}`, response: frame(end, output) }
+  ]
+  const chunks = events.map(
+    (event, i) => `event: ${String(event["type"])}\ndata: ${JSON.stringify({ ...event, sequence_number: i })}\n\n`
+  )
+  return { status: 200, headers: SSE, chunks, streamed: true, ...costOf(said) }
 }
 
 const outputOf = (id: string, said: Generation): ReadonlyArray<JsonObject> =>

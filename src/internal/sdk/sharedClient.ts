@@ -90,20 +90,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
 
     constructor(options: { readonly [POOLED]: Pooled }) {
       super(options)
-      const { [POOLED]: pooled } = options
-      const own = pooled.told && { told: pooled.told }
-      const state: SharedClientState = {
-        ...pooled,
-        given: undefined,
-        written: undefined,
-        own,
-        asking: undefined,
-        site: undefined,
-        fields: {},
-        secrets: {}
-      }
-      Object.defineProperty(this, STATE, { value: state })
-      share(this, state)
+      attach(this, options[POOLED])
     }
 
     /** The last turn in which the user's code is on the stack. */
@@ -124,11 +111,7 @@ const extend = (Base: new (options: object) => Client): unknown => {
       // Beside the SDK's own look at them, and before it: what waited a turn longer would be overtaken.
       if (site !== undefined && options instanceof Promise) options.then(noting(site), ignore)
       const asked = typeof retries === "number" ? limited(options, retries) : options
-      const made = super.makeRequest(asked, 0, retryOf)
-      if (unwrap === undefined) return made
-      return made.catch((error: unknown) => {
-        throw unwrap(error)
-      })
+      return unwrapped(super.makeRequest(asked, 0, retryOf), unwrap)
     }
 
     override async buildRequest(options: Request, progress?: object) {
@@ -140,21 +123,8 @@ const extend = (Base: new (options: object) => Client): unknown => {
       return { ...built, timeout: MAX_TIMEOUT_MS }
     }
 
-    /** In the header stands a placeholder, or the key that was got for this request and for no other. */
     override authHeaders(options: Request, schemes?: Schemes) {
-      const state = this[STATE]
-      const write = (key: string | undefined) => {
-        state.written = key
-        try {
-          return super.authHeaders(options, schemes)
-        } finally {
-          state.written = undefined
-        }
-      }
-      if (state.token === undefined) return write(state.given)
-      return schemes?.bearerAuth === false || (schemes !== undefined && schemes.bearerAuth === undefined)
-        ? write(undefined)
-        : tokenOf(Base, state.token).then(write)
+      return authorized(Base, this[STATE], schemes, () => super.authHeaders(options, schemes))
     }
 
     /** openai 6 gets the key here, and keeps it in a field until the header is written: another's, by then. */
@@ -173,23 +143,40 @@ const extend = (Base: new (options: object) => Client): unknown => {
 
   const { prototype } = Base
   if ("_callApiKey" in prototype) method(Shared, "_callApiKey", callApiKey)
-  if ("withOptions" in prototype) {
-    method(Shared, "withOptions", function (this: Shared, options: object) {
-      const { withOptions } = this[STATE]
-      if (withOptions !== undefined) return withOptions(options)
-      // The SDK makes the other client with this.
-      Object.defineProperty(this, "constructor", { value: Shared, configurable: true })
-      try {
-        return prototype.withOptions.call(this, options)
-      } finally {
-        Reflect.deleteProperty(this, "constructor")
-      }
-    })
-  }
+  if ("withOptions" in prototype) method(Shared, "withOptions", withOptionsOf(Shared, prototype))
   // To all who ask it is the SDK's own, which also names itself by it in User-Agent.
   method(Shared, "constructor", Base)
   return Shared
 }
+
+const attach = (client: Client & Self, pooled: Pooled): void => {
+  const own = pooled.told && { told: pooled.told }
+  const state: SharedClientState = {
+    ...pooled,
+    given: undefined,
+    written: undefined,
+    own,
+    asking: undefined,
+    site: undefined,
+    fields: {},
+    secrets: {}
+  }
+  Object.defineProperty(client, STATE, { value: state })
+  share(client, state)
+}
+
+const withOptionsOf = (Shared: new (options: never) => Client, { withOptions }: Client) =>
+  function (this: Client & Self, options: object): object {
+    const other = this[STATE].withOptions
+    if (other !== undefined) return other(options)
+    // The SDK makes the other client with this.
+    Object.defineProperty(this, "constructor", { value: Shared, configurable: true })
+    try {
+      return withOptions.call(this, options)
+    } finally {
+      Reflect.deleteProperty(this, "constructor")
+    }
+  }
 
 const method = (owner: { readonly prototype: object }, name: string, value: unknown) =>
   Object.defineProperty(owner.prototype, name, { value, writable: true, configurable: true })
@@ -210,6 +197,13 @@ const noting =
   }
 
 const ignore = (): void => undefined
+
+const unwrapped = (made: Promise<unknown>, unwrap: SharedClientState["unwrap"]): Promise<unknown> => {
+  if (unwrap === undefined) return made
+  return made.catch((error: unknown) => {
+    throw unwrap(error)
+  })
+}
 
 /** `request` of the SDKs takes a number of retries of its own. */
 const limited = async (options: Request | Promise<Request>, retries: number): Promise<Request> => {
@@ -239,6 +233,22 @@ const ownOf = (request: Request, client: Client, pool: SharedClientState): Own |
   // An invalid number of retries means the client's.
   const maxRetries = typeof asked === "number" && asked >= 0 ? asked : undefined
   return timeout === undefined && maxRetries === undefined ? pool.own : { timeout, maxRetries, told: pool.told }
+}
+
+/** In the header stands a placeholder, or the key that was got for this request and for no other. */
+const authorized = (sdk: unknown, state: SharedClientState, schemes: Schemes | undefined, header: () => unknown) => {
+  const write = (key: string | undefined): unknown => {
+    state.written = key
+    try {
+      return header()
+    } finally {
+      state.written = undefined
+    }
+  }
+  if (state.token === undefined) return write(state.given)
+  return schemes?.bearerAuth === false || (schemes !== undefined && schemes.bearerAuth === undefined)
+    ? write(undefined)
+    : tokenOf(sdk, state.token).then(write)
 }
 
 /** The SDK's own words, for those who look for them. */
