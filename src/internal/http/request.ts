@@ -51,6 +51,50 @@ const timedOut = (error: WireError): WireError =>
     ? error
     : new WireError("Timeout", error.processed, `the request timed out: ${error.message}`, error.cause)
 
+/** Maps a failure to what `fetch` rejects with. */
+const failureOf = (error: unknown, own: AbortSignal | undefined): unknown => {
+  if (!(error instanceof WireError)) return error
+  if (error.reason === "Timeout") return timedOut(error)
+  return error.reason === "Aborted" && own?.aborted === true ? own.reason : error
+}
+
+/** One hop, of which the first alone is what the caller asked for. */
+const hopRequest = (
+  { signal }: PreparedRequest,
+  options: SendOptions,
+  { body, method, path }: RedirectHop,
+  headers: PreparedRequest["headers"],
+  isFirst: boolean
+): WireRequest => ({
+  method,
+  path,
+  headers,
+  seal: options.seal,
+  recall: isFirst ? options.recall : undefined,
+  body,
+  about: options.about,
+  tenant: options.tenant,
+  pass: isFirst ? options.pass : undefined,
+  signal,
+  outer: options.signal === signal ? undefined : options.signal,
+  timeouts: options.timeouts,
+  deadline: options.deadline
+})
+
+const redirectionOf = (
+  wire: WireResponse,
+  prepared: PreparedRequest,
+  hop: RedirectHop,
+  hops: number
+): RedirectHop | undefined => {
+  try {
+    return redirection(wire, prepared, hop, hops)
+  } catch (error) {
+    wire.body.cancel()
+    throw error
+  }
+}
+
 /**
  * Rejects with a WireError, or, once the caller's own signal has aborted, with that signal's reason, as fetch does.
  */
@@ -60,8 +104,7 @@ export const sendRequest = async (
   options: SendOptions
 ): Promise<Response> => {
   const { signal: own } = prepared
-  const { about, clean, deadline, given, listener, onTapped, pass, prints, tap, tenant, timeouts } = options
-  const outer = options.signal === own ? undefined : options.signal
+  const { about, clean, given, listener, onTapped, prints, tap } = options
   let ended = false
   let worked = false
   const end = (cut?: WireError) => {
@@ -70,13 +113,7 @@ export const sendRequest = async (
     options.onEnd?.(cut)
   }
   const failure = (error: unknown): unknown => {
-    if (!(error instanceof WireError)) return error
-    if (error.reason === "Timeout") return timedOut(error)
-    return error.reason === "Aborted" && own?.aborted === true ? own.reason : error
-  }
-
-  const unreadable = (error: unknown): unknown => {
-    const known = failure(error)
+    const known = failureOf(error, own)
     return options.cut !== undefined && known instanceof WireError ? options.cut(known) : known
   }
 
@@ -84,34 +121,14 @@ export const sendRequest = async (
     let hop: RedirectHop = prepared
     let { headers } = prepared
     for (let hops = 0; ; hops++) {
-      const { body, method, path } = hop
-      const wire = await pool.request({
-        method,
-        path,
-        headers,
-        seal: options.seal,
-        recall: hops === 0 ? options.recall : undefined,
-        body,
-        about,
-        tenant,
-        pass: hops === 0 ? pass : undefined,
-        signal: own,
-        outer,
-        timeouts,
-        deadline
-      })
-      let next: RedirectHop | undefined
-      try {
-        next = redirection(wire, prepared, hop, hops)
-      } catch (error) {
-        wire.body.cancel()
-        throw error
-      }
+      const { body, method } = hop
+      const wire = await pool.request(hopRequest(prepared, options, hop, headers, hops === 0))
+      const next = redirectionOf(wire, prepared, hop, hops)
       if (next === undefined) {
         options.onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const known = { url: hop.url, method, asked: prepared, about, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...known, failure: unreadable, tap, onTapped, given, listener, clean, prints })
+        return await respond(wire, { ...known, failure, tap, onTapped, given, listener, clean, prints })
       }
       await discard(wire.body)
       if (next.method !== method) worked = true
@@ -120,6 +137,6 @@ export const sendRequest = async (
     }
   } catch (error) {
     end()
-    throw failure(worked ? afterWork(error) : error)
+    throw failureOf(worked ? afterWork(error) : error, own)
   }
 }
