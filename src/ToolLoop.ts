@@ -43,6 +43,7 @@ import * as Stream from "effect/Stream"
 import type { Concurrency } from "effect/Types"
 import { loop, type MaxRounds } from "./internal/agent/loop.ts"
 import * as Round from "./internal/agent/round.ts"
+import type { Counts } from "./internal/ai/usage.ts"
 
 export { MaxRounds } from "./internal/agent/loop.ts"
 
@@ -89,7 +90,7 @@ export interface Result {
   readonly finishReason: Response.FinishReason
   readonly rounds: number
   /** Sum over all rounds; a count that no round reported is `undefined`. */
-  readonly usage: Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">
+  readonly usage: Counts
   /** All messages, the prompt first. */
   readonly transcript: Prompt.Prompt
 }

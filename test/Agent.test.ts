@@ -2,7 +2,6 @@ import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Agent from "../src/Agent.ts"
@@ -13,6 +12,7 @@ import * as OpenAiModel from "../src/OpenAiModel.ts"
 import * as Sandbox from "../src/testing/Sandbox.ts"
 import * as ToolLoop from "../src/ToolLoop.ts"
 import * as Scripted from "./ai/scripted.ts"
+import { series } from "./support/metrics.ts"
 import { recorder } from "./support/spans.ts"
 import { until } from "./support/wait.ts"
 
@@ -75,15 +75,12 @@ describe("an agent", () => {
       })
       assert.strictEqual(inner!.parent, first!.id)
       assert.strictEqual(second!.attributes.get("error.type"), "Error")
-      const counts = Metric.unsafeSnapshot()
-        .filter(({ metricKey }) => metricKey.name === "gen_ai.client.operation.duration")
-        .map(({ metricKey, metricState }) => [
-          metricKey.tags.map(({ key, value }) => `${key}=${value}`).toSorted(),
-          "count" in metricState && metricState.count
-        ])
-      const labels = ["gen_ai.agent.name=traced", "gen_ai.operation.name=invoke_agent", "unit=s"]
-      assert.deepInclude(counts, [labels, 1])
-      assert.deepInclude(counts, [["error.type=Error", ...labels], 1])
+      const counts: ReadonlyArray<object> = series("gen_ai.client.operation.duration").map(
+        ({ count, labels, unit }) => ({ ...labels, unit, count })
+      )
+      const labels = { "gen_ai.agent.name": "traced", "gen_ai.operation.name": "invoke_agent", unit: "s", count: 1 }
+      assert.deepInclude(counts, labels)
+      assert.deepInclude(counts, { "error.type": "Error", ...labels })
     })
   )
 

@@ -9,6 +9,8 @@ const moves: Readonly<Record<string, string>> = {
   "effect/ConfigError": "effect/Config",
   "effect/MetricState": "effect/Metric",
   "effect/MetricKey": "effect/Metric",
+  "@effect/opentelemetry/Metrics": "@effect/opentelemetry/OtelMetrics",
+  "@effect/opentelemetry/Tracer": "@effect/opentelemetry/OtelTracer",
   "@effect/experimental/Sse": "effect/encoding/Sse",
   "@effect/experimental/Persistence": "effect/persistence/Persistence",
   "@effect/platform/KeyValueStore": "effect/persistence/KeyValueStore",
@@ -54,6 +56,7 @@ const FOLDERS_3: Readonly<Record<string, string>> = {
   FetchHttpClient: "@effect/platform/",
   FileSystem: "@effect/platform/",
   KeyValueStore: "@effect/platform/",
+  NodeKeyValueStore: "@effect/platform-node/",
   Sse: "@effect/experimental/",
   Persistence: "@effect/experimental/"
 }
@@ -65,6 +68,7 @@ export const namespace3 = {
 }
 
 const FOLDERS_4: Readonly<Record<string, string>> = {
+  NodeServices: "@effect/platform-node/",
   TestClock: "effect/testing/",
   Base64: "effect/encoding/",
   Sse: "effect/encoding/"

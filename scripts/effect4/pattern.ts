@@ -1,6 +1,6 @@
 /**
  * Patterns of TypeScript, matched against the syntax tree. `$x` stands for any expression or type, the same wherever it
- * recurs; `$$x` stands for the remaining arguments or type arguments. A leading namespace (`Effect.fork`) stands for the
+ * recurs; `$$x` stands for the remaining arguments, type arguments or properties. A leading namespace (`Effect.fork`) stands for the
  * module that a file imports, by whatever name.
  */
 import ts from "typescript"
@@ -34,6 +34,7 @@ export const parse = (text: string): Pattern => {
 
 const hole = (node: ts.Node): string | undefined => {
   if (ts.isTypeReferenceNode(node) && node.typeArguments === undefined) return hole(node.typeName)
+  if (ts.isShorthandPropertyAssignment(node)) return hole(node.name)
   return ts.isIdentifier(node) && node.text.startsWith("$") ? node.text : undefined
 }
 

@@ -83,7 +83,13 @@ const names: ReadonlyArray<readonly [from: string, to: string, why?: string]> = 
   ["Config.duration", "Config.Duration"],
   ["Config.integer", "Config.Int"],
   ["Config.number", "Config.Number"],
-  ["Config.boolean", "Config.Boolean"]
+  ["Config.boolean", "Config.Boolean"],
+  ["Chat.Service", "Chat.Chat"],
+  ["EmbeddingModel.Service", "EmbeddingModel.EmbeddingModel"],
+  ["LanguageModel.Service", "LanguageModel.LanguageModel"],
+  ["Model.ProviderName", "Model.ProviderName | Model.ModelName", "a model has a name"],
+  ["Prompt.merge", "Prompt.concat"],
+  ["Tool.Requirements", "Tool.HandlerServices", "schemas of tools may need services"]
 ]
 
 /** Calls that are written otherwise. */
@@ -226,7 +232,36 @@ const calls: ReadonlyArray<Rule> = [
   },
   { from: `Logger.replace(Logger.defaultLogger, $logger)`, to: `Logger.layer([$logger])`, why: "loggers are a set" },
   { from: `Metric.set($gauge, $value)`, to: `Metric.update($gauge, $value)`, why: "removed" },
-  { from: `Effect.repeatN($self, $n)`, to: `Effect.repeat($self, { times: $n })`, why: "removed" }
+  { from: `Effect.repeatN($self, $n)`, to: `Effect.repeat($self, { times: $n })`, why: "removed" },
+  {
+    from: `Effect.useSpan($name, { captureStackTrace: false }, $f)`,
+    to: `Effect.useSpan($name, $f)`,
+    why: "it captures none"
+  },
+  {
+    from: `Tool.make($name, { parameters: { $$fields }, $$rest })`,
+    to: `Tool.make($name, { parameters: Schema.Struct({ $$fields }), $$rest })`,
+    why: "parameters are a schema"
+  },
+  {
+    from: `Tool.make($name, { description: $text, parameters: { $$fields }, $$rest })`,
+    to: `Tool.make($name, { description: $text, parameters: Schema.Struct({ $$fields }), $$rest })`,
+    why: "parameters are a schema"
+  },
+  {
+    from: `Model.make(dialect.api.provider.id, $layer)`,
+    to: `Model.make(dialect.api.provider.id, model, $layer)`,
+    why: "a model has a name"
+  },
+  { from: `Mailbox.make<$$T>($capacity)`, to: `Queue.bounded<$$T>($capacity)`, why: "Mailbox is Queue" },
+  { from: `Mailbox.into($self, $mailbox)`, to: `Queue.into($self, $mailbox)`, why: "Mailbox is Queue" },
+  { from: `Mailbox.toStream($mailbox)`, to: `Stream.fromQueue($mailbox)`, why: "Mailbox is Queue" },
+  {
+    from: `$mailbox.offerAll($all)`,
+    to: `Queue.offerAll($mailbox, $all)`,
+    why: "Mailbox is Queue",
+    within: "effect/Mailbox"
+  }
 ]
 
 /** Names and calls that tests and snippets use beside. */
@@ -235,6 +270,7 @@ const testing: ReadonlyArray<Rule> = [
   { from: `.onLeft`, to: `.onFailure`, why: "Either is Result" },
   { from: `.onRight`, to: `.onSuccess`, why: "Either is Result" },
   { from: `Stream.Stream.Success`, to: `Stream.Success`, why: renamed },
+  { from: `Stream.Stream.Error`, to: `Stream.Error`, why: renamed },
   { from: `logLevel._tag === "Warning"`, to: `logLevel === "Warn"`, why: "levels are strings" },
   { from: `_tag === "Left"`, to: `_tag === "Failure"`, why: "Either is Result" },
   { from: `_tag === "Right"`, to: `_tag === "Success"`, why: "Either is Result" },
@@ -340,6 +376,18 @@ const testing: ReadonlyArray<Rule> = [
   },
   { from: `Chunk.map($all, $f)`, to: `$all.map($f)`, why: "streams are collected into arrays" },
   { from: `Schema.Literal($a, $b)`, to: `Schema.Literals([$a, $b])`, why: "one literal is another schema" },
+  { from: `Schema.Union($$members)`, to: `Schema.Union([$$members])`, why: "members are a list" },
+  { from: `Schema.Tuple($$elements)`, to: `Schema.Tuple([$$elements])`, why: "elements are a list" },
+  { from: `Schema.Record({ key: $key, value: $value })`, to: `Schema.Record($key, $value)`, why: "two arguments" },
+  { from: `Schema.Schema.Any`, to: `Schema.Top`, why: renamed },
+  { from: `Schema.Struct.Field`, to: `Schema.Top`, why: renamed },
+  { from: `Schema.Object`, to: `Schema.ObjectKeyword`, why: renamed },
+  {
+    from: `NodeKeyValueStore.layerFileSystem($path)`,
+    to: `Layer.provide(KeyValueStore.layerFileSystem($path), NodeServices.layer)`,
+    why: "removed"
+  },
+  { from: `Persistence.layerKeyValueStore`, to: `Persistence.layerBackingKvs`, why: renamed },
   {
     from: `$schema.pipe(Schema.between($least, $most))`,
     to: `$schema.check(Schema.isBetween({ minimum: $least, maximum: $most }))`,

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import { atlantis, failure, layers, loop, same, texts, toolkit } from "./contractAgents.ts"
 import { type Running, servers } from "./contractServers.ts"
+import { kindOf, kinds, usageOf } from "./lines.ts"
 import { subjects } from "./models.ts"
 
 class Person extends Schema.Class<Person>("Person")({
@@ -17,10 +18,10 @@ class Person extends Schema.Class<Person>("Person")({
 }) {}
 
 const generate = (prompt: string) =>
-  Effect.map(LanguageModel.generateText({ prompt }), ({ finishReason, text, usage: { inputTokens } }) => ({
+  Effect.map(LanguageModel.generateText({ prompt }), ({ finishReason, text, usage }) => ({
     finishReason,
     text,
-    inputTokens
+    inputTokens: usageOf(usage).inputTokens
   }))
 
 const refused = (prompt: string) => Effect.map(Effect.flip(LanguageModel.generateText({ prompt })), failure)
@@ -51,7 +52,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
           return {
             text: texts(parts),
             deltas: parts.filter(({ type }) => type === "text-delta").length,
-            finish: last?.type === "finish" && { reason: last.reason, inputTokens: last.usage.inputTokens }
+            finish: last?.type === "finish" && { reason: last.reason, inputTokens: usageOf(last.usage).inputTokens }
           }
         })
       )
@@ -137,7 +138,7 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     Effect.gen(function* () {
       const object = Effect.flip(LanguageModel.generateObject({ prompt: "a person", schema: Person }))
       for (const text of ['{"name":"Ada","age":"old","tags":[]}', '{"name":"Ada"', "Ada, 36", "null"]) {
-        assert.deepInclude(yield* same(server, Effect.map(object, failure), { text }), { tag: "MalformedOutput" })
+        assert.deepInclude(yield* same(server, Effect.map(object, failure), { text }), { kind: kinds.object })
       }
     })
   )
@@ -147,12 +148,8 @@ describe.each(servers)("every model, on $name", ({ make }) => {
       const { finishReason, text } = yield* same(server, generate("hello"), "refusal")
       assert.deepStrictEqual([finishReason, text], ["content-filter", ""])
       const object = Effect.flip(LanguageModel.generateObject({ prompt: "a person", schema: Person }))
-      const tag = yield* same(
-        server,
-        Effect.map(object, (error) => error._tag),
-        "refusal"
-      )
-      assert.strictEqual(tag, "MalformedOutput")
+      // A server that can't say that the model refused gives an empty text, which is no object.
+      assert.oneOf(yield* same(server, Effect.map(object, kindOf), "refusal"), [kinds.refusal, kinds.object])
     })
   )
 
@@ -176,11 +173,11 @@ describe.each(servers)("every model, on $name", ({ make }) => {
     Effect.gen(function* () {
       const before = server.requests()
       const limited = yield* same(server, refused("hello"), { status: 429 })
-      assert.deepInclude(limited, { tag: "HttpResponseError", status: 429, reason: "RateLimited" })
+      assert.deepInclude(limited, { kind: kinds.limit, status: 429, reason: "RateLimited" })
       const failed = yield* same(server, refused("hello"), { status: 500 })
-      assert.deepInclude(failed, { tag: "HttpResponseError", status: 500, reason: "Server" })
+      assert.deepInclude(failed, { kind: kinds.server, status: 500, reason: "Server" })
       const garbage = yield* same(server, refused("hello"), "garbage")
-      assert.deepInclude(garbage, { tag: "MalformedOutput", status: undefined, reason: "Malformed" })
+      assert.deepInclude(garbage, { kind: kinds.garbage, status: undefined, reason: "Malformed" })
       assert.strictEqual(server.requests() - before, 3 * subjects.length)
     })
   )
@@ -195,12 +192,12 @@ describe.each(servers)("every model, on $name", ({ make }) => {
             Stream.runForEach((part) => Effect.sync(() => (text += texts([part])))),
             Effect.flip
           )
-          const reason = error.cause instanceof Error && "reason" in error.cause ? error.cause.reason : undefined
-          return { isBegun: text !== "", tag: error._tag, reason }
+          const { kind, reason } = failure(error)
+          return { isBegun: text !== "", kind, reason }
         }),
         "cut"
       )
-      assert.deepStrictEqual(said, { isBegun: true, tag: "HttpRequestError", reason: "Connection" })
+      assert.deepStrictEqual(said, { isBegun: true, kind: kinds.connection, reason: "Connection" })
     })
   )
 })

@@ -1,5 +1,5 @@
 /** Questions to every model on every server, and their outcomes in a form that is the same for all of them. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ToolLoop from "../../src/ToolLoop.ts"
 import type { Odd, Running } from "./contractServers.ts"
+import { causeOf, kindOf, statusOf, usageOf } from "./lines.ts"
 import { subjects } from "./models.ts"
 
 class Sunk extends Schema.TaggedError<Sunk>()("Sunk", { city: Schema.String }) {}
@@ -69,14 +70,16 @@ export const texts = (parts: ReadonlyArray<Response.AnyPart>) =>
 type Failed = AiError.AiError | { readonly _tag: string; readonly cause?: unknown }
 
 /** A field of our error behind this one, if it has such a field. */
-const said = (error: Failed, field: string): unknown =>
-  typeof error.cause === "object" && error.cause !== null && field in error.cause
-    ? (error.cause as Record<string, unknown>)[field]
+const said = (error: Failed, field: string): unknown => {
+  const cause = causeOf(error)
+  return typeof cause === "object" && cause !== null && field in cause
+    ? (cause as Record<string, unknown>)[field]
     : undefined
+}
 
 export const failure = (error: Failed) => ({
-  tag: error._tag,
-  status: error instanceof AiError.HttpResponseError ? error.response.status : undefined,
+  kind: kindOf(error),
+  status: statusOf(error),
   reason: said(error, "reason"),
   calls: said(error, "calls")
 })
@@ -88,12 +91,16 @@ const outcome = <R>(ask: Effect.Effect<object, Failed, R>): Effect.Effect<object
 /** An answer is the same whether it comes in parts or whole. */
 const answered = (parts: ReadonlyArray<Response.AnyPart>) => ({
   text: texts(parts),
-  refusal: parts.flatMap(({ metadata }) => Object.values(metadata ?? {}).flatMap((of) => of?.["refusal"] ?? [])),
+  refusal: parts.flatMap(({ metadata }) =>
+    Object.values((metadata ?? {}) as Readonly<Record<string, { readonly refusal?: unknown } | null>>).flatMap(
+      (of) => of?.refusal ?? []
+    )
+  ),
   calls: parts.flatMap((part) =>
     part.type === "tool-call" ? [{ name: part.name, params: part.params as unknown }] : []
   ),
   finish: parts.flatMap((part) =>
-    part.type === "finish" ? [{ reason: part.reason, tokens: part.usage.totalTokens }] : []
+    part.type === "finish" ? [{ reason: part.reason, tokens: usageOf(part.usage).totalTokens }] : []
   )
 })
 
@@ -108,7 +115,11 @@ const told = ({ finishReason, rounds, text, transcript }: ToolLoop.Result) => ({
   isSaid: text !== "",
   roles: transcript.content.map(({ role }) => role),
   told: transcript.content.flatMap((message) =>
-    message.role === "tool" ? message.content.map(({ name, result }) => ({ name, result })) : []
+    message.role === "tool"
+      ? message.content.flatMap((part) =>
+          part.type === "tool-result" ? [{ name: part.name, result: part.result }] : []
+        )
+      : []
   )
 })
 

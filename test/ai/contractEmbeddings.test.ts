@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import { failure } from "./contractAgents.ts"
 import { type Odd, servers } from "./contractServers.ts"
+import { kinds, vectorOf } from "./lines.ts"
 import { embedders } from "./models.ts"
 
-const embed = (text: string) => Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed(text))
+const embed = (text: string) =>
+  Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => Effect.map(model.embed(text), vectorOf))
 
 describe.each(servers)("on $name", ({ make }) => {
   describe.each(embedders)("the embedding model of $name", ({ at, name }) => {
@@ -32,9 +34,9 @@ describe.each(servers)("on $name", ({ make }) => {
       Effect.gen(function* () {
         const server = yield* make
         const cases: ReadonlyArray<readonly [Odd, object]> = [
-          [{ status: 429 }, { tag: "HttpResponseError", status: 429, reason: "RateLimited" }],
-          [{ status: 500 }, { tag: "HttpResponseError", status: 500, reason: "Server" }],
-          ["garbage", { tag: "MalformedOutput", reason: "Malformed" }]
+          [{ status: 429 }, { kind: kinds.limit, status: 429, reason: "RateLimited" }],
+          [{ status: 500 }, { kind: kinds.server, status: 500, reason: "Server" }],
+          ["garbage", { kind: kinds.garbage, reason: "Malformed" }]
         ]
         for (const [odd, expected] of cases) {
           server.next(odd)

@@ -7,10 +7,11 @@ import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as ToolLoop from "../../src/ToolLoop.ts"
 import { agents, atlantis, failure, layers, same, texts, toolkit } from "./contractAgents.ts"
 import { type Odd, type Running, servers } from "./contractServers.ts"
+import { kinds } from "./lines.ts"
 
 const call = (name: string, text: string) => ({ name, arguments: text })
 const clock = call("clock", '{"zone":"CET"}')
-const malformed = { tag: "MalformedOutput", status: undefined }
+const garbage = { kind: kinds.garbage, status: undefined, reason: "Malformed" }
 
 /** The server's answer; the outcome of a model call; the outcome of a tool loop. */
 const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop: object]> = [
@@ -26,39 +27,39 @@ const cases: ReadonlyArray<readonly [name: string, odd: Odd, model: object, loop
   [
     "parameters that don't fit",
     { calls: [clock, call("clock", '{"zone":7}')] },
-    { ...malformed, calls: undefined },
+    { kind: kinds.params, status: undefined, calls: undefined },
     { finishReason: "stop", rounds: 2 }
   ],
   [
     "a tool that there is not",
     { calls: [call("wether", "{}"), clock] },
-    { ...malformed, reason: undefined },
+    { kind: kinds.unknownTool, status: undefined, reason: undefined },
     { finishReason: "stop", rounds: 2 }
   ],
   [
     "arguments that are invalid JSON",
     { calls: [call("clock", '{"zone":')] },
-    { ...malformed, reason: undefined },
+    { kind: kinds.invalidJson, status: undefined, reason: undefined },
     { finishReason: "stop", rounds: 2 }
   ],
   [
     "a limit",
     { status: 429 },
-    { tag: "HttpResponseError", status: 429, reason: "RateLimited" },
-    { tag: "HttpResponseError", status: 429, reason: "RateLimited" }
+    { kind: kinds.limit, status: 429, reason: "RateLimited" },
+    { kind: kinds.limit, status: 429, reason: "RateLimited" }
   ],
   [
     "a server that fails",
     { status: 500 },
-    { tag: "HttpResponseError", status: 500, reason: "Server" },
-    { tag: "HttpResponseError", status: 500, reason: "Server" }
+    { kind: kinds.server, status: 500, reason: "Server" },
+    { kind: kinds.server, status: 500, reason: "Server" }
   ],
-  ["garbage", "garbage", { ...malformed, reason: "Malformed" }, { ...malformed, reason: "Malformed" }],
+  ["garbage", "garbage", garbage, garbage],
   [
     "a failure under a status of 200",
     "failed",
-    { tag: "HttpRequestError", reason: "Server" },
-    { tag: "HttpRequestError", reason: "Server" }
+    { kind: kinds.reported, reason: "Server" },
+    { kind: kinds.reported, reason: "Server" }
   ]
 ]
 
@@ -97,7 +98,7 @@ describe.each(servers)("a stream of every model, on $name", ({ make }) => {
   holds("ends a tool loop with the parts before the cut, and its reason", (server) =>
     Effect.gen(function* () {
       const cut = yield* same(server, cutShort, "cut", "stream")
-      assert.deepInclude(cut, { isBegun: true, tag: "HttpRequestError", reason: "Connection" })
+      assert.deepInclude(cut, { isBegun: true, kind: kinds.connection, reason: "Connection" })
     })
   )
 })

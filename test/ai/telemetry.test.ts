@@ -4,13 +4,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Metric from "effect/Metric"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { ClientMap } from "../../src/ClientMap.ts"
 import * as OpenAiModel from "../../src/OpenAiModel.ts"
 import * as Telemetry from "../../src/Telemetry.ts"
 import * as ClientMapTest from "../../src/testing/ClientMapTest.ts"
+import { series } from "../support/metrics.ts"
 import { recorder } from "../support/spans.ts"
 
 const client = { apiKey: Redacted.make("sk"), maxRetries: 0 }
@@ -20,19 +20,10 @@ const ask = LanguageModel.generateText({ prompt: canary })
 const asked = (model: string) => Effect.provide(ask, OpenAiModel.model(model, { client }))
 
 const counts = (name: string, model: string) =>
-  Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) =>
-    metricKey.name === name && metricKey.tags.some(({ value }) => value === model) && "count" in metricState
-      ? [
-          [
-            metricKey.tags
-              .filter(({ key }) => key === "error.type" || key === "gen_ai.token.type")
-              .map(({ value }) => value)
-              .join(),
-            metricState.count
-          ]
-        ]
-      : []
-  )
+  series(name, { "gen_ai.request.model": model }).map(({ count, labels }) => [
+    labels["error.type"] ?? labels["gen_ai.token.type"] ?? "",
+    count
+  ])
 
 describe("a call of a model", () => {
   it.effect("is a span of kind client by the conventions, whole or streamed", () =>

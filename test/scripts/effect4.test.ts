@@ -113,12 +113,13 @@ describe("rules", () => {
 })
 
 describe("what is pending", () => {
-  it("is every module on @effect/ai, and every module on that", () => {
+  it("is every module on @effect/ai-openai, and every module on that", () => {
     const sources = new Map([
-      ["src/a.ts", `import "@effect/ai/Tool"`],
+      ["src/a.ts", `import "@effect/ai-openai/OpenAiClient"`],
       ["src/b.ts", `import "./a.ts"`],
       ["src/require/c.cts", `import b = require("../b.js")`],
-      ["src/d.ts", `import "effect/Effect"`]
+      ["src/d.ts", `import "effect/Effect"`],
+      ["src/e.ts", `import "@effect/ai/Tool"`]
     ])
     assert.deepStrictEqual([...pendingIn(sources)].toSorted(), ["src/a.ts", "src/b.ts", "src/require/c.cts"])
   })

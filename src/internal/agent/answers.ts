@@ -1,45 +1,49 @@
 /** Outcomes of the tool calls of a round. */
-import * as Response from "@effect/ai/Response"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type { Concurrency } from "effect/Types"
-import type { AnyToolkit, Emit, Round } from "./round.ts"
-import type { ToolOutcome } from "./transcript.ts"
+import type { Emit, Round } from "./round.ts"
+import {
+  type AnyToolkit,
+  outcomeOf,
+  paramsOf,
+  type RunContext,
+  runTool,
+  type ToolCalled,
+  type ToolOutcome,
+  wordsOf
+} from "./toolRun.ts"
 
 interface Handling {
   readonly concurrency?: Concurrency | undefined
   readonly onToolFailure?: "return" | "fail" | undefined
+  /** The conversation before the round. */
+  readonly messages: RunContext["messages"]
 }
-
-type Asked = Pick<Round["calls"][number], "id" | "name">
-
-const outcome = ({ id, name }: Asked, isFailure: boolean, result: unknown, encodedResult: unknown): ToolOutcome =>
-  Response.makePart("tool-result", { id, name, isFailure, result, encodedResult, providerExecuted: false } as never)
 
 /** As JSON can have it. */
 const said = (error: unknown): unknown => {
-  if (error instanceof Error) return error.message
+  if (error instanceof Error) return wordsOf(error)
   return typeof error === "object" || typeof error === "string" ? error : String(error)
 }
 
-const failed = (call: Asked, why: unknown): ToolOutcome => outcome(call, true, why, said(why))
+const failed = (call: Pick<ToolCalled, "id" | "name">, why: unknown): ToolOutcome =>
+  outcomeOf(call, { isFailure: true, result: why, encodedResult: said(why) })
 
 const handle = (
-  call: Round["calls"][number],
-  { handle, tools }: AnyToolkit,
+  call: ToolCalled,
+  context: RunContext,
   onToolFailure: Handling["onToolFailure"]
 ): Effect.Effect<ToolOutcome, unknown, unknown> => {
-  const { name, params } = call
-  const tool = tools[name]
-  if (tool === undefined) return Effect.succeed(failed(call, `unknown tool '${name}'`))
-  const known = Schema.decodeUnknown(tool.parametersSchema as Schema.Schema<unknown>, { errors: "all" })(params)
-  const run = Effect.map(handle(name, params as never), ({ encodedResult, isFailure, result }) =>
-    outcome(call, isFailure, result, encodedResult)
-  )
-  return Effect.matchEffect(known, {
+  const tool = context.toolkit.tools[call.name]
+  if (tool === undefined) return Effect.succeed(failed(call, `unknown tool '${call.name}'`))
+  return Effect.matchEffect(paramsOf(tool, call.params), {
     onFailure: (error) => Effect.succeed(failed(call, `invalid parameters: ${error.message}`)),
-    onSuccess: () =>
-      onToolFailure === "fail" ? run : Effect.catchAll(run, (error: unknown) => Effect.succeed(failed(call, error)))
+    onSuccess: (params) => {
+      const run = Effect.map(runTool({ ...call, params }, context), (run) => outcomeOf(call, run))
+      return onToolFailure === "fail"
+        ? run
+        : Effect.catchAll(run, (error: unknown) => Effect.succeed(failed(call, error)))
+    }
   })
 }
 
@@ -50,11 +54,12 @@ const handle = (
 export const answer = (
   { bad, calls }: Round,
   toolkit: AnyToolkit,
-  { concurrency = "unbounded", onToolFailure }: Handling,
+  { concurrency = "unbounded", messages, onToolFailure }: Handling,
   emit: Emit
 ): Effect.Effect<ReadonlyArray<ToolOutcome>, unknown, unknown> => {
   const told = bad.map((call) => failed(call, call.why))
-  const run = Effect.forEach(calls, (call) => Effect.tap(handle(call, toolkit, onToolFailure), (one) => emit([one])), {
+  const context: RunContext = { toolkit, messages, emit: (one) => emit([one]) }
+  const run = Effect.forEach(calls, (call) => Effect.tap(handle(call, context, onToolFailure), context.emit), {
     concurrency
   })
   return Effect.zipRight(

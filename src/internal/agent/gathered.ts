@@ -11,7 +11,7 @@ interface Growing {
 /** Adds the metadata of a part's end to that of its start. */
 const merged = (before: Response.ProviderMetadata, more: Response.ProviderMetadata): Response.ProviderMetadata => {
   const all = { ...before }
-  for (const [provider, said] of Object.entries(more)) all[provider] = { ...all[provider], ...said }
+  for (const [provider, said] of Object.entries(more)) all[provider] = Object.assign({}, all[provider], said)
   return all
 }
 

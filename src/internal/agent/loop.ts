@@ -8,7 +8,8 @@ import * as Ref from "effect/Ref"
 import type { Options, Result } from "../../ToolLoop.ts"
 import { untold } from "../ai/tools.ts"
 import { answer } from "./answers.ts"
-import type { AnyToolkit, Generate, Emit } from "./round.ts"
+import type { Generate, Emit } from "./round.ts"
+import type { AnyToolkit } from "./toolRun.ts"
 import { after } from "./transcript.ts"
 import * as Usage from "./usage.ts"
 
@@ -56,7 +57,7 @@ export const loop = <Tools extends Record<string, Tool.Any>, E, R>(
     for (let round = 1; ; round++) {
       const said = yield* ask(transcript, toolkit, round === 1 ? options.toolChoice : undefined)
       usage.add(said.usage)
-      const outcomes = yield* answer(said, toolkit, options, emit)
+      const outcomes = yield* answer(said, toolkit, { ...options, messages: transcript.content }, emit)
       transcript = after(transcript, said.parts, outcomes)
       if (chat !== undefined) yield* remember(chat, transcript)
       yield* emit([{ type: "round-end", round, transcript }])

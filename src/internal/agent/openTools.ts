@@ -4,20 +4,13 @@
  */
 import type * as Tool from "@effect/ai/Tool"
 import type * as Toolkit from "@effect/ai/Toolkit"
-import * as Schema from "effect/Schema"
-import * as Schemas from "../ai/schemas.ts"
+import * as OpenTool from "./openTool.ts"
 
 const known = new WeakMap<Tool.Any, Tool.Any>()
 
 const open = (tool: Tool.Any): Tool.Any => {
   let opened = known.get(tool)
-  if (opened === undefined) {
-    const { schema } = Schemas.jsonSchemaOf(tool.parametersSchema.ast)
-    const parametersSchema = Schema.Unknown.annotations({ jsonSchema: schema })
-    // Its prototype distinguishes a tool of the user's from one of a provider's.
-    opened = Object.create(tool, { parametersSchema: { value: parametersSchema, enumerable: true } }) as Tool.Any
-    known.set(tool, opened)
-  }
+  if (opened === undefined) known.set(tool, (opened = OpenTool.make(tool)))
   return opened
 }
 

@@ -1,26 +1,25 @@
 /** One answer of the model, whole or streamed: its text and its tool calls. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Response from "@effect/ai/Response"
-import type * as Tool from "@effect/ai/Tool"
-import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { LoopEnd, RoundEnd } from "../../ToolLoop.ts"
 import * as Calls from "../ai/calls.ts"
 import * as Decoded from "../ai/decoded.ts"
+import * as Errors from "../ai/errors.ts"
+import { type Counts, countsOf } from "../ai/usage.ts"
 import { Gathered } from "./gathered.ts"
 import * as OpenTools from "./openTools.ts"
+import type { AnyToolkit } from "./toolRun.ts"
 import type { ResponseParts } from "./transcript.ts"
-
-export type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
 
 export interface Round {
   readonly parts: ResponseParts
   readonly text: string
   readonly finishReason: Response.FinishReason
-  readonly usage: Partial<Response.Usage>
+  readonly usage: Partial<Counts>
   readonly calls: ReadonlyArray<Called>
   /** Calls that no tool can take; each is among the parts. */
   readonly bad: ReadonlyArray<Calls.Unusable>
@@ -32,7 +31,7 @@ export type Generate = (
   prompt: Prompt.Prompt,
   toolkit: AnyToolkit,
   toolChoice: LanguageModel.ToolChoice<string> | undefined
-) => Effect.Effect<Round, AiError.AiError, LanguageModel.LanguageModel>
+) => Effect.Effect<Round, AiError.AiError, unknown>
 
 /** Receives parts as they come; it may apply backpressure. */
 export type Emit = (parts: Iterable<Response.AnyPart | RoundEnd | LoopEnd>) => Effect.Effect<unknown>
@@ -44,7 +43,7 @@ const made = (parts: ResponseParts, bad: Round["bad"] = []): Round => {
     parts: bad.length === 0 ? parts : [...parts, ...bad.map(asked)],
     text: parts.map((part) => (part.type === "text" ? part.text : "")).join(""),
     finishReason: finish?.reason ?? "unknown",
-    usage: finish?.usage ?? {},
+    usage: finish === undefined ? {} : countsOf(finish.usage),
     calls,
     bad
   }
@@ -55,8 +54,10 @@ const asked = ({ id, name, text }: Calls.Unusable) =>
   Response.makePart("tool-call", { id, name, params: text, providerExecuted: false })
 
 /** A model that gets calls wrong has answered all the same. */
-const unusable = (error: AiError.AiError): Calls.UnusableCalls | undefined =>
-  error._tag === "MalformedOutput" && error.cause instanceof Calls.UnusableCalls ? error.cause : undefined
+const unusable = (error: AiError.AiError): Calls.UnusableCalls | undefined => {
+  const cause = Errors.causeOf(error)
+  return cause instanceof Calls.UnusableCalls ? cause : undefined
+}
 
 const request = (...[prompt, toolkit, toolChoice]: Parameters<Generate>) => ({
   prompt,
@@ -75,8 +76,8 @@ export const whole: Generate = (...of) =>
   )
 
 /** Other models report it in a part; ours fail. */
-const failed = (cause: unknown): AiError.UnknownError =>
-  new AiError.UnknownError({ module: "ToolLoop", method: "stream", description: "the model's stream failed", cause })
+const failed = (cause: unknown): Effect.Effect<never, AiError.AiError> =>
+  Effect.fail(Errors.unknown({ module: "ToolLoop", method: "stream" }, "the model's stream failed", cause))
 
 export const streamed =
   (emit: Emit): Generate =>

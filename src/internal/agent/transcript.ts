@@ -2,11 +2,9 @@
 import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
+import { promptPartOf, type ToolOutcome } from "./toolRun.ts"
 
 export type ResponseParts = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
-
-/** Result of a tool call. */
-export type ToolOutcome = Response.ToolResultPart<string, unknown, unknown>
 
 /** The model's own message, with the parts that its provider requires to be repeated. */
 const assistant = (parts: ResponseParts): Prompt.Prompt => {
@@ -33,9 +31,7 @@ const tool = (outcomes: ReadonlyArray<ToolOutcome>): Prompt.Prompt =>
     ? Prompt.empty
     : Prompt.fromMessages([
         Prompt.makeMessage("tool", {
-          content: outcomes.map(({ encodedResult: result, id, isFailure, name }) =>
-            Prompt.makePart("tool-result", { id, name, isFailure, result, providerExecuted: false })
-          )
+          content: outcomes.map(promptPartOf)
         })
       ])
 

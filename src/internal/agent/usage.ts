@@ -1,7 +1,5 @@
 /** Token usage of all rounds of a loop together. */
-import type * as Response from "@effect/ai/Response"
-
-export type Counts = Pick<Response.Usage, "inputTokens" | "outputTokens" | "totalTokens">
+import type { Counts } from "../ai/usage.ts"
 
 const names = ["inputTokens", "outputTokens", "totalTokens"] as const
 

@@ -1,12 +1,11 @@
 /** A model's tool calls, as the provider sent them and as a tool takes them. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as Response from "@effect/ai/Response"
 import * as Tool from "@effect/ai/Tool"
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
-import type { Origin } from "./errors.ts"
+import * as Errors from "./errors.ts"
 import * as Schemas from "./schemas.ts"
-import { absent } from "./strict.ts"
 
 /** As the provider gave it. */
 export interface ProviderToolCall {
@@ -17,9 +16,7 @@ export interface ProviderToolCall {
 }
 
 /** A call that no tool can take, and why. */
-export interface Unusable extends ProviderToolCall {
-  readonly why: string
-}
+export interface Unusable extends ProviderToolCall, Errors.BadCall {}
 
 /**
  * Cause of a `MalformedOutput`: some calls of the response fit no tool. It holds the whole response, so that a tool
@@ -34,51 +31,49 @@ export class UnusableCalls extends Data.TaggedError("UnusableCalls")<{
   }
 }
 
-/** `why` is the reason why no tool can take the call. */
-type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly why: string }
+/** The call as a part, or the reason why no tool can take it. */
+type Read = { readonly part: Response.ToolCallPartEncoded } | { readonly bad: Unusable }
 
-export const read = ({ id, name, text }: ProviderToolCall, tools: ReadonlyArray<Tool.Any>): Read => {
+export const read = (call: ProviderToolCall, tools: ReadonlyArray<Tool.Any>): Read => {
+  const { id, name, text } = call
   const tool = tools.find((one) => one.name === name)
   if (tool === undefined) {
-    const names = tools.map((one) => one.name).join(", ")
-    return { why: names === "" ? "unknown tool; none is available" : `unknown tool; available: ${names}` }
+    const available = tools.map((one) => one.name)
+    const which = available.length === 0 ? "none is available" : `available: ${available.join(", ")}`
+    return { bad: { ...call, available, why: `unknown tool; ${which}` } }
   }
   try {
     // Models leave it out where there are no arguments.
     const params = text.trim() === "" ? {} : Tool.unsafeSecureJsonParse(text)
-    const known = Tool.isProviderDefined(tool)
-      ? params
-      : absent(Schemas.jsonSchemaOf(tool.parametersSchema.ast).schema, params)
+    const known = Tool.isProviderDefined(tool) ? params : Schemas.paramsOf(tool, params)
     return { part: { type: "tool-call", id, name, params: known } }
   } catch (error) {
-    return { why: `its arguments are invalid JSON: ${error instanceof Error ? error.message : String(error)}` }
+    const why = `its arguments are invalid JSON: ${error instanceof Error ? error.message : String(error)}`
+    return { bad: { ...call, why } }
   }
 }
 
 /** The parts with the calls behind them, and the end. */
 export const readAll = (
-  origin: Origin,
+  origin: Errors.Origin,
   parts: ReadonlyArray<Response.PartEncoded>,
   calls: ReadonlyArray<ProviderToolCall>,
   tools: ReadonlyArray<Tool.Any>,
   finish: Response.FinishPartEncoded
-): Either.Either<Array<Response.PartEncoded>, AiError.MalformedOutput> => {
+): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
   const all = [...parts]
   const bad: Array<Unusable> = []
   for (const call of calls) {
     const one = read(call, tools)
     if ("part" in one) all.push(one.part)
-    else bad.push({ ...call, why: one.why })
+    else bad.push(one.bad)
   }
   all.push(finish)
   return bad.length === 0 ? Either.right(all) : Either.left(unusable(origin, all, bad))
 }
 
 export const unusable = (
-  origin: Origin,
+  origin: Errors.Origin,
   parts: ReadonlyArray<Response.PartEncoded>,
   calls: ReadonlyArray<Unusable>
-): AiError.MalformedOutput => {
-  const cause = new UnusableCalls({ parts, calls })
-  return new AiError.MalformedOutput({ ...origin, description: cause.message, cause })
-}
+): AiError.AiError => Errors.badCalls(origin, calls[0], new UnusableCalls({ parts, calls }))

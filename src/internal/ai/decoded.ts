@@ -2,6 +2,7 @@
 import * as Response from "@effect/ai/Response"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
+import * as Usage from "./usage.ts"
 
 /** Parts of a response without tools. */
 export type Part = Exclude<Response.Part<Record<never, never>>, { readonly type: "tool-call" | "tool-result" }>
@@ -22,7 +23,7 @@ export const part = (encoded: Response.PartEncoded): Part | undefined => {
     case "finish":
       return Response.makePart("finish", {
         reason: encoded.reason,
-        usage: new Response.Usage(encoded.usage, { disableValidation: true })
+        usage: Usage.decoded(encoded.usage)
       })
     default:
       return undefined

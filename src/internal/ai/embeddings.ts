@@ -1,6 +1,6 @@
 /** An embedding model over `/embeddings`. Texts of agents that ask at the same time go out in one request. */
-import * as AiError from "@effect/ai/AiError"
-import * as EmbeddingModel from "@effect/ai/EmbeddingModel"
+import type * as AiError from "@effect/ai/AiError"
+import type * as EmbeddingModel from "@effect/ai/EmbeddingModel"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -8,9 +8,9 @@ import type * as Scope from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { OptionsError } from "../../ClientError.ts"
 import type * as ClientMap from "../../ClientMap.ts"
-import { RecordContent } from "../telemetry/content.ts"
-import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { type Dialect, pathOf } from "./dialect.ts"
+import type { Vector } from "./embeddingCall.ts"
+import { serviceOf } from "./embeddingService.ts"
 import * as Errors from "./errors.ts"
 import * as Gather from "./gather.ts"
 import * as Observe from "./observeEmbeddings.ts"
@@ -41,8 +41,6 @@ interface Said {
 
 const isSaid = (u: unknown): u is Said => typeof u === "object" && u !== null && "data" in u && Array.isArray(u.data)
 
-type Vector = Array<number>
-
 const isVector = (u: unknown): u is Vector => Array.isArray(u) && u.every((one) => typeof one === "number")
 
 /** A vector for each text, whatever their order was. */
@@ -50,8 +48,8 @@ const vectors = (
   origin: Errors.Origin,
   said: unknown,
   count: number
-): Effect.Effect<ReadonlyArray<Vector>, AiError.MalformedOutput> => {
-  const malformed = (description: string) => new AiError.MalformedOutput({ ...origin, description })
+): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> => {
+  const malformed = (description: string) => Effect.fail(Errors.invalidResponse(origin, description))
   if (!isSaid(said)) return malformed("the response has no embeddings")
   const all = new Map<number, Vector>()
   for (const [i, { embedding, index = i }] of said.data.entries()) {
@@ -64,22 +62,6 @@ const vectors = (
     : malformed(`sent ${count} texts, received ${said.data.length} embeddings`)
 }
 
-type Ask = Gather.AskBatch<Vector, AiError.AiError, Asker>
-
-const spanned = <A, E>(name: string, self: (by: Asker) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.useSpan(name, { captureStackTrace: false }, (span) =>
-    Effect.flatMap(RecordContent, (isWanted) => {
-      if (!isWanted) RedactSpan.redactFailures(span)
-      return Effect.flatMap(Effect.tracer, (tracer) => self({ span, tracer }))
-    })
-  )
-
-const serviceOf = (ask: Ask): EmbeddingModel.Service =>
-  EmbeddingModel.EmbeddingModel.of({
-    embed: (text) => spanned("EmbeddingModel.embed", (by) => Effect.map(ask([text], by), ([vector]) => vector!)),
-    embedMany: (texts) => spanned("EmbeddingModel.embedMany", (by) => ask(texts, by))
-  })
-
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   map: ClientMap.Service,
@@ -90,7 +72,7 @@ export const make = <P extends string, Extra extends string>(
   const { api, module } = dialect
   const { provider } = api
   const origin = { module, method: "embedMany" }
-  if (Either.isLeft(known)) return Effect.succeed(serviceOf(() => Errors.from(origin, "", known.left)))
+  if (Either.isLeft(known)) return Effect.succeed(serviceOf(() => Effect.fail(Errors.from(origin, "", known.left))))
   const { body, dimensions, maxBatchSize = MAX_TEXTS_PER_REQUEST, window = 5 } = settings
   const config = known.right
   const sender = Send.make({ map, api, config, path: pathOf(api, "embeddings") })
@@ -107,6 +89,6 @@ export const make = <P extends string, Extra extends string>(
       ),
       (said) => vectors(origin, said, input.length)
     )
-  const closed = new AiError.UnknownError({ ...origin, description: "the model's layer is closed" })
+  const closed = Effect.fail(Errors.unknown(origin, "the model's layer is closed"))
   return Effect.map(Gather.make({ send, closed, window: Duration.toMillis(window), most: maxBatchSize }), serviceOf)
 }

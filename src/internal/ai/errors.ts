@@ -6,6 +6,7 @@ import * as AiError from "@effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { ClientError, RequestError } from "../../ClientError.ts"
+import { property } from "../util/json.ts"
 
 /** Module and method of an error. */
 export interface Origin {
@@ -59,3 +60,36 @@ export const from = (origin: Origin, url: string, error: ClientError): AiError.A
       return new AiError.UnknownError({ ...origin, description: error.message, cause: error })
   }
 }
+
+/** The response is no answer of the API. */
+export const invalidResponse = (origin: Origin, description: string): AiError.AiError =>
+  new AiError.MalformedOutput({ ...origin, description })
+
+/** The model refused to give an object. */
+export const refused = (origin: Origin, refusal: string): AiError.AiError =>
+  new AiError.MalformedOutput({ ...origin, description: `the model refused: ${refusal}` })
+
+/** A tool call that no tool can take; `available` has the tools' names where it names none of them. */
+export interface BadCall {
+  readonly name: string
+  readonly why: string
+  readonly available?: ReadonlyArray<string>
+}
+
+/** Some calls fit no tool; `cause` holds the answer. */
+export const badCalls = (origin: Origin, _first: BadCall | undefined, cause: Error): AiError.AiError =>
+  new AiError.MalformedOutput({ ...origin, description: cause.message, cause })
+
+/** The provider does not accept a part of the prompt. */
+export const unsupportedInput = (origin: Origin, description: string): AiError.AiError =>
+  new AiError.MalformedInput({ ...origin, description })
+
+/** A schema that JSON Schema can't express. */
+export const unsupportedSchema = (origin: Origin, cause: unknown): AiError.AiError =>
+  new AiError.MalformedInput({ ...origin, description: "a schema can't be expressed in JSON Schema", cause })
+
+export const unknown = (origin: Origin, description: string, cause?: unknown): AiError.AiError =>
+  new AiError.UnknownError({ ...origin, description, ...(cause !== undefined && { cause }) })
+
+/** The failure behind it: ours, or the calls of `badCalls`. */
+export const causeOf = (error: AiError.AiError): unknown => property(error, "cause")

@@ -12,6 +12,7 @@ import * as Checks from "./checks.ts"
 import { type Dialect, type FileSupport, pathOf, type Road } from "./dialect.ts"
 import * as Errors from "./errors.ts"
 import * as Observe from "./observe.ts"
+import { effectOf } from "./parts.ts"
 import * as Send from "./send.ts"
 import * as Service from "./service.ts"
 import { merge, none, Override, type Settings } from "./settings.ts"
@@ -70,12 +71,9 @@ export const make = <P extends string, Extra extends string>(
       Effect.flatMap(Override, (override): Effect.Effect<Send.ModelBody, AiError.AiError> => {
         const all = merge(settings, override)
         const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }
-        const made = Either.map(speech.fields(options, all, taken), (fields) => ({
-          model,
-          ...fields,
-          ...more,
-          ...all.body
-        }))
+        const made = effectOf(
+          Either.map(speech.fields(options, all, taken), (fields) => ({ model, ...fields, ...more, ...all.body }))
+        )
         return override === none
           ? made
           : Effect.zipRight(
@@ -93,7 +91,7 @@ export const make = <P extends string, Extra extends string>(
           observed.whole(options, (span) =>
             Effect.matchEffect(send.json(body, span), {
               onFailure: (error) => Effect.fail(failed(origin)(error)),
-              onSuccess: (said) => speech.parts(origin, key, said, options)
+              onSuccess: (said) => effectOf(speech.parts(origin, key, said, options))
             })
           )
         )
@@ -113,9 +111,9 @@ export const make = <P extends string, Extra extends string>(
   }
 
   if (Either.isRight(known)) return Service.make(open(known.right))
-  const fail = (method: string) => Errors.from({ module, method }, "", known.left)
+  const error = (method: string) => Errors.from({ module, method }, "", known.left)
   return Service.make({
-    generateText: () => fail("generateText"),
-    streamText: () => fail("streamText")
+    generateText: () => Effect.fail(error("generateText")),
+    streamText: () => Stream.fail(error("streamText"))
   })
 }

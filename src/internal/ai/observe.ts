@@ -18,6 +18,7 @@ import { serverOf } from "../telemetry/requests.ts"
 import * as RedactSpan from "../telemetry/redactSpan.ts"
 import { performance } from "../util/timers.ts"
 import { wordOf } from "./finish.ts"
+import { countsOf } from "./usage.ts"
 
 export interface ModelEndpoint {
   readonly provider: string
@@ -70,7 +71,7 @@ export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
         if (part.modelId !== undefined) span.attribute("gen_ai.response.model", part.modelId)
       }
       if (part.type !== "finish") continue
-      const { inputTokens, outputTokens } = part.usage
+      const { inputTokens, outputTokens } = countsOf(part.usage)
       setList(span, "gen_ai.response.finish_reasons", [wordOf(part)])
       if (inputTokens !== undefined) {
         span.attribute("gen_ai.usage.input_tokens", inputTokens)

@@ -20,7 +20,10 @@ export interface Asker {
   readonly tracer: Tracer
 }
 
-const linkTo = ({ span }: Asker): SpanLink => ({ _tag: "SpanLink", span, attributes: {} })
+const linkTo = ({ span }: Asker): SpanLink => {
+  const link = { _tag: "SpanLink" as const, span, attributes: {} }
+  return link
+}
 
 export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
   const { address, port } = serverOf(baseURL)

@@ -1,11 +1,10 @@
 /** Helpers for parts of prompts and streams that both API formats share. */
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Prompt from "@effect/ai/Prompt"
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as Stream from "effect/Stream"
+import { outputOf } from "./toolOutput.ts"
 
 /** All of them, or the first that is refused. Plain, as this is the path of every call. */
 export const each = <A, B, E>(
@@ -21,40 +20,19 @@ export const each = <A, B, E>(
   return Either.right(made)
 }
 
-/** The parts of the events that came together, as soon as they arrive, then those of `end`. */
-export const streamOf = <A, B, E, E2>(
-  events: Stream.Stream<A, E>,
-  next: (event: A) => Either.Either<ReadonlyArray<B>, E2>,
-  end: () => Stream.Stream<B, E2>
-): Stream.Stream<B, E | E2> => {
-  type Out = Channel.Channel<Chunk.Chunk<B>, Chunk.Chunk<A>, E | E2, E, unknown, unknown>
-  const read = (): Out =>
-    Channel.readWithCause({
-      onInput: (chunk: Chunk.Chunk<A>): Out => {
-        const parts: Array<B> = []
-        for (const event of chunk) {
-          const made = next(event)
-          if (Either.isLeft(made)) return Channel.zipRight(written(parts), Channel.fail(made.left))
-          for (const part of made.right) parts.push(part)
-        }
-        return Channel.flatMap(written(parts), read)
-      },
-      onFailure: (cause) => Channel.failCause(cause),
-      onDone: (): Out => Stream.toChannel(end())
-    })
-  return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(events), read()))
-}
-
-const written = <B>(parts: Array<B>): Channel.Channel<Chunk.Chunk<B>> =>
-  parts.length === 0 ? Channel.void : Channel.write(Chunk.unsafeFromArray(parts))
+/** As an effect, which an Either is in one of Effect's majors alone. */
+export const effectOf = <A, E>(result: Either.Either<A, E>): Effect.Effect<A, E> =>
+  Either.isLeft(result) ? Effect.fail(result.left) : Effect.succeed(result.right)
 
 /** Text is base64 already. */
 export const encoded = (data: string | Uint8Array): string =>
   typeof data === "string" ? data : Encoding.encodeBase64(data)
 
 /** Text stays as it is: as JSON it would be a text in a text. */
-export const toolResult = (result: unknown): string =>
-  typeof result === "string" ? result : (JSON.stringify(result) ?? "null")
+export const toolResult = (part: Prompt.ToolResultPart): string => {
+  const output = outputOf(part)
+  return typeof output === "string" ? output : (JSON.stringify(output) ?? "null")
+}
 
 /**
  * A call's parameters as the model sent them, to be sent back. Anything but an object is wrapped in one: servers that

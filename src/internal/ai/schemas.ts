@@ -1,11 +1,12 @@
 /** The JSON schemas of tools and of objects, made once for each. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
-import * as Tool from "@effect/ai/Tool"
+import type * as Tool from "@effect/ai/Tool"
 import * as Either from "effect/Either"
 import type * as AST from "effect/SchemaAST"
-import type { Origin } from "./errors.ts"
-import { strict } from "./strict.ts"
+import * as Errors from "./errors.ts"
+import * as JsonSchemas from "./jsonSchemas.ts"
+import { absent, strict } from "./strict.ts"
 
 export interface Shape {
   readonly schema: object
@@ -19,7 +20,7 @@ const known = new WeakMap<AST.AST, Shape>()
 export const jsonSchemaOf = (ast: AST.AST): Shape => {
   let shape = known.get(ast)
   if (shape === undefined) {
-    const schema = Tool.getJsonSchemaFromSchemaAst(ast)
+    const schema = JsonSchemas.schemaOf(ast)
     known.set(ast, (shape = { schema, strict: strict(schema) }))
   }
   return shape
@@ -60,23 +61,32 @@ const nothing = Either.right({})
 
 /** `say` describes the tools and objects to the provider, if there are any. */
 export const shape = (
-  origin: Origin,
+  origin: Errors.Origin,
   { responseFormat, tools }: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">,
   say: () => object
-): Either.Either<object, AiError.MalformedInput> =>
+): Either.Either<object, AiError.AiError> =>
   tools.length === 0 && responseFormat.type === "text"
     ? nothing
     : Either.try({
         try: say,
-        catch: (cause) =>
-          new AiError.MalformedInput({ ...origin, description: "a schema can't be expressed in JSON Schema", cause })
+        catch: (cause) => Errors.unsupportedSchema(origin, cause)
       })
+
+/** Shape of a tool's parameters. Throws as `jsonSchemaOf` does. */
+export const toolShapeOf = (tool: Tool.Any): Shape => {
+  const schema = JsonSchemas.givenOf(tool)
+  return schema === undefined ? jsonSchemaOf(tool.parametersSchema.ast) : { schema, strict: strict(schema) }
+}
+
+/** Parameters of a tool as its schema takes them, of JSON that a model gave. */
+export const paramsOf = (tool: Tool.Any, json: unknown): unknown =>
+  JsonSchemas.encodedOf(tool, absent(toolShapeOf(tool).schema, json))
 
 /** A tool that the user handles, as both ways to speak have it. */
 export const functionOf = (tool: Tool.Any, strictly: boolean) => {
-  const { schema, strict } = jsonSchemaOf(tool.parametersSchema.ast)
+  const { schema, strict } = toolShapeOf(tool)
   const { description, name } = tool
-  const isStrict = strictly && strict !== undefined
+  const isStrict = JsonSchemas.isStrict(tool, strictly) && strict !== undefined
   return {
     name,
     ...(description !== undefined && { description }),
@@ -93,7 +103,7 @@ const nameOf = (name: string): string => name.replace(/[^\w-]/g, "_").slice(0, 6
 /** The shape of an object, as both ways to speak have it. */
 export const formatOf = ({ objectName, schema: { ast } }: Json, strictly: boolean) => {
   const { schema, strict } = format(ast)
-  const description = Tool.getDescriptionFromSchemaAst(ast)
+  const description = JsonSchemas.descriptionOf(ast)
   const isStrict = strictly && strict !== undefined
   return {
     name: nameOf(objectName),

@@ -4,6 +4,9 @@ import * as Option from "effect/Option"
 import { property } from "../util/json.ts"
 
 export const typeOf = (failure: unknown): string => {
+  // An AiError of Effect 4 is named by its reason, or by the failure of ours behind that.
+  const wrapped = property(failure, "reason")
+  if (typeof wrapped === "object" && wrapped !== null) return typeOf(property(wrapped, "cause") ?? wrapped)
   // The conventions take a status for the type; else it is the reason of what was wrapped, or its tag.
   const status = property(property(failure, "response"), "status") ?? property(failure, "status")
   if (typeof status === "number") return String(status)

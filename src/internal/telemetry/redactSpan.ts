@@ -32,10 +32,13 @@ const tagOf = (failure: unknown): string => {
   return failure instanceof Error ? failure.name : "Failure"
 }
 
+/** Marks of AiErrors, of Effect 3 and of Effect 4. */
+const AI_ERRORS = ["~@effect/ai/AiError", "~effect/ai/AiError"]
+
 const foreign = (failure: unknown): boolean =>
   typeof failure === "object" &&
   failure !== null &&
-  ("~@effect/ai/AiError" in failure || tagOf(failure) === "RequestError")
+  (AI_ERRORS.some((id) => id in failure) || tagOf(failure) === "RequestError")
 
 const untold = (exit: Exit.Exit<unknown, unknown>, isTold: (failure: unknown) => boolean) => {
   if (Exit.isSuccess(exit)) return exit

@@ -1,21 +1,21 @@
 /** A whole answer of `chat.completions` as the parts of a response. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
-import type { Origin } from "../errors.ts"
+import * as Errors from "../errors.ts"
 import { finish } from "../finish.ts"
 import { object } from "../object.ts"
 import { argumentsOf, contentOf, isSaid, metadataOf, reasoningOf, reasonOf, usageOf } from "./response.ts"
 
 export const parts = (
-  origin: Origin,
+  origin: Errors.Origin,
   key: string,
   said: unknown,
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
 ): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
-  const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
+  const malformed = (description: string) => Either.left(Errors.invalidResponse(origin, description))
   if (!isSaid(said)) return malformed("the response is not a chat completion")
   const choice = said.choices?.[0]
   const message = choice?.message
@@ -31,7 +31,7 @@ export const parts = (
   if (reasoning !== "") all.push({ type: "reasoning", text: reasoning })
   const isRefused = typeof refusal === "string" && refusal !== ""
   if (isRefused) {
-    if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
+    if (options.responseFormat.type === "json") return Either.left(Errors.refused(origin, refusal))
     all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
   }
   const content = contentOf(message)

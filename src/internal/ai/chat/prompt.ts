@@ -1,7 +1,8 @@
 /** A prompt as the messages of `chat.completions`. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
+import { unsupportedInput } from "../errors.ts"
 import type { Taken } from "../model.ts"
 import { argued, each, encoded, option, toolResult } from "../parts.ts"
 
@@ -18,10 +19,9 @@ export interface Message {
 /** Audio that `chat.completions` takes, by its media type. */
 const sounds: Readonly<Record<string, string>> = { "audio/wav": "wav", "audio/mp3": "mp3", "audio/mpeg": "mp3" }
 
-const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Either<Content, AiError.MalformedInput> => {
+const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Either<Content, AiError.AiError> => {
   const { data, mediaType } = part
-  const refuse = (why: string) =>
-    Either.left(new AiError.MalformedInput({ ...origin, description: `${why}: '${mediaType}' in a user message` }))
+  const refuse = (why: string) => Either.left(unsupportedInput(origin, `${why}: '${mediaType}' in a user message`))
   if (mediaType.startsWith("image/")) {
     if (files === "inline images" && data instanceof URL)
       return refuse("this provider accepts images only inline, not by URL")
@@ -44,7 +44,7 @@ const file = (part: Prompt.FilePart, { files, key, origin }: Taken): Either.Eith
   return refuse("only images, WAV, MP3 and PDF are accepted")
 }
 
-const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message, AiError.MalformedInput> => {
+const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message, AiError.AiError> => {
   const [first, ...others] = message.content
   if (first === undefined || (first.type === "text" && others.length === 0)) {
     return Either.right({ role: "user", content: first?.text ?? "" })
@@ -55,10 +55,10 @@ const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<Message,
   return Either.map(content, (content) => ({ role: "user", content }))
 }
 
-const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): ReadonlyArray<Message> =>
+const answers = (parts: ReadonlyArray<Prompt.AssistantMessagePart | Prompt.ToolMessagePart>): ReadonlyArray<Message> =>
   parts.flatMap((part) =>
     part.type === "tool-result" && !part.providerExecuted
-      ? [{ role: "tool", tool_call_id: part.id, content: toolResult(part.result) }]
+      ? [{ role: "tool", tool_call_id: part.id, content: toolResult(part) }]
       : []
   )
 
@@ -84,10 +84,10 @@ const assistant = ({ content }: Prompt.AssistantMessage, isThoughtTold: boolean)
 export const messages = (
   prompt: Prompt.Prompt,
   taken: Taken
-): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
+): Either.Either<ReadonlyArray<Message>, AiError.AiError> => {
   // Reasoning before the last user message is left out; later reasoning, between tool calls, is sent back.
   const question = taken.reasoning ? prompt.content.findLastIndex(({ role }) => role === "user") : Infinity
-  const all = each(prompt.content, (message, i): Either.Either<ReadonlyArray<Message>, AiError.MalformedInput> => {
+  const all = each(prompt.content, (message, i): Either.Either<ReadonlyArray<Message>, AiError.AiError> => {
     switch (message.role) {
       case "system":
         return Either.right([{ role: "system", content: message.content }])

@@ -1,5 +1,6 @@
 /** Responses of `chat.completions`, as far as we read them. No field is assumed to be present. */
 import type * as Response from "@effect/ai/Response"
+import * as Usage from "../usage.ts"
 
 interface Piece {
   readonly type?: string
@@ -58,19 +59,15 @@ export const reasonOf = (said: string | null | undefined, hasCalls: boolean): Re
   // Some servers send "stop" after calls.
   hasCalls && (said === "stop" || said == null) ? "tool-calls" : said == null ? "unknown" : (reasons[said] ?? "other")
 
-const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
-
 export const usageOf = ({ usage, x_groq }: ChatResponse): Response.FinishPartEncoded["usage"] => {
   const of = usage ?? x_groq?.usage
-  const reasoningTokens = number(of?.completion_tokens_details?.reasoning_tokens)
-  const cachedInputTokens = number(of?.prompt_tokens_details?.cached_tokens)
-  return {
-    inputTokens: number(of?.prompt_tokens),
-    outputTokens: number(of?.completion_tokens),
-    totalTokens: number(of?.total_tokens),
-    ...(reasoningTokens !== undefined && { reasoningTokens }),
-    ...(cachedInputTokens !== undefined && { cachedInputTokens })
-  }
+  return Usage.encoded({
+    input: of?.prompt_tokens,
+    output: of?.completion_tokens,
+    total: of?.total_tokens,
+    cached: of?.prompt_tokens_details?.cached_tokens,
+    reasoning: of?.completion_tokens_details?.reasoning_tokens
+  })
 }
 
 export const metadataOf = ({ created, id, model }: ChatResponse): Response.ResponseMetadataPartEncoded => ({

@@ -1,13 +1,13 @@
 /** The events of a streamed chat completion as the parts of a response, each as soon as it is known. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
-import type { Origin } from "../errors.ts"
+import * as Errors from "../errors.ts"
 import { finish } from "../finish.ts"
-import { streamOf } from "../parts.ts"
+import { streamOf } from "../partStream.ts"
 import { Calling } from "./calling.ts"
 import { contentOf, isSaid, metadataOf, reasoningOf, reasonOf, type ChatResponse, usageOf } from "./response.ts"
 
@@ -54,11 +54,10 @@ class Answer {
     return parts
   }
 
-  end(origin: Origin, tools: LanguageModel.ProviderOptions["tools"]): Stream.Stream<Part, AiError.AiError> {
+  end(origin: Errors.Origin, tools: LanguageModel.ProviderOptions["tools"]): Stream.Stream<Part, AiError.AiError> {
     const parts: Array<Part> = []
     if (!this.isBegun) {
-      const description = "the stream has no chat completion chunk"
-      return Stream.fail(new AiError.MalformedOutput({ ...origin, description }))
+      return Stream.fail(Errors.invalidResponse(origin, "the stream has no chat completion chunk"))
     }
     this.close(parts)
     if (this.refusal !== "") {
@@ -71,7 +70,7 @@ class Answer {
     for (const call of this.calling.asked) {
       const read = Calls.read(call, tools)
       if ("part" in read) parts.push(read.part)
-      else bad.push({ ...call, why: read.why })
+      else bad.push(read.bad)
     }
     const reason = this.refusal !== "" ? "content-filter" : reasonOf(this.finish, this.calling.size > 0)
     const last = finish(reason, this.finish, usageOf(this.usage))
@@ -98,7 +97,7 @@ class Answer {
 }
 
 export const parts = <E>(
-  origin: Origin,
+  origin: Errors.Origin,
   key: string,
   events: Stream.Stream<unknown, E>,
   { tools }: Pick<LanguageModel.ProviderOptions, "tools">
@@ -108,11 +107,6 @@ export const parts = <E>(
     const next = (event: unknown): Either.Either<Array<Part>, AiError.AiError> =>
       isSaid(event)
         ? Either.right(answer.next(event))
-        : Either.left(
-            new AiError.MalformedOutput({
-              ...origin,
-              description: "an event of the stream is not a chat completion chunk"
-            })
-          )
+        : Either.left(Errors.invalidResponse(origin, "an event of the stream is not a chat completion chunk"))
     return streamOf(events, next, () => answer.end(origin, tools))
   })

@@ -1,21 +1,21 @@
 /** A whole answer of the Responses API as the parts of a response. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Calls from "../calls.ts"
-import type { Origin } from "../errors.ts"
+import * as Errors from "../errors.ts"
 import { finish } from "../finish.ts"
 import { object } from "../object.ts"
 import { callOf, isSaid, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./response.ts"
 
 export const parts = (
-  origin: Origin,
+  origin: Errors.Origin,
   key: string,
   said: unknown,
   options: Pick<LanguageModel.ProviderOptions, "responseFormat" | "tools">
 ): Either.Either<Array<Response.PartEncoded>, AiError.AiError> => {
-  const malformed = (description: string) => Either.left(new AiError.MalformedOutput({ ...origin, description }))
+  const malformed = (description: string) => Either.left(Errors.invalidResponse(origin, description))
   if (!isSaid(said)) return malformed("the body is not a response object")
   const all: Array<Response.PartEncoded> = [metadataOf(said)]
   const calls: Array<Calls.ProviderToolCall> = []
@@ -32,7 +32,7 @@ export const parts = (
         all.push({ type: "text", text: object(options.responseFormat, text), metadata: metadata(key, item) })
       }
       if (type !== "refusal" || refusal === undefined) continue
-      if (options.responseFormat.type === "json") return malformed(`the model refused: ${refusal}`)
+      if (options.responseFormat.type === "json") return Either.left(Errors.refused(origin, refusal))
       isRefused = true
       all.push({ type: "text", text: "", metadata: { [key]: { refusal } } })
     }

@@ -1,13 +1,14 @@
 /** A prompt as the input of the Responses API. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as Prompt from "@effect/ai/Prompt"
 import * as Either from "effect/Either"
+import { unsupportedInput } from "../errors.ts"
 import type { Taken } from "../model.ts"
 import { argued, each, encoded, option, toolResult } from "../parts.ts"
 
 type Item = Readonly<Record<string, unknown>>
 
-const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item, AiError.MalformedInput> => {
+const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item, AiError.AiError> => {
   const { data, mediaType } = part
   const isImage = mediaType.startsWith("image/")
   if (isImage) {
@@ -26,16 +27,13 @@ const file = (part: Prompt.FilePart, { key, origin }: Taken): Either.Either<Item
           }
     )
   }
-  return Either.left(
-    new AiError.MalformedInput({
-      ...origin,
-      description: `only images and PDF are accepted: '${mediaType}' in a user message`
-    })
-  )
+  return Either.left(unsupportedInput(origin, `only images and PDF are accepted: '${mediaType}' in a user message`))
 }
 
-const result = (part: Prompt.ToolResultPart): ReadonlyArray<Item> =>
-  part.providerExecuted ? [] : [{ type: "function_call_output", call_id: part.id, output: toolResult(part.result) }]
+const result = (part: Prompt.ToolMessagePart): ReadonlyArray<Item> =>
+  part.type !== "tool-result" || part.providerExecuted
+    ? []
+    : [{ type: "function_call_output", call_id: part.id, output: toolResult(part) }]
 
 /** Parts of one item, which is named in their options, are one again. */
 const assistant = ({ content }: Prompt.AssistantMessage, key: string): ReadonlyArray<Item> => {
@@ -84,21 +82,15 @@ const assistant = ({ content }: Prompt.AssistantMessage, key: string): ReadonlyA
   return items
 }
 
-const user = (
-  message: Prompt.UserMessage,
-  taken: Taken
-): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
+const user = (message: Prompt.UserMessage, taken: Taken): Either.Either<ReadonlyArray<Item>, AiError.AiError> => {
   const content = each(message.content, (part) =>
     part.type === "text" ? Either.right<Item>({ type: "input_text", text: part.text }) : file(part, taken)
   )
   return Either.map(content, (content) => [{ role: "user", content }])
 }
 
-export const input = (
-  prompt: Prompt.Prompt,
-  taken: Taken
-): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
-  const all = each(prompt.content, (message): Either.Either<ReadonlyArray<Item>, AiError.MalformedInput> => {
+export const input = (prompt: Prompt.Prompt, taken: Taken): Either.Either<ReadonlyArray<Item>, AiError.AiError> => {
+  const all = each(prompt.content, (message): Either.Either<ReadonlyArray<Item>, AiError.AiError> => {
     switch (message.role) {
       case "system":
         return Either.right([{ role: "system", content: message.content }])

@@ -1,5 +1,6 @@
 /** Responses of the Responses API, as far as we read them. No field is assumed to be present. */
 import type * as Response from "@effect/ai/Response"
+import * as Usage from "../usage.ts"
 
 export interface Item {
   readonly type?: string
@@ -35,18 +36,16 @@ export interface ResponsesResponse {
 export const isSaid = (u: unknown): u is ResponsesResponse =>
   typeof u === "object" && u !== null && "output" in u && Array.isArray(u.output)
 
-const number = (u: unknown): number | undefined => (typeof u === "number" ? u : undefined)
-
 export const usageOf = ({ usage }: ResponsesResponse): Response.FinishPartEncoded["usage"] => {
-  const reasoningTokens = number(usage?.output_tokens_details?.reasoning_tokens)
-  const cachedInputTokens = number(usage?.input_tokens_details?.cached_tokens)
-  return {
-    inputTokens: number(usage?.input_tokens),
-    outputTokens: number(usage?.output_tokens),
-    totalTokens: number(usage?.total_tokens),
-    ...(reasoningTokens !== undefined && { reasoningTokens }),
-    ...(cachedInputTokens !== undefined && { cachedInputTokens })
-  }
+  const reasoning = usage?.output_tokens_details?.reasoning_tokens
+  const cached = usage?.input_tokens_details?.cached_tokens
+  return Usage.encoded({
+    input: usage?.input_tokens,
+    output: usage?.output_tokens,
+    total: usage?.total_tokens,
+    cached,
+    reasoning
+  })
 }
 
 export const metadataOf = ({ created_at, id, model }: ResponsesResponse): Response.ResponseMetadataPartEncoded => ({

@@ -1,13 +1,13 @@
 /** The events of a streamed response as the parts of ours, each as soon as it is known. */
-import * as AiError from "@effect/ai/AiError"
+import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as Calls from "../calls.ts"
-import type { Origin } from "../errors.ts"
+import * as Errors from "../errors.ts"
 import { finish } from "../finish.ts"
-import { streamOf } from "../parts.ts"
+import { streamOf } from "../partStream.ts"
 import { callOf, isSaid, type Item, metadata, metadataOf, reasonOf, usageOf, wordOf } from "./response.ts"
 
 type Part = Response.StreamPartEncoded
@@ -25,7 +25,7 @@ const isEvent = (u: unknown): u is Event =>
 
 /** State of one response, as received so far. */
 class Answer {
-  private readonly origin: Origin
+  private readonly origin: Errors.Origin
   private readonly key: string
   private readonly tools: LanguageModel.ProviderOptions["tools"]
   /** Items whose parts have begun and not ended. */
@@ -39,7 +39,7 @@ class Answer {
   private refusal = ""
   private last: Response.FinishPartEncoded | undefined = undefined
 
-  constructor(origin: Origin, key: string, tools: LanguageModel.ProviderOptions["tools"]) {
+  constructor(origin: Errors.Origin, key: string, tools: LanguageModel.ProviderOptions["tools"]) {
     this.origin = origin
     this.key = key
     this.tools = tools
@@ -81,8 +81,7 @@ class Answer {
   /** After the last event. */
   rest(): Stream.Stream<never, AiError.AiError> {
     if (this.last === undefined) {
-      const description = "the stream ended before the response was complete"
-      return Stream.fail(new AiError.MalformedOutput({ ...this.origin, description }))
+      return Stream.fail(Errors.invalidResponse(this.origin, "the stream ended before the response was complete"))
     }
     return this.bad.length === 0 ? Stream.empty : Stream.fail(Calls.unusable(this.origin, [this.last], this.bad))
   }
@@ -122,7 +121,7 @@ class Answer {
     const read = Calls.read(call, this.tools)
     const ended: Part = { type: "tool-params-end", id: call.id }
     if ("part" in read) return [ended, read.part]
-    this.bad.push({ ...call, why: read.why })
+    this.bad.push(read.bad)
     return [ended]
   }
 
@@ -140,8 +139,7 @@ class Answer {
 
   private end(said: unknown): Either.Either<ReadonlyArray<Part>, AiError.AiError> {
     if (!isSaid(said)) {
-      const description = "the last event of the stream has no response"
-      return Either.left(new AiError.MalformedOutput({ ...this.origin, description }))
+      return Either.left(Errors.invalidResponse(this.origin, "the last event of the stream has no response"))
     }
     const parts = [...this.open].map(([id, what]): Part => ({ type: `${what}-end`, id }))
     this.open.clear()
@@ -158,7 +156,7 @@ class Answer {
 }
 
 export const parts = <E>(
-  origin: Origin,
+  origin: Errors.Origin,
   key: string,
   events: Stream.Stream<unknown, E>,
   { tools }: Pick<LanguageModel.ProviderOptions, "tools">
@@ -168,8 +166,6 @@ export const parts = <E>(
     const next = (event: unknown): Either.Either<ReadonlyArray<Part>, AiError.AiError> =>
       isEvent(event)
         ? answer.next(event)
-        : Either.left(
-            new AiError.MalformedOutput({ ...origin, description: "an event of the stream is not a response event" })
-          )
+        : Either.left(Errors.invalidResponse(origin, "an event of the stream is not a response event"))
     return streamOf(events, next, () => answer.rest())
   })

@@ -1,0 +1,59 @@
+/** One call of a tool, and its result in a response and in a prompt. */
+import * as Prompt from "@effect/ai/Prompt"
+import * as Response from "@effect/ai/Response"
+import type * as Tool from "@effect/ai/Tool"
+import type * as Toolkit from "@effect/ai/Toolkit"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+export type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
+
+/** Result of a tool call. */
+export type ToolOutcome = Response.ToolResultPart<string, unknown, unknown>
+
+export interface ToolCalled {
+  readonly id: string
+  readonly name: string
+  readonly params: unknown
+}
+
+export interface ToolRun {
+  readonly result: unknown
+  readonly encodedResult: unknown
+  readonly isFailure: boolean
+}
+
+/** Where a call is made: with its tools, after these messages. */
+export interface RunContext {
+  readonly toolkit: AnyToolkit
+  readonly messages: Prompt.Prompt["content"]
+  /** Receives results that a tool gives before its last. */
+  readonly emit: (outcome: ToolOutcome) => Effect.Effect<unknown>
+}
+
+export const outcomeOf = ({ id, name }: Pick<ToolCalled, "id" | "name">, run: ToolRun): ToolOutcome => {
+  const { encodedResult, isFailure, result } = run
+  return Response.makePart("tool-result", {
+    id,
+    name,
+    isFailure,
+    result,
+    encodedResult,
+    providerExecuted: false
+  } as never)
+}
+
+export const promptPartOf = ({ encodedResult: result, id, isFailure, name }: ToolOutcome): Prompt.ToolResultPart =>
+  Prompt.makePart("tool-result", { id, name, isFailure, result, providerExecuted: false })
+
+/** A tool's error as the model gets it. */
+export const wordsOf = ({ message }: Error): unknown => message
+
+/** The parameters as the tool's handler takes them, or all that is wrong with them. */
+export const paramsOf = (tool: Tool.Any, params: unknown): Effect.Effect<unknown, Error> =>
+  Effect.as(Schema.decodeUnknown(tool.parametersSchema as Schema.Schema<unknown>, { errors: "all" })(params), params)
+
+export const runTool = (
+  { name, params }: ToolCalled,
+  { toolkit }: RunContext
+): Effect.Effect<ToolRun, unknown, unknown> => toolkit.handle(name, params as never)
