@@ -163,7 +163,9 @@ class Rewriting {
       if (!match(pattern.node, node, (name) => this.scope.moduleOf(name), namespace3.moduleOf, captures)) continue
       compiled.used++
       const modifiers = ts.isClassDeclaration(node) ? (node.modifiers ?? []).map((one) => `${one.getText()} `) : []
-      return modifiers.join("") + this.#fill(rule.to, captures)
+      const filled = modifiers.join("") + this.#fill(rule.to, captures)
+      // An object that comes to be the body of an arrow function would be a block.
+      return ts.isArrowFunction(node.parent) && filled.startsWith("{") ? `(${filled})` : filled
     }
     return undefined
   }

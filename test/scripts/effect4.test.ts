@@ -100,6 +100,10 @@ const files: Readonly<Record<string, readonly [from: ReadonlyArray<string>, to: 
       `export const f = (a: any, b: any) => (a ?? b).reasons.filter(Cause.isFailReason).map(({ error }) => error)`
     ]
   ],
+  "keeps an object that an arrow function returns an object": [
+    [`import * as Data from "effect/Data"`, `export const f = () => Data.struct({ a: 1 })`],
+    [`export const f = () => ({ a: 1 })`]
+  ],
   "names the file whose name is a message after its major": [
     [`import "./internal/needs-effect-3/run-npm-install-effect@3.ts"`],
     [`import "./internal/needs-effect-4/run-npm-install-effect@4.ts"`]
