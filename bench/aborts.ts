@@ -10,7 +10,7 @@ import { certificate } from "../src/internal/sandbox/certificate.ts"
 import { drip } from "../test/support/storm.ts"
 import type { Outcome, Work } from "./abortsWorker.ts"
 import { type Bench, type Figure, round } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 
 const ABORTS = 100_000
 const QUICK = 10_000

@@ -1,7 +1,7 @@
 /** Adaptive concurrency with a provider whose capacity falls to a tenth and comes back. */
 import { setTimeout } from "node:timers/promises"
 import { type Bench, type Figure, round } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Tally } from "./agents.ts"
 import type { Work } from "./restlessWorker.ts"
 import { type Counts, type Server, withServer } from "./server.ts"

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Measured, Passed, Passing, Variant, Work } from "./batchWorker.ts"
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import { withServer } from "./server.ts"
 
 const AT_ONCE = 64

@@ -171,7 +171,7 @@ const pass = async ({ journal, passed }: Passing): Promise<Passed> => {
   await Effect.runPromise(Stream.runDrain(run(rows())))
   return new Promise((resolve, reject) => {
     // In a process of its own: this one has the memory of the run that wrote.
-    import("./child.ts").then(
+    import("./measure.ts").then(
       ({ measure }) =>
         measure<PassAgain, Passed>("batchWorker.ts", { passAgain: passed, journal }).then(resolve, reject),
       reject

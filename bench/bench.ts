@@ -1,4 +1,5 @@
 /** Types and arithmetic shared by all benches. */
+import { currentLine } from "./line.ts"
 
 export interface Options {
   /** Runs of each variant. */
@@ -47,9 +48,18 @@ export const round = (value: number, digits: number): string =>
 export const spread = (values: ReadonlyArray<number>, digits: number): string =>
   `${round(Math.min(...values), digits)} to ${round(Math.max(...values), digits)}`
 
+let last: Promise<unknown> = Promise.resolve()
+
+/** One at a time, in the order of the calls, whichever line they are of. */
+const alone = <A>(measure: () => Promise<A>): Promise<A> => {
+  const next = last.then(measure)
+  last = next.catch(() => undefined)
+  return next
+}
+
 /**
  * Measures A B C, A B C, ...: what changes with time (heat, neighbours, other load) meets all variants alike, and the ratios
- * of one turn are free of it. The results of each variant, in the order of the turns.
+ * of one turn are free of it. Of two lines that are measured at the same time it is A3 A4 B3 B4 ... The results of each variant, in the order of the turns.
  */
 export const interleaved = async <Name extends string, A>(
   variants: Readonly<Record<Name, () => Promise<A>>>,
@@ -59,8 +69,11 @@ export const interleaved = async <Name extends string, A>(
   const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Array<A>>
   for (let turn = 1; turn <= runs; turn++) {
     for (const name of names) {
-      process.stderr.write(`  ${turn}/${runs} ${name}\n`)
-      results[name].push(await variants[name]())
+      const measured = await alone(() => {
+        process.stderr.write(`  ${turn}/${runs} ${name}, Effect ${currentLine()}\n`)
+        return variants[name]()
+      })
+      results[name].push(measured)
     }
   }
   return results

@@ -9,7 +9,7 @@
  * document too that a minute's limit may be enforced by the second. So this account has a second's worth of burst.
  */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Tally } from "./agents.ts"
 import type { Work } from "./restlessWorker.ts"
 import type { Size } from "./question.ts"

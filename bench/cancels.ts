@@ -1,7 +1,7 @@
 /** The cost of cancelling requests that wait for a socket, beside that of as many fibers that wait for a Deferred. */
 import { type Bench, median, round } from "./bench.ts"
 import type { Outcome, Work } from "./cancelsWorker.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 
 const WAITING = 100_000
 

@@ -1,7 +1,8 @@
 /** CPU of a chat request, agent and all, against the SDK alone and against what no SDK can go below. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Work } from "./cpuWorker.ts"
+import { currentLine } from "./line.ts"
 import { type Server, withServer } from "./server.ts"
 
 const AT_ONCE = 2_000
@@ -37,6 +38,7 @@ export const cpu: Bench = {
           },
           runs
         )
+        const isOn4 = currentLine() === 4
         const figure = (what: string, name: keyof typeof results, atMost?: number): Figure => {
           const all = ratios(results[name], results[base])
           const note = `${round(median(results[name]), 0)} us a request; runs ${spread(all, 2)}`
@@ -47,8 +49,8 @@ export const cpu: Bench = {
           return { what, value: median(all), unit: "of the floor", atMost: 0.25, note: `runs ${spread(all, 2)}` }
         }
         return [
-          figure("clientele over HTTP/1.1 / openai, default fetch", "clientele h1", 0.6),
-          figure("clientele over TLS, HTTP/2 / openai, default fetch", "clientele h2", 0.65),
+          figure("clientele over HTTP/1.1 / openai, default fetch", "clientele h1", isOn4 ? 0.45 : 0.6),
+          figure("clientele over TLS, HTTP/2 / openai, default fetch", "clientele h2", isOn4 ? 0.45 : 0.65),
           figure("floor: openai over the thinnest fetch / openai, default fetch", floor),
           figure("bare undici.request, no SDK / openai, default fetch", "bare undici"),
           figure("clientele over HTTP/1.1, a new fiber for each agent / openai, default fetch", "clientele h1, rounds"),

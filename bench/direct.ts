@@ -1,6 +1,6 @@
 /** CPU of a chat through the direct door, against the SDK over its default fetch and against bare undici. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Work } from "./directWorker.ts"
 import { withServer } from "./server.ts"
 

@@ -1,6 +1,6 @@
 /** Heap left behind by agents that have finished. */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Heaps, Work } from "./heapWorker.ts"
 import { type Server, withServer } from "./server.ts"
 

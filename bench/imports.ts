@@ -1,6 +1,6 @@
 /** Time and memory to import the package, and the modules that it loads. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Imported, Work } from "./importWorker.ts"
 
 /** An import takes a fraction of a second and varies by a third: more runs than other benches have. */

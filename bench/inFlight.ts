@@ -1,6 +1,6 @@
 /** CPU of a chat request by the number of agents at once, against the SDK alone with as many. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Work } from "./cpuWorker.ts"
 import { type Server, withServer } from "./server.ts"
 

@@ -39,7 +39,11 @@ const options = {
 /** Nanoseconds of CPU for each `step`, which has been repeated often enough by then to be compiled. */
 const cost = <E, R>(step: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
   Effect.gen(function* () {
-    const loop = Effect.repeatN(step, times - 1)
+    // `repeatN` costs more than a lease on Effect 4.
+    const loop = Effect.suspend(() => {
+      let done = 0
+      return Effect.whileLoop({ while: () => done < times, body: () => step, step: () => void done++ })
+    })
     yield* loop
     const from = process.cpuUsage()
     yield* loop

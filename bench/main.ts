@@ -4,10 +4,11 @@
  */
 import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
+import { derive } from "../scripts/effect4/derive.ts"
 import { aborts } from "./aborts.ts"
 import { adaptive } from "./adaptive.ts"
 import { batch } from "./batch.ts"
-import { type Bench, type Figure, round } from "./bench.ts"
+import { type Bench, type Figure, type Options, round } from "./bench.ts"
 import { budget } from "./budget.ts"
 import { cancels } from "./cancels.ts"
 import { command } from "./command.ts"
@@ -18,6 +19,7 @@ import { heap, heapMillion } from "./heap.ts"
 import { imports } from "./imports.ts"
 import { inFlight } from "./inFlight.ts"
 import { lease } from "./lease.ts"
+import { has, type Line, onLine } from "./line.ts"
 import { models } from "./models.ts"
 import { oneOffs } from "./oneOffs.ts"
 import { origins } from "./origins.ts"
@@ -30,6 +32,7 @@ import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
 import { sizes } from "./sizes.ts"
 import { sockets } from "./sockets.ts"
+import { BOTH_HEADINGS, HEADINGS, rowsOf, rowsOfBoth, table } from "./table.ts"
 import { waiting } from "./waiting.ts"
 import { stream } from "./stream.ts"
 
@@ -63,65 +66,81 @@ const benches: ReadonlyArray<Bench> = [
   sizes,
   overload
 ]
-const names = benches.map(({ name }) => name).join(", ")
+const namesOf = (benches: Iterable<Bench>): string => [...benches].map(({ name }) => name).join(", ")
+
+/** Benches that can measure the package for Effect 4, with the file of their processes, and those that do by themselves. */
+const compared = new Map<Bench, string>([
+  [cpu, "cpuWorker.ts"],
+  [lease, "leaseWorker.ts"],
+  [models, "modelsWorker.ts"],
+  [promiseCpu, "cpuWorker.ts"],
+  [imports, "importWorker.ts"],
+  [heap, "heapWorker.ts"]
+])
+const workersOn4 = new Map<Bench, string>([
+  ...compared,
+  [inFlight, "cpuWorker.ts"],
+  [quotaCpu, "cpuWorker.ts"],
+  [direct, "directWorker.ts"],
+  [stream, "streamWorker.ts"],
+  [promiseHit, "promiseHitWorker.ts"],
+  [promiseHeap, "promiseHeapWorker.ts"],
+  [sockets, "crowdWorker.ts"],
+  [origins, "crowdWorker.ts"],
+  [waiting, "waitingWorker.ts"],
+  [heapMillion, "heapWorker.ts"]
+])
 
 const HELP = `usage: npm run bench -- [options]
 
-  --only NAMES  these benches, with commas between or repeatable: ${names};
+  --only NAMES  these benches, with commas between or repeatable: ${namesOf(benches)};
                 overload and heap-million run only by name: they take 80 and 10 minutes
+  --effect N    the package for Effect 3 or for Effect 4; 3 unless given. Given twice, the two are measured in turn and stand side
+                by side: ${namesOf(compared.keys())}, and by name
+                ${namesOf([...workersOn4.keys()].filter((bench) => !compared.has(bench)))}
   --scenario S  scenarios of overload and stream whose name has S in it, repeatable
   --seeds N     seeds of each scenario of overload; 5, or 1 with --quick
   --quick       one run each instead of five, and shorter ones: about a fifth of the time
   --help        this text
 `
 
-const digits = ({ unit, value }: Figure): number => {
-  if (unit === "%") return 1
-  return unit === "x" || unit.startsWith("of ") || value < 10 ? 2 : 0
-}
-
-const shown = (figure: Figure, value: number): string => {
-  const number = round(value, Number.isInteger(value) ? 0 : digits({ ...figure, value }))
-  return figure.unit === "x" ? round(value, 2) : `${number} ${figure.unit}`
-}
-
-const target = (figure: Figure): string => {
-  const { atLeast, atMost } = figure
-  return [
-    ...(atLeast === undefined ? [] : [`>= ${shown(figure, atLeast)}`]),
-    ...(atMost === undefined ? [] : [`<= ${shown(figure, atMost)}`])
-  ].join(", ")
-}
-
-const verdict = ({ atLeast, atMost, value }: Figure): string => {
-  if (atLeast === undefined && atMost === undefined) return ""
-  return value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity) ? "met" : "missed"
-}
-
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const line = (row: ReadonlyArray<string>) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ")
-  return rows.map((row) => line(row).trimEnd()).join("\n")
-}
-
-const row = (name: string, figure: Figure): ReadonlyArray<string> => [
-  name,
-  figure.what,
-  shown(figure, figure.value),
-  target(figure),
-  verdict(figure),
-  figure.note ?? ""
-]
-
 const load = (): string =>
   loadavg()
     .map((value) => round(value, 1))
     .join(" ")
 
-const main = async (): Promise<number> => {
+const unusable = (text: string): never => {
+  console.error(text)
+  process.exit(2)
+}
+
+interface Choice {
+  readonly lines: ReadonlyArray<Line>
+  readonly benches: ReadonlyArray<Bench>
+  readonly options: Options
+}
+
+const linesOf = (given: ReadonlyArray<string> = ["3"]): ReadonlyArray<Line> =>
+  [...new Set(given.flatMap((one) => one.split(",")))].toSorted().map((line) => {
+    if (line === "3" || line === "4") return line === "3" ? 3 : 4
+    return unusable(`--effect is "${line}"; expected 3 or 4`)
+  })
+
+const benchesOf = (only: ReadonlyArray<string> | undefined, lines: ReadonlyArray<Line>): ReadonlyArray<Bench> => {
+  const isOn4 = lines.includes(4)
+  if (only === undefined) return isOn4 ? [...compared.keys()] : benches.filter(({ isLong }) => isLong !== true)
+  const possible = isOn4 ? [...workersOn4.keys()] : benches
+  const unknown = only.find((name) => !possible.some((bench) => bench.name === name))
+  if (unknown !== undefined) unusable(`unknown bench "${unknown}"; benches: ${namesOf(possible)}`)
+  return possible.filter(({ name }) => only.includes(name))
+}
+
+/** What is asked for; ends the process if that can't be had. */
+const choose = (): Choice => {
   const { values } = parseArgs({
     options: {
       only: { type: "string", multiple: true },
+      effect: { type: "string", multiple: true },
       scenario: { type: "string", multiple: true },
       seeds: { type: "string" },
       quick: { type: "boolean" },
@@ -130,34 +149,64 @@ const main = async (): Promise<number> => {
   })
   if (values.help === true) {
     console.log(HELP)
-    return 0
+    process.exit(0)
   }
-  const only = values.only?.flatMap((names) => names.split(","))
-  const unknown = only?.find((name) => !benches.some((bench) => bench.name === name))
-  if (unknown !== undefined) {
-    console.error(`unknown bench "${unknown}"; benches: ${names}`)
-    return 2
-  }
+  const lines = linesOf(values.effect)
   const quick = values.quick === true
-  const runs = quick ? 1 : 5
   const seeds = values.seeds === undefined ? undefined : Number(values.seeds)
-  if (seeds !== undefined && !(Number.isInteger(seeds) && seeds > 0)) {
-    console.error(`--seeds is "${values.seeds}"; expected a whole number above 0`)
-    return 2
+  if (seeds !== undefined && !(Number.isInteger(seeds) && seeds > 0))
+    unusable(`--seeds is "${values.seeds}"; expected a whole number above 0`)
+  return {
+    lines,
+    benches: benchesOf(
+      values.only?.flatMap((names) => names.split(",")),
+      lines
+    ),
+    options: { runs: quick ? 1 : 5, quick, scenarios: values.scenario, seeds }
   }
-  console.log(`Node ${process.version}, ${availableParallelism()} cores, load ${load()}, medians of ${runs}`)
-  const rows: Array<ReadonlyArray<string>> = [["bench", "figure", "measured", "target", "", "more"]]
+}
+
+/** Figures of a bench by line; none for a line that lacks what the bench measures. */
+const figuresOf = async (
+  bench: Bench,
+  { lines, options }: Choice
+): Promise<ReadonlyArray<ReadonlyArray<Figure>>> => {
+  const runs = lines.map((line) =>
+    onLine(line, async () => {
+      const worker = workersOn4.get(bench)
+      if (worker === undefined || has(worker)) return bench.run(options)
+      console.log(`Effect ${line} has no ${bench.name} as yet`)
+      return []
+    })
+  )
+  // What one has left to measure is over before the next bench.
+  await Promise.allSettled(runs)
+  return Promise.all(runs)
+}
+
+const main = async (): Promise<number> => {
+  const choice = choose()
+  const { lines, options } = choice
+  // Beside the package, which `npm run build` has made.
+  if (lines.includes(4)) derive(["src", "bench"])
+  const about = lines.map((line) => `Effect ${line}`).join(" and ")
+  console.log(
+    `Node ${process.version}, ${about}, ${availableParallelism()} cores, load ${load()}, medians of ${options.runs}`
+  )
+  const rows: Array<ReadonlyArray<string>> = [lines.length === 1 ? HEADINGS : BOTH_HEADINGS]
   let broken = 0
-  for (const bench of benches) {
-    if (only === undefined ? bench.isLong === true : !only.includes(bench.name)) continue
+  for (const bench of choice.benches) {
     console.log(`\n${bench.name}: ${bench.about}`)
     try {
-      for (const figure of await bench.run({ runs, quick, scenarios: values.scenario, seeds }))
-        rows.push(row(bench.name, figure))
+      const [first = [], second] = await figuresOf(bench, choice)
+      rows.push(...(second === undefined ? rowsOf(bench.name, first) : rowsOfBoth(bench.name, first, second)))
     } catch (error) {
       broken++
       console.error(`${bench.name} broke:`, error)
-      rows.push([bench.name, "broke", "", "", "", error instanceof Error ? error.message : String(error)])
+      const text = error instanceof Error ? error.message : String(error)
+      rows.push(
+        rows[0]!.map((_, i, { length }) => (i === 0 ? bench.name : i === 1 ? "broke" : i === length - 1 ? text : ""))
+      )
     }
   }
   console.log(`\n${table(rows)}\n`)

@@ -1,7 +1,9 @@
 /** Cost of a call of a language model on clientele, against the bare SDK and other libraries' models. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
-import type { Cost, Work } from "./modelsWorker.ts"
+import { measure } from "./measure.ts"
+import { has } from "./line.ts"
+import type { Calls, Cost } from "./modelCalls.ts"
+import type { Work } from "./modelsWorker.ts"
 import { withServer } from "./server.ts"
 
 const AT_ONCE = 1_000
@@ -15,19 +17,21 @@ export const models: Bench = {
   about: `CPU of a call of a language model: ${AT_ONCE} agents at once, ${CALLS} calls a run after ${WARM_UP} to warm up`,
   run: ({ runs }) =>
     withServer(["--protocol", "http/1.1"], async (server) => {
-      const work = (variant: Work["variant"]) => async (): Promise<Measured> => {
+      const calls: Calls = { baseURL: server.baseURL, atOnce: AT_ONCE, warmUp: WARM_UP, calls: CALLS }
+      const costOf = async (file: string, input: Calls): Promise<Measured> => {
         await server.reset()
-        const { baseURL } = server
-        const input = { variant, baseURL, atOnce: AT_ONCE, warmUp: WARM_UP, calls: CALLS }
-        const cost = await measure<Work, Cost>("modelsWorker.ts", input, { nodeArgs: ["--expose-gc"] })
+        const cost = await measure<Calls, Cost>(file, input, { nodeArgs: ["--expose-gc"] })
         return { ...cost, sockets: (await server.stats()).connections.peak }
       }
+      const work = (variant: Work["variant"]) => () => costOf("modelsWorker.ts", { ...calls, variant } as Work)
       const ours = "OpenAiModel of clientele"
       const bare = "one OpenAI, default fetch"
-      const others = {
+      const others: Readonly<Record<string, () => Promise<Measured>>> = {
         "Vercel's generateText": work("ai"),
         "LangChain's ChatOpenAI": work("langchain"),
-        "@effect/ai-openai": work("ai-openai")
+        ...(has("modelsAiOpenaiWorker.ts") && {
+          "@effect/ai-openai": () => costOf("modelsAiOpenaiWorker.ts", calls)
+        })
       }
       const results = await interleaved({ [bare]: work("openai"), [ours]: work("clientele"), ...others }, runs)
       const of = (name: string, field: keyof Measured): ReadonlyArray<number> =>

@@ -1,67 +1,26 @@
 /** The process of one way to a model: warms up, then measures. Each loads only what it uses. */
 import { input, report } from "./child.ts"
+import { apiKey, type Calls, type Cost, measured, model, promptOf } from "./modelCalls.ts"
 import { question } from "./question.ts"
 
-export interface Work {
-  readonly variant: "clientele" | "openai" | "ai" | "langchain" | "ai-openai"
-  readonly baseURL: string
-  /** At the same time. */
-  readonly atOnce: number
-  readonly warmUp: number
-  readonly calls: number
+export interface Work extends Calls {
+  readonly variant: "clientele" | "openai" | "ai" | "langchain"
 }
 
-export interface Cost {
-  /** CPU of a call in microseconds, in all threads of this process. */
-  readonly us: number
-  /** Milliseconds of a call. */
-  readonly p99: number
-  /** Heap in use after all calls, in MB. */
-  readonly heap: number
-}
-
-const { atOnce, baseURL, calls, variant, warmUp } = input<Work>()
-const apiKey = "sk-bench-0"
-const model = question(0).model
-
-const promptOf = (i: number): string => question(i).messages[0]!.content
-
-/** `size` calls, always `atOnce` of them. */
-const crowd = async (size: number, call: (i: number) => Promise<unknown>): Promise<ReadonlyArray<number>> => {
-  const took: Array<number> = []
-  let next = 0
-  const worker = async () => {
-    while (next < size) {
-      const from = performance.now()
-      await call(next++)
-      took.push(performance.now() - from)
-    }
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-  return took
-}
-
-const measured = async (call: (i: number) => Promise<unknown>): Promise<Cost> => {
-  await crowd(warmUp, call)
-  const from = process.cpuUsage()
-  const took = await crowd(calls, call)
-  const { system, user } = process.cpuUsage(from)
-  const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? NaN
-  globalThis.gc?.()
-  return { us: (system + user) / calls, p99, heap: process.memoryUsage().heapUsed / 1e6 }
-}
+const { baseURL, variant } = input<Work>()
 
 const clientele = async (): Promise<Cost> => {
   const LanguageModel = await import("@effect/ai/LanguageModel")
   const ClientLayer = await import("clientele/ClientLayer")
   const OpenAiModel = await import("clientele/OpenAiModel")
+  const Effect = await import("effect/Effect")
   const Layer = await import("effect/Layer")
   const ManagedRuntime = await import("effect/ManagedRuntime")
   const Redacted = await import("effect/Redacted")
   const client = { baseURL, apiKey: Redacted.make(apiKey) }
   const layer = Layer.provide(OpenAiModel.model(model, { client }), ClientLayer.layer())
   const runtime = ManagedRuntime.make(layer)
-  await runtime.runtime()
+  await runtime.runPromise(Effect.void)
   const cost = await measured((i) => runtime.runPromise(LanguageModel.generateText({ prompt: promptOf(i) })))
   await runtime.dispose()
   return cost
@@ -86,26 +45,7 @@ const langchain = async (): Promise<Cost> => {
   return measured((i) => chat.invoke(promptOf(i)))
 }
 
-const aiOpenai = async (): Promise<Cost> => {
-  const LanguageModel = await import("@effect/ai/LanguageModel")
-  const OpenAiClient = await import("@effect/ai-openai/OpenAiClient")
-  const OpenAiLanguageModel = await import("@effect/ai-openai/OpenAiLanguageModel")
-  const FetchHttpClient = await import("@effect/platform/FetchHttpClient")
-  const Layer = await import("effect/Layer")
-  const ManagedRuntime = await import("effect/ManagedRuntime")
-  const Redacted = await import("effect/Redacted")
-  const client = OpenAiClient.layer({ apiUrl: baseURL, apiKey: Redacted.make(apiKey) })
-  const layer = OpenAiLanguageModel.layer({ model }).pipe(Layer.provide(client), Layer.provide(FetchHttpClient.layer))
-  const runtime = ManagedRuntime.make(layer)
-  const cost = await measured((i) => runtime.runPromise(LanguageModel.generateText({ prompt: promptOf(i) })))
-  await runtime.dispose()
-  return cost
-}
-
-const variants = { clientele, openai, ai, langchain, "ai-openai": aiOpenai } satisfies Record<
-  Work["variant"],
-  () => Promise<Cost>
->
+const variants = { clientele, openai, ai, langchain } satisfies Record<Work["variant"], () => Promise<Cost>>
 
 report(await variants[variant]())
 // Some keep sockets open that nothing waits for.

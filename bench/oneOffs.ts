@@ -1,6 +1,6 @@
 /** A tenant that never asks twice with the same configuration: whether it costs the others, and leaves anything behind. */
 import { type Bench, interleaved, median, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Result, Work } from "./oneOffsWorker.ts"
 import { withServer } from "./server.ts"
 

@@ -1,6 +1,6 @@
 /** Many origins and few descriptors: one bound holds all pools together. */
 import { type Bench, interleaved, median, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Outcome, Work } from "./crowdWorker.ts"
 import { withServer } from "./server.ts"
 

@@ -1,6 +1,6 @@
 /** CPU of a chat request for code without Effect: `getOpenAIClient` at each call against one `OpenAI` that all share. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Work } from "./cpuWorker.ts"
 import { type Server, withServer } from "./server.ts"
 

@@ -1,6 +1,6 @@
 /** Heap left behind by clients that are no longer used, and by getting clients that exist already. */
 import { type Bench, interleaved, median, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Heaps, Work } from "./promiseHeapWorker.ts"
 import { type Server, withServer } from "./server.ts"
 

@@ -1,6 +1,6 @@
 /** Cost of getting a client that exists already, where `new OpenAI` would make another. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Variant, Work } from "./promiseHitWorker.ts"
 
 const TIMES = 100_000

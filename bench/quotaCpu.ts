@@ -1,6 +1,6 @@
 /** Cost of a quota that delays no request: reading each request and its answer's usage, and counting. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Target } from "./agents.ts"
 import type { Work } from "./cpuWorker.ts"
 import { type Server, withServer } from "./server.ts"

@@ -1,7 +1,7 @@
 /** One budget for three processes, counted in Redis: whether it holds, and what that costs. */
 import * as Effect from "effect/Effect"
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Redis, Tally } from "./agents.ts"
 import type { Size } from "./question.ts"
 import type { Cost, Work as CostWork } from "./redisWorker.ts"

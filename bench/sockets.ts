@@ -1,6 +1,6 @@
 /** Sockets that a great crowd over many API keys needs, as the server counts them, and the cost of waiting for them. */
 import { type Bench, type Figure, interleaved, median, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { Outcome, Work } from "./crowdWorker.ts"
 import { withServer } from "./server.ts"
 

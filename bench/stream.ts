@@ -3,7 +3,7 @@ import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { certificate } from "../src/internal/sandbox/certificate.ts"
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import type { EventsOptions } from "./eventsServer.ts"
 import type { Variant, Work } from "./streamWorker.ts"
 

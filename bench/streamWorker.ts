@@ -1,7 +1,6 @@
 /** The process of one way to a streamed answer: warms up, then measures. Each loads only what it uses. */
 import { setDefaultCACertificates } from "node:tls"
 import type { Effect } from "effect/Effect"
-import type { Chunk } from "effect/Chunk"
 import type { Stream } from "effect/Stream"
 import type { ClientMap } from "clientele/ClientMap"
 import type { ClientConfig } from "clientele/ClientConfig"
@@ -88,7 +87,7 @@ const effect = async (open: () => Promise<Open>, isOneByOne = false): Promise<nu
           text += contentOf(piece)
           return Effect.void
         }
-        const addAll = (pieces: Chunk<Piece>) => {
+        const addAll = (pieces: Iterable<Piece>) => {
           for (const piece of pieces) text += contentOf(piece)
           return Effect.void
         }

@@ -1,6 +1,6 @@
 /** Cost of agents that wait for a socket, against as many fibers that wait for a Deferred. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
-import { measure } from "./child.ts"
+import { measure } from "./measure.ts"
 import { type Server, withServer } from "./server.ts"
 import type { Outcome, Work } from "./waitingWorker.ts"
 

@@ -1,10 +1,12 @@
 /**
  * `npm test`: runs the fast tests. `--all` runs the slow ones too, and on the oldest and the newest Node that the package
  * allows those that lean on Node's insides; `--worlds` runs these alone. `--nightly` runs the files named `*.nightly.ts`,
- * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, and all with `--nightly`;
- * `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to vitest, which then runs
- * what they name of the fast and the slow tests.
+ * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, and all with `--nightly`, which checks their
+ * types too; `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to
+ * vitest, which then runs what they name of the fast and the slow tests.
  */
+import { join } from "node:path"
+import { WORKSPACE } from "./effect4/paths.ts"
 import { nodeRange, provideNode } from "./nodes.ts"
 import { run } from "./run.ts"
 import { provideServers } from "./servers.ts"
@@ -19,9 +21,17 @@ const wire = [...all, "test/transport", "test/faults"]
 const smokeOnEffect4 = ["test/lease", "test/ClientConfig.test.ts", "test/contracts/requestPath.test.ts"]
 const onEffect4 = async (args: ReadonlyArray<string>): Promise<Counts> => {
   if (run("node", "scripts/effect4/main.ts", "--tests") !== 0) return { passed: 0, failed: 1, skipped: 0 }
-  const counts = await vitest({ args, onEffect4: true })
+  const counts = await vitest({ args, workspace: WORKSPACE })
   console.log(`Effect 4: ${counts.passed} passed, ${counts.failed} failed`)
   return counts
+}
+
+/** All derived tests, and the types of these and of the benches, which Vitest does not look at. */
+const wholeOnEffect4 = async (): Promise<ReadonlyArray<Counts>> => {
+  const counts = await onEffect4([])
+  const hold = run("tsc", "-p", join(WORKSPACE, "tsconfig.test.json"), "--noEmit") === 0
+  console.log(`Effect 4: types of tests ${hold ? "hold" : "fail"}`)
+  return [counts, { passed: hold ? 1 : 0, failed: hold ? 0 : 1, skipped: 0 }]
 }
 
 const onNode = async (version: string, args: ReadonlyArray<string>): Promise<Counts> => {
@@ -52,7 +62,7 @@ const counts = async (): Promise<ReadonlyArray<Counts>> => {
     case "--worlds":
       return worlds(wire)
     case "--nightly":
-      return [await vitest({ args: ["--project=nightly"] }), await onEffect4([]), ...(await worlds(all))]
+      return [await vitest({ args: ["--project=nightly"] }), ...(await wholeOnEffect4()), ...(await worlds(all))]
     case "--effect4":
       return [await onEffect4(args.slice(1))]
     default:

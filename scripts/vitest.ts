@@ -12,8 +12,8 @@ export interface VitestOptions {
   readonly args: ReadonlyArray<string>
   /** The Node to run on. @default the one of this process */
   readonly node?: string | undefined
-  /** Runs the tests that are derived for Effect 4, with the Vitest of that line. @default false */
-  readonly onEffect4?: boolean | undefined
+  /** Folder with derived tests for Effect 4 in `build`, and their own Vitest. @default this package */
+  readonly workspace?: string | undefined
   /** Keeps the output back until the end, and shows it only if something failed. @default false */
   readonly quiet?: boolean | undefined
 }
@@ -24,17 +24,17 @@ const root = join(import.meta.dirname, "..")
 export const vitest = async ({
   args,
   node = process.execPath,
-  onEffect4 = false,
-  quiet = false
+  quiet = false,
+  workspace
 }: VitestOptions): Promise<Counts> => {
   const folder = mkdtempSync(join(tmpdir(), "clientele-test-"))
   const file = join(folder, "counts.json")
   let output = ""
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
-      const cwd = onEffect4 ? join(root, "effect4/build") : root
-      const script = join(root, onEffect4 ? "effect4" : "", "node_modules/vitest/vitest.mjs")
-      const config = onEffect4 ? [`--config=${join(root, "effect4/vitest.config.ts")}`] : []
+      const cwd = workspace === undefined ? root : join(workspace, "build")
+      const script = join(workspace ?? root, "node_modules/vitest/vitest.mjs")
+      const config = workspace === undefined ? [] : [`--config=${join(workspace, "vitest.config.ts")}`]
       const reporter = `--reporter=${join(cwd, "scripts/reporter.ts")}`
       const child = spawn(node, [script, "run", reporter, ...config, ...args], {
         cwd,

@@ -11,9 +11,8 @@
  * - a value sees the `Context`, FiberRefs and async context of `make`, never those of its first lease;
  * - closing is parallel and bounded in time, and leasing from a closed map is a typed error.
  *
- * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers, or classes that define `Equal` and `Hash`.
- * Effect 4 takes other objects for equal that differ in private fields alone, such as two `Headers`: as keys they would share
- * a value. It is not a cache of plain results: use effect's `Cache` for values that need no release.
+ * Keys are compared with effect's `Equal`: use `Data.struct`, strings or numbers, or classes that define `Equal` and `Hash`
+ * ({@link LeaseMap} says why). It is not a cache of plain results: use effect's `Cache` for values that need no release.
  *
  * @since 0.1.0
  */
@@ -174,6 +173,12 @@ export interface Stats<K, A> {
 
 /**
  * Closes with the scope of `make`.
+ *
+ * `K` is compared with effect's `Equal`. Effect 3 compares objects that do not define it by reference. Effect 4 compares them
+ * by their fields, in which private ones are missing: an object without any other, such as a `Headers`, a promise or an
+ * `AbortController`, equals every other of its class, and as a key, or part of one, would share that one's value. A lease of
+ * such a key dies with a `TypeError`. An object that has both private and other fields passes: let its class define
+ * `Equal` and `Hash`.
  *
  * @since 0.1.0
  * @category models

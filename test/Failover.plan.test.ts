@@ -141,7 +141,7 @@ describe("a plan", () => {
     const { layer, lines } = warnings()
     return Effect.gen(function* () {
       const broken = new PoolError({ provider: "a", baseURL: "https://x", reason: "Construct", detail: "no SDK" })
-      const plan = Failover.plan({ name: "a", provide: Layer.fail(broken) }, step("b"))
+      const plan = Failover.plan({ name: "a", provide: Layer.effect(Chat, Effect.fail(broken)) }, step("b"))
       const from = Chat
       assert.strictEqual(yield* Effect.withExecutionPlan(from, plan), "b")
       assert.deepStrictEqual(lines, [
@@ -151,7 +151,7 @@ describe("a plan", () => {
         }
       ])
       const wrong = new OptionsError({ provider: "a", field: "apiKey", received: "nothing", expected: "a key" })
-      const misconfigured = Failover.plan({ name: "a", provide: Layer.fail(wrong) }, step("b"))
+      const misconfigured = Failover.plan({ name: "a", provide: Layer.effect(Chat, Effect.fail(wrong)) }, step("b"))
       assert.strictEqual(yield* Effect.flip(Effect.withExecutionPlan(from, misconfigured)), wrong)
     }).pipe(Effect.provide(layer))
   })
@@ -265,7 +265,7 @@ describe("a plan", () => {
     const wanting = Layer.effect(Chat, Need)
     const plan = Failover.plan(
       { name: "a", provide: Layer.merge(wanting, Layer.succeed(Other, 1)) },
-      { name: "b", provide: Layer.fail(new Cause.TimeoutException()) as Layer.Layer<Chat, Cause.TimeoutException> }
+      { name: "b", provide: Layer.effect(Chat, Effect.fail(new Cause.TimeoutException())) }
     )
     const program = Effect.zipRight(Other, Effect.zipRight(Chat, Effect.fail(failed("a"))))
     // Only the first step provides `Other`, so it is still needed.

@@ -11,30 +11,37 @@ import { compiled, marked } from "./modules.ts"
 import type { Step } from "./step.ts"
 import { vendored } from "./vendored.ts"
 
-const root = resolve(import.meta.dirname, "../..")
-const source = join(root, "src")
+/** A package, that for Effect 3 or that for Effect 4. */
+interface Package {
+  /** Its folder, with src/ in it. */
+  readonly root: string
+  /** The folder that is filled. */
+  readonly out: string
+}
 
 /** The path of a source in a map, as from dist/, which stands beside src/ in the package. */
 const mapPath =
-  (out: string) =>
+  ({ out, root }: Package) =>
   (path: string, map: string): string =>
     relative(dirname(join(root, "dist", relative(out, map))), resolve(dirname(map), path))
 
 /** Removes the compiler's file of each module, where chunks have its code. */
 const sweep = (out: string, made: ReadonlySet<string>): void => {
   for (const file of globSync("**/*.js{,.map}", { cwd: out })) {
-    if (!made.has(file) && !file.startsWith(MESSAGE)) rmSync(join(out, file))
+    if (!made.has(file) && !MESSAGE.test(file)) rmSync(join(out, file))
   }
 }
 
-const inputs = (): Record<string, string> => {
+const inputsIn = (source: string): Record<string, string> => {
   const files = FILES.flatMap((glob) => globSync(glob, { cwd: source }))
   return Object.fromEntries(files.map((file) => [file.replace(/\.ts$/, ""), join(source, file)]))
 }
 
-export const chunks: Step = async ({ out }) => {
+/** Replaces the compiler's JavaScript in `out`. */
+export const joinModules = async ({ out, root }: Package): Promise<void> => {
+  const source = join(root, "src")
   const bundle = await rollup({
-    input: inputs(),
+    input: inputsIn(source),
     // Other packages: their values must be those of the app's own copies.
     external: (id) => /^[\w@]/.test(id),
     treeshake: { moduleSideEffects: (_, isExternal) => !isExternal },
@@ -52,9 +59,13 @@ export const chunks: Step = async ({ out }) => {
     sourcemap: true,
     // The package has its sources.
     sourcemapExcludeSources: true,
-    sourcemapPathTransform: mapPath(resolve(out))
+    sourcemapPathTransform: mapPath({ root, out: resolve(out) })
   })
   await bundle.close()
   sweep(out, new Set(output.map(({ fileName }) => fileName)))
+}
+
+export const chunks: Step = async ({ out }) => {
+  await joinModules({ root: resolve(import.meta.dirname, "../.."), out })
   return 0
 }

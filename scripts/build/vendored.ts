@@ -9,12 +9,12 @@ import { dirname, join, resolve } from "node:path"
 import type { Plugin } from "rollup"
 
 const root = resolve(import.meta.dirname, "../..")
-const folder = join(root, "src/cli/vendor")
+const FOLDER = "src/cli/vendor"
 
 const NOTICES = "cli/vendor/THIRD-PARTY-NOTICES.md"
 
 /** True for a module whose code is that of other packages. */
-export const isVendored = (file: string): boolean => dirname(file) === folder
+export const isVendored = (file: string): boolean => dirname(file).endsWith(`/${FOLDER}`)
 
 /** The package that a file in `node_modules` belongs to. */
 const packageOf = (input: string): string | undefined => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]
@@ -45,6 +45,7 @@ const bundle = async (file: string) => {
 
 /** Names of the packages that are bundled, and of those that they bring. */
 export const bundledPackages = async (): Promise<ReadonlyArray<string>> => {
+  const folder = join(root, FOLDER)
   const files = globSync("*.ts", { cwd: folder })
   const bundles = await Promise.all(files.map((file) => bundle(join(folder, file))))
   return namesIn(bundles.map(({ metafile }) => metafile))

@@ -9,6 +9,8 @@ const EFFECT = /^(?:effect|@effect)\/|^fast-check$/
 interface Namespace {
   readonly local: string
   readonly module: string
+  /** True where the module is imported by an expression, as code does that loads only what it uses. */
+  readonly isLazy: boolean
 }
 
 export interface Scope {
@@ -20,6 +22,8 @@ export interface Scope {
   readonly localize: (template: string) => string
   /** All names that may stand for modules of Effect 4 in the rewritten file. */
   readonly locals: ReadonlyMap<string, string>
+  /** Those of them that are imported by expressions. */
+  readonly lazy: ReadonlySet<string>
 }
 
 const namespacesOf = (source: ts.SourceFile): ReadonlyArray<Namespace> =>
@@ -28,9 +32,31 @@ const namespacesOf = (source: ts.SourceFile): ReadonlyArray<Namespace> =>
     const { text: module } = statement.moduleSpecifier
     const bindings = statement.importClause?.namedBindings
     return EFFECT.test(module) && bindings !== undefined && ts.isNamespaceImport(bindings)
-      ? [{ local: bindings.name.text, module }]
+      ? [{ local: bindings.name.text, module, isLazy: false }]
       : []
   })
+
+/** The specifier of `import("...")`. */
+export const lazySpecifierOf = (node: ts.Node): ts.StringLiteral | undefined => {
+  if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) return undefined
+  const [specifier] = node.arguments
+  return specifier !== undefined && ts.isStringLiteral(specifier) ? specifier : undefined
+}
+
+/** Of `const Effect = await import("effect/Effect")`. */
+const lazyNamespacesOf = (source: ts.SourceFile): ReadonlyArray<Namespace> => {
+  const found: Array<Namespace> = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined) {
+      const { initializer } = node
+      const module = ts.isAwaitExpression(initializer) ? lazySpecifierOf(initializer.expression)?.text : undefined
+      if (module !== undefined && EFFECT.test(module)) found.push({ local: node.name.text, module, isLazy: true })
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
 
 /** Names that the file declares or imports, whatever for. */
 const declaredIn = (source: ts.SourceFile): ReadonlySet<string> => {
@@ -58,7 +84,7 @@ const declaredIn = (source: ts.SourceFile): ReadonlySet<string> => {
 }
 
 export const scopeOf = (source: ts.SourceFile): Scope => {
-  const namespaces = namespacesOf(source)
+  const namespaces = [...namespacesOf(source), ...lazyNamespacesOf(source)]
   const modules = new Map(namespaces.map(({ local, module }) => [local, module]))
   const taken = new Set(declaredIn(source))
   for (const { local } of namespaces) taken.delete(local)
@@ -93,7 +119,8 @@ export const scopeOf = (source: ts.SourceFile): Scope => {
       ),
     get locals() {
       return new Map([...names].map(([module, local]) => [local, module]))
-    }
+    },
+    lazy: new Set(namespaces.filter(({ isLazy }) => isLazy).map(({ local }) => local))
   }
 }
 
@@ -172,7 +199,7 @@ export const rewriteImports = (file: string, text: string, scope: Scope): string
     out += importOf(local, to, use)
   }
   out += text.slice(done)
-  const added = [...locals].filter(([local]) => !kept.has(local) && uses.has(local))
+  const added = [...locals].filter(([local]) => !kept.has(local) && !scope.lazy.has(local) && uses.has(local))
   if (added.length === 0) return out
   const lines = added.map(([local, module]) => `${importOf(local, module, uses.get(local)!)}\n`).join("")
   const at = firstAt ?? 0

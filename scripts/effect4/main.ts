@@ -4,13 +4,13 @@
  */
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { joinModules } from "../build/chunks.ts"
 import { run } from "../run.ts"
 import { derive, type Derived } from "./derive.ts"
 import { install } from "./install.ts"
 import { manifestOf } from "./manifest.ts"
 import { BUILD, ROOT, WORKSPACE } from "./paths.ts"
 import { rewriteText } from "./texts.ts"
-import { bundleVendored } from "./vendor.ts"
 
 const COPIED = ["CHANGELOG.md", "SECURITY.md", "LICENSE"]
 const TEXTS = ["README.md", "docs"]
@@ -25,14 +25,14 @@ const complete = ({ pending }: Derived): void => {
 const withTests = process.argv.includes("--tests")
 const code = install()
 if (code === 0) {
-  const derived = derive(withTests ? ["src", "test", "scripts"] : ["src"])
+  const derived = derive(withTests ? ["src", "test", "scripts", "bench", "examples"] : ["src"])
   const { pending, rewritten, shared, twins, unused } = derived
   complete(derived)
   console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
   if (withTests) for (const rule of unused) console.log(`unused rule: ${rule}`)
   rmSync(join(BUILD, "dist/.tsbuildinfo"), { force: true })
   process.exitCode = run(process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "-p", WORKSPACE)
-  if (process.exitCode === 0) await bundleVendored()
+  if (process.exitCode === 0) await joinModules({ root: BUILD, out: join(BUILD, "dist") })
 } else {
   process.exitCode = code
 }

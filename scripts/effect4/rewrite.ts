@@ -1,8 +1,8 @@
 /** Rewrites one file by the rules: members and names first, then calls, classes and the imports that all of it needs. */
 import ts from "typescript"
-import { rewriteImports, type Scope, scopeOf } from "./imports.ts"
+import { lazySpecifierOf, rewriteImports, type Scope, scopeOf } from "./imports.ts"
 import { type Captures, isMember, match, parse, type Pattern } from "./pattern.ts"
-import { namespace3 } from "./namespaces.ts"
+import { movedTo, namespace3 } from "./namespaces.ts"
 
 export interface Rule {
   /** TypeScript for Effect 3, with holes. */
@@ -106,6 +106,8 @@ class Rewriting {
   /** The node's text, without what leads it, with all in it rewritten. */
   print(node: ts.Node): string {
     if (ts.isImportDeclaration(node)) return this.#importOf(node)
+    const lazy = lazySpecifierOf(node)?.text
+    if (lazy !== undefined) return `import(${JSON.stringify(movedTo(lazy))})`
     return this.#byName(node) ?? this.#byPattern(node) ?? this.#inner(node)
   }
 
@@ -161,7 +163,9 @@ class Rewriting {
       if (!match(pattern.node, node, (name) => this.scope.moduleOf(name), namespace3.moduleOf, captures)) continue
       compiled.used++
       const modifiers = ts.isClassDeclaration(node) ? (node.modifiers ?? []).map((one) => `${one.getText()} `) : []
-      return modifiers.join("") + this.#fill(rule.to, captures)
+      const filled = modifiers.join("") + this.#fill(rule.to, captures)
+      // An object that comes to be the body of an arrow function would be a block.
+      return ts.isArrowFunction(node.parent) && filled.startsWith("{") ? `(${filled})` : filled
     }
     return undefined
   }

@@ -325,7 +325,6 @@ const testing: ReadonlyArray<Rule> = [
   { from: `Effect.orElse`, to: `Effect.catch`, why: "removed" },
   { from: `Effect.unsafeMakeSemaphore`, to: `Semaphore.makeUnsafe`, why: "moved" },
   { from: `Logger.add($logger)`, to: `Logger.layer([$logger], { mergeWithExisting: true })`, why: "loggers are a set" },
-  { from: `Layer.fail($error)`, to: `Layer.unwrap(Effect.fail($error))`, why: "removed" },
   { from: `Layer.setTracer($tracer)`, to: `Layer.succeed(Tracer.Tracer, $tracer)`, why: "the tracer is a Reference" },
   { from: `Effect.locally($ref, $value)`, to: `Effect.provideService($ref, $value)`, why: "FiberRefs are References" },
   {

@@ -73,6 +73,22 @@ const files: Readonly<Record<string, readonly [from: ReadonlyArray<string>, to: 
       `export type B = typeof B`
     ]
   ],
+  "rewrites what is imported by an expression, and adds no import for it": [
+    [
+      `export const f = async () => {`,
+      `  const Effect = await import("effect/Effect")`,
+      `  const HttpClient = await import("@effect/platform/HttpClient")`,
+      `  return Effect.zipRight(HttpClient.get("a"), await import("./other.ts"))`,
+      `}`
+    ],
+    [
+      `export const f = async () => {`,
+      `  const Effect = await import("effect/Effect")`,
+      `  const HttpClient = await import("effect/http/HttpClient")`,
+      `  return Effect.andThen(HttpClient.get("a"), await import("./other.ts"))`,
+      `}`
+    ]
+  ],
   "keeps the local name of what is imported by name": [
     [`import type { RuntimeFiber } from "effect/Fiber"`, `export type F = RuntimeFiber<1, 2>`],
     [`import type { Fiber as RuntimeFiber } from "effect/Fiber"`, `export type F = RuntimeFiber<1, 2>`]
@@ -83,6 +99,10 @@ const files: Readonly<Record<string, readonly [from: ReadonlyArray<string>, to: 
       `import * as Cause from "effect/Cause"`,
       `export const f = (a: any, b: any) => (a ?? b).reasons.filter(Cause.isFailReason).map(({ error }) => error)`
     ]
+  ],
+  "keeps an object that an arrow function returns an object": [
+    [`import * as Data from "effect/Data"`, `export const f = () => Data.struct({ a: 1 })`],
+    [`export const f = () => ({ a: 1 })`]
   ],
   "names the file whose name is a message after its major": [
     [`import "./internal/needs-effect-3/run-npm-install-effect@3.ts"`],

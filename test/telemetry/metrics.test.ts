@@ -33,7 +33,7 @@ it.effect("docs/metrics.md has each metric, its kind, its unit, and all of its l
     yield* GroqClient.use({ apiKey: Redacted.make("sk"), quota, maxRetries: 0 }, (groq) =>
       groq.chat.completions.create({ model: "m", messages: [{ role: "user", content: "hello" }] })
     ).pipe(Effect.flip)
-    for (const metric of Object.values(Telemetry)) if (isMetric(metric)) yield* Metric.value(metric)
+    for (const metric of Object.values<object>(Telemetry)) if (isMetric(metric)) yield* Metric.value(metric)
     yield* Telemetry.prometheus
     const rows = documented()
     const found = new Map<string, Omit<Row, "labels">>()

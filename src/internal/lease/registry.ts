@@ -16,6 +16,7 @@ import type * as LeaseMap from "../../LeaseMap.ts"
 import type { Ticker } from "../util/ticker.ts"
 import type { LeaseEngine } from "./engine.ts"
 import { LeaseEntry, type LeaseOwner } from "./entry.ts"
+import { refuseOpaque } from "./keys.ts"
 import { Idle } from "./idle.ts"
 import { Queue } from "./queue.ts"
 
@@ -76,12 +77,13 @@ export class Registry<K, A, E, R> implements LeaseOwner<K, A, E, R> {
     }
   }
 
-  /** Leases what is current, or builds it; `undefined` if there is no room. */
+  /** Leases what is current, or builds it; `undefined` if there is no room. Throws for a key that can't be one. */
   acquire(key: K): LeaseEntry<K, A, E, R> | undefined {
     // Making room runs finalizers, and these may come back here: look again each time.
     for (;;) {
       const found = Option.getOrUndefined(MutableHashMap.get(this.current, key))
       if (found?.acquire(true)) return found
+      refuseOpaque(this.options.name ?? "LeaseMap", key)
       if (this.live.size < this.maxEntries) return this.create(key)
       if (!this.evict()) return undefined
     }
