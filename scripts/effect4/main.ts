@@ -25,7 +25,7 @@ const complete = ({ pending }: Derived): void => {
 const withTests = process.argv.includes("--tests")
 const code = install()
 if (code === 0) {
-  const derived = derive(withTests ? ["src", "test", "scripts"] : ["src"])
+  const derived = derive(withTests ? ["src", "test", "scripts", "examples"] : ["src"])
   const { pending, rewritten, shared, twins, unused } = derived
   complete(derived)
   console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
