@@ -18,7 +18,13 @@ const all = [...fast, "--project=slow"]
 const wire = [...all, "test/transport", "test/faults"]
 
 /** Derived tests that `npm test` and `--all` run on Effect 4; the night runs all of them. */
-const smokeOnEffect4 = ["test/lease", "test/ClientConfig.test.ts", "test/contracts/requestPath.test.ts"]
+const smokeOnEffect4 = [
+  "test/lease",
+  "test/ClientConfig.test.ts",
+  "test/contracts/requestPath.test.ts",
+  "test/ai/sandbox.test.ts",
+  "test/agent/toolLoop.test.ts"
+]
 const onEffect4 = async (args: ReadonlyArray<string>): Promise<Counts> => {
   if (run("node", "scripts/effect4/main.ts", "--tests") !== 0) return { passed: 0, failed: 1, skipped: 0 }
   const counts = await vitest({ args, workspace: WORKSPACE })

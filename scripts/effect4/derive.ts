@@ -9,6 +9,7 @@ import { BUILD, ROOT } from "./paths.ts"
 import { pendingIn } from "./pending.ts"
 import { Rules } from "./rewrite.ts"
 import { rules } from "./rules.ts"
+import { rewriteComments } from "./texts.ts"
 
 const TWIN = /\.v4(?=\.[cm]?ts$)/
 
@@ -42,7 +43,8 @@ export const derive = (folders: ReadonlyArray<string>): Derived => {
   for (const [file, text] of sources) {
     const isTwin = TWIN.test(file)
     if (pending.has(file) || (!isTwin && sources.has(file.replace(/(?=\.[cm]?ts$)/, ".v4")))) continue
-    const derived = isTwin ? text : engine.rewrite(file, text)
+    const code = isTwin ? text : engine.rewrite(file, text)
+    const derived = file.startsWith("src/") ? rewriteComments(code) : code
     counts[isTwin ? "twins" : derived === text ? "shared" : "rewritten"]++
     const target = ownPath(file.replace(TWIN, ""))
     made.add(target)

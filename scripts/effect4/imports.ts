@@ -174,7 +174,8 @@ export const rewriteImports = (file: string, text: string, scope: Scope): string
     const { text: module } = statement.moduleSpecifier
     const bindings = statement.importClause?.namedBindings
     if (!EFFECT.test(module)) {
-      firstAt ??= statement.getStart(source)
+      // The message of a wrong pair comes first.
+      if (!module.includes("/needs-effect-")) firstAt ??= statement.getStart(source)
       if (ownPath(module) === module) continue
       const { moduleSpecifier } = statement
       out += text.slice(done, moduleSpecifier.getStart(source)) + JSON.stringify(ownPath(module))

@@ -10,6 +10,7 @@ const moves: Readonly<Record<string, string>> = {
   "effect/MetricState": "effect/Metric",
   "effect/MetricKey": "effect/Metric",
   "@effect/opentelemetry/Metrics": "@effect/opentelemetry/OtelMetrics",
+  "@effect/opentelemetry/Otlp": "effect/observability/Otlp",
   "@effect/opentelemetry/Tracer": "@effect/opentelemetry/OtelTracer",
   "@effect/experimental/Sse": "effect/encoding/Sse",
   "@effect/experimental/Persistence": "effect/persistence/Persistence",

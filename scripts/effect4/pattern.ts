@@ -21,6 +21,12 @@ export const parse = (text: string): Pattern => {
     const source = ts.createSourceFile("pattern.ts", `type T = ${text.slice(5)}`, ts.ScriptTarget.Latest, true)
     return { node: (source.statements[0] as ts.TypeAliasDeclaration).type, source }
   }
+  if (/^\w+: /.test(text)) {
+    const source = ts.createSourceFile("pattern.ts", `({ ${text} })`, ts.ScriptTarget.Latest, true)
+    const [statement] = source.statements
+    const { expression } = (statement as ts.ExpressionStatement).expression as ts.ParenthesizedExpression
+    return { node: (expression as ts.ObjectLiteralExpression).properties[0]!, source }
+  }
   const isStatement = text.startsWith("class ")
   const source = ts.createSourceFile("pattern.ts", isStatement ? text : `(${text})`, ts.ScriptTarget.Latest, true)
   const [statement] = source.statements

@@ -5,7 +5,7 @@ import ts from "typescript"
 const PENDING = /^@effect\/ai-openai\//
 
 /** Tests that are written in Effect 3's own words, of modules that both lines share byte for byte. */
-const APART: ReadonlySet<string> = new Set(["test/sandbox/schema.test.ts"])
+const APART: ReadonlySet<string> = new Set(["test/sandbox/schema.test.ts", "examples/kit.test.ts"])
 /** Tests of examples and of the soak, which are not derived. */
 const OF_OTHERS = /^test\/(?:examples|soak)\//
 

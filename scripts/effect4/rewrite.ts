@@ -34,6 +34,7 @@ const headOf = (node: ts.Node): string | undefined => {
   if (ts.isQualifiedName(node)) return node.right.text
   if (ts.isClassDeclaration(node)) return "class"
   if (ts.isIdentifier(node)) return node.text
+  if (ts.isPropertyAssignment(node)) return headOf(node.name)
   if (ts.isBinaryExpression(node)) return "binary"
   return undefined
 }
@@ -170,12 +171,23 @@ class Rewriting {
     return undefined
   }
 
+  /** Neighbours, with what is between them. */
+  #list(nodes: ReadonlyArray<ts.Node>): string {
+    const { text } = this.source
+    return nodes
+      .map((node, i) => {
+        const before = nodes[i - 1]
+        return (before === undefined ? "" : text.slice(before.getEnd(), node.getStart(this.source))) + this.print(node)
+      })
+      .join("")
+  }
+
   #fill(template: string, captures: Captures): string {
     const filled = this.scope.localize(template).replace(/<\$\$\w+>|\$\$?\w+/g, (hole, at: number, whole: string) => {
       const isList = hole.startsWith("<")
       const nodes = captures.get(isList ? hole.slice(1, -1) : hole)
       if (nodes === undefined) throw new Error(`the template ${template} has a hole that its pattern lacks: ${hole}`)
-      const text = nodes.map((node) => this.print(node)).join(", ")
+      const text = this.#list(nodes)
       if (isList) return nodes.length === 0 ? "" : `<${text}>`
       const isClosed =
         /[([,{`:]\s*$|=>\s*$|^$/.test(whole.slice(0, at)) && /^\s*[)\],}`]|^$/.test(whole.slice(at + hole.length))

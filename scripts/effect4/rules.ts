@@ -87,6 +87,7 @@ const names: ReadonlyArray<readonly [from: string, to: string, why?: string]> = 
   ["Chat.Service", "Chat.Chat"],
   ["EmbeddingModel.Service", "EmbeddingModel.EmbeddingModel"],
   ["LanguageModel.Service", "LanguageModel.LanguageModel"],
+  ["Mailbox.Mailbox", "Queue.Queue", "Mailbox is Queue"],
   ["Model.ProviderName", "Model.ProviderName | Model.ModelName", "a model has a name"],
   ["Prompt.merge", "Prompt.concat"],
   ["Tool.Requirements", "Tool.HandlerServices", "schemas of tools may need services"]
@@ -239,14 +240,20 @@ const calls: ReadonlyArray<Rule> = [
     why: "it captures none"
   },
   {
-    from: `Tool.make($name, { parameters: { $$fields }, $$rest })`,
-    to: `Tool.make($name, { parameters: Schema.Struct({ $$fields }), $$rest })`,
-    why: "parameters are a schema"
+    from: `parameters: { $$fields }`,
+    to: `parameters: Schema.Struct({ $$fields })`,
+    why: "parameters are a schema",
+    within: "@effect/ai/Tool"
   },
   {
-    from: `Tool.make($name, { description: $text, parameters: { $$fields }, $$rest })`,
-    to: `Tool.make($name, { description: $text, parameters: Schema.Struct({ $$fields }), $$rest })`,
-    why: "parameters are a schema"
+    from: `part.usage.totalTokens ?? 0`,
+    to: `(part.usage.inputTokens.total ?? 0) + (part.usage.outputTokens.total ?? 0)`,
+    why: "usage is nested, and has no sum"
+  },
+  {
+    from: `usage.totalTokens ?? 0`,
+    to: `(usage.inputTokens.total ?? 0) + (usage.outputTokens.total ?? 0)`,
+    why: "usage is nested, and has no sum"
   },
   {
     from: `Model.make(dialect.api.provider.id, $layer)`,

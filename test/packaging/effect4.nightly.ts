@@ -51,6 +51,51 @@ const program = Effect.flatMap(Effect.all(agents, { concurrency: "unbounded" }),
 console.log(JSON.stringify(await Effect.runPromise(Effect.provide(program, ClientLayer.layer()))))
 `
 
+/** Models by `effect/ai`, and a tool loop over one. */
+const models = `
+import * as ClientLayer from "clientele/ClientLayer"
+import * as OpenAiModel from "clientele/OpenAiModel"
+import * as ToolLoop from "clientele/ToolLoop"
+import * as EmbeddingModel from "effect/ai/EmbeddingModel"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+
+const Weather = Tool.make("weather", {
+  parameters: Schema.Struct({ city: Schema.String, day: Schema.optional(Schema.String) }),
+  success: Schema.Struct({ degrees: Schema.Number })
+})
+const toolkit = Toolkit.make(Weather)
+class Film extends Schema.Class<Film>("Film")({ title: Schema.String, year: Schema.optional(Schema.Int) }) {}
+
+const program = Effect.gen(function* () {
+  const whole = yield* LanguageModel.generateText({ prompt: "hi" })
+  const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "hi" }))
+  const { value } = yield* LanguageModel.generateObject({ prompt: "a film", schema: Film })
+  const loop = yield* ToolLoop.run({ prompt: "what does weather say?", toolkit })
+  const { vector } = yield* Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => model.embed("hi"))
+  return {
+    isSame: whole.text === parts.map((part) => (part.type === "text-delta" ? part.delta : "")).join(""),
+    isMetered: (whole.usage.inputTokens.total ?? 0) > 0,
+    isFilm: value instanceof Film,
+    rounds: loop.rounds,
+    length: vector.length
+  }
+})
+
+const layers = Layer.mergeAll(
+  OpenAiModel.model("m"),
+  OpenAiModel.embeddingModel("e", { dimensions: 8 }),
+  toolkit.toLayer({ weather: ({ city }) => Effect.succeed({ degrees: city.length }) })
+)
+const main = program.pipe(Effect.provide(layers), Effect.provide(ClientLayer.layer()))
+console.log(JSON.stringify(await Effect.runPromise(main)))
+`
+
 const crowdOf = async (project: Project): Promise<void> => {
   await using sandbox = await Sandbox.start()
   project.write("crowd.mjs", crowd)
@@ -139,7 +184,18 @@ describe("the package for Effect 4", () => {
     }
   })
 
+  it("runs models and tool loops by effect/ai", { timeout: 120_000 }, async () => {
+    await using sandbox = await Sandbox.start()
+    project.write("models.ts", models)
+    const { status, stderr, stdout } = await project.run(process.execPath, ["models.ts"], environment(sandbox))
+    assert.strictEqual(status, 0, stderr)
+    const expected = { isSame: true, isMetered: true, isFilm: true, rounds: 2, length: 8 }
+    assert.deepStrictEqual(JSON.parse(stdout), expected)
+    assert.strictEqual(sandbox.stats().requests, 6)
+  })
+
   it("compiles with the libraries checked", { timeout: 120_000 }, async () => {
+    project.write("models.mts", models)
     project.write(
       "app.mts",
       `import * as ClientLayer from "clientele/ClientLayer"
@@ -156,7 +212,7 @@ describe("the package for Effect 4", () => {
       `
     )
     const options = "--noEmit --strict --skipLibCheck false --module nodenext --target es2023 --types node"
-    const { status, stdout } = await project.run("npx", ["--no-install", "tsc", ...options.split(" "), "app.mts"])
+    const { status, stdout } = await project.run("npx", ["--no-install", "tsc", ...options.split(" "), "app.mts", "models.mts"])
     assert.strictEqual(status, 0, stdout)
   })
 

@@ -39,6 +39,42 @@ const files: Readonly<Record<string, readonly [from: ReadonlyArray<string>, to: 
       `export const f = (a: Result.Result<1>) => Clock.Clock`
     ]
   ],
+  "rewrites a property of an object, and keeps the lines of what is in it": [
+    [
+      `import * as Tool from "@effect/ai/Tool"`,
+      `import * as Schema from "effect/Schema"`,
+      `export const a = Tool.make("a", {`,
+      `  description: "it",`,
+      `  parameters: {`,
+      `    city: Schema.String,`,
+      `    day: Schema.Literal("today", "tomorrow")`,
+      `  }`,
+      `})`
+    ],
+    [
+      `import * as Tool from "effect/ai/Tool"`,
+      `import * as Schema from "effect/Schema"`,
+      `export const a = Tool.make("a", {`,
+      `  description: "it",`,
+      `  parameters: Schema.Struct({ city: Schema.String,`,
+      `    day: Schema.Literals(["today", "tomorrow"]) })`,
+      `})`
+    ]
+  ],
+  "adds imports below the one that names a wrong pair": [
+    [
+      `import "./internal/needs-effect-3/run-npm-install-effect@3.ts"`,
+      `import * as Mailbox from "effect/Mailbox"`,
+      `import * as Stream from "effect/Stream"`,
+      `export const a = (m: Mailbox.Mailbox<1>) => Mailbox.toStream(m)`
+    ],
+    [
+      `import "./internal/needs-effect-4/run-npm-install-effect@4.ts"`,
+      `import type * as Queue from "effect/Queue"`,
+      `import * as Stream from "effect/Stream"`,
+      `export const a = (m: Queue.Queue<1>) => Stream.fromQueue(m)`
+    ]
+  ],
   "tells data-first calls from data-last ones": [
     [effect, `export const f = (c: never) => [Effect.withClock(c), Effect.withClock(Effect.void, c)]`],
     [
