@@ -7,9 +7,11 @@ import { rules } from "./rules.ts"
 
 const engine = new Rules(rules)
 
-/** Install lines for the other major. */
-const installs: ReadonlyArray<readonly [from: RegExp, to: string]> = [
+/** Install lines and versions for the other major. */
+const replacements: ReadonlyArray<readonly [from: RegExp, to: string]> = [
   [/ clientele@3 effect@3 @effect\/platform@[\d.]+(?: @effect\/ai@[\d.]+)?/g, " clientele effect"],
+  // Versions of the changelog: 4.n.p is made from 3.n.p.
+  [/^## 3(?=\.\d+\.\d+$)/gm, "## 4"],
   [/ vitest@3 @effect\/vitest@[\d.]+/g, " vitest@5 @effect/vitest@4"]
 ]
 
@@ -18,7 +20,7 @@ const rewritten = (text: string): string => {
     /^```ts\n([\s\S]*?)^```/gm,
     (_, code: string) => `\`\`\`ts\n${engine.rewrite("x.ts", code)}\`\`\``
   )
-  return installs.reduce((all, [from, to]) => all.replace(from, to), fenced)
+  return replacements.reduce((all, [from, to]) => all.replace(from, to), fenced)
 }
 
 /** Writes a text, or those of a folder, into the package for Effect 4. */
