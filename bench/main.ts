@@ -167,10 +167,7 @@ const choose = (): Choice => {
 }
 
 /** Figures of a bench by line; none for a line that lacks what the bench measures. */
-const figuresOf = async (
-  bench: Bench,
-  { lines, options }: Choice
-): Promise<ReadonlyArray<ReadonlyArray<Figure>>> => {
+const figuresOf = async (bench: Bench, { lines, options }: Choice): Promise<ReadonlyArray<ReadonlyArray<Figure>>> => {
   const runs = lines.map((line) =>
     onLine(line, async () => {
       const worker = workersOn4.get(bench)

@@ -69,6 +69,37 @@ const families: Readonly<Record<string, ReadonlyArray<() => unknown>>> = {
   ]
 }
 
+/** Options of which each makes a part of the key. */
+const full = config({
+  apiKey: Credential.pool([secret("sk-1"), loaded("a", "1")]),
+  headers: { "x-team": "a" },
+  query: { "api-version": "1" },
+  quota: { requestsPerMinute: 1, maxConcurrency: { initial: 2, max: 3 } },
+  transport: { isolation: "client", proxy: secret("http://user:password@127.0.0.1:1") }
+})
+
+/** Objects of which a key consists, itself included. */
+const partsOf = (key: object): ReadonlyArray<object> => [
+  key,
+  ...Object.values(key)
+    .filter((part): part is object => typeof part === "object" && part !== null && part !== key)
+    .flatMap(partsOf)
+]
+
+it.each<readonly [string, object]>([
+  ["a config", full],
+  ["the key of a transport", transportKey(full)],
+  ["the keys of quotas", credentialKeys(full)[1]!]
+])("no part of %s leaves it to Effect what it equals", (_, key) => {
+  const parts = partsOf(key)
+  assert.isAbove(parts.length, 1)
+  for (const part of parts) {
+    assert.isTrue(Equal.isEqual(part) && Hash.isHash(part), String(part))
+    // Of a class that Effect could not look into, two would be equal.
+    assert.isFalse(Equal.equals(part, new Headers()))
+  }
+})
+
 describe.each(Object.entries(families))("%s", (_, makes) => {
   it("defines Equal and Hash itself", () => {
     for (const make of makes) {

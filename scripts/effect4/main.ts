@@ -12,8 +12,8 @@ import { manifestOf } from "./manifest.ts"
 import { BUILD, ROOT, WORKSPACE } from "./paths.ts"
 import { rewriteText } from "./texts.ts"
 
-const COPIED = ["CHANGELOG.md", "SECURITY.md", "LICENSE"]
-const TEXTS = ["README.md", "docs"]
+const COPIED = ["SECURITY.md", "LICENSE"]
+const TEXTS = ["CHANGELOG.md", "README.md", "docs"]
 
 const complete = ({ pending }: Derived): void => {
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as never

@@ -6,8 +6,8 @@ const PENDING = /^@effect\/ai-openai\//
 
 /** Tests that are written in Effect 3's own words, of modules that both lines share byte for byte. */
 const APART: ReadonlySet<string> = new Set(["test/sandbox/schema.test.ts", "examples/kit.test.ts"])
-/** Tests of examples and of the soak, which are not derived. */
-const OF_OTHERS = /^test\/(?:examples|soak)\//
+/** Tests of examples and of the soak, which are not derived, and of scripts, which look at the sources for Effect 3. */
+const OF_OTHERS = /^test\/(?:examples|scripts|soak)\//
 
 const targetOf = (file: string, specifier: string): string =>
   normalize(join(dirname(file), specifier))

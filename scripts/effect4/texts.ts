@@ -21,9 +21,11 @@ const words: Replacements = [
 /** It has the words of both. */
 const COMPARISON = "docs/effect.md"
 
-/** Install lines for the other major. */
+/** Install lines and versions for the other major. */
 const installs: Replacements = [
   [/ clientele@3 effect@3 @effect\/platform@[\d.]+(?: @effect\/ai@[\d.]+)?/g, " clientele effect"],
+  // Versions of the changelog: 4.n.p is made from 3.n.p.
+  [/^## 3(?=\.\d+\.\d+$)/gm, "## 4"],
   [/ vitest@3 @effect\/vitest@[\d.]+/g, " vitest@5 @effect/vitest@4"]
 ]
 

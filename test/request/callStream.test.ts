@@ -171,7 +171,10 @@ describe("an iterable that may send requests for its elements", () => {
           3
         )
       )
-      assert.deepStrictEqual(Chunk.toReadonlyArray(Chunk.map(yield* Stream.runCollect(chunks), (one) => Chunk.size(one))), [1, 1, 1])
+      assert.deepStrictEqual(
+        Chunk.toReadonlyArray(Chunk.map(yield* Stream.runCollect(chunks), (one) => Chunk.size(one))),
+        [1, 1, 1]
+      )
       assert.strictEqual(made, 3)
     })
   )
