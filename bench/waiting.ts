@@ -54,16 +54,22 @@ export const waiting: Bench = {
     withServer(["--protocol", "http/1.1", "--fault", "stall=headers"], async (server) => {
       const all: Array<Figure> = []
       for (const agents of [FEW, MANY]) {
-        const results = await interleaved(
+        const { fibers, ...results } = await interleaved(
           {
             fibers: work("fibers", agents, server),
-            agents: work("agents", agents, server),
-            cold: work("agents, cold", agents, server)
+            use: work("use", agents, server),
+            "use, before there is a client": work("use, cold", agents, server),
+            stream: work("stream", agents, server),
+            direct: work("direct", agents, server),
+            directStream: work("directStream", agents, server),
+            directPromise: work("directPromise", agents, server),
+            model: work("model", agents, server)
           },
           runs
         )
-        all.push(...figures(`${agents} agents`, results.agents, results.fibers))
-        all.push(...figures(`${agents} agents before their client is built`, results.cold, results.fibers))
+        for (const [way, outcomes] of Object.entries(results)) {
+          all.push(...figures(`${agents} agents, ${way}`, outcomes, fibers))
+        }
       }
       return all
     })
