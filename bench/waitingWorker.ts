@@ -19,8 +19,17 @@ import { input, report } from "./child.ts"
 import { question } from "./question.ts"
 
 export interface Work {
-  /** Agents by each way to a client that stands, `cold` before it does; or as many fibers that wait for a Deferred. */
-  readonly variant: "use" | "use, cold" | "stream" | "direct" | "directStream" | "model" | "directPromise" | "fibers"
+  /** Agents by each way to a client that stands, `cold` before it does; or as many fibers or streams of a Deferred. */
+  readonly variant:
+    | "use"
+    | "use, cold"
+    | "stream"
+    | "direct"
+    | "directStream"
+    | "model"
+    | "directPromise"
+    | "fibers"
+    | "streams"
   /** Its server never answers. */
   readonly target: Target
   readonly agents: number
@@ -78,6 +87,8 @@ type Services = ClientMap | LanguageModel.LanguageModel
 type Ask = (i: number) => Effect.Effect<unknown, unknown, Services>
 type Config = ClientConfig<"openai">
 
+const never = Deferred.await(Effect.runSync(Deferred.make<void>()))
+
 const prompt = (i: number): string => question(i).messages[0]!.content
 
 const ways = {
@@ -88,10 +99,12 @@ const ways = {
   },
   direct: (config) => (i) => OpenAiApi.chat(config, question(i)),
   directStream: (config) => (i) => Stream.runDrain(OpenAiApi.chatStream(config, question(i))),
-  model: () => (i) => LanguageModel.generateText({ prompt: prompt(i) })
+  model: () => (i) => LanguageModel.generateText({ prompt: prompt(i) }),
+  fibers: () => () => never,
+  streams: () => () => Stream.runDrain(Stream.fromEffect(never))
 } satisfies Readonly<Record<string, (config: Config) => Ask>>
 
-const withEffect = async (): Promise<Outcome> => {
+const withEffect = async (variant: keyof typeof ways | "use, cold"): Promise<Outcome> => {
   const [config] = await Effect.runPromise(configs(target))
   if (config === undefined) throw new Error("no config")
   const model = OpenAiModel.model(question(0).model, { client: config })
@@ -99,9 +112,7 @@ const withEffect = async (): Promise<Outcome> => {
   const measuring = Effect.gen(function* () {
     if (variant !== "use, cold") yield* OpenAiClient.use(config, () => Promise.resolve())
     const runtime = yield* Effect.runtime<Services>()
-    const never = yield* Deferred.make<void>()
-    const way = variant === "use, cold" ? "use" : variant
-    const ask: Ask = way in ways ? ways[way as keyof typeof ways](config) : () => Deferred.await(never)
+    const ask: Ask = ways[variant === "use, cold" ? "use" : variant](config)
     return yield* Effect.promise(() =>
       measured((i) => {
         const fiber = Runtime.runFork(runtime)(ask(i))
@@ -134,4 +145,4 @@ const withoutEffect = async (): Promise<Outcome> => {
   return outcome
 }
 
-report(await (variant === "directPromise" ? withoutEffect() : withEffect()))
+report(await (variant === "directPromise" ? withoutEffect() : withEffect(variant)))
