@@ -1,4 +1,4 @@
-/** Cost of agents that wait for a socket, against as many fibers that wait for a Deferred. */
+/** Cost of agents that wait for a socket, against as many fibers, or Effect's streams, that wait for a Deferred. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./measure.ts"
 import { type Server, withServer } from "./server.ts"
@@ -15,24 +15,20 @@ const work = (variant: Work["variant"], agents: number, server: Server) => () =>
     { nodeArgs: ["--expose-gc"] }
   )
 
-const figures = (
-  of: string,
-  results: ReadonlyArray<Outcome>,
-  fibers: ReadonlyArray<Outcome>
-): ReadonlyArray<Figure> => {
+const figures = (of: string, results: ReadonlyArray<Outcome>, waits: ReadonlyArray<Outcome>): ReadonlyArray<Figure> => {
   const all = (name: keyof Outcome, outcomes = results) => outcomes.map((outcome) => outcome[name])
-  const heaps = results.map(({ heap }, i) => (heap - (fibers[i]?.heap ?? NaN)) / 1_024)
-  const blocked = ratios(all("blocked"), all("blocked", fibers))
+  const heaps = results.map(({ heap }, i) => (heap - (waits[i]?.heap ?? NaN)) / 1_024)
+  const blocked = ratios(all("blocked"), all("blocked", waits))
   return [
     {
-      what: `${of}: heap of each above a fiber's`,
+      what: `${of}: heap of each above that of a wait`,
       value: median(heaps),
       unit: "KB",
       atMost: 4,
-      note: `a fiber ${round(median(all("heap", fibers)) / 1_024, 2)} KB; runs ${spread(heaps, 2)}`
+      note: `a wait ${round(median(all("heap", waits)) / 1_024, 2)} KB; runs ${spread(heaps, 2)}`
     },
     {
-      what: `${of}: event loop blocked / by as many fibers`,
+      what: `${of}: event loop blocked / by as many waits`,
       value: median(blocked),
       unit: "x",
       atMost: 1.5,
@@ -42,7 +38,7 @@ const figures = (
       what: `${of}: event loop blocked by interrupting all at once`,
       value: median(all("interrupted")),
       unit: "ms",
-      note: `fibers ${round(median(all("interrupted", fibers)), 0)} ms`
+      note: `waits ${round(median(all("interrupted", waits)), 0)} ms`
     }
   ]
 }
@@ -54,16 +50,24 @@ export const waiting: Bench = {
     withServer(["--protocol", "http/1.1", "--fault", "stall=headers"], async (server) => {
       const all: Array<Figure> = []
       for (const agents of [FEW, MANY]) {
-        const results = await interleaved(
+        const { fibers, streams, ...results } = await interleaved(
           {
             fibers: work("fibers", agents, server),
-            agents: work("agents", agents, server),
-            cold: work("agents, cold", agents, server)
+            streams: work("streams", agents, server),
+            use: work("use", agents, server),
+            "use, before there is a client": work("use, cold", agents, server),
+            stream: work("stream", agents, server),
+            direct: work("direct", agents, server),
+            directStream: work("directStream", agents, server),
+            directPromise: work("directPromise", agents, server),
+            model: work("model", agents, server)
           },
           runs
         )
-        all.push(...figures(`${agents} agents`, results.agents, results.fibers))
-        all.push(...figures(`${agents} agents before their client is built`, results.cold, results.fibers))
+        for (const [way, outcomes] of Object.entries(results)) {
+          const isStream = way === "stream" || way === "directStream"
+          all.push(...figures(`${agents} agents, ${way}`, outcomes, isStream ? streams : fibers))
+        }
       }
       return all
     })

@@ -1,18 +1,35 @@
 /** A process in which agents wait, all started in one turn, and are then interrupted, all at once. Needs --expose-gc. */
 import { setImmediate, setTimeout } from "node:timers/promises"
+import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as Stream from "effect/Stream"
+import type { ClientConfig } from "clientele/ClientConfig"
 import * as ClientLayer from "clientele/ClientLayer"
+import type { ClientMap } from "clientele/ClientMap"
+import * as OpenAiApi from "clientele/OpenAiApi"
 import * as OpenAiClient from "clientele/OpenAiClient"
+import * as OpenAiModel from "clientele/OpenAiModel"
+import { closeAll, getOpenAIApi } from "clientele/Promise"
 import { configs, type Target } from "./agents.ts"
 import { input, report } from "./child.ts"
 import { question } from "./question.ts"
 
 export interface Work {
-  /** Agents before there is a client, or after; or as many fibers that wait for a Deferred. */
-  readonly variant: "agents, cold" | "agents" | "fibers"
+  /** Agents by each way to a client that stands, `cold` before it does; or as many fibers or streams of a Deferred. */
+  readonly variant:
+    | "use"
+    | "use, cold"
+    | "stream"
+    | "direct"
+    | "directStream"
+    | "model"
+    | "directPromise"
+    | "fibers"
+    | "streams"
   /** Its server never answers. */
   readonly target: Target
   readonly agents: number
@@ -24,6 +41,12 @@ export interface Outcome {
   /** Milliseconds until the event loop turns again after all have been started, and after all have been interrupted. */
   readonly blocked: number
   readonly interrupted: number
+}
+
+/** An agent that has been started. */
+interface Running {
+  readonly interrupt: () => void
+  readonly ended: () => Promise<unknown>
 }
 
 const { agents, target, variant } = input<Work>()
@@ -45,34 +68,81 @@ const timed = async (work: () => void): Promise<number> => {
   return performance.now() - from
 }
 
-const measured = async <R>(runtime: Runtime.Runtime<R>, agent: (i: number) => Effect.Effect<unknown, unknown, R>) => {
+const measured = async (start: (i: number) => Running): Promise<Outcome> => {
   const before = await weigh()
-  const fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+  const all: Array<Running> = []
   const blocked = await timed(() => {
-    for (let i = 0; i < agents; i++) fibers.push(Runtime.runFork(runtime)(agent(i)))
+    for (let i = 0; i < agents; i++) all.push(start(i))
   })
   await setTimeout(2_000)
   const heap = ((await weigh()) - before) / agents
   const interrupted = await timed(() => {
-    for (const fiber of fibers) fiber.unsafeInterruptAsFork(fiber.id())
+    for (const one of all) one.interrupt()
   })
-  await Effect.runPromise(Effect.forEach(fibers, (fiber) => Fiber.await(fiber), { discard: true }))
-  return { heap, blocked, interrupted } satisfies Outcome
+  for (const one of all) await one.ended()
+  return { heap, blocked, interrupted }
 }
 
-const outcome = await Effect.gen(function* () {
-  const [config] = yield* configs(target)
-  if (config === undefined) return yield* Effect.dieMessage("no config")
-  if (variant === "agents") yield* OpenAiClient.use(config, () => Promise.resolve())
-  const runtime = yield* Effect.runtime<Effect.Effect.Context<ReturnType<typeof OpenAiClient.use>>>()
-  const never = yield* Deferred.make<void>()
-  return yield* Effect.promise(() =>
-    measured(runtime, (i) =>
-      variant === "fibers"
-        ? Deferred.await(never)
-        : OpenAiClient.use(config, (openai) => openai.chat.completions.create(question(i)))
-    )
-  )
-}).pipe(Effect.provide(ClientLayer.layer({ drainTimeout: 200 })), Effect.runPromise)
+type Services = ClientMap | LanguageModel.LanguageModel
+type Ask = (i: number) => Effect.Effect<unknown, unknown, Services>
+type Config = ClientConfig<"openai">
 
-report(outcome)
+const never = Deferred.await(Effect.runSync(Deferred.make<void>()))
+
+const prompt = (i: number): string => question(i).messages[0]!.content
+
+const ways = {
+  use: (config) => (i) => OpenAiClient.use(config, (openai) => openai.chat.completions.create(question(i))),
+  stream: (config) => (i) => {
+    const asked = { ...question(i), stream: true } as const
+    return Stream.runDrain(OpenAiClient.stream(config, (openai) => openai.chat.completions.create(asked)))
+  },
+  direct: (config) => (i) => OpenAiApi.chat(config, question(i)),
+  directStream: (config) => (i) => Stream.runDrain(OpenAiApi.chatStream(config, question(i))),
+  model: () => (i) => LanguageModel.generateText({ prompt: prompt(i) }),
+  fibers: () => () => never,
+  streams: () => () => Stream.runDrain(Stream.fromEffect(never))
+} satisfies Readonly<Record<string, (config: Config) => Ask>>
+
+const withEffect = async (variant: keyof typeof ways | "use, cold"): Promise<Outcome> => {
+  const [config] = await Effect.runPromise(configs(target))
+  if (config === undefined) throw new Error("no config")
+  const model = OpenAiModel.model(question(0).model, { client: config })
+  const layer = Layer.provideMerge(model, ClientLayer.layer({ drainTimeout: 200 }))
+  const measuring = Effect.gen(function* () {
+    if (variant !== "use, cold") yield* OpenAiClient.use(config, () => Promise.resolve())
+    const runtime = yield* Effect.runtime<Services>()
+    const ask: Ask = ways[variant === "use, cold" ? "use" : variant](config)
+    return yield* Effect.promise(() =>
+      measured((i) => {
+        const fiber = Runtime.runFork(runtime)(ask(i))
+        return {
+          interrupt: () => fiber.unsafeInterruptAsFork(fiber.id()),
+          ended: () => Effect.runPromise(Fiber.await(fiber))
+        }
+      })
+    )
+  })
+  return Effect.runPromise(Effect.provide(measuring, layer))
+}
+
+const withoutEffect = async (): Promise<Outcome> => {
+  const { baseURLs, ca, maxConnections } = target
+  const options = { baseURL: baseURLs[0]!, apiKey: "sk-bench-0", transport: { ca, maxConnections } }
+  const api = getOpenAIApi(options)
+  // The client is built.
+  const controller = new AbortController()
+  const first = api.chat(question(0), { signal: controller.signal }).catch(() => undefined)
+  await setTimeout(100)
+  controller.abort()
+  await first
+  const outcome = await measured((i) => {
+    const controller = new AbortController()
+    const ended = api.chat(question(i), { signal: controller.signal }).catch(() => undefined)
+    return { interrupt: () => controller.abort(), ended: () => ended }
+  })
+  await closeAll()
+  return outcome
+}
+
+report(await (variant === "directPromise" ? withoutEffect() : withEffect(variant)))

@@ -13,13 +13,15 @@ import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { RuntimeFiber } from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ClientConfig from "./ClientConfig.ts"
 import type { ClientError, OptionsError, PoolError } from "./ClientError.ts"
-import { agentUseOf } from "./internal/client/agentUse.ts"
+import { agentSourcesOf } from "./internal/client/agentSources.ts"
 import { ClientMap } from "./internal/client/clientMapTag.ts"
+import * as agentCall from "./internal/request/agentCall.ts"
 import * as call from "./internal/request/call.ts"
 import * as callStream from "./internal/request/callStream.ts"
 import type { PooledFetch, Provider } from "./Provider.ts"
@@ -218,28 +220,43 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
   type Options = ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined
   const get = (options?: Options) =>
     Effect.flatMap(ClientMap, (map) => Effect.flatMap(provider.config(options), (config) => map.get(provider, config)))
+  /** A config that was made before takes no step of the fiber. */
+  const configured = <A, R>(
+    options: Options,
+    run: (
+      map: Service,
+      config: ClientConfig.ClientConfig<P>,
+      fiber: RuntimeFiber<unknown, unknown>
+    ) => Effect.Effect<A, ClientError, R>
+  ): Effect.Effect<A, ClientError, R | ClientMap> =>
+    Effect.withFiberRuntime((fiber) => {
+      const map = Context.unsafeGet(fiber.currentContext, ClientMap) as Service
+      const config = provider.config(options)
+      if (isDone(config) && Exit.isSuccess(config)) return run(map, config.value, fiber)
+      return Effect.flatMap(config, (config) => run(map, config, fiber))
+    })
   return {
     config: provider.config,
     get,
-    use: (options, f) =>
-      Effect.withFiberRuntime((fiber) => {
-        const map = Context.unsafeGet(fiber.currentContext, ClientMap) as Service
-        const used = (config: ClientConfig.ClientConfig<P>) =>
-          agentUseOf(map)?.(provider, config, fiber, f) ??
-          map.use(provider, config, (client) => call.promise(config, (signal) => f(client, signal)))
-        const config = provider.config(options)
-        // A config that was made before takes no step of the fiber.
-        return isDone(config) && Exit.isSuccess(config) ? used(config.value) : Effect.flatMap(config, used)
-      }),
-    stream: (options, f) =>
+    use: <A>(options: Options, f: (client: Client, signal: AbortSignal) => PromiseLike<A>) =>
+      configured(
+        options,
+        (map, config, fiber) =>
+          agentSourcesOf(map.use)?.use(provider, config, (source) =>
+            agentCall.use(source, fiber, call.workOf<Client, A>(), f)
+          ) ?? map.use(provider, config, (client) => call.promise(config, (signal) => f(client, signal)))
+      ),
+    stream: <A>(options: Options, f: (client: Client, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>) =>
       callStream.scoped(
-        Effect.flatMap(ClientMap, (map) =>
-          Effect.flatMap(provider.config(options), (config) =>
-            Effect.map(map.get(provider, config), (client) => ({
-              place: config,
-              ask: (signal: AbortSignal) => f(client, signal)
-            }))
-          )
+        configured(
+          options,
+          (map, config, fiber) =>
+            agentSourcesOf(map.get)?.get(provider, config, (source) =>
+              agentCall.scoped(source, fiber, callStream.workOf<Client, A>(), f)
+            ) ??
+            Effect.flatMap(map.get(provider, config), (client) =>
+              callStream.open(config, (signal) => f(client, signal))
+            )
         )
       ),
     layer: (options) => Layer.scoped(provider.tag, get(options)),

@@ -12,35 +12,71 @@ export interface Holding {
   readonly held: () => number
 }
 
-const answer = (response: http.ServerResponse): void => {
-  const choices = [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "ok" } }]
-  response.writeHead(200, { "content-type": "application/json" })
-  response.end(JSON.stringify({ id: "1", object: "chat.completion", created: 1, model: "m", choices }))
+/** The parts of a request that its answer depends on. */
+interface Asked {
+  readonly stream?: boolean
+  readonly input?: string
+  readonly messages?: ReadonlyArray<{ readonly content: string | ReadonlyArray<{ readonly text: string }> }>
 }
 
-const promptOf = async (request: http.IncomingMessage): Promise<string> => {
+const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
+
+const answerOf = ({ input, stream }: Asked): readonly [type: string, body: string] => {
+  const common = { id: "1", created: 1, model: "m" }
+  if (input !== undefined) {
+    const data = [{ object: "embedding", index: 0, embedding: [1] }]
+    return ["application/json", JSON.stringify({ ...common, object: "list", data, usage })]
+  }
+  const content = { role: "assistant", content: "ok" }
+  const choice = { index: 0, finish_reason: "stop" }
+  if (stream !== true) {
+    const choices = [{ ...choice, message: content }]
+    return ["application/json", JSON.stringify({ ...common, object: "chat.completion", choices, usage })]
+  }
+  const chunk = JSON.stringify({
+    ...common,
+    object: "chat.completion.chunk",
+    choices: [{ ...choice, delta: content }]
+  })
+  return ["text/event-stream", `data: ${chunk}\n\ndata: [DONE]\n\n`]
+}
+
+const answer = (response: http.ServerResponse, asked: Asked): void => {
+  const [type, body] = answerOf(asked)
+  response.writeHead(200, { "content-type": type })
+  response.end(body)
+}
+
+const read = async (request: http.IncomingMessage): Promise<Asked> => {
   const chunks: Array<Buffer> = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: ReadonlyArray<{ content: string }> }
-  return messages[0]!.content
+  return JSON.parse(Buffer.concat(chunks).toString()) as Asked
+}
+
+const promptOf = ({ input, messages }: Asked): string => {
+  const content = input ?? messages?.at(-1)?.content ?? ""
+  return typeof content === "string" ? content : content.map(({ text }) => text).join("")
 }
 
 export const serveHolding = Effect.acquireRelease(
   Effect.promise(async () => {
     const prompts: Array<string> = []
-    const waiting = new Set<http.ServerResponse>()
+    const waiting = new Map<http.ServerResponse, Asked | undefined>()
     let isOpen = false
     const server = http.createServer((request, response) => {
-      waiting.add(response)
+      waiting.set(response, undefined)
       response.on("close", () => waiting.delete(response))
-      promptOf(request).then(
-        (prompt) => {
-          prompts.push(prompt)
-          if (isOpen) answer(response)
+      read(request).then(
+        (asked) => {
+          prompts.push(promptOf(asked))
+          waiting.set(response, asked)
+          if (isOpen) answer(response, asked)
         },
         () => undefined
       )
     })
+    // A busy process, which runs its clients too, may come late to an idle connection.
+    server.keepAliveTimeout = 0
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     const { port } = server.address() as { readonly port: number }
     const holding: Holding = {
@@ -49,7 +85,7 @@ export const serveHolding = Effect.acquireRelease(
       held: () => waiting.size,
       open: () => {
         isOpen = true
-        for (const response of waiting) answer(response)
+        for (const [response, asked] of waiting) if (asked !== undefined) answer(response, asked)
       }
     }
     return { holding, server }

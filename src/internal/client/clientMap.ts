@@ -7,8 +7,8 @@ import type { Options } from "../../ClientLayer.ts"
 import type { Service } from "../../ClientMap.ts"
 import * as LeaseMap from "../../LeaseMap.ts"
 import type { PooledFetch, Provider } from "../../Provider.ts"
-import * as AgentCall from "../request/agentCall.ts"
-import { type AgentUse, note } from "./agentUse.ts"
+import type { AgentSource } from "../request/agentCall.ts"
+import { type AgentSources, note } from "./agentSources.ts"
 import { Builders } from "./builders.ts"
 import { noStats } from "./emptyStats.ts"
 import * as LayerOptions from "./layerOptions.ts"
@@ -41,7 +41,7 @@ const open = (options: Settings): Effect.Effect<Service, never, Scope.Scope> => 
   const builders = new Builders()
   const build = (config: Config, deps: Parameters<Builders["build"]>[1]) => builders.build(config, deps)
   return Effect.map(makeResources(options, build), (resources) =>
-    note(serviceOf(options, resources, builders), agentUseOf(options, resources, builders))
+    note(serviceOf(options, resources, builders), agentSourcesOf(options, resources, builders))
   )
 }
 
@@ -93,18 +93,18 @@ const serviceOf = (options: Settings, resources: Resources, builders: Builders):
   }
 }
 
-/** Callbacks of agents, with one source for each config. */
-const agentUseOf = (options: Settings, resources: Resources, builders: Builders): AgentUse => {
+/** One source for each config. */
+const agentSourcesOf = (options: Settings, resources: Resources, builders: Builders): AgentSources => {
   const { clients, ticker } = resources
   const { leakWarning } = options
   const invalidate = (config: Config) => LeaseMap.invalidate(clients, config)
-  const sources = new WeakMap<Config, AgentCall.AgentSource>()
-  const sourceOf = (config: Config): AgentCall.AgentSource => {
+  const sources = new WeakMap<Config, AgentSource>()
+  const sourceOf = (config: Config): AgentSource => {
     let source = sources.get(config)
     if (source === undefined) sources.set(config, (source = makeSource(config)))
     return source
   }
-  const makeSource = (config: Config): AgentCall.AgentSource => ({
+  const makeSource = (config: Config): AgentSource => ({
     place: placeOf(config),
     lease: () => clients.lease(config),
     refused: refused(config, options) as (error: unknown) => ClientError,
@@ -113,11 +113,23 @@ const agentUseOf = (options: Settings, resources: Resources, builders: Builders)
     deadline: config.deadline,
     ticker
   })
-  return (provider, config, fiber, f) => {
-    const before = builders.note(provider, config, invalidate)
-    const used = AgentCall.use(sourceOf(config), fiber, f)
-    const watched = leakWarning === undefined ? used : Leaks.watched(config, leakWarning, used)
-    return before === undefined ? watched : Effect.zipRight(before, watched)
+  return {
+    use: (provider, config, f) => {
+      const before = builders.note(provider, config, invalidate)
+      const used = f(sourceOf(config))
+      const watched = leakWarning === undefined ? used : Leaks.watched(config, leakWarning, used)
+      return before === undefined ? watched : Effect.zipRight(before, watched)
+    },
+    get: (provider, config, f) => {
+      const before = builders.note(provider, config, invalidate)
+      const got = f(sourceOf(config))
+      const watched = leakWarning === undefined ? got : Effect.zipLeft(got, Leaks.watch(config, leakWarning))
+      return before === undefined ? watched : Effect.zipRight(before, watched)
+    },
+    useOutlet: (provider, config, f) => {
+      builders.noteOutlet(provider, config)
+      return f(sourceOf(config))
+    }
   }
 }
 

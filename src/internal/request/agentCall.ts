@@ -1,26 +1,29 @@
 /**
- * The call of one agent: its lease, its place in line, its callback, in one step of its fiber. While it waits, for a
- * client to be built or for its turn, it is this object and its place in a queue.
+ * The call of one agent: its lease, its place in line, its work, in one step of its fiber, for every way to a client. While
+ * it waits, for a client to be built or for its turn, it is this object and its place in a queue.
  */
 import { AsyncResource } from "node:async_hooks"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { RuntimeFiber } from "effect/Fiber"
-import type { ClientError } from "../../ClientError.ts"
+import type * as Scope from "effect/Scope"
+import type { ClientError, PoolError } from "../../ClientError.ts"
 import type { OpenLease } from "../lease/map.ts"
 import { nextOrder } from "../quota/demand.ts"
 import { queueTimedOut, TurnedAway } from "../quota/turnedAway.ts"
 import { MAX_TIMEOUT_MS } from "../util/timers.ts"
 import type { Ticker } from "../util/ticker.ts"
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
-import * as Call from "./call.ts"
 import * as Failure from "./errors/fromSdk.ts"
+import type { PooledFetch } from "./pooledFetch.ts"
 import type { Start, StartBounds, Starter, StartQueue } from "./startQueue.ts"
 
 /** A client to be had. */
 export interface Lendable {
   /** Typed by the provider through which it is asked for. */
   readonly client: unknown
+  /** Its fetch, which a client that some layer made gets when somebody asks for it. */
+  readonly fetch: Effect.Effect<PooledFetch, PoolError>
   readonly starts: StartQueue
   /** Closes with the client. */
   readonly owner: object
@@ -41,7 +44,29 @@ export interface AgentSource {
 
 type Fiber = RuntimeFiber<unknown, unknown>
 
-class AgentCall<Client, A> implements Starter {
+/** A call whose turn has come, or that need not wait for one. */
+export interface StartedCall {
+  readonly place: Failure.ErrorOrigin
+  readonly fiber: Fiber
+  /** @default its first request waits like any other */
+  readonly start?: Start | undefined
+}
+
+/** Aborts work, whether it goes on or has ended. The effect waits for what is left to clean up. */
+export type Abort = () => Effect.Effect<void>
+
+/** The work of all calls of one kind, of which `F` is what differs from call to call. */
+export interface Work<F, A> {
+  /** Runs in the async context of its call. Calls `ended` once, perhaps at once. */
+  readonly begin: (
+    f: F,
+    lent: Lendable,
+    call: StartedCall,
+    ended: (result: Effect.Effect<A, ClientError>) => void
+  ) => Abort
+}
+
+class AgentCall<F, A> implements Starter {
   readonly order = nextOrder()
   since = 0
   readonly isAgent = true
@@ -49,27 +74,27 @@ class AgentCall<Client, A> implements Starter {
   waitsFor: Starter["waitsFor"] = "socket"
   readonly #source: AgentSource
   readonly #fiber: Fiber
-  readonly #f: (client: Client, signal: AbortSignal) => PromiseLike<A>
-  readonly #resume: (result: Effect.Effect<A, ClientError>) => void
+  readonly #work: Work<F, A>
+  readonly #f: F
+  /** It is ended by `close`, and keeps its lease until then. */
+  readonly #isScoped: boolean
+  #resume: ((result: Effect.Effect<A, ClientError>) => void) | undefined
   readonly #lease: OpenLease<Lendable, unknown>
   #lent: Lendable | undefined
   /** The async context of the call, for what comes later. */
   #scope: AsyncResource | undefined
   #cancelTimer: (() => void) | undefined
   #started: Start | undefined
-  #abort: (() => void) | undefined
+  #abort: Abort | undefined
+  /** Its fiber has its result, or none is wanted any more. */
   #isOver = false
 
-  constructor(
-    source: AgentSource,
-    fiber: Fiber,
-    f: (client: Client, signal: AbortSignal) => PromiseLike<A>,
-    resume: (result: Effect.Effect<A, ClientError>) => void
-  ) {
+  constructor(source: AgentSource, fiber: Fiber, work: Work<F, A>, f: F, isScoped: boolean) {
     this.#source = source
     this.#fiber = fiber
+    this.#work = work
     this.#f = f
-    this.#resume = resume
+    this.#isScoped = isScoped
     this.#lease = source.lease()
   }
 
@@ -81,7 +106,8 @@ class AgentCall<Client, A> implements Starter {
     return this.isWaiting
   }
 
-  begin(): void {
+  begin(resume: (result: Effect.Effect<A, ClientError>) => void): void {
+    this.#resume = resume
     this.#lease.acquire((exit) => this.#acquired(exit))
     if (this.#started !== undefined || this.#isOver) return
     this.#scope = new AsyncResource("clientele.agent", { requireManualDestroy: true })
@@ -109,12 +135,21 @@ class AgentCall<Client, A> implements Starter {
     this.#end(Effect.fail(failure))
   }
 
-  /** Gives up whatever it has come to. The effect waits for finalizers that this begins. */
+  /** Gives up whatever it has come to, unless it has ended. The effect waits for finalizers that this begins. */
   interrupt(): Effect.Effect<void> {
-    if (this.#isOver) return Effect.void
-    this.#leave()
-    this.#abort?.()
-    return this.#lease.release()
+    return this.#isOver ? Effect.void : this.close()
+  }
+
+  /** The same for one that has ended, too. */
+  close(): Effect.Effect<void> {
+    if (!this.#isOver) this.#leave()
+    this.#started?.end()
+    const cleaned = this.#abort?.() ?? Effect.void
+    if (cleaned === Effect.void) return this.#lease.release()
+    return Effect.zipRight(
+      cleaned,
+      Effect.suspend(() => this.#lease.release())
+    )
   }
 
   #acquired(exit: Exit.Exit<Lendable, unknown>): void {
@@ -133,11 +168,8 @@ class AgentCall<Client, A> implements Starter {
   }
 
   #run(): void {
-    const { client } = this.#lent!
-    const { place } = this.#source
-    const f = (signal: AbortSignal) => this.#f(client as Client, signal)
-    const callback = { place, fiber: this.#fiber, f, start: this.#started }
-    this.#abort = Call.run(callback, (exit) => this.#end(exit))
+    const call = { place: this.#source.place, fiber: this.#fiber, start: this.#started }
+    this.#abort = this.#work.begin(this.#f, this.#lent!, call, (result) => this.#end(result))
   }
 
   #late(): void {
@@ -148,33 +180,44 @@ class AgentCall<Client, A> implements Starter {
   #end(result: Effect.Effect<A, ClientError>): void {
     if (this.#isOver) return
     this.#leave()
-    const rest = this.#lease.release()
+    let rest = Effect.void
+    if (!this.#isScoped) {
+      this.#started?.end()
+      rest = this.#lease.release()
+    }
     const ended = rest === Effect.void ? result : Effect.zipRight(Effect.uninterruptible(rest), result)
     // In its own context: another ends an agent that stands in line.
-    if (this.#scope === undefined) this.#resume(ended)
-    else this.#scope.runInAsyncScope(this.#resume, undefined, ended)
+    if (this.#scope === undefined) this.#resume?.(ended)
+    else this.#scope.runInAsyncScope(this.#resume!, undefined, ended)
   }
 
   #leave(): void {
     this.#isOver = true
     this.#cancelTimer?.()
-    this.#started?.end()
     if (this.isWaiting) this.#lent?.starts.leave(this)
   }
 }
 
-/** Runs `f` with a client, once its turn has come. Interruption gives up the lease, the turn and all requests. */
-export const use = <Client, A>(
+/** Does the work of a call once its turn has come. Interruption gives up the lease, the turn and all requests. */
+export const use = <F, A>(source: AgentSource, fiber: Fiber, work: Work<F, A>, f: F): Effect.Effect<A, ClientError> =>
+  Effect.suspend(() => {
+    const call = new AgentCall(source, fiber, work, f, false)
+    const running = Effect.async<A, ClientError>((resume) => call.begin(resume))
+    // A finalizer that `async` returned would come too late for a callback that interrupts its own fiber.
+    return Effect.onInterrupt(running, () => call.interrupt())
+  })
+
+/** The same for work with a result that needs the lease: it is aborted and cleaned up when the scope closes. */
+export const scoped = <F, A>(
   source: AgentSource,
   fiber: Fiber,
-  f: (client: Client, signal: AbortSignal) => PromiseLike<A>
-): Effect.Effect<A, ClientError> =>
+  work: Work<F, A>,
+  f: F
+): Effect.Effect<A, ClientError, Scope.Scope> =>
   Effect.suspend(() => {
-    let call: AgentCall<Client, A> | undefined
-    const running = Effect.async<A, ClientError>((resume) => {
-      call = new AgentCall(source, fiber, f, resume)
-      call.begin()
-    })
-    // A finalizer that `async` returned would come too late for a callback that interrupts its own fiber.
-    return Effect.onInterrupt(running, () => call?.interrupt() ?? Effect.void)
+    const call = new AgentCall(source, fiber, work, f, true)
+    return Effect.zipRight(
+      Effect.addFinalizer(() => call.close()),
+      Effect.async<A, ClientError>((resume) => call.begin(resume))
+    )
   })

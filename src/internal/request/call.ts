@@ -1,27 +1,22 @@
 /** Runs what a caller does with a client: errors become ours, interruption aborts what is under way. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { RuntimeFiber } from "effect/Fiber"
 import type { AnySpan } from "effect/Tracer"
 import type { ClientError } from "../../ClientError.ts"
 import * as Spans from "../telemetry/effectSpans.ts"
+import type { Abort, StartedCall, Work } from "./agentCall.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
-import type { Start } from "./startQueue.ts"
 
 /** A callback to run. */
-export interface Callback<A> {
-  readonly place: Failure.ErrorOrigin
-  readonly fiber: RuntimeFiber<unknown, unknown>
+export interface Callback<A> extends StartedCall {
   readonly f: (signal: AbortSignal) => PromiseLike<A>
   /** Records its attempts, and is the parent of its requests. @default the span of the fiber */
   readonly span?: AnySpan | undefined
-  /** @default its first request waits like any other */
-  readonly start?: Start | undefined
 }
 
-/** Runs a callback within its context. Calls `ended` once, perhaps at once. The result aborts its requests. */
-export const run = <A>(callback: Callback<A>, ended: (exit: Exit.Exit<A, ClientError>) => void): (() => void) => {
+/** Runs a callback within its context. Calls `ended` once, perhaps at once. */
+const run = <A>(callback: Callback<A>, ended: (exit: Exit.Exit<A, ClientError>) => void): Abort => {
   const { f, fiber, place, span, start } = callback
   const controller = new AbortController()
   const { signal } = controller
@@ -42,8 +37,22 @@ export const run = <A>(callback: Callback<A>, ended: (exit: Exit.Exit<A, ClientE
   } catch (thrown) {
     failed(thrown)
   }
-  return () => controller.abort()
+  return () => {
+    controller.abort()
+    return Effect.void
+  }
 }
+
+type Use<A> = (client: unknown, signal: AbortSignal) => PromiseLike<A>
+
+/** Callbacks that get a client. */
+const work: Work<Use<unknown>, unknown> = {
+  begin: (f, { client }, { fiber, place, start }, ended) =>
+    run({ place, fiber, start, f: (signal) => f(client, signal) }, ended)
+}
+
+/** `Client` is that of the provider through which it is asked for. */
+export const workOf = <Client, A>() => work as Work<(client: Client, signal: AbortSignal) => PromiseLike<A>, A>
 
 /** `span` is that of `Callback`. */
 export const promise = <A>(
@@ -54,6 +63,6 @@ export const promise = <A>(
   Effect.withFiberRuntime((fiber) =>
     Effect.async((resume) => {
       const abort = run({ place, fiber, f, span }, resume)
-      return Effect.sync(abort)
+      return Effect.suspend(abort)
     })
   )

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientError } from "../../ClientError.ts"
+import type { Abort, StartedCall, Work } from "./agentCall.ts"
 import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
 import { clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
@@ -47,7 +48,7 @@ type Batch<A> = ReadonlyArray<A> | undefined
 type Next<A> = Effect.Effect<Batch<A>, ClientError>
 
 /** Elements of an iterable as they are asked for, those that have come together. */
-class Elements<A> {
+export class Elements<A> {
   readonly #place: Failure.ErrorOrigin
   readonly #context: CallContext.CallContext
   readonly #iterator: AsyncIterator<A>
@@ -147,53 +148,65 @@ class Elements<A> {
   }
 }
 
-const contextOf = (signal: AbortSignal): Effect.Effect<CallContext.CallContext> =>
-  Effect.withFiberRuntime((fiber) => {
-    const span = fiber.currentSpan
-    return Effect.succeed(CallContext.make(signal, span, Spans.tracing(fiber, span)))
-  })
-
-/** A stream that a caller asks for, and of whom. */
-export interface Asked<A> {
-  readonly place: Failure.ErrorOrigin
-  readonly ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
-}
-
 /** Reason with which requests are aborted: nobody reads it, and to make one costs more than to read an event. */
 const isOver = new DOMException("the stream is over", "AbortError")
 
-/** Its finalizer aborts the requests of the call, then closes the iterator; the lease is given back after that. */
-const open = <A>({ ask, place }: Asked<A>): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
-  Effect.suspend(() => {
-    const controller = new AbortController()
-    const { signal } = controller
-    let opened: Elements<A> | undefined
-    const close = Effect.suspend(() => {
-      controller.abort(isOver)
-      return opened === undefined ? Effect.void : opened.close
-    })
-    const begun = (context: CallContext.CallContext): Effect.Effect<Elements<A>, ClientError> =>
-      Effect.tryPromise({
-        try: () =>
-          CallContext.run(context, () =>
-            // Noted in the turn in which it comes, so that whatever ends the stream finds it.
-            ask(signal).then((iterable) => (opened = new Elements(place, context, iterable)))
-          ),
-        catch: (thrown) => Failure.fromThrown(place, thrown, context)
-      })
+type Ask<A> = (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
+
+/** Asks for a stream. To abort it is to abort its requests, then to close its iterator. */
+const begin = <A>(
+  ask: Ask<A>,
+  { fiber, place, start }: StartedCall,
+  ended: (result: Effect.Effect<Elements<A>, ClientError>) => void
+): Abort => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const span = fiber.currentSpan
+  const context = CallContext.make(signal, span, Spans.tracing(fiber, span), start)
+  let elements: Elements<A> | undefined
+  const failed = (thrown: unknown): void => ended(Effect.fail(Failure.fromThrown(place, thrown, context)))
+  try {
+    CallContext.run(context, () =>
+      // Noted in the turn in which it comes, so that whatever ends the stream finds it.
+      ask(signal).then((iterable) => (elements = new Elements(place, context, iterable)))
+    ).then((opened) => ended(Effect.succeed(opened)), failed)
+  } catch (thrown) {
+    failed(thrown)
+  }
+  return () => {
+    controller.abort(isOver)
+    return elements === undefined ? Effect.void : elements.close
+  }
+}
+
+const work: Work<(client: unknown, signal: AbortSignal) => PromiseLike<AsyncIterable<unknown>>, Elements<unknown>> = {
+  begin: (f, { client }, call, ended) => begin((signal) => f(client, signal), call, ended)
+}
+
+/** Streams that are asked for with a client, which is that of the provider through which it is asked for. */
+export const workOf = <Client, A>() =>
+  work as Work<(client: Client, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>, Elements<A>>
+
+/** A stream whose client is at hand, or needs no lease of ours. */
+export const open = <A>(
+  place: Failure.ErrorOrigin,
+  ask: Ask<A>
+): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
+  Effect.withFiberRuntime((fiber) => {
+    let abort: Abort | undefined
     return Effect.zipRight(
-      Effect.addFinalizer(() => close),
-      Effect.flatMap(contextOf(signal), begun)
+      Effect.addFinalizer(() => abort?.() ?? Effect.void),
+      Effect.async<Elements<A>, ClientError>((resume) => {
+        abort = begin(ask, { place, fiber }, resume)
+      })
     )
   })
 
-/** `ask` may lease what the stream needs until its end. */
+/** `elements` may lease what the stream needs until its end. */
 export const scoped = <A, E, R>(
-  ask: Effect.Effect<Asked<A>, E, R>
+  elements: Effect.Effect<Elements<A>, E, R>
 ): Stream.Stream<A, E | ClientError, Exclude<R, Scope.Scope>> =>
-  scopedBatches<A, E | ClientError, R | Scope.Scope>(Effect.map(Effect.flatMap(ask, open), ({ next }) => next))
+  scopedBatches<A, E | ClientError, R | Scope.Scope>(Effect.map(elements, ({ next }) => next))
 
-export const stream = <A>(
-  place: Failure.ErrorOrigin,
-  ask: (signal: AbortSignal) => PromiseLike<AsyncIterable<A>>
-): Stream.Stream<A, ClientError> => scoped(Effect.succeed({ place, ask }))
+export const stream = <A>(place: Failure.ErrorOrigin, ask: Ask<A>): Stream.Stream<A, ClientError> =>
+  scoped(open(place, ask))
