@@ -40,7 +40,7 @@ export const byCommand: ReadonlyArray<Line> = [...new Set(lines.map(({ command }
 
 /** Added to a snippet that defines something and does not run it, by what it defines. */
 const driven: ReadonlyArray<readonly [defines: RegExp, call: string]> = [
-  [/^await /m, ""],
+  [/^(const answers = )?await /m, ""],
   [
     /^const program = /m,
     `import { layer } from "clientele/ClientLayer"\nawait Effect.runPromise(Effect.provide(program, layer()))`

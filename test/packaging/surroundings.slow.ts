@@ -26,6 +26,10 @@ const pinned = INSTALL.split(" ").slice(2)
 const sentence =
   /^clientele needs Effect 3 \(3\.22 or later\), and finds effect 4\.\d+\.\d+: run npm install effect@3 @effect\/platform@0\.97, or npm install clientele@4 for Effect 4$/
 
+/** Of Jest as well, unless Node runs it with `--experimental-vm-modules`. */
+const withoutRequire =
+  "clientele has ES modules, which require can't load here: run Jest by node --experimental-vm-modules, on Node 24.9 or later"
+
 /** As the README has it, which names no folder. */
 const generic = (text: string): string =>
   text.replace(/'\/[^']*?\/node_modules/, "'.../node_modules").replace(/ \/\S*?\/node_modules/, " .../node_modules")
@@ -115,6 +119,7 @@ describe("beside Effect 4", () => {
     assert.deepStrictEqual(await told("require.cjs", "--import", old), [tooOld])
     // A Node whose `require` takes no ES modules.
     assert.deepStrictEqual(await told("require.cjs", "--no-experimental-require-module", "--import", old), [tooOld])
+    assert.deepStrictEqual(await told("require.cjs", "--no-experimental-require-module"), [withoutRequire])
     const registered = await project.run(process.execPath, [
       "--import",
       old,
@@ -125,6 +130,7 @@ describe("beside Effect 4", () => {
     assert.strictEqual(registered.status, 1)
     assert.include(registered.stderr, `Error: ${tooOld}\n`)
     assert.include(readme, tooOld.split(",")[0]!)
+    assert.include(readme, withoutRequire.split(":")[0]!)
   })
 
   it("clientele doctor names an SDK out of range, and another Effect in the project", async () => {
