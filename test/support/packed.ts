@@ -114,7 +114,7 @@ const packFor4 = async (): Promise<string> => {
 let packedFor4: Promise<string> | undefined
 
 /** The path of the tarball for Effect 4. */
-const tarballFor4 = (): Promise<string> => (packedFor4 ??= packFor4())
+export const tarballFor4 = (): Promise<string> => (packedFor4 ??= packFor4())
 
 /** An empty folder with a package.json and nothing installed. */
 export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { type: "module" }): Project => {
