@@ -21,7 +21,10 @@ const CHUNKS: ReadonlyArray<Chunk> = [
   { name: "preload", roots: ["register", "cli/main", "cli/doctor"], isSharedOnly: true },
   { name: "errors", roots: ["ClientError"] },
   { name: "engine", roots: ["Promise", "promise/openai", "promise/groq", "promise/cerebras"] },
-  { name: "clients", roots: ["index", ...PROVIDERS.map((name) => `${name}Client`), ...PROVIDERS.map((name) => `${name}Api`)] },
+  {
+    name: "clients",
+    roots: ["index", ...PROVIDERS.map((name) => `${name}Client`), ...PROVIDERS.map((name) => `${name}Api`)]
+  },
   { name: "models", roots: [...PROVIDERS.map((name) => `${name}Model`), "ToolLoop"] },
   { name: "testing", roots: ["testing/Sandbox", "testing/ClientMapTest", "testing/Arbitraries", "testing/leakCheck"] }
 ]

@@ -26,7 +26,7 @@ const pinned = INSTALL.split(" ").slice(2)
 const sentence =
   /^clientele needs Effect 3 \(3\.22 or later\), and finds effect 4\.\d+\.\d+: run npm install effect@3 @effect\/platform@0\.97, or npm install clientele@4 for Effect 4$/
 
-/** Of Jest as well, unless Node runs it with `--experimental-vm-modules`. */
+/** Reported under Jest too, unless Node runs it with `--experimental-vm-modules`. */
 const withoutRequire =
   "clientele has ES modules, which require can't load here: run Jest by node --experimental-vm-modules, on Node 24.9 or later"
 
