@@ -190,7 +190,7 @@ describe("the package for Effect 3", () => {
     try {
       await crowdOf(project)
     } finally {
-      project.dispose()
+      await project.dispose()
     }
   })
 })

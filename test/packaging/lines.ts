@@ -105,7 +105,7 @@ export const tryLine = async (line: Line): Promise<void> => {
     for (const [i, snippet] of line.snippets.entries()) await trySnippet(project, snippet, i)
     for (const command of line.runs) await tryRun(project, command)
   } finally {
-    project.dispose()
+    await project.dispose()
   }
 }
 

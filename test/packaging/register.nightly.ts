@@ -33,7 +33,7 @@ beforeAll(async () => {
   project.write("agents.mjs", openaiAgents)
 }, 600_000)
 
-afterAll(() => project?.dispose())
+afterAll(() => project?.dispose(), 300_000)
 
 describe("with clientele/register, from the tarball", () => {
   for (const opted of [false, true]) {

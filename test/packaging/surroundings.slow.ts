@@ -101,7 +101,7 @@ describe("beside Effect 4", () => {
     assert.includeMembers(seen, ["ok Node", "ok openai", "ok groq-sdk", "none ioredis"])
   })
 
-  it("the printed remedy works, and then an outdated Node is reported", async () => {
+  it("the printed remedy works, and then an outdated Node is reported", { timeout: 300_000 }, async () => {
     const { status, stderr } = await install(project, ...pinned)
     assert.strictEqual(status, 0, stderr)
     project.write("import.mjs", program("await import(name)"))
@@ -177,18 +177,22 @@ describe("beside Effect 4", () => {
     assert.include(stderr, `Error: clientele needs Effect 3, and finds no effect: run ${INSTALL}\n`)
   })
 
-  it("a package.json that requires it keeps npm from installing this package, as the README has it", async () => {
-    const other = emptyProject({ type: "module", dependencies: { effect: "^4.0.0" } })
-    try {
-      const { status, stderr } = await install(other, "clientele")
-      assert.strictEqual(status, 1)
-      assert.include(stderr, "npm error ERESOLVE")
-      const peer = /peer effect@"\S+" from clientele/.exec(stderr)?.[0]
-      assert.include(readme, `\`npm error ERESOLVE\` with \`${peer}\``)
-    } finally {
-      other.dispose()
+  it(
+    "a package.json that requires it keeps npm from installing this package, as the README has it",
+    { timeout: 300_000 },
+    async () => {
+      const other = emptyProject({ type: "module", dependencies: { effect: "^4.0.0" } })
+      try {
+        const { status, stderr } = await install(other, "clientele")
+        assert.strictEqual(status, 1)
+        assert.include(stderr, "npm error ERESOLVE")
+        const peer = /peer effect@"\S+" from clientele/.exec(stderr)?.[0]
+        assert.include(readme, `\`npm error ERESOLVE\` with \`${peer}\``)
+      } finally {
+        await other.dispose()
+      }
     }
-  })
+  )
 })
 
 describe("requirements", () => {
