@@ -10,6 +10,8 @@ interface Chunk {
   readonly isSharedOnly?: boolean
 }
 
+const PROVIDERS = ["OpenAi", "AzureOpenAi", "Groq", "Cerebras"]
+
 /**
  * A chunk holds what its roots import beyond the chunks above it, so it imports those alone, and a path loads no more than
  * the chunks down to its own.
@@ -19,9 +21,11 @@ const CHUNKS: ReadonlyArray<Chunk> = [
   { name: "preload", roots: ["register", "cli/main", "cli/doctor"], isSharedOnly: true },
   { name: "errors", roots: ["ClientError"] },
   { name: "engine", roots: ["Promise", "promise/openai", "promise/groq", "promise/cerebras"] },
-  { name: "clients", roots: ["index", "OpenAiClient", "AzureOpenAiClient", "GroqClient", "CerebrasClient"] },
-  { name: "apis", roots: ["OpenAiApi", "AzureOpenAiApi", "GroqApi", "CerebrasApi"] },
-  { name: "models", roots: ["OpenAiModel", "AzureOpenAiModel", "GroqModel", "CerebrasModel", "ToolLoop"] },
+  {
+    name: "clients",
+    roots: ["index", ...PROVIDERS.map((name) => `${name}Client`), ...PROVIDERS.map((name) => `${name}Api`)]
+  },
+  { name: "models", roots: [...PROVIDERS.map((name) => `${name}Model`), "ToolLoop"] },
   { name: "testing", roots: ["testing/Sandbox", "testing/ClientMapTest", "testing/Arbitraries", "testing/leakCheck"] }
 ]
 

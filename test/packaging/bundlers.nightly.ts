@@ -42,7 +42,7 @@ describe("in a bundle", () => {
     project.write("promise.ts", promiseProgram)
   }, 10 * MINUTE_MS)
 
-  afterAll(() => project.dispose())
+  afterAll(() => project.dispose(), 5 * MINUTE_MS)
 
   /** Under a name that says what the module is. */
   const renamed = (from: string, to: string): string => {
@@ -137,7 +137,7 @@ describe("in a route handler of Next.js", () => {
     project.write("drive.mjs", drive)
   }, 10 * MINUTE_MS)
 
-  afterAll(() => project.dispose())
+  afterAll(() => project.dispose(), 5 * MINUTE_MS)
 
   for (const bundler of ["--turbopack", "--webpack"]) {
     it(`calls and streams, built with ${bundler}`, { timeout: 10 * MINUTE_MS }, async () => {

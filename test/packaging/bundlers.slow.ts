@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 300_000)
 
 afterAll(async () => {
-  project.dispose()
+  await project.dispose()
   await Effect.runPromise(Scope.close(scope, Exit.void))
 })
 

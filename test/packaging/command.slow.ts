@@ -7,8 +7,8 @@ import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { linkedProject, type Project, projectWith } from "../support/packed.ts"
 
 let project: Project | undefined
-afterEach(() => {
-  project?.dispose()
+afterEach(async () => {
+  await project?.dispose()
   project = undefined
 })
 

@@ -296,7 +296,7 @@ describe("the package for Effect 3", () => {
         await crowdOf(project)
         await interruptionOf(project)
       } finally {
-        project.dispose()
+        await project.dispose()
       }
     }
   )

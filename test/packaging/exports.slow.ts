@@ -76,7 +76,7 @@ const node = (cwd: string, program: string) => run(cwd, "--input-type=module", "
 beforeAll(async () => {
   await promisify(execFile)(process.execPath, ["scripts/build.ts", join(built, "dist")], { cwd: root })
   writeFileSync(join(built, "package.json"), JSON.stringify(manifest))
-}, 180_000)
+}, 300_000)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

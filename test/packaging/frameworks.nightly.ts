@@ -161,6 +161,15 @@ describe("Jest", () => {
     assert.notMatch(stderr, /open handle|did not exit/)
   })
 
+  it("gets an error with the remedy where it can't load ES modules", { timeout: 300_000 }, async () => {
+    const { status, stderr } = await project.run(process.execPath, ["node_modules/jest/bin/jest.js", "factory"])
+    assert.strictEqual(status, 1)
+    assert.match(
+      stderr,
+      /clientele has ES modules, which require can't load here: run Jest by node --experimental-vm-m/
+    )
+  })
+
   it("passes with fake timers from before the package was loaded", { timeout: 300_000 }, async () => {
     await using sandbox = await Sandbox.start({ protocol: "http/1.1" })
     const { status, stderr } = await jest(sandbox.baseURL("openai"), "-c", "global.config.mjs")

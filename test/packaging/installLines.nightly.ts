@@ -1,5 +1,7 @@
-import { describe, it } from "vitest"
-import { byCommand, tryLine } from "./lines.ts"
+import { beforeAll, describe, it } from "vitest"
+import { byCommand, pack, tryLine } from "./lines.ts"
+
+beforeAll(pack, 600_000)
 
 describe("install lines", () => {
   const heavy = byCommand.filter(({ command }) => command.includes("vitest"))

@@ -1,5 +1,7 @@
-import { assert, describe, it } from "vitest"
-import { byCommand, lines, tryLine } from "./lines.ts"
+import { assert, beforeAll, describe, it } from "vitest"
+import { byCommand, lines, pack, tryLine } from "./lines.ts"
+
+beforeAll(pack, 600_000)
 
 describe("install lines", () => {
   it("stand in the README and in the docs", () => {

@@ -6,7 +6,7 @@ import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { assert } from "vitest"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
-import { type Ended, emptyProject, type Project, tarball } from "../support/packed.ts"
+import { type Ended, emptyProject, type Project, tarball, tarballFor4 } from "../support/packed.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -40,7 +40,7 @@ export const byCommand: ReadonlyArray<Line> = [...new Set(lines.map(({ command }
 
 /** Added to a snippet that defines something and does not run it, by what it defines. */
 const driven: ReadonlyArray<readonly [defines: RegExp, call: string]> = [
-  [/^await /m, ""],
+  [/^(const answers = )?await /m, ""],
   [
     /^const program = /m,
     `import { layer } from "clientele/ClientLayer"\nawait Effect.runPromise(Effect.provide(program, layer()))`
@@ -78,11 +78,20 @@ const expectSuccess = (ended: Ended, what: string): string => {
   return ended.stdout
 }
 
+/** The tarball that npm would find: that of Effect 4 where the line has no version. */
+const packed = ({ command }: Line): Promise<string> => (/ clientele@3 /.test(command) ? tarball() : tarballFor4())
+
+/** Packs what lines install, apart from the time of their tests. */
+export const pack = async (): Promise<void> => {
+  await tarball()
+  await tarballFor4()
+}
+
 /** Fails unless the line installs what the snippets below it need, all of it in range. */
 export const tryLine = async (line: Line): Promise<void> => {
   const project = emptyProject()
   try {
-    const command = line.command.replace(/ clientele(?:@3)? /, ` ${await tarball()} `)
+    const command = line.command.replace(/ clientele\S* /, ` ${await packed(line)} `)
     assert.notStrictEqual(command, line.command)
     const quiet = { npm_config_audit: "false", npm_config_fund: "false", npm_config_prefer_offline: "true" }
     const ended = await project.run("sh", ["-c", command], quiet)
@@ -96,7 +105,7 @@ export const tryLine = async (line: Line): Promise<void> => {
     for (const [i, snippet] of line.snippets.entries()) await trySnippet(project, snippet, i)
     for (const command of line.runs) await tryRun(project, command)
   } finally {
-    project.dispose()
+    await project.dispose()
   }
 }
 

@@ -26,6 +26,10 @@ const pinned = INSTALL.split(" ").slice(2)
 const sentence =
   /^clientele needs Effect 3 \(3\.22 or later\), and finds effect 4\.\d+\.\d+: run npm install effect@3 @effect\/platform@0\.97, or npm install clientele@4 for Effect 4$/
 
+/** Reported under Jest too, unless Node runs it with `--experimental-vm-modules`. */
+const withoutRequire =
+  "clientele has ES modules, which require can't load here: run Jest by node --experimental-vm-modules, on Node 24.9 or later"
+
 /** As the README has it, which names no folder. */
 const generic = (text: string): string =>
   text.replace(/'\/[^']*?\/node_modules/, "'.../node_modules").replace(/ \/\S*?\/node_modules/, " .../node_modules")
@@ -97,7 +101,7 @@ describe("beside Effect 4", () => {
     assert.includeMembers(seen, ["ok Node", "ok openai", "ok groq-sdk", "none ioredis"])
   })
 
-  it("the printed remedy works, and then an outdated Node is reported", async () => {
+  it("the printed remedy works, and then an outdated Node is reported", { timeout: 300_000 }, async () => {
     const { status, stderr } = await install(project, ...pinned)
     assert.strictEqual(status, 0, stderr)
     project.write("import.mjs", program("await import(name)"))
@@ -115,6 +119,7 @@ describe("beside Effect 4", () => {
     assert.deepStrictEqual(await told("require.cjs", "--import", old), [tooOld])
     // A Node whose `require` takes no ES modules.
     assert.deepStrictEqual(await told("require.cjs", "--no-experimental-require-module", "--import", old), [tooOld])
+    assert.deepStrictEqual(await told("require.cjs", "--no-experimental-require-module"), [withoutRequire])
     const registered = await project.run(process.execPath, [
       "--import",
       old,
@@ -125,6 +130,7 @@ describe("beside Effect 4", () => {
     assert.strictEqual(registered.status, 1)
     assert.include(registered.stderr, `Error: ${tooOld}\n`)
     assert.include(readme, tooOld.split(",")[0]!)
+    assert.include(readme, withoutRequire.split(":")[0]!)
   })
 
   it("clientele doctor names an SDK out of range, and another Effect in the project", async () => {
@@ -171,18 +177,22 @@ describe("beside Effect 4", () => {
     assert.include(stderr, `Error: clientele needs Effect 3, and finds no effect: run ${INSTALL}\n`)
   })
 
-  it("a package.json that requires it keeps npm from installing this package, as the README has it", async () => {
-    const other = emptyProject({ type: "module", dependencies: { effect: "^4.0.0" } })
-    try {
-      const { status, stderr } = await install(other, "clientele")
-      assert.strictEqual(status, 1)
-      assert.include(stderr, "npm error ERESOLVE")
-      const peer = /peer effect@"\S+" from clientele/.exec(stderr)?.[0]
-      assert.include(readme, `\`npm error ERESOLVE\` with \`${peer}\``)
-    } finally {
-      other.dispose()
+  it(
+    "a package.json that requires it keeps npm from installing this package, as the README has it",
+    { timeout: 300_000 },
+    async () => {
+      const other = emptyProject({ type: "module", dependencies: { effect: "^4.0.0" } })
+      try {
+        const { status, stderr } = await install(other, "clientele")
+        assert.strictEqual(status, 1)
+        assert.include(stderr, "npm error ERESOLVE")
+        const peer = /peer effect@"\S+" from clientele/.exec(stderr)?.[0]
+        assert.include(readme, `\`npm error ERESOLVE\` with \`${peer}\``)
+      } finally {
+        await other.dispose()
+      }
     }
-  })
+  )
 })
 
 describe("requirements", () => {

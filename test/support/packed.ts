@@ -14,6 +14,7 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
+import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 
@@ -26,13 +27,14 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** A folder of its own; `dispose` removes it. */
+/** A folder of its own. */
 export interface Project {
   readonly folder: string
   /** Runs a program in the folder. The event loop goes on meanwhile, which Vitest's workers need. */
   readonly run: (command: string, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<Ended>
   readonly write: (file: string, text: string) => void
-  readonly dispose: () => void
+  /** Removes the folder. The event loop goes on meanwhile, since a large one takes a busy disk a minute. */
+  readonly dispose: () => Promise<void>
 }
 
 const COMMAND_TIMEOUT_MS = 300_000
@@ -114,7 +116,7 @@ const packFor4 = async (): Promise<string> => {
 let packedFor4: Promise<string> | undefined
 
 /** The path of the tarball for Effect 4. */
-const tarballFor4 = (): Promise<string> => (packedFor4 ??= packFor4())
+export const tarballFor4 = (): Promise<string> => (packedFor4 ??= packFor4())
 
 /** An empty folder with a package.json and nothing installed. */
 export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { type: "module" }): Project => {
@@ -126,7 +128,7 @@ export const emptyProject = (manifest: Readonly<Record<string, unknown>> = { typ
       mkdirSync(dirname(join(folder, file)), { recursive: true })
       writeFileSync(join(folder, file), text)
     },
-    dispose: () => rmSync(folder, { recursive: true, force: true })
+    dispose: () => rm(folder, { recursive: true, force: true })
   }
   project.write("package.json", JSON.stringify({ name: "project", private: true, ...manifest }))
   return project

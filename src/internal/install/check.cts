@@ -1,13 +1,23 @@
 /** Loaded first by each module that `require` gives: reports an unsuitable Node or Effect. */
 import type * as Requirements from "./requirements.ts" with { "resolution-mode": "import" }
 
+/** As in `requirements.ts`, which can't be loaded where this is needed. */
+const isTooOld = (node: string): boolean => {
+  const [major = 0, minor = 0] = node.split(".").map(Number)
+  return major < 22 || (major === 22 && minor < 19)
+}
+
+/** A module without imports fails for one reason only: `require` takes no ES modules, as in Node before 22.12 and in Jest. */
+const reason = (node: string): string =>
+  isTooOld(node)
+    ? `clientele needs Node 22.19 or later, and this is Node ${node}: install a newer Node`
+    : "clientele has ES modules, which require can't load here: run Jest by node --experimental-vm-modules, on Node 24.9 or later"
+
 const load = (): typeof Requirements => {
   try {
     return require("./requirements.js") as typeof Requirements
   } catch (cause) {
-    // A module without imports can fail for one reason only: before 22.12 Node can't `require` ES modules.
-    const found = process.versions.node
-    throw new Error(`clientele needs Node 22.19 or later, and this is Node ${found}: install a newer Node`, { cause })
+    throw new Error(reason(process.versions.node), { cause })
   }
 }
 
