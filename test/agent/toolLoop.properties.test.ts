@@ -9,6 +9,7 @@ import * as ToolLoop from "../../src/ToolLoop.ts"
 import { until } from "../support/wait.ts"
 import * as Scripted from "../ai/scripted.ts"
 import { Broken, handlers, model, rome, toolkit } from "../ai/tools.ts"
+import { draws } from "../support/draws.ts"
 
 const call = FastCheck.constantFrom(
   { name: "weather", arguments: rome },
@@ -65,7 +66,7 @@ describe("a tool loop", () => {
         )
         assert.isAtMost(whole.asked.length, options.maxRounds)
       }).pipe(Effect.provide([handlers, ClientLayer.layer()])),
-    { fastCheck: { numRuns: 25 } }
+    { fastCheck: { numRuns: draws(25) } }
   )
 
   it.scopedLive.prop(
@@ -99,6 +100,6 @@ describe("a tool loop", () => {
         assert.isTrue(clients.every(({ inFlight, leases }) => inFlight === 0 && leases === 0))
         yield* Effect.promise(() => until(() => server.open() === 0))
       }).pipe(Effect.provide(ClientLayer.layer())),
-    { fastCheck: { numRuns: 25 } }
+    { fastCheck: { numRuns: draws(25) } }
   )
 })

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { object } from "../../src/internal/ai/object.ts"
 import * as Schemas from "../../src/internal/ai/schemas.ts"
 import { absent, strict } from "../../src/internal/ai/strict.ts"
+import { draws } from "../support/draws.ts"
 
 type Any = Schema.Schema<unknown, unknown>
 
@@ -131,7 +132,7 @@ describe("strict mode", () => {
         const got = absent(Schemas.jsonSchemaOf(schema.ast).schema, full)
         assert.deepStrictEqual(Schema.decodeUnknownSync(schema)(got), Schema.decodeUnknownSync(schema)(plain))
       }),
-      { numRuns: 500 }
+      { numRuns: draws(500) }
     )
   })
 
