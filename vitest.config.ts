@@ -8,24 +8,38 @@ const src = fileURLToPath(new URL("./src", import.meta.url))
 const seed = (process.env["CLIENTELE_SEED"] ??= process.env["SEED"] ?? String(Date.now() % 2 ** 31))
 
 /**
- * Folders whose files share a process and its modules, which halves what they cost the processor: their tests leave global
- * state alone, and assert nothing of it.
+ * Fast files that have a process of their own: they replace modules, globals or the environment, start processes, measure
+ * the heap, or count what the process has open. All others share three processes in whole runs (`scripts/test.ts`), so that
+ * effect, the SDKs and the sources are loaded three times and not 200 times.
  */
-const SHARED = "test/{agent,ai,history,http,lease}/**/*.test.ts"
-
-interface ProjectOptions {
-  readonly exclude?: Array<string>
-  readonly isolate?: boolean
-}
+const OWN_PROCESS = [
+  "examples/**/*.test.ts",
+  "test/{install,packaging,scripts}/**/*.test.ts",
+  "test/ClientConfig.proxy.test.ts",
+  "test/contracts/{certificates,interruption}.test.ts",
+  "test/lease/world.test.ts",
+  "test/otel/registry.test.ts",
+  "test/promise/{canary,getters,globalFetch,lifetime,migration,mocked,set}.test.ts",
+  "test/promise/options/{sent,table}.test.ts",
+  "test/promise/register/*.test.ts",
+  "test/redaction/secrets.test.ts",
+  "test/request/{deadline,idempotency}.test.ts",
+  "test/sandbox/wire.test.ts",
+  "test/telemetry/**/*.test.ts",
+  "test/transport/{body,neighbours,processSockets,queueTimeout,roster,threads}.test.ts",
+  "test/transport/h1/{channels,connection}.test.ts",
+  "test/transport/h2/{cancels,world}.test.ts",
+  "test/transport/runtime/*.test.ts"
+]
 
 /** A project by the ends of its files' names; CONTRIBUTING.md says which test belongs to which. */
 const project = (
   name: string,
   include: Array<string>,
-  { exclude = [], isolate = true }: ProjectOptions = {}
+  exclude: Array<string> = []
 ): TestProjectInlineConfiguration => ({
   extends: true,
-  test: { name, include, exclude, poolOptions: { forks: { isolate } } }
+  test: { name, include, exclude }
 })
 
 export default defineConfig({
@@ -38,8 +52,8 @@ export default defineConfig({
   },
   test: {
     projects: [
-      project("fast", ["test/**/*.test.ts", "examples/**/*.test.ts"], { exclude: [SHARED] }),
-      project("fast-shared", [SHARED], { isolate: false }),
+      project("fast", OWN_PROCESS),
+      project("fast-shared", ["test/**/*.test.ts"], OWN_PROCESS),
       project("slow", ["test/**/*.slow.ts"]),
       project("nightly", ["test/**/*.nightly.ts"])
     ],

@@ -2,7 +2,7 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** Small files that take long; Vitest by itself runs large files first and would end with these. */
-const LONG = /\/test\/(faults\/matrix|soak\/\w+|(packaging|process)\/\w+)\.(test|slow)\.ts$/
+const LONG = /\/test\/(faults\/(matrix|loop)|soak\/\w+|(packaging|process)\/\w+)\.(test|slow)\.ts$/
 
 export class LongFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {

@@ -12,10 +12,14 @@ import { run } from "./run.ts"
 import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
-const fast = ["--project=fast*"]
-const all = [...fast, "--project=slow"]
+/** Fast files that share their processes. A minimum keeps Vitest's pool from ending a worker as it goes idle, twice. */
+const shared = ["--project=fast-shared", "--poolOptions.forks.isolate=false", "--poolOptions.forks.minForks=3"]
+/** Fast files that each have a process of their own. */
+const own = ["--project=fast"]
+const slow = ["--project=slow"]
+
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
-const wire = [...all, "test/transport", "test/faults"]
+const wire = ["test/transport", "test/faults"]
 
 /** Derived tests that `npm test` and `--all` run on Effect 4; the night runs all of them. */
 const smokeOnEffect4 = [
@@ -40,21 +44,36 @@ const wholeOnEffect4 = async (): Promise<ReadonlyArray<Counts>> => {
   return [counts, { passed: hold ? 1 : 0, failed: hold ? 0 : 1, skipped: 0 }]
 }
 
-const onNode = async (version: string, args: ReadonlyArray<string>): Promise<Counts> => {
-  const counts = await vitest({ args, node: provideNode(version), quiet: true })
+const sumOf = (counted: ReadonlyArray<Counts>): Counts => {
+  const sum = (of: keyof Counts): number => counted.reduce((total, counts) => total + counts[of], 0)
+  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") }
+}
+
+const onNode = async (version: string, folders: ReadonlyArray<string>): Promise<Counts> => {
+  const options = { node: provideNode(version), quiet: true }
+  const counts = sumOf([
+    await vitest({ ...options, args: [...shared, ...folders] }),
+    await vitest({ ...options, args: [...own, ...slow, ...folders] })
+  ])
   console.log(`Node ${version}: ${counts.passed} passed, ${counts.failed} failed`)
   return counts
 }
 
 /** The same tests on the oldest and on the newest Node, at the same time: most of them wait. */
-const worlds = async (args: ReadonlyArray<string>): Promise<ReadonlyArray<Counts>> => {
+const worlds = async (folders: ReadonlyArray<string>): Promise<ReadonlyArray<Counts>> => {
   try {
     const { newest, oldest } = nodeRange()
-    return await Promise.all([oldest, newest].map((version) => onNode(version, args)))
+    return await Promise.all([oldest, newest].map((version) => onNode(version, folders)))
   } catch (error) {
     console.error(`the oldest and the newest Node could not be tried: ${String(error)}`)
     return [{ passed: 0, failed: 1, skipped: 0 }]
   }
+}
+
+/** The fault matrix once for each row and protocol, whichever provider it meets: SDKs are the same on all Nodes. */
+const wireOnWorlds = (): Promise<ReadonlyArray<Counts>> => {
+  process.env["CLIENTELE_MATRIX"] = "protocols"
+  return worlds(wire)
 }
 
 const args = process.argv.slice(2)
@@ -62,24 +81,29 @@ const args = process.argv.slice(2)
 const counts = async (): Promise<ReadonlyArray<Counts>> => {
   switch (args[0]) {
     case undefined:
-      return [await vitest({ args: fast }), await onEffect4(smokeOnEffect4)]
+      return [await vitest({ args: shared }), await vitest({ args: own }), await onEffect4(smokeOnEffect4)]
     case "--all":
-      return [await vitest({ args: all }), await onEffect4(smokeOnEffect4), ...(await worlds(wire))]
+      return [
+        await vitest({ args: shared }),
+        await vitest({ args: [...own, ...slow] }),
+        await onEffect4(smokeOnEffect4),
+        ...(await wireOnWorlds())
+      ]
     case "--worlds":
-      return worlds(wire)
+      return wireOnWorlds()
     case "--nightly":
-      return [await vitest({ args: ["--project=nightly"] }), ...(await wholeOnEffect4()), ...(await worlds(all))]
+      // Property tests draw in full.
+      process.env["CLIENTELE_NIGHT"] = "1"
+      return [await vitest({ args: ["--project=nightly"] }), ...(await wholeOnEffect4()), ...(await worlds([]))]
     case "--effect4":
       return [await onEffect4(args.slice(1))]
     default:
-      return [await vitest({ args: [...all, ...args] })]
+      return [await vitest({ args: ["--project=fast*", ...slow, ...args] })]
   }
 }
 
 // The fast tests start none.
 if (args.length > 0) provideServers()
-const counted = await counts()
-const sum = (of: keyof Counts): number => counted.reduce((total, counts) => total + counts[of], 0)
-const skipped = sum("skipped")
-console.log(`${sum("passed")} passed, ${sum("failed")} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
-process.exitCode = sum("failed") > 0 || sum("passed") === 0 ? 1 : 0
+const { failed, passed, skipped } = sumOf(await counts())
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0

@@ -10,6 +10,7 @@ import * as ToolLoop from "../../src/ToolLoop.ts"
 import { eventually, until } from "../support/wait.ts"
 import * as Scripted from "../ai/scripted.ts"
 import { Broken, handlers, model, rome, toolkit } from "../ai/tools.ts"
+import { draws } from "../support/draws.ts"
 
 const call = fc.constantFrom(
   { name: "weather", arguments: rome },
@@ -58,7 +59,7 @@ const holds = <A extends ReadonlyArray<unknown>, E>(
     fc.asyncProperty(fc.tuple(...drawn) as unknown as fc.Arbitrary<A>, (of) =>
       Effect.runPromise(Effect.scoped(body(...of)))
     ),
-    { numRuns: 25 }
+    { numRuns: draws(25) }
   )
 
 describe("a tool loop", () => {

@@ -6,6 +6,7 @@ import { object } from "../../src/internal/ai/object.ts"
 import * as Schemas from "../../src/internal/ai/schemas.ts"
 import { absent, strict } from "../../src/internal/ai/strict.ts"
 import { valueOf } from "./lines.ts"
+import { draws } from "../support/draws.ts"
 
 type Any = Schema.Schema<unknown, unknown>
 
@@ -132,7 +133,7 @@ describe("strict mode", () => {
         const got = absent(Schemas.jsonSchemaOf(schema.ast).schema, full)
         assert.deepStrictEqual(valueOf(schema, got), valueOf(schema, plain))
       }),
-      { numRuns: 500 }
+      { numRuns: draws(500) }
     )
   })
 

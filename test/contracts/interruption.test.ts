@@ -51,7 +51,7 @@ for (const subject of subjects) {
 
       it.live("in mid-stream: settles, the server sees it, no neighbour fails", () =>
         Effect.gen(function* () {
-          const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 30, tokens: 30 })
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, timePerToken: 100, tokens: 30 })
           const config = yield* subject.config(sandbox)
           const started = yield* Deferred.make<void>()
           const neighbour = yield* Effect.fork(Stream.runCollect(subject.stream(config)))
@@ -108,7 +108,7 @@ for (const subject of subjects) {
 
       it.live("while it waits for a socket: settles, and nothing was sent", () =>
         Effect.gen(function* () {
-          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 200, maxStreams: 1 })
+          const sandbox = yield* Sandbox.make({ ...road.sandbox, latency: 1_500, maxStreams: 1 })
           const config = yield* subject.config(sandbox, { transport: { maxConnections: 1 } })
           const first = yield* Effect.fork(subject.ask(config))
           yield* eventually(

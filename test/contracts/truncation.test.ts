@@ -6,6 +6,7 @@ import fc from "fast-check"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { completionFor, contentFor, event } from "../faults/server/arrival.ts"
 import { type Each, type Outcome, runtime, type Way, type WayOptions, ways } from "../support/everyWay.ts"
+import { draws } from "../support/draws.ts"
 
 const id = "ünder way"
 const content = contentFor(id)
@@ -79,7 +80,7 @@ const cutAnywhere = (
       if (!way.isSdkObject)
         assert.strictEqual(outcome.error._tag, "RequestError", `${way.provider} by ${way.name}: ${outcome.error}`)
     }),
-    { numRuns: 400 }
+    { numRuns: draws(400) }
   )
 }
 

@@ -10,6 +10,7 @@ import * as ClientLayer from "../../src/ClientLayer.ts"
 import type { ClientMap } from "../../src/ClientMap.ts"
 import { body, type Door, providers, type Doors } from "./doors.ts"
 import { type Answer, events, json, type Recorder, start } from "./recorder.ts"
+import { draws } from "../support/draws.ts"
 
 let server: Recorder
 const runtime = ManagedRuntime.make(ClientLayer.layer())
@@ -169,7 +170,7 @@ const stream = fc.record({
   places: fc.array(fc.nat(4_000), { maxLength: 6 })
 })
 
-const RUNS = 60
+const RUNS = draws(60)
 
 describe.each(providers)("an answer of $name, without an SDK between as with it,", (provider) => {
   it("is the same completion", () =>

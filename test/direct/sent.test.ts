@@ -15,6 +15,7 @@ import * as OpenAiClient from "../../src/OpenAiClient.ts"
 import type { ApiRequest, CallOptions } from "../../src/internal/direct/options.ts"
 import { body, type Door, providers, type Doors } from "./doors.ts"
 import { events, json, type Recorder, type Sent, start } from "./recorder.ts"
+import { draws } from "../support/draws.ts"
 
 let server: Recorder
 const runtime = ManagedRuntime.make(ClientLayer.layer())
@@ -139,7 +140,7 @@ const bodies = fc.record({
   metadata: fc.dictionary(word, fc.string(), { maxKeys: 2 })
 })
 
-const RUNS = 40
+const RUNS = draws(40)
 
 describe.each(providers)("a request of $name, without an SDK between as with it,", (provider) => {
   it("is the same for a chat", () =>
@@ -173,7 +174,7 @@ describe.each(providers)("a request of $name, without an SDK between as with it,
           await same(provider, (door) => door.embeddings!(config, { model: "m", ...body }))
         }
       ),
-      { numRuns: RUNS / 2 }
+      { numRuns: Math.ceil(RUNS / 2) }
     )
   )
 

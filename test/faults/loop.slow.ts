@@ -47,6 +47,9 @@ const block = (ms: number) =>
     })
   })
 
+/** A busy machine sends a request within this, and the thread of the sandbox answers it within twice as long. */
+const TIMEOUT_MS = 1_500
+
 const runs = [
   ["chat", "HTTP/1.1"],
   ["stream", "HTTP/1.1 over TLS"],
@@ -67,16 +70,16 @@ describe("an event loop that was blocked for longer than all timeouts", () => {
           timePerToken: kind === "stream" ? 60 : 0
         })
         const config = yield* subject.config(place, {
-          timeout: 900,
-          bodyTimeout: 900,
-          deadline: 2_000,
+          timeout: TIMEOUT_MS,
+          bodyTimeout: TIMEOUT_MS,
+          deadline: 2 * TIMEOUT_MS,
           maxRetries: 0,
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
         // Not answered yet: that takes longer.
         yield* place.requested
-        yield* block(2_300)
+        yield* block(2.5 * TIMEOUT_MS)
         const outcome = yield* Fiber.join(asked)
         assert.strictEqual(outcome.type, "answer", outcome.type === "error" ? outcome.error.message : "")
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)
@@ -96,14 +99,14 @@ describe("an event loop that was stopped while its connections broke, as those o
           faults: [{ match: { model: "asleep" }, fault: { type: "resetBeforeHeaders" } }]
         })
         const config = yield* subject.config(place, {
-          timeout: 900,
-          deadline: 2_000,
+          timeout: TIMEOUT_MS,
+          deadline: 2 * TIMEOUT_MS,
           maxRetries: 0,
           transport: { http2: protocol === "HTTP/2" }
         })
         const asked = yield* Effect.fork(ask(subject, config, kind, "asleep", undefined))
         yield* place.requested
-        yield* block(2_300)
+        yield* block(2.5 * TIMEOUT_MS)
         const cell = fails("Connection", { processed: "maybe", attempts: 1 })
         assert.strictEqual(mismatch(cell, kind, yield* Fiber.join(asked), 1), undefined)
         const later = yield* ask(subject, config, kind, "awake", undefined)
@@ -122,7 +125,7 @@ describe("an event loop that was stopped while its connections broke, as those o
           faults: [{ fault: { type: "stall", at: "body" } }]
         })
         const http2 = protocol === "HTTP/2"
-        const config = yield* subject.config(place, { bodyTimeout: 900, maxRetries: 0, transport: { http2 } })
+        const config = yield* subject.config(place, { bodyTimeout: TIMEOUT_MS, maxRetries: 0, transport: { http2 } })
         const pieces = subject.streamWith(config, (client) =>
           client.chat.completions.create({ ...question("hello"), stream: true })
         )
@@ -134,7 +137,7 @@ describe("an event loop that was stopped while its connections broke, as those o
         // So that it waits for the next piece.
         yield* Effect.sleep(20)
         place.die()
-        yield* block(2_300)
+        yield* block(2.5 * TIMEOUT_MS)
         const cell = fails("Connection", { processed: "yes", attempts: 1 })
         const error = yield* Fiber.join(asked)
         assert.strictEqual(mismatch(cell, "stream", { type: "error", error }, 1), undefined)

@@ -43,3 +43,14 @@ export const variants = (row: Row, index: number): ReadonlyArray<Variant> => {
       : [withoutSdk(row, kind, over[(index + 1) % over.length]!, providers[(index + 2) % providers.length]!)])
   ])
 }
+
+/** Of these, those that suffice for each kind of request to meet the row over each protocol. */
+export const oncePerProtocol = (row: Row, index: number): ReadonlyArray<Variant> => {
+  const met = new Set<string>()
+  return variants(row, index).filter(({ direct, kind, protocol }) => {
+    const pair = `${kind} over ${protocol}`
+    if (direct !== undefined || met.has(pair)) return false
+    met.add(pair)
+    return true
+  })
+}

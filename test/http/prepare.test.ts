@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest"
 
 import { prepare, type PreparedRequest } from "../../src/internal/http/prepare.ts"
 import type { StreamedBody } from "../../src/internal/wire/request.ts"
+import { draws } from "../support/draws.ts"
 
 const url = "https://api.example.com/v1/chat?x=1#part"
 
@@ -226,7 +227,7 @@ describe("prepare", () => {
             )
         }
       }),
-      { numRuns: 40 }
+      { numRuns: draws(40) }
     )
   })
 

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import * as LeaseMap from "../../src/LeaseMap.ts"
+import { draws } from "../support/draws.ts"
 
 type Key = "a" | "b" | "c"
 type Plan = "now" | "slow" | "fails" | "fails slowly"
@@ -324,7 +325,7 @@ const play = async (setup: Setup, ops: ReadonlyArray<Op>): Promise<void> => {
 describe("LeaseMap against a model", () => {
   it("any interleaving builds, leases and releases as the model does", async () => {
     await fc.assert(fc.asyncProperty(setup, fc.array(op, { minLength: 1, maxLength: 30, size: "max" }), play), {
-      numRuns: 300
+      numRuns: draws(300)
     })
   }, 180_000)
 })

@@ -239,7 +239,13 @@ describe("the package for Effect 4", () => {
       `
     )
     const options = "--noEmit --strict --skipLibCheck false --module nodenext --target es2023 --types node"
-    const { status, stdout } = await project.run("npx", ["--no-install", "tsc", ...options.split(" "), "app.mts", "models.mts"])
+    const { status, stdout } = await project.run("npx", [
+      "--no-install",
+      "tsc",
+      ...options.split(" "),
+      "app.mts",
+      "models.mts"
+    ])
     assert.strictEqual(status, 0, stdout)
   })
 
@@ -281,7 +287,7 @@ describe("the package for Effect 4", () => {
       assert.deepStrictEqual(JSON.parse(stdout), [200, 200])
       assert.isAtMost(sandbox.stats().connections.peak, 128)
     } finally {
-      other.dispose()
+      await other.dispose()
     }
   })
 })
@@ -319,7 +325,7 @@ describe("the package for Effect 4 beside Effect 3", () => {
       assert.notStrictEqual(status, 0)
       assert.match(stderr, /ERESOLVE/)
     } finally {
-      bare.dispose()
+      await bare.dispose()
     }
   })
 

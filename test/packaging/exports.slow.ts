@@ -3,9 +3,9 @@ import { execFile } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
-import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { compileCache } from "../support/child.ts"
+import { build } from "../support/packed.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -74,7 +74,7 @@ const run = (cwd: string, ...args: ReadonlyArray<string>) =>
 const node = (cwd: string, program: string) => run(cwd, "--input-type=module", "-e", program)
 
 beforeAll(async () => {
-  await promisify(execFile)(process.execPath, ["scripts/build.ts", join(built, "dist")], { cwd: root })
+  await build(join(built, "dist"))
   writeFileSync(join(built, "package.json"), JSON.stringify(manifest))
 }, 300_000)
 

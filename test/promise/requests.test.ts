@@ -61,7 +61,7 @@ describe.concurrent.each(subjects)("a request of $name", ({ bare, get, name, sdk
     const theirs = bare(provider.origin, options)
     for (const more of [
       {},
-      { timeout: 5_000, maxRetries: 1, query: { of: "request", and: "more" }, idempotencyKey: "key" },
+      { timeout: 50_000, maxRetries: 1, query: { of: "request", and: "more" }, idempotencyKey: "key" },
       { headers: { "x-mine": "mine", "X-Default": "mine", "x-other": null } },
       { headers: { Authorization: "Bearer mine", "api-key": "mine" } }
     ]) {

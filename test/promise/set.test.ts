@@ -35,12 +35,12 @@ describe("the fetch of a config", () => {
     assert.strictEqual(sandbox.stats().connections.total, 1)
   })
 
-  it("builds one client for a thousand requests that come at once", async () => {
+  it("builds one client for 200 requests that come at once", async () => {
     const sandbox = await sandboxOf()
     const set = setOf()
     const client = clientOf(set, configOf(sandbox.baseURL("openai"), { transport: { maxConnections: 20 } }))
-    const answers = await Promise.all(Array.from({ length: 1000 }, () => ask(client)))
-    assert.strictEqual(answers.length, 1000)
+    const answers = await Promise.all(Array.from({ length: 200 }, () => ask(client)))
+    assert.strictEqual(answers.length, 200)
     const { built, misses } = await set.stats()
     assert.deepStrictEqual({ built, misses }, { built: 1, misses: 1 })
     assert.isAtMost(sandbox.stats().connections.peak, 20)

@@ -140,11 +140,11 @@ describe.concurrent("a request's deadline", () => {
           ([name, ask]) =>
             Effect.gen(function* () {
               const sandbox = yield* make([status(500, { "retry-after-ms": "1" }, 1), silence])
-              const error = yield* ask(sandbox, { deadline: 3_500 })
+              const error = yield* ask(sandbox, { deadline: 6_000 })
               assert.deepStrictEqual(facts(error), ["Timeout", "maybe", 2], name)
               assert.match(
                 ours(error).message,
-                /not finished within its deadline of 3500 ms; before that: Server 500: /
+                /not finished within its deadline of 6000 ms; before that: Server 500: /
               )
               // An SDK's error may stand between: the last failure is the deepest of ours.
               let cause: unknown = error

@@ -17,6 +17,7 @@ import {
 import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
+import { builtAlready, isPublished } from "../../scripts/build/remember.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const cache = join(root, "node_modules/.cache/clientele-packed")
@@ -75,6 +76,15 @@ const expectSuccess = ({ status, stderr, stdout }: Ended, what: string): string 
   return stdout
 }
 
+/** Fills a folder with what `npm run build` makes, from dist/ if that holds exactly this. */
+export const build = async (out: string): Promise<void> => {
+  if (builtAlready()?.isFromEmpty === true) {
+    cpSync(join(root, "dist"), out, { recursive: true, filter: isPublished })
+  } else {
+    expectSuccess(await runIn(root)(process.execPath, ["scripts/build.ts", out]), "the build")
+  }
+}
+
 const pack = async (): Promise<string> => {
   const file = join(cache, fingerprint(), "clientele.tgz")
   if (existsSync(file)) return file
@@ -82,7 +92,7 @@ const pack = async (): Promise<string> => {
   try {
     const run = runIn(stage)
     for (const part of published) cpSync(join(root, part), join(stage, part), { recursive: true })
-    expectSuccess(await runIn(root)(process.execPath, ["scripts/build.ts", join(stage, "dist")]), "the build")
+    await build(join(stage, "dist"))
     const name = expectSuccess(await run("npm", ["pack", "--ignore-scripts", "--silent"]), "npm pack").trim()
     // Older tarballs go after this one is in place; another worker may have packed the same.
     const older = existsSync(cache) ? readdirSync(cache).filter((name) => name !== fingerprint()) : []

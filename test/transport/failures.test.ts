@@ -108,6 +108,8 @@ for (const [name, serve] of protocols) {
       if (request.url === "/ok") response.end("ok")
     })
     const it = pool(server.origin)
+    // Connects, so that the time below is one of waiting alone.
+    expect(await text(it, { path: "/ok" })).toBe("ok")
     const began = performance.now()
     expect(await verdict(ask(it, { timeouts: { ...timeouts, headers: 60 } }))).toBe("Timeout, maybe")
     expect(performance.now() - began).toBeGreaterThanOrEqual(59)

@@ -127,7 +127,7 @@ export const pool = (origin: string, options: Partial<ConnectionPoolOptions> = {
 export const pool2 = (origin: string, options: Partial<ConnectionPoolOptions> = {}): WirePool =>
   pool(origin, { http2: "prior-knowledge", ...options })
 
-export const timeouts = { headers: 15_000, body: 15_000 }
+export const timeouts = { headers: 50_000, body: 50_000 }
 
 /** A deadline that runs from now on. */
 export const within = (ms: number): Deadline => new Deadline(ms, live)

@@ -8,6 +8,7 @@ import * as ClientMap from "../../src/ClientMap.ts"
 import * as Sandbox from "../../src/testing/Sandbox.ts"
 import { subjects } from "../support/providers.ts"
 import { serveTunnel } from "../support/tunnel.ts"
+import { until } from "../support/wait.ts"
 
 const openai = subjects[0]!
 
@@ -86,7 +87,7 @@ describe("a proxy that refuses the tunnel", () => {
       Effect.gen(function* () {
         const { config, proxy } = yield* world()
         proxy.refuse(status)
-        setTimeout(() => proxy.refuse(undefined), 150)
+        void until(() => proxy.asked > 0).then(() => proxy.refuse(undefined))
         assert.notStrictEqual(yield* openai.ask(config), "")
         assert.isAbove(proxy.asked, 1)
       }).pipe(Effect.provide(ClientLayer.layer()), Effect.scoped)

@@ -102,7 +102,8 @@ export const rows: ReadonlyArray<Row> = [
     over: h1,
     kinds: ["chat", "stored"],
     proxied: true,
-    options: { timeout: 3_000 },
+    // Long enough for the queued one to be answered on a busy machine.
+    options: { timeout: 10_000 },
     strike: silence,
     befall: ({ proxy }) => proxy?.freeze(),
     expect: { inFlight: processed("Timeout") }
