@@ -99,7 +99,7 @@ const program = (plan: RunPlan, args: ReadonlyArray<string>, shown: Shown) =>
     const code = report.exitCode(end, interrupts.exitCode())
     const { built, hits } = yield* ClientMap.stats
     const record = { ...report.record(code, end), clientsBuilt: built, clientHits: hits }
-    display.end({ lines: report.summary(code), record })
+    display.end({ lines: report.summary(code, end), record })
     if (end !== undefined) return yield* Effect.fail(new CommandError(end.message, end.code))
     return code
   })
@@ -109,7 +109,9 @@ const endOf = (exit: Exit.Exit<unknown, RunError>): RunEnd | undefined => {
   if (Exit.isSuccess(exit)) return undefined
   const failure = Cause.failureOption(exit.cause)
   if (failure._tag === "None") return { message: Cause.pretty(exit.cause), code: EXIT.io }
-  return { message: failure.value.message, code: exitOf(failure.value) }
+  const error = failure.value
+  const reason = "reason" in error ? { reason: error.reason } : {}
+  return { message: error.message, code: exitOf(error), ...reason }
 }
 
 /** Warnings of the layers below appear among the progress. */

@@ -44,14 +44,16 @@ const outputBound = (params: Readonly<Record<string, unknown>>): number | undefi
   return one === undefined ? undefined : one * (positive(params["n"]) ?? 1)
 }
 
+const noSystem: Either.Either<string, string> = Either.right("")
+
 type Rendered = Either.Either<ReadonlyArray<ChatMessage>, string>
 
 const rendered = ({ schema, system, template }: Plan, row: TemplateRow): Rendered => {
-  const above = system?.render(row)
-  if (above !== undefined && Either.isLeft(above)) return Either.left(above.left)
+  const above = system === undefined ? noSystem : system.render(row)
+  if (Either.isLeft(above)) return Either.left(above.left)
   const prompt = template.render(row)
   if (Either.isLeft(prompt)) return Either.left(prompt.left)
-  const content = [above?.right ?? "", schema?.instruction ?? ""].filter((text) => text !== "").join("\n\n")
+  const content = [above.right, schema?.instruction ?? ""].filter((text) => text !== "").join("\n\n")
   const asked: ChatMessage = { role: "user", content: prompt.right }
   return Either.right(content === "" ? [asked] : [{ role: "system", content }, asked])
 }
