@@ -304,6 +304,18 @@ describe("clientele run, interrupted", () => {
     assert.strictEqual(recorded(), 300)
   })
 
+  it("by a signal tells what keeps its rows, and what ends them", async () => {
+    folder.write("films.csv", films(3))
+    const running = folder.begin(args, { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" })
+    await until(() => running.err().includes("warning: http://127.0.0.1:9: circuit opened"))
+    assert.notInclude(running.err(), "fiber=")
+    running.child.kill("SIGINT")
+    await until(() => /still at work: http:.* does not respond; .*; Ctrl-C again stops at once/.test(running.err()))
+    running.child.kill("SIGINT")
+    const { code } = await running.ended
+    assert.strictEqual(code, 130)
+  })
+
   it("by a second signal stops at once", async () => {
     folder.write("films.csv", films(300))
     const running = folder.begin(args, { OPENAI_CUSTOM_HEADERS: "x-sandbox-latency: 30000" })

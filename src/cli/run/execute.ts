@@ -1,4 +1,5 @@
 /** Runs a plan: rows in, results out, shown as it goes, with an exit code. */
+import { inspect } from "node:util"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -114,11 +115,17 @@ const endOf = (exit: Exit.Exit<unknown, RunError>): RunEnd | undefined => {
   return { message: error.message, code: exitOf(error), ...reason }
 }
 
+const logText = (message: unknown): string =>
+  [message]
+    .flat()
+    .map((part) => (typeof part === "string" ? part : inspect(part)))
+    .join(" ")
+
 /** Warnings of the layers below appear among the progress. */
 const logger = (shown: Shown) =>
   Logger.replace(
     Logger.defaultLogger,
-    Logger.map(Logger.logfmtLogger, (line) => shown.display.note(line))
+    Logger.make(({ message }) => shown.display.note(`warning: ${logText(message)}`))
   )
 
 /** Resolves to the exit code. */

@@ -336,7 +336,7 @@ export class Engine<R> {
       unwritten: this.#recorder.unwritten,
       held: this.#held,
       holdBack: this.#holdBack,
-      isInputOver: this.#isInputOver,
+      isInputOver: this.#isInputOver || this.#stopping !== undefined,
       refused: this.#refused?.detail,
       probeAt: this.#refused === undefined ? undefined : Date.now() + this.#refused.probeAt - performance.now(),
       lacksBudget: this.#lacksBudget,
