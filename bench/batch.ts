@@ -85,7 +85,8 @@ const journalFigures = async (
   )
   const figure = (what: string, of: Runs, atMost: number): Figure => {
     const times = ratios(ownSeconds(of), ownSeconds(all.none))
-    const note = `of the run without, waits for a processor left out; ${spread(times, 2)}`
+    const ofCpu = round(median(ratios(cpu(of), cpu(all.none))), 2)
+    const note = `of the run without, waits for a processor left out; ${spread(times, 2)}; ${ofCpu} of its CPU`
     return { what, value: median(times), unit: "x", atMost, note }
   }
   return [
