@@ -354,7 +354,11 @@ describe("maxCost", () => {
         const sandbox = yield* Sandbox.make({})
         const refusals: ReadonlyArray<readonly [Partial<Batch.PromptOptions<unknown>>, Batch.Prices, RegExp]> = [
           [{}, prices, /an answer has no bound; set params\.max_completion_tokens$/],
-          [bounded, {}, /the price of openai:gpt-5-mini is unknown; give it in prices$/]
+          [
+            bounded,
+            {},
+            /the price of openai:gpt-5-mini at http:\/\/127\.0\.0\.1:\d+\/v1 is unknown; give it in prices$/
+          ]
         ]
         for (const [options, prices, message] of refusals) {
           const agent = yield* promptAt(sandbox, options)

@@ -45,7 +45,7 @@ const isUnclosed = (cell: string, raw: string): boolean =>
 
 /** A parser that hands over its records at once, and keeps none. */
 const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Parser => {
-  /** Of the last record. */
+  /** Line of the last record. */
   let lastLine = 0
   const parser = new Parser({
     delimiter,

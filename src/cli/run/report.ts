@@ -13,7 +13,7 @@ import type { RunPlan } from "./plan.ts"
 export interface RunEnd {
   readonly message: string
   readonly code: ExitCode
-  /** Of a batch's error. */
+  /** Reason of a batch's error. */
   readonly reason?: BatchError["reason"] | undefined
 }
 
