@@ -1,4 +1,5 @@
 /** The process of one variant of the batch bench. Each loads only what it uses. */
+import { readFileSync } from "node:fs"
 import type { Effect } from "effect/Effect"
 import type { ClientMap } from "clientele/ClientMap"
 import { input, report } from "./child.ts"
@@ -23,6 +24,8 @@ export interface Measured {
   /** Microseconds of CPU, in all threads of the process. */
   readonly cpuPerRow: number
   readonly seconds: number
+  /** Seconds of these in which its main thread was ready and had no processor: the load of others. 0 where nothing tells. */
+  readonly waited: number
   /** Megabytes: the most at any time, and what was held after half and after all rows, once collected. */
   readonly peakRss: number
   readonly halfHeap: number
@@ -48,6 +51,15 @@ function* rowsFrom(first: number, count: number) {
   for (let i = first; i < first + count; i++) yield row(i)
 }
 
+/** Seconds that the main thread has waited for a processor, as Linux counts them. */
+const waitedSoFar = (): number => {
+  try {
+    return Number(readFileSync("/proc/self/schedstat", "utf8").split(" ")[1]) / 1e9
+  } catch {
+    return 0
+  }
+}
+
 const heap = (): number => {
   globalThis.gc?.()
   return process.memoryUsage().heapUsed / MEBI
@@ -64,6 +76,7 @@ const measured = async (
   let paused = 0
   let pausedCpu = 0
   const from = process.cpuUsage()
+  const waitedBefore = waitedSoFar()
   const since = performance.now()
   await run(work.warmUp, work.rows, true, () => {
     if (++ended !== work.rows >> 1) return
@@ -74,11 +87,13 @@ const measured = async (
     pausedCpu = system + user
   })
   const seconds = (performance.now() - since - paused) / 1_000
+  const waited = waitedSoFar() - waitedBefore
   const { system, user } = process.cpuUsage(from)
   if (ended !== work.rows) throw new Error(`${ended} of ${work.rows} rows ended`)
   return {
     cpuPerRow: (system + user - pausedCpu) / work.rows,
     seconds,
+    waited,
     peakRss: process.resourceUsage().maxRSS / 1_024,
     halfHeap,
     endHeap: heap()

@@ -259,6 +259,15 @@ describe("Batch.prompt", () => {
         [{ prompt: "{{ }}" }, /^prompt has empty braces/],
         [{ params: { stream: true } }, /^params has stream, which the prompt sets itself$/],
         [{ schema: 3 }, /^schema is neither/],
+        [{ schema: { type: "objekt" } }, /^schema is no JSON schema: type is "objekt"; expected one of string, /],
+        [
+          { schema: { properties: { kind: { anyOf: [{ type: "string" }, { type: ["null", "text"] }] } } } },
+          /^schema is no JSON schema: properties\.kind\.anyOf\.1\.type is "text"; /
+        ],
+        [{ schema: { $defs: { a: { required: "name" } } } }, /: \$defs\.a\.required is no list of names$/],
+        [{ schema: { properties: { enum: { enum: 3 } } } }, /: properties\.enum\.enum is no list of values$/],
+        [{ schema: { items: { properties: [] } } }, /: items\.properties is no object of schemas$/],
+        [{ schema: { not: { oneOf: {} } } }, /: not\.oneOf is no list of schemas$/],
         [{ client: { apiKey: Redacted.make("k"), nope: 1 } }, /nope/]
       ]
       for (const [options, message] of cases) {
@@ -297,6 +306,31 @@ describe("maxCost", () => {
     )
   )
 
+  it.live("that is used up keeps no row of the journal from its results", () =>
+    within(
+      Effect.gen(function* () {
+        const sandbox = yield* Sandbox.make({})
+        const agent = yield* promptAt(sandbox, bounded)
+        const journal = Batch.journal(join(yield* folder, "j.jsonl"))
+        const options = {
+          rows: rowsOf(20),
+          agent,
+          journal,
+          prices,
+          concurrency: 1,
+          maxCost: 0.5,
+          order: "input" as const
+        }
+        const one = yield* collect(options)
+        assert.isAbove(one.results.length, 1)
+        const two = yield* collect(options)
+        assert.strictEqual((two.error as Batch.BatchError).reason, "MaxCost")
+        assert.deepStrictEqual(values(two.results), values(one.results))
+        assert.deepStrictEqual([two.progress.restored, two.progress.done], [one.progress.done, one.progress.done])
+      })
+    )
+  )
+
   it.live("counts rows of unknown cost by their bound, those of earlier runs too", () =>
     within(
       Effect.gen(function* () {
@@ -320,7 +354,11 @@ describe("maxCost", () => {
         const sandbox = yield* Sandbox.make({})
         const refusals: ReadonlyArray<readonly [Partial<Batch.PromptOptions<unknown>>, Batch.Prices, RegExp]> = [
           [{}, prices, /an answer has no bound; set params\.max_completion_tokens$/],
-          [bounded, {}, /the price of openai:gpt-5-mini is unknown; give it in prices$/]
+          [
+            bounded,
+            {},
+            /the price of openai:gpt-5-mini at http:\/\/127\.0\.0\.1:\d+\/v1 is unknown; give it in prices$/
+          ]
         ]
         for (const [options, prices, message] of refusals) {
           const agent = yield* promptAt(sandbox, options)

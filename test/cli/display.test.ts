@@ -104,6 +104,11 @@ describe("the terminal's display", () => {
       ].join("\n")
     )
     assert.include(blockText("x", view({}, { isDraining: true })), "stopping: 500 rows still at work")
+    const circuit = { by: "circuit", detail: "https://x does not respond; it is probed until it does" } as const
+    assert.include(
+      blockText("x", view({ heldBack: circuit }, { isDraining: true })),
+      "still at work: https://x does not respond; it is probed until it does; Ctrl-C again stops at once"
+    )
   })
 
   it("rewrites its lines, keeps notes above them, and leaves the summary", () => {

@@ -139,7 +139,8 @@ describe("clientele run", () => {
     )
     const { requests } = sandbox.stats()
     const again = await folder.run(...asked, "--out", "again.jsonl")
-    assert.match(again.err, /3 rows answered in .*; 3 from the cache\n/)
+    // Their tokens were spent by the other run.
+    assert.match(again.err, /3 rows answered in .*; 3 from the cache\n0 tokens in, 0 out; \$0\.00\n/)
     assert.strictEqual(sandbox.stats().requests, requests)
   })
 
@@ -151,6 +152,16 @@ describe("clientele run", () => {
       /^title,repeat,answer,status,error\nFilm 0,1,.*\nFilm 0,2,.*\nFilm 1,1,.*\nFilm 1,2,.*\n$/
     )
     assert.strictEqual(sandbox.stats().requests, 4)
+  })
+
+  it("stops at --max-cost, and names what would go on", async () => {
+    folder.write("films.csv", films(200))
+    folder.write("prices.json", '{"openai:gpt-5-mini": {"input": 1000, "output": 1000}}')
+    const bound = ["--max-tokens", "8", "--prices", "prices.json", "--max-cost", "0.5"]
+    const { code, err } = await folder.run("run", "films.csv", ...MODEL, ...bound, "--out", "out.jsonl")
+    assert.strictEqual(code, 3)
+    assert.match(err, /\nstopped; to go on, with a higher --max-cost: clientele run films\.csv /)
+    assert.match(err, /\nclientele: maxCost of \$0\.500 leaves .*\. Raise it and run again, which goes on from here\n$/)
   })
 
   it("does failed rows again by their reasons", async () => {
@@ -291,6 +302,18 @@ describe("clientele run, interrupted", () => {
     running.child.stderr.destroy()
     assert.strictEqual((await running.ended).code, 0)
     assert.strictEqual(recorded(), 300)
+  })
+
+  it("by a signal tells what keeps its rows, and what ends them", async () => {
+    folder.write("films.csv", films(3))
+    const running = folder.begin(args, { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" })
+    await until(() => running.err().includes("warning: http://127.0.0.1:9: circuit opened"))
+    assert.notInclude(running.err(), "fiber=")
+    running.child.kill("SIGINT")
+    await until(() => /still at work: http:.* does not respond; .*; Ctrl-C again stops at once/.test(running.err()))
+    running.child.kill("SIGINT")
+    const { code } = await running.ended
+    assert.strictEqual(code, 130)
   })
 
   it("by a second signal stops at once", async () => {

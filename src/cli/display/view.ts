@@ -63,8 +63,12 @@ export const failuresText = ({ progress }: RunView): string =>
   progress.failed === 0 ? "0 failed" : `${count(progress.failed)} failed: ${reasons(progress.failures)}`
 
 /** Reason why it is no faster at this moment. */
-export const holdText = ({ isDraining, progress }: RunView): string =>
-  isDraining ? `stopping: ${counted(progress.running, "row")} still at work` : progress.heldBack.detail
+export const holdText = ({ isDraining, progress: { heldBack, running } }: RunView): string => {
+  if (!isDraining) return heldBack.detail
+  const stopping = `stopping: ${counted(running, "row")} still at work`
+  // A provider that does not respond may keep them for hours.
+  return heldBack.by === "answers" ? stopping : `${stopping}: ${heldBack.detail}; Ctrl-C again stops at once`
+}
 
 export const workText = ({ progress }: RunView): string => {
   const { concurrency, queued, running, sockets } = progress

@@ -37,6 +37,7 @@ interface RawRecord {
 }
 
 const UNCLOSED = "a quote is not closed on its line, and takes those after it"
+const NEVER_CLOSED = "a quote is never closed, and takes all lines after it"
 
 /** True for a cell whose quote is a character of it, with line ends that no quotes hold together. */
 const isUnclosed = (cell: string, raw: string): boolean =>
@@ -44,6 +45,8 @@ const isUnclosed = (cell: string, raw: string): boolean =>
 
 /** A parser that hands over its records at once, and keeps none. */
 const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Parser => {
+  /** Line of the last record. */
+  let lastLine = 0
   const parser = new Parser({
     delimiter,
     record_delimiter: ["\r\n", "\n", "\r"],
@@ -59,11 +62,15 @@ const parserOf = (delimiter: string, onRecord: (record: CsvRecord) => void): Par
       // Typed as it is without `raw`.
       const { raw, record } = read as unknown as RawRecord
       const isBroken = record.some((cell) => isUnclosed(cell, raw))
+      lastLine = lines
       onRecord({ line: lines, cells: record, problem: isBroken ? UNCLOSED : undefined })
       return null
     },
     on_skip: (error) => {
-      onRecord({ line: Number(error?.lines ?? 0), cells: [], problem: error?.message ?? "unknown" })
+      // The parser tells the last line, not that of the quote.
+      if (error?.code === "CSV_QUOTE_NOT_CLOSED") {
+        onRecord({ line: lastLine + 1, cells: [], problem: NEVER_CLOSED })
+      } else onRecord({ line: Number(error?.lines ?? 0), cells: [], problem: error?.message ?? "unknown" })
       return undefined
     }
   })

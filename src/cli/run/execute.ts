@@ -1,4 +1,5 @@
 /** Runs a plan: rows in, results out, shown as it goes, with an exit code. */
+import { inspect } from "node:util"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -99,7 +100,7 @@ const program = (plan: RunPlan, args: ReadonlyArray<string>, shown: Shown) =>
     const code = report.exitCode(end, interrupts.exitCode())
     const { built, hits } = yield* ClientMap.stats
     const record = { ...report.record(code, end), clientsBuilt: built, clientHits: hits }
-    display.end({ lines: report.summary(code), record })
+    display.end({ lines: report.summary(code, end), record })
     if (end !== undefined) return yield* Effect.fail(new CommandError(end.message, end.code))
     return code
   })
@@ -109,14 +110,22 @@ const endOf = (exit: Exit.Exit<unknown, RunError>): RunEnd | undefined => {
   if (Exit.isSuccess(exit)) return undefined
   const failure = Cause.failureOption(exit.cause)
   if (failure._tag === "None") return { message: Cause.pretty(exit.cause), code: EXIT.io }
-  return { message: failure.value.message, code: exitOf(failure.value) }
+  const error = failure.value
+  const reason = "reason" in error ? { reason: error.reason } : {}
+  return { message: error.message, code: exitOf(error), ...reason }
 }
+
+const logText = (message: unknown): string =>
+  [message]
+    .flat()
+    .map((part) => (typeof part === "string" ? part : inspect(part)))
+    .join(" ")
 
 /** Warnings of the layers below appear among the progress. */
 const logger = (shown: Shown) =>
   Logger.replace(
     Logger.defaultLogger,
-    Logger.map(Logger.logfmtLogger, (line) => shown.display.note(line))
+    Logger.make(({ message }) => shown.display.note(`warning: ${logText(message)}`))
   )
 
 /** Resolves to the exit code. */

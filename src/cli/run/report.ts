@@ -1,7 +1,7 @@
 /** Counts a run as it goes, and sums it up at its end. */
 import { readdirSync } from "node:fs"
 import { createHistogram } from "node:perf_hooks"
-import type { Progress } from "../../Batch.ts"
+import type { BatchError, Progress } from "../../Batch.ts"
 import { count, counted, duration, reasons } from "../display/figures.ts"
 import { costText, tokensText } from "../display/view.ts"
 import { EXIT, type ExitCode } from "../exit.ts"
@@ -13,6 +13,8 @@ import type { RunPlan } from "./plan.ts"
 export interface RunEnd {
   readonly message: string
   readonly code: ExitCode
+  /** Reason of a batch's error. */
+  readonly reason?: BatchError["reason"] | undefined
 }
 
 const openFiles = (): number | undefined => {
@@ -76,7 +78,7 @@ export class RunReport {
   }
 
   /** Lines for people. */
-  summary(code: ExitCode): ReadonlyArray<string> {
+  summary(code: ExitCode, end: RunEnd | undefined): ReadonlyArray<string> {
     const last = this.#last
     if (last === undefined) return []
     const files = [
@@ -88,7 +90,7 @@ export class RunReport {
       this.#rows(last),
       `${tokensText(view)}; ${costText(view)}`,
       ...(files.length === 0 ? [] : [files.join(", ")]),
-      ...this.#advice(last, code)
+      ...this.#advice(last, code, end)
     ]
   }
 
@@ -102,12 +104,12 @@ export class RunReport {
     return `${counted(done, "row")} answered in ${duration(elapsedMs)}${more}`
   }
 
-  #advice({ ended, failed }: Progress, code: ExitCode): ReadonlyArray<string> {
+  #advice({ ended, failed }: Progress, code: ExitCode, end: RunEnd | undefined): ReadonlyArray<string> {
     const hasJournal = this.#plan.journal !== undefined
     if (ended !== "complete" && code !== EXIT.usage && code !== EXIT.locked) {
-      return [
-        hasJournal ? `stopped; to go on: ${this.#command}` : "stopped; without a journal, the next run begins anew"
-      ]
+      if (!hasJournal) return ["stopped; without a journal, the next run begins anew"]
+      const change = end?.reason === "MaxCost" ? ", with a higher --max-cost" : ""
+      return [`stopped; to go on${change}: ${this.#command}`]
     }
     if (failed === 0 || !hasJournal || ended !== "complete") return []
     const retries = this.#plan.retryFailed === false ? " --retry-failed" : ""

@@ -8,23 +8,20 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type { Stats } from "../../ClientMap.ts"
-import { clearInterval, Date, performance, setInterval } from "../util/timers.ts"
+import { Date, performance } from "../util/timers.ts"
 import { CachedAnswers } from "./cache/cachedAnswers.ts"
 import { ConcurrencyLimit } from "./concurrency.ts"
 import { CostBudget } from "./cost/budget.ts"
 import { BatchError } from "./errors.ts"
 import { type AgentFailure, failureOf } from "./failure.ts"
-import { queuedIn } from "./heldBack.ts"
 import type { CacheStore, JournalStore } from "./journal/model.ts"
-import { lineOf } from "./journal/record.ts"
-import { RecordWriter } from "./journal/recordWriter.ts"
 import type { BatchProgress } from "./model.ts"
+import { Monitor, type Monitored } from "./monitor.ts"
 import type { RowCall, Result } from "./result.ts"
 import { DEFAULT_HOLD_BACK, type BatchSettings } from "./options.ts"
 import { Output } from "./output.ts"
-import { progressOf } from "./progress.ts"
-import { idOf } from "./rows/rowIdentity.ts"
-import type { RowHash, RowIndex } from "./rows/rowIndex.ts"
+import { Recorder } from "./recorder.ts"
+import type { RowIndex } from "./rows/rowIndex.ts"
 import { RowReader, type RowSink } from "./rows/rowReader.ts"
 import type { RowSource } from "./rows/rowSource.ts"
 import { WaitingRows } from "./rows/waitingRows.ts"
@@ -33,7 +30,6 @@ import { Task } from "./task.ts"
 
 /** Rows that wait for a slot. */
 const READ_AHEAD = 64
-const TICK_MS = 100
 /** Rows that must have ended before their share of failures counts. */
 const MIN_ROWS_FOR_SHARE = 100
 const CLOSE_TIMEOUT_MS = 10_000
@@ -62,7 +58,8 @@ export class Engine<R> {
   readonly #deps: EngineDeps<R>
   readonly #settings: BatchSettings
   readonly #reader: RowReader
-  readonly #writer: RecordWriter | undefined
+  readonly #recorder: Recorder
+  readonly #monitor: Monitor
   readonly #budget: CostBudget | undefined
   readonly #cached: CachedAnswers | undefined
   readonly #limit: ConcurrencyLimit
@@ -74,16 +71,12 @@ export class Engine<R> {
   #running = 0
   /** The fiber of a row that has just ended takes the next one: that costs less than another fiber. */
   #isSettling = false
-  #unwritten = 0
   #isInputOver = false
   #inputCause: Cause.Cause<unknown> | undefined
   #stopping: { readonly error: BatchError | undefined } | undefined
   /** The account is refused: when the next row is tried. */
   #refused: { readonly detail: string; probeAt: number } | undefined
   #lacksBudget = false
-  #timer: NodeJS.Timeout | undefined
-  #shownAt = -Infinity
-  #stats: Stats | undefined
   #ended: Ended | undefined
 
   constructor(deps: EngineDeps<R>) {
@@ -91,13 +84,15 @@ export class Engine<R> {
     this.#deps = deps
     this.#settings = settings
     this.#reader = new RowReader(settings, store, index, this.#sink)
-    this.#writer = store === undefined ? undefined : new RecordWriter(store, (error) => this.#abort(error))
+    this.#recorder = new Recorder(store, index, (error) => this.#abort(error))
     this.#budget = settings.maxCost === undefined ? undefined : new CostBudget(settings.maxCost, deps.earlierMost)
     this.#cached = deps.cache === undefined ? undefined : new CachedAnswers(deps.cache, settings)
     this.#limit = new ConcurrencyLimit(settings.concurrency)
     this.#fork = Runtime.runFork(deps.runtime)
     this.#tally.earlierCost = deps.earlierCost
     this.#tally.damaged = deps.damaged
+    const monitored = { moment: () => this.#moment(), onTick: () => this.#onRoom() }
+    this.#monitor = new Monitor(settings, this.#tally, this.#limit, deps.stats, monitored)
     this.output = new Output(settings.order, settings.holdBack ?? DEFAULT_HOLD_BACK, () => this.#onRoom())
   }
 
@@ -121,13 +116,13 @@ export class Engine<R> {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#monitor.start()
   }
 
   /** Interrupts what runs, and writes what is finished. Bounded, and never fails. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.#end("interrupted", undefined)
-    const written = Effect.promise(() => this.#writer?.flush() ?? Promise.resolve())
+    const written = Effect.promise(() => this.#recorder.flush())
     const ending = Effect.zipRight(Fiber.interruptAll(this.#fibers), written)
     // Agents that do not end are left to themselves.
     return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(Effect.disconnect(ending)), CLOSE_TIMEOUT_MS))
@@ -163,7 +158,7 @@ export class Engine<R> {
   }
 
   get #held(): number {
-    return this.#unwritten + this.output.held
+    return this.#recorder.unwritten + this.output.held
   }
 
   get #room(): number {
@@ -292,23 +287,13 @@ export class Engine<R> {
 
   /** Records a result, then gives it. */
   #finish(task: Task, result: AnyResult): void {
-    const { hash } = task
-    const isRecorded = this.#writer !== undefined && hash !== undefined
-    const [line, concluded] = isRecorded ? recordOf(task, result) : ["", result]
+    const recordable = this.#recorder.prepare(task, result)
+    const concluded = recordable?.result ?? result
     this.#tally.concluded++
     if (concluded.status === "failed") this.#tally.concludedFailures++
-    if (isRecorded) this.#record(task, hash, line, concluded)
-    else this.#give(task, concluded)
+    if (recordable === undefined) this.#give(task, concluded)
+    else this.#recorder.write(task, recordable, () => this.#give(task, concluded))
     if (concluded.status === "failed") this.#stopIfFailing()
-  }
-
-  #record(task: Task, hash: RowHash, line: string, recorded: AnyResult): void {
-    this.#unwritten++
-    this.#writer!.add(line, (position) => {
-      this.#unwritten--
-      this.#deps.index!.record(hash, recorded.status === "failed" ? recorded.reason.tag : undefined, position)
-      this.#give(task, recorded)
-    })
   }
 
   #give(task: Task, result: AnyResult): void {
@@ -318,7 +303,7 @@ export class Engine<R> {
   }
 
   get #isIdle(): boolean {
-    if (this.#running > 0 || this.#unwritten > 0) return false
+    if (this.#running > 0 || this.#recorder.unwritten > 0) return false
     return this.#stopping !== undefined || (this.#isInputOver && this.#waiting.size === 0)
   }
 
@@ -337,65 +322,27 @@ export class Engine<R> {
   #end(ended: Ended, cause: Cause.Cause<unknown> | undefined): void {
     if (this.#ended !== undefined) return
     this.#ended = ended
-    clearInterval(this.#timer)
-    this.#show()
+    this.#monitor.end()
     this.output.end(cause)
   }
 
-  #tick(): void {
-    const now = performance.now()
-    const isShown = this.#settings.onProgress !== undefined && now - this.#shownAt >= this.#settings.progressInterval
-    // Counting below costs something for each client, so it is done for those who ask.
-    if (isShown || this.#limit.isAuto) this.#stats = this.#deps.stats()
-    const queued = this.#stats === undefined ? 0 : queuedIn(this.#stats)
-    this.#limit.adapt({ now, queued, running: this.#running, ended: this.#tally.ended })
-    this.#tally.sample(now)
-    this.#onRoom()
-    if (!isShown) return
-    this.#shownAt = now
-    this.#show()
-  }
-
-  #show(): void {
-    const { onProgress, repeat, total } = this.#settings
-    if (onProgress === undefined) return
-    const rows = total === undefined ? (this.#isInputOver ? this.#reader.rows : undefined) : total
-    try {
-      onProgress(
-        progressOf({
-          tally: this.#tally,
-          now: performance.now(),
-          total: rows === undefined ? undefined : rows * repeat,
-          running: this.#running,
-          waiting: this.#waiting.size,
-          unwritten: this.#unwritten,
-          held: this.#held,
-          holdBack: this.#holdBack,
-          limit: this.#limit,
-          isInputOver: this.#isInputOver,
-          refused: this.#refused?.detail,
-          probeAt: this.#refused === undefined ? undefined : Date.now() + this.#refused.probeAt - performance.now(),
-          lacksBudget: this.#lacksBudget,
-          stats: this.#stats,
-          ended: this.#ended
-        })
-      )
-    } catch {
-      // A display that fails is no reason to end a run.
+  #moment(): ReturnType<Monitored["moment"]> {
+    const { repeat, total } = this.#settings
+    const rows = total ?? (this.#isInputOver ? this.#reader.rows : undefined)
+    return {
+      total: rows === undefined ? undefined : rows * repeat,
+      running: this.#running,
+      waiting: this.#waiting.size,
+      unwritten: this.#recorder.unwritten,
+      held: this.#held,
+      holdBack: this.#holdBack,
+      isInputOver: this.#isInputOver || this.#stopping !== undefined,
+      refused: this.#refused?.detail,
+      probeAt: this.#refused === undefined ? undefined : Date.now() + this.#refused.probeAt - performance.now(),
+      lacksBudget: this.#lacksBudget,
+      ended: this.#ended
     }
   }
 }
 
 const dollars = (value: number): string => `$${value.toPrecision(3)}`
-
-/** The record of a result. One that JSON can't hold is a failure. */
-const recordOf = (task: Task, result: AnyResult): readonly [line: string, recorded: AnyResult] => {
-  const id = idOf(task.hash!)
-  try {
-    return [lineOf(id, result as never, Date.now(), task.most), result]
-  } catch (error) {
-    const message = `JSON can't hold the agent's value: ${error instanceof Error ? error.message : String(error)}`
-    const failed = task.failed({ tag: "value", message }, result.cost, result.ms)
-    return [lineOf(id, failed as never, Date.now(), task.most), failed]
-  }
-}

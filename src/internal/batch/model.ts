@@ -191,7 +191,7 @@ export interface BatchProgress {
   readonly elapsedMs: number
   /** Milliseconds to the end, if `total` and the rate are known. */
   readonly etaMs: number | undefined
-  /** Tokens of this run. */
+  /** Tokens of this run, without those of cached answers. */
   readonly usage: Usage
   /** US dollars of this run, without rows of unknown price. */
   readonly cost: number

@@ -120,9 +120,15 @@ const fail = (why: string): never => {
 const maxCostOf = ({ agent, maxCost }: AnyOptions, price: BatchSettings["priceOf"]): number | undefined => {
   if (maxCost === undefined) return undefined
   within("maxCost", maxCost, Infinity)
-  const { maxOutputTokens, model } = agent as { readonly maxOutputTokens?: number; readonly model?: string }
+  const { identity, maxOutputTokens, model } = agent as {
+    readonly identity?: AgentIdentity
+    readonly maxOutputTokens?: number
+    readonly model?: string
+  }
   if (internalsOf(agent) === undefined) fail("the agent is not of Batch.prompt, so the cost of a row has no bound")
-  if (price(undefined) === undefined) fail(`the price of ${model} is unknown; give it in prices`)
+  // Other servers than the provider's own have prices of their own.
+  const place = identity?.["baseURL"] === undefined ? "" : ` at ${String(identity["baseURL"])}`
+  if (price(undefined) === undefined) fail(`the price of ${model}${place} is unknown; give it in prices`)
   if (maxOutputTokens === undefined) fail("an answer has no bound; set params.max_completion_tokens")
   return maxCost
 }

@@ -46,8 +46,9 @@ export class RunTally {
   /** Counts a row of this run. */
   end(result: Result<unknown, unknown>): void {
     this.ended++
-    this.usage = sumOf(this.usage, result.usage)
+    // Tokens of a cached answer were spent by another run.
     if (result.cached) this.cached++
+    else this.usage = sumOf(this.usage, result.usage)
     if (result.cost === undefined) this.unpriced++
     else this.cost += result.cost
     this.#outcome(result.status === "failed" ? result.reason.tag : undefined)

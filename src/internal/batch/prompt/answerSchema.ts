@@ -6,6 +6,7 @@ import * as EffectSchema from "./effectSchema.ts"
 import { jsonIn } from "./answerText.ts"
 import { errorsOf, type JsonSchema } from "./jsonSchema.ts"
 import type { ChatMessage } from "./model.ts"
+import { faultOf } from "./schemaFault.ts"
 
 export type SchemaFormat = "json_schema" | "json_object" | "text"
 
@@ -68,11 +69,18 @@ const ofJson = (json: JsonSchema, format: SchemaFormat): AnswerSchema =>
     return errors.length === 0 ? Either.right(value) : Either.left(errors.join("\n"))
   })
 
+const ofChecked = (json: JsonSchema, format: SchemaFormat): Effect.Effect<AnswerSchema, BatchError> => {
+  const fault = faultOf(json)
+  return fault === undefined
+    ? Effect.succeed(ofJson(json, format))
+    : new BatchError({ reason: "Options", detail: `schema is no JSON schema: ${fault}` })
+}
+
 export const make = (schema: unknown, format: SchemaFormat): Effect.Effect<AnswerSchema, BatchError> => {
   // Schemas of effect are classes, too, and so functions.
   const given = schema as object
   if (isRecord(schema) || typeof schema === "function") {
-    if (!EffectSchema.is(given)) return Effect.succeed(ofJson(given as JsonSchema, format))
+    if (!EffectSchema.is(given)) return ofChecked(given as JsonSchema, format)
     return Effect.tryPromise({
       try: () => ofEffect(given, format),
       catch: (cause) =>

@@ -25,6 +25,8 @@ export interface Chat {
   readonly send: (body: object) => Effect.Effect<ChatAnswer, ClientError, ClientMap>
 }
 
+const isPromise = (value: unknown): value is Promise<unknown> => value instanceof Promise
+
 const chatOf = <P extends string, Extra extends string>(api: apis.Api<P, Extra>, ownURL: string | undefined) => {
   const { call } = effects.make(api)
   const { provider } = api
@@ -39,10 +41,12 @@ const chatOf = <P extends string, Extra extends string>(api: apis.Api<P, Extra>,
           const { read, written } = calls.chat(api, config, body)
           return {
             written,
-            read: async (response, call): Promise<ChatAnswer> => ({
-              answer: await read(response, call),
-              attempts: call.attempts
-            })
+            read: (response, call): ChatAnswer | PromiseLike<ChatAnswer> => {
+              const answer = read(response, call)
+              const { attempts } = call
+              // Most answers are there at once, and need no promise of their own.
+              return isPromise(answer) ? answer.then((answer) => ({ answer, attempts })) : { answer, attempts }
+            }
           }
         })
     }))

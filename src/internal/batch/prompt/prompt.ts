@@ -44,16 +44,19 @@ const outputBound = (params: Readonly<Record<string, unknown>>): number | undefi
   return one === undefined ? undefined : one * (positive(params["n"]) ?? 1)
 }
 
-const rendered = ({ schema, system, template }: Plan, row: TemplateRow) =>
-  Either.gen(function* () {
-    const above = system === undefined ? "" : yield* system.render(row)
-    const prompt = yield* template.render(row)
-    const instruction = schema?.instruction ?? ""
-    const content = above !== "" && instruction !== "" ? `${above}\n\n${instruction}` : above + instruction
-    const messages: Array<ChatMessage> = content === "" ? [] : [{ role: "system", content }]
-    messages.push({ role: "user", content: prompt })
-    return messages as ReadonlyArray<ChatMessage>
-  })
+const noSystem: Either.Either<string, string> = Either.right("")
+
+type Rendered = Either.Either<ReadonlyArray<ChatMessage>, string>
+
+const rendered = ({ schema, system, template }: Plan, row: TemplateRow): Rendered => {
+  const above = system === undefined ? noSystem : system.render(row)
+  if (Either.isLeft(above)) return Either.left(above.left)
+  const prompt = template.render(row)
+  if (Either.isLeft(prompt)) return Either.left(prompt.left)
+  const content = [above.right, schema?.instruction ?? ""].filter((text) => text !== "").join("\n\n")
+  const asked: ChatMessage = { role: "user", content: prompt.right }
+  return Either.right(content === "" ? [asked] : [{ role: "system", content }, asked])
+}
 
 const bodyOf = ({ model, params, schema }: Plan, messages: ReadonlyArray<ChatMessage>): object => ({
   model,

@@ -34,6 +34,12 @@ export interface RowSink {
   readonly noteDamaged: () => void
 }
 
+/** Rows that came together: those to be restored, and those behind the first of them that are to be done. */
+interface Found {
+  readonly restored: Array<Intaken>
+  readonly begun: Array<Intaken>
+}
+
 type ReaderSettings = Pick<BatchSettings, "keyOf" | "keyName" | "prompt" | "repeat" | "replay" | "retries">
 
 export class RowReader {
@@ -78,20 +84,21 @@ export class RowReader {
 
   #addAll(rows: ReadonlyArray<unknown>, at: number): Effect.Effect<void, BatchError> {
     if (at >= rows.length) return Effect.void
-    const restored: Array<Intaken> = []
-    const added = Effect.flatMap(this.#untilRoom, () => this.#addSome(rows, at, restored))
+    const found: Found = { restored: [], begun: [] }
+    const added = Effect.flatMap(this.#untilRoom, () => this.#addSome(rows, at, found))
     return Effect.flatMap(added, (next) =>
-      Effect.flatMap(restored.length > 0 ? this.#restore(restored) : Effect.void, () => this.#addAll(rows, next))
+      Effect.flatMap(found.restored.length > 0 ? this.#restore(found) : Effect.void, () => this.#addAll(rows, next))
     )
   }
 
   /** Adds rows from `at` on while there is room, and returns the first that was not added. */
-  #addSome(rows: ReadonlyArray<unknown>, at: number, restored: Array<Intaken>): Effect.Effect<number, BatchError> {
+  #addSome(rows: ReadonlyArray<unknown>, at: number, found: Found): Effect.Effect<number, BatchError> {
     const lacking = this.#isChecked ? undefined : this.#lackingIn(rows)
     if (lacking !== undefined) return lacking
     let next = at
-    while (next < rows.length && restored.length < RESTORED_AT_ONCE && this.#sink.room() > 0) {
-      this.#intake.add(rows[next], (intaken) => this.#take(intaken, restored))
+    const hasRoom = () => found.restored.length < RESTORED_AT_ONCE && this.#sink.room() > found.begun.length
+    while (next < rows.length && hasRoom()) {
+      this.#intake.add(rows[next], (intaken) => this.#take(intaken, found))
       next++
     }
     return Effect.succeed(next)
@@ -111,15 +118,17 @@ export class RowReader {
     })
   }
 
-  #take(intaken: Intaken, restored: Array<Intaken>): void {
+  #take(intaken: Intaken, { begun, restored }: Found): void {
     const { failure, isChanged, position, recordedTag, task } = intaken
     if (isChanged) this.#sink.noteChanged()
-    if (position === undefined) this.#sink.begin(task, failure)
+    // A row that can't begin may end the run, so those before it are restored first.
+    if (position === undefined && restored.length > 0) begun.push(intaken)
+    else if (position === undefined) this.#sink.begin(task, failure)
     else if (this.#settings.replay) restored.push(intaken)
     else this.#sink.restore(task, recordedTag, undefined)
   }
 
-  #restore(restored: ReadonlyArray<Intaken>): Effect.Effect<void, BatchError> {
+  #restore({ begun, restored }: Found): Effect.Effect<void, BatchError> {
     return Effect.map(this.#store!.read(restored.map(({ position }) => position!)), (lines) => {
       restored.forEach(({ recordedTag, task }, i) => {
         const line = lines[i]
@@ -128,6 +137,7 @@ export class RowReader {
         this.#sink.noteDamaged()
         this.#sink.begin(task, undefined)
       })
+      for (const { failure, task } of begun) this.#sink.begin(task, failure)
     })
   }
 }
