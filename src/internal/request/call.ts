@@ -9,7 +9,7 @@ import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
 
 /** A callback to run. */
-export interface Callback<A> extends StartedCall {
+interface Callback<A> extends StartedCall {
   readonly f: (signal: AbortSignal) => PromiseLike<A>
   /** Records its attempts, and is the parent of its requests. @default the span of the fiber */
   readonly span?: AnySpan | undefined
