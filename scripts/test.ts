@@ -1,11 +1,12 @@
 /**
  * `npm test`: runs the fast tests. `--all` runs the slow ones too, and on the oldest and the newest Node that the package
  * allows those that lean on Node's insides; `--worlds` runs these alone. `--nightly` runs the files named `*.nightly.ts`,
- * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, and all with `--nightly`, which checks their
- * types too; `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to
+ * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, the core with `--all`, and all with `--nightly`,
+ * which checks their types too; `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to
  * vitest, which then runs what they name of the fast and the slow tests.
  */
 import { join } from "node:path"
+import { CORE } from "./effect4/core.ts"
 import { WORKSPACE } from "./effect4/paths.ts"
 import { nodeRange, provideNode } from "./nodes.ts"
 import { run } from "./run.ts"
@@ -17,7 +18,7 @@ const all = [...fast, "--project=slow"]
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = [...all, "test/transport", "test/faults"]
 
-/** Derived tests that `npm test` and `--all` run on Effect 4; the night runs all of them. */
+/** Derived tests that `npm test` runs on Effect 4. `--all` runs the core, and the night all of them. */
 const smokeOnEffect4 = ["test/lease", "test/ClientConfig.test.ts", "test/contracts/requestPath.test.ts"]
 const onEffect4 = async (args: ReadonlyArray<string>): Promise<Counts> => {
   if (run("node", "scripts/effect4/main.ts", "--tests") !== 0) return { passed: 0, failed: 1, skipped: 0 }
@@ -58,7 +59,7 @@ const counts = async (): Promise<ReadonlyArray<Counts>> => {
     case undefined:
       return [await vitest({ args: fast }), await onEffect4(smokeOnEffect4)]
     case "--all":
-      return [await vitest({ args: all }), await onEffect4(smokeOnEffect4), ...(await worlds(wire))]
+      return [await vitest({ args: all }), await onEffect4(CORE), ...(await worlds(wire))]
     case "--worlds":
       return worlds(wire)
     case "--nightly":
