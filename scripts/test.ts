@@ -1,11 +1,12 @@
 /**
  * `npm test`: runs the fast tests. `--all` runs the slow ones too, and on the oldest and the newest Node that the package
  * allows those that lean on Node's insides; `--worlds` runs these alone. `--nightly` runs the files named `*.nightly.ts`,
- * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, and all with `--nightly`, which checks their
- * types too; `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to
+ * and all others on those Nodes. Derived tests run on Effect 4 as well: a few, the core with `--all`, and all with `--nightly`,
+ * which checks their types too; `--effect4` runs what is named of these alone. Each closes with one plain line of counts. Other arguments go to
  * vitest, which then runs what they name of the fast and the slow tests.
  */
 import { join } from "node:path"
+import { CORE } from "./effect4/core.ts"
 import { WORKSPACE } from "./effect4/paths.ts"
 import { nodeRange, provideNode } from "./nodes.ts"
 import { run } from "./run.ts"
@@ -21,7 +22,7 @@ const slow = ["--project=slow"]
 /** Pools, sessions, sockets, and what becomes of them under each fault. */
 const wire = ["test/transport", "test/faults"]
 
-/** Derived tests that `npm test` and `--all` run on Effect 4; the night runs all of them. */
+/** Derived tests that `npm test` runs on Effect 4. `--all` runs the core, and the night all of them. */
 const smokeOnEffect4 = [
   "test/lease",
   "test/ClientConfig.test.ts",
@@ -86,7 +87,7 @@ const counts = async (): Promise<ReadonlyArray<Counts>> => {
       return [
         await vitest({ args: shared }),
         await vitest({ args: [...own, ...slow] }),
-        await onEffect4(smokeOnEffect4),
+        await onEffect4(CORE),
         ...(await wireOnWorlds())
       ]
     case "--worlds":

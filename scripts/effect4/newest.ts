@@ -8,22 +8,11 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { run } from "../run.ts"
 import { vitest } from "../vitest.ts"
+import { CORE } from "./core.ts"
 import { BUILD, ROOT, WORKSPACE } from "./paths.ts"
 
 /** Has packages of its own. Within this one's root, so that SDKs are those of the other tests. */
 const NEWEST = join(ROOT, "out/effect4-newest")
-/** Contracts, leases, keys, quotas, and the way of a request. */
-const CORE = [
-  "test/ClientConfig",
-  "test/contracts",
-  "test/Credential",
-  "test/equality",
-  "test/history",
-  "test/http/",
-  "test/lease",
-  "test/quota",
-  "test/request"
-]
 
 interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>

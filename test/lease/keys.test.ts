@@ -61,7 +61,10 @@ const placed: Readonly<Record<string, (part: object) => unknown>> = {
 const valuesOf = (keys: ReadonlyArray<unknown>): Promise<ReadonlyArray<Exit.Exit<number, unknown>>> => {
   let built = 0
   return Effect.gen(function* () {
-    const map = yield* LeaseMap.make({ name: "tenants", lookup: (_: unknown) => Effect.sync(() => ++built) })
+    const map = yield* LeaseMap.make<unknown, number, never, never>({
+      name: "tenants",
+      lookup: () => Effect.sync(() => ++built)
+    })
     return yield* Effect.forEach(keys, (key) => Effect.exit(LeaseMap.get(map, key)))
   }).pipe(Effect.scoped, Effect.runPromise)
 }
@@ -98,8 +101,7 @@ describe("a key that Effect can look into", () => {
   })
 
   it("may be empty, undefined, a function or a date", async () => {
-    const f = () => 1
-    const exits = await valuesOf([undefined, null, "", f, f, new Date(1)])
+    const exits = await valuesOf([undefined, null, "", deathOf, deathOf, new Date(1)])
     assert.deepStrictEqual(
       exits,
       [1, 2, 3, 4, 4, 5].map((value) => Exit.succeed(value))
