@@ -27,7 +27,8 @@ const installs: Replacements = [
   [/ vitest@3 @effect\/vitest@[\d.]+/g, " vitest@5 @effect/vitest@4"]
 ]
 
-const replaced = (text: string, all: Replacements): string => all.reduce((out, [from, to]) => out.replace(from, to), text)
+const replaced = (text: string, all: Replacements): string =>
+  all.reduce((out, [from, to]) => out.replace(from, to), text)
 
 const rewritten = (part: string, text: string): string => {
   const fenced = text.replace(

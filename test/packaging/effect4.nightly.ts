@@ -212,7 +212,13 @@ describe("the package for Effect 4", () => {
       `
     )
     const options = "--noEmit --strict --skipLibCheck false --module nodenext --target es2023 --types node"
-    const { status, stdout } = await project.run("npx", ["--no-install", "tsc", ...options.split(" "), "app.mts", "models.mts"])
+    const { status, stdout } = await project.run("npx", [
+      "--no-install",
+      "tsc",
+      ...options.split(" "),
+      "app.mts",
+      "models.mts"
+    ])
     assert.strictEqual(status, 0, stdout)
   })
 
