@@ -1,4 +1,4 @@
-/** What models and tool loops give in the terms of effect/ai alone. */
+/** Terms of effect/ai that models and tool loops have on Effect 4 alone. */
 import { assert, describe, it } from "@effect/vitest"
 import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
@@ -65,7 +65,7 @@ const calling = (name: string, params: object) => ({
     index === 0 ? ClientMapTest.calls({ name, params }) : ClientMapTest.text("done")
 })
 
-/** What the model was told of its tool. */
+/** Result of the tool as the model got it. */
 const told = (requests: ClientMapTest.Service["requests"]): string =>
   (requests[1]!.body as { readonly messages: ReadonlyArray<{ readonly content: string }> }).messages.at(-1)!.content
 
