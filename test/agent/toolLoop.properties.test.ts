@@ -50,6 +50,9 @@ const last = <E, R>(parts: Stream.Stream<ToolLoop.Part<typeof toolkit.tools>, E,
     part.type === "loop-end" ? part.result : before
   ) as Effect.Effect<ToolLoop.Result, E, R>
 
+const isIdle = ({ clients }: ClientMap.Stats): boolean =>
+  clients.every(({ inFlight, leases }) => inFlight === 0 && leases === 0)
+
 /** Holds for 25 draws of these. */
 const holds = <A extends ReadonlyArray<unknown>, E>(
   drawn: { readonly [K in keyof A]: fc.Arbitrary<A[K]> },
@@ -104,8 +107,6 @@ describe("a tool loop", () => {
           ])
         )
         assert.strictEqual(running, 0)
-        const isIdle = ({ clients }: ClientMap.Stats) =>
-          clients.every(({ inFlight, leases }) => inFlight === 0 && leases === 0)
         // A request that was about to be sent ends in a later microtask.
         assert.isTrue(isIdle(yield* eventually(ClientMap.stats, isIdle)))
         yield* Effect.promise(() => until(() => server.open() === 0))

@@ -23,7 +23,7 @@ export const kinds = {
   unknown: "UnknownError"
 }
 
-/** How spans name a failure. */
+/** Name of a refusal in spans. */
 export const spanName = /HttpResponseError: 400/
 
 export const kindOf = (error: { readonly _tag: string }): string => error._tag

@@ -24,7 +24,7 @@ export const kinds = {
   unknown: "UnknownError"
 }
 
-/** How spans name a failure. */
+/** Name of a refusal in spans. */
 export const spanName = /AiError: 400/
 
 export const kindOf = (error: { readonly _tag: string }): string =>

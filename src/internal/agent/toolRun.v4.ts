@@ -28,7 +28,7 @@ export interface ToolRun {
   readonly preliminary?: boolean
 }
 
-/** Where a call is made: with its tools, after these messages. */
+/** The place of a call: its tools, and the messages before it. */
 export interface RunContext {
   readonly toolkit: AnyToolkit
   readonly messages: Prompt.Prompt["content"]

@@ -9,12 +9,24 @@ import { property } from "../util/json.ts"
 /** References from the root are to what they name. */
 const REFERENCE = /^#\/\$defs\/(.+)$/
 
+/** Texts of numbers that JSON lacks, which are no use in an answer. */
+const NOT_FINITE = JSON.stringify({ type: "string", enum: ["Infinity", "-Infinity", "NaN"] })
+
+const finite = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(finite)
+  if (typeof node !== "object" || node === null) return node
+  const { anyOf, ...rest } = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, finite(value)]))
+  if (!Array.isArray(anyOf)) return anyOf === undefined ? rest : { ...rest, anyOf }
+  const branches: ReadonlyArray<object> = anyOf.filter((one) => JSON.stringify(one) !== NOT_FINITE)
+  return branches.length === 1 ? { ...rest, ...branches[0] } : { ...rest, anyOf: branches }
+}
+
 /** Throws if JSON can't represent the AST. */
 export const schemaOf = (ast: AST.AST): object => {
   const { definitions, schema: root } = Schema.toJsonSchemaDocument(Schema.make(ast), { onExcessProperty: "error" })
   const [, name] = REFERENCE.exec(String(root.$ref)) ?? []
   const schema = name === undefined ? root : { ...definitions[name] }
-  return Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
+  return finite(Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }) as object
 }
 
 export const descriptionOf = (ast: AST.AST): string | undefined => AST.resolveDescription(ast)

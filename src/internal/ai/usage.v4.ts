@@ -6,9 +6,9 @@ export interface Reported {
   readonly input: unknown
   readonly output: unknown
   readonly total: unknown
-  /** Of the input, read from a cache. */
+  /** The part of the input that was read from a cache. */
   readonly cached: unknown
-  /** Of the output, spent on reasoning. */
+  /** The part of the output that was spent on reasoning. */
   readonly reasoning: unknown
 }
 
