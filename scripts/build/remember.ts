@@ -44,7 +44,7 @@ const hashOf = (folder: string, globs: ReadonlyArray<string>): string => {
 const remembered = (): Build | undefined =>
   existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as Build) : undefined
 
-/** What dist/ is now, as it would be remembered. */
+/** Hashes of the sources and of dist/ at present. */
 const present = (): Pick<Build, "outputs" | "sources"> => ({
   sources: hashOf(ROOT, SOURCES),
   outputs: hashOf(DIST, ["**"])

@@ -44,7 +44,7 @@ export const variants = (row: Row, index: number): ReadonlyArray<Variant> => {
   ])
 }
 
-/** Of these, those that suffice for each kind of request to meet the row over each protocol. */
+/** Variants that suffice for each kind of request to meet the row over each protocol. */
 export const oncePerProtocol = (row: Row, index: number): ReadonlyArray<Variant> => {
   const met = new Set<string>()
   return variants(row, index).filter(({ direct, kind, protocol }) => {
