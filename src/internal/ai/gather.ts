@@ -52,94 +52,110 @@ interface Batch<A, E, By> {
   fiber: Sending<A, E> | undefined
 }
 
-export const make = <A, E, By>({
-  closed,
-  most,
-  send,
-  window
-}: Options<A, E, By>): Effect.Effect<AskBatch<A, E, By>, never, Scope.Scope> =>
+class Gathering<A, E, By> {
+  readonly #options: Options<A, E, By>
+  readonly #run: (sending: Effect.Effect<Exit.Exit<ReadonlyArray<A>, E>>) => Sending<A, E>
+  #isClosed = false
+  /** Still takes texts. */
+  #open: Batch<A, E, By> | undefined
+
+  constructor(
+    options: Options<A, E, By>,
+    run: (sending: Effect.Effect<Exit.Exit<ReadonlyArray<A>, E>>) => Sending<A, E>
+  ) {
+    this.#options = options
+    this.#run = run
+  }
+
+  readonly ask: AskBatch<A, E, By> = (texts, by) =>
+    texts.length === 0
+      ? Effect.sync(() => [])
+      : Effect.async((resume) => {
+          if (this.#isClosed) return resume(this.#options.closed)
+          const asking: Asking<A, E, By> = { by, values: [], batches: new Set(), resume }
+          for (const [at, text] of texts.entries()) this.#add({ text, of: asking, at })
+          return Effect.suspend(() => Fiber.interruptAll(this.#leave(asking)))
+        })
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #add(item: Item<A, E, By>): void {
+    const batch = this.#open ?? this.#begin()
+    batch.items.push(item)
+    batch.waiting.add(item.of)
+    item.of.batches.add(batch)
+    if (batch.items.length < this.#options.most) return
+    this.#shut(batch)
+    Deferred.unsafeDone(batch.isFull, Effect.void)
+  }
+
+  #begin(): Batch<A, E, By> {
+    const { send, window } = this.#options
+    const isFull = Deferred.unsafeMake<void>(FiberId.none)
+    const batch: Batch<A, E, By> = { items: [], waiting: new Set(), isFull, fiber: undefined }
+    const request = Effect.suspend(() => {
+      this.#shut(batch)
+      return send(
+        batch.items.map(({ text }) => text),
+        [...batch.waiting].map(({ by }) => by)
+      )
+    })
+    const wait = Effect.raceFirst(pause(window), Deferred.await(isFull))
+    // Layers are built without interruption, and what is run in their midst inherits that.
+    batch.fiber = this.#run(
+      Effect.interruptible(Effect.zipRight(Effect.yieldNow(), Effect.exit(Effect.zipRight(wait, request))))
+    )
+    batch.fiber.addObserver((exit) => this.#settle(batch, Exit.flatten(exit)))
+    return (this.#open = batch)
+  }
+
+  #shut(batch: Batch<A, E, By>): void {
+    if (this.#open === batch) this.#open = undefined
+  }
+
+  #settle(batch: Batch<A, E, By>, exit: Exit.Exit<ReadonlyArray<A>, E>): void {
+    this.#shut(batch)
+    if (exit._tag === "Success") {
+      for (const [i, value] of exit.value.entries()) {
+        const { at, of } = batch.items[i]!
+        of.values[at] = value
+      }
+      for (const asking of batch.waiting) {
+        asking.batches.delete(batch)
+        if (asking.batches.size === 0) asking.resume(Effect.succeed(asking.values))
+      }
+      return
+    }
+    const failed = Cause.isInterruptedOnly(exit.cause) ? this.#options.closed : Effect.failCause(exit.cause)
+    for (const asking of batch.waiting) {
+      for (const fiber of this.#leave(asking)) fiber.unsafeInterruptAsFork(FiberId.none)
+      asking.resume(failed)
+    }
+  }
+
+  /** Removes a caller from all requests, and returns those without callers. */
+  #leave(asking: Asking<A, E, By>): ReadonlyArray<Sending<A, E>> {
+    const idle: Array<Sending<A, E>> = []
+    for (const batch of asking.batches) {
+      batch.waiting.delete(asking)
+      // Texts of a request in flight keep their positions in its response.
+      if (batch === this.#open) batch.items = batch.items.filter(({ of }) => of !== asking)
+      if (batch.waiting.size > 0 || batch.fiber === undefined) continue
+      this.#shut(batch)
+      idle.push(batch.fiber)
+    }
+    asking.batches.clear()
+    return idle
+  }
+}
+
+/** Gathers until the scope closes, which ends what is under way. */
+export const make = <A, E, By>(options: Options<A, E, By>): Effect.Effect<AskBatch<A, E, By>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, Exit.Exit<ReadonlyArray<A>, E>>()
-    let isClosed = false
-    yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
-    /** Which still takes texts. */
-    let open: Batch<A, E, By> | undefined
-
-    const shut = (batch: Batch<A, E, By>): void => {
-      if (open === batch) open = undefined
-    }
-
-    /** Removes a caller from all requests, and returns those without callers. */
-    const leave = (asking: Asking<A, E, By>): ReadonlyArray<Sending<A, E>> => {
-      const idle: Array<Sending<A, E>> = []
-      for (const batch of asking.batches) {
-        batch.waiting.delete(asking)
-        // Texts of a request in flight keep their positions in its response.
-        if (batch === open) batch.items = batch.items.filter(({ of }) => of !== asking)
-        if (batch.waiting.size > 0 || batch.fiber === undefined) continue
-        shut(batch)
-        idle.push(batch.fiber)
-      }
-      asking.batches.clear()
-      return idle
-    }
-
-    const settle = (batch: Batch<A, E, By>, exit: Exit.Exit<ReadonlyArray<A>, E>): void => {
-      shut(batch)
-      if (exit._tag === "Success") {
-        for (const [i, value] of exit.value.entries()) {
-          const { at, of } = batch.items[i]!
-          of.values[at] = value
-        }
-        for (const asking of batch.waiting) {
-          asking.batches.delete(batch)
-          if (asking.batches.size === 0) asking.resume(Effect.succeed(asking.values))
-        }
-        return
-      }
-      const failed = Cause.isInterruptedOnly(exit.cause) ? closed : Effect.failCause(exit.cause)
-      for (const asking of batch.waiting) {
-        for (const fiber of leave(asking)) fiber.unsafeInterruptAsFork(FiberId.none)
-        asking.resume(failed)
-      }
-    }
-
-    const begin = (): Batch<A, E, By> => {
-      const isFull = Deferred.unsafeMake<void>(FiberId.none)
-      const batch: Batch<A, E, By> = { items: [], waiting: new Set(), isFull, fiber: undefined }
-      const request = Effect.suspend(() => {
-        shut(batch)
-        return send(
-          batch.items.map(({ text }) => text),
-          [...batch.waiting].map(({ by }) => by)
-        )
-      })
-      const wait = Effect.raceFirst(pause(window), Deferred.await(isFull))
-      // Layers are built without interruption, and what is run in their midst inherits that.
-      batch.fiber = run(
-        Effect.interruptible(Effect.zipRight(Effect.yieldNow(), Effect.exit(Effect.zipRight(wait, request))))
-      )
-      batch.fiber.addObserver((exit) => settle(batch, Exit.flatten(exit)))
-      return (open = batch)
-    }
-
-    const add = (item: Item<A, E, By>): void => {
-      const batch = open ?? begin()
-      batch.items.push(item)
-      batch.waiting.add(item.of)
-      item.of.batches.add(batch)
-      if (batch.items.length < most) return
-      shut(batch)
-      Deferred.unsafeDone(batch.isFull, Effect.void)
-    }
-
-    return (texts, by) =>
-      texts.length === 0
-        ? Effect.sync(() => [])
-        : Effect.async((resume) => {
-            if (isClosed) return resume(closed)
-            const asking: Asking<A, E, By> = { by, values: [], batches: new Set(), resume }
-            for (const [at, text] of texts.entries()) add({ text, of: asking, at })
-            return Effect.suspend(() => Fiber.interruptAll(leave(asking)))
-          })
+    const gathering = new Gathering(options, run)
+    yield* Effect.addFinalizer(() => Effect.sync(() => gathering.close()))
+    return gathering.ask
   })

@@ -63,7 +63,7 @@ export const language = <P extends string, Extra extends string>(
     Layer.effect(
       LanguageModel.LanguageModel,
       configured(dialect, Checks.language(dialect.api.provider.id, model, options), options, (map, config) =>
-        make(dialect, speech, map, config, model, options)
+        make(dialect, speech, { map, config, model, settings: options })
       )
     )
   )

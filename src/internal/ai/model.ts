@@ -51,67 +51,88 @@ export interface Speech {
   ) => Stream.Stream<Response.StreamPartEncoded, E | AiError.AiError>
 }
 
-/** `known` is the config or its error: a layer of a model never fails, so each call reports it. */
+/** A model, as its layer has read its options. */
+export interface ModelOptions<P extends string> {
+  readonly map: ClientMap.Service
+  /** The config or its error: a layer of a model never fails, so each call reports it. */
+  readonly config: Either.Either<ClientConfig<P>, OptionsError>
+  readonly model: string
+  readonly settings: Settings
+}
+
+type WriteBody = (
+  origin: Errors.Origin,
+  options: Options,
+  more: BodyFields
+) => Effect.Effect<Send.ModelBody, AiError.AiError>
+
+const writer =
+  <P extends string, Extra extends string>(
+    { api, files, key, reasoning, strict }: Dialect<P, Extra>,
+    speech: Speech,
+    model: string,
+    settings: Settings
+  ): WriteBody =>
+  (origin, options, more) =>
+    Effect.flatMap(Override, (override): Effect.Effect<Send.ModelBody, AiError.AiError> => {
+      const all = merge(settings, override)
+      const taken = { origin, key, files, reasoning, strict: all.strict ?? strict }
+      const made = effectOf(
+        Either.map(speech.fields(options, all, taken), (fields) => ({ model, ...fields, ...more, ...all.body }))
+      )
+      return override === none
+        ? made
+        : Effect.zipRight(
+            Effect.mapError(Checks.override(api.provider.id, override), (error) => Errors.from(origin, "", error)),
+            made
+          )
+    })
+
+const open = <P extends string, Extra extends string>(
+  dialect: Dialect<P, Extra>,
+  speech: Speech,
+  config: ClientConfig<P>,
+  { map, model, settings }: Omit<ModelOptions<P>, "config">
+): Service.Provider => {
+  const { api, key, module } = dialect
+  const send = Send.make({ map, api, config, path: pathOf(api, speech.road) })
+  const observed = Observe.make({ provider: api.provider.id, model, baseURL: config.baseURL })
+  const write = writer(dialect, speech, model, settings)
+  const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, send.url({ model }), error)
+
+  return {
+    generateText: (options) => {
+      const origin = { module, method: "generateText" }
+      return Effect.flatMap(write(origin, options, {}), (body) =>
+        observed.whole(options, (span) =>
+          Effect.matchEffect(send.json(body, span), {
+            onFailure: (error) => Effect.fail(failed(origin)(error)),
+            onSuccess: (said) => effectOf(speech.parts(origin, key, said, options))
+          })
+        )
+      )
+    },
+    streamText: (options) => {
+      const origin = { module, method: "streamText" }
+      return Stream.unwrap(
+        Effect.map(write(origin, options, speech.streamed), (body) =>
+          observed.stream(
+            options,
+            speech.stream(origin, key, Stream.mapError(send.events(body), failed(origin)), options)
+          )
+        )
+      )
+    }
+  }
+}
+
 export const make = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
   speech: Speech,
-  map: ClientMap.Service,
-  known: Either.Either<ClientConfig<P>, OptionsError>,
-  model: string,
-  settings: Settings
+  { config, ...options }: ModelOptions<P>
 ): Effect.Effect<LanguageModel.Service> => {
-  const { api, files, key, module, reasoning } = dialect
-  const { provider } = api
-
-  const open = (config: ClientConfig<P>): Service.Provider => {
-    const send = Send.make({ map, api, config, path: pathOf(api, speech.road) })
-    const observed = Observe.make({ provider: provider.id, model, baseURL: config.baseURL })
-
-    const request = (origin: Errors.Origin, options: Options, more: BodyFields) =>
-      Effect.flatMap(Override, (override): Effect.Effect<Send.ModelBody, AiError.AiError> => {
-        const all = merge(settings, override)
-        const taken = { origin, key, files, reasoning, strict: all.strict ?? dialect.strict }
-        const made = effectOf(
-          Either.map(speech.fields(options, all, taken), (fields) => ({ model, ...fields, ...more, ...all.body }))
-        )
-        return override === none
-          ? made
-          : Effect.zipRight(
-              Effect.mapError(Checks.override(provider.id, override), (error) => Errors.from(origin, "", error)),
-              made
-            )
-      })
-
-    const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, send.url({ model }), error)
-
-    return {
-      generateText: (options) => {
-        const origin = { module, method: "generateText" }
-        return Effect.flatMap(request(origin, options, {}), (body) =>
-          observed.whole(options, (span) =>
-            Effect.matchEffect(send.json(body, span), {
-              onFailure: (error) => Effect.fail(failed(origin)(error)),
-              onSuccess: (said) => effectOf(speech.parts(origin, key, said, options))
-            })
-          )
-        )
-      },
-      streamText: (options) => {
-        const origin = { module, method: "streamText" }
-        return Stream.unwrap(
-          Effect.map(request(origin, options, speech.streamed), (body) =>
-            observed.stream(
-              options,
-              speech.stream(origin, key, Stream.mapError(send.events(body), failed(origin)), options)
-            )
-          )
-        )
-      }
-    }
-  }
-
-  if (Either.isRight(known)) return Service.make(open(known.right))
-  const error = (method: string) => Errors.from({ module, method }, "", known.left)
+  if (Either.isRight(config)) return Service.make(open(dialect, speech, config.right, options))
+  const error = (method: string) => Errors.from({ module: dialect.module, method }, "", config.left)
   return Service.make({
     generateText: () => Effect.fail(error("generateText")),
     streamText: () => Stream.fail(error("streamText"))

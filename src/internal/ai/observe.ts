@@ -51,10 +51,42 @@ const untold = (span: Span, { span: around }: LanguageModel.ProviderOptions): Ef
     RedactSpan.redactFailures(around)
   })
 
+type Metrics = ReturnType<typeof GenAi.make>
+
+const record = (metrics: Metrics, span: Span, parts: Parts): void => {
+  for (const part of parts) {
+    if (part.type === "response-metadata") {
+      if (part.id !== undefined) span.attribute("gen_ai.response.id", part.id)
+      if (part.modelId !== undefined) span.attribute("gen_ai.response.model", part.modelId)
+    }
+    if (part.type !== "finish") continue
+    const { inputTokens, outputTokens } = countsOf(part.usage)
+    setList(span, "gen_ai.response.finish_reasons", [wordOf(part)])
+    if (inputTokens !== undefined) {
+      span.attribute("gen_ai.usage.input_tokens", inputTokens)
+      metrics.tokens("input", inputTokens)
+    }
+    if (outputTokens !== undefined) {
+      span.attribute("gen_ai.usage.output_tokens", outputTokens)
+      metrics.tokens("output", outputTokens)
+    }
+  }
+}
+
+const ended =
+  (metrics: Metrics, span: Span, of: LanguageModel.ProviderOptions, since: number) =>
+  (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+    const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
+    metrics.duration((performance.now() - since) / 1_000, failed)
+    if (failed === undefined) return Effect.void
+    span.attribute("error.type", failed)
+    return untold(span, of)
+  }
+
 export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
   const { address, port } = serverOf(baseURL)
   const name = GenAi.providerName(provider, address)
-  const { duration, firstChunk, tokens } = GenAi.make({ operation: "chat", provider: name, model })
+  const metrics = GenAi.make({ operation: "chat", provider: name, model })
   const attributes = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": name,
@@ -63,36 +95,6 @@ export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
     "server.port": port
   }
   const options = { kind: "client" as const, captureStackTrace: false, attributes }
-
-  const told = (span: Span, parts: Parts): void => {
-    for (const part of parts) {
-      if (part.type === "response-metadata") {
-        if (part.id !== undefined) span.attribute("gen_ai.response.id", part.id)
-        if (part.modelId !== undefined) span.attribute("gen_ai.response.model", part.modelId)
-      }
-      if (part.type !== "finish") continue
-      const { inputTokens, outputTokens } = countsOf(part.usage)
-      setList(span, "gen_ai.response.finish_reasons", [wordOf(part)])
-      if (inputTokens !== undefined) {
-        span.attribute("gen_ai.usage.input_tokens", inputTokens)
-        tokens("input", inputTokens)
-      }
-      if (outputTokens !== undefined) {
-        span.attribute("gen_ai.usage.output_tokens", outputTokens)
-        tokens("output", outputTokens)
-      }
-    }
-  }
-
-  const ended =
-    (span: Span, of: LanguageModel.ProviderOptions, since: number) =>
-    (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-      const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
-      duration((performance.now() - since) / 1_000, failed)
-      if (failed === undefined) return Effect.void
-      span.attribute("error.type", failed)
-      return untold(span, of)
-    }
 
   return {
     /** `run` is handed its span: to make it that of the fiber costs more than all else here. */
@@ -103,8 +105,8 @@ export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
       Effect.useSpan(`chat ${model}`, { ...options, parent: of.span }, (span) => {
         const since = performance.now()
         return Effect.onExit(Effect.zipRight(asked(span, of), run(span)), (exit) => {
-          if (Exit.isSuccess(exit)) told(span, exit.value)
-          return ended(span, of, since)(exit)
+          if (Exit.isSuccess(exit)) record(metrics, span, exit.value)
+          return ended(metrics, span, of, since)(exit)
         })
       }),
     stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed =>
@@ -113,15 +115,15 @@ export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
           const since = performance.now()
           let isFirst = true
           const seen = Stream.mapChunks(run, (chunk) => {
-            if (isFirst) firstChunk((performance.now() - since) / 1_000)
+            if (isFirst) metrics.firstChunk((performance.now() - since) / 1_000)
             isFirst = false
-            told(span, [...chunk])
+            record(metrics, span, [...chunk])
             return chunk
           })
           const within: Streamed = Stream.provideService(seen, ParentSpan, span)
           // Spans of streams may end before what is ensured of them.
           const begun = Effect.zipRight(asked(span, of), untold(span, of))
-          return Stream.unwrap(Effect.as(begun, Stream.ensuringWith(within, ended(span, of, since))))
+          return Stream.unwrap(Effect.as(begun, Stream.ensuringWith(within, ended(metrics, span, of, since))))
         })
       )
   }

@@ -84,8 +84,9 @@ export const write = <P extends string, Extra extends string>(
     if (!METHODS.has(method)) fail("the method is none of GET, POST, PUT, PATCH and DELETE")
     if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) fail('the path does not begin with one "/"')
     if (body !== undefined && !isObject(body)) fail("the request's body is no object")
-    const route = method === "POST" && body !== undefined ? routeOf(api, config, path, body as Fields) : path
-    return writeTo(api, config, method, route, body === undefined ? undefined : jsonOf(body), options)
+    const routed = method === "POST" && body !== undefined ? routeOf(api, config, path, body as Fields) : path
+    const message = { method, path: routed, body: body === undefined ? undefined : jsonOf(body) }
+    return writeTo(api, config, message, options)
   })
 
 /** Path of a POST with this body. */
@@ -111,12 +112,16 @@ export const urlOf = <P extends string, Extra extends string>(
   }
 }
 
+interface Message {
+  readonly method: string
+  readonly path: string
+  readonly body: string | undefined
+}
+
 const writeTo = <P extends string, Extra extends string>(
   api: Api<P, Extra>,
   config: ClientConfig<P>,
-  method: string,
-  path: string,
-  body: string | undefined,
+  { body, method, path }: Message,
   options: CallOptions
 ): Written => {
   const endpoint = endpointOf(api, config)
@@ -174,7 +179,7 @@ export const writeCall = <P extends string, Extra extends string>(
     if (kind === "chatStream") body = { ...body, stream: true }
     else if (kind === "embeddings" && isDecoded(api, body)) body = { ...body, encoding_format: "base64" }
     const path = kind === "embeddings" ? api.embeddingsPath : api.chatPath
-    return writeTo(api, config, "POST", routeOf(api, config, path, body), jsonOf(body), more)
+    return writeTo(api, config, { method: "POST", path: routeOf(api, config, path, body), body: jsonOf(body) }, more)
   })
 
 /** True for embeddings that are asked for in base64, since the caller asked for no format. */
