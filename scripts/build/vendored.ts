@@ -65,7 +65,7 @@ const notice = (name: string): ReadonlyArray<string> => {
 }
 
 /** Text of the licenses of packages. */
-export const notices = (names: ReadonlyArray<string>): string =>
+const notices = (names: ReadonlyArray<string>): string =>
   `${["# Third-party notices", "", "Files in this folder hold code of these packages.", ...names.flatMap(notice)].join("\n")}\n`
 
 export const vendored = (): Plugin => {
