@@ -95,7 +95,7 @@ const ours = (error: unknown): ClientError => {
 }
 
 /** `others` stand in the same line. */
-export const startsLate = (name: string, way: Way, others: ReadonlyArray<Way>): unknown =>
+export const startsLate = (name: string, way: Way, others: ReadonlyArray<Way>): void => {
   describe(`${name}, to which a client's sockets are all busy,`, () => {
     for (const when of ["once its client is built", "before its client is built"] as const) {
       it.live(`starts as those ahead have gone, first come first served, ${when}`, () =>
@@ -253,3 +253,4 @@ export const startsLate = (name: string, way: Way, others: ReadonlyArray<Way>): 
       )
     )
   })
+}
