@@ -66,8 +66,8 @@ export default defineConfig({
     // One more than the cores of a CI machine, since most tests wait. Node prints no warnings: setup.ts logs them.
     poolOptions: { forks: { maxForks: 3, execArgv: ["--expose-gc", "--no-warnings"] } },
     // For what hangs: a busy machine may take many times as long as another for what works.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     sequence: { sequencer: LongFirst },
     // Of tests that say that they may run beside each other: they wait more than they work.
     maxConcurrency: 12

@@ -23,8 +23,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 3,
     execArgv: ["--expose-gc", "--no-warnings"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxConcurrency: 12
   }
 })
