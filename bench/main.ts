@@ -135,7 +135,7 @@ const benchesOf = (only: ReadonlyArray<string> | undefined, lines: ReadonlyArray
   return possible.filter(({ name }) => only.includes(name))
 }
 
-/** What is asked for; ends the process if that can't be had. */
+/** Reads what is asked for; ends the process if that can't be had. */
 const choose = (): Choice => {
   const { values } = parseArgs({
     options: {
@@ -176,7 +176,7 @@ const figuresOf = async (bench: Bench, { lines, options }: Choice): Promise<Read
       return []
     })
   )
-  // What one has left to measure is over before the next bench.
+  // Waits for the other line as well: what it has left to measure is over before the next bench.
   await Promise.allSettled(runs)
   return Promise.all(runs)
 }

@@ -67,7 +67,7 @@ export const rowsOfBoth = (
   return [...names].map((what) => {
     const [a, b] = [on3, on4].map((figures) => figures.find((one) => one.what === what))
     const measured = [a, b].map((figure) => (figure === undefined ? "" : shown(figure, figure.value)))
-    // Of what may be negative, as growth of a heap, a ratio means nothing.
+    // A ratio of what may be negative, as growth of a heap, means nothing.
     const isRatio = a !== undefined && b !== undefined && a.value > 0 && b.value > 0 && a.unit !== "MB"
     return [
       name,

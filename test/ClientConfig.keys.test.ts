@@ -95,7 +95,7 @@ it.each<readonly [string, object]>([
   assert.isAbove(parts.length, 1)
   for (const part of parts) {
     assert.isTrue(Equal.isEqual(part) && Hash.isHash(part), String(part))
-    // Of a class that Effect could not look into, two would be equal.
+    // Two objects of a class that Effect could not look into would be equal.
     assert.isFalse(Equal.equals(part, new Headers()))
   }
 })

@@ -22,7 +22,7 @@ export interface Scope {
   readonly localize: (template: string) => string
   /** All names that may stand for modules of Effect 4 in the rewritten file. */
   readonly locals: ReadonlyMap<string, string>
-  /** Those of them that are imported by expressions. */
+  /** Names among them that are imported by expressions. */
   readonly lazy: ReadonlySet<string>
 }
 
@@ -43,7 +43,7 @@ export const lazySpecifierOf = (node: ts.Node): ts.StringLiteral | undefined => 
   return specifier !== undefined && ts.isStringLiteral(specifier) ? specifier : undefined
 }
 
-/** Of `const Effect = await import("effect/Effect")`. */
+/** Finds `const Effect = await import("effect/Effect")`. */
 const lazyNamespacesOf = (source: ts.SourceFile): ReadonlyArray<Namespace> => {
   const found: Array<Namespace> = []
   const visit = (node: ts.Node): void => {
