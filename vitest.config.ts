@@ -16,7 +16,7 @@ const OWN_PROCESS = [
   "examples/**/*.test.ts",
   "test/{install,packaging,scripts}/**/*.test.ts",
   "test/ClientConfig.proxy.test.ts",
-  "test/contracts/{certificates,interruption}.test.ts",
+  "test/contracts/{certificates,interruption,streams,truncation}.test.ts",
   "test/lease/world.test.ts",
   "test/otel/registry.test.ts",
   "test/promise/{canary,getters,globalFetch,lifetime,migration,mocked,set}.test.ts",
@@ -63,8 +63,8 @@ export default defineConfig({
     // Logs of failing tests alone.
     silent: "passed-only",
     pool: "forks",
-    // One more than the cores of a CI machine, since most tests wait. Node prints no warnings: setup.ts logs them.
-    poolOptions: { forks: { maxForks: 3, execArgv: ["--expose-gc", "--no-warnings"] } },
+    // Twice the cores of a CI machine, since most tests wait. Node prints no warnings: setup.ts logs them.
+    poolOptions: { forks: { maxForks: 4, execArgv: ["--expose-gc", "--no-warnings"] } },
     // For what hangs: a busy machine may take many times as long as another for what works.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -14,7 +14,7 @@ import { provideServers } from "./servers.ts"
 import { type Counts, vitest } from "./vitest.ts"
 
 /** Fast files that share their processes. A minimum keeps Vitest's pool from ending a worker as it goes idle, twice. */
-const shared = ["--project=fast-shared", "--poolOptions.forks.isolate=false", "--poolOptions.forks.minForks=3"]
+const shared = ["--project=fast-shared", "--poolOptions.forks.isolate=false", "--poolOptions.forks.minForks=4"]
 /** Fast files that each have a process of their own. */
 const own = ["--project=fast"]
 const slow = ["--project=slow"]

@@ -1,6 +1,7 @@
 /**
  * `npm run build`: derives the package for Effect 4 into `effect4/build`, compiles it against that Effect, and makes it
- * ready to be packed; any type error fails. `--tests` derives the tests as well, and compiles nothing.
+ * ready to be packed; any type error fails. `--tests` derives the tests as well, and compiles nothing; with `--unused`
+ * it names the rules that apply nowhere.
  */
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -28,8 +29,9 @@ if (code === 0) {
   const derived = derive(withTests ? ["src", "test", "scripts", "bench", "examples"] : ["src"])
   const { pending, rewritten, shared, twins, unused } = derived
   complete(derived)
-  console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
-  if (withTests) for (const rule of unused) console.log(`unused rule: ${rule}`)
+  if (!withTests)
+    console.log(`Effect 4: ${shared} files shared, ${rewritten} rewritten, ${twins} twins, ${pending.size} pending`)
+  if (process.argv.includes("--unused")) for (const rule of unused) console.log(`unused rule: ${rule}`)
   rmSync(join(BUILD, "dist/.tsbuildinfo"), { force: true })
   // Derived tests run on the sources, which the build compiles.
   if (!withTests) {
