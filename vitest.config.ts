@@ -26,9 +26,9 @@ const OWN_PROCESS = [
   "test/request/{deadline,idempotency}.test.ts",
   "test/sandbox/wire.test.ts",
   "test/telemetry/**/*.test.ts",
-  "test/transport/{body,neighbours,processSockets,queueTimeout,roster,threads}.test.ts",
+  "test/transport/{body,destinations,neighbours,processSockets,queueTimeout,roster,threads}.test.ts",
   "test/transport/h1/{channels,connection}.test.ts",
-  "test/transport/h2/{cancels,world}.test.ts",
+  "test/transport/h2/{cancels,failures,world}.test.ts",
   "test/transport/runtime/*.test.ts"
 ]
 

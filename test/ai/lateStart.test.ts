@@ -10,7 +10,7 @@ const ofModel = (config: Config, model = "m") => OpenAiModel.model(model, { clie
 const models: Readonly<Record<string, Way>> = {
   model: (config, prompt, model) => Effect.provide(LanguageModel.generateText({ prompt }), ofModel(config, model)),
   "model stream": (config, prompt, model) =>
-    Stream.runDrain(Stream.provideLayer(LanguageModel.streamText({ prompt }), ofModel(config, model)))
+    Stream.runDrain(Stream.provideSomeLayer(LanguageModel.streamText({ prompt }), ofModel(config, model)))
 }
 
 const all = [...Object.values(models), ...Object.values(ways)]

@@ -11,6 +11,7 @@ import type { CommonOptions } from "../../src/ClientConfig.ts"
 import type { ClientError } from "../../src/ClientError.ts"
 import { fromThrown } from "../../src/internal/request/errors/fromSdk.ts"
 import * as Promised from "../../src/Promise.ts"
+import { causeOf } from "../ai/lines.ts"
 import { subjects as models } from "../ai/models.ts"
 import { body, providers, type Doors } from "../direct/doors.ts"
 import { type Client, subjects as getters } from "../promise/doors.ts"
@@ -66,12 +67,11 @@ const textOf = (piece: unknown): string => {
 /** Texts go to `each` unless they are empty. */
 const given = (each: Each, text: string): boolean => text === "" || each(text) !== false
 
-const errorOf = (error: unknown): ClientError =>
-  // Errors of models have ours as their cause.
-  (String((error as { _tag?: string })._tag).endsWith("Output") ||
-  String((error as { _tag?: string })._tag).startsWith("Http")
-    ? (error as Error).cause
-    : error) as ClientError
+/** An error of a model has ours behind it. */
+const errorOf = (error: unknown): ClientError => {
+  const { method, module } = error as { readonly method?: unknown; readonly module?: unknown }
+  return (method === undefined || module === undefined ? error : causeOf(error as Error)) as ClientError
+}
 
 const run = async (
   effect: Effect.Effect<unknown, unknown, ClientMap.ClientMap>,
