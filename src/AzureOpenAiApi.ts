@@ -3,7 +3,7 @@
  * installed they are `any`. A request goes to the deployment of the options, else to the one that is named as its model.
  *
  * Requests, answers and errors are those of `AzureOpenAiClient`, through the same leases, quota, retries and connections: equal
- * options are one client for both. Prefer it where the SDK's own work is too much: it takes a third of the CPU.
+ * options are one client for both. Prefer it where the SDK's own work is too much: it takes a quarter to a half of the CPU.
  *
  * @example
  * ```ts

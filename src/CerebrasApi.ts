@@ -3,7 +3,7 @@
  * where it is not installed they are `any`. The provider has no embeddings.
  *
  * Requests, answers and errors are those of `CerebrasClient`, through the same leases, quota, retries and connections: equal
- * options are one client for both. Prefer it where the SDK's own work is too much: it takes a third of the CPU.
+ * options are one client for both. Prefer it where the SDK's own work is too much: it takes a quarter to a half of the CPU.
  *
  * @example
  * ```ts
