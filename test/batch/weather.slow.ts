@@ -72,7 +72,8 @@ describe("a large input", () => {
           })
         )
         assert.strictEqual(results, 2_048)
-        assert.isAtMost((most - before) / MEBI, 500)
+        // Garbage counts too, as much of it as V8 leaves; rows that were kept would be all 2 GB.
+        assert.isAtMost((most - before) / MEBI, 1_024)
       }).pipe(Effect.scoped),
     300_000
   )
