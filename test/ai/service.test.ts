@@ -9,7 +9,7 @@ import { recorder } from "../support/spans.ts"
 import * as Scripted from "./scripted.ts"
 import { model } from "./tools.ts"
 
-/** What is seen of one call: its answer, its span, and what a transformer of spans gets. */
+/** Sees one call: its answer, its span, and what a transformer of spans gets. */
 const seenOf = (ask: Effect.Effect<unknown, unknown, LanguageModel.LanguageModel>) =>
   Effect.gen(function* () {
     const { baseURL } = yield* Scripted.make("an answer of words")
