@@ -249,6 +249,10 @@ export const startsLate = (name: string, way: Way, others: ReadonlyArray<Way>): 
           yield* Effect.fork(way(config, "other", "another-model"))
           yield* held(server, 2)
           assert.strictEqual(server.prompts.at(-1), "other")
+          // From now on it is known that there are two.
+          yield* Effect.fork(way(config, "third", "third-model"))
+          yield* held(server, 3)
+          assert.strictEqual(server.prompts.at(-1), "third")
         })
       )
     )
