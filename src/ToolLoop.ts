@@ -43,7 +43,7 @@ import * as Stream from "effect/Stream"
 import type { Concurrency } from "effect/Types"
 import { loop, type MaxRounds } from "./internal/agent/loop.ts"
 import * as Round from "./internal/agent/round.ts"
-import type { Counts } from "./internal/ai/usage.ts"
+import type { Counts } from "./internal/ai/usageCounts.ts"
 
 export { MaxRounds } from "./internal/agent/loop.ts"
 

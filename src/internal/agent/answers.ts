@@ -2,16 +2,8 @@
 import * as Effect from "effect/Effect"
 import type { Concurrency } from "effect/Types"
 import type { Emit, Round } from "./round.ts"
-import {
-  type AnyToolkit,
-  outcomeOf,
-  paramsOf,
-  type RunContext,
-  runTool,
-  type ToolCalled,
-  type ToolOutcome,
-  wordsOf
-} from "./toolRun.ts"
+import type { AnyToolkit, RunContext, ToolCalled, ToolOutcome } from "./toolCall.ts"
+import { outcomeOf, paramsOf, runTool, wordsOf } from "./toolRun.ts"
 
 interface Handling {
   readonly concurrency?: Concurrency | undefined

@@ -9,7 +9,7 @@ import type { Options, Result } from "../../ToolLoop.ts"
 import { untold } from "../ai/tools.ts"
 import { answer } from "./answers.ts"
 import type { Generate, Emit } from "./round.ts"
-import type { AnyToolkit } from "./toolRun.ts"
+import type { AnyToolkit } from "./toolCall.ts"
 import { after } from "./transcript.ts"
 import * as Usage from "./usage.ts"
 

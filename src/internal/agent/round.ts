@@ -9,10 +9,11 @@ import type { LoopEnd, RoundEnd } from "../../ToolLoop.ts"
 import * as Calls from "../ai/calls.ts"
 import * as Decoded from "../ai/decoded.ts"
 import * as Errors from "../ai/errors.ts"
-import { type Counts, countsOf } from "../ai/usage.ts"
+import { countsOf } from "../ai/usage.ts"
+import type { Counts } from "../ai/usageCounts.ts"
 import { Gathered } from "./gathered.ts"
 import * as OpenTools from "./openTools.ts"
-import type { AnyToolkit } from "./toolRun.ts"
+import type { AnyToolkit } from "./toolCall.ts"
 import type { ResponseParts } from "./transcript.ts"
 
 export interface Round {

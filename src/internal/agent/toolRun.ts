@@ -2,33 +2,14 @@
 import * as Prompt from "@effect/ai/Prompt"
 import * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
-import type * as Toolkit from "@effect/ai/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-
-export type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
-
-/** Result of a tool call. */
-export type ToolOutcome = Response.ToolResultPart<string, unknown, unknown>
-
-export interface ToolCalled {
-  readonly id: string
-  readonly name: string
-  readonly params: unknown
-}
+import type { RunContext, ToolCalled, ToolOutcome } from "./toolCall.ts"
 
 export interface ToolRun {
   readonly result: unknown
   readonly encodedResult: unknown
   readonly isFailure: boolean
-}
-
-/** The place of a call: its tools, and the messages before it. */
-export interface RunContext {
-  readonly toolkit: AnyToolkit
-  readonly messages: Prompt.Prompt["content"]
-  /** Receives results that a tool gives before its last. */
-  readonly emit: (outcome: ToolOutcome) => Effect.Effect<unknown>
 }
 
 export const outcomeOf = ({ id, name }: Pick<ToolCalled, "id" | "name">, run: ToolRun): ToolOutcome => {

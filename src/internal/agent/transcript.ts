@@ -2,7 +2,8 @@
 import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
 import type * as Tool from "@effect/ai/Tool"
-import { promptPartOf, type ToolOutcome } from "./toolRun.ts"
+import type { ToolOutcome } from "./toolCall.ts"
+import { promptPartOf } from "./toolRun.ts"
 
 export type ResponseParts = ReadonlyArray<Response.Part<Record<string, Tool.Any>> | Response.PartEncoded>
 

@@ -1,5 +1,5 @@
 /** Token usage of all rounds of a loop together. */
-import type { Counts } from "../ai/usage.ts"
+import type { Counts } from "../ai/usageCounts.ts"
 
 const names = ["inputTokens", "outputTokens", "totalTokens"] as const
 

@@ -1,23 +1,6 @@
 /** Token usage as @effect/ai has it, flat. */
 import * as Response from "@effect/ai/Response"
-
-/** Counts of a provider. Anything but a number is a count that it left out. */
-export interface Reported {
-  readonly input: unknown
-  readonly output: unknown
-  readonly total: unknown
-  /** The part of the input that was read from a cache. */
-  readonly cached: unknown
-  /** The part of the output that was spent on reasoning. */
-  readonly reasoning: unknown
-}
-
-/** Sums of a request. */
-export interface Counts {
-  readonly inputTokens: number | undefined
-  readonly outputTokens: number | undefined
-  readonly totalTokens: number | undefined
-}
+import type { Counts, Reported } from "./usageCounts.ts"
 
 type Encoded = Response.FinishPartEncoded["usage"]
 
