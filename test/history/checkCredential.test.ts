@@ -180,6 +180,19 @@ describe("the checker of credentials", () => {
     assert.deepStrictEqual(rules, [])
   })
 
+  it("passes a refresh that was asked for in time and begins when the token is over", () => {
+    const rules = broken((pen) => {
+      pen.first("a")
+      pen.time.ms = 900
+      pen.gets(pen.asks(), "a")
+      pen.time.ms = 1_000
+      const load = pen.loads()
+      pen.quiet()
+      pen.gives(load, "b", 2_000)
+    })
+    assert.deepStrictEqual(rules, [])
+  })
+
   for (const [name, { rules, write }] of Object.entries(bad)) {
     it(`rejects ${name}`, () => assert.deepStrictEqual(broken(write), rules))
   }

@@ -99,13 +99,19 @@ const nobodyIsForgotten: Check = ({ of }) =>
       .map(({ op }) => ({ rule: "no wakeup is lost", what: `${op} waits at ${at} for nothing` }))
   })
 
-/** A load that nobody waits for is one ahead of time: there is another token meanwhile. */
+/**
+ * A load that nobody waits for is one ahead of time: there was another token when the last use asked for it. Its fiber may
+ * begin later, when that token is over.
+ */
 const loadsForSomebody: Check = ({ of }) =>
   of("quiet").flatMap(({ from: at }) => {
     if (of("use").some((use) => isUnderWay(use, at))) return []
     return of("load")
       .filter((load) => isUnderWay(load, at))
-      .filter((load) => !of("load").some((other) => other.to < load.from && load.at < (other.detail?.expiresAt ?? -1)))
+      .filter((load) => {
+        const asked = of("use").findLast((use) => use.from < load.from)?.at ?? load.at
+        return !of("load").some((other) => other.to < load.from && asked < (other.detail?.expiresAt ?? -1))
+      })
       .map(({ op }) => ({ rule: "no load goes on for nobody", what: `${op} at ${at}` }))
   })
 
