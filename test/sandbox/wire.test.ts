@@ -229,7 +229,7 @@ describe("protocols", () => {
     await Promise.all([once(gone, "data"), once(there, "remoteSettings")])
     assert.strictEqual(stats().connections.open, 2)
     for (const asked of [1, 2, 3]) {
-      await vi.advanceTimersByTimeAsync(4000)
+      await vi.advanceTimersByTimeAsync(20_000)
       await until(() => pings === asked)
     }
     await ended

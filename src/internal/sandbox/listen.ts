@@ -25,7 +25,8 @@ export interface Listener {
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0")
 const CLOSE_TIMEOUT_MS = 1000
-const PING_INTERVAL_MS = 4000
+/** Twice of it is longer than a process that lives leaves pings unanswered, however busy its machine is. */
+const PING_INTERVAL_MS = 20_000
 const MAX_MISSED_PINGS = 2
 
 /** A client that resets much or pipelines much is what we are for, so node's own defences stand far off. */
