@@ -30,8 +30,18 @@ const clientOf = ({ chat, chatStream, request }: PromiseApi) =>
 
 const open = { shut: undefined }
 
-/** The functions of a provider's API for code without Effect, over the client of a config. */
+const made = new WeakMap<Service, WeakMap<ClientConfig, PromiseApi>>()
+
+/** The functions of a provider's API for code without Effect, over the client of a config. One object for each. */
 export const apiOf = (name: Subject["name"], map: Service, config: ClientConfig): PromiseApi => {
+  let ofMap = made.get(map)
+  if (ofMap === undefined) made.set(map, (ofMap = new WeakMap()))
+  let api = ofMap.get(config)
+  if (api === undefined) ofMap.set(config, (api = makeApi(name, map, config)))
+  return api
+}
+
+const makeApi = (name: Subject["name"], map: Service, config: ClientConfig): PromiseApi => {
   const fetch = <P extends string, Extra extends string>(api: apis.Api<P, Extra>): PromiseApi =>
     make(
       api,

@@ -12,8 +12,10 @@ import type { ClientConfig, Options } from "../../src/ClientConfig.ts"
 import { type ClientError, PoolError, RequestError } from "../../src/ClientError.ts"
 import * as ClientLayer from "../../src/ClientLayer.ts"
 import * as ClientMap from "../../src/ClientMap.ts"
+import type { PromiseApi } from "../../src/internal/direct/promises.ts"
 import * as OpenAiApi from "../../src/OpenAiApi.ts"
 import * as OpenAiClient from "../../src/OpenAiClient.ts"
+import { apiOf } from "./directSubjects.ts"
 import { type Holding, serveHolding } from "./holding.ts"
 import { eventually } from "./wait.ts"
 
@@ -33,6 +35,11 @@ export const bodyOf = (prompt: string, model = "m") => ({
   messages: [{ role: "user" as const, content: prompt }]
 })
 
+const withoutEffect = (config: Config, f: (api: PromiseApi, signal: AbortSignal) => Promise<unknown>) =>
+  Effect.flatMap(ClientMap.ClientMap, (map) =>
+    Effect.tryPromise({ try: (signal) => f(apiOf("openai", map, config), signal), catch: (error) => error })
+  )
+
 /** The ways without a model. */
 export const ways: Readonly<Record<string, Way>> = {
   use: (config, prompt, model) =>
@@ -47,7 +54,13 @@ export const ways: Readonly<Record<string, Way>> = {
   "direct chatStream": (config, prompt, model) => Stream.runDrain(OpenAiApi.chatStream(config, bodyOf(prompt, model))),
   "direct embeddings": (config, prompt, model = "m") => OpenAiApi.embeddings(config, { model, input: prompt }),
   "direct request": (config, prompt, model) =>
-    OpenAiApi.request(config, { method: "POST", path: "/chat/completions", body: bodyOf(prompt, model) })
+    OpenAiApi.request(config, { method: "POST", path: "/chat/completions", body: bodyOf(prompt, model) }),
+  "chat without Effect": (config, prompt, model) =>
+    withoutEffect(config, ({ chat }, signal) => chat(bodyOf(prompt, model), { signal })),
+  "chatStream without Effect": (config, prompt, model) =>
+    withoutEffect(config, async ({ chatStream }, signal) => {
+      for await (const _ of chatStream(bodyOf(prompt, model), { signal })) continue
+    })
 }
 
 export const run = <A, E>(effect: Effect.Effect<A, E, Clients | Scope.Scope>) =>

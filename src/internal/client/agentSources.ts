@@ -9,9 +9,9 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
 import type { Provider } from "../../Provider.ts"
-import type { AgentSource } from "../request/agentCall.ts"
+import type { AgentSource } from "../request/lateCall.ts"
 
-/** Each runs `f` with the source of a config. */
+/** `use` and `get` run `f` with the source of a config. */
 export interface AgentSources {
   readonly use: <I, Client, P extends string, Extra extends string, A>(
     provider: Provider<I, Client, P, Extra>,
@@ -24,16 +24,20 @@ export interface AgentSources {
     config: ClientConfig<P>,
     f: (source: AgentSource) => Effect<A, ClientError, Scope>
   ) => Effect<A, ClientError, Scope>
-  /** Takes a pooled fetch alone. */
-  readonly useOutlet: AgentSources["use"]
+  /** The source of a config for calls that take a pooled fetch alone. */
+  readonly outlet: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig<P>
+  ) => AgentSource
 }
 
 const known = new WeakMap<object, AgentSources>()
 
 /** `undefined` for a map that is not ours. */
-export const agentSourcesOf = (take: Service["use" | "get" | "useOutlet"]): AgentSources | undefined => known.get(take)
+export const agentSourcesOf = (take: Service["use" | "get" | "pooledFetch" | "useOutlet"]): AgentSources | undefined =>
+  known.get(take)
 
 export const note = (service: Service, sources: AgentSources): Service => {
-  for (const take of [service.use, service.get, service.useOutlet]) known.set(take, sources)
+  for (const take of [service.use, service.get, service.pooledFetch, service.useOutlet]) known.set(take, sources)
   return service
 }

@@ -7,7 +7,7 @@ import type { Options } from "../../ClientLayer.ts"
 import type { Service } from "../../ClientMap.ts"
 import * as LeaseMap from "../../LeaseMap.ts"
 import type { PooledFetch, Provider } from "../../Provider.ts"
-import type { AgentSource } from "../request/agentCall.ts"
+import type { AgentSource } from "../request/lateCall.ts"
 import { type AgentSources, note } from "./agentSources.ts"
 import { Builders } from "./builders.ts"
 import { noStats } from "./emptyStats.ts"
@@ -126,9 +126,9 @@ const agentSourcesOf = (options: Settings, resources: Resources, builders: Build
       const watched = leakWarning === undefined ? got : Effect.zipLeft(got, Leaks.watch(config, leakWarning))
       return before === undefined ? watched : Effect.zipRight(before, watched)
     },
-    useOutlet: (provider, config, f) => {
+    outlet: (provider, config) => {
       builders.noteOutlet(provider, config)
-      return f(sourceOf(config))
+      return sourceOf(config)
     }
   }
 }

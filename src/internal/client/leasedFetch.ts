@@ -10,9 +10,12 @@ import type { ClientConfig } from "../../ClientConfig.ts"
 import type { Service } from "../../ClientMap.ts"
 import { PoolError } from "../../ClientError.ts"
 import type { Provider } from "../../Provider.ts"
+import type { AgentSource } from "../request/lateCall.ts"
 import type { PooledFetch } from "../request/pooledFetch.ts"
+import type { StartQueue } from "../request/startQueue.ts"
 import * as Site from "../sdk/callSite.ts"
 import { withResponse } from "../http/withResponse.ts"
+import { agentSourcesOf } from "./agentSources.ts"
 
 type Fetch = typeof globalThis.fetch
 
@@ -52,13 +55,31 @@ const run = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal | null
   throw Cause.squash(exit.cause)
 }
 
+/** A fetch, and what callers that can wait before they write their requests need beside it. */
+export interface LeasedFetch {
+  readonly fetch: Fetch
+  /** Sends while the client of the last request stands. `undefined` if a call that comes now has to wait for its turn. */
+  readonly ready: () => PooledFetch["tryFetch"] | undefined
+  /** Source of calls that wait for their turn; a promise as in `MapSource`. `undefined` where `fetch` is the only way. */
+  readonly source: () => AgentSource | undefined | Promise<AgentSource | undefined>
+  /** Receives the client of a call whose turn has come. */
+  readonly note: (fetch: PooledFetch, starts: StartQueue) => void
+}
+
+/** A client that has been leased before. */
+interface Outlet {
+  readonly fetch: PooledFetch
+  /** `undefined` until a call has come by its line. */
+  readonly starts: StartQueue | undefined
+}
+
 export const make = <I, Client, P extends string, Extra extends string>(
   host: MapSource,
   gate: Gate,
   provider: Provider<I, Client, P, Extra>,
   config: ClientConfig<P>
-): Fetch => {
-  let last: PooledFetch | undefined
+): LeasedFetch => {
+  let last: Outlet | undefined
 
   const lease: Fetch = async (input, init) => {
     const signal = init?.signal
@@ -68,7 +89,7 @@ export const make = <I, Client, P extends string, Extra extends string>(
     try {
       const pooledFetch = await run(Scope.extend(service.pooledFetch(provider, config), scope), signal)
       if (gate.shut !== undefined) return await turnAway(signal)
-      last = pooledFetch
+      if (last?.fetch !== pooledFetch) last = { fetch: pooledFetch, starts: undefined }
       // Back in the caller's own async context. Not awaited: once it has begun, the request holds the client by itself.
       const sent = pooledFetch.fetch(input, init)
       return sent
@@ -80,12 +101,15 @@ export const make = <I, Client, P extends string, Extra extends string>(
   const turnAway = (signal: AbortSignal | null | undefined): Promise<Response> =>
     gate.shut === "parked" ? parked(signal) : Promise.reject(closed(config))
 
+  const tryFetch: PooledFetch["tryFetch"] = (input, init) => {
+    const sent = last?.fetch.tryFetch(input, init)
+    if (sent === undefined) last = undefined
+    return sent
+  }
+
   const send: Fetch = (input, init) => {
     if (gate.shut !== undefined) return turnAway(init?.signal)
-    const sent = last?.tryFetch(input, init)
-    if (sent !== undefined) return sent
-    last = undefined
-    return lease(input, init)
+    return tryFetch(input, init) ?? lease(input, init)
   }
 
   const fetch: Fetch = (input, init) => {
@@ -96,5 +120,21 @@ export const make = <I, Client, P extends string, Extra extends string>(
       return response
     })
   }
-  return withResponse(fetch)
+
+  const sourceIn = (service: Service): AgentSource | undefined =>
+    gate.shut === undefined ? agentSourcesOf(service.pooledFetch)?.outlet(provider, config) : undefined
+
+  return {
+    fetch: withResponse(fetch),
+    ready: () => (gate.shut === undefined && last?.starts?.isBusy() === false ? tryFetch : undefined),
+    source: () => {
+      // What is turned away makes no service.
+      if (gate.shut !== undefined) return undefined
+      const service = host.service()
+      return service instanceof Promise ? service.then(sourceIn) : sourceIn(service)
+    },
+    note: (fetch, starts) => {
+      if (last?.starts !== starts || last.fetch !== fetch) last = { fetch, starts }
+    }
+  }
 }

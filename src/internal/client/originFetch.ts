@@ -37,7 +37,7 @@ export const make = (service: Service, options: Options): Fetch => {
         open,
         http,
         Either.getOrThrowWith(Effect.runSync(config), (error) => error)
-      )
+      ).fetch
       const [oldest] = known.keys()
       if (known.size >= MAX_KEPT_FETCHES && oldest !== undefined) known.delete(oldest)
       known.set(key, fetch)

@@ -122,10 +122,10 @@ const sendLater = <P extends string, Extra extends string, A>(
   span: AnySpan | undefined
 ): Effect.Effect<A, ClientError> => {
   const { config, map, provider } = sender
-  const late = agentSourcesOf(map.useOutlet)?.useOutlet(provider, config, (source) =>
-    AgentCall.use(source, fiber, work as AgentCall.Work<UnsentCall<A>, A>, { sender, make, span })
-  )
-  if (late !== undefined) return late
+  const source = agentSourcesOf(map.useOutlet)?.outlet(provider, config)
+  if (source !== undefined) {
+    return AgentCall.use(source, fiber, work as AgentCall.Work<UnsentCall<A>, A>, { sender, make, span })
+  }
   return written(config, make, (call) =>
     map.useOutlet(provider, config, (outlet) =>
       Effect.async<A, ClientError>((resume) => {

@@ -39,7 +39,7 @@ const getter =
       return {
         config,
         sdk: { defaultHeaders: nulls },
-        make: () => make(api, config, set.fetchOf(api.provider, config), nulls)
+        make: () => make(api, config, set.leasedFetchOf(api.provider, config), nulls)
       }
     })
 

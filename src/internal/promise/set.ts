@@ -29,6 +29,11 @@ export interface ClientSet {
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig<P>
   ) => Fetch
+  /** The same for callers that can wait before they write their requests. */
+  readonly leasedFetchOf: <I, Client, P extends string, Extra extends string>(
+    provider: Provider<I, Client, P, Extra>,
+    config: ClientConfig<P>
+  ) => Leasing.LeasedFetch
   /**
    * The object of these options, made if there is none. `kind` is the sort of object, compared by identity: the SDK's
    * class, or a name. `raw` is a cheap key of the options as given, and `undefined` if they have none; it must cover all
@@ -109,19 +114,21 @@ export const make = (options: Options = {}, onClose?: () => void): ClientSet => 
   const ending = endingOf({ host, objects, gate, drainTimeout: settings.drainTimeout })
   // The process has `ending` weakly; here it is held for as long as a request can be sent.
   gate.ending = ending
-  const fetches = new WeakMap<ClientConfig, Fetch>()
+  const fetches = new WeakMap<ClientConfig, Leasing.LeasedFetch>()
+  const leasedFetchOf: ClientSet["leasedFetchOf"] = (provider, config) => {
+    let fetch = fetches.get(config)
+    if (fetch === undefined) {
+      const elsewhere = Destination.refusal(config, settings.allowHost)
+      if (elsewhere !== undefined) throw elsewhere
+      fetch = Leasing.make(host, gate, provider, config)
+      fetches.set(config, fetch)
+    }
+    return fetch
+  }
   let closing: Promise<void> | undefined
   return {
-    fetchOf: (provider, config) => {
-      let fetch = fetches.get(config)
-      if (fetch === undefined) {
-        const elsewhere = Destination.refusal(config, settings.allowHost)
-        if (elsewhere !== undefined) throw elsewhere
-        fetch = Leasing.make(host, gate, provider, config)
-        fetches.set(config, fetch)
-      }
-      return fetch
-    },
+    leasedFetchOf,
+    fetchOf: (provider, config) => leasedFetchOf(provider, config).fetch,
     object: (kind, raw, wanted) => {
       if (gate.shut === "closed") throw Leasing.closed(wanted().config)
       return objects.get(kind, raw, wanted)
