@@ -1,4 +1,4 @@
-/** Cost of agents that wait for a socket, against as many fibers, or Effect's streams, that wait for a Deferred. */
+/** Cost of agents that wait for a socket, against as many fibers, Effect's streams, promises or loops that wait for nothing. */
 import { type Bench, type Figure, interleaved, median, ratios, round, spread } from "./bench.ts"
 import { measure } from "./measure.ts"
 import { type Server, withServer } from "./server.ts"
@@ -50,23 +50,33 @@ export const waiting: Bench = {
     withServer(["--protocol", "http/1.1", "--fault", "stall=headers"], async (server) => {
       const all: Array<Figure> = []
       for (const agents of [FEW, MANY]) {
-        const { fibers, streams, ...results } = await interleaved(
+        const { fibers, loops, promises, streams, ...results } = await interleaved(
           {
             fibers: work("fibers", agents, server),
             streams: work("streams", agents, server),
+            promises: work("promises", agents, server),
+            loops: work("loops", agents, server),
             use: work("use", agents, server),
             "use, before there is a client": work("use, cold", agents, server),
             stream: work("stream", agents, server),
             direct: work("direct", agents, server),
             directStream: work("directStream", agents, server),
             directPromise: work("directPromise", agents, server),
+            "directPromise, before there is a client": work("directPromise, cold", agents, server),
+            directPromiseStream: work("directPromiseStream", agents, server),
             model: work("model", agents, server)
           },
           runs
         )
+        const waits: Readonly<Record<string, ReadonlyArray<Outcome>>> = {
+          stream: streams,
+          directStream: streams,
+          directPromise: promises,
+          "directPromise, before there is a client": promises,
+          directPromiseStream: loops
+        }
         for (const [way, outcomes] of Object.entries(results)) {
-          const isStream = way === "stream" || way === "directStream"
-          all.push(...figures(`${agents} agents, ${way}`, outcomes, isStream ? streams : fibers))
+          all.push(...figures(`${agents} agents, ${way}`, outcomes, waits[way] ?? fibers))
         }
       }
       return all

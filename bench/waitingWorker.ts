@@ -13,13 +13,16 @@ import type { ClientMap } from "clientele/ClientMap"
 import * as OpenAiApi from "clientele/OpenAiApi"
 import * as OpenAiClient from "clientele/OpenAiClient"
 import * as OpenAiModel from "clientele/OpenAiModel"
-import { closeAll, getOpenAIApi } from "clientele/Promise"
+import { closeAll, getOpenAIApi, type OpenAIApi } from "clientele/Promise"
 import { configs, type Target } from "./agents.ts"
 import { input, report } from "./child.ts"
 import { question } from "./question.ts"
 
 export interface Work {
-  /** Agents by each way to a client that stands, `cold` before it does; or as many fibers or streams of a Deferred. */
+  /**
+   * Agents by each way to a client that stands, `cold` before it does; or as many fibers or streams of a Deferred, or
+   * promises or loops over an iterable that a signal rejects.
+   */
   readonly variant:
     | "use"
     | "use, cold"
@@ -28,8 +31,12 @@ export interface Work {
     | "directStream"
     | "model"
     | "directPromise"
+    | "directPromise, cold"
+    | "directPromiseStream"
     | "fibers"
     | "streams"
+    | "promises"
+    | "loops"
   /** Its server never answers. */
   readonly target: Target
   readonly agents: number
@@ -126,23 +133,49 @@ const withEffect = async (variant: keyof typeof ways | "use, cold"): Promise<Out
   return Effect.runPromise(Effect.provide(measuring, layer))
 }
 
-const withoutEffect = async (): Promise<Outcome> => {
+type Promised = (i: number, signal: AbortSignal) => Promise<unknown>
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }))
+
+const promised = {
+  directPromise:
+    ({ chat }) =>
+    (i, signal) =>
+      chat(question(i), { signal }),
+  directPromiseStream:
+    ({ chatStream }) =>
+    async (i, signal) => {
+      for await (const _ of chatStream({ ...question(i), stream: true }, { signal })) continue
+    },
+  promises: () => (_, signal) => aborted(signal),
+  loops: () => async (_, signal) => {
+    for await (const _ of { [Symbol.asyncIterator]: () => ({ next: () => aborted(signal) }) }) continue
+  }
+} satisfies Readonly<Record<string, (api: OpenAIApi) => Promised>>
+
+const withoutEffect = async (variant: keyof typeof promised | "directPromise, cold"): Promise<Outcome> => {
   const { baseURLs, ca, maxConnections } = target
   const options = { baseURL: baseURLs[0]!, apiKey: "sk-bench-0", transport: { ca, maxConnections } }
   const api = getOpenAIApi(options)
-  // The client is built.
-  const controller = new AbortController()
-  const first = api.chat(question(0), { signal: controller.signal }).catch(() => undefined)
-  await setTimeout(100)
-  controller.abort()
-  await first
+  if (variant !== "directPromise, cold") {
+    const controller = new AbortController()
+    const first = api.chat(question(0), { signal: controller.signal }).catch(() => undefined)
+    await setTimeout(100)
+    controller.abort()
+    await first
+  }
+  const call: Promised = promised[variant === "directPromise, cold" ? "directPromise" : variant](api)
   const outcome = await measured((i) => {
     const controller = new AbortController()
-    const ended = api.chat(question(i), { signal: controller.signal }).catch(() => undefined)
+    const ended = call(i, controller.signal).catch(() => undefined)
     return { interrupt: () => controller.abort(), ended: () => ended }
   })
   await closeAll()
   return outcome
 }
 
-report(await (variant === "directPromise" ? withoutEffect() : withEffect(variant)))
+const isPromised = (name: Work["variant"]): name is keyof typeof promised | "directPromise, cold" =>
+  name in promised || name === "directPromise, cold"
+
+report(await (isPromised(variant) ? withoutEffect(variant) : withEffect(variant)))

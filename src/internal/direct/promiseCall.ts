@@ -11,44 +11,52 @@ import type { PooledFetch } from "../request/pooledFetch.ts"
 import type { Start } from "../request/startQueue.ts"
 import { aborted } from "./promiseSend.ts"
 
-/** A call to be written when it is sent: one that stands in line holds no text of it. */
+/** A call to be written when it is sent: one that waits holds no text of it. */
 export interface UnsentCall<A> {
   readonly signal: AbortSignal | undefined
   /** Rejects with a ClientError. `undefined` if the fetch has begun nothing. */
-  readonly send: (fetch: PooledFetch["tryFetch"], context: CallContext.CallContext) => Promise<A> | undefined
-  /** Receives what ends the wait of a call for which its caller waits no more. @default its signal alone does */
-  readonly onWait?: (giveUp: () => void) => void
+  send(fetch: PooledFetch["tryFetch"], context: CallContext.CallContext): Promise<A> | undefined
 }
 
-class PromiseCall<A> extends LateCall {
-  readonly #leased: LeasedFetch
-  readonly #call: UnsentCall<A>
-  readonly #resolve: (answer: A) => void
-  readonly #reject: (error: unknown) => void
+/** Ends the wait of a call before its turn; later it does nothing. */
+export interface Waiting {
+  readonly giveUp: () => void
+}
 
-  constructor(
-    leased: LeasedFetch,
-    source: AgentSource,
-    call: UnsentCall<A>,
-    resolve: (answer: A) => void,
-    reject: (error: unknown) => void
-  ) {
+/** A call that may wait. Gets its answer or a ClientError, once. */
+export interface WaitingCall<A> extends UnsentCall<A> {
+  answered(answer: A): void
+  reject(error: unknown): void
+  /** Called if it has to wait. @default its signal alone ends its wait */
+  waits?(waiting: Waiting): void
+}
+
+class PromiseCall<A> extends LateCall implements Waiting {
+  readonly #leased: LeasedFetch
+  readonly #call: WaitingCall<A>
+
+  constructor(leased: LeasedFetch, source: AgentSource, call: WaitingCall<A>) {
     super(source)
     this.#leased = leased
     this.#call = call
-    this.#resolve = resolve
-    this.#reject = reject
-    this.enter()
-    if (!this.isPending) return
-    call.signal?.addEventListener("abort", this, { once: true })
-    call.onWait?.(() => this.handleEvent())
   }
 
-  /** Its caller has given up. */
-  handleEvent(): void {
+  begin(): void {
+    this.enter()
+    if (!this.isPending) return
+    this.#call.signal?.addEventListener("abort", this, { once: true })
+    this.#call.waits?.(this)
+  }
+
+  giveUp(): void {
     if (!this.isPending) return
     this.leave()
     this.#fail(aborted(this.source.place, this.#call.signal?.reason))
+  }
+
+  /** Its signal has aborted. */
+  handleEvent(): void {
+    this.giveUp()
   }
 
   protected run({ fetch, starts }: Lendable, start: Start): void {
@@ -63,7 +71,7 @@ class PromiseCall<A> extends LateCall {
     const answered = (answer: A): void => {
       this.leave()
       void this.release()
-      this.#resolve(answer)
+      this.#call.answered(answer)
     }
     sent.then(answered, (error: unknown) => {
       this.leave()
@@ -78,7 +86,7 @@ class PromiseCall<A> extends LateCall {
   #fail(error: unknown): void {
     this.#call.signal?.removeEventListener("abort", this)
     void this.release()
-    this.#reject(Failure.fromThrown(this.source.place, error))
+    this.#call.reject(Failure.fromThrown(this.source.place, error))
   }
 }
 
@@ -89,33 +97,38 @@ const valueOf = <A, E>(exit: Exit.Exit<A, E>): A => {
   throw Cause.squash(exit.cause)
 }
 
-/** `source` is `undefined` where a fetch is the only way. */
-const openLate = <A>(leased: LeasedFetch, source: AgentSource | undefined, call: UnsentCall<A>): Promise<A> =>
-  source === undefined
-    ? call.send(leased.fetch, CallContext.make(undefined, undefined))!
-    : new Promise((resolve, reject) => void new PromiseCall(leased, source, call, resolve, reject))
-
 /**
- * Rejects with a ClientError. A call that is made within another, as in the callback of `use`, belongs to that one: it is
- * sent in its turn.
+ * Sends a call that need not wait for its turn; `undefined` if nothing was begun. A call that is made within another, as in
+ * the callback of `use`, belongs to that one, whose turn has come.
  */
-export const open = <A>(
+export const openNow = <A>(
   place: Failure.ErrorOrigin,
   leased: LeasedFetch,
   call: UnsentCall<A>,
   within: CallContext.CallContext | undefined
-): Promise<A> => {
+): Promise<A> | undefined => {
   if (call.signal?.aborted === true) return Promise.reject(aborted(place, call.signal.reason))
-  if (within !== undefined) return call.send(leased.fetch, within)!
+  if (within !== undefined) return call.send(leased.fetch, within)
   const fetch = leased.ready()
-  const sent = fetch && call.send(fetch, CallContext.make(undefined, undefined))
-  if (sent !== undefined) return sent
-  const failed = (error: unknown): Promise<never> => Promise.reject(Failure.fromThrown(place, error))
+  return fetch && call.send(fetch, CallContext.make(undefined, undefined))
+}
+
+/** Sends the call when its turn has come. */
+export const openLate = <A>(place: Failure.ErrorOrigin, leased: LeasedFetch, call: WaitingCall<A>): void => {
+  const open = (source: AgentSource | undefined): void => {
+    if (call.signal?.aborted === true) return call.reject(aborted(place, call.signal.reason))
+    if (source !== undefined) return new PromiseCall(leased, source, call).begin()
+    call.send(leased.fetch, CallContext.make(undefined, undefined))!.then(
+      (answer) => call.answered(answer),
+      (error: unknown) => call.reject(error)
+    )
+  }
+  const failed = (error: unknown): void => call.reject(Failure.fromThrown(place, error))
   try {
     const source = leased.source()
-    if (!(source instanceof Promise)) return openLate(leased, source, call)
-    return source.then((source) => openLate(leased, source, call), failed)
+    if (source instanceof Promise) source.then(open, failed)
+    else open(source)
   } catch (error) {
-    return failed(error)
+    failed(error)
   }
 }

@@ -1,32 +1,56 @@
-/** The values of a streamed answer as an async iterator. */
+/** The values of a streamed answer as an async iterable. */
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { LeasedFetch } from "../client/leasedFetch.ts"
 import * as CallContext from "../request/callContext.ts"
 import type { PooledFetch } from "../request/pooledFetch.ts"
-import * as Site from "../sdk/callSite.ts"
-import type { Batches } from "./batches.ts"
+import type * as Site from "../sdk/callSite.ts"
+import type { Batches, BatchWaiter } from "./batches.ts"
 import type { ApiCall } from "./calls.ts"
-import { open, type UnsentCall } from "./promiseCall.ts"
+import { openLate, openNow, type Waiting, type WaitingCall } from "./promiseCall.ts"
 import { failureOf, send } from "./promiseSend.ts"
 
-/** A stream that has yet to be asked for. */
-export interface UnsentStream {
+type Result = IteratorResult<unknown, undefined>
+
+const done: IteratorReturnResult<undefined> = { value: undefined, done: true }
+
+/** A stream to be asked for, once for each of its iterators. */
+export class StreamedValues implements AsyncIterable<unknown> {
   readonly config: ClientConfig
   readonly leased: LeasedFetch
   readonly signal: AbortSignal | undefined
   /** Throws a ClientError. */
   readonly make: () => ApiCall<Batches>
   readonly site: Site.Site
+
+  constructor(
+    config: ClientConfig,
+    leased: LeasedFetch,
+    signal: AbortSignal | undefined,
+    make: () => ApiCall<Batches>,
+    site: Site.Site
+  ) {
+    this.config = config
+    this.leased = leased
+    this.signal = signal
+    this.make = make
+    this.site = site
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<unknown, undefined> {
+    return new Values(this)
+  }
 }
 
-const done: IteratorReturnResult<undefined> = { value: undefined, done: true }
-
-/** One request, sent with the first `next`. Values of a batch that has come are given without a turn of the loop. */
-export class Values implements AsyncIterator<unknown, undefined>, UnsentCall<Batches> {
-  readonly #stream: UnsentStream
+/**
+ * One request, sent with the first `next`. Values of a batch that has come are given without a turn of the loop. Fields and
+ * methods of its own instead of closures: thousands may wait for their turn.
+ */
+class Values implements AsyncIterator<unknown, undefined>, WaitingCall<Batches>, BatchWaiter {
+  readonly signal: AbortSignal | undefined
+  readonly #stream: StreamedValues
   /** The call in which it was asked for. */
   readonly #within = CallContext.current()
-  #giveUp: (() => void) | undefined
+  #waiting: Waiting | undefined
   #controller: AbortController | undefined
   #context: CallContext.CallContext | undefined
   #batches: Batches | undefined
@@ -34,17 +58,16 @@ export class Values implements AsyncIterator<unknown, undefined>, UnsentCall<Bat
   #at = 0
   #isOver = false
   /** The `next` that is under way. */
-  #pending: Promise<unknown> | undefined
+  #pending: Promise<Result> | undefined
+  #resolve: ((result: Result) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
 
-  constructor(stream: UnsentStream) {
+  constructor(stream: StreamedValues) {
     this.#stream = stream
+    this.signal = stream.signal
   }
 
-  get signal(): AbortSignal | undefined {
-    return this.#stream.signal
-  }
-
-  next(): Promise<IteratorResult<unknown, undefined>> {
+  next(): Promise<Result> {
     if (this.#pending !== undefined) {
       const again = () => this.next()
       return this.#pending.then(again, again)
@@ -53,9 +76,14 @@ export class Values implements AsyncIterator<unknown, undefined>, UnsentCall<Bat
     if (this.#at < this.#batch.length && this.signal?.aborted !== true) {
       return Promise.resolve({ value: this.#batch[this.#at++], done: false })
     }
-    const pending = this.#pull()
-    const settled = () => (this.#pending = undefined)
-    this.#pending = pending.then(settled, settled)
+    const pending = new Promise<Result>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#pending = pending
+    if (this.signal?.aborted === true) this.reject(this.signal.reason)
+    else if (this.#batches === undefined) this.#open()
+    else this.#batches.pull(this)
     return pending
   }
 
@@ -64,47 +92,71 @@ export class Values implements AsyncIterator<unknown, undefined>, UnsentCall<Bat
     return Promise.resolve(done)
   }
 
+  // Its call.
+
   send(fetch: PooledFetch["tryFetch"], context: CallContext.CallContext): Promise<Batches> | undefined {
-    const { config, make, signal, site } = this.#stream
+    const { config, make, site } = this.#stream
     this.#controller = new AbortController()
     this.#context = context
-    signal?.addEventListener("abort", this.#abort, { once: true })
+    this.signal?.addEventListener("abort", this, { once: true })
     return send(config, fetch, { signal: this.#controller.signal, context, make, site })
   }
 
-  onWait(giveUp: () => void): void {
-    this.#giveUp = giveUp
+  waits(waiting: Waiting): void {
+    this.#waiting = waiting
   }
 
-  async #pull(): Promise<IteratorResult<unknown, undefined>> {
-    const { config, leased, signal } = this.#stream
-    try {
-      this.#batches ??= await open(config, leased, this, this.#within)
-      if (signal?.aborted === true) throw signal.reason
-      const batch = await this.#batches.next()
-      if (batch === undefined || this.#isOver) {
-        this.#end()
-        return done
-      }
-      this.#batch = batch
-      this.#at = 1
-      return { value: batch[0], done: false }
-    } catch (error) {
-      if (this.#isOver) return done
+  answered(batches: Batches): void {
+    this.#batches = batches
+    if (this.#isOver) batches.cancel()
+    batches.pull(this)
+  }
+
+  handleEvent(): void {
+    this.#controller?.abort(this.signal?.reason)
+  }
+
+  // Its batches.
+
+  resolve(batch: ReadonlyArray<unknown> | undefined): void {
+    if (batch === undefined || this.#isOver) {
       this.#end()
-      throw failureOf(config, error, signal, this.#context)
+      return this.#give(done)
     }
+    this.#batch = batch
+    this.#at = 1
+    this.#give({ value: batch[0], done: false })
+  }
+
+  reject(error: unknown): void {
+    if (this.#isOver) return this.#give(done)
+    this.#end()
+    this.#pending = undefined
+    this.#reject?.(failureOf(this.#stream.config, error, this.signal, this.#context))
+  }
+
+  #open(): void {
+    const { config, leased } = this.#stream
+    const opened = openNow(config, leased, this, this.#within)
+    if (opened === undefined) return openLate(config, leased, this)
+    opened.then(
+      (batches) => this.answered(batches),
+      (error: unknown) => this.reject(error)
+    )
+  }
+
+  #give(result: Result): void {
+    this.#pending = undefined
+    this.#resolve?.(result)
   }
 
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#batch = []
-    this.signal?.removeEventListener("abort", this.#abort)
+    this.signal?.removeEventListener("abort", this)
     if (this.#batches !== undefined) return this.#batches.cancel()
-    this.#giveUp?.()
+    this.#waiting?.giveUp()
     this.#controller?.abort()
   }
-
-  readonly #abort = (): void => this.#controller?.abort(this.signal?.reason)
 }
