@@ -107,6 +107,7 @@ class Values implements AsyncIterator<unknown, undefined>, WaitingCall<Batches>,
   }
 
   answered(batches: Batches): void {
+    this.#waiting = undefined
     this.#batches = batches
     if (this.#isOver) batches.cancel()
     batches.pull(this)

@@ -52,9 +52,17 @@ export const own = (options: ClientLayer.Options, opened: () => () => void): Hos
 /** The client map of a runtime that the user has made, and closes. */
 export const shared = (runtime: ManagedRuntime.ManagedRuntime<ClientMap, unknown>): Host => {
   let service: Service | undefined
-  const open = async (): Promise<Service> => (service = await runtime.runPromise(ClientMap))
+  let opening: Promise<Service> | undefined
+  const open = async (): Promise<Service> => {
+    try {
+      return (service = await runtime.runPromise(ClientMap))
+    } finally {
+      opening = undefined
+    }
+  }
   return {
-    service: () => service ?? root(open),
+    // One promise for all, which keeps their order.
+    service: () => service ?? (opening ??= root(open)),
     peek: () => service,
     close: nothing
   }
