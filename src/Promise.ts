@@ -86,7 +86,8 @@ export type { PromiseApiRequest, PromiseCallOptions } from "./internal/direct/op
 
 /**
  * An API without an SDK between. Functions reject with a `ClientError`: a `RequestError`, `PoolError` or `OptionsError`.
- * They may be kept and called without the object that they come from.
+ * They may be kept and called without the object that they come from. A call that would only wait, for a socket or its
+ * quota, is written when its turn has come: until it settles, its body must not change.
  *
  * @since 0.1.0
  * @category models
