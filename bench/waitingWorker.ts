@@ -135,7 +135,7 @@ const withEffect = async (variant: keyof typeof ways | "use, cold"): Promise<Out
 
 type Promised = (i: number, signal: AbortSignal) => Promise<unknown>
 
-const aborted = (signal: AbortSignal): Promise<never> =>
+const aborted = <A>(signal: AbortSignal): Promise<A> =>
   new Promise((_, reject) => signal.addEventListener("abort", reject, { once: true }))
 
 const promised = {
@@ -150,7 +150,8 @@ const promised = {
     },
   promises: () => (_, signal) => aborted(signal),
   loops: () => async (_, signal) => {
-    for await (const _ of { [Symbol.asyncIterator]: () => ({ next: () => aborted(signal) }) }) continue
+    for await (const _ of { [Symbol.asyncIterator]: () => ({ next: () => aborted<IteratorResult<unknown>>(signal) }) })
+      continue
   }
 } satisfies Readonly<Record<string, (api: OpenAIApi) => Promised>>
 

@@ -128,7 +128,7 @@ export const make = <I, Client, P extends string, Extra extends string>(
     fetch: withResponse(fetch),
     ready: () => (gate.shut === undefined && last?.starts?.isBusy() === false ? tryFetch : undefined),
     source: () => {
-      // What is turned away makes no service.
+      // A call that is turned away makes no service.
       if (gate.shut !== undefined) return undefined
       const service = host.service()
       return service instanceof Promise ? service.then(sourceIn) : sourceIn(service)
