@@ -21,11 +21,13 @@ const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array =>
 export const collect = async (body: WireBody, length: number): Promise<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) chunks.push(chunk)
-  const bytes = joined(chunks)
-  if (bytes.byteLength !== length) {
-    throw new WireError("Connection", "yes", `the response body ended after ${bytes.byteLength} of ${length} bytes`)
-  }
-  return bytes
+  return ofLength(joined(chunks), length)
+}
+
+/** The bytes of a body, of which there must be `length`. */
+export const ofLength = (bytes: Uint8Array, length: number): Uint8Array => {
+  if (bytes.byteLength === length) return bytes
+  throw new WireError("Connection", "yes", `the response body ended after ${bytes.byteLength} of ${length} bytes`)
 }
 
 /** `body` as it was before `chunks`, and the read that is under way, were taken from it. */

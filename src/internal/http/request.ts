@@ -128,7 +128,8 @@ export const sendRequest = async (
         options.onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
         const known = { url: hop.url, method, asked: prepared, about, redirected: hops > 0, limits: pool.limits }
-        return await respond(wire, { ...known, failure, tap, onTapped, given, listener, clean, prints })
+        const response = respond(wire, { ...known, failure, tap, onTapped, given, listener, clean, prints })
+        return response instanceof Promise ? await response : response
       }
       await discard(wire.body)
       if (next.method !== method) worked = true

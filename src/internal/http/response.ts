@@ -11,7 +11,7 @@ import type { WireBody, WireResponse } from "./types.ts"
 import { telling } from "./answerJson.ts"
 import * as Answers from "./answers.ts"
 import { endingOf } from "./sse/termination.ts"
-import { asFarAsItCame, collect, discard, gather, unread, wholeBytes } from "./bufferBody.ts"
+import { asFarAsItCame, collect, discard, gather, ofLength, unread, wholeBytes } from "./bufferBody.ts"
 import { codingsOf, inflate, inflateWhole, type Coding, undecodable } from "./decompress.ts"
 import { EventFilter, PlainFilter } from "./bodyFilter.ts"
 import { tooLong } from "./measure.ts"
@@ -193,12 +193,14 @@ const answer = (wire: WireResponse, context: ResponseContext): Response | Promis
   const finish = (got: Uint8Array | WireBody) => assemble(wire, context, got, reading)
   if (!isEvents) {
     const isSmall = size !== undefined && size <= wholeBytes
+    const isMaybeSmall = isSmall || (size === undefined && Answers.isJson(type))
+    // Most have come with their head.
+    const whole = isMaybeSmall ? body.takeWhole?.(wholeBytes) : undefined
+    if (whole !== undefined) return finish(isSmall && !isError ? ofLength(whole, size) : whole)
     // Error bodies are read with a short timeout (`excerpt.ts`), so none must wait here for an end that never comes.
     if (isSmall && !isError) return collect(body, size).then(finish)
     if (reading.isDoubtful || reading.isMissing) return gather(body, doubt).then(finish)
-    if (isSmall || (size === undefined && Answers.isJson(type))) {
-      return gather(isError ? asFarAsItCame(body) : body).then(finish)
-    }
+    if (isMaybeSmall) return gather(isError ? asFarAsItCame(body) : body).then(finish)
   }
   return finish(body)
 }

@@ -80,6 +80,11 @@ export interface WireBody {
   readonly read: () => Promise<Uint8Array | undefined>
   /** A chunk that has come and was not read, `undefined` for none; not while a read is pending. @default never one */
   readonly take?: () => Uint8Array | undefined
+  /**
+   * All of a body that has ended, if nothing of it was read and it has at most `most` bytes; `undefined` for any other, which
+   * stays as it is. @default never
+   */
+  readonly takeWhole?: (most: number) => Uint8Array | undefined
   /** Gives the rest up: HTTP/2 RST_STREAM(CANCEL), HTTP/1.1 closes the socket. No-op after the end. */
   readonly cancel: () => void
   /**

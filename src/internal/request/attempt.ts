@@ -16,7 +16,7 @@ import type { Permit } from "../quota/permit.ts"
 import { fillIn, scrub } from "../redaction/redact.ts"
 import { cleanError } from "../redaction/redactError.ts"
 import * as Attempts from "../telemetry/attempts.ts"
-import { CircuitOpen, WireError } from "../wire/errors.ts"
+import { CircuitOpen, DeadlinePassed, WireError } from "../wire/errors.ts"
 import type { CallContext } from "./callContext.ts"
 import { wordOf } from "./errors/fromSdk.ts"
 import { IDEMPOTENCY_KEY } from "./idempotency.ts"
@@ -38,6 +38,9 @@ export interface AdmittedAttempt {
  * place in the line.
  */
 export const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
+
+/** A response, whatever its status, or its failure; or why it was not sent, and has its turn again. */
+export type AttemptOutcome = Response | WireError | "recalled" | "barred"
 
 /** Header in which the SDKs made by Stainless report how often they have retried a request. */
 const RETRY_COUNT = "x-stainless-retry-count"
@@ -98,8 +101,8 @@ export class RequestAttempt implements SendOptions {
     return this.#state.deps.prints
   }
 
-  /** An answer, whatever its status. Rejects with a WireError, or with the reason for which the caller aborted it. */
-  async send(): Promise<Response> {
+  /** Rejects with the reason for which the caller aborted it, or once its deadline has passed. */
+  async send(): Promise<AttemptOutcome> {
     const state = this.#state
     state.attempts++
     state.hold()
@@ -110,6 +113,9 @@ export class RequestAttempt implements SendOptions {
       return response
     } catch (error) {
       this.#failed(error)
+      if (error === recalled) return "recalled"
+      if (error instanceof CircuitOpen) return "barred"
+      if (error instanceof WireError && !(error instanceof DeadlinePassed)) return error
       throw error
     }
   }

@@ -11,8 +11,8 @@ import { scrub } from "../redaction/redact.ts"
 import * as Attempts from "../telemetry/attempts.ts"
 import { isSpent } from "../transport/upload.ts"
 import { sleep } from "../util/ticker.ts"
-import { CircuitOpen, DeadlinePassed, WireError } from "../wire/errors.ts"
-import { type AdmittedAttempt, RequestAttempt, recalled } from "./attempt.ts"
+import { WireError } from "../wire/errors.ts"
+import { type AdmittedAttempt, type AttemptOutcome, RequestAttempt } from "./attempt.ts"
 import * as ErrorResponse from "./errors/errorResponse.ts"
 import * as Failure from "./errors/fromSdk.ts"
 import { refused } from "./errors/unsent.ts"
@@ -30,9 +30,6 @@ const tell = (failed: Failed, why: string): Response => {
   failed.answer.headers.set(Failure.DENIED, why)
   return failed.answer
 }
-
-/** A response, its failure, or a request that was not sent and has its turn again. */
-type Outcome = Response | WireError | "requeued"
 
 /** Names the reason that an answer has for the whole credential, if it has one. */
 const concern = (status: number, code: unknown): "QuotaExceeded" | "Authentication" | undefined =>
@@ -68,7 +65,7 @@ export class RequestLoop {
         const admission = acquired instanceof Promise ? await acquired : acquired
         if (admission instanceof Response) return admission
         if (admission === undefined) continue
-        const outcome = await this.#dispatch(admission)
+        const outcome = await new RequestAttempt(this.#state, admission, this.#left()).send()
         const decided = this.#decide(admission, outcome)
         const response = decided instanceof Promise ? await decided : decided
         if (response !== undefined) return response
@@ -195,21 +192,10 @@ export class RequestLoop {
     return Math.max(0, this.#until! - this.#state.deps.ticker.now())
   }
 
-  async #dispatch(admission: AdmittedAttempt): Promise<Outcome> {
-    try {
-      return await new RequestAttempt(this.#state, admission, this.#left()).send()
-    } catch (error) {
-      if (error === recalled) return "requeued"
-      if (!(error instanceof WireError) || error instanceof DeadlinePassed) throw error
-      if (!(error instanceof CircuitOpen)) return error
-      this.#until = undefined
-      return "requeued"
-    }
-  }
-
   /** Returns the response that the caller gets, `undefined` if another attempt follows. */
-  #decide(admission: AdmittedAttempt, outcome: Outcome): Response | undefined | Promise<Response | undefined> {
-    if (outcome === "requeued") return undefined
+  #decide(admission: AdmittedAttempt, outcome: AttemptOutcome): Response | undefined | Promise<Response | undefined> {
+    if (outcome === "barred") this.#until = undefined
+    if (outcome === "barred" || outcome === "recalled") return undefined
     if (outcome instanceof WireError) return this.#decideUnanswered(admission, outcome)
     if (outcome.status < 300) return outcome
     // SDKs make an error, with the body in it, of a redirect that the caller wants for itself.

@@ -128,6 +128,16 @@ export class BodyCore {
     return chunk
   }
 
+  /** All of it, if it has ended well, unread, and has at most `most` bytes. */
+  takeWhole(most: number): Uint8Array | undefined {
+    if (!this.#done || this.#error !== undefined || this.touched || this.#size > most) return undefined
+    this.touched = true
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#size = 0
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  }
+
   cancel(why: string): void {
     if (!this.#done) this.#source.giveUp(why)
   }
@@ -169,6 +179,10 @@ class Body implements WireBody {
 
   take(): Uint8Array | undefined {
     return this.#core.take()
+  }
+
+  takeWhole(most: number): Uint8Array | undefined {
+    return this.#core.takeWhole(most)
   }
 
   cancel(): void {
