@@ -71,20 +71,20 @@ const isJson = (type: string | null): boolean => {
 }
 
 /** JSON by its content type, else text; `undefined` for empty JSON. */
-const read = (call: ReadCall, format: AnswerFormat, headers: Headers, text: string): unknown => {
-  if (!isJson(headers.get("content-type"))) return text
+const read = (call: ReadCall, format: AnswerFormat, response: Response, text: string): unknown => {
+  if (!isJson(WholeResponse.headerOf(response, "content-type"))) return text
   if (text === "") return undefined
   const value = parseJson(text)
   if (value === undefined) throw malformed(call, "the answer is invalid JSON")
   if (format.hasRequestId && typeof value === "object" && value !== null && !Array.isArray(value)) {
-    Object.defineProperty(value, "_request_id", { value: headers.get("x-request-id"), enumerable: false })
+    Object.defineProperty(value, "_request_id", { value: WholeResponse.headerOf(response, "x-request-id"), enumerable: false })
   }
   return value
 }
 
 /** The value of a response, `null` without content. A promise only for a body that is still to come. */
 export const valueOf = (call: ReadCall, format: AnswerFormat, response: Response): unknown => {
-  const { headers, status } = response
+  const { status } = response
   if (status === 204) return null
   if (status >= 300) {
     return refusalOf(format, response).then((error) => {
@@ -92,8 +92,8 @@ export const valueOf = (call: ReadCall, format: AnswerFormat, response: Response
     })
   }
   const text = WholeResponse.textOf(response)
-  if (text !== undefined) return read(call, format, headers, text)
-  return response.text().then((text) => read(call, format, headers, text))
+  if (text !== undefined) return read(call, format, response, text)
+  return response.text().then((text) => read(call, format, response, text))
 }
 
 const FLOAT_BYTES = 4

@@ -47,15 +47,10 @@ const build = (
   const { status } = wire
   const { redirected, url } = context
   const statusText = STATUS_CODES[status] ?? ""
-  const response =
-    body instanceof Uint8Array
-      ? new WholeResponse(body, { status, statusText, url, redirected })
-      : named(new Response(body, { status, statusText }), url, redirected)
-  // Appending costs half of what an init object does.
-  const { headers } = response
-  for (const [name, value] of wire.headers) {
-    if (!decoded || !ofTheWire(name)) headers.append(name, value)
-  }
+  const headers = decoded ? wire.headers.filter(([name]) => !ofTheWire(name)) : wire.headers
+  if (body instanceof Uint8Array) return new WholeResponse(body, { status, statusText, url, redirected, headers })
+  const response = named(new Response(body, { status, statusText }), url, redirected)
+  for (const [name, value] of headers) response.headers.append(name, value)
   return response
 }
 
