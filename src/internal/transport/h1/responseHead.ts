@@ -31,7 +31,6 @@ const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const name = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const notValue = /[^\t\x20-\x7e\x80-\xff]/
 /** A value that goes on in the next line: obsolete, and read as a space (section 5.2). */
-const isFolded = /\r\n[ \t]/
 const fold = /\r\n[ \t]+/g
 
 const isBlank = (text: string, at: number): boolean => {
@@ -40,22 +39,36 @@ const isBlank = (text: string, at: number): boolean => {
 }
 
 /** Trims without an expression, which would look at each run of blanks anew from each of its characters. */
-const trim = (value: string): string => {
-  let from = 0
-  let to = value.length
-  while (from < to && isBlank(value, from)) from++
-  while (to > from && isBlank(value, to - 1)) to--
-  return value.slice(from, to)
+const trimmed = (text: string, from: number, to: number): string => {
+  while (from < to && isBlank(text, from)) from++
+  while (to > from && isBlank(text, to - 1)) to--
+  return text.slice(from, to)
 }
 
-/** A line of a head or of trailers. */
-export const parseField = (line: string): readonly [name: string, value: string] => {
-  const colon = line.indexOf(":")
-  const field = line.slice(0, colon === -1 ? 0 : colon)
+/** Names in lower case, by name as sent: servers send the same dozen each time. Bounded, since they may make names up. */
+const names = new Map<string, string>()
+const MAX_NAMES = 256
+const MAX_NAME_LENGTH = 64
+
+/** A part of a text keeps all of the text in memory. */
+const copied = (part: string): string => Buffer.from(part, "latin1").toString("latin1")
+
+const readName = (field: string): string => {
+  const known = names.get(field)
+  if (known !== undefined) return known
   if (!name.test(field)) throw new ProtocolError("a line of its head is not a header")
-  const value = trim(line.slice(colon + 1))
+  const read = field.toLowerCase()
+  if (field.length <= MAX_NAME_LENGTH && names.size < MAX_NAMES) names.set(copied(field), copied(read))
+  return read
+}
+
+/** A line of a head or of trailers: that part of the text. */
+export const parseField = (text: string, from = 0, to = text.length): readonly [name: string, value: string] => {
+  const colon = text.indexOf(":", from)
+  const field = readName(colon < to ? text.slice(from, Math.max(from, colon)) : "")
+  const value = trimmed(text, colon + 1, to)
   if (notValue.test(value)) throw new ProtocolError("a header has an invalid value")
-  return [field.toLowerCase(), value]
+  return [field, value]
 }
 
 const tokens = (value: string): ReadonlyArray<string> =>
@@ -63,6 +76,9 @@ const tokens = (value: string): ReadonlyArray<string> =>
     .toLowerCase()
     .split(",")
     .map((token) => token.trim())
+
+const hasToken = (value: string, token: string): boolean =>
+  value.toLowerCase().includes(token) && tokens(value).includes(token)
 
 /** `coding` is all values of Transfer-Encoding, `length` that of Content-Length. */
 const framingOf = (coding: string | undefined, length: string | undefined): Framing => {
@@ -89,42 +105,41 @@ const hintOf = (value: string): number | undefined => {
 /** Parses all before the empty line, one character a byte. Throws a ProtocolError. */
 export const parseHead = (text: string, method: string): ResponseHead => {
   const end = text.indexOf("\r\n")
-  const [, minor, digits] = statusLine.exec(end === -1 ? text : text.slice(0, end)) ?? []
-  if (digits === undefined) throw new ProtocolError("it does not begin with a status line")
-  const status = Number(digits)
+  const first = statusLine.exec(end === -1 ? text : text.slice(0, end))
+  if (first === null) throw new ProtocolError("it does not begin with a status line")
+  const status = Number(first[2])
   const headers: Array<readonly [string, string]> = []
   let connection = ""
   let coding: string | undefined
   let length: string | undefined
   let idle: number | undefined
-  if (end !== -1) {
-    const rest = text.slice(end + 2)
-    for (const line of (isFolded.test(rest) ? rest.replace(fold, " ") : rest).split("\r\n")) {
-      const field = parseField(line)
-      headers.push(field)
-      const value = field[1]
-      switch (field[0]) {
-        case "connection":
-          connection += `,${value}`
-          break
-        case "content-length":
-          if (length !== undefined) throw new ProtocolError("it has two Content-Length headers")
-          length = value
-          break
-        case "keep-alive":
-          idle = hintOf(value) ?? idle
-          break
-        case "transfer-encoding":
-          coding = coding === undefined ? value : `${coding},${value}`
-      }
+  for (let last = end; last !== -1;) {
+    const from = last + 2
+    if (from > end + 2 && isBlank(text, from)) return parseHead(text.replace(fold, " "), method)
+    last = text.indexOf("\r\n", from)
+    const field = parseField(text, from, last === -1 ? text.length : last)
+    headers.push(field)
+    const value = field[1]
+    switch (field[0]) {
+      case "connection":
+        connection += `,${value}`
+        break
+      case "content-length":
+        if (length !== undefined) throw new ProtocolError("it has two Content-Length headers")
+        length = value
+        break
+      case "keep-alive":
+        idle = hintOf(value) ?? idle
+        break
+      case "transfer-encoding":
+        coding = coding === undefined ? value : `${coding},${value}`
     }
   }
-  const options = connection === "" ? [] : tokens(connection)
   const framing = framingOf(coding, length)
   const isBodiless = method === "HEAD" || status === 204 || status === 304
   // A server that announces a body where none may be, may send it, and it would be read as the next response.
   const isOdd = isBodiless && method !== "HEAD" && framing !== "close" && framing !== 0
-  const keeps = minor === "1" ? !options.includes("close") : options.includes("keep-alive")
+  const keeps = first[1] === "1" ? !hasToken(connection, "close") : hasToken(connection, "keep-alive")
   return {
     status,
     headers,
