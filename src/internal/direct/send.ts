@@ -15,6 +15,8 @@ import * as Failure from "../request/errors/fromSdk.ts"
 import { OWN, type Own, type PooledFetch } from "../request/pooledFetch.ts"
 import type { StartQueue } from "../request/startQueue.ts"
 import * as Spans from "../telemetry/effectSpans.ts"
+import { abortable } from "../util/abortable.ts"
+import { Cancellation } from "../wire/cancellation.ts"
 import type { ApiCall } from "./calls.ts"
 
 /** Sends the calls of a config. */
@@ -43,32 +45,27 @@ interface UnsentCall<A> {
 type Fetch = PooledFetch["tryFetch"]
 type Resume<A> = (effect: Effect.Effect<A, ClientError>) => void
 
-/** One request through a client. `undefined` if the client has gone, and nothing was begun. */
+/** One request through a client. False if the client has gone, and nothing was begun. */
 const request = <A>(
   fetch: Fetch,
   { read, written: { init, url } }: ApiCall<A>,
   place: Failure.ErrorOrigin,
   context: CallContext.CallContext,
   resume: Resume<A>
-): AgentCall.Abort | undefined => {
-  const controller = new AbortController()
-  const { signal } = controller
+): boolean => {
   const own: Own = { ...init[OWN], call: context }
-  const sent = fetch(url, { ...init, signal, [OWN]: own } as RequestInit)
-  if (sent === undefined) return undefined
+  const sent = fetch(url, { ...init, [OWN]: own } as RequestInit)
+  if (sent === undefined) return false
   sent
     .then((response) => read(response, { place, attempts: context.attempts, context }))
     .then(
       (answer) => resume(Effect.succeed(answer)),
       (thrown: unknown) => resume(Effect.fail(Failure.fromThrown(place, thrown, context)))
     )
-  return () => {
-    controller.abort()
-    return Effect.void
-  }
+  return true
 }
 
-/** The same below the span of the call. */
+/** The same below the span of the call. The result aborts it, and is `undefined` if nothing was begun. */
 const requestWithin = <A>(
   fetch: Fetch,
   call: ApiCall<A>,
@@ -77,9 +74,15 @@ const requestWithin = <A>(
   resume: Resume<A>
 ): AgentCall.Abort | undefined => {
   const around = span ?? fiber.currentSpan
-  const context = CallContext.make(undefined, around, Spans.tracing(fiber, around), start)
+  const cancellation = new Cancellation()
+  const context = CallContext.make(cancellation, around, Spans.tracing(fiber, around), start)
   const run = () => request(fetch, call, place, context, resume)
-  return span === undefined ? run() : Spans.within(fiber, span, run)
+  const isBegun = span === undefined ? run() : Spans.within(fiber, span, run)
+  if (!isBegun) return undefined
+  return () => {
+    cancellation.cancel()
+    return Effect.void
+  }
 }
 
 const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
@@ -166,11 +169,10 @@ export const send = <P extends string, Extra extends string, A>(
     const { config, last } = sender
     if (last === undefined || last.starts?.isBusy() === true) return sendLater(fiber, sender, make, span)
     return written(config, make, (call) =>
-      Effect.async<A, ClientError>((resume) => {
+      abortable<A, ClientError>((resume) => {
         const abort = requestWithin(last.fetch.tryFetch, call, { place: config, fiber }, span, resume)
-        if (abort !== undefined) return Effect.suspend(abort)
-        resume(sendLater(fiber, sender, make, span))
-        return undefined
+        if (abort === undefined) resume(sendLater(fiber, sender, make, span))
+        return abort
       })
     )
   })

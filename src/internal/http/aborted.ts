@@ -1,9 +1,10 @@
 /** Detects requests aborted or expired before dispatch. */
 import { DeadlinePassed, WireError } from "../wire/errors.ts"
+import type { CancelSource } from "../wire/cancellation.ts"
 import type { WireRequest } from "./types.ts"
 
 /** The signal by which its caller has given it up, if one has. */
-export const abortedBy = ({ outer, signal }: WireRequest): AbortSignal | undefined =>
+export const abortedBy = ({ outer, signal }: WireRequest): CancelSource | undefined =>
   signal?.aborted === true ? signal : outer?.aborted === true ? outer : undefined
 
 /** Error of a request that was aborted, or whose deadline has passed; `undefined` if it may be sent. */

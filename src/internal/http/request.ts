@@ -3,6 +3,7 @@
  * quotas and credentials are the caller's business.
  */
 import { WireError } from "../wire/errors.ts"
+import type { CancelSource } from "../wire/cancellation.ts"
 import type { Timeouts, WirePool, WireRequest, WireResponse } from "./types.ts"
 import { discard } from "./bufferBody.ts"
 import type { PreparedRequest } from "./prepare.ts"
@@ -24,7 +25,7 @@ export interface SendOptions extends Tapping {
   /** Passes `WireRequest.deadline` to each hop: one for all hops together. @default none */
   readonly deadline?: WireRequest["deadline"]
   /** Aborts the exchange beside the caller's own signal, until the body has ended. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: CancelSource | undefined
   /** Passes `WireRequest.seal` to each hop. @default headers go as they are */
   readonly seal?: WireRequest["seal"]
   /** Passes `WireRequest.recall` to the first hop alone. @default nothing changes while it waits */

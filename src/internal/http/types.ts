@@ -3,6 +3,7 @@
  * and callbacks on purpose: this is the path of every request, and of every chunk.
  */
 import type { WireError } from "../wire/errors.ts"
+import type { CancelSource } from "../wire/cancellation.ts"
 import type { About, RequestBody } from "../wire/request.ts"
 import type { BodyLimits } from "../util/bounds.ts"
 import type { Health } from "../overload/health.ts"
@@ -69,7 +70,7 @@ export interface WireRequest {
   readonly pass?: Pass | undefined
   readonly signal: AbortSignal | undefined
   /** A second signal that does the same: to join two into one would cost each request a controller. @default none */
-  readonly outer?: AbortSignal | undefined
+  readonly outer?: CancelSource | undefined
   readonly timeouts: Timeouts
   /** @default none */
   readonly deadline?: WireDeadline | undefined

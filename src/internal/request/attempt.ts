@@ -85,7 +85,7 @@ export class RequestAttempt implements SendOptions {
     return this.#admission.pass
   }
 
-  get signal(): AbortSignal | undefined {
+  get signal(): SendOptions["signal"] {
     return this.#state.call?.signal
   }
 

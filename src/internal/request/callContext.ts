@@ -10,11 +10,12 @@ import type { AnySpan } from "effect/Tracer"
 import type { LastRead } from "../http/answerJson.ts"
 import type { PoolError, RequestError } from "../../ClientError.ts"
 import type { Start } from "./startQueue.ts"
+import type { CancelSource } from "../wire/cancellation.ts"
 import type { Tracing } from "../telemetry/requestSpan.ts"
 
 export interface CallContext {
   /** Aborts its requests. `undefined` if their own do. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: CancelSource | undefined
   /** The span that the fiber was in when the call began, if any. */
   readonly span: AnySpan | undefined
   /** Makes spans of its requests. `undefined` without a tracer. */
@@ -37,7 +38,7 @@ export interface CallContext {
 const storage = new AsyncLocalStorage<CallContext>()
 
 export const make = (
-  signal: AbortSignal | undefined,
+  signal: CancelSource | undefined,
   span: AnySpan | undefined,
   tracing?: Tracing,
   start?: Start

@@ -14,6 +14,7 @@ import * as Otel from "../telemetry/otelSpans.ts"
 import type { Transport } from "../../Transport.ts"
 import type { Ticker } from "../util/ticker.ts"
 import { DeadlinePassed, type Oddity, WireError } from "../wire/errors.ts"
+import { signalOf } from "../wire/cancellation.ts"
 import * as CallContext from "./callContext.ts"
 import * as Deadline from "./deadline.ts"
 import * as Failure from "./errors/fromSdk.ts"
@@ -184,7 +185,9 @@ export class RequestState {
     const waiter = (this.#waiter = new AbortController())
     this.#waits.add(waiter)
     this.deadline?.ends(waiter)
-    const all = [this.request.signal, this.call?.signal, waiter.signal].filter((one) => one !== undefined)
+    const outer = this.call?.signal
+    const outerSignal = outer === undefined ? undefined : signalOf(outer)
+    const all = [this.request.signal, outerSignal, waiter.signal].filter((one) => one !== undefined)
     return (this.#signal = AbortSignal.any(all))
   }
 

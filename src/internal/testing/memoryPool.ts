@@ -31,8 +31,10 @@ const watch = (
 ): { readonly onHead: () => void; readonly onEnd: () => void } => {
   const { deadline, timeouts } = of
   const signals = [of.signal, of.outer]
-  const abort = () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
-  for (const signal of signals) signal?.addEventListener("abort", abort, { once: true })
+  const aborting = {
+    handleEvent: () => exchange.abort(new WireError("Aborted", "maybe", "aborted", abortedBy(of)?.reason))
+  }
+  for (const signal of signals) signal?.addEventListener("abort", aborting)
   const late = () =>
     exchange.abort(new WireError("Timeout", "maybe", `no response headers within ${timeouts.headers} ms`))
   const cancel = timeouts.headers === Infinity ? undefined : ticker.after(timeouts.headers, late)
@@ -44,7 +46,7 @@ const watch = (
     onHead: () => cancel?.(),
     onEnd: () => {
       if (deadline?.underway === ending) deadline.underway = undefined
-      for (const signal of signals) signal?.removeEventListener("abort", abort)
+      for (const signal of signals) signal?.removeEventListener("abort", aborting)
     }
   }
 }
