@@ -128,8 +128,21 @@ export const sendRequest = async (
       if (next === undefined) {
         options.onHead?.(wire.status, wire.headers)
         wire.body.onEnd(end)
-        const known = { url: hop.url, method, asked: prepared, about, redirected: hops > 0, limits: pool.limits }
-        const response = respond(wire, { ...known, failure, tap, onTapped, given, listener, clean, prints })
+        const response = respond(wire, {
+          url: hop.url,
+          method,
+          asked: prepared,
+          about,
+          redirected: hops > 0,
+          limits: pool.limits,
+          failure,
+          tap,
+          onTapped,
+          given,
+          listener,
+          clean,
+          prints
+        })
         return response instanceof Promise ? await response : response
       }
       await discard(wire.body)

@@ -29,6 +29,9 @@ export const textOf = (body: RequestBody): string => {
 const copied = (name: string, encoding: "latin1" | "utf8"): string =>
   Buffer.from(name, encoding).toString("utf8").slice(0, longestName)
 
+/** The last copy: most clients ask one model. */
+let last = ""
+
 const withoutQuery = (path: string): string => {
   const query = path.indexOf("?")
   return query < 0 ? path : path.slice(0, query)
@@ -65,7 +68,8 @@ export const modelOf = (path: string, body: RequestBody): string => {
     model = stringAt(text, at, longestRaw) ?? ""
     return true
   })
-  return model === "" ? model : copied(model, typeof body === "string" ? "utf8" : "latin1")
+  if (typeof body !== "string") return copied(model, "latin1")
+  return model === last ? last : (last = copied(model, "utf8"))
 }
 
 /** Matches the query of a request that resumes a stream, which has no body. */

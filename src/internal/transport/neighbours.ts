@@ -35,6 +35,8 @@ interface Neighbour {
   owed: number
 }
 
+const NONE: ReadonlyArray<Neighbour> = []
+
 const read = (data: unknown): Message | undefined => {
   const { held, id, type } = (data ?? {}) as Readonly<Record<string, unknown>>
   if (typeof id !== "string") return undefined
@@ -100,13 +102,12 @@ export class Neighbours {
     }
   }
 
-  *#fresh(): Iterable<Neighbour> {
-    if (this.#waiting.size === 0) return
+  /** Asked for with each request: most often there are none. */
+  #fresh(): Iterable<Neighbour> {
+    if (this.#waiting.size === 0) return NONE
     const now = performance.now()
-    for (const [id, neighbour] of this.#waiting) {
-      if (neighbour.until > now) yield neighbour
-      else this.#waiting.delete(id)
-    }
+    for (const [id, { until }] of this.#waiting) if (until <= now) this.#waiting.delete(id)
+    return this.#waiting.values()
   }
 
   #post(message: Message): void {
