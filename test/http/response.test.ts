@@ -67,6 +67,34 @@ describe("a whole response", () => {
     expect(response.body).toBe(response.body)
   })
 
+  it("has its headers, asked for one by one or all together", async () => {
+    const headers = [
+      ["content-type", "application/json"],
+      ["x-a", "1"],
+      ["x-a", "2"],
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"]
+    ] as const
+    const response = new WholeResponse(Buffer.from("{}"), {
+      status: 200,
+      statusText: "OK",
+      url: "http://h/",
+      redirected: false,
+      headers
+    })
+    const one = (name: string) => WholeResponse.headerOf(response, name)
+    expect([one("content-type"), one("x-a"), one("x-b")]).toEqual(["application/json", "1, 2", null])
+    expect(response.headers).toBe(response.headers)
+    expect(response.headers.get("X-A")).toBe("1, 2")
+    expect(response.headers.getSetCookie()).toEqual(["a=1", "b=2"])
+    response.headers.set("x-a", "3")
+    expect(one("x-a")).toBe("3")
+    expect([...response.clone().headers]).toEqual([...response.headers])
+    expect(response.body).not.toBe(null)
+    expect([...response.clone().headers]).toEqual([...response.headers])
+    expect(WholeResponse.headerOf(new Response("", { headers: { "x-a": "4" } }), "x-a")).toBe("4")
+  })
+
   it("clones before it is read, as a stream or not", async () => {
     for (const touch of [false, true]) {
       const response = make()
