@@ -18,6 +18,8 @@ const endless = () => {
   return { events, step }
 }
 
+const diesAborted = () => Effect.die("aborted")
+
 describe("an abortable step", () => {
   it.live("is aborted by interruption, which waits for its cleaning", () =>
     Effect.gen(function* () {
@@ -35,7 +37,7 @@ describe("an abortable step", () => {
       let resume: ((result: Effect.Effect<string>) => void) | undefined
       const step = abortable<string, never>((given) => {
         resume = given
-        return () => Effect.die("aborted")
+        return diesAborted
       })
       let result: string | undefined
       const fiber = yield* Effect.fork(
@@ -52,11 +54,10 @@ describe("an abortable step", () => {
 
   it.live("is not aborted once it has ended, well or not", () =>
     Effect.gen(function* () {
-      const aborted = () => Effect.die("aborted")
       const ended = (result: Effect.Effect<string, string>) =>
         abortable<string, string>((resume) => {
           resume(result)
-          return aborted
+          return diesAborted
         })
       assert.strictEqual(yield* ended(Effect.succeed("done")), "done")
       assert.deepStrictEqual(yield* Effect.exit(ended(Effect.fail("failed"))), Exit.fail("failed"))

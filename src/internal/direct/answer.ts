@@ -77,7 +77,10 @@ const read = (call: ReadCall, format: AnswerFormat, response: Response, text: st
   const value = parseJson(text)
   if (value === undefined) throw malformed(call, "the answer is invalid JSON")
   if (format.hasRequestId && typeof value === "object" && value !== null && !Array.isArray(value)) {
-    Object.defineProperty(value, "_request_id", { value: WholeResponse.headerOf(response, "x-request-id"), enumerable: false })
+    Object.defineProperty(value, "_request_id", {
+      value: WholeResponse.headerOf(response, "x-request-id"),
+      enumerable: false
+    })
   }
   return value
 }
