@@ -20,6 +20,12 @@ const endless = () => {
 
 const diesAborted = () => Effect.die("aborted")
 
+const ended = (result: Effect.Effect<string, string>) =>
+  abortable<string, string>((resume) => {
+    resume(result)
+    return diesAborted
+  })
+
 describe("an abortable step", () => {
   it.live("is aborted by interruption, which waits for its cleaning", () =>
     Effect.gen(function* () {
@@ -54,11 +60,6 @@ describe("an abortable step", () => {
 
   it.live("is not aborted once it has ended, well or not", () =>
     Effect.gen(function* () {
-      const ended = (result: Effect.Effect<string, string>) =>
-        abortable<string, string>((resume) => {
-          resume(result)
-          return diesAborted
-        })
       assert.strictEqual(yield* ended(Effect.succeed("done")), "done")
       assert.deepStrictEqual(yield* Effect.exit(ended(Effect.fail("failed"))), Exit.fail("failed"))
     })

@@ -37,7 +37,7 @@ export interface AdmittedAttempt {
  * While a request with a permit waited for a socket the gate closed, or its secret expired: it goes back, to its old
  * place in the line.
  */
-export const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
+const recalled = new WireError("Aborted", "no", "requeued: rate limited, or credential expired")
 
 /** A response, whatever its status, or its failure; or why it was not sent, and has its turn again. */
 export type AttemptOutcome = Response | WireError | "recalled" | "barred"
