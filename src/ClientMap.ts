@@ -218,8 +218,6 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
   provider: Provider<I, Client, P, Extra>
 ): Accessors<I, Client, P, Extra> => {
   type Options = ClientConfig.Options<Extra> | ClientConfig.ClientConfig<P> | undefined
-  const get = (options?: Options) =>
-    Effect.flatMap(ClientMap, (map) => Effect.flatMap(provider.config(options), (config) => map.get(provider, config)))
   /** A config that was made before takes no step of the fiber. */
   const configured = <A, R>(
     options: Options,
@@ -235,6 +233,7 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
       if (isDone(config) && Exit.isSuccess(config)) return run(map, config.value, fiber)
       return Effect.flatMap(config, (config) => run(map, config, fiber))
     })
+  const get = (options?: Options) => configured(options, (map, config) => map.get(provider, config))
   return {
     config: provider.config,
     get,

@@ -1,5 +1,6 @@
 /** The client map: leases of clients, for a scope, for an effect, or for the callback of an agent. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as ClientConfig from "../../ClientConfig.ts"
 import { type ClientError, OptionsError, PoolError } from "../../ClientError.ts"
@@ -55,8 +56,9 @@ const serviceOf = (options: Settings, resources: Resources, builders: Builders):
       config: ClientConfig.ClientConfig<P>
     ) => {
       const before = builders.note(provider, config, invalidate)
-      const held = Effect.mapError(LeaseMap.get(clients, config), refused(config, options))
-      const client = Effect.map(held, ({ client }) => client as Client)
+      const client = clients.getWith(config, (exit) =>
+        Exit.mapBoth(exit, { onFailure: refused(config, options), onSuccess: ({ client }) => client as Client })
+      )
       const watched = leakWarning === undefined ? client : Effect.zipLeft(client, Leaks.watch(config, leakWarning))
       return before === undefined ? watched : Effect.zipRight(before, watched)
     },

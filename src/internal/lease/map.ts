@@ -91,25 +91,37 @@ class Lease<K, A, E, R> implements OpenLease<A, E | LeaseMap.LeaseError> {
   }
 }
 
-/** The value of a lease. A fiber that stops waiting for it must not keep the build going. */
-const value = <A, E>(lease: OpenLease<A, E>): Effect.Effect<A, E> =>
-  Effect.suspend(() => {
-    let now: Exit.Exit<A, E> | undefined
-    let resume = (exit: Exit.Exit<A, E>): void => {
-      now = exit
-    }
-    lease.acquire((exit) => resume(exit))
-    if (now !== undefined) return now
-    const acquired = Effect.async<A, E>((then) => {
-      if (now === undefined) resume = then
-      else then(now)
-    })
-    return Effect.onError(acquired, () => lease.release())
+/**
+ * Acquires a lease, whose value is there at once where it stands: no step of the fiber. A fiber that stops waiting must not
+ * keep the build going.
+ */
+const acquire = <A, E, B, E2>(
+  lease: OpenLease<A, E>,
+  settled: (exit: Exit.Exit<A, E>) => Exit.Exit<B, E2>
+): Effect.Effect<B, E2> => {
+  let now: Exit.Exit<A, E> | undefined
+  let resume = (exit: Exit.Exit<A, E>): void => {
+    now = exit
+  }
+  lease.acquire((exit) => resume(exit))
+  if (now !== undefined) return settled(now)
+  const acquired = Effect.async<B, E2>((then) => {
+    if (now === undefined) resume = (exit) => then(settled(exit))
+    else then(settled(now))
   })
+  return Effect.onError(acquired, () => lease.release())
+}
+
+const asItIs = <A>(exit: A): A => exit
 
 /** A LeaseMap, and its leases without a fiber. */
 export interface LeaseSource<K, A, E> extends LeaseMap.LeaseMap<K, A, E> {
   readonly lease: (key: K) => OpenLease<A, E | LeaseMap.LeaseError>
+  /** `get` of what `settled` makes of the outcome. It must not throw. */
+  readonly getWith: <B, E2>(
+    key: K,
+    settled: (exit: Exit.Exit<A, E | LeaseMap.LeaseError>) => Exit.Exit<B, E2>
+  ) => Effect.Effect<B, E2, Scope.Scope>
 }
 
 export const make = <K, A, E, R>(
@@ -126,20 +138,25 @@ export const make = <K, A, E, R>(
     const lease = (key: K) => new Lease(registry, key)
     const map: LeaseSource<K, A, E> = {
       lease,
-      get: (key) =>
+      get: (key) => map.getWith(key, asItIs),
+      getWith: (key, settled) =>
         Effect.withFiberRuntime((fiber) => {
           const scope = Context.unsafeGet(fiber.currentContext, Scope.Scope)
           const one = lease(key)
-          const release = Effect.suspend(() => one.release())
           // The finalizer first: there is no moment at which a lease is counted and nobody would release it.
-          return Effect.flatMap(Scope.addFinalizer(scope, release), () =>
-            one.isReleased ? map.use(key, Effect.succeed) : value(one)
+          return Effect.flatMap(
+            Scope.addFinalizerExit(scope, () => one.release()),
+            () =>
+              one.isReleased
+                ? Effect.flatMap(Effect.exit(map.use(key, Effect.succeed)), settled)
+                : acquire(one, settled)
           )
         }),
       use: (key, f) =>
         Effect.suspend(() => {
           const one = lease(key)
-          return Effect.onExit(Effect.flatMap(value(one), f), () => one.release())
+          const used = Effect.suspend(() => Effect.flatMap(acquire(one, asItIs), f))
+          return Effect.onExit(used, () => one.release())
         }),
       invalidate: (key) => Effect.suspend(() => registry.invalidate(key)),
       stats: Effect.sync(() => registry.snapshot())

@@ -10,29 +10,46 @@ import type { Attributes } from "./registry.ts"
 const UNIT = "unit"
 
 const names = new Set<string>()
-const boundariesOf = new WeakMap<Metric.Histogram<number>, ReadonlyArray<number>>()
+
+type Key = Metric.Counter<number> | Metric.Gauge<number> | Metric.Histogram<number>
+
+type MetricAttributes = Readonly<Record<string, string>>
+
+/** A declared metric. */
+interface Definition {
+  readonly boundaries?: ReadonlyArray<number> | undefined
+  /** Makes the metric of one series. */
+  readonly withAttributes: (attributes: MetricAttributes) => Metric.Metric<number, unknown>
+}
+
+const definitions = new WeakMap<Key, Definition>()
+
+const define = <K extends Key>(
+  name: string,
+  unit: string,
+  make: (attributes: MetricAttributes) => K,
+  boundaries?: ReadonlyArray<number>
+): K => {
+  names.add(name)
+  const key = make({ [UNIT]: unit })
+  const withAttributes = (attributes: MetricAttributes) => make({ [UNIT]: unit, ...attributes })
+  definitions.set(key, { withAttributes, boundaries })
+  return key
+}
 
 export const histogram = (
   name: string,
   unit: string,
   boundaries: ReadonlyArray<number>,
   description: string
-): Metric.Histogram<number> => {
-  names.add(name)
-  const key = Metric.histogram(name, { description, boundaries, attributes: { [UNIT]: unit } })
-  boundariesOf.set(key, boundaries)
-  return key
-}
+): Metric.Histogram<number> =>
+  define(name, unit, (attributes) => Metric.histogram(name, { description, boundaries, attributes }), boundaries)
 
-export const counter = (name: string, unit: string, description: string): Metric.Counter<number> => {
-  names.add(name)
-  return Metric.counter(name, { description, incremental: true, attributes: { [UNIT]: unit } })
-}
+export const counter = (name: string, unit: string, description: string): Metric.Counter<number> =>
+  define(name, unit, (attributes) => Metric.counter(name, { description, incremental: true, attributes }))
 
-export const gauge = (name: string, unit: string, description: string): Metric.Gauge<number> => {
-  names.add(name)
-  return Metric.gauge(name, { description, attributes: { [UNIT]: unit } })
-}
+export const gauge = (name: string, unit: string, description: string): Metric.Gauge<number> =>
+  define(name, unit, (attributes) => Metric.gauge(name, { description, attributes }))
 
 /** The labels of a series as text formats show them. */
 export const labelsOf = ({
@@ -52,14 +69,16 @@ export interface Series {
   readonly update: (value: number) => void
 }
 
-type Key = Metric.Counter<number> | Metric.Gauge<number> | Metric.Histogram<number>
-
 /** The registry that is everybody's who brings no other. */
 const process = Context.empty()
 
+/**
+ * A metric of its own for each series: one that several share by `Metric.withAttributes` makes the series' key anew, by
+ * JSON, whenever another of them was updated before.
+ */
 const registered = (key: Key, labels: Labels): Series => {
   const attributes = Object.fromEntries(labels.map(([name, value]) => [name, String(value)]))
-  const series = Metric.withAttributes(key as Metric.Metric<number, unknown>, { ...key.attributes, ...attributes })
+  const series = definitions.get(key)!.withAttributes(attributes)
   // Made now, so that it is in the registry before its first value.
   series.valueUnsafe(process)
   return { update: (value) => series.updateUnsafe(value, process) }
@@ -72,7 +91,7 @@ export const declared = (key: Key): Meter.Declared => ({
   kind: kinds[key.type as keyof typeof kinds],
   description: key.description ?? "",
   unit: key.attributes?.[UNIT] ?? "1",
-  boundaries: boundariesOf.get(key as Metric.Histogram<number>)
+  boundaries: definitions.get(key)?.boundaries
 })
 
 /** `isExported`: through OpenTelemetry's API as well. */
