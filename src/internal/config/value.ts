@@ -6,6 +6,7 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Redacted from "effect/Redacted"
 import type { ClientConfig, CredentialKey, TransportKey } from "../../ClientConfig.ts"
 import { isCredential, members, nameOf } from "../credential/model.ts"
+import * as Equality from "../options/equality.ts"
 import { makeInterner } from "../options/intern.ts"
 import { struct } from "../options/struct.ts"
 
@@ -58,7 +59,7 @@ class Value<P extends string> implements ClientConfig<P> {
     this.quota = fields.quota
     this.extra = fields.extra
     let hash = 0
-    for (const name of names) hash = (Math.imul(hash, 53) ^ Hash.hash(this[name])) | 0
+    for (const name of names) hash = (Math.imul(hash, 53) ^ Equality.hash(this[name])) | 0
     this.#hash = Hash.optimize(hash)
     Object.freeze(this)
   }
@@ -70,7 +71,7 @@ class Value<P extends string> implements ClientConfig<P> {
     return this.#hash
   }
   [Equal.symbol](that: unknown): boolean {
-    return that === this || (isClientConfig(that) && names.every((name) => Equal.equals(this[name], that[name])))
+    return that === this || (isClientConfig(that) && names.every((name) => Equality.equals(this[name], that[name])))
   }
   toJSON(): unknown {
     return { _id: "ClientConfig", provider: this.provider, baseURL: this.baseURL, fingerprint: fingerprint(this) }

@@ -1,5 +1,4 @@
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
+import { equals, hash as hashOf } from "./equality.ts"
 
 /**
  * Returns the one living value that equals `candidate`, or makes it that one. The table is weak: unreferenced values
@@ -13,13 +12,13 @@ export const makeInterner = <A extends object>(): (<B extends A>(candidate: B) =
     else buckets.set(hash, alive)
   })
   return <B extends A>(candidate: B): B => {
-    const hash = Hash.hash(candidate)
+    const hash = hashOf(candidate)
     const bucket = buckets.get(hash)
     if (bucket !== undefined) {
       for (const ref of bucket) {
         const known = ref.deref()
         // Equal values are of one type here: each table holds one kind.
-        if (known !== undefined && Equal.equals(known, candidate)) return known as B
+        if (known !== undefined && equals(known, candidate)) return known as B
       }
     }
     const ref = new WeakRef<A>(candidate)

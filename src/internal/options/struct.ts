@@ -1,5 +1,6 @@
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
+import * as Equality from "./equality.ts"
 
 /** Holds the hash of a struct, since what is frozen can't note it later. */
 const HASH: unique symbol = Symbol("clientele/hash")
@@ -15,14 +16,14 @@ const equals = (a: object, b: object): boolean => {
   const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>]
   return (
     names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(other, name) && Equal.equals(one[name], other[name]))
+    names.every((name) => Object.hasOwn(other, name) && Equality.equals(one[name], other[name]))
   )
 }
 
 /** A hash that is the same for any order of the names. */
 const hashOf = (fields: object): number => {
   let hash = 0
-  for (const [name, value] of Object.entries(fields)) hash ^= Math.imul(Hash.string(name), 53) + Hash.hash(value)
+  for (const [name, value] of Object.entries(fields)) hash ^= Math.imul(Hash.string(name), 53) + Equality.hash(value)
   return Hash.optimize(hash | 0)
 }
 
