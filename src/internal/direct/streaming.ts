@@ -49,11 +49,13 @@ export const streaming = <R>(
       chunk === END ? Channel.void : Channel.flatMap(Channel.write(chunk), () => loop(next))
     )
   return Stream.fromChannel(
-    Channel.acquireUseRelease(
-      Effect.sync((): Opened => ({ batches: undefined })),
-      (opened): Out =>
+    Channel.suspend((): Out => {
+      const opened: Opened = { batches: undefined }
+      // Nothing is acquired that would need to be masked from interruption, as `Channel.acquireUseRelease` does at some cost.
+      return Channel.ensuring(
         Channel.flatMap(Channel.fromEffect(open((call) => noting(call, opened))), (batches) => loop(pull(batches))),
-      ({ batches }) => Effect.sync(() => batches?.cancel())
-    )
+        Effect.sync(() => opened.batches?.cancel())
+      )
+    })
   )
 }
