@@ -161,6 +161,40 @@ test("bytes after a response are given back", () => {
   expect(read([`${ok}transfer-encoding: chunked\r\n\r\n0\r\n\r\nHTTP`]).rest).toBe("HTTP")
 })
 
+/** Data as the sink gets it, and the error that ends it. */
+const dataOf = (bytes: string) => {
+  const data: Array<string> = []
+  const onData = (chunk: Uint8Array) => void data.push(Buffer.from(chunk).toString("latin1"))
+  const reader = new ResponseReader({ onHead: () => undefined, onData, onEnd: () => undefined }, transportLimits)
+  reader.begin("GET")
+  let error: unknown
+  try {
+    reader.read(Buffer.from(bytes, "latin1"))
+  } catch (thrown) {
+    error = thrown
+  }
+  return { data, error }
+}
+
+const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
+
+const chunked = `${ok}transfer-encoding: chunked\r\n\r\n`
+
+test("small chunks that have come together are given as one, and a long one apart", () => {
+  const long = "y".repeat(10_000)
+  const { data, error } = dataOf(`${chunked}${["a", "bc", "def", long, "g", "h"].map(chunk).join("")}3\r\nij`)
+  expect(error).toBeUndefined()
+  expect(data).toEqual(["abcdef", long, "ghij"])
+})
+
+test("chunks before an invalid one are given", () => {
+  for (const invalid of ["x\r\n", "1\r\ngg\r\n", "-1\r\n"]) {
+    const { data, error } = dataOf(`${chunked}${["abc", "def"].map(chunk).join("")}${invalid}`)
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(data.join("")).toMatch(/^abcdefg?$/)
+  }
+})
+
 test("a value that goes on in the next line is one, with a space", () => {
   expect(read([`${ok}a: b\r\n \t c\r\ncontent-length: 0\r\n\r\n`]).seen?.headers).toContain("a: b c")
 })

@@ -26,6 +26,9 @@ const untilClose = 7
 const CR = 13
 const LF = 10
 
+/** Bytes of data up to which chunks are joined: some SDKs copy the rest of what they are handed at each event. */
+const MAX_JOINED_BYTES = 8 * 1024
+
 /** Most bytes of the line before a chunk: its size, and extensions, which are ignored. */
 const MAX_CHUNK_LINE_BYTES = 4096
 
@@ -87,8 +90,9 @@ export class ResponseReader {
       case head:
         return this.#readHead(bytes)
       case fixed:
-      case chunkData:
         return this.#readData(bytes)
+      case chunkData:
+        return this.#readChunks(bytes)
       case untilClose:
         this.#sink.onData(bytes)
         return none
@@ -137,20 +141,50 @@ export class ResponseReader {
     this.#left -= chunk.length
     this.#sink.onData(chunk)
     if (this.#left > 0) return none
-    const { length } = chunk
-    if (this.#state === fixed) this.#end()
-    else if (bytes[length] === CR && bytes[length + 1] === LF) {
-      // Mostly it has come with its data, and needs no turn of its own.
+    this.#end()
+    return bytes.subarray(chunk.length)
+  }
+
+  /**
+   * Gives the data of chunks that have come together as one, moved in place: servers that write event by event send each in
+   * a chunk of its own, and everything behind here costs by the piece.
+   */
+  #readChunks(bytes: Buffer): Buffer {
+    let at = 0
+    let size = 0
+    do {
+      const end = Math.min(bytes.length, at + this.#left)
+      if (at > size) bytes.copyWithin(size, at, end)
+      size += end - at
+      this.#left -= end - at
+      at = end
+      if (this.#left === 0) at = this.#nextChunk(bytes, at)
+    } while (this.#state === chunkData && size + this.#left <= MAX_JOINED_BYTES && at < bytes.length)
+    this.#sink.onData(bytes.subarray(0, size))
+    return bytes.subarray(at)
+  }
+
+  /** Reads what is between two chunks, as far as it has come and is plain. Returns the offset behind it. */
+  #nextChunk(bytes: Buffer, at: number): number {
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) {
+      this.#state = chunkEnd
+      return at
+    }
+    const start = at + 2
+    const end = plainLineEnd(bytes, start)
+    const size = plainSize(bytes, start, end)
+    if (size === 0) {
       this.#state = chunkSize
-      return bytes.subarray(length + 2)
-    } else this.#state = chunkEnd
-    return bytes.subarray(length)
+      return start
+    }
+    this.#left = size
+    return end + 1
   }
 
   #readLine(bytes: Buffer): Buffer {
     const before = this.#held.length
     const end = bytes.indexOf(LF)
-    const size = before === 0 && this.#state === chunkSize ? plainSize(bytes, end) : 0
+    const size = before === 0 && this.#state === chunkSize ? plainSize(bytes, 0, end) : 0
     if (size > 0) {
       this.#left = size
       this.#state = chunkData
@@ -195,11 +229,17 @@ export class ResponseReader {
 /** Digits of a size that is read without making a text of its line. */
 const MAX_PLAIN_DIGITS = 6
 
+/** Offset of the LF of a line that may be plain; -1 for one that is longer, or has not come. */
+const plainLineEnd = (bytes: Buffer, from: number): number => {
+  for (let at = from; at <= from + MAX_PLAIN_DIGITS + 1; at++) if (bytes[at] === LF) return at
+  return -1
+}
+
 /** The size in the line of a chunk that is nothing but digits, and whose LF is at `end`; 0 for any other line. */
-const plainSize = (bytes: Buffer, end: number): number => {
-  if (end < 2 || end > MAX_PLAIN_DIGITS + 1 || bytes[end - 1] !== CR) return 0
+const plainSize = (bytes: Buffer, from: number, end: number): number => {
+  if (end < from + 2 || end > from + MAX_PLAIN_DIGITS + 1 || bytes[end - 1] !== CR) return 0
   let size = 0
-  for (let at = 0; at < end - 1; at++) {
+  for (let at = from; at < end - 1; at++) {
     const digit = hexDigit(bytes[at]!)
     if (digit < 0) return 0
     size = size * 16 + digit
