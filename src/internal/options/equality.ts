@@ -8,4 +8,4 @@ import * as Hash from "effect/Hash"
 export const hash = (value: unknown): number => (Equal.isEqual(value) ? value[Hash.symbol]() : Hash.hash(value))
 
 export const equals = (a: unknown, b: unknown): boolean =>
-  a === b || (Equal.isEqual(a) ? a[Equal.symbol](b as Equal.Equal) : Equal.equals(a, b))
+  a === b || (Equal.isEqual(a) && Equal.isEqual(b) ? a[Equal.symbol](b) : Equal.equals(a, b))
