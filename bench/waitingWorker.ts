@@ -20,8 +20,8 @@ import { question } from "./question.ts"
 
 export interface Work {
   /**
-   * Agents by each way to a client that stands, `cold` before it does; or as many fibers or streams of a Deferred, or
-   * promises or loops over an iterable that a signal rejects.
+   * Agents by each way to a client that stands, `cold` before it does; or as many fibers, streams, or calls of a model of
+   * @effect/ai alone, that wait for a Deferred, or promises or loops over an iterable that a signal rejects.
    */
   readonly variant:
     | "use"
@@ -35,6 +35,7 @@ export interface Work {
     | "directPromiseStream"
     | "fibers"
     | "streams"
+    | "models"
     | "promises"
     | "loops"
   /** Its server never answers. */
@@ -94,7 +95,12 @@ type Services = ClientMap | LanguageModel.LanguageModel
 type Ask = (i: number) => Effect.Effect<unknown, unknown, Services>
 type Config = ClientConfig<"openai">
 
-const never = Deferred.await(Effect.runSync(Deferred.make<void>()))
+const never = Deferred.await(Effect.runSync(Deferred.make<never>()))
+
+/** A model that @effect/ai makes of functions that wait. */
+const idle = Effect.runSync(
+  LanguageModel.make({ generateText: () => never, streamText: () => Stream.fromEffect(never) })
+)
 
 const prompt = (i: number): string => question(i).messages[0]!.content
 
@@ -108,7 +114,8 @@ const ways = {
   directStream: (config) => (i) => Stream.runDrain(OpenAiApi.chatStream(config, question(i))),
   model: () => (i) => LanguageModel.generateText({ prompt: prompt(i) }),
   fibers: () => () => never,
-  streams: () => () => Stream.runDrain(Stream.fromEffect(never))
+  streams: () => () => Stream.runDrain(Stream.fromEffect(never)),
+  models: () => (i) => idle.generateText({ prompt: prompt(i) })
 } satisfies Readonly<Record<string, (config: Config) => Ask>>
 
 const withEffect = async (variant: keyof typeof ways | "use, cold"): Promise<Outcome> => {

@@ -246,15 +246,15 @@ export const accessors = <I, Client, P extends string, Extra extends string>(
           ) ?? map.use(provider, config, (client) => call.promise(config, (signal) => f(client, signal)))
       ),
     stream: <A>(options: Options, f: (client: Client, signal: AbortSignal) => PromiseLike<AsyncIterable<A>>) =>
-      callStream.scoped(
+      callStream.held((finalizers) =>
         configured(
           options,
           (map, config, fiber) =>
-            agentSourcesOf(map.get)?.get(provider, config, (source) =>
-              agentCall.scoped(source, fiber, callStream.workOf<Client, A>(), f)
+            agentSourcesOf(map.get)?.hold(provider, config, finalizers, (source) =>
+              agentCall.held(source, fiber, callStream.workOf<Client, A>(), f, finalizers)
             ) ??
-            Effect.flatMap(map.get(provider, config), (client) =>
-              callStream.open(config, (signal) => f(client, signal))
+            Effect.flatMap(finalizers.extend(map.get(provider, config)), (client) =>
+              callStream.open(config, (signal) => f(client, signal), finalizers)
             )
         )
       ),

@@ -9,6 +9,8 @@ export const spanServices = { annotations: Context.empty() }
 export interface SpanStart {
   readonly name: string
   readonly kind: Tracer.SpanKind
+  /** Nanoseconds. */
+  readonly startTime: bigint
   readonly id: string
   readonly parent: string | undefined
   readonly attributes: Map<string, unknown>
@@ -28,7 +30,7 @@ export const tracerOf = (listen: (start: SpanStart) => SpanListener): Tracer.Tra
       const id = String(count++)
       const attributes = new Map<string, unknown>()
       const parentId = Option.getOrUndefined(Option.map(parent, ({ spanId }) => spanId))
-      const listener = listen({ name, kind, id, parent: parentId, attributes })
+      const listener = listen({ name, kind, startTime, id, parent: parentId, attributes })
       return {
         _tag: "Span",
         name,

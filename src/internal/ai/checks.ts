@@ -1,9 +1,11 @@
 /** Validates the options of a model. Types don't bind callers who write JavaScript, or read options from a file. */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { OptionsError } from "../../ClientError.ts"
 import { type At, describe, integer, invalid, millis, number } from "../options/validate.ts"
 import { object, record } from "../options/knownKeys.ts"
 import type * as Embeddings from "./embeddings.ts"
+import { effectOf } from "./parts.ts"
 import type { Settings } from "./settings.ts"
 
 type Check = (at: At, given: unknown) => unknown
@@ -70,8 +72,8 @@ const check = (
   }
 }
 
-const failing = (run: () => void): Effect.Effect<void, OptionsError> =>
-  Effect.try({
+const failing = (run: () => void): Either.Either<void, OptionsError> =>
+  Either.try({
     try: run,
     catch: (error) => {
       if (error instanceof OptionsError) return error
@@ -83,15 +85,19 @@ const failing = (run: () => void): Effect.Effect<void, OptionsError> =>
 const ofModel =
   (checks: Readonly<Record<string, Check>>) =>
   (provider: string, model: unknown, options: unknown): Effect.Effect<void, OptionsError> =>
-    failing(() => {
-      word({ provider, field: "model" }, model)
-      check(provider, options, checks, ["client"])
-    })
+    Effect.suspend(() =>
+      effectOf(
+        failing(() => {
+          word({ provider, field: "model" }, model)
+          check(provider, options, checks, ["client"])
+        })
+      )
+    )
 
 export const language = ofModel(settings)
 
 export const embeddings = ofModel(embedding)
 
 /** Validates settings that override a model's own. */
-export const override = (provider: string, given: unknown): Effect.Effect<void, OptionsError> =>
+export const override = (provider: string, given: unknown): Either.Either<void, OptionsError> =>
   failing(() => check(provider, given, settings, []))

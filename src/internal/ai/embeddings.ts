@@ -83,8 +83,9 @@ export const make = <P extends string, Extra extends string>(
   ): Effect.Effect<ReadonlyArray<Vector>, AiError.AiError> =>
     Effect.flatMap(
       observed(by, (span) =>
-        Effect.mapError(sender.json({ model, input, encoding_format: "float", dimensions, ...body }, span), (error) =>
-          Errors.from(origin, sender.url({ model }), error)
+        Effect.mapError(
+          sender.json(() => ({ body: { model, input, encoding_format: "float", dimensions, ...body }, span })),
+          (error) => Errors.from(origin, sender.url({ model }), error)
         )
       ),
       (said) => vectors(origin, said, input.length)

@@ -2,6 +2,7 @@
 import type * as AiError from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
@@ -16,6 +17,7 @@ import { effectOf } from "./parts.ts"
 import * as Send from "./send.ts"
 import * as Service from "./service.ts"
 import { merge, none, Override, type Settings } from "./settings.ts"
+import type { RunWhole } from "./wholeCall.ts"
 
 type Options = LanguageModel.ProviderOptions
 
@@ -61,10 +63,11 @@ export interface ModelOptions<P extends string> {
 }
 
 type WriteBody = (
+  context: Context.Context<never>,
   origin: Errors.Origin,
   options: Options,
   more: BodyFields
-) => Effect.Effect<Send.ModelBody, AiError.AiError>
+) => Either.Either<Send.ModelBody, AiError.AiError>
 
 const writer =
   <P extends string, Extra extends string>(
@@ -73,20 +76,16 @@ const writer =
     model: string,
     settings: Settings
   ): WriteBody =>
-  (origin, options, more) =>
-    Effect.flatMap(Override, (override): Effect.Effect<Send.ModelBody, AiError.AiError> => {
-      const all = merge(settings, override)
-      const taken = { origin, key, files, reasoning, strict: all.strict ?? strict }
-      const made = effectOf(
-        Either.map(speech.fields(options, all, taken), (fields) => ({ model, ...fields, ...more, ...all.body }))
-      )
-      return override === none
-        ? made
-        : Effect.zipRight(
-            Effect.mapError(Checks.override(api.provider.id, override), (error) => Errors.from(origin, "", error)),
-            made
-          )
-    })
+  (context, origin, options, more) => {
+    const override = Context.get(context, Override)
+    const all = merge(settings, override)
+    if (override !== none) {
+      const checked = Checks.override(api.provider.id, override)
+      if (Either.isLeft(checked)) return Either.left(Errors.from(origin, "", checked.left))
+    }
+    const taken = { origin, key, files, reasoning, strict: all.strict ?? strict }
+    return Either.map(speech.fields(options, all, taken), (fields) => ({ model, ...fields, ...more, ...all.body }))
+  }
 
 const open = <P extends string, Extra extends string>(
   dialect: Dialect<P, Extra>,
@@ -98,27 +97,52 @@ const open = <P extends string, Extra extends string>(
   const send = Send.make({ map, api, config, path: pathOf(api, speech.road) })
   const observed = Observe.make({ provider: api.provider.id, model, baseURL: config.baseURL })
   const write = writer(dialect, speech, model, settings)
-  const failed = (origin: Errors.Origin) => (error: ClientError) => Errors.from(origin, send.url({ model }), error)
+  const failed = (origin: Errors.Origin, error: ClientError) => Errors.from(origin, send.url({ model }), error)
 
-  return {
-    generateText: (options) => {
-      const origin = { module, method: "generateText" }
-      return Effect.flatMap(write(origin, options, {}), (body) =>
-        observed.whole(options, (span) =>
-          Effect.matchEffect(send.json(body, span), {
-            onFailure: (error) => Effect.fail(failed(origin)(error)),
-            onSuccess: (said) => effectOf(speech.parts(origin, key, said, options))
+  /** The call is written when its turn has come. */
+  const whole: RunWhole = (fiber, call) => {
+    const origin = { module, method: "generateText" }
+    const seen = observed.whole(fiber)
+    let unwritten: AiError.AiError | undefined
+    const written = (): Send.ModelCall => {
+      const asked = call.options()
+      const body = write(fiber.currentContext as Context.Context<never>, origin, asked, {})
+      if (Either.isLeft(body)) throw (unwritten = body.left)
+      return { body: body.right, span: seen.sent(asked) }
+    }
+    const running = Effect.matchEffect(send.json(written), {
+      onFailure: (error) => Effect.fail(unwritten ?? failed(origin, error)),
+      onSuccess: (said) =>
+        effectOf(
+          Either.map(speech.parts(origin, key, said, call.options()), (parts) => {
+            seen.answered(parts)
+            return call.respond(parts)
           })
         )
-      )
-    },
+    })
+    return Effect.onExit(running, (exit) =>
+      Effect.sync(() => {
+        if (unwritten === undefined) seen.end(call.options(), exit)
+        call.ended(exit)
+      })
+    )
+  }
+
+  return {
+    whole,
+    generateText: (options) =>
+      Effect.withFiberRuntime((fiber) =>
+        whole(fiber, { options: () => options, respond: (parts) => parts, ended: () => {} })
+      ),
     streamText: (options) => {
       const origin = { module, method: "streamText" }
       return Stream.unwrap(
-        Effect.map(write(origin, options, speech.streamed), (body) =>
-          observed.stream(
-            options,
-            speech.stream(origin, key, Stream.mapError(send.events(body), failed(origin)), options)
+        Effect.contextWithEffect((context: Context.Context<never>) =>
+          effectOf(
+            Either.map(write(context, origin, options, speech.streamed), (body) => {
+              const events = Stream.mapError(send.events(body), (error) => failed(origin, error))
+              return observed.stream(options, speech.stream(origin, key, events, options))
+            })
           )
         )
       )
@@ -134,6 +158,8 @@ export const make = <P extends string, Extra extends string>(
   if (Either.isRight(config)) return Service.make(open(dialect, speech, config.right, options))
   const error = (method: string) => Errors.from({ module: dialect.module, method }, "", config.left)
   return Service.make({
+    whole: (_, call) =>
+      Effect.onExit(Effect.fail(error("generateText")), (exit) => Effect.sync(() => call.ended(exit))),
     generateText: () => Effect.fail(error("generateText")),
     streamText: () => Stream.fail(error("streamText"))
   })

@@ -6,13 +6,17 @@ import type { AiError } from "@effect/ai/AiError"
 import type { IdGenerator } from "@effect/ai/IdGenerator"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { RuntimeFiber } from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { ParentSpan, type Span } from "effect/Tracer"
 import { RecordContent } from "../telemetry/content.ts"
+import * as Spans from "../telemetry/effectSpans.ts"
 import { errorType } from "../telemetry/errorType.ts"
 import * as GenAi from "../telemetry/genAi.ts"
+import type { LateSpan } from "../telemetry/lateSpan.ts"
 import { setList } from "../telemetry/lists.ts"
 import { serverOf } from "../telemetry/requests.ts"
 import * as RedactSpan from "../telemetry/redactSpan.ts"
@@ -26,30 +30,34 @@ export interface ModelEndpoint {
   readonly baseURL: string
 }
 
+type Fiber = RuntimeFiber<unknown, unknown>
+
 type Streamed = Stream.Stream<Response.StreamPartEncoded, AiError, IdGenerator>
 
 type Parts = ReadonlyArray<Response.PartEncoded | Response.StreamPartEncoded>
+
+const wantsContent = (fiber: Fiber): boolean =>
+  Context.get(fiber.currentContext as Context.Context<never>, RecordContent)
 
 /**
  * Records the prompt if content is wanted. Otherwise redacts failures in the span that @effect/ai has around ours: they
  * may still follow a response that tools or a schema have to decode.
  */
 const asked = (
+  fiber: Fiber,
   span: Span,
   { prompt, responseFormat, span: around, tools }: LanguageModel.ProviderOptions
-): Effect.Effect<void> =>
-  Effect.map(RecordContent, (isWanted) => {
-    if (isWanted) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
-    else if (tools.length > 0 || responseFormat.type === "json") RedactSpan.redactFailures(around)
-  })
+): void => {
+  if (wantsContent(fiber)) span.attribute("gen_ai.input.messages", JSON.stringify(prompt.content))
+  else if (tools.length > 0 || responseFormat.type === "json") RedactSpan.redactFailures(around)
+}
 
 /** Redacts failure messages from both spans, unless content is wanted. */
-const untold = (span: Span, { span: around }: LanguageModel.ProviderOptions): Effect.Effect<void> =>
-  Effect.map(RecordContent, (isWanted) => {
-    if (isWanted) return
-    RedactSpan.redactFailures(span)
-    RedactSpan.redactFailures(around)
-  })
+const untold = (fiber: Fiber, span: Span, { span: around }: LanguageModel.ProviderOptions): void => {
+  if (wantsContent(fiber)) return
+  RedactSpan.redactFailures(span)
+  RedactSpan.redactFailures(around)
+}
 
 type Metrics = ReturnType<typeof GenAi.make>
 
@@ -73,58 +81,106 @@ const record = (metrics: Metrics, span: Span, parts: Parts): void => {
   }
 }
 
-const ended =
-  (metrics: Metrics, span: Span, of: LanguageModel.ProviderOptions, since: number) =>
-  (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-    const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
-    metrics.duration((performance.now() - since) / 1_000, failed)
-    if (failed === undefined) return Effect.void
-    span.attribute("error.type", failed)
-    return untold(span, of)
+interface Observed {
+  readonly metrics: Metrics
+  readonly span: LateSpan
+}
+
+type Exited = Exit.Exit<unknown, unknown>
+
+/** Records the end of a call that began at `since`, whose span ends after that. */
+const ended = (
+  { metrics }: Observed,
+  fiber: Fiber,
+  [span, of]: readonly [Span, LanguageModel.ProviderOptions],
+  since: number,
+  exit: Exited
+): void => {
+  const failed = Exit.isFailure(exit) ? errorType(exit.cause) : undefined
+  metrics.duration((performance.now() - since) / 1_000, failed)
+  if (failed === undefined) return
+  span.attribute("error.type", failed)
+  untold(fiber, span, of)
+}
+
+/** A call for a whole answer. Its span is made when it is sent, or has ended, as of its beginning: it may wait in line. */
+class ObservedCall {
+  readonly #observed: Observed
+  readonly #fiber: Fiber
+  readonly #time: bigint
+  readonly #since = performance.now()
+  #span: Span | undefined
+
+  constructor(observed: Observed, fiber: Fiber) {
+    this.#observed = observed
+    this.#fiber = fiber
+    this.#time = Spans.now(fiber)
   }
+
+  /** Returns its span. To make that the span of the fiber costs more than all else here. */
+  sent(of: LanguageModel.ProviderOptions): Span {
+    if (this.#span !== undefined) return this.#span
+    const span = Spans.startAt(this.#fiber, this.#time, { ...this.#observed.span, parent: of.span })
+    this.#span = span
+    asked(this.#fiber, span, of)
+    return span
+  }
+
+  answered(parts: Parts): void {
+    if (this.#span !== undefined) record(this.#observed.metrics, this.#span, parts)
+  }
+
+  end(of: LanguageModel.ProviderOptions, exit: Exited): void {
+    const span = this.sent(of)
+    ended(this.#observed, this.#fiber, [span, of], this.#since, exit)
+    Spans.end(this.#fiber, span, exit)
+  }
+}
+
+const streamed = (observed: Observed, of: LanguageModel.ProviderOptions, run: Streamed): Streamed => {
+  const { metrics, span } = observed
+  const { name, ...options } = { ...span, captureStackTrace: false as const, parent: of.span }
+  return Stream.unwrapScoped(
+    Effect.flatMap(Effect.makeSpanScoped(name, options), (span) =>
+      Effect.withFiberRuntime((fiber): Effect.Effect<Streamed> => {
+        const since = performance.now()
+        let isFirst = true
+        const seen = Stream.mapChunks(run, (chunk) => {
+          if (isFirst) metrics.firstChunk((performance.now() - since) / 1_000)
+          isFirst = false
+          record(metrics, span, [...chunk])
+          return chunk
+        })
+        const within: Streamed = Stream.provideService(seen, ParentSpan, span)
+        asked(fiber, span, of)
+        // Spans of streams may end before what is ensured of them.
+        untold(fiber, span, of)
+        const end = (exit: Exited) => Effect.sync(() => ended(observed, fiber, [span, of], since, exit))
+        return Effect.succeed(Stream.ensuringWith(within, end))
+      })
+    )
+  )
+}
 
 export const make = ({ baseURL, model, provider }: ModelEndpoint) => {
   const { address, port } = serverOf(baseURL)
   const name = GenAi.providerName(provider, address)
-  const metrics = GenAi.make({ operation: "chat", provider: name, model })
-  const attributes = {
-    "gen_ai.operation.name": "chat",
-    "gen_ai.provider.name": name,
-    "gen_ai.request.model": model,
-    "server.address": address,
-    "server.port": port
+  const observed: Observed = {
+    metrics: GenAi.make({ operation: "chat", provider: name, model }),
+    span: {
+      name: `chat ${model}`,
+      kind: "client",
+      attributes: {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": name,
+        "gen_ai.request.model": model,
+        "server.address": address,
+        "server.port": port
+      }
+    }
   }
-  const options = { kind: "client" as const, captureStackTrace: false, attributes }
-
   return {
-    /** `run` is handed its span: to make it that of the fiber costs more than all else here. */
-    whole: (
-      of: LanguageModel.ProviderOptions,
-      run: (span: Span) => Effect.Effect<Array<Response.PartEncoded>, AiError>
-    ): Effect.Effect<Array<Response.PartEncoded>, AiError> =>
-      Effect.useSpan(`chat ${model}`, { ...options, parent: of.span }, (span) => {
-        const since = performance.now()
-        return Effect.onExit(Effect.zipRight(asked(span, of), run(span)), (exit) => {
-          if (Exit.isSuccess(exit)) record(metrics, span, exit.value)
-          return ended(metrics, span, of, since)(exit)
-        })
-      }),
-    stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed =>
-      Stream.unwrapScoped(
-        Effect.map(Effect.makeSpanScoped(`chat ${model}`, { ...options, parent: of.span }), (span): Streamed => {
-          const since = performance.now()
-          let isFirst = true
-          const seen = Stream.mapChunks(run, (chunk) => {
-            if (isFirst) metrics.firstChunk((performance.now() - since) / 1_000)
-            isFirst = false
-            record(metrics, span, [...chunk])
-            return chunk
-          })
-          const within: Streamed = Stream.provideService(seen, ParentSpan, span)
-          // Spans of streams may end before what is ensured of them.
-          const begun = Effect.zipRight(asked(span, of), untold(span, of))
-          return Stream.unwrap(Effect.as(begun, Stream.ensuringWith(within, ended(metrics, span, of, since))))
-        })
-      )
+    whole: (fiber: Fiber) => new ObservedCall(observed, fiber),
+    stream: (of: LanguageModel.ProviderOptions, run: Streamed): Streamed => streamed(observed, of, run)
   }
 }

@@ -26,6 +26,12 @@ export interface ModelSender<P extends string, Extra extends string> {
 
 export type ModelBody = Readonly<Record<string, unknown>>
 
+/** A call as it is sent. `span` records its attempts. @default the span of the fiber */
+export interface ModelCall {
+  readonly body: ModelBody
+  readonly span?: Span | undefined
+}
+
 /** Models meter their calls, and make spans of them. */
 const metered: Own = { isMetered: true }
 
@@ -53,18 +59,17 @@ const read = async (response: Response, call: ReadCall): Promise<unknown> => {
 export const make = <P extends string, Extra extends string>({ api, config, map, path }: ModelSender<P, Extra>) => {
   const sender: Sender<P, Extra> = { map, provider: api.provider, config, last: undefined }
 
-  const call = <A>(body: ModelBody, read: ApiCall<A>["read"]): ApiCall<A> => {
+  const call = <A>({ body, span }: ModelCall, read: ApiCall<A>["read"]): ApiCall<A> => {
     const { init, url } = write(api, config, { method: "POST", path, body })
-    return { written: { url, init: { ...init, [OWN]: metered } }, read }
+    return { written: { url, init: { ...init, [OWN]: metered } }, read, span }
   }
 
   return {
-    /** One answer. `span` records attempts. @default the span of the fiber */
-    json: (body: ModelBody, span?: Span): Effect.Effect<unknown, ClientError> =>
-      send(sender, () => call(body, read), span),
+    /** One answer to the call that `make` gives when its turn has come. */
+    json: (make: () => ModelCall): Effect.Effect<unknown, ClientError> => send(sender, () => call(make(), read)),
     /** An answer's events as they come; the request lives as long as the stream, and back-pressure reaches the provider. */
     events: (body: ModelBody): Stream.Stream<unknown, ClientError> =>
-      streaming((note) => send(sender, () => note(call(body, readEvents(answers, events))))),
+      streaming((note) => send(sender, () => note(call({ body }, readEvents(answers, events))))),
     /** The URL of a request, for its errors. */
     url: (body: ModelBody): string => urlOf(api, config, path, body)
   }

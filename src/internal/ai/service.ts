@@ -10,11 +10,17 @@ import type * as Response from "@effect/ai/Response"
 import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type { RuntimeFiber } from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Spans from "../telemetry/effectSpans.ts"
 import { type Part, part } from "./decoded.ts"
 import { untold } from "./tools.ts"
+import type { RunWhole, WholeCall } from "./wholeCall.ts"
 
 type Tools = Record<never, never>
+
+type Fiber = RuntimeFiber<unknown, unknown>
 
 type Asking = LanguageModel.GenerateTextOptions<Tools>
 
@@ -23,45 +29,15 @@ const quietly = <T extends Asking>(options: T): T =>
 
 const isPart = (one: Part | undefined): one is Part => one !== undefined
 
-/**
- * A provider's two functions. Unlike the ones that @effect/ai takes, `generateText` needs no context, as the span is
- * among its options.
- */
+/** A provider's two functions, and the one that runs what it takes for a whole answer. */
 export interface Provider extends LanguageModel.ConstructorParams {
-  readonly generateText: (
-    options: LanguageModel.ProviderOptions
-  ) => Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>
+  readonly whole: RunWhole
 }
 
 export const make = (provider: Provider): Effect.Effect<LanguageModel.Service> =>
   Effect.flatMap(Effect.context<never>(), (outer) => {
-    const text = (
-      options: LanguageModel.GenerateTextOptions<Tools>
-    ): Effect.Effect<LanguageModel.GenerateTextResponse<Tools>, AiError.AiError> =>
-      Effect.useSpan(
-        "LanguageModel.generateText",
-        {
-          captureStackTrace: false,
-          attributes: { concurrency: options.concurrency, toolChoice: options.toolChoice }
-        },
-        (span) => {
-          const asked: LanguageModel.ProviderOptions = {
-            prompt: Prompt.make(options.prompt),
-            tools: [],
-            toolChoice: "none",
-            responseFormat: { type: "text" },
-            span
-          }
-          return Effect.contextWithEffect((context: Context.Context<never>) =>
-            Effect.map(provider.generateText(asked), (parts) => {
-              const content = parts.map(part).filter(isPart)
-              const transform = transformer(context, outer)
-              if (transform !== undefined) transform({ ...asked, response: content })
-              return new LanguageModel.GenerateTextResponse<Tools>(content)
-            })
-          )
-        }
-      )
+    const text = (options: LanguageModel.GenerateTextOptions<Tools>): Effect.Effect<Answer, AiError.AiError> =>
+      Effect.withFiberRuntime((fiber) => provider.whole<Answer>(fiber, new TextCall(fiber, options, outer)))
 
     return Effect.map(LanguageModel.make(provider), (service) => {
       // Callers' types describe the options; these functions accept any.
@@ -75,6 +51,55 @@ export const make = (provider: Provider): Effect.Effect<LanguageModel.Service> =
       } as LanguageModel.Service
     })
   })
+
+type Answer = LanguageModel.GenerateTextResponse<Tools>
+
+/** A call for text without tools. What it asks, its span included, is made when its turn has come. */
+class TextCall implements WholeCall<Answer> {
+  readonly #fiber: Fiber
+  readonly #given: LanguageModel.GenerateTextOptions<Tools>
+  readonly #outer: Context.Context<never>
+  readonly #time: bigint
+  #asked: LanguageModel.ProviderOptions | undefined
+
+  constructor(fiber: Fiber, given: LanguageModel.GenerateTextOptions<Tools>, outer: Context.Context<never>) {
+    this.#fiber = fiber
+    // Invalid prompts fail at once.
+    this.#given = typeof given.prompt === "string" ? given : { ...given, prompt: Prompt.make(given.prompt) }
+    this.#outer = outer
+    this.#time = Spans.now(fiber)
+  }
+
+  options(): LanguageModel.ProviderOptions {
+    return (this.#asked ??= this.#ask())
+  }
+
+  #ask(): LanguageModel.ProviderOptions {
+    const { concurrency, prompt, toolChoice } = this.#given
+    return {
+      prompt: Prompt.make(prompt),
+      tools: [],
+      toolChoice: "none",
+      responseFormat: { type: "text" },
+      span: Spans.startAt(this.#fiber, this.#time, {
+        name: "LanguageModel.generateText",
+        kind: "internal",
+        attributes: { concurrency, toolChoice }
+      })
+    }
+  }
+
+  respond(parts: ReadonlyArray<Response.PartEncoded>): Answer {
+    const content = parts.map(part).filter(isPart)
+    const transform = transformer(this.#fiber.currentContext as Context.Context<never>, this.#outer)
+    if (transform !== undefined) transform({ ...this.options(), response: content })
+    return new LanguageModel.GenerateTextResponse<Tools>(content)
+  }
+
+  ended(exit: Exit.Exit<unknown, unknown>): void {
+    Spans.end(this.#fiber, this.options().span, exit)
+  }
+}
 
 const transformer = (context: Context.Context<never>, outer: Context.Context<never>): SpanTransformer | undefined =>
   Option.getOrUndefined(

@@ -4,26 +4,27 @@
  * one of them.
  */
 import type { Effect } from "effect/Effect"
-import type { Scope } from "effect/Scope"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
 import type { Provider } from "../../Provider.ts"
 import type { AgentSource } from "../request/lateCall.ts"
+import type { Finalizers } from "../util/finalizers.ts"
 
-/** `use` and `get` run `f` with the source of a config. */
+/** `use` and `hold` run `f` with the source of a config. */
 export interface AgentSources {
   readonly use: <I, Client, P extends string, Extra extends string, A>(
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig<P>,
     f: (source: AgentSource) => Effect<A, ClientError>
   ) => Effect<A, ClientError>
-  /** Takes a client until the scope closes. */
-  readonly get: <I, Client, P extends string, Extra extends string, A>(
+  /** Takes a client until the finalizers run. */
+  readonly hold: <I, Client, P extends string, Extra extends string, A>(
     provider: Provider<I, Client, P, Extra>,
     config: ClientConfig<P>,
-    f: (source: AgentSource) => Effect<A, ClientError, Scope>
-  ) => Effect<A, ClientError, Scope>
+    finalizers: Finalizers,
+    f: (source: AgentSource) => Effect<A, ClientError>
+  ) => Effect<A, ClientError>
   /** The source of a config for calls that take a pooled fetch alone. */
   readonly outlet: <I, Client, P extends string, Extra extends string>(
     provider: Provider<I, Client, P, Extra>,

@@ -122,10 +122,11 @@ const agentSourcesOf = (options: Settings, resources: Resources, builders: Build
       const watched = leakWarning === undefined ? used : Leaks.watched(config, leakWarning, used)
       return before === undefined ? watched : Effect.zipRight(before, watched)
     },
-    get: (provider, config, f) => {
+    hold: (provider, config, finalizers, f) => {
       const before = builders.note(provider, config, invalidate)
       const got = f(sourceOf(config))
-      const watched = leakWarning === undefined ? got : Effect.zipLeft(got, Leaks.watch(config, leakWarning))
+      const watched =
+        leakWarning === undefined ? got : Effect.zipLeft(got, finalizers.extend(Leaks.watch(config, leakWarning)))
       return before === undefined ? watched : Effect.zipRight(before, watched)
     },
     outlet: (provider, config) => {

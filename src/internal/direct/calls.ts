@@ -1,4 +1,5 @@
 /** One call over a pooled fetch: what is sent, and how its answer is read. */
+import type { AnySpan } from "effect/Tracer"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import { type AnswerFormat, decoded, type ReadCall, refusalOf, valueOf } from "./answer.ts"
 import type { Api } from "./apis.ts"
@@ -11,6 +12,8 @@ export interface ApiCall<A> {
   readonly written: Written
   /** Reads a response, also one that is no success, for which it throws or rejects. */
   readonly read: (response: Response, call: ReadCall) => A | PromiseLike<A>
+  /** Records the attempts, and is the parent of the requests. @default that of the fiber */
+  readonly span?: AnySpan | undefined
 }
 
 type Reader<A> = ApiCall<A>["read"]

@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { RuntimeFiber } from "effect/Fiber"
-import type { AnySpan } from "effect/Tracer"
 import type { ClientConfig } from "../../ClientConfig.ts"
 import type { ClientError } from "../../ClientError.ts"
 import type { Service } from "../../ClientMap.ts"
@@ -39,7 +38,6 @@ interface UnsentCall<A> {
   readonly sender: Pick<Sender, "last">
   /** Throws a ClientError. */
   readonly make: () => ApiCall<A>
-  readonly span: AnySpan | undefined
 }
 
 type Fetch = PooledFetch["tryFetch"]
@@ -70,9 +68,9 @@ const requestWithin = <A>(
   fetch: Fetch,
   call: ApiCall<A>,
   { fiber, place, start }: AgentCall.StartedCall,
-  span: AnySpan | undefined,
   resume: Resume<A>
 ): AgentCall.Abort | undefined => {
+  const { span } = call
   const around = span ?? fiber.currentSpan
   const cancellation = new Cancellation()
   const context = CallContext.make(cancellation, around, Spans.tracing(fiber, around), start)
@@ -91,11 +89,11 @@ const nothingToAbort: AgentCall.Abort = () => Effect.void
 
 /** Calls whose turn has come. */
 const work: AgentCall.Work<UnsentCall<unknown>, unknown> = {
-  begin: ({ make, sender, span }, { fetch, starts }, call, ended) => {
+  begin: ({ make, sender }, { fetch, starts }, call, ended) => {
     const over = (outlet: PooledFetch): AgentCall.Abort => {
       sender.last = { fetch: outlet, starts }
       try {
-        return requestWithin(outlet.fetch, make(), call, span, ended) ?? nothingToAbort
+        return requestWithin(outlet.fetch, make(), call, ended) ?? nothingToAbort
       } catch (error) {
         ended(Effect.fail(Failure.fromThrown(call.place, error)))
         return nothingToAbort
@@ -121,19 +119,18 @@ const work: AgentCall.Work<UnsentCall<unknown>, unknown> = {
 const sendLater = <P extends string, Extra extends string, A>(
   fiber: RuntimeFiber<unknown, unknown>,
   sender: Sender<P, Extra>,
-  make: () => ApiCall<A>,
-  span: AnySpan | undefined
+  make: () => ApiCall<A>
 ): Effect.Effect<A, ClientError> => {
   const { config, map, provider } = sender
   const source = agentSourcesOf(map.useOutlet)?.outlet(provider, config)
   if (source !== undefined) {
-    return AgentCall.use(source, fiber, work as AgentCall.Work<UnsentCall<A>, A>, { sender, make, span })
+    return AgentCall.use(source, fiber, work as AgentCall.Work<UnsentCall<A>, A>, { sender, make })
   }
   return written(config, make, (call) =>
     map.useOutlet(provider, config, (outlet) =>
       Effect.async<A, ClientError>((resume) => {
         sender.last = { fetch: outlet }
-        const abort = requestWithin(outlet.fetch, call, { place: config, fiber }, span, resume)
+        const abort = requestWithin(outlet.fetch, call, { place: config, fiber }, resume)
         return Effect.suspend(abort ?? nothingToAbort)
       })
     )
@@ -155,23 +152,18 @@ const written = <A, B>(
   return f(call)
 }
 
-/**
- * Sends the call that `make` gives or throws. `span` records its attempts, and is the parent of its requests.
- *
- * @default `span` is that of the fiber
- */
+/** Sends the call that `make` gives or throws, which it does when its turn has come. */
 export const send = <P extends string, Extra extends string, A>(
   sender: Sender<P, Extra>,
-  make: () => ApiCall<A>,
-  span?: AnySpan
+  make: () => ApiCall<A>
 ): Effect.Effect<A, ClientError> =>
   Effect.withFiberRuntime((fiber) => {
     const { config, last } = sender
-    if (last === undefined || last.starts?.isBusy() === true) return sendLater(fiber, sender, make, span)
+    if (last === undefined || last.starts?.isBusy() === true) return sendLater(fiber, sender, make)
     return written(config, make, (call) =>
       abortable<A, ClientError>((resume) => {
-        const abort = requestWithin(last.fetch.tryFetch, call, { place: config, fiber }, span, resume)
-        if (abort === undefined) resume(sendLater(fiber, sender, make, span))
+        const abort = requestWithin(last.fetch.tryFetch, call, { place: config, fiber }, resume)
+        if (abort === undefined) resume(sendLater(fiber, sender, make))
         return abort
       })
     )

@@ -2,8 +2,8 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { RuntimeFiber } from "effect/Fiber"
-import type * as Scope from "effect/Scope"
 import type { ClientError } from "../../ClientError.ts"
+import type { Finalizers } from "../util/finalizers.ts"
 import type * as Failure from "./errors/fromSdk.ts"
 import { type AgentSource, LateCall, type Lendable } from "./lateCall.ts"
 import type { Start } from "./startQueue.ts"
@@ -37,16 +37,16 @@ class AgentCall<F, A> extends LateCall {
   readonly #work: Work<F, A>
   readonly #f: F
   /** It is ended by `close`, and keeps its lease until then. */
-  readonly #isScoped: boolean
+  readonly #isHeld: boolean
   #resume: ((result: Effect.Effect<A, ClientError>) => void) | undefined
   #abort: Abort | undefined
 
-  constructor(source: AgentSource, fiber: Fiber, work: Work<F, A>, f: F, isScoped: boolean) {
+  constructor(source: AgentSource, fiber: Fiber, work: Work<F, A>, f: F, isHeld: boolean) {
     super(source)
     this.#fiber = fiber
     this.#work = work
     this.#f = f
-    this.#isScoped = isScoped
+    this.#isHeld = isHeld
   }
 
   begin(resume: (result: Effect.Effect<A, ClientError>) => void): void {
@@ -85,7 +85,7 @@ class AgentCall<F, A> extends LateCall {
   }
 
   #end(result: Effect.Effect<A, ClientError>): void {
-    const rest = this.#isScoped ? Effect.void : this.release()
+    const rest = this.#isHeld ? Effect.void : this.release()
     this.#resume?.(rest === Effect.void ? result : Effect.zipRight(Effect.uninterruptible(rest), result))
   }
 }
@@ -99,17 +99,16 @@ export const use = <F, A>(source: AgentSource, fiber: Fiber, work: Work<F, A>, f
     return Effect.onInterrupt(running, () => call.interrupt())
   })
 
-/** The same for work with a result that needs the lease: it is aborted and cleaned up when the scope closes. */
-export const scoped = <F, A>(
+/** The same for work with a result that needs the lease: the finalizers abort it and clean up. */
+export const held = <F, A>(
   source: AgentSource,
   fiber: Fiber,
   work: Work<F, A>,
-  f: F
-): Effect.Effect<A, ClientError, Scope.Scope> =>
+  f: F,
+  finalizers: Finalizers
+): Effect.Effect<A, ClientError> =>
   Effect.suspend(() => {
     const call = new AgentCall(source, fiber, work, f, true)
-    return Effect.zipRight(
-      Effect.addFinalizer(() => call.close()),
-      Effect.async<A, ClientError>((resume) => call.begin(resume))
-    )
+    finalizers.add(() => call.close())
+    return Effect.async<A, ClientError>((resume) => call.begin(resume))
   })

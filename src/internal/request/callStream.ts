@@ -3,7 +3,6 @@
  * each that is put around another costs as much as a few elements, and elements in batches of what has come.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ClientError } from "../../ClientError.ts"
 import type { Abort, StartedCall, Work } from "./agentCall.ts"
@@ -11,7 +10,8 @@ import * as CallContext from "./callContext.ts"
 import * as Failure from "./errors/fromSdk.ts"
 import { clearTimeout, setImmediate, setTimeout } from "../util/timers.ts"
 import * as Spans from "../telemetry/effectSpans.ts"
-import { scopedBatches } from "../util/pullStream.ts"
+import type { Finalizers } from "../util/finalizers.ts"
+import { batches } from "../util/pullStream.ts"
 
 /** Milliseconds that an aborted iterator may take to clean up before we stop waiting for it. */
 const CLEANUP_TIMEOUT_MS = 1_000
@@ -190,23 +190,22 @@ export const workOf = <Client, A>() =>
 /** A stream whose client is at hand, or needs no lease of ours. */
 export const open = <A>(
   place: Failure.ErrorOrigin,
-  ask: Ask<A>
-): Effect.Effect<Elements<A>, ClientError, Scope.Scope> =>
+  ask: Ask<A>,
+  finalizers: Finalizers
+): Effect.Effect<Elements<A>, ClientError> =>
   Effect.withFiberRuntime((fiber) => {
     let abort: Abort | undefined
-    return Effect.zipRight(
-      Effect.addFinalizer(() => abort?.() ?? Effect.void),
-      Effect.async<Elements<A>, ClientError>((resume) => {
-        abort = begin(ask, { place, fiber }, resume)
-      })
-    )
+    finalizers.add(() => abort?.() ?? Effect.void)
+    return Effect.async<Elements<A>, ClientError>((resume) => {
+      abort = begin(ask, { place, fiber }, resume)
+    })
   })
 
-/** `elements` may lease what the stream needs until its end. */
-export const scoped = <A, E, R>(
-  elements: Effect.Effect<Elements<A>, E, R>
-): Stream.Stream<A, E | ClientError, Exclude<R, Scope.Scope>> =>
-  scopedBatches<A, E | ClientError, R | Scope.Scope>(Effect.map(elements, ({ next }) => next))
+/** Leases of `elements` end by the finalizers that it adds. */
+export const held = <A, E, R>(
+  elements: (finalizers: Finalizers) => Effect.Effect<Elements<A>, E, R>
+): Stream.Stream<A, E | ClientError, R> =>
+  batches<A, E | ClientError, R>((finalizers) => Effect.map(elements(finalizers), ({ next }) => next))
 
 export const stream = <A>(place: Failure.ErrorOrigin, ask: Ask<A>): Stream.Stream<A, ClientError> =>
-  scoped(open(place, ask))
+  held((finalizers) => open(place, ask, finalizers))

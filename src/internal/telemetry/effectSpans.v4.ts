@@ -1,10 +1,13 @@
 /** Spans of requests that fibers make: by the fiber's tracer, with its annotations and links, below its span. */
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Tracer from "effect/Tracer"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import type { LateSpan } from "./lateSpan.ts"
 import { setList } from "./lists.ts"
 import { guarded } from "../otel/guarded.ts"
 import { isAborted, type RequestSpan, type Tracing } from "./requestSpan.ts"
@@ -18,6 +21,32 @@ export const within = <A>(fiber: AnyFiber, span: Tracer.AnySpan, f: () => A): A 
   if (context === undefined) return f()
   const cache = { value: { ...fiber.cache, span } }
   return context({ "~effect/Effect/evaluate": f }, Object.create(fiber, { cache }) as AnyFiber)
+}
+
+/** Nanoseconds for a span of the fiber that starts or ends now. */
+export const now = (fiber: AnyFiber): bigint =>
+  fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
+
+/**
+ * Starts a span as of a time that is past, as the fiber would have then: a call that waits in line holds no span. To be
+ * ended with `end`.
+ */
+export const startAt = (fiber: AnyFiber, time: bigint, { attributes, kind, name, parent }: LateSpan): Tracer.Span => {
+  if (fiber.cache.tracer === undefined) {
+    const around = Option.fromNullishOr(parent ?? fiber.cache.span)
+    const options = { name, parent: around, annotations: Context.empty(), links: [], startTime: time, kind }
+    const span = Tracer.nativeTracer.span({ ...options, root: false, sampled: true })
+    for (const key in attributes) span.attribute(key, attributes[key])
+    return span
+  }
+  const clock: Clock.Clock = Object.create(fiber.getRef(Clock.Clock), { currentTimeNanosUnsafe: { value: () => time } })
+  const options = { kind, captureStackTrace: false, attributes, ...(parent && { parent }) }
+  return Effect.runSyncWith(Context.add(fiber.context, Clock.Clock, clock))(Effect.makeSpan(name, options))
+}
+
+/** Ends a span of `startAt` now. */
+export const end = (fiber: AnyFiber, span: Tracer.Span, exit: Exit.Exit<unknown, unknown>): void => {
+  if (span.status._tag === "Started") span.end(now(fiber), exit)
 }
 
 const wrapped = (fiber: AnyFiber, span: Tracer.Span): RequestSpan => {

@@ -4,8 +4,9 @@ import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Finalizers } from "./finalizers.ts"
 
 /** Gives the next elements, or fails with none at the end. */
 export type PullEffect<A, E, R = never> = Effect.Effect<ReadonlyArray<A>, Option.Option<E>, R>
@@ -23,13 +24,13 @@ export const failureOfPull = <E>(cause: Cause.Cause<Option.Option<E>>): Option.O
   Cause.flipCauseOption(cause)
 
 /**
- * The batches that an effect gives, until `undefined`, with what `open` acquires held meanwhile. In one channel, since each
- * that is put around another costs as much as a request.
+ * The batches that an effect gives, until `undefined`. The finalizers that `open` adds run when the stream ends. In one
+ * channel, since each that is put around another costs as much as a request.
  */
-export const scopedBatches = <A, E, R>(
-  open: Effect.Effect<Effect.Effect<ReadonlyArray<A> | undefined, E>, E, R>
-): Stream.Stream<A, E, Exclude<R, Scope.Scope>> => {
-  type Out = Channel.Channel<Chunk.Chunk<A>, unknown, E, unknown, void, unknown, Exclude<R, Scope.Scope>>
+export const batches = <A, E, R>(
+  open: (finalizers: Finalizers) => Effect.Effect<Effect.Effect<ReadonlyArray<A> | undefined, E>, E, R>
+): Stream.Stream<A, E, R> => {
+  type Out = Channel.Channel<Chunk.Chunk<A>, unknown, E, unknown, void, unknown, R>
   const loop = (next: Effect.Effect<ReadonlyArray<A> | undefined, E>): Out =>
     Channel.flatMap(Channel.fromEffect(next), (batch): Out =>
       batch === undefined
@@ -38,9 +39,9 @@ export const scopedBatches = <A, E, R>(
     )
   return Stream.fromChannel(
     Channel.acquireUseRelease(
-      Scope.make(),
-      (scope): Out => Channel.flatMap(Channel.fromEffect(Scope.extend(open, scope)), loop),
-      (scope, exit) => Scope.close(scope, exit)
+      Effect.sync(() => new Finalizers()),
+      (finalizers): Out => Channel.flatMap(Channel.fromEffect(open(finalizers)), loop),
+      (finalizers, exit) => finalizers.run(exit)
     )
   )
 }

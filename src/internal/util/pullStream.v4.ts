@@ -1,11 +1,13 @@
 /** Streams as effects that give the next elements, several at a time, and the way back. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Finalizers } from "./finalizers.ts"
 
 /** Gives the next elements, or fails with none at the end. */
 export type PullEffect<A, E, R = never> = Effect.Effect<ReadonlyArray<A>, Option.Option<E>, R>
@@ -37,16 +39,29 @@ export const failureOfPull = <E>(cause: Cause.Cause<Option.Option<E>>): Option.O
     ? Option.none()
     : Option.some(Cause.map(cause, (error) => Option.getOrThrow(error)))
 
-/** The batches that an effect gives, until `undefined`, with what `open` acquires held meanwhile. */
-export const scopedBatches = <A, E, R>(
-  open: Effect.Effect<Effect.Effect<ReadonlyArray<A> | undefined, E>, E, R>
-): Stream.Stream<A, E, Exclude<R, Scope.Scope>> =>
-  Stream.unwrap(
-    Effect.map(open, (next) =>
-      fromPull(
-        Effect.flatMap(Effect.mapError(next, Option.some), (batch) =>
-          batch === undefined ? Effect.fail(Option.none()) : Effect.succeed(batch)
+/** Pulls batches until `undefined`. Effect's streams admit no empty one. */
+const pullOf = <A, E>(
+  next: Effect.Effect<ReadonlyArray<A> | undefined, E>
+): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E, void> =>
+  Effect.flatMap(next, (batch) => {
+    if (batch === undefined) return Cause.done()
+    return Arr.isReadonlyArrayNonEmpty(batch) ? Effect.succeed(batch) : pullOf(next)
+  })
+
+/** The batches that an effect gives, until `undefined`. The finalizers that `open` adds run when the stream ends. */
+export const batches = <A, E, R>(
+  open: (finalizers: Finalizers) => Effect.Effect<Effect.Effect<ReadonlyArray<A> | undefined, E>, E, R>
+): Stream.Stream<A, E, R> =>
+  Stream.fromChannel(
+    Channel.fromTransform((_, scope) =>
+      Effect.sync((): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E, void, R> => {
+        const finalizers = new Finalizers()
+        let pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E, void> | undefined
+        const begun = Effect.flatMap(
+          Scope.addFinalizerExit(scope, (exit) => finalizers.run(exit)),
+          () => Effect.flatMap(open(finalizers), (next) => (pull = pullOf(next)))
         )
-      )
+        return Effect.suspend(() => pull ?? begun)
+      })
     )
   )
