@@ -28,6 +28,7 @@ import { promiseCpu } from "./promiseCpu.ts"
 import { promiseExit } from "./promiseExit.ts"
 import { promiseHeap } from "./promiseHeap.ts"
 import { promiseHit } from "./promiseHit.ts"
+import { providers } from "./providers.ts"
 import { quotaCpu } from "./quotaCpu.ts"
 import { redis } from "./redis.ts"
 import { sizes } from "./sizes.ts"
@@ -40,6 +41,7 @@ const benches: ReadonlyArray<Bench> = [
   cpu,
   inFlight,
   promiseCpu,
+  providers,
   promiseHit,
   promiseHeap,
   promiseExit,
@@ -81,6 +83,7 @@ const workersOn4 = new Map<Bench, string>([
   ...compared,
   [inFlight, "cpuWorker.ts"],
   [quotaCpu, "cpuWorker.ts"],
+  [providers, "providersWorker.ts"],
   [direct, "directWorker.ts"],
   [stream, "streamWorker.ts"],
   [promiseHit, "promiseHitWorker.ts"],
