@@ -69,7 +69,7 @@ export const imports: Bench = {
       ),
       ...compare(
         { module: getter, results: results[getter]!, base: "openai", baseResults: results["openai"]! },
-        { ms: 2.5, cpuMs: 2.4, megabytes: 1.4 }
+        { ms: 1.5, cpuMs: 1.5, megabytes: 1.25 }
       ),
       await foreign("clientele", /\/node_modules\/(effect|@effect)\//),
       await foreign(getter, /\/node_modules\/(effect|openai)\//)

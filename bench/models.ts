@@ -44,7 +44,7 @@ export const models: Bench = {
       }
       return [
         against(bare, 0.75),
-        against(best, 0.5),
+        against(best, 0.4),
         ...Object.keys(results).map((name): Figure => {
           const more = (field: "sockets" | "heap" | "p99") => round(median(of(name, field)), 0)
           const note = `${more("sockets")} sockets, ${more("heap")} MB of heap, p99 ${more("p99")} ms`
