@@ -7,15 +7,14 @@ import type * as AiError from "@effect/ai/AiError"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import * as Prompt from "@effect/ai/Prompt"
 import type * as Response from "@effect/ai/Response"
-import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { RuntimeFiber } from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Spans from "../telemetry/effectSpans.ts"
 import { type Part, part } from "./decoded.ts"
 import { untold } from "./tools.ts"
+import { spanTransformer } from "./transformer.ts"
 import type { RunWhole, WholeCall } from "./wholeCall.ts"
 
 type Tools = Record<never, never>
@@ -91,7 +90,7 @@ class TextCall implements WholeCall<Answer> {
 
   respond(parts: ReadonlyArray<Response.PartEncoded>): Answer {
     const content = parts.map(part).filter(isPart)
-    const transform = transformer(this.#fiber.currentContext as Context.Context<never>, this.#outer)
+    const transform = spanTransformer(this.#fiber.currentContext as Context.Context<never>, this.#outer)
     if (transform !== undefined) transform({ ...this.options(), response: content })
     return new LanguageModel.GenerateTextResponse<Tools>(content)
   }
@@ -100,10 +99,3 @@ class TextCall implements WholeCall<Answer> {
     Spans.end(this.#fiber, this.options().span, exit)
   }
 }
-
-const transformer = (context: Context.Context<never>, outer: Context.Context<never>): SpanTransformer | undefined =>
-  Option.getOrUndefined(
-    Option.orElse(Context.getOption(context, CurrentSpanTransformer), () =>
-      Context.getOption(outer, CurrentSpanTransformer)
-    )
-  )

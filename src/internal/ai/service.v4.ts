@@ -7,7 +7,6 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import { ResponseIdTracker } from "effect/ai/ResponseIdTracker"
-import { CurrentSpanTransformer, type SpanTransformer } from "effect/ai/Telemetry"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -17,6 +16,7 @@ import * as Spans from "../telemetry/effectSpans.ts"
 import { type Part, part } from "./decoded.ts"
 import { codecTransformer } from "./jsonSchemas.ts"
 import { untold } from "./tools.ts"
+import { spanTransformer } from "./transformer.ts"
 import type { RunWhole, WholeCall } from "./wholeCall.ts"
 
 type Params = Parameters<typeof LanguageModel.make>[0]
@@ -85,7 +85,7 @@ class TextCall implements WholeCall<Answer> {
 
   respond(parts: ReadonlyArray<Response.PartEncoded>): Answer {
     const content = parts.map(part).filter(isPart)
-    const transform = transformer(this.#fiber.context, this.#outer)
+    const transform = spanTransformer(this.#fiber.context, this.#outer)
     if (transform !== undefined) transform({ ...this.options(), response: content })
     return new LanguageModel.GenerateTextResponse<Record<never, never>>(content)
   }
@@ -107,8 +107,8 @@ const shortly = (options: Asking, context: Context.Context<never>): Asking | und
 }
 
 export const make = (provider: Provider): Effect.Effect<LanguageModel.LanguageModel> =>
-  Effect.contextWith((outer: Context.Context<never>) => {
-    return Effect.map(LanguageModel.make({ ...provider, codecTransformer }), (service) => {
+  Effect.contextWith((outer: Context.Context<never>) =>
+    Effect.map(LanguageModel.make({ ...provider, codecTransformer }), (service) => {
       const { generateObject, generateText, streamText } = service as unknown as Readonly<
         Record<"generateObject" | "generateText", (options: Asking) => Effect.Effect<unknown, unknown>> &
           Record<"streamText", (options: Asking) => unknown>
@@ -127,11 +127,4 @@ export const make = (provider: Provider): Effect.Effect<LanguageModel.LanguageMo
         streamText: (options: Asking) => streamText(quietly(options))
       } as LanguageModel.LanguageModel
     })
-  })
-
-const transformer = (context: Context.Context<never>, outer: Context.Context<never>): SpanTransformer | undefined =>
-  Option.getOrUndefined(
-    Option.orElse(Context.getOption(context, CurrentSpanTransformer), () =>
-      Context.getOption(outer, CurrentSpanTransformer)
-    )
   )
